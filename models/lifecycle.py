@@ -1,0 +1,71 @@
+"""The state machine of scenes and jobs: one table, one check, no I/O.
+
+Source of the rules: the scene lifecycle in docs/architecture.md and the enum descriptions of the schema.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+
+class SceneStatus(StrEnum):
+    """Where a scene stands."""
+
+    PENDING = "PENDING"
+    PROCESSING = "PROCESSING"
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+    CANCELED = "CANCELED"
+
+
+class JobStatus(StrEnum):
+    """Where a job stands; derived from its scenes, never set."""
+
+    PENDING = "PENDING"
+    PROCESSING = "PROCESSING"
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+    CANCELED = "CANCELED"
+
+
+class TakeReason(StrEnum):
+    """Why a take was made."""
+
+    INITIAL = "INITIAL"
+    REGENERATE = "REGENERATE"
+    AUTOMATIC_RETRY = "AUTOMATIC_RETRY"
+
+
+OPEN = frozenset({SceneStatus.PENDING, SceneStatus.PROCESSING})
+SETTLED_SCENE = frozenset({SceneStatus.COMPLETED, SceneStatus.FAILED, SceneStatus.CANCELED})
+SETTLED_JOB = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELED})
+
+# What updateScene may set from each status, in the order a person would try them.
+TRANSITIONS: Mapping[SceneStatus, tuple[SceneStatus, ...]] = {
+    SceneStatus.PENDING: (
+        SceneStatus.PROCESSING,
+        SceneStatus.COMPLETED,
+        SceneStatus.FAILED,
+        SceneStatus.CANCELED,
+    ),
+    SceneStatus.PROCESSING: (SceneStatus.COMPLETED, SceneStatus.FAILED, SceneStatus.CANCELED),
+    SceneStatus.COMPLETED: (),
+    SceneStatus.FAILED: (),
+    SceneStatus.CANCELED: (),
+}
+
+
+def may_become(current: SceneStatus, wanted: SceneStatus) -> bool:
+    """Whether updateScene accepts `wanted`; the same status again is accepted and changes nothing."""
+    return current is wanted or wanted in TRANSITIONS[current]
+
+
+def job_status(*, begun: bool, counts: Mapping[SceneStatus, int]) -> JobStatus:
+    """The status of a job from the counts of its live scenes; `begun` once it was started or canceled."""
+    if not begun:
+        return JobStatus.PENDING
+    if counts[SceneStatus.PENDING] or counts[SceneStatus.PROCESSING]:
+        return JobStatus.PROCESSING
+    total = sum(counts.values())
+    if total and counts[SceneStatus.COMPLETED] == total:
+        return JobStatus.COMPLETED
+    return JobStatus.FAILED if counts[SceneStatus.FAILED] else JobStatus.CANCELED

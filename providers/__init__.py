@@ -1,0 +1,1 @@
+"""Where clips come from; knows nothing of jobs, scenes or databases."""

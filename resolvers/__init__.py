@@ -1,0 +1,1 @@
+"""The verbs of the API: Query and Mutation. Unpack, call one thing, wrap the answer."""

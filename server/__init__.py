@@ -1,0 +1,1 @@
+"""The wiring: settings, app, executable schema, transports, media, REST and the command line."""

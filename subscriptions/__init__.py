@@ -1,0 +1,1 @@
+"""The live view: Subscription and the hub that feeds it."""
