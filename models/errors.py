@@ -40,9 +40,7 @@ class Refusal(Exception):
 class Invalid(Refusal):
     """The input breaks a rule of its field."""
 
-    def __init__(
-        self, message: str, path: Sequence[str], code: ErrorCode = ErrorCode.VALIDATION_FAILED
-    ) -> None:
+    def __init__(self, message: str, path: Sequence[str], code: ErrorCode = ErrorCode.VALIDATION_FAILED) -> None:
         super().__init__(code, message, path)
 
 

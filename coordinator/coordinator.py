@@ -1,0 +1,124 @@
+"""The in-process coordinator: everything that happens after a commit, and everything that runs without being asked.
+
+Resolvers never call it about a change: the store tells it what was committed. Whatever fails in here is logged and
+tried again, and neither blocks a mutation nor loses what it acknowledged.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import suppress
+from datetime import timedelta
+
+from coordinator import idempotency, recovery
+from coordinator.bus import Hint
+from coordinator.dispatch import Queue
+from coordinator.jobs import Jobs
+from coordinator.queueing import EXTERNAL
+from coordinator.render import Tools
+from coordinator.renders import Renders
+from coordinator.scenes import Scenes
+from models.change import Ticket
+from models.store import Committed
+
+log = logging.getLogger(__name__)
+
+RECONCILE_SECONDS = 60.0
+HOUSEKEEPING_SECONDS = 3600.0
+RESTART_SECONDS = 1.0
+
+
+class Coordinator:
+    """The verbs (`jobs`, `scenes`), and the life of the renders they set going."""
+
+    def __init__(
+        self, tools: Tools, queue: Queue, *, default_provider: str, max_attempts: int, recovery_window: timedelta
+    ) -> None:
+        self.store = tools.store
+        self.bus = tools.bus
+        self.media = tools.media
+        self.providers = [*tools.providers, EXTERNAL]
+        self.jobs = Jobs(tools.store, self.providers, default_provider, max_attempts)
+        self.scenes = Scenes(tools.store, max_attempts, recovery_window)
+        self._tools = tools
+        self._queue = queue
+        self._renders = Renders(tools)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._dispatching = False
+        self._lost_tickets = asyncio.Event()
+        tools.store.after_commit = self._committed
+
+    @property
+    def running(self) -> bool:
+        """Whether tickets are being handed out."""
+        return self._dispatching
+
+    async def start(self) -> None:
+        """Take up what the last process left, and hand out tickets from now on."""
+        await recovery.reconcile(self.store, self._queue)
+        for name, work in (
+            ("dispatch", self._dispatch),
+            ("reconcile", self._reconcile),
+            ("housekeeping", self._tidy),
+        ):
+            self._spawn(self._forever(name, work))
+
+    async def stop(self) -> None:
+        """Abandon the renders so that the next start takes them up, and stop everything else."""
+        await self._renders.stop()
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        for provider in self._tools.providers.values():
+            await provider.close()
+
+    def _committed(self, committed: Committed) -> None:
+        for scene_id in committed.fenced:
+            self._renders.abort(scene_id)
+        if committed.tickets:
+            self._spawn(self._enqueue(committed.tickets))
+        for tick in committed.ticks:
+            self.bus.publish(tick)
+        if committed.version is not None:
+            self.bus.publish(Hint(committed.job_id, committed.version))
+
+    async def _enqueue(self, tickets: Sequence[Ticket]) -> None:
+        try:
+            await self._queue.enqueue(tickets)
+        except Exception:
+            log.exception("tickets not accepted; they will be reconciled", extra={"action": "dispatch.lost"})
+            self._lost_tickets.set()
+
+    async def _dispatch(self) -> None:
+        self._dispatching = True
+        try:
+            await self._queue.run(self._renders.handle)
+        finally:
+            self._dispatching = False
+
+    async def _reconcile(self) -> None:
+        while True:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._lost_tickets.wait(), RECONCILE_SECONDS)
+            self._lost_tickets.clear()
+            await recovery.reconcile(self.store, self._queue)
+
+    async def _tidy(self) -> None:
+        while True:
+            await asyncio.sleep(HOUSEKEEPING_SECONDS)
+            await idempotency.forget_old(self.store)
+
+    async def _forever(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
+        """Nothing that goes wrong in the background ends the background."""
+        while True:
+            try:
+                await work()
+            except Exception:
+                log.exception("%s failed and starts again", name, extra={"action": f"{name}.restart"})
+            await asyncio.sleep(RESTART_SECONDS)
+
+    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

@@ -1,0 +1,91 @@
+"""Where the files of takes are kept: a folder or a bucket, by obstore."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+import obstore
+from obstore.store import LocalStore, ObjectStore, from_url
+
+from providers.port import Asset
+
+_SUFFIXES = {"video/mp4": "mp4", "image/webp": "webp", "video/webm": "webm", "image/png": "png", "image/jpeg": "jpg"}
+CONTENT_TYPES = {suffix: content_type for content_type, suffix in _SUFFIXES.items()}
+
+
+class Stored(NamedTuple):
+    """What is known of a stored file without reading it."""
+
+    size: int
+    etag: str
+
+
+class MediaStore:
+    """Keeps finished files under server-made keys such as `job_…/scene_…/take_….mp4`."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._store = _open(url)
+
+    async def keep(self, key_without_suffix: str, asset: Asset) -> dict[str, Any]:
+        """Store a provider's file and answer the JSON that describes it: key, content_type, sizes, duration."""
+        key = f"{key_without_suffix}.{_SUFFIXES.get(asset.content_type, 'bin')}"
+        size = await asyncio.to_thread(lambda: asset.path.stat().st_size)
+        await obstore.put_async(self._store, key, asset.path)
+        return {
+            "key": key,
+            "content_type": asset.content_type,
+            "size_bytes": size,
+            "width": asset.width,
+            "height": asset.height,
+            "duration_seconds": asset.duration_seconds,
+        }
+
+    async def put(self, key: str, content: bytes) -> None:
+        """Store a small file, replacing what was there."""
+        await obstore.put_async(self._store, key, content)
+
+    async def head(self, key: str) -> Stored | None:
+        """Size and entity tag of a file; None when there is none."""
+        try:
+            meta = await obstore.head_async(self._store, key)
+        except FileNotFoundError:
+            return None
+        return Stored(
+            meta["size"], (meta["e_tag"] or f"{meta['size']:x}-{meta['last_modified'].timestamp():.0f}").strip('"')
+        )
+
+    async def read(self, key: str, start: int, end: int) -> AsyncIterator[bytes]:
+        """The bytes start..end (end excluded), in pieces of at most 256 KiB."""
+        piece = 256 * 1024
+        for offset in range(start, end, piece):
+            yield bytes(await obstore.get_range_async(self._store, key, start=offset, end=min(offset + piece, end)))
+
+    async def discard(self, *keys: str) -> None:
+        """Delete files; one that is not there is no error."""
+        for key in keys:
+            try:
+                await obstore.delete_async(self._store, key)
+            except FileNotFoundError:
+                continue
+
+
+def take_key(job_id: str, scene_id: str, take_id: str) -> str:
+    """Where the files of a take lie, without suffix."""
+    return f"{job_id}/{scene_id}/{take_id}"
+
+
+def frame_key(take_id: str) -> str:
+    """Where the newest frame of a running render lies."""
+    return f"live/{take_id}.webp"
+
+
+def _open(url: str) -> ObjectStore:
+    parts = urlsplit(url)
+    if parts.scheme in ("", "file"):
+        folder = Path(parts.path if parts.scheme else url)
+        folder.mkdir(parents=True, exist_ok=True)
+        return LocalStore(folder)
+    return from_url(url)

@@ -1,0 +1,18 @@
+"""The reconciler: puts every open scene back into the queue.
+
+It is the durability of a queue in memory and the safety net of any other; tickets of takes that are already waiting or
+running are left as they are.
+"""
+
+from coordinator.dispatch import Queue
+from coordinator.reports import ticket_of
+from models import queries
+from models.store import Store
+
+
+async def reconcile(store: Store, queue: Queue) -> int:
+    """Enqueue whatever our workers still have to render; answers how many scenes are open."""
+    async with store.read() as connection:
+        scenes = await queries.open_renders(connection)
+    await queue.enqueue([ticket_of(scene) for scene in scenes])
+    return len(scenes)

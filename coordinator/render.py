@@ -1,0 +1,286 @@
+"""One render, a value that walks its steps: submit, follow, keep, record.
+
+Every write is fenced by (take, run, PROCESSING): whoever lost the scene meanwhile (to a cancel, a regenerate, a
+delete, a report or another worker) changes nothing and stops.
+"""
+
+import asyncio
+import logging
+import shutil
+import tempfile
+import time
+import uuid
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
+from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+from sqlalchemy.exc import DBAPIError
+
+from coordinator import fractions, reports
+from coordinator.bus import Bus
+from coordinator.fractions import Fenced
+from coordinator.media import MediaStore, frame_key, take_key
+from coordinator.reports import Claim
+from models.change import Tick
+from models.store import Store
+from providers.port import Asset, Failure, Order, Progress, Provider, Rendered
+
+log = logging.getLogger(__name__)
+
+# Fractions are written at most this often, frames kept at most this often, and the fence is looked at this often.
+TICK_SECONDS = 0.25
+FRAME_SECONDS = 0.9
+FENCE_SECONDS = 0.5
+# A result is offered for this long to a database that does not answer; then the ticket is seen again.
+PATIENCE_SECONDS = 30.0
+
+
+class Limits(NamedTuple):
+    """How long a render may take, and how its retries are spaced: the backoff doubles from first to last."""
+
+    deadline_seconds: float = 1800.0
+    first_backoff_seconds: float = 2.0
+    last_backoff_seconds: float = 60.0
+
+    def backoff_seconds(self, take_number: int) -> float:
+        """How long to wait after the failure of this take."""
+        return min(self.last_backoff_seconds, self.first_backoff_seconds * 2 ** min(take_number - 1, 16))
+
+
+class Tools(NamedTuple):
+    """What a render works with."""
+
+    store: Store
+    bus: Bus
+    media: MediaStore
+    providers: Mapping[str, Provider]
+    limits: Limits
+
+
+class Render:
+    """Starts at once, in a task of its own."""
+
+    def __init__(self, tools: Tools, claim: Claim) -> None:
+        self._tools = tools
+        self._claim = claim
+        self._provider_id = claim.provider_id
+        self._unwanted = False
+        self._ticked_at = 0.0
+        self._framed_at = 0.0
+        self._frames = 0
+        self._task = asyncio.create_task(self._run(), name=f"render {claim.scene_id}")
+
+    async def finished(self) -> None:
+        """Wait for the end; raises what went wrong on our side, so that the ticket is seen again."""
+        try:
+            await asyncio.wait([self._task])
+        finally:
+            await self.abandon()
+        if not self._task.cancelled():
+            self._task.result()
+
+    def abort(self) -> None:
+        """Nobody wants the clip any more: stop, and tell the provider."""
+        self._unwanted = True
+        self._task.cancel()
+
+    async def abandon(self) -> None:
+        """Stop here and now; somebody else will take it up."""
+        if not self._task.done():
+            self._task.cancel()
+            await asyncio.wait([self._task])
+
+    async def _run(self) -> None:
+        limits = self._tools.limits
+        try:
+            async with asyncio.timeout(limits.deadline_seconds):
+                await self._walk()
+        except Fenced:
+            self._note("render fenced off", "render.fenced")
+        except Failure as failure:
+            await self._fail(failure)
+        except TimeoutError:
+            seconds = limits.deadline_seconds
+            await self._fail(Failure("TIMEOUT", f"No result within {seconds:g} seconds.", retryable=True))
+        finally:
+            with suppress(Exception):
+                await self._tools.media.discard(frame_key(self._claim.take_id))
+
+    async def _walk(self) -> None:
+        name = self._claim.provider
+        provider = self._tools.providers.get(name)
+        if provider is None:
+            raise Failure("UNKNOWN_PROVIDER", f"This server has no provider {name}.", retryable=False)
+        try:
+            async with _workdir() as workdir, self._fence():
+                order = _order(self._claim, workdir)
+                provider_id = await self._submit(provider, order)
+                rendered = await self._follow(provider, order, provider_id)
+                await self._record(rendered)
+        except asyncio.CancelledError:
+            if self._unwanted and self._provider_id is not None:
+                await _tell_canceled(provider, self._provider_id)
+            raise
+
+    async def _submit(self, provider: Provider, order: Order) -> str:
+        if self._provider_id is not None:
+            return self._provider_id
+        with _defects_as_failures():
+            provider_id = await provider.submit(order)
+        self._provider_id = provider_id
+        await _persistently(lambda: reports.submitted(self._tools.store, self._claim, provider_id))
+        return provider_id
+
+    async def _follow(self, provider: Provider, order: Order, provider_id: str) -> Rendered:
+        # Closing it stops what runs on this machine. The port promises an iterator, every async generator can close.
+        steps = cast("AsyncGenerator[Progress | Rendered]", provider.follow(order, provider_id))
+        async with aclosing(steps):
+            while True:
+                with _defects_as_failures():
+                    step = await anext(steps, None)
+                match step:
+                    case None:
+                        raise Failure("NO_RESULT", "The provider ended without a result.", retryable=True)
+                    case Rendered():
+                        return step
+                    case Progress():
+                        await self._advance(step)
+
+    async def _advance(self, progress: Progress) -> None:
+        """Write and tell how far it is, unless that was just done: what is skipped is overtaken by the next."""
+        frame_kept = await self._keep_frame(progress.frame)
+        if not frame_kept and time.monotonic() - self._ticked_at < TICK_SECONDS:
+            return
+        self._ticked_at = time.monotonic()
+        claim, frame = self._claim, self._frames or None
+        percentage = None if progress.fraction is None else 100.0 * min(1.0, max(0.0, progress.fraction))
+        try:
+            async with self._tools.store.write() as connection:
+                stands = await fractions.advance(
+                    connection, claim.scene_id, claim.take_number, claim.run, percentage=percentage, frame=frame
+                )
+        except DBAPIError:
+            self._note("progress not written", "render.tick_lost")
+            return
+        self._tools.bus.publish(Tick(claim.job_id, claim.scene_id, claim.take_number, stands, frame))
+
+    async def _keep_frame(self, frame: bytes | None) -> bool:
+        if frame is None or time.monotonic() - self._framed_at < FRAME_SECONDS:
+            return False
+        self._framed_at = time.monotonic()
+        try:
+            await self._tools.media.put(frame_key(self._claim.take_id), frame)
+        except Exception:
+            self._note("frame not kept", "render.frame_lost")
+            return False
+        self._frames += 1
+        return True
+
+    async def _record(self, rendered: Rendered) -> None:
+        files = {"output": await self._keep("", rendered.clip)}
+        if rendered.poster is not None:
+            files["poster"] = await self._keep(".poster", rendered.poster)
+        if rendered.preview is not None:
+            files["preview"] = await self._keep(".preview", rendered.preview)
+        await _persistently(lambda: reports.completed(self._tools.store, self._claim, files))
+
+    async def _keep(self, suffix: str, asset: Asset) -> dict[str, Any]:
+        claim = self._claim
+        try:
+            return await self._tools.media.keep(take_key(claim.job_id, claim.scene_id, claim.take_id) + suffix, asset)
+        except Exception as error:
+            raise _defect("STORAGE", "The clip could not be stored.") from error
+
+    async def _fail(self, failure: Failure) -> None:
+        self._note(f"take failed: {failure.code}", "render.failed")
+        backoff = self._tools.limits.backoff_seconds(self._claim.take_number)
+        with suppress(Fenced):
+            await _persistently(
+                lambda: reports.failed(self._tools.store, self._claim, failure, backoff_seconds=backoff)
+            )
+
+    @asynccontextmanager
+    async def _fence(self) -> AsyncGenerator[None]:
+        """Abort the render soon after another process fenced it off; within this process that is told directly."""
+
+        async def watch() -> None:
+            while True:
+                await asyncio.sleep(FENCE_SECONDS)
+                try:
+                    await reports.check(self._tools.store, self._claim)
+                except Fenced:
+                    self._note("render fenced off", "render.fenced")
+                    self.abort()
+                    return
+                except DBAPIError:
+                    continue
+
+        watching = asyncio.create_task(watch())
+        try:
+            yield
+        finally:
+            watching.cancel()
+            await asyncio.wait([watching])
+
+    def _note(self, message: str, action: str) -> None:
+        log.info("%s", message, extra={"action": action, "scene": self._claim.scene_id, "run": self._claim.run})
+
+
+def _order(claim: Claim, workdir: Path) -> Order:
+    return Order(
+        key=claim.take_id,
+        number=claim.take_number,
+        prompt=claim.prompt,
+        title=claim.title,
+        duration_seconds=claim.duration_seconds,
+        metadata=claim.metadata,
+        workdir=workdir,
+    )
+
+
+@asynccontextmanager
+async def _workdir() -> AsyncGenerator[Path]:
+    folder = await asyncio.to_thread(tempfile.mkdtemp, prefix="scenewire-")
+    try:
+        yield Path(folder)
+    finally:
+        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+
+
+@contextmanager
+def _defects_as_failures() -> Generator[None]:
+    """What a provider raises beside Failure is a defect: logged once with an id, told to the user without details."""
+    try:
+        yield
+    except Failure:
+        raise
+    except Exception as error:
+        raise _defect("PROVIDER_ERROR", "The provider failed unexpectedly.") from error
+
+
+def _defect(code: str, message: str) -> Failure:
+    error_id = uuid.uuid4().hex[:12]
+    log.exception("%s (%s)", message, error_id, extra={"action": "render.defect", "id": error_id})
+    return Failure(code, f"{message} ({error_id})", retryable=True)
+
+
+async def _tell_canceled(provider: Provider, provider_id: str) -> None:
+    try:
+        await provider.cancel(provider_id)
+    except Exception:
+        log.warning("the provider could not be told of a cancel", exc_info=True, extra={"action": "render.cancel"})
+
+
+async def _persistently(write: Callable[[], Awaitable[None]]) -> None:
+    """Write a result even if the database is away for a while. Raises Fenced, or the last error after PATIENCE."""
+    give_up_at = time.monotonic() + PATIENCE_SECONDS
+    pause = 0.1
+    while True:
+        try:
+            return await write()
+        except DBAPIError:
+            if time.monotonic() + pause > give_up_at:
+                raise
+            await asyncio.sleep(pause)
+            pause = min(2.0, pause * 2)

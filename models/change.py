@@ -1,0 +1,151 @@
+"""A change in the making: what the block of `store.change` works with."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+
+from models import rows
+from models.access import SYSTEM, Viewer
+from models.database import Connection
+from models.errors import ErrorCode, NotFound
+from models.events import EventType
+from models.lifecycle import SETTLED_JOB, SceneStatus, job_status
+from models.rows import SCENE_SELECT, EventRow, JobRow, SceneRow
+from models.tables import SCENE, TAKE
+
+
+class Ticket(NamedTuple):
+    """A render to be dispatched. A higher `priority` goes first."""
+
+    job_id: str
+    scene_id: str
+    take_number: int
+    priority: int = 0
+    delay_seconds: float = 0.0
+
+    @property
+    def key(self) -> str:
+        """The same for the same take, so that dispatching it twice is harmless."""
+        return f"{self.scene_id}:{self.take_number}"
+
+
+class Tick(NamedTuple):
+    """A running render got on; `percentage` is 0..100 of the take, None when unknown. Not in the log."""
+
+    job_id: str
+    scene_id: str
+    take_number: int
+    percentage: float | None
+    frame: int | None
+
+
+class Change:
+    """Collects what one transaction does to one job.
+
+    `job` is kept up to date in memory and written once at the end; scenes and takes are written as they change.
+    Every recorded event takes the next version of the job.
+    """
+
+    def __init__(self, connection: Connection, job: JobRow, viewer: Viewer, now: datetime) -> None:
+        self.connection = connection
+        self.job = job
+        self.viewer = viewer
+        self.now = now
+        self.events: list[EventRow] = []
+        self.tickets: list[Ticket] = []
+        self.fenced: list[str] = []
+        self.ticks: list[Tick] = []
+        self._status_before = job.status
+
+    def record(self, kind: EventType, scene_id: str | None = None, changed: Sequence[str] = ()) -> int:
+        """Append an event and return its version."""
+        actor = None if self.viewer is SYSTEM else self.viewer.id
+        version = self.job.version + 1
+        self.job = self.job._replace(version=version, updated_at=self.now)
+        self.events.append(EventRow(self.job.id, version, kind, scene_id, actor, list(changed), self.now))
+        return version
+
+    def set_job(self, **values: Any) -> None:
+        """Change columns of the job itself."""
+        self.job = self.job._replace(**values)
+
+    async def scene(self, scene_id: str, path: Sequence[str] = ("input", "sceneId")) -> SceneRow:
+        """A scene of this job. Raises NotFound (SCENE_NOT_IN_JOB) for one of another job or none at all."""
+        query = SCENE_SELECT.where(SCENE.c.id == scene_id, SCENE.c.job_id == self.job.id)
+        scene = rows.first(SceneRow, await self.connection.execute(query))
+        if scene is None:
+            raise NotFound("The job has no such scene.", path, scene_id, ErrorCode.SCENE_NOT_IN_JOB)
+        return scene
+
+    async def live_scenes(self) -> list[SceneRow]:
+        """The scenes that are not deleted, in play order."""
+        query = SCENE_SELECT.where(SCENE.c.job_id == self.job.id, SCENE.c.deleted_at.is_(None))
+        return rows.rows(SceneRow, await self.connection.execute(query.order_by(SCENE.c.position)))
+
+    async def write_scene(
+        self,
+        before: SceneRow,
+        kind: EventType,
+        changed: Sequence[str],
+        *,
+        take: dict[str, Any] | None = None,
+        **values: Any,
+    ) -> SceneRow:
+        """Record an event of the scene and write its columns, and with `take` columns of its current take."""
+        version = self.record(kind, before.id, changed)
+        values |= {"version": version, "updated_at": self.now}
+        await self.connection.execute(sa.update(SCENE).where(SCENE.c.id == before.id).values(values))
+        if take:
+            take_id = values.get("take_id", before.take_id)
+            await self.connection.execute(sa.update(TAKE).where(TAKE.c.id == take_id).values(take))
+        after = await self.scene(before.id)
+        self._recount(before, after)
+        return after
+
+    async def insert_scene(self, scene: dict[str, Any], take: dict[str, Any]) -> None:
+        """Write a new live scene and its first take."""
+        await self.connection.execute(sa.insert(SCENE).values(scene))
+        await self.connection.execute(sa.insert(TAKE).values(take))
+        self._count(SceneStatus(scene["status"]), 1)
+
+    async def shift(self, first: int, last: int, by: int) -> None:
+        """Move the live scenes at positions first..last by `by` places, as part of the event recorded last."""
+        await self.connection.execute(
+            sa.update(SCENE)
+            .where(
+                SCENE.c.job_id == self.job.id,
+                SCENE.c.deleted_at.is_(None),
+                SCENE.c.position.between(first, last),
+            )
+            .values(position=SCENE.c.position + by, version=self.job.version, updated_at=self.now)
+        )
+
+    def settle(self) -> None:
+        """Derive the job's status; when it has come to rest, say so as the last event."""
+        if not self.events:
+            return
+        status = job_status(begun=self.job.begun, counts=self.job.counts)
+        if status is self._status_before:
+            return
+        settled = status in SETTLED_JOB
+        self.set_job(status=status, finished_at=self.now if settled else None)
+        if settled:
+            self.record(EventType.JOB_SETTLED, changed=["status", "finishedAt"])
+
+    def _recount(self, before: SceneRow, after: SceneRow) -> None:
+        if before.deleted_at is None:
+            self._count(before.status, -1, retrying=_waits_for_retry(before))
+        if after.deleted_at is None:
+            self._count(after.status, 1, retrying=_waits_for_retry(after))
+
+    def _count(self, status: SceneStatus, by: int, *, retrying: bool = False) -> None:
+        name = status.value.lower()
+        self.set_job(**{name: getattr(self.job, name) + by})
+        if retrying:
+            self.set_job(retrying=self.job.retrying + by)
+
+
+def _waits_for_retry(scene: SceneRow) -> bool:
+    return scene.status is SceneStatus.PENDING and scene.next_attempt_at is not None

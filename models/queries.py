@@ -1,0 +1,332 @@
+"""Every SELECT. What a person may see is decided here, by the viewer every function takes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import sqlalchemy as sa
+
+from models import rows
+from models.access import Viewer
+from models.database import Connection
+from models.errors import Invalid
+from models.lifecycle import JobStatus, SceneStatus
+from models.paging import Page, Window, page
+from models.progress import Reading
+from models.rows import (
+    EVENT_COLUMNS,
+    JOB_COLUMNS,
+    SCENE_SELECT,
+    TAKE_SELECT,
+    EventRow,
+    JobRow,
+    SceneRow,
+    TakeRow,
+)
+from models.tables import EVENT, JOB, SCENE, TAKE
+
+Condition = sa.ColumnElement[bool]
+
+# How many of a provider's latest takes the typical duration is made of.
+TYPICAL_OF = 20
+
+
+class JobOrderField(StrEnum):
+    """What a list of jobs can be ordered by."""
+
+    CREATED_AT = "CREATED_AT"
+    UPDATED_AT = "UPDATED_AT"
+    TITLE = "TITLE"
+
+
+_ORDER_COLUMNS = {
+    JobOrderField.CREATED_AT: JOB.c.created_at,
+    JobOrderField.UPDATED_AT: JOB.c.updated_at,
+    JobOrderField.TITLE: JOB.c.title,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class JobsWanted:
+    """Which jobs, in which order."""
+
+    status: Sequence[JobStatus] | None = None
+    search: str | None = None
+    updated_since: datetime | None = None
+    owner_id: str | None = None
+    include_deleted: bool = False
+    order: JobOrderField = JobOrderField.CREATED_AT
+    descending: bool = True
+
+    def key(self, job: JobRow) -> tuple[str, str]:
+        """The place of a job in this order, as a cursor holds it."""
+        value: object = getattr(job, self.order.value.lower())
+        return (value.isoformat() if isinstance(value, datetime) else str(value), job.id)
+
+
+@dataclass(frozen=True, slots=True)
+class ScenesWanted:
+    """Which scenes of a job."""
+
+    window: Window
+    status: tuple[SceneStatus, ...] | None = None
+    include_deleted: bool = False
+
+
+def visible(viewer: Viewer) -> Condition:
+    """The condition that a row of `job` may be seen: the one place where reads are scoped."""
+    return sa.true() if viewer.sees_all else JOB.c.owner_id == viewer.id
+
+
+async def jobs_by_id(connection: Connection, viewer: Viewer, ids: Sequence[str]) -> dict[str, JobRow]:
+    """The visible ones of these jobs."""
+    query = sa.select(*JOB_COLUMNS).where(JOB.c.id.in_(ids), visible(viewer))
+    return {job.id: job for job in rows.rows(JobRow, await connection.execute(query))}
+
+
+async def scenes_by_id(connection: Connection, viewer: Viewer, ids: Sequence[str]) -> dict[str, SceneRow]:
+    """The visible ones of these scenes."""
+    query = SCENE_SELECT.where(SCENE.c.id.in_(ids), visible(viewer))
+    return {scene.id: scene for scene in rows.rows(SceneRow, await connection.execute(query))}
+
+
+async def takes_by_id(connection: Connection, viewer: Viewer, ids: Sequence[str]) -> dict[str, TakeRow]:
+    """The visible ones of these takes."""
+    query = TAKE_SELECT.join(JOB, JOB.c.id == TAKE.c.job_id).where(TAKE.c.id.in_(ids), visible(viewer))
+    return {take.id: take for take in rows.rows(TakeRow, await connection.execute(query))}
+
+
+async def job_of_scene(connection: Connection, viewer: Viewer, scene_id: str) -> str | None:
+    """The job a visible scene belongs to; it never changes."""
+    query = (
+        sa.select(SCENE.c.job_id)
+        .select_from(SCENE.join(JOB, JOB.c.id == SCENE.c.job_id))
+        .where(SCENE.c.id == scene_id, visible(viewer))
+    )
+    return (await connection.execute(query)).scalar()
+
+
+async def jobs_page(connection: Connection, viewer: Viewer, wanted: JobsWanted, window: Window) -> Page[JobRow]:
+    """One page of the jobs wanted."""
+    column = _ORDER_COLUMNS[wanted.order]
+    descending = wanted.descending != window.backward
+    query = sa.select(*JOB_COLUMNS).where(_wanted(viewer, wanted))
+    for name, cursor, beyond in (
+        ("after", window.after, wanted.descending),
+        ("before", window.before, not wanted.descending),
+    ):
+        if cursor is not None:
+            key = sa.tuple_(column, JOB.c.id)
+            place = sa.tuple_(*_job_key(name, wanted.order, cursor))
+            query = query.where(key < place if beyond else key > place)
+    ordering = [column.desc(), JOB.c.id.desc()] if descending else [column, JOB.c.id]
+    query = query.order_by(*ordering).limit(None if window.limit is None else window.limit + 1)
+    return page(rows.rows(JobRow, await connection.execute(query)), window)
+
+
+async def jobs_count(connection: Connection, viewer: Viewer, wanted: JobsWanted) -> int:
+    """How many jobs are wanted in all."""
+    query = sa.select(sa.func.count()).select_from(JOB).where(_wanted(viewer, wanted))
+    return (await connection.execute(query)).scalar_one()
+
+
+async def matching(connection: Connection, viewer: Viewer, wanted: JobsWanted, ids: Sequence[str]) -> list[JobRow]:
+    """Those of these jobs that are wanted, the one changed longest ago first."""
+    query = sa.select(*JOB_COLUMNS).where(JOB.c.id.in_(ids), _wanted(viewer, wanted))
+    return rows.rows(JobRow, await connection.execute(query.order_by(JOB.c.updated_at, JOB.c.id)))
+
+
+async def scenes_of_jobs(
+    connection: Connection, job_ids: Sequence[str], wanted: ScenesWanted
+) -> dict[str, Page[SceneRow]]:
+    """One page of scenes for each of these jobs, which the caller has already been allowed to see."""
+    window = wanted.window
+    order = [SCENE.c.position, SCENE.c.id]
+    conditions = [*_scene_conditions(wanted), SCENE.c.job_id.in_(job_ids)]
+    place = sa.tuple_(SCENE.c.position, SCENE.c.id)
+    if window.after is not None:
+        conditions.append(place > sa.tuple_(*_scene_key("after", window.after)))
+    if window.before is not None:
+        conditions.append(place < sa.tuple_(*_scene_key("before", window.before)))
+    if window.backward:
+        order = [column.desc() for column in order]
+    query = SCENE_SELECT.where(*conditions)
+    if window.limit is not None:
+        rank = sa.func.row_number().over(partition_by=SCENE.c.job_id, order_by=order).label("rank")
+        ranked = sa.select(SCENE.c.id, rank).where(*conditions).subquery()
+        query = SCENE_SELECT.join(ranked, ranked.c.id == SCENE.c.id).where(ranked.c.rank <= window.limit + 1)
+    found: dict[str, list[SceneRow]] = {job_id: [] for job_id in job_ids}
+    for scene in rows.rows(SceneRow, await connection.execute(query.order_by(*order))):
+        found[scene.job_id].append(scene)
+    return {job_id: page(scenes, window) for job_id, scenes in found.items()}
+
+
+async def scenes_count(connection: Connection, job_ids: Sequence[str], wanted: ScenesWanted) -> dict[str, int]:
+    """How many scenes each of these jobs has, whatever the page."""
+    query = (
+        sa.select(SCENE.c.job_id, sa.func.count())
+        .where(*_scene_conditions(wanted), SCENE.c.job_id.in_(job_ids))
+        .group_by(SCENE.c.job_id)
+    )
+    counted = {str(job_id): int(count) for job_id, count in await connection.execute(query)}
+    return {job_id: counted.get(job_id, 0) for job_id in job_ids}
+
+
+async def takes_of_scenes(connection: Connection, scene_ids: Sequence[str], limit: int) -> dict[str, list[TakeRow]]:
+    """The newest takes of each of these scenes, newest first."""
+    rank = sa.func.row_number().over(partition_by=TAKE.c.scene_id, order_by=TAKE.c.number.desc()).label("rank")
+    ranked = sa.select(TAKE.c.id, rank).where(TAKE.c.scene_id.in_(scene_ids)).subquery()
+    query = TAKE_SELECT.join(ranked, ranked.c.id == TAKE.c.id).where(ranked.c.rank <= limit)
+    found: dict[str, list[TakeRow]] = {scene_id: [] for scene_id in scene_ids}
+    for take in rows.rows(TakeRow, await connection.execute(query.order_by(TAKE.c.number.desc()))):
+        found[take.scene_id].append(take)
+    return found
+
+
+async def events_of_jobs(
+    connection: Connection, job_ids: Sequence[str], after: int, limit: int
+) -> dict[str, list[EventRow]]:
+    """The first `limit` events after a version, oldest first, of each of these jobs."""
+    rank = sa.func.row_number().over(partition_by=EVENT.c.job_id, order_by=EVENT.c.version).label("rank")
+    ranked = (
+        sa.select(EVENT.c.job_id, EVENT.c.version, rank)
+        .where(EVENT.c.job_id.in_(job_ids), EVENT.c.version > after)
+        .subquery()
+    )
+    query = (
+        sa.select(*EVENT_COLUMNS)
+        .select_from(EVENT.join(ranked, (ranked.c.job_id == EVENT.c.job_id) & (ranked.c.version == EVENT.c.version)))
+        .where(ranked.c.rank <= limit)
+        .order_by(EVENT.c.job_id, EVENT.c.version)
+    )
+    found: dict[str, list[EventRow]] = {job_id: [] for job_id in job_ids}
+    for event in rows.rows(EventRow, await connection.execute(query)):
+        found[event.job_id].append(event)
+    return found
+
+
+async def events_after(connection: Connection, job_id: str, after: int, limit: int) -> list[EventRow]:
+    """The first `limit` events of one job after a version, oldest first."""
+    query = sa.select(*EVENT_COLUMNS).where(EVENT.c.job_id == job_id, EVENT.c.version > after)
+    return rows.rows(EventRow, await connection.execute(query.order_by(EVENT.c.version).limit(limit)))
+
+
+async def readings(connection: Connection, viewer: Viewer, job_ids: Sequence[str]) -> dict[str, Reading]:
+    """How far each visible one of these jobs is, read in one statement and so at one version."""
+    high_water = (
+        sa.select(sa.func.coalesce(sa.func.sum(SCENE.c.high_water), 0.0))
+        .where(
+            SCENE.c.job_id == JOB.c.id,
+            SCENE.c.deleted_at.is_(None),
+            SCENE.c.status != SceneStatus.COMPLETED,
+        )
+        .scalar_subquery()
+    )
+    named: list[sa.ColumnElement[Any]] = [JOB.c.id, *(JOB.c[name] for name in Reading._fields[1:-1])]
+    query = sa.select(*named, high_water).where(JOB.c.id.in_(job_ids), visible(viewer))
+    return {row[0]: Reading._make(row) for row in await connection.execute(query)}
+
+
+async def typical_seconds(connection: Connection, providers: Sequence[str]) -> dict[str, float]:
+    """How long a take of each provider typically lasts: the mean of its latest completed ones; absent if none."""
+    typical: dict[str, float] = {}
+    for provider in providers:
+        query = (
+            sa.select(TAKE.c.started_at, TAKE.c.finished_at)
+            .where(
+                TAKE.c.provider == provider,
+                TAKE.c.status == SceneStatus.COMPLETED,
+                TAKE.c.started_at.is_not(None),
+            )
+            .order_by(TAKE.c.finished_at.desc())
+            .limit(TYPICAL_OF)
+        )
+        lasted = [(end - start).total_seconds() for start, end in await connection.execute(query)]
+        if lasted:
+            typical[provider] = sum(lasted) / len(lasted)
+    return typical
+
+
+async def queue_positions(connection: Connection, scene_ids: Sequence[str]) -> dict[str, int]:
+    """How many takes are in front of each of these scenes; absent for one that is not waiting for a worker."""
+    place = sa.func.row_number().over(
+        order_by=[SCENE.c.priority.desc(), SCENE.c.queued_at, SCENE.c.position, SCENE.c.id]
+    )
+    waiting = (
+        sa.select(SCENE.c.id, (place - 1).label("ahead"))
+        .select_from(SCENE.join(JOB, JOB.c.id == SCENE.c.job_id))
+        .where(waits_for_worker())
+        .subquery()
+    )
+    query = sa.select(waiting.c.id, waiting.c.ahead).where(waiting.c.id.in_(scene_ids))
+    return {str(scene_id): int(ahead) for scene_id, ahead in await connection.execute(query)}
+
+
+def waits_for_worker() -> Condition:
+    """The condition that a scene (joined with its job) is queued: pending, live, in a job that has begun."""
+    return sa.and_(
+        SCENE.c.status == SceneStatus.PENDING,
+        SCENE.c.queued_at.is_not(None),
+        SCENE.c.deleted_at.is_(None),
+        JOB.c.deleted_at.is_(None),
+    )
+
+
+async def open_renders(connection: Connection) -> list[SceneRow]:
+    """Every scene that our own workers must still render, or were rendering when they were last heard of."""
+    query = SCENE_SELECT.where(
+        SCENE.c.deleted_at.is_(None),
+        JOB.c.deleted_at.is_(None),
+        sa.or_(
+            waits_for_worker(),
+            sa.and_(SCENE.c.status == SceneStatus.PROCESSING, SCENE.c.worker.is_not(None)),
+        ),
+    )
+    return rows.rows(SceneRow, await connection.execute(query.order_by(SCENE.c.queued_at, SCENE.c.position)))
+
+
+def _wanted(viewer: Viewer, wanted: JobsWanted) -> Condition:
+    conditions = [visible(viewer)]
+    if not wanted.include_deleted:
+        conditions.append(JOB.c.deleted_at.is_(None))
+    if wanted.status is not None:
+        conditions.append(JOB.c.status.in_(wanted.status))
+    if wanted.owner_id is not None:
+        conditions.append(JOB.c.owner_id == wanted.owner_id)
+    if wanted.updated_since is not None:
+        conditions.append(JOB.c.updated_at >= wanted.updated_since)
+    if wanted.search:
+        conditions.append(sa.func.lower(JOB.c.title).contains(wanted.search.lower(), autoescape=True))
+    return sa.and_(*conditions)
+
+
+def _scene_conditions(wanted: ScenesWanted) -> list[Condition]:
+    conditions: list[Condition] = []
+    if not wanted.include_deleted:
+        conditions.append(SCENE.c.deleted_at.is_(None))
+    if wanted.status is not None:
+        conditions.append(SCENE.c.status.in_(wanted.status))
+    return conditions
+
+
+def _job_key(argument: str, order: JobOrderField, cursor: tuple[str, ...]) -> list[sa.BindParameter[Any]]:
+    value, job_id = cursor
+    if order is JobOrderField.TITLE:
+        return [sa.bindparam(None, value, JOB.c.title.type), sa.bindparam(None, job_id, JOB.c.id.type)]
+    try:
+        instant = datetime.fromisoformat(value)
+    except ValueError as error:
+        raise Invalid(f"{argument} is a cursor of another order.", [argument]) from error
+    return [
+        sa.bindparam(None, instant, JOB.c.created_at.type),
+        sa.bindparam(None, job_id, JOB.c.id.type),
+    ]
+
+
+def _scene_key(argument: str, cursor: tuple[str, ...]) -> list[sa.BindParameter[Any]]:
+    position, scene_id = cursor
+    if not position.isdecimal() or len(position) > 9:
+        raise Invalid(f"{argument} is not a cursor of this list.", [argument])
+    return [sa.bindparam(None, int(position), sa.Integer()), sa.bindparam(None, scene_id, SCENE.c.id.type)]

@@ -1,0 +1,169 @@
+"""Light, immutable rows: what reads return. Hydrating ORM objects would cost more than the rest of a request."""
+
+from datetime import datetime
+from typing import Any, NamedTuple, TypeVar
+
+import sqlalchemy as sa
+
+from models.events import EventType
+from models.lifecycle import SETTLED_JOB, JobStatus, SceneStatus, TakeReason
+from models.tables import EVENT, JOB, SCENE, TAKE
+
+Json = dict[str, Any]
+
+
+class JobRow(NamedTuple):
+    """A job as stored; fields as in `tables.Job`."""
+
+    id: str
+    owner_id: str
+    title: str
+    provider: str
+    metadata: Json
+    version: int
+    status: JobStatus
+    pending: int
+    processing: int
+    completed: int
+    failed: int
+    canceled: int
+    retrying: int
+    created_at: datetime
+    updated_at: datetime
+    started_at: datetime | None
+    canceled_at: datetime | None
+    finished_at: datetime | None
+    deleted_at: datetime | None
+    purge_after: datetime | None
+
+    @property
+    def total(self) -> int:
+        """How many live scenes the job has."""
+        return self.pending + self.processing + self.completed + self.failed + self.canceled
+
+    @property
+    def counts(self) -> dict[SceneStatus, int]:
+        """Live scenes by status."""
+        return {status: getattr(self, status.value.lower()) for status in SceneStatus}
+
+    @property
+    def begun(self) -> bool:
+        """Whether it has left the storyboard: started, or canceled before that."""
+        return self.started_at is not None or self.canceled_at is not None
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing is pending or processing any more."""
+        return self.status in SETTLED_JOB
+
+
+class SceneRow(NamedTuple):
+    """A scene as stored, with what it shows of its job (provider, job status) and its current take (the files)."""
+
+    id: str
+    job_id: str
+    position: int
+    title: str | None
+    prompt: str
+    duration_seconds: float
+    status: SceneStatus
+    take_id: str
+    take_number: int
+    run: int
+    worker: str | None
+    percentage: float | None
+    high_water: float
+    frame: int | None
+    attempts: int
+    max_attempts: int
+    next_attempt_at: datetime | None
+    queued_at: datetime | None
+    priority: int
+    failure: Json | None
+    metadata: Json
+    version: int
+    created_at: datetime
+    updated_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    deleted_at: datetime | None
+    purge_after: datetime | None
+    provider: str
+    job_status: JobStatus
+    job_deleted_at: datetime | None
+    provider_id: str | None
+    output: Json | None
+    poster: Json | None
+    preview: Json | None
+    take_started_at: datetime | None
+
+
+class TakeRow(NamedTuple):
+    """A take as stored, with whether it is the one the scene shows."""
+
+    id: str
+    scene_id: str
+    job_id: str
+    number: int
+    reason: TakeReason
+    prompt: str
+    status: SceneStatus
+    provider: str
+    provider_id: str | None
+    output: Json | None
+    poster: Json | None
+    failure: Json | None
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    is_current: bool
+
+
+class EventRow(NamedTuple):
+    """An entry of a job's log."""
+
+    job_id: str
+    version: int
+    type: EventType
+    scene_id: str | None
+    actor_id: str | None
+    changed: list[str]
+    occurred_at: datetime
+
+
+_FROM_JOB = {"provider": "provider", "job_status": "status", "job_deleted_at": "deleted_at"}
+_FROM_TAKE = ("provider_id", "output", "poster", "preview")
+
+
+def _scene_column(name: str) -> sa.ColumnElement[Any]:
+    if name in _FROM_JOB:
+        return JOB.c[_FROM_JOB[name]].label(name)
+    if name in _FROM_TAKE:
+        return TAKE.c[name]
+    if name == "take_started_at":
+        return TAKE.c.started_at.label(name)
+    return SCENE.c[name]
+
+
+JOB_COLUMNS = [JOB.c[name] for name in JobRow._fields]
+EVENT_COLUMNS = [EVENT.c[name] for name in EventRow._fields]
+SCENE_SELECT = sa.select(*(_scene_column(name) for name in SceneRow._fields)).select_from(
+    SCENE.join(JOB, JOB.c.id == SCENE.c.job_id).join(TAKE, TAKE.c.id == SCENE.c.take_id)
+)
+TAKE_SELECT = sa.select(
+    *(TAKE.c[name] for name in TakeRow._fields if name != "is_current"),
+    (TAKE.c.id == SCENE.c.take_id).label("is_current"),
+).select_from(TAKE.join(SCENE, SCENE.c.id == TAKE.c.scene_id))
+
+RowT = TypeVar("RowT", JobRow, SceneRow, TakeRow, EventRow)
+
+
+def rows(kind: type[RowT], result: sa.CursorResult[Any]) -> list[RowT]:
+    """All rows of a result as `kind`, whose fields are the selected columns in order."""
+    return [kind._make(row) for row in result]
+
+
+def first(kind: type[RowT], result: sa.CursorResult[Any]) -> RowT | None:
+    """The first row of a result as `kind`, or None."""
+    row = result.first()
+    return None if row is None else kind._make(row)

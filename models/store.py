@@ -1,0 +1,147 @@
+"""The store: how state is read, and the one way it is written.
+
+`async with store.change(job_id, viewer) as change:` is that way. Its first statement raises `job.version`, which takes
+the row lock on Postgres and the write lock on SQLite, so all changes of a job happen one after another. Leaving the
+block writes the counters, the derived status and the events, and commits; an exception, or a block that recorded no
+event, leaves nothing behind. What must follow a commit (hints, dispatch, aborting renders) is told to `after_commit`.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+import sqlalchemy as sa
+
+from models import rows
+from models.access import Viewer, may_see
+from models.change import Change, Tick, Ticket
+from models.database import Connection, Database
+from models.errors import Conflict, ErrorCode, NotFound, StateRefused
+from models.rows import JOB_COLUMNS, JobRow
+from models.tables import EVENT, JOB
+
+
+class Committed(NamedTuple):
+    """What a committed change leaves to be done: hint the job's watchers, dispatch renders, abort fenced ones.
+
+    `version` is None when only fractions of running renders were written, which the clock does not count.
+    """
+
+    job_id: str
+    version: int | None
+    ticks: Sequence[Tick]
+    tickets: Sequence[Ticket]
+    fenced: Sequence[str]
+
+
+BeforeCommit = Callable[[Connection, Sequence[Ticket]], Awaitable[None]]
+AfterCommit = Callable[[Committed], None]
+
+
+async def _enqueue_nothing(_connection: Connection, _tickets: Sequence[Ticket]) -> None:
+    """No queue shares the transaction."""
+
+
+def _tell_nobody(_committed: Committed) -> None:
+    """Nobody listens."""
+
+
+class Store:
+    """Reads, and the write transaction."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        # A queue that lives in the same database joins the transaction here, so that no commit is without its work.
+        self.before_commit: BeforeCommit = _enqueue_nothing
+        self.after_commit: AfterCommit = _tell_nobody
+
+    @asynccontextmanager
+    async def read(self) -> AsyncGenerator[Connection]:
+        """A connection for one operation or loader batch; never held across a wait for anything else."""
+        async with self.database.reader.connect() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def write(self) -> AsyncGenerator[Connection]:
+        """A transaction for what does not touch a job's clock, such as the fractions of a running render."""
+        async with self.database.writer.begin() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def change(
+        self,
+        job_id: str,
+        viewer: Viewer,
+        *,
+        path: Sequence[str] = ("input", "jobId"),
+        expected_version: int | None = None,
+    ) -> AsyncGenerator[Change]:
+        """Change a job or its scenes.
+
+        Raises NotFound when there is no such job or it is not the viewer's, and Conflict (STALE_VERSION) when
+        `expected_version` is not the job's, and StateRefused (ALREADY_DELETED) when the job is deleted; nothing is
+        written then.
+        """
+        async with self.database.writer.connect() as connection:
+            bump = sa.update(JOB).where(JOB.c.id == job_id).values(version=JOB.c.version + 1)
+            job = rows.first(JobRow, await connection.execute(bump.returning(*JOB_COLUMNS)))
+            if job is None or not may_see(viewer, job.owner_id):
+                raise NotFound("There is no such job.", path, job_id)
+            before = job._replace(version=job.version - 1)
+            if expected_version is not None and expected_version != before.version:
+                raise stale(before.version)
+            if job.deleted_at is not None:
+                raise StateRefused(ErrorCode.ALREADY_DELETED, "The job is deleted.", path)
+            change = Change(connection, before, viewer, now())
+            yield change
+            await _to_the_end(self._finish(connection, change))
+
+    @asynccontextmanager
+    async def create(self, job: JobRow, viewer: Viewer) -> AsyncGenerator[Change]:
+        """Change a job into being: as `change`, from a row that nobody has seen yet at version 0."""
+        async with self.database.writer.connect() as connection:
+            await connection.execute(sa.insert(JOB).values(job._asdict()))
+            change = Change(connection, job, viewer, job.created_at)
+            yield change
+            await _to_the_end(self._finish(connection, change))
+
+    async def _finish(self, connection: Connection, change: Change) -> None:
+        change.settle()
+        if not (change.events or change.ticks):
+            await connection.rollback()
+            return
+        job = change.job
+        await connection.execute(sa.update(JOB).where(JOB.c.id == job.id).values(job._asdict()))
+        if change.events:
+            await connection.execute(sa.insert(EVENT), [event._asdict() for event in change.events])
+        await self.before_commit(connection, change.tickets)
+        await connection.commit()
+        version = job.version if change.events else None
+        self.after_commit(Committed(job.id, version, change.ticks, change.tickets, change.fenced))
+
+
+async def _to_the_end(work: Coroutine[None, None, None]) -> None:
+    """Await `work` even when the caller is cancelled meanwhile: between a commit and its hint nobody may interrupt."""
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise
+
+
+def now() -> datetime:
+    """The instant of a change, in UTC."""
+    return datetime.now(UTC)
+
+
+def stale(current_version: int) -> Conflict:
+    """The refusal of a change that was made against an older version."""
+    return Conflict(
+        ErrorCode.STALE_VERSION,
+        f"It has changed since: it is at version {current_version} now.",
+        ("input", "expectedVersion"),
+        current_version=current_version,
+    )
