@@ -190,7 +190,7 @@ class Render:
         try:
             return await self._tools.media.keep(take_key(claim.job_id, claim.scene_id, claim.take_id) + suffix, asset)
         except Exception as error:
-            raise _defect("STORAGE", "The clip could not be stored.") from error
+            raise _defect("STORAGE", "The clip could not be stored.", error) from error
 
     async def _fail(self, failure: Failure) -> None:
         self._note(f"take failed: {failure.code}", "render.failed")
@@ -256,12 +256,12 @@ def _defects_as_failures() -> Generator[None]:
     except Failure:
         raise
     except Exception as error:
-        raise _defect("PROVIDER_ERROR", "The provider failed unexpectedly.") from error
+        raise _defect("PROVIDER_ERROR", "The provider failed unexpectedly.", error) from error
 
 
-def _defect(code: str, message: str) -> Failure:
+def _defect(code: str, message: str, error: Exception) -> Failure:
     error_id = uuid.uuid4().hex[:12]
-    log.exception("%s (%s)", message, error_id, extra={"action": "render.defect", "id": error_id})
+    log.error("%s (%s)", message, error_id, exc_info=error, extra={"action": "render.defect", "id": error_id})
     return Failure(code, f"{message} ({error_id})", retryable=True)
 
 

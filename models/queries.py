@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -12,6 +12,7 @@ from models import rows
 from models.access import Viewer
 from models.database import Connection
 from models.errors import Invalid
+from models.ids import Prefix, is_id
 from models.lifecycle import JobStatus, SceneStatus
 from models.paging import Page, Window, page
 from models.progress import Reading
@@ -82,24 +83,26 @@ def visible(viewer: Viewer) -> Condition:
 
 async def jobs_by_id(connection: Connection, viewer: Viewer, ids: Sequence[str]) -> dict[str, JobRow]:
     """The visible ones of these jobs."""
-    query = sa.select(*JOB_COLUMNS).where(JOB.c.id.in_(ids), visible(viewer))
+    query = sa.select(*JOB_COLUMNS).where(JOB.c.id.in_(_proper(ids, "job")), visible(viewer))
     return {job.id: job for job in rows.rows(JobRow, await connection.execute(query))}
 
 
 async def scenes_by_id(connection: Connection, viewer: Viewer, ids: Sequence[str]) -> dict[str, SceneRow]:
     """The visible ones of these scenes."""
-    query = SCENE_SELECT.where(SCENE.c.id.in_(ids), visible(viewer))
+    query = SCENE_SELECT.where(SCENE.c.id.in_(_proper(ids, "scene")), visible(viewer))
     return {scene.id: scene for scene in rows.rows(SceneRow, await connection.execute(query))}
 
 
 async def takes_by_id(connection: Connection, viewer: Viewer, ids: Sequence[str]) -> dict[str, TakeRow]:
     """The visible ones of these takes."""
-    query = TAKE_SELECT.join(JOB, JOB.c.id == TAKE.c.job_id).where(TAKE.c.id.in_(ids), visible(viewer))
+    query = TAKE_SELECT.join(JOB, JOB.c.id == TAKE.c.job_id).where(TAKE.c.id.in_(_proper(ids, "take")), visible(viewer))
     return {take.id: take for take in rows.rows(TakeRow, await connection.execute(query))}
 
 
 async def job_of_scene(connection: Connection, viewer: Viewer, scene_id: str) -> str | None:
     """The job a visible scene belongs to; it never changes."""
+    if not is_id(scene_id, "scene"):
+        return None
     query = (
         sa.select(SCENE.c.job_id)
         .select_from(SCENE.join(JOB, JOB.c.id == SCENE.c.job_id))
@@ -285,6 +288,41 @@ async def open_renders(connection: Connection) -> list[SceneRow]:
         ),
     )
     return rows.rows(SceneRow, await connection.execute(query.order_by(SCENE.c.queued_at, SCENE.c.position)))
+
+
+class RunningScene(NamedTuple):
+    """How far the current take of a running scene is; `percentage` 0..100 or None, `frame` the newest one's number."""
+
+    id: str
+    take_id: str
+    take_number: int
+    percentage: float | None
+    frame: int | None
+
+
+async def running_scenes(connection: Connection, scene_ids: Sequence[str]) -> list[RunningScene]:
+    """Those of these scenes that are being rendered."""
+    query = sa.select(*(SCENE.c[name] for name in RunningScene._fields)).where(
+        SCENE.c.id.in_(scene_ids), SCENE.c.status == SceneStatus.PROCESSING, SCENE.c.deleted_at.is_(None)
+    )
+    return [RunningScene._make(row) for row in await connection.execute(query)]
+
+
+async def versions(connection: Connection, job_ids: Sequence[str]) -> dict[str, int]:
+    """The version of each of these jobs; absent once purged."""
+    query = sa.select(JOB.c.id, JOB.c.version).where(JOB.c.id.in_(job_ids))
+    return {str(job_id): int(version) for job_id, version in await connection.execute(query)}
+
+
+async def owners(connection: Connection, job_ids: Sequence[str]) -> dict[str, str]:
+    """The owner of each of these jobs."""
+    query = sa.select(JOB.c.id, JOB.c.owner_id).where(JOB.c.id.in_(job_ids))
+    return {str(job_id): str(owner_id) for job_id, owner_id in await connection.execute(query)}
+
+
+def _proper(ids: Sequence[str], prefix: Prefix) -> list[str]:
+    """Only what could be an id: drivers choke on NUL and broken surrogates."""
+    return [each for each in ids if is_id(each, prefix)]
 
 
 def _wanted(viewer: Viewer, wanted: JobsWanted) -> Condition:

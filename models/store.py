@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 
-from models import rows
+from models import ids, rows
 from models.access import Viewer, may_see
 from models.change import Change, Tick, Ticket
 from models.database import Connection, Database
@@ -84,6 +84,8 @@ class Store:
         `expected_version` is not the job's, and StateRefused (ALREADY_DELETED) when the job is deleted; nothing is
         written then.
         """
+        if not ids.is_id(job_id, "job"):
+            raise NotFound("There is no such job.", path, job_id)
         async with self.database.writer.connect() as connection:
             bump = sa.update(JOB).where(JOB.c.id == job_id).values(version=JOB.c.version + 1)
             job = rows.first(JobRow, await connection.execute(bump.returning(*JOB_COLUMNS)))

@@ -1,1 +1,5 @@
-"""The live view: Subscription and the hub that feeds it."""
+"""The live view: Subscription, and what each subscriber is yet to be sent."""
+
+from subscriptions.subscription import Subscription
+
+__all__ = ["Subscription"]

@@ -1,7 +1,7 @@
 """Jobs, scenes, takes, their log and idempotency keys"""
 
 import sqlalchemy as sa
-import sqlmodel
+import sqlmodel.sql.sqltypes
 from alembic import op
 
 revision = "0001"

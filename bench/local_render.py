@@ -1,0 +1,81 @@
+"""Cost of a local render: CPU seconds of a clip, and how late the event loop is meanwhile.
+
+    .venv/bin/python -m bench.local_render
+
+Lateness is how much later than asked a 5 ms sleep returns, as a request would wait.
+"""
+
+import asyncio
+import resource
+import time
+from contextlib import aclosing
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from providers.local import LocalProvider
+from providers.port import Order
+
+WIDTH, HEIGHT, CLIP_SECONDS = 1280, 720, 5.0
+TICK_SECONDS = 0.005
+IDLE_SECONDS = 3.0
+
+
+async def main() -> None:
+    """Measure idle, one render and two renders, one after another."""
+    print(f"a clip of {CLIP_SECONDS:g} s at {WIDTH}x{HEIGHT}")
+    print(f"{'renders':>8} {'wall s':>8} {'CPU s each':>11} {'late p50 ms':>12} {'p99 ms':>8} {'max ms':>8}")
+    for renders in (0, 1, 2, 0, 1, 2):
+        await measure(renders)
+
+
+async def measure(renders: int) -> None:
+    """Print one row of the table."""
+    lateness: list[float] = []
+    watch = asyncio.create_task(watch_loop(lateness))
+    before, started = child_cpu(), time.perf_counter()
+    if renders:
+        await asyncio.gather(*(render(number) for number in range(1, renders + 1)))
+    else:
+        await asyncio.sleep(IDLE_SECONDS)
+    wall, cpu = time.perf_counter() - started, child_cpu() - before
+    watch.cancel()
+    each = f"{cpu / renders:11.2f}" if renders else f"{'-':>11}"
+    late = sorted(1000 * seconds for seconds in lateness)
+    p50, p99 = late[len(late) // 2], late[len(late) * 99 // 100]
+    print(f"{renders:8} {wall:8.2f} {each} {p50:12.2f} {p99:8.2f} {late[-1]:8.2f}")
+
+
+async def watch_loop(lateness: list[float]) -> None:
+    """Record the lateness of each tick until canceled."""
+    while True:
+        asked = time.perf_counter() + TICK_SECONDS
+        await asyncio.sleep(TICK_SECONDS)
+        lateness.append(time.perf_counter() - asked)
+
+
+async def render(number: int) -> None:
+    """Render one clip to its end."""
+    with TemporaryDirectory() as folder:
+        order = Order(
+            key=f"bench_{number}",
+            number=number,
+            prompt="A lone lighthouse on a rocky coast at golden hour, waves crashing, slow aerial push-in",
+            title="The lighthouse at dusk",
+            duration_seconds=CLIP_SECONDS,
+            metadata={},
+            workdir=Path(folder),
+        )
+        provider = LocalProvider(WIDTH, HEIGHT)
+        async with aclosing(provider.follow(order, await provider.submit(order))) as steps:
+            async for _ in steps:
+                pass
+
+
+def child_cpu() -> float:
+    """Sum the CPU seconds of all processes that ended and were reaped."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

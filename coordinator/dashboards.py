@@ -1,0 +1,106 @@
+"""Dashboards: watchers of every job that a viewer may see. Each costs what its viewer's jobs cost, not what all do."""
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import Generator
+from contextlib import contextmanager
+
+from models import queries
+from models.access import Viewer
+from models.store import Store
+
+log = logging.getLogger(__name__)
+
+OWNERS_REMEMBERED = 50_000
+
+
+class Dashboard:
+    """The ids of the jobs that changed since they were last taken, each once."""
+
+    def __init__(self, viewer: Viewer) -> None:
+        self.viewer = viewer
+        self._changed: dict[str, None] = {}
+        self._woken = asyncio.Event()
+
+    def hear(self, job_id: str) -> None:
+        """A job changed."""
+        self._changed[job_id] = None
+        self._woken.set()
+
+    async def take(self) -> list[str]:
+        """Wait until some job changed, and take all that did."""
+        await self._woken.wait()
+        self._woken.clear()
+        changed, self._changed = self._changed, {}
+        return list(changed)
+
+
+class Dashboards:
+    """Tells each dashboard of the jobs of its owner; an administrator's of all."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._by_owner: dict[str | None, set[Dashboard]] = {}
+        self._owners: OrderedDict[str, str] = OrderedDict()
+        self._changed: set[str] = set()
+        self._woken = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def __len__(self) -> int:
+        return sum(len(dashboards) for dashboards in self._by_owner.values())
+
+    @contextmanager
+    def join(self, viewer: Viewer) -> Generator[Dashboard]:
+        """A dashboard that hears of every change from now on."""
+        owner = None if viewer.sees_all else viewer.id
+        dashboard = Dashboard(viewer)
+        self._by_owner.setdefault(owner, set()).add(dashboard)
+        if self._task is None:
+            self._task = asyncio.create_task(self._run(), name="dashboards")
+        try:
+            yield dashboard
+        finally:
+            self._by_owner[owner].discard(dashboard)
+            if not self._by_owner[owner]:
+                del self._by_owner[owner]
+            if not self._by_owner:
+                self.stop()
+
+    def hear(self, job_id: str) -> None:
+        """A job changed; nobody cares when there is no dashboard."""
+        if self._by_owner:
+            self._changed.add(job_id)
+            self._woken.set()
+
+    def stop(self) -> None:
+        """Stop telling."""
+        if self._task is not None:
+            self._task.cancel()
+            self._task = None
+
+    async def _run(self) -> None:
+        while True:
+            await self._woken.wait()
+            self._woken.clear()
+            changed, self._changed = self._changed, set()
+            try:
+                await self._learn_owners(changed)
+            except Exception:
+                log.warning("owners not read", exc_info=True, extra={"action": "dashboards.owners"})
+                self._changed |= changed
+                await asyncio.sleep(1.0)
+                self._woken.set()
+                continue
+            for job_id in changed:
+                for owner in {None, self._owners.get(job_id)}:
+                    for dashboard in self._by_owner.get(owner, ()):
+                        dashboard.hear(job_id)
+
+    async def _learn_owners(self, job_ids: set[str]) -> None:
+        unknown = [job_id for job_id in job_ids if job_id not in self._owners]
+        if unknown:
+            async with self._store.read() as connection:
+                self._owners |= await queries.owners(connection, unknown)
+        while len(self._owners) > OWNERS_REMEMBERED:
+            self._owners.popitem(last=False)

@@ -1,0 +1,54 @@
+"""The colours of a clip: one evening sky, turned around the colour wheel."""
+
+import colorsys
+from dataclasses import dataclass
+from hashlib import sha256
+
+Colour = tuple[int, int, int]
+
+# Successive takes turn the hue by the golden angle: no two of the first dozen come closer than 20 degrees.
+GOLDEN_TURN = 0.381966
+# From green by blue and red to orange: dark yellows look like mud.
+FIRST_HUE, HUES = 0.36, 0.74
+
+
+@dataclass(frozen=True, slots=True)
+class Palette:
+    """Sky colours from the zenith to the horizon, the light that stands in it, the far and the near land."""
+
+    zenith: Colour
+    middle: Colour
+    horizon: Colour
+    light: Colour
+    far: Colour
+    near: Colour
+
+    def land(self, depth: float) -> Colour:
+        """Colour the land at a depth of 0 (far, in the haze) to 1 (near, in the shade)."""
+        return mix(self.far, self.near, depth)
+
+
+def palette(prompt: str, number: int) -> Palette:
+    """Choose the colours of a prompt's take; another take number gives visibly other ones."""
+    digest = sha256(prompt.encode("utf-8", "surrogatepass")).digest()
+    hue = FIRST_HUE + (digest[0] / 256 + number * GOLDEN_TURN) % 1 * HUES
+    drift = 0.10 if digest[1] % 2 else -0.10
+    return Palette(
+        zenith=_colour(hue, 0.16, 0.62),
+        middle=_colour(hue + drift, 0.38, 0.50),
+        horizon=_colour(hue + 2 * drift, 0.74, 0.72),
+        light=_colour(hue + 2.4 * drift, 0.92, 0.90),
+        far=_colour(hue + 1.2 * drift, 0.40, 0.34),
+        near=_colour(hue, 0.07, 0.46),
+    )
+
+
+def mix(one: Colour, other: Colour, share: float) -> Colour:
+    """Go from one colour to the other by a share of 0..1."""
+    red, green, blue = (round(a + (b - a) * share) for a, b in zip(one, other, strict=True))
+    return red, green, blue
+
+
+def _colour(hue: float, lightness: float, saturation: float) -> Colour:
+    red, green, blue = (round(255 * part) for part in colorsys.hls_to_rgb(hue % 1, lightness, saturation))
+    return red, green, blue

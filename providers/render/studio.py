@@ -1,0 +1,71 @@
+"""A ticket made into files: the clip, its poster, its preview, and word of how far it is."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from PIL import Image
+
+from providers.port import Asset, Progress, Rendered
+from providers.render import stills
+from providers.render.clip import Clip
+from providers.render.fonts import Fonts
+from providers.render.picture import FRAMES_PER_SECOND, Picture
+from providers.render.wire import Ticket
+
+# Word is sent after so much of the clip or so many seconds, whatever comes first.
+REPORT_SHARE = 0.05
+REPORT_SECONDS = 0.5
+# The last frame is not the end: the encoder's tail, the preview and moving the index take a moment.
+FRAMES_SHARE = 0.95
+POSTER_PLACE = 0.4
+
+
+def render(ticket: Ticket, fonts: Fonts) -> Iterator[Progress | Rendered]:
+    """Draw and encode the clip; the files lie in the ticket's folder when Rendered comes."""
+    folder = Path(ticket.workdir)
+    picture = Picture(ticket, fonts)
+    fonts.save()
+    thumbnails: list[Image.Image] = []
+    places = stills.preview_places(picture.frames)
+    pace = _Pace()
+    clip_path = folder / "clip.mp4"
+    with Clip(clip_path, ticket.width, ticket.height, FRAMES_PER_SECOND) as clip:
+        for number in range(picture.frames):
+            image = picture.draw(number)
+            clip.write(image)
+            if number in places:
+                thumbnails.append(stills.thumbnail(image))
+            if number == int(picture.frames * POSTER_PLACE):
+                (folder / "poster.webp").write_bytes(stills.poster(image))
+            share = FRAMES_SHARE * (number + 1) / picture.frames
+            if pace.due(share):
+                yield Progress(share, stills.frame(stills.thumbnail(image)))
+    (folder / "preview.webp").write_bytes(stills.preview(thumbnails))
+    seconds = picture.frames / FRAMES_PER_SECOND
+    yield Rendered(
+        Asset(clip_path, "video/mp4", ticket.width, ticket.height, seconds),
+        Asset(folder / "poster.webp", stills.CONTENT_TYPE, ticket.width, ticket.height),
+        Asset(
+            folder / "preview.webp",
+            stills.CONTENT_TYPE,
+            *thumbnails[0].size,
+            len(thumbnails) * stills.PREVIEW_SECONDS_PER_FRAME,
+        ),
+    )
+
+
+class _Pace:
+    """Says when there is news enough. The first frame is."""
+
+    def __init__(self) -> None:
+        self._share = -1.0
+        self._at = 0.0
+
+    def due(self, share: float) -> bool:
+        now = time.monotonic()
+        # The slack keeps shares that are multiples of a twentieth, but for rounding, from slipping to the next frame.
+        if share - self._share < REPORT_SHARE - 1e-9 and now - self._at < REPORT_SECONDS:
+            return False
+        self._share, self._at = share, now
+        return True

@@ -1,0 +1,130 @@
+"""Text made drawable: cleaned, cut into clusters, and each cluster given a face that has all of it."""
+
+import unicodedata
+from dataclasses import dataclass
+
+from anyascii import anyascii
+
+from providers.render.faces import Face
+from providers.render.fonts import Fonts
+
+# Drawing more than this on one clip is never legible, and shaping it costs time.
+MOST_CHARACTERS = 1000
+# A pile of marks would climb over the lines around it.
+MOST_MARKS = 4
+JOINERS = "\u200c\u200d"
+# Default_Ignorable_Code_Point of the Unicode character database, as far as it is not of category Cf.
+INVISIBLE = frozenset(
+    chr(point)
+    for first, last in (
+        (0x034F, 0x034F),
+        (0x115F, 0x1160),
+        (0x17B4, 0x17B5),
+        (0x180B, 0x180F),
+        (0x2065, 0x2065),
+        (0x3164, 0x3164),
+        (0xFE00, 0xFE0F),
+        (0xFFA0, 0xFFA0),
+        (0xFFF0, 0xFFF8),
+        (0xE0000, 0xE0FFF),
+    )
+    for point in range(first, last + 1)
+)
+SKIN_TONES = range(0x1F3FB, 0x1F400)
+FLAGS = range(0x1F1E6, 0x1F200)
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """What a reader takes for one character, and the face it is drawn in."""
+
+    text: str
+    face: Face
+
+    @property
+    def is_space(self) -> bool:
+        """Say whether a line may end here."""
+        return self.text == " "
+
+
+def prepare(raw: str, fonts: Fonts, *, bold: bool = False) -> list[Cluster]:
+    """Turn any string into clusters that can be drawn; what no font covers is transliterated or left out."""
+    drawable: list[Cluster] = []
+    for piece in split(clean(raw)):
+        for cluster in _faced(piece, fonts, bold=bold):
+            if not cluster.is_space:
+                drawable.append(cluster)
+            elif drawable and not drawable[-1].is_space:
+                drawable.append(_space_after(drawable[-1], cluster))
+    while drawable and drawable[-1].is_space:
+        drawable.pop()
+    return drawable
+
+
+def clean(raw: str) -> str:
+    """Drop what cannot be seen and reduce all white space to single spaces."""
+    composed = unicodedata.normalize("NFC", raw[:MOST_CHARACTERS])
+    return " ".join("".join(_visible(character) for character in composed).split())
+
+
+def split(text: str) -> list[str]:
+    """Cut text where a reader sees one character end, close to UAX #29's extended grapheme clusters."""
+    pieces: list[str] = []
+    for character in text:
+        if pieces and _continues(pieces[-1], character):
+            pieces[-1] += character
+        else:
+            pieces.append(character)
+    return [_thinned(piece) for piece in pieces]
+
+
+def _visible(character: str) -> str:
+    if character.isspace():
+        return " "
+    if character in JOINERS:
+        return character
+    hidden = character in INVISIBLE or unicodedata.category(character) in ("Cc", "Cf", "Cs", "Co")
+    return "" if hidden else character
+
+
+def _continues(piece: str, character: str) -> bool:
+    if piece == " ":
+        return False
+    if character in JOINERS or unicodedata.category(character).startswith("M"):
+        return True
+    if ord(character) in FLAGS:
+        return len(piece) == 1 and ord(piece) in FLAGS
+    return ord(character) in SKIN_TONES or piece.endswith("\u200d")
+
+
+def _thinned(piece: str) -> str:
+    marks = 0
+    kept = ""
+    for character in piece:
+        marks = marks + 1 if unicodedata.category(character).startswith("M") else 0
+        kept += character if marks <= MOST_MARKS else ""
+    return kept
+
+
+def _faced(piece: str, fonts: Fonts, *, bold: bool) -> list[Cluster]:
+    for attempt in (piece, piece.strip(JOINERS), _without_marks(piece)):
+        face = fonts.find(attempt, bold=bold) if attempt else None
+        if face is not None:
+            return [Cluster(attempt, face)]
+    if len(piece) > 1:
+        return [cluster for character in piece for cluster in _faced(character, fonts, bold=bold)]
+    return [
+        Cluster(letter, fonts.find(letter, bold=bold) or fonts.base)
+        for letter in anyascii(piece)
+        if letter.isprintable()
+    ]
+
+
+def _space_after(before: Cluster, space: Cluster) -> Cluster:
+    """Keep a face over a space: a run that is not interrupted is shaped as a whole. Emoji spaces are too wide."""
+    keeps = before.face.strike is None and before.face.covers(space.text)
+    return Cluster(space.text, before.face) if keeps else space
+
+
+def _without_marks(piece: str) -> str:
+    return "".join(c for c in piece if c not in JOINERS and not unicodedata.category(c).startswith("M"))

@@ -1,0 +1,79 @@
+"""Clips as told by the order's metadata, for tests and demos: nothing is drawn, nothing is bought."""
+
+import asyncio
+from collections import Counter, defaultdict
+from collections.abc import AsyncGenerator
+
+from providers.port import Failure, Order, Progress, Rendered
+from providers.sample import Sample, sample
+from providers.script import Script, script
+
+
+class ScriptedProvider:
+    """Does what the object under "script" in an order's metadata says; without one it succeeds in 0.2 s.
+
+    Keys: outcome (succeed, fail, stall), retryable, code, message, steps, stepSeconds, failTakes (fail the first
+    so many takes of a scene, then succeed) and frames (send an image with each step). `submissions` counts them by
+    order key, `cancels` by provider id.
+    """
+
+    name = "scripted"
+
+    def __init__(self) -> None:
+        self.submissions: Counter[str] = Counter()
+        self.cancels: Counter[str] = Counter()
+        self._ends: defaultdict[str, set[asyncio.Future[Failure]]] = defaultdict(set)
+
+    async def submit(self, order: Order) -> str:
+        """Accept the order, unless its script makes no sense."""
+        script(order)
+        self.submissions[order.key] += 1
+        return f"scripted-{order.key}"
+
+    async def follow(self, order: Order, provider_id: str) -> AsyncGenerator[Progress | Rendered, None]:
+        """Play the script from its start, also after a restart."""
+        play = script(order)
+        files = await asyncio.to_thread(sample)
+        end: asyncio.Future[Failure] = asyncio.get_running_loop().create_future()
+        self._ends[provider_id].add(end)
+        try:
+            for step in range(1, play.steps + 1):
+                await _pause(play, end, last=step == play.steps)
+                yield Progress(step / play.steps, _frame(play, files))
+        finally:
+            self._forget(provider_id, end)
+        yield files.write(order.workdir)
+
+    async def cancel(self, provider_id: str) -> None:
+        """End the order's script, if it plays."""
+        self.cancels[provider_id] += 1
+        self._end(provider_id, Failure("CANCELED", "The render was canceled.", retryable=False))
+
+    async def close(self) -> None:
+        """End every script."""
+        for provider_id in list(self._ends):
+            self._end(provider_id, Failure("INTERRUPTED", "The provider was shut down.", retryable=True))
+
+    def _end(self, provider_id: str, why: Failure) -> None:
+        for end in self._ends.get(provider_id, set()):
+            if not end.done():
+                end.set_result(why)
+
+    def _forget(self, provider_id: str, end: asyncio.Future[Failure]) -> None:
+        self._ends[provider_id].discard(end)
+        if not self._ends[provider_id]:
+            del self._ends[provider_id]
+
+
+async def _pause(play: Script, end: asyncio.Future[Failure], *, last: bool) -> None:
+    """Let a step's time pass. A failure or a stall comes in place of the last step."""
+    forever = last and play.outcome == "stall"
+    done, _ = await asyncio.wait({end}, timeout=None if forever else play.step_seconds)
+    if done:
+        raise end.result()
+    if last and play.outcome == "fail":
+        raise play.failure
+
+
+def _frame(play: Script, files: Sample) -> bytes | None:
+    return files.frame if play.frames else None

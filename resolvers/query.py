@@ -1,0 +1,94 @@
+"""Query: what can be read."""
+
+from typing import cast
+
+import strawberry
+
+from models import ids, paging, queries
+from schema.context import Info
+from schema.inputs import JobFilter, JobOrder, given, jobs_wanted
+from schema.server_info import ServerInfo, Viewer
+from schema.types import Job, JobConnection, JobEdge, Node, Scene, as_job, as_scene, page_info
+
+
+@strawberry.type
+class Query:
+    """The root of reads."""
+
+    @strawberry.field
+    async def node(self, info: Info, id: strawberry.ID) -> Node | None:
+        """Anything, by its id."""
+        loaders = info.context.loaders
+        match ids.prefix_of(id):
+            case "job":
+                found = await loaders.job.load(id)
+            case "scene":
+                found = await loaders.scene.load(id)
+            case "take":
+                found = await loaders.take.load(id)
+            case _:
+                found = None
+        return cast("Node | None", found)
+
+    @strawberry.field(description="Null when there is no such job or it is not yours.")
+    async def job(self, info: Info, id: strawberry.ID) -> Job | None:
+        """One job."""
+        row = await info.context.loaders.job.load(id)
+        return None if row is None else as_job(row)
+
+    @strawberry.field
+    async def jobs(
+        self,
+        info: Info,
+        first: int | None = strawberry.UNSET,
+        after: str | None = strawberry.UNSET,
+        last: int | None = strawberry.UNSET,
+        before: str | None = strawberry.UNSET,
+        filter: JobFilter | None = strawberry.UNSET,
+        order_by: JobOrder | None = strawberry.UNSET,
+        include_deleted: bool = False,
+    ) -> JobConnection:
+        """A page of jobs."""
+        context = info.context
+        window = paging.window(first=given(first), after=given(after), last=given(last), before=given(before))
+        wanted = jobs_wanted(given(filter), given(order_by), include_deleted=include_deleted)
+        async with context.store.read() as connection:
+            page = await queries.jobs_page(connection, context.viewer, wanted, window)
+        edges = [JobEdge(cursor=paging.encode(wanted.key(row)), node=as_job(row)) for row in page.items]
+        return JobConnection(
+            edges=edges,
+            nodes=[edge.node for edge in edges],
+            page_info=page_info(page, [edge.cursor for edge in edges]),
+            wanted=wanted,
+        )
+
+    @strawberry.field(description="With jobId, null unless the scene belongs to that job.")
+    async def scene(
+        self,
+        info: Info,
+        id: strawberry.ID,
+        job_id: strawberry.ID | None = strawberry.UNSET,
+    ) -> Scene | None:
+        """One scene."""
+        row = await info.context.loaders.scene.load(id)
+        if row is None or given(job_id) not in (None, row.job_id):
+            return None
+        return as_scene(row)
+
+    @strawberry.field
+    def viewer(self, info: Info) -> Viewer:
+        """Who is asking."""
+        viewer = info.context.viewer
+        return Viewer(id=strawberry.ID(viewer.id), name=viewer.name, roles=list(viewer.roles))
+
+    @strawberry.field
+    def server_info(self, info: Info) -> ServerInfo:
+        """Who is answering."""
+        facts = info.context.facts
+        return ServerInfo(
+            version=facts.version,
+            mode=facts.mode,
+            providers=info.context.coordinator.providers,
+            event_retention_seconds=facts.event_retention_seconds,
+            recovery_window_seconds=facts.recovery_window_seconds,
+        )

@@ -1,0 +1,86 @@
+"""Refusals as data: the concrete error types of the contract."""
+
+from collections.abc import Sequence
+
+import strawberry
+
+from models import errors
+from models.errors import Refusal
+from schema.enums import ErrorCode, SceneStatus
+
+
+@strawberry.interface(description="A refusal that the caller can act on: data, not a GraphQL error.")
+class UserError:
+    """What every refusal has."""
+
+    code: ErrorCode = strawberry.field(description="Branch on this, never on the message.")
+    message: str = strawberry.field(description="One sentence that can be shown to a person.")
+    path: list[str] | None = strawberry.field(description='The offending input, e.g. ["input", "sceneIds", "2"].')
+
+
+@strawberry.type(description="An input breaks a rule of its field.")
+class ValidationError(UserError):
+    """VALIDATION_FAILED and LIMIT_EXCEEDED."""
+
+
+@strawberry.type(description="There is no such thing, or it is not yours.")
+class NotFoundError(UserError):
+    """NOT_FOUND and SCENE_NOT_IN_JOB."""
+
+    id: strawberry.ID | None
+
+
+@strawberry.type(description="You may see it, but not do this to it.")
+class ForbiddenError(UserError):
+    """FORBIDDEN."""
+
+
+@strawberry.type(
+    description="INVALID_TRANSITION, NOT_REGENERABLE, JOB_PROCESSING, ALREADY_DELETED, NOT_DELETED, RECOVERY_EXPIRED."
+)
+class StateError(UserError):
+    """The status stands in the way."""
+
+    from_: SceneStatus | None = strawberry.field(
+        name="from", description="The status that stands in the way, and what would be accepted from it."
+    )
+    to: SceneStatus | None
+    allowed: list[SceneStatus]
+
+
+@strawberry.type(description="STALE_VERSION and IDEMPOTENCY_CONFLICT: somebody else was first.")
+class ConflictError(UserError):
+    """Read it again and decide anew."""
+
+    current_version: int | None
+
+
+def user_errors(refusals: Sequence[Refusal]) -> list[UserError]:
+    """The refusals of one request, each as its type."""
+    return [_user_error(refusal) for refusal in refusals]
+
+
+def _user_error(refusal: Refusal) -> UserError:
+    code, message, path = refusal.code, refusal.message, refusal.path
+    match refusal:
+        case errors.NotFound():
+            missing = None if refusal.missing_id is None else strawberry.ID(refusal.missing_id)
+            return NotFoundError(code=code, message=message, path=path, id=missing)
+        case errors.StateRefused():
+            return StateError(
+                code=code,
+                message=message,
+                path=path,
+                from_=refusal.current,
+                to=refusal.wanted,
+                allowed=refusal.allowed,
+            )
+        case errors.Conflict():
+            return ConflictError(code=code, message=message, path=path, current_version=refusal.current_version)
+        case errors.Forbidden():
+            return ForbiddenError(code=code, message=message, path=path)
+        case _:
+            return ValidationError(code=code, message=message, path=path)
+
+
+ERROR_TYPES = [ValidationError, NotFoundError, ForbiddenError, StateError, ConflictError]

@@ -1,0 +1,74 @@
+"""Loaders: one statement for many parents. They batch and never cache, so nothing they hand out is stale."""
+
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Hashable, Sequence
+from typing import TypeVar
+
+from strawberry.dataloader import DataLoader
+
+from models import queries
+from models.access import Viewer
+from models.database import Connection
+from models.paging import Page
+from models.progress import Reading
+from models.queries import ScenesWanted
+from models.rows import EventRow, JobRow, SceneRow, TakeRow
+from models.store import Store
+
+K = TypeVar("K", bound=Hashable)
+G = TypeVar("G", bound=Hashable)
+V = TypeVar("V")
+
+Fetch = Callable[[Connection, Sequence[K]], Awaitable[dict[K, V]]]
+FetchOf = Callable[[Connection, Sequence[str], G], Awaitable[dict[str, V]]]
+
+
+class Loaders:
+    """One loader per relation. What the viewer may not see is None, exactly like what does not exist."""
+
+    def __init__(self, store: Store, viewer: Viewer) -> None:
+        self._store = store
+        self.job: DataLoader[str, JobRow | None] = self._by_id(
+            lambda connection, ids: queries.jobs_by_id(connection, viewer, ids)
+        )
+        self.scene: DataLoader[str, SceneRow | None] = self._by_id(
+            lambda connection, ids: queries.scenes_by_id(connection, viewer, ids)
+        )
+        self.take: DataLoader[str, TakeRow | None] = self._by_id(
+            lambda connection, ids: queries.takes_by_id(connection, viewer, ids)
+        )
+        self.reading: DataLoader[str, Reading | None] = self._by_id(
+            lambda connection, ids: queries.readings(connection, viewer, ids)
+        )
+        self.queue_position: DataLoader[str, int | None] = self._by_id(queries.queue_positions)
+        self.typical_seconds: DataLoader[str, float | None] = self._by_id(queries.typical_seconds)
+        self.scenes: DataLoader[tuple[str, ScenesWanted], Page[SceneRow]] = self._grouped(queries.scenes_of_jobs)
+        self.scenes_count: DataLoader[tuple[str, ScenesWanted], int] = self._grouped(queries.scenes_count)
+        self.takes: DataLoader[tuple[str, int], list[TakeRow]] = self._grouped(queries.takes_of_scenes)
+        self.events: DataLoader[tuple[str, tuple[int, int]], list[EventRow]] = self._grouped(
+            lambda connection, ids, span: queries.events_of_jobs(connection, ids, *span)
+        )
+
+    def _by_id(self, fetch: Fetch[str, V]) -> DataLoader[str, V | None]:
+        async def load(ids: list[str]) -> list[V | None]:
+            async with self._store.read() as connection:
+                found = await fetch(connection, ids)
+            return [found.get(each) for each in ids]
+
+        return DataLoader(load, cache=False)
+
+    def _grouped(self, fetch: FetchOf[G, V]) -> DataLoader[tuple[str, G], V]:
+        """Keys are (parent id, arguments): parents asked with the same arguments share a statement."""
+
+        async def load(keys: list[tuple[str, G]]) -> list[V]:
+            parents: defaultdict[G, list[str]] = defaultdict(list)
+            for parent, arguments in keys:
+                parents[arguments].append(parent)
+            found: dict[tuple[str, G], V] = {}
+            async with self._store.read() as connection:
+                for arguments, ids in parents.items():
+                    for parent, value in (await fetch(connection, ids, arguments)).items():
+                        found[parent, arguments] = value
+            return [found[key] for key in keys]
+
+        return DataLoader(load, cache=False)

@@ -1,0 +1,36 @@
+"""Media: a file, by address."""
+
+from datetime import datetime
+from typing import Any
+
+import strawberry
+
+from schema.context import Context
+
+
+@strawberry.type(description="A file, by address.")
+class Media:
+    """A clip, a still or a preview."""
+
+    url: str = strawberry.field(description="Serves byte ranges. May be signed: read it again after expiresAt.")
+    content_type: str
+    expires_at: datetime | None
+    size_bytes: int | None
+    width: int | None
+    height: int | None
+    duration_seconds: float | None
+
+
+def media(context: Context, stored: dict[str, Any] | None) -> Media | None:
+    """What is stored of a file, as the API shows it: ours by key, somebody else's by the address they gave."""
+    if stored is None:
+        return None
+    return Media(
+        url=stored["url"] if "url" in stored else context.media_url(stored["key"]),
+        content_type=stored["content_type"],
+        expires_at=None,
+        size_bytes=stored.get("size_bytes"),
+        width=stored.get("width"),
+        height=stored.get("height"),
+        duration_seconds=stored.get("duration_seconds"),
+    )

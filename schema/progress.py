@@ -1,0 +1,53 @@
+"""JobProgress: how far a job is."""
+
+from datetime import datetime
+from typing import cast
+
+import strawberry
+
+from models.progress import Reading, eta_seconds
+from schema.context import Info
+from schema.enums import JobStage
+
+
+@strawberry.type(
+    description=(
+        "total = pending + processing + completed + failed + canceled, over live scenes. 0 <= percentage <= 100; 100 "
+        "only when completed = total > 0; an empty job is 0. It never falls except after a regenerate, add, delete or "
+        "restore: what a failed or canceled take had reached still counts."
+    )
+)
+class JobProgress:
+    """Read from `models.progress.Reading`, whose columns need no resolver."""
+
+    job_id: strawberry.ID
+    total: int
+    pending: int
+    processing: int
+    completed: int
+    failed: int
+    canceled: int
+    percentage: float = strawberry.field(
+        description="100 * (completed + the sum of the fractions done of the other scenes) / total."
+    )
+    current_stage: JobStage
+    stage_label: str = strawberry.field(description='For people: "Generating scene 3 of 8".')
+    version: int = strawberry.field(description="Job.version at this reading; a reading with a lower version is stale.")
+    updated_at: datetime
+
+    @strawberry.field(description="Estimate; null until something has finished to estimate from.")
+    @staticmethod
+    async def eta_seconds(root: strawberry.Parent[Reading], info: Info) -> float | None:
+        """From how long the latest takes of the provider lasted."""
+        return eta_seconds(
+            pending=root.pending,
+            processing=root.processing,
+            high_water=root.high_water,
+            typical_seconds=await info.context.loaders.typical_seconds.load(root.provider),
+            at_once=info.context.facts.render_concurrency,
+        )
+
+
+def job_progress(reading: Reading) -> JobProgress:
+    """A reading stands in for the type: same names, no copy."""
+    return cast("JobProgress", reading)

@@ -1,0 +1,439 @@
+"""Job and Scene, and what refers to both. They refer to each other, so they live in one file.
+
+Values are the light rows of `models.rows`: plain columns need no resolver, a relation asks a loader.
+"""
+
+from datetime import datetime
+from typing import Any, cast
+
+import strawberry
+
+from models import lifecycle, paging
+from models.lifecycle import OPEN, SETTLED_SCENE
+from models.queries import JobsWanted, ScenesWanted, jobs_count
+from models.rows import EventRow, JobRow, SceneRow, TakeRow
+from schema.context import Info
+from schema.enums import EventType, JobStatus, SceneAction, SceneStatus, TakeReason
+from schema.inputs import given
+from schema.media import Media, media
+from schema.progress import JobProgress, job_progress
+from schema.scalars import JSONObject
+
+
+@strawberry.interface(
+    description=(
+        "Ids are typed and sortable (TypeID: job_…, scene_…, take_…, webhook_…); the same string everywhere: "
+        "GraphQL, REST, logs, webhooks."
+    )
+)
+class Node:
+    """Anything with an id."""
+
+    id: strawberry.ID
+
+
+@strawberry.type
+class PageInfo:
+    """Where a page lies in its list."""
+
+    has_next_page: bool
+    has_previous_page: bool
+    start_cursor: str | None
+    end_cursor: str | None
+
+
+@strawberry.type
+class SceneFailure:
+    """Why a take failed."""
+
+    code: str
+    message: str
+    retryable: bool
+    occurred_at: datetime
+
+
+def _failure(stored: dict[str, Any] | None) -> SceneFailure | None:
+    if stored is None:
+        return None
+    return SceneFailure(
+        code=stored["code"],
+        message=stored["message"],
+        retryable=stored["retryable"],
+        occurred_at=datetime.fromisoformat(stored["occurred_at"]),
+    )
+
+
+@strawberry.type(
+    description=(
+        "One attempt at a scene. Never rewritten once finished; a regenerate makes a new one and destroys nothing."
+    )
+)
+class SceneTake(Node):
+    """Read from `TakeRow`."""
+
+    number: int
+    reason: TakeReason
+    prompt: str
+    status: SceneStatus
+    provider: str
+    provider_id: str | None
+    is_current: bool
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+    @classmethod
+    def is_type_of(cls, value: object, _info: object) -> bool:
+        """Rows stand in for the type."""
+        return isinstance(value, TakeRow)
+
+    @strawberry.field
+    @staticmethod
+    def output(root: strawberry.Parent[TakeRow], info: Info) -> Media | None:
+        """The clip."""
+        return media(info.context, root.output)
+
+    @strawberry.field
+    @staticmethod
+    def poster(root: strawberry.Parent[TakeRow], info: Info) -> Media | None:
+        """A still."""
+        return media(info.context, root.poster)
+
+    @strawberry.field
+    @staticmethod
+    def failure(root: strawberry.Parent[TakeRow]) -> SceneFailure | None:
+        """Why it failed."""
+        return _failure(root.failure)
+
+
+@strawberry.type
+class Scene(Node):
+    """Read from `SceneRow`."""
+
+    job_id: strawberry.ID
+    position: int = strawberry.field(description="0-based and dense among the live scenes of the job.")
+    title: str | None
+    prompt: str
+    duration_seconds: float = strawberry.field(description="Length asked for, in seconds.")
+    status: SceneStatus
+    percentage: float | None = strawberry.field(
+        description="0..100 of the current take; null when the provider gives no figure."
+    )
+    provider: str
+    provider_id: str | None = strawberry.field(
+        description=(
+            "The provider's id of the current take, e.g. a prediction id. Null after a regenerate until submitted."
+        )
+    )
+    attempts: int = strawberry.field(description="Takes started so far, automatic retries included.")
+    max_attempts: int = strawberry.field(
+        description="How many takes may be started before the scene fails; a regenerate grants as many again."
+    )
+    next_attempt_at: datetime | None = strawberry.field(description="Set while an automatic retry is waiting.")
+    metadata: JSONObject
+    version: int
+    created_at: datetime
+    updated_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    deleted_at: datetime | None
+    purge_after: datetime | None
+
+    @classmethod
+    def is_type_of(cls, value: object, _info: object) -> bool:
+        """Rows stand in for the type."""
+        return isinstance(value, SceneRow)
+
+    @strawberry.field
+    @staticmethod
+    async def job(root: strawberry.Parent[SceneRow], info: Info) -> "Job":
+        """The job it belongs to."""
+        row = await info.context.loaders.job.load(root.job_id)
+        if row is None:
+            raise LookupError(f"the job of {root.id} vanished")
+        return as_job(row)
+
+    @strawberry.field(description="Takes in front of this one; null when not waiting.")
+    @staticmethod
+    async def queue_position(root: strawberry.Parent[SceneRow], info: Info) -> int | None:
+        """Counted over all jobs."""
+        if root.status is not SceneStatus.PENDING or root.queued_at is None:
+            return None
+        return await info.context.loaders.queue_position.load(root.id)
+
+    @strawberry.field(
+        description=(
+            "The clip of the current take; null after a regenerate. Earlier clips stay reachable through takes."
+        )
+    )
+    @staticmethod
+    def output(root: strawberry.Parent[SceneRow], info: Info) -> Media | None:
+        """The clip."""
+        return media(info.context, root.output)
+
+    @strawberry.field
+    @staticmethod
+    def poster(root: strawberry.Parent[SceneRow], info: Info) -> Media | None:
+        """A still."""
+        return media(info.context, root.poster)
+
+    @strawberry.field(
+        description="A short animated preview; while processing, the newest frame if the provider gives one."
+    )
+    @staticmethod
+    def preview(root: strawberry.Parent[SceneRow], info: Info) -> Media | None:
+        """The preview, or the live frame."""
+        if root.status is SceneStatus.PROCESSING and root.frame is not None:
+            return live_frame(info, root.take_id, root.frame)
+        return media(info.context, root.preview)
+
+    @strawberry.field
+    @staticmethod
+    def failure(root: strawberry.Parent[SceneRow]) -> SceneFailure | None:
+        """Why the last take failed, also while a retry is waiting."""
+        return _failure(root.failure)
+
+    @strawberry.field
+    @staticmethod
+    async def current_take(root: strawberry.Parent[SceneRow], info: Info) -> SceneTake | None:
+        """The take whose clip the scene shows."""
+        return cast("SceneTake | None", await info.context.loaders.take.load(root.take_id))
+
+    @strawberry.field(description="Newest first.")
+    @staticmethod
+    async def takes(root: strawberry.Parent[SceneRow], info: Info, first: int = 20) -> list[SceneTake]:
+        """Every attempt."""
+        paging.window(first=first, after=None, last=None, before=None)
+        return cast("list[SceneTake]", await info.context.loaders.takes.load((root.id, first)))
+
+    @strawberry.field(description="What this caller may do now, so that no client re-implements the rules.")
+    @staticmethod
+    def available_actions(root: strawberry.Parent[SceneRow]) -> list[SceneAction]:
+        """What the mutations would accept."""
+        if root.deleted_at is not None or root.job_deleted_at is not None:
+            return []
+        actions = [SceneAction.UPDATE, SceneAction.MOVE]
+        if root.status in SETTLED_SCENE:
+            actions.append(SceneAction.REGENERATE)
+        if root.status in OPEN:
+            actions.append(SceneAction.CANCEL)
+        if root.job_status is not JobStatus.PROCESSING:
+            actions.append(SceneAction.DELETE)
+        return actions
+
+    @strawberry.field(description="Statuses that updateScene would accept now.")
+    @staticmethod
+    def allowed_transitions(root: strawberry.Parent[SceneRow]) -> list[SceneStatus]:
+        """From the lifecycle table."""
+        if root.deleted_at is not None or root.job_deleted_at is not None:
+            return []
+        return list(lifecycle.TRANSITIONS[root.status])
+
+
+@strawberry.type
+class SceneEdge:
+    """A scene in a list."""
+
+    cursor: str
+    node: Scene
+
+
+@strawberry.type
+class SceneConnection:
+    """A page of scenes, in play order."""
+
+    edges: list[SceneEdge]
+    nodes: list[Scene]
+    page_info: PageInfo
+    asked: strawberry.Private[tuple[str, ScenesWanted]]
+
+    @strawberry.field
+    async def total_count(self, info: Info) -> int:
+        """How many there are, whatever the page."""
+        return await info.context.loaders.scenes_count.load(self.asked)
+
+
+@strawberry.type
+class Job(Node):
+    """Read from `JobRow`."""
+
+    title: str
+    provider: str = strawberry.field(
+        description=(
+            'Which provider renders its scenes: a configured name, or "external" when somebody else\'s workers report '
+            "through updateScene."
+        )
+    )
+    status: JobStatus
+    owner_id: strawberry.ID
+    metadata: JSONObject
+    version: int
+    created_at: datetime
+    updated_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    deleted_at: datetime | None
+    purge_after: datetime | None = strawberry.field(description="When a deleted job can no longer be restored.")
+
+    @classmethod
+    def is_type_of(cls, value: object, _info: object) -> bool:
+        """Rows stand in for the type."""
+        return isinstance(value, JobRow)
+
+    @strawberry.field
+    @staticmethod
+    async def progress(root: strawberry.Parent[JobRow], info: Info) -> JobProgress:
+        """How far it is."""
+        reading = await info.context.loaders.reading.load(root.id)
+        if reading is None:
+            raise LookupError(f"{root.id} vanished")
+        return job_progress(reading)
+
+    @strawberry.field(description="In play order; all of them when neither first nor last is given.")
+    @staticmethod
+    async def scenes(
+        root: strawberry.Parent[JobRow],
+        info: Info,
+        first: int | None = strawberry.UNSET,
+        after: str | None = strawberry.UNSET,
+        last: int | None = strawberry.UNSET,
+        before: str | None = strawberry.UNSET,
+        status: list[SceneStatus] | None = strawberry.UNSET,
+        include_deleted: bool = False,
+    ) -> SceneConnection:
+        """A page of them."""
+        window = paging.window(
+            first=given(first), after=given(after), last=given(last), before=given(before), default=None
+        )
+        statuses = given(status)
+        wanted = ScenesWanted(window, None if statuses is None else tuple(statuses), include_deleted)
+        page = await info.context.loaders.scenes.load((root.id, wanted))
+        edges = [SceneEdge(cursor=paging.encode((str(row.position), row.id)), node=as_scene(row)) for row in page.items]
+        return SceneConnection(
+            edges=edges,
+            nodes=[edge.node for edge in edges],
+            page_info=page_info(page, [edge.cursor for edge in edges]),
+            asked=(root.id, wanted),
+        )
+
+    @strawberry.field(description="A scene of THIS job; null when the id belongs to another.")
+    @staticmethod
+    async def scene(root: strawberry.Parent[JobRow], info: Info, id: strawberry.ID) -> Scene | None:
+        """One of its scenes."""
+        row = await info.context.loaders.scene.load(id)
+        return as_scene(row) if row is not None and row.job_id == root.id else None
+
+    @strawberry.field(
+        description=(
+            "The log, oldest first: the same events and positions as Subscription.jobEvents, for clients that poll."
+        )
+    )
+    @staticmethod
+    async def events(
+        root: strawberry.Parent[JobRow], info: Info, first: int = 100, after: int | None = strawberry.UNSET
+    ) -> list["JobEvent"]:
+        """What happened after a version."""
+        paging.window(first=first, after=None, last=None, before=None)
+        rows = await info.context.loaders.events.load((root.id, (given(after) or 0, first)))
+        return cast("list[JobEvent]", rows)
+
+
+@strawberry.type
+class JobEdge:
+    """A job in a list."""
+
+    cursor: str
+    node: Job
+
+
+@strawberry.type
+class JobConnection:
+    """A page of jobs."""
+
+    edges: list[JobEdge]
+    nodes: list[Job]
+    page_info: PageInfo
+    wanted: strawberry.Private[JobsWanted]
+
+    @strawberry.field
+    async def total_count(self, info: Info) -> int:
+        """How many there are, whatever the page."""
+        async with info.context.store.read() as connection:
+            return await jobs_count(connection, info.context.viewer, self.wanted)
+
+
+@strawberry.type
+class JobEvent:
+    """Read from `EventRow`."""
+
+    version: int = strawberry.field(description="Position in the job's log: 1, 2, 3, … without holes.")
+    type: EventType
+    job_id: strawberry.ID
+    scene_id: strawberry.ID | None
+    occurred_at: datetime
+    actor_id: strawberry.ID | None = strawberry.field(description="Who caused it; null for the system.")
+    changed: list[str] = strawberry.field(description="Names of the fields that changed.")
+
+    @classmethod
+    def is_type_of(cls, value: object, _info: object) -> bool:
+        """Rows stand in for the type."""
+        return isinstance(value, EventRow)
+
+    @strawberry.field(description="As of now, which may be newer than the event; null once purged.")
+    @staticmethod
+    async def scene(root: strawberry.Parent[EventRow], info: Info) -> Scene | None:
+        """The scene it is about."""
+        if root.scene_id is None:
+            return None
+        row = await info.context.loaders.scene.load(root.scene_id)
+        return None if row is None else as_scene(row)
+
+    @strawberry.field
+    @staticmethod
+    async def job(root: strawberry.Parent[EventRow], info: Info) -> Job | None:
+        """The job, as of now."""
+        row = await info.context.loaders.job.load(root.job_id)
+        return None if row is None else as_job(row)
+
+    @strawberry.field
+    @staticmethod
+    async def progress(root: strawberry.Parent[EventRow], info: Info) -> JobProgress:
+        """How far the job is, as of now."""
+        reading = await info.context.loaders.reading.load(root.job_id)
+        if reading is None:
+            raise LookupError(f"{root.job_id} vanished")
+        return job_progress(reading)
+
+
+def as_job(row: JobRow) -> Job:
+    """A row stands in for the type: same names, no copy."""
+    return cast("Job", row)
+
+
+def as_scene(row: SceneRow) -> Scene:
+    """A row stands in for the type: same names, no copy."""
+    return cast("Scene", row)
+
+
+def page_info(page: paging.Page[Any], cursors: list[str]) -> PageInfo:
+    """By the Relay cursor connection specification."""
+    return PageInfo(
+        has_next_page=page.has_next,
+        has_previous_page=page.has_previous,
+        start_cursor=cursors[0] if cursors else None,
+        end_cursor=cursors[-1] if cursors else None,
+    )
+
+
+def live_frame(info: Info, take_id: str, frame: int) -> Media:
+    """The newest frame of a running render; its number makes each address new to caches."""
+    url = info.context.media_url(f"live/{take_id}.webp?frame={frame}")
+    return Media(
+        url=url,
+        content_type="image/webp",
+        expires_at=None,
+        size_bytes=None,
+        width=None,
+        height=None,
+        duration_seconds=None,
+    )

@@ -1,0 +1,127 @@
+"""The executable schema's own class: what its errors say to a client, and the two caches every operation profits from.
+
+A refusal of the domain keeps its words and its code. A client's mistake keeps the words of the specification. Whatever
+else is raised stays here: it is logged once, with its traceback and an id, and the client hears only the id.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import strawberry
+from graphql import (
+    ASTValidationRule,
+    GraphQLError,
+    Node,
+    ValueNode,
+    VariableDefinitionNode,
+    specified_rules,
+)
+from strawberry.extensions import SchemaExtension, ValidationCache
+from strawberry.schema.config import StrawberryConfig
+from strawberry.types import ExecutionContext
+
+from models.errors import ErrorCode, Refusal, Refused
+from server.transports.closing import CloseConnection
+from server.transports.documents import CACHED_DOCUMENTS, is_cacheable, parse_document
+from server.transports.errors import INTERNAL_MESSAGE, TransportCode, cause_of, report
+
+
+class MaskedSchema(strawberry.Schema):
+    """`rules` are validation rules beyond the specification's. They are classes built once, here: a rule built for each
+    request would be new to the validation cache, and miss it each time."""
+
+    def __init__(
+        self,
+        query: type,
+        mutation: type | None = None,
+        subscription: type | None = None,
+        *,
+        types: Iterable[Any] = (),
+        config: StrawberryConfig | None = None,
+        extensions: Iterable[type[SchemaExtension]] = (),
+        rules: Sequence[type[ASTValidationRule]] = (),
+    ) -> None:
+        all_rules = (*specified_rules, *rules)
+        super().__init__(  # pyright: ignore[reportUnknownMemberType]  # its `directives` are of an open generic
+            query,
+            mutation,
+            subscription,
+            types=types,
+            config=config,
+            extensions=[*extensions, Parsing, lambda: Validation(all_rules)],
+        )
+
+    def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
+        """Strawberry calls it on every error of every result before anybody sees it; an error says so in place."""
+        reported: dict[int, dict[str, object]] = {}
+        for error in errors:
+            if "code" not in (error.extensions or {}):
+                _present(error, reported)
+
+
+class Parsing(SchemaExtension):
+    """Takes the document from the cache that the transports have just looked into."""
+
+    def on_parse(self) -> Iterator[None]:
+        context = self.execution_context
+        if context.query:
+            context.graphql_document = parse_document(context.query, context.parse_options.get("max_tokens"))
+        yield
+
+
+class Validation(ValidationCache):
+    def __init__(self, rules: tuple[type[ASTValidationRule], ...]) -> None:
+        super().__init__(maxsize=CACHED_DOCUMENTS)
+        self._rules = rules
+
+    def on_validate(self) -> Iterator[None]:
+        context = self.execution_context
+        context.validation_rules = self._rules
+        if is_cacheable(context.query or ""):
+            yield from super().on_validate()
+        else:
+            yield
+        for error in context.pre_execution_errors or ():
+            if "code" not in (error.extensions or {}):
+                error.extensions = {"code": TransportCode.VALIDATION_FAILED}
+
+
+def _present(error: GraphQLError, reported: dict[int, dict[str, object]]) -> None:
+    """`reported` holds what one result has reported: a loader fails once for the hundred fields that waited for it."""
+    cause = cause_of(error)
+    match cause:
+        case Refusal():
+            error.message, error.extensions = cause.message, _refusal(cause)
+        case Refused():
+            error.message = str(cause)
+            error.extensions = {
+                "code": ErrorCode.VALIDATION_FAILED,
+                "refusals": [{**_refusal(refusal), "message": refusal.message} for refusal in cause.refusals],
+            }
+        case CloseConnection():
+            error.message, error.extensions = cause.reason, {"code": TransportCode.FORBIDDEN}
+        case _ if _is_clients_mistake(error, cause):
+            error.extensions = {"code": TransportCode.BAD_USER_INPUT}
+        case _:
+            unexpected = cause or error
+            if id(unexpected) not in reported:
+                reported[id(unexpected)] = report(unexpected)
+            error.message, error.extensions = INTERNAL_MESSAGE, reported[id(unexpected)]
+
+
+def _is_clients_mistake(error: GraphQLError, cause: Exception | None) -> bool:
+    """Variables and arguments that do not fit: graphql-core blames a variable or a value in the document for them, and
+    the field itself, or nothing, for what the server got wrong (a null where there must be none, an unknown enum)."""
+    if error.path is None:
+        return cause is None or _blames(error, VariableDefinitionNode)
+    raised = error.original_error
+    return cause is None and isinstance(raised, GraphQLError) and _blames(raised, ValueNode)
+
+
+def _blames(error: GraphQLError, kind: type[Node]) -> bool:
+    return any(isinstance(node, kind) for node in error.nodes or ())
+
+
+def _refusal(refusal: Refusal) -> dict[str, object]:
+    located = {} if refusal.path is None else {"field": refusal.path}
+    return {"code": refusal.code, **located}

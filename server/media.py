@@ -1,0 +1,78 @@
+"""Media over HTTP: byte ranges, entity tags and caching, by RFC 9110 sections 13 and 14."""
+
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+
+from coordinator.media import CONTENT_TYPES, MediaStore, Stored
+
+# Only names that the server makes; everything else is a 404 and never reaches the store.
+_KEY = re.compile(r"(?:job_[0-9a-z]{26}/scene_[0-9a-z]{26}|live)/take_[0-9a-z]{26}(?:\.[a-z]+){1,2}")
+_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
+_A_YEAR_SECONDS = 31_536_000
+
+
+def media_route(store: MediaStore) -> Route:
+    """GET and HEAD /media/{key}."""
+
+    async def serve(request: Request) -> Response:
+        key = request.path_params["key"]
+        stored = await store.head(key) if _KEY.fullmatch(key) else None
+        if stored is None:
+            return Response("Not found", 404, media_type="text/plain")
+        return _answer(request, store, key, stored)
+
+    endpoint: Callable[[Request], Awaitable[Response]] = serve
+    return Route("/media/{key:path}", endpoint, methods=["GET"])
+
+
+def _answer(request: Request, store: MediaStore, key: str, stored: Stored) -> Response:
+    etag = f'"{stored.etag}"'
+    headers = {
+        "accept-ranges": "bytes",
+        "etag": etag,
+        # The files of a take never change; the newest frame of a running one does all the time.
+        "cache-control": "no-store" if key.startswith("live/") else f"private, max-age={_A_YEAR_SECONDS}, immutable",
+        "content-type": CONTENT_TYPES.get(key.rpartition(".")[2], "application/octet-stream"),
+        "x-content-type-options": "nosniff",
+        "access-control-allow-origin": "*",
+    }
+    if etag in request.headers.get("if-none-match", ""):
+        return Response(status_code=304, headers=headers)
+    whole = (0, stored.size)
+    asked = request.headers.get("range") if request.headers.get("if-range", etag) == etag else None
+    span = whole if asked is None else _span(asked, stored.size)
+    if span is None:
+        return Response(status_code=416, headers=headers | {"content-range": f"bytes */{stored.size}"})
+    start, end = span
+    headers["content-length"] = str(end - start)
+    partial = asked is not None and span != whole
+    if partial:
+        headers["content-range"] = f"bytes {start}-{end - 1}/{stored.size}"
+    status = 206 if partial else 200
+    if request.method == "HEAD":
+        return Response(status_code=status, headers=headers)
+    body: AsyncIterator[bytes] = store.read(key, start, end)
+    return StreamingResponse(body, status, headers)
+
+
+def _span(asked: str, size: int) -> tuple[int, int] | None:
+    """The bytes start..end (end excluded) of a Range header; None when they cannot be satisfied.
+
+    Several ranges at once, and units other than bytes, may be answered by the whole (RFC 9110 section 14.2).
+    """
+    match = _RANGE.fullmatch(asked.strip())
+    if match is None or match.group(0) == "bytes=-":
+        return (0, size)
+    first, last = match.groups()
+    if not first:
+        length = min(int(last), size)
+        return (size - length, size) if length else None
+    start = int(first)
+    end = min(int(last), size - 1) + 1 if last else size
+    if start >= size:
+        return None
+    return (start, end) if end > start else (0, size)

@@ -1,0 +1,175 @@
+"""REST v3, for the clients that exist already: a thin adapter over the same verbs and reads as GraphQL."""
+
+import logging
+import re
+import uuid
+from collections.abc import Callable
+from typing import Any, cast
+
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, Field, field_validator
+from starlette.responses import JSONResponse
+
+from coordinator.requests import SceneEdit, SceneTarget
+from models import ids, queries
+from models.errors import ErrorCode, Forbidden, NotFound, Refusal, Refused
+from models.lifecycle import SceneStatus
+from models.paging import Window
+from models.queries import ScenesWanted
+from models.rows import SceneRow
+from schema.context import Context
+from server.rest_answers import Answer, progress_answer, scene_answer
+
+log = logging.getLogger(__name__)
+
+PREFIX = "/api/v3"
+_OUR_NAMES = {"video_url": "output_url"}
+_THEIR_NAMES = {"output_url": "video_url"}
+
+
+class SceneUpdate(BaseModel):
+    """What PUT may set; what is absent stays, what is unknown is ignored as it always was."""
+
+    status: SceneStatus | None = Field(default=None, examples=["completed"])
+    provider_id: str | None = None
+    video_url: str | None = None
+    title: str | None = None
+    prompt: str | None = None
+    duration_seconds: float | None = None
+    percentage: float | None = None
+    metadata: dict[str, Any] | None = None
+
+    @field_validator("status", mode="before")
+    @classmethod
+    def _lower_case(cls, value: object) -> object:
+        return value.upper() if isinstance(value, str) and value.islower() else value
+
+    def edit(self) -> SceneEdit:
+        """What was given, in the words of the domain."""
+        given = {_OUR_NAMES.get(name, name): getattr(self, name) for name in self.model_fields_set}
+        return cast("SceneEdit", given)
+
+
+def router(make_context: Callable[[], Context]) -> APIRouter:
+    """The five calls."""
+    api = APIRouter(prefix=PREFIX, tags=["scenes"])
+
+    @api.get("/jobs/{job_id}/scenes")
+    async def list_scenes(job_id: str) -> Answer:
+        """The live scenes of a job in play order, and how far it is."""
+        context = make_context()
+        async with context.store.read() as connection:
+            reading = (await queries.readings(connection, context.viewer, [job_id])).get(job_id)
+            if reading is None or not await queries.jobs_by_id(connection, context.viewer, [job_id]):
+                raise _no_job(job_id)
+            found = await queries.scenes_of_jobs(connection, [job_id], ScenesWanted(Window(None)))
+        return {
+            "data": [scene_answer(context, scene) for scene in found[job_id].items],
+            "progress": progress_answer(reading),
+        }
+
+    @api.get("/jobs/{job_id}/scenes/{scene_id}")
+    async def get_scene(job_id: str, scene_id: str) -> Answer:
+        """One scene."""
+        context = make_context()
+        scene = await _scene(context, job_id, scene_id)
+        if scene.deleted_at is not None:
+            raise _no_scene(scene_id)
+        return {"data": scene_answer(context, scene)}
+
+    @api.put("/jobs/{job_id}/scenes/{scene_id}")
+    async def update_scene(job_id: str, scene_id: str, update: SceneUpdate) -> Answer:
+        """Edit a scene, or report on it."""
+        context = make_context()
+        await context.coordinator.scenes.update(context.viewer, SceneTarget(scene_id, job_id), update.edit())
+        return {"data": scene_answer(context, await _scene(context, job_id, scene_id))}
+
+    @api.post("/jobs/{job_id}/scenes/{scene_id}/regenerate")
+    async def regenerate_scene(job_id: str, scene_id: str) -> Answer:
+        """Put a finished scene back to pending, to be rendered anew."""
+        context = make_context()
+        await context.coordinator.scenes.regenerate(context.viewer, SceneTarget(scene_id, job_id))
+        return {"data": scene_answer(context, await _scene(context, job_id, scene_id))}
+
+    @api.delete("/jobs/{job_id}/scenes/{scene_id}")
+    async def delete_scene(job_id: str, scene_id: str) -> Answer:
+        """Delete a scene; refused while its job is processing."""
+        context = make_context()
+        await context.coordinator.scenes.delete(context.viewer, SceneTarget(scene_id, job_id))
+        return {"data": scene_answer(context, await _scene(context, job_id, scene_id))}
+
+    return api
+
+
+def answer_errors(app: FastAPI) -> None:
+    """Refusals, bad bodies and accidents under /api/v3 as `{"error": {code, message, details}}`."""
+
+    async def refusal(_request: Request, error: Exception) -> JSONResponse:
+        refusals = error.refusals if isinstance(error, Refused) else [cast("Refusal", error)]
+        first = refusals[0]
+        details = [{"code": each.code, "message": each.message, "path": _path(each)} for each in refusals]
+        return _error(_status(first), first.code, "; ".join(each.message for each in refusals), details)
+
+    async def bad_body(_request: Request, error: Exception) -> JSONResponse:
+        problems = cast("RequestValidationError", error).errors()
+        details = [
+            {
+                "code": ErrorCode.VALIDATION_FAILED,
+                "message": problem["msg"],
+                "path": [str(part) for part in problem["loc"] if part != "body"],
+            }
+            for problem in problems
+        ]
+        return _error(422, ErrorCode.VALIDATION_FAILED, "The request cannot be understood.", details)
+
+    async def accident(request: Request, error: Exception) -> JSONResponse:
+        error_id = uuid.uuid4().hex[:12]
+        log.error("internal error %s", error_id, exc_info=error, extra={"action": "rest.accident", "id": error_id})
+        request.state.error_id = error_id
+        return _error(500, "INTERNAL", "Internal error", [{"id": error_id}])
+
+    app.add_exception_handler(Refusal, refusal)
+    app.add_exception_handler(Refused, refusal)
+    app.add_exception_handler(RequestValidationError, bad_body)
+    app.add_exception_handler(Exception, accident)
+
+
+async def _scene(context: Context, job_id: str, scene_id: str) -> SceneRow:
+    async with context.store.read() as connection:
+        scene = (await queries.scenes_by_id(connection, context.viewer, [scene_id])).get(scene_id)
+        job = (await queries.jobs_by_id(connection, context.viewer, [job_id])).get(job_id)
+    if job is None:
+        raise _no_job(job_id)
+    if scene is None or scene.job_id != job_id:
+        raise _no_scene(scene_id)
+    return scene
+
+
+def _no_job(job_id: str) -> NotFound:
+    return NotFound("There is no such job.", ["job_id"], job_id if ids.is_id(job_id, "job") else None)
+
+
+def _no_scene(scene_id: str) -> NotFound:
+    return NotFound("The job has no such scene.", ["scene_id"], scene_id if ids.is_id(scene_id, "scene") else None)
+
+
+def _status(refusal: Refusal) -> int:
+    match refusal:
+        case NotFound():
+            return 404
+        case Forbidden():
+            return 403
+        case _:
+            return 422
+
+
+def _path(refusal: Refusal) -> list[str]:
+    """Where the problem is, in the names of this API."""
+    parts = [part for part in refusal.path or () if part != "input"]
+    snake = [re.sub(r"(?<=[a-z])([A-Z])", lambda match: f"_{match.group(1).lower()}", part) for part in parts]
+    return [_THEIR_NAMES.get(part, part) for part in snake]
+
+
+def _error(status: int, code: str, message: str, details: list[dict[str, Any]]) -> JSONResponse:
+    return JSONResponse({"error": {"code": code, "message": message, "details": details}}, status)

@@ -1,0 +1,18 @@
+"""GraphQL over HTTP, over server-sent events and over websocket, for any Strawberry schema."""
+
+from server.transports.closing import CloseCode, CloseConnection
+from server.transports.connections import Connections
+from server.transports.limits import TransportLimits
+from server.transports.logs import hide_query_strings
+from server.transports.router import graphql_router
+from server.transports.sockets import uvicorn_options
+
+__all__ = [
+    "CloseCode",
+    "CloseConnection",
+    "Connections",
+    "TransportLimits",
+    "graphql_router",
+    "hide_query_strings",
+    "uvicorn_options",
+]

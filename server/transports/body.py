@@ -1,0 +1,46 @@
+"""The body of a POST: its type, its size, its bytes."""
+
+from starlette.requests import Request
+
+from server.transports.errors import TransportCode
+from server.transports.refusals import HTTPRefusal
+
+
+async def read_body(request: Request, limit_bytes: int) -> bytes:
+    """Raise HTTPRefusal with 413 or 415, and starlette's ClientDisconnect."""
+    _check_type(request)
+    if _declared_bytes(request) > limit_bytes:
+        raise _too_large(limit_bytes)
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > limit_bytes:
+            raise _too_large(limit_bytes)
+    return bytes(body)
+
+
+def _check_type(request: Request) -> None:
+    """https://graphql.github.io/graphql-over-http/draft/#sec-POST, in UTF-8 and not compressed."""
+    media_type, *parameters = (part.strip().lower() for part in request.headers.get("content-type", "").split(";"))
+    if media_type != "application/json":
+        raise _unsupported("The body must be of type application/json")
+    for parameter in parameters:
+        name, _, value = parameter.partition("=")
+        if name.strip() == "charset" and value.strip(' "') not in ("utf-8", "utf8"):
+            raise _unsupported("The body must be in UTF-8")
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise _unsupported("The body must not be compressed")
+
+
+def _declared_bytes(request: Request) -> int:
+    """What the client says; what it sends is counted as well."""
+    declared = request.headers.get("content-length", "")
+    return int(declared) if declared.isdecimal() and len(declared) < 20 else 0
+
+
+def _too_large(limit_bytes: int) -> HTTPRefusal:
+    return HTTPRefusal(413, TransportCode.PAYLOAD_TOO_LARGE, f"The body is larger than {limit_bytes} bytes")
+
+
+def _unsupported(message: str) -> HTTPRefusal:
+    return HTTPRefusal(415, TransportCode.UNSUPPORTED_MEDIA_TYPE, message, {"accept": "application/json"})

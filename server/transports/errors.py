@@ -1,0 +1,66 @@
+"""The errors that the transports themselves utter, in the shape of every GraphQL error, with a code to branch on."""
+
+import logging
+import secrets
+from collections.abc import Sequence
+from enum import StrEnum
+
+from graphql import GraphQLError
+
+logger = logging.getLogger(__name__)
+
+
+class TransportCode(StrEnum):
+    """`extensions.code` of an error that is not the domain's."""
+
+    BAD_REQUEST = "BAD_REQUEST"
+    METHOD_NOT_ALLOWED = "METHOD_NOT_ALLOWED"
+    NOT_ACCEPTABLE = "NOT_ACCEPTABLE"
+    PAYLOAD_TOO_LARGE = "PAYLOAD_TOO_LARGE"
+    UNSUPPORTED_MEDIA_TYPE = "UNSUPPORTED_MEDIA_TYPE"
+    PARSE_FAILED = "GRAPHQL_PARSE_FAILED"
+    VALIDATION_FAILED = "GRAPHQL_VALIDATION_FAILED"
+    UNKNOWN_OPERATION = "OPERATION_RESOLUTION_FAILURE"
+    BAD_USER_INPUT = "BAD_USER_INPUT"
+    STREAM_REQUIRED = "STREAM_REQUIRED"
+    TOO_MANY_OPERATIONS = "TOO_MANY_OPERATIONS"
+    UNAUTHENTICATED = "UNAUTHENTICATED"
+    FORBIDDEN = "FORBIDDEN"
+    INTERNAL = "INTERNAL"
+
+
+def coded(code: TransportCode, message: str) -> GraphQLError:
+    return GraphQLError(message, extensions={"code": code})
+
+
+def report(error: BaseException) -> dict[str, object]:
+    """Log what nobody expected, once, with its traceback; return the extensions to send instead of its message."""
+    error_id = secrets.token_hex(8)
+    logger.error(
+        "Internal error %s: %s",
+        error_id,
+        type(error).__name__,
+        exc_info=error,
+        extra={"action": "internal_error", "error_id": error_id},
+    )
+    return {"code": TransportCode.INTERNAL, "id": error_id}
+
+
+def internal_error(error: BaseException) -> GraphQLError:
+    return GraphQLError(INTERNAL_MESSAGE, extensions=report(error))
+
+
+def formatted(errors: Sequence[GraphQLError]) -> dict[str, object]:
+    """The body of a request error: no `data` entry, for nothing was executed."""
+    return {"errors": [error.formatted for error in errors]}
+
+
+def cause_of(error: GraphQLError) -> Exception | None:
+    """What a resolver raised, from under the layers that located it."""
+    cause = error.original_error
+    while isinstance(cause, GraphQLError):
+        cause = cause.original_error
+    return cause
+
+
+INTERNAL_MESSAGE = "Internal error"

@@ -1,0 +1,59 @@
+"""JSON in and out.
+
+Read by the standard library, strictly: RFC 8259 knows no NaN, and a number that overflows to infinity or a lone
+surrogate could be stored nowhere and sent nowhere. Written by orjson, which is several times faster.
+"""
+
+import json
+import math
+import re
+
+import orjson
+
+_SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
+
+
+class InvalidJSON(ValueError):
+    """What arrived is not JSON that the server accepts. The message completes "the body …"."""
+
+
+def decode(raw: str | bytes | bytearray) -> object:
+    """Raise InvalidJSON for everything that is not one JSON value in UTF-8."""
+    try:
+        text = raw if isinstance(raw, str) else raw.decode()
+        value: object = _DECODER.decode(text)
+        if _SURROGATE_ESCAPE.search(text):
+            json.dumps(value, ensure_ascii=False).encode()
+    except RecursionError:
+        raise InvalidJSON("is nested too deeply") from None
+    except json.JSONDecodeError as error:
+        raise InvalidJSON(f"is not valid JSON: {error}") from None
+    except UnicodeDecodeError:
+        raise InvalidJSON("is not UTF-8") from None
+    except UnicodeEncodeError:
+        raise InvalidJSON("holds half of a surrogate pair") from None
+    except ValueError:
+        raise InvalidJSON("holds a number that is out of range") from None
+    return value
+
+
+def encode(value: object) -> bytes:
+    """What orjson refuses (integers over 64 bits, 255 levels) the standard library can write."""
+    try:
+        return orjson.dumps(value)
+    except TypeError:
+        return json.dumps(value, allow_nan=False, separators=(",", ":")).encode()
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError(text)
+    return number
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(name)
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite)

@@ -1,0 +1,129 @@
+"""GraphQL over server-sent events, distinct connections mode: one request, one operation, one stream.
+
+https://github.com/enisdenjo/graphql-sse/blob/master/PROTOCOL.md#distinct-connections-mode and
+https://html.spec.whatwg.org/multipage/server-sent-events.html. Lines end in LF, which every parser takes.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Collection
+from contextlib import aclosing
+from typing import Any, Final
+
+from starlette.requests import HTTPConnection, Request
+from starlette.types import Receive, Scope, Send
+from strawberry.types import ExecutionResult
+
+from server.transports.accept import EVENT_STREAM
+from server.transports.closing import CloseCode
+from server.transports.connections import CLOSE_SECONDS, Connections
+from server.transports.errors import formatted, internal_error
+from server.transports.execution import response_map
+from server.transports.limits import TransportLimits
+from server.transports.payloads import encode
+from server.transports.sockets import stream_control
+
+KEEP_ALIVE: Final = b":\n\n"
+COMPLETE: Final = b"event: complete\ndata: \n\n"  # a browser's EventSource tells of no event without data
+
+Results = AsyncGenerator[ExecutionResult, Any]
+
+_HEADERS: Final = [
+    (b"content-type", EVENT_STREAM.encode()),
+    (b"cache-control", b"no-store"),
+    (b"connection", b"close"),  # its socket is tuned for a stream
+    (b"x-accel-buffering", b"no"),  # or nginx keeps the events to itself
+]
+
+
+class EventStream:
+    """Ends with `event: complete` when the operation does, and without it when the server must stop: clients retry."""
+
+    def __init__(self, request: Request, results: Results, limits: TransportLimits, connections: Connections) -> None:
+        self._request = request
+        self._results = results
+        self._limits = limits
+        self._connections = connections
+        self._stopped = asyncio.Event()
+        self._writing = asyncio.Lock()
+        self._control = stream_control(request.scope)
+        if connections.last_word is not None:
+            self._stopped.set()
+
+    @property
+    def connection(self) -> HTTPConnection:
+        return self._request
+
+    async def close(self, code: CloseCode, reason: str) -> None:
+        self._stopped.set()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._control is not None:
+            self._control.tune()
+        await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
+        await self._write(send, KEEP_ALIVE)
+        with self._connections.holding(self):
+            await self._stream(receive, send)
+        await self._end(send)
+
+    async def _stream(self, receive: Receive, send: Send) -> None:
+        """Until the first of: the last result, a stall, the client's leaving, the server's stop."""
+        endings = [
+            asyncio.create_task(self._pump(send)),
+            asyncio.create_task(self._keep_alive(send)),
+            asyncio.create_task(_disconnection(receive)),
+            asyncio.create_task(self._stopped.wait()),
+        ]
+        try:
+            await asyncio.wait(endings, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            await _cancelled(endings)
+
+    async def _pump(self, send: Send) -> None:
+        try:
+            async with aclosing(self._results):
+                async for result in self._results:
+                    await self._write(send, _next(response_map(result)))
+        except TimeoutError:
+            raise
+        except Exception as error:
+            await self._write(send, _next(formatted([internal_error(error)])))
+        await self._write(send, COMPLETE)
+
+    async def _keep_alive(self, send: Send) -> None:
+        while True:
+            await asyncio.sleep(self._limits.keep_alive_seconds)
+            await self._write(send, KEEP_ALIVE)
+
+    async def _write(self, send: Send, data: bytes) -> None:
+        """Raise TimeoutError when the client has stopped reading."""
+        async with self._writing, asyncio.timeout(self._limits.stall_seconds):
+            await send({"type": "http.response.body", "body": data, "more_body": True})
+
+    async def _end(self, send: Send) -> None:
+        try:
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await send({"type": "http.response.body", "body": b""})
+        except TimeoutError:
+            if self._control is not None:
+                self._control.abort()
+                await send({"type": "http.response.body", "body": b""})
+
+
+async def only(result: ExecutionResult) -> Results:
+    """The stream of an operation that has one result."""
+    yield result
+
+
+def _next(payload: dict[str, object]) -> bytes:
+    return b"event: next\ndata: " + encode(payload) + b"\n\n"
+
+
+async def _disconnection(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _cancelled(tasks: Collection[asyncio.Task[Any]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,86 @@
+"""A subscriber's bounded memory of one job: what it has yet to be sent."""
+
+import asyncio
+from collections import deque
+from typing import NamedTuple
+
+from coordinator.hub import News
+from models.progress import Reading
+from models.queries import RunningScene
+from models.rows import EventRow
+
+EVENTS_BUFFERED = 256
+
+
+class Lagged(NamedTuple):
+    """More happened than fits: the subscriber needs a snapshot in place of what was dropped."""
+
+
+class Running(NamedTuple):
+    """How far a running render is, with the reading of its job."""
+
+    scene: RunningScene
+    reading: Reading
+
+
+class Gone(NamedTuple):
+    """The job is no more."""
+
+
+class Feed:
+    """Remembers events in order, up to a limit, and of each running scene only the newest state."""
+
+    def __init__(self, limit: int = EVENTS_BUFFERED) -> None:
+        self._limit = limit
+        self._events: deque[EventRow] = deque()
+        self._running: dict[str, Running] = {}
+        self._lagged = False
+        self._gone = False
+        self._woken = asyncio.Event()
+        self.latest: Reading | None = None
+
+    def hear(self, news: News) -> None:
+        """Remember the news; when they do not fit, only that there were too many."""
+        if news.reading is None:
+            self._gone = True
+        else:
+            self.latest = news.reading
+            for scene in news.running:
+                self._running[scene.id] = Running(scene, news.reading)
+        for event in news.events:
+            if event.scene_id is not None:
+                self._forget_unless_running(event.scene_id, news)
+        self._events.extend(news.events)
+        if len(self._events) > self._limit:
+            self._events.clear()
+            self._lagged = True
+        self._woken.set()
+
+    def catch_up(self, version: int) -> bool:
+        """Forget events up to `version`, which the subscriber knows; False when some after it were dropped."""
+        while self._events and self._events[0].version <= version:
+            self._events.popleft()
+        complete, self._lagged = not self._lagged, False
+        return complete
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing waits to be sent."""
+        return not (self._events or self._running or self._lagged or self._gone)
+
+    async def next(self) -> EventRow | Running | Lagged | Gone:
+        """The next thing to send: what was logged goes before what was not."""
+        while self.empty:
+            self._woken.clear()
+            await self._woken.wait()
+        if self._gone:
+            return Gone()
+        if self._lagged:
+            return Lagged()
+        if self._events:
+            return self._events.popleft()
+        return self._running.pop(next(iter(self._running)))
+
+    def _forget_unless_running(self, scene_id: str, news: News) -> None:
+        if all(scene.id != scene_id for scene in news.running):
+            self._running.pop(scene_id, None)

@@ -1,0 +1,112 @@
+"""jobEvents: everything that happens to one job, in order, without holes or repeats."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import cast
+
+import strawberry
+
+from models import queries
+from models.errors import NotFound
+from models.lifecycle import SETTLED_JOB
+from models.progress import Reading
+from models.rows import EventRow, JobRow
+from schema.context import Info
+from schema.enums import SnapshotReason
+from schema.feed import JobSnapshot, SceneProgress
+from schema.progress import job_progress
+from schema.types import JobEvent, as_job, live_frame
+from subscriptions.feed import Feed, Gone, Lagged, Running
+
+EVENTS_A_PAGE = 200
+
+Message = JobSnapshot | JobEvent | SceneProgress
+
+
+class JobEvents:
+    """One subscriber's stream. `_position` is the version up to which everything was sent."""
+
+    def __init__(self, info: Info, job: JobRow, after: int | None, *, until_settled: bool) -> None:
+        self._info = info
+        self._context = info.context
+        self._job_id = job.id
+        self._position = -1 if after is None else after
+        self._until_settled = until_settled
+        self._feed = Feed(self._context.buffered_events)
+
+    async def messages(self) -> AsyncGenerator[Message]:
+        """Join the hub first, then read state and log, then send what was heard since: nothing can fall in between."""
+        async with self._context.hub.join(self._job_id, self._feed):
+            async with aclosing(self._catch_up()) as missed:
+                async for message in missed:
+                    yield message
+            while not await self._finished():
+                match await self._feed.next():
+                    case EventRow() as event:
+                        if event.version > self._position:
+                            self._position = event.version
+                            yield cast("JobEvent", event)
+                    case Running() as running:
+                        yield self._scene_progress(running)
+                    case Lagged():
+                        snapshot = await self._snapshot(SnapshotReason.LAGGED)
+                        if snapshot is None:
+                            return
+                        self._feed.catch_up(snapshot.version)
+                        yield snapshot
+                    case Gone():
+                        return
+
+    async def _catch_up(self) -> AsyncGenerator[Message]:
+        """The state, or the missed events, up to where the feed goes on without a hole."""
+        job = await self._read_job()
+        if self._position < 0 or self._position > job.version:
+            known = self._position < 0
+            yield self._snapshot_of(job, SnapshotReason.INITIAL if known else SnapshotReason.LOG_TRUNCATED)
+        while True:
+            events = await self._page()
+            if events and events[0].version != self._position + 1:
+                yield self._snapshot_of(await self._read_job(), SnapshotReason.LOG_TRUNCATED)
+                continue
+            for event in events:
+                self._position = event.version
+                yield cast("JobEvent", event)
+            if len(events) < EVENTS_A_PAGE and self._feed.catch_up(self._position):
+                return
+
+    async def _page(self) -> list[EventRow]:
+        async with self._context.store.read() as connection:
+            return await queries.events_after(connection, self._job_id, self._position, EVENTS_A_PAGE)
+
+    async def _read_job(self) -> JobRow:
+        job = await self._context.loaders.job.load(self._job_id)
+        if job is None:
+            raise NotFound("There is no such job.", ["jobId"], self._job_id)
+        return job
+
+    async def _snapshot(self, reason: SnapshotReason) -> JobSnapshot | None:
+        job = await self._context.loaders.job.load(self._job_id)
+        return None if job is None else self._snapshot_of(job, reason)
+
+    def _snapshot_of(self, job: JobRow, reason: SnapshotReason) -> JobSnapshot:
+        self._position = job.version
+        return JobSnapshot(reason=reason, version=job.version, job=as_job(job))
+
+    async def _finished(self) -> bool:
+        """Whether the subscriber wanted to hear until the job came to rest, and has heard all of it."""
+        if not self._until_settled or not self._feed.empty:
+            return False
+        latest: Reading | JobRow = self._feed.latest or await self._read_job()
+        return latest.status in SETTLED_JOB and self._position >= latest.version
+
+    def _scene_progress(self, running: Running) -> SceneProgress:
+        scene = running.scene
+        preview = None if scene.frame is None else live_frame(self._info, scene.take_id, scene.frame)
+        return SceneProgress(
+            job_id=strawberry.ID(self._job_id),
+            scene_id=strawberry.ID(scene.id),
+            take_number=scene.take_number,
+            percentage=scene.percentage,
+            preview=preview,
+            progress=job_progress(running.reading),
+        )

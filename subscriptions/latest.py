@@ -1,0 +1,90 @@
+"""Latest-value streams: the current value first, then the newest at most every interval, and never not the last."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+from typing import TypeVar
+
+from coordinator.hub import News
+from models import queries
+from models.access import Viewer
+from models.paging import Window
+from models.queries import JobsWanted
+from models.rows import JobRow
+from models.store import Store
+from schema.context import Context
+
+# A scene or a dashboard is drawn by a person's browser: more often than this is waste.
+SCENE_INTERVAL_SECONDS = 0.1
+JOBS_INTERVAL_SECONDS = 0.25
+JOBS_A_PAGE = 100
+
+V = TypeVar("V")
+
+
+class Signal:
+    """A watcher that remembers only that there was something."""
+
+    def __init__(self) -> None:
+        self._heard = asyncio.Event()
+
+    def hear(self, news: News) -> None:
+        """There is something new."""
+        self._heard.set()
+
+    async def wait(self) -> None:
+        """Wait for something new, and forget it."""
+        await self._heard.wait()
+        self._heard.clear()
+
+
+async def latest(
+    context: Context, job_id: str, read: Callable[[], Awaitable[V | None]], interval_seconds: float
+) -> AsyncGenerator[V]:
+    """What `read` answers, now and whenever it differs after news of the job; ends when it answers None."""
+    signal = Signal()
+    async with context.hub.join(job_id, signal):
+        sent: V | None = None
+        while True:
+            value = await read()
+            if value is None:
+                return
+            if value != sent:
+                yield value
+                sent = value
+            read_at = time.monotonic()
+            await signal.wait()
+            await asyncio.sleep(read_at + interval_seconds - time.monotonic())
+
+
+async def jobs(context: Context, wanted: JobsWanted) -> AsyncGenerator[JobRow]:
+    """The jobs wanted, page by page, then each that changed; one that no longer fits is sent a last time."""
+    shown: set[str] = set()
+    with context.hub.dashboards.join(context.viewer) as dashboard:
+        async with aclosing(_all(context.store, context.viewer, wanted)) as current:
+            async for job in current:
+                shown.add(job.id)
+                yield job
+        while True:
+            changed = await dashboard.take()
+            async with context.store.read() as connection:
+                rows = await queries.jobs_by_id(connection, context.viewer, changed)
+                fitting = {job.id for job in await queries.matching(connection, context.viewer, wanted, changed)}
+            for job in sorted(rows.values(), key=lambda job: job.updated_at):
+                if job.id in fitting or job.id in shown:
+                    (shown.add if job.id in fitting else shown.discard)(job.id)
+                    yield job
+            await asyncio.sleep(JOBS_INTERVAL_SECONDS)
+
+
+async def _all(store: Store, viewer: Viewer, wanted: JobsWanted) -> AsyncGenerator[JobRow]:
+    window = Window(JOBS_A_PAGE)
+    while True:
+        async with store.read() as connection:
+            page = await queries.jobs_page(connection, viewer, wanted, window)
+        for job in page.items:
+            yield job
+        if not page.has_next:
+            return
+        window = Window(JOBS_A_PAGE, after=wanted.key(page.items[-1]))

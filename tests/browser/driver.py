@@ -1,0 +1,70 @@
+"""What the browser tests drive: the page as a person uses it, and the API beside it."""
+
+import asyncio
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+from gql import Client, gql
+from gql.transport.websockets import WebsocketsTransport
+from playwright.async_api import Page
+
+LONGEST_RENDER_SECONDS = 120
+SETTLED = """
+subscription Settled($jobId: ID!) {
+  jobEvents(jobId: $jobId, untilSettled: true) { __typename }
+}
+"""
+
+
+class Explorer:
+    """What a person does in the explorer, and where they look."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.response = page.get_by_role("region", name="Result Window")
+        self.clips = page.get_by_role("article")
+        self.steps = page.get_by_role("list", name="Steps")
+        self.stream = page.get_by_role("status")
+        self.remembered_job = page.get_by_title("Copy jobId")
+
+    async def open(self, tab: str) -> None:
+        await self.page.get_by_role("tab", name=tab).get_by_text(tab).click()
+
+    async def write(self, operation: str) -> None:
+        editor = self.page.get_by_role("region", name="Operation Editor").get_by_role("textbox")
+        await editor.focus()
+        await self.page.keyboard.press("ControlOrMeta+A")
+        await self.page.keyboard.insert_text(operation)
+
+    async def run(self) -> None:
+        """Runs what the open tab holds; while a stream runs there, stops it."""
+        await self.page.get_by_role("button", name=re.compile("^(Execute|Stop) query")).click()
+
+
+@dataclass(frozen=True)
+class Server:
+    """The API of a running server."""
+
+    url: str
+
+    @property
+    def websocket_url(self) -> str:
+        return self.url.replace("http", "ws", 1)
+
+    async def execute(self, operation: str, variables: dict[str, Any]) -> dict[str, Any]:
+        async with httpx.AsyncClient(base_url=self.url) as client:
+            response = await client.post("/graphql", json={"query": operation, "variables": variables})
+        answer: dict[str, Any] = response.json()
+        assert "errors" not in answer, answer
+        return answer["data"]
+
+    async def settled(self, job_id: str) -> None:
+        """Waits until the job is completed, failed or canceled."""
+        request = gql(SETTLED)
+        request.variable_values = {"jobId": job_id}
+        transport = WebsocketsTransport(url=f"{self.websocket_url}/graphql")
+        async with asyncio.timeout(LONGEST_RENDER_SECONDS), Client(transport=transport) as session:
+            async for _ in session.subscribe(request):
+                pass

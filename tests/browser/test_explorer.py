@@ -1,0 +1,98 @@
+"""The explorer page, in a real browser."""
+
+from pathlib import Path
+from typing import cast
+
+import pytest
+from graphql import IntrospectionQuery, build_client_schema, get_introspection_query, parse, validate
+from playwright.async_api import Page, expect
+
+from tests.browser.driver import Explorer, Server
+
+OPERATIONS = sorted((Path(__file__).parents[2] / "web" / "src" / "operations").glob("*.graphql"))
+
+CREATE_JOB = """
+mutation Create {
+  createJob(input: { title: "Typed", provider: "scripted", start: true, scenes: [{ prompt: "Rain" }] }) {
+    job { id title }
+    errors { message }
+  }
+}
+"""
+RENAME = """
+mutation Rename($jobId: ID!, $title: String!) {
+  updateJob(input: { jobId: $jobId, title: $title }) { errors { message } }
+}
+"""
+
+
+@pytest.fixture
+async def explorer(page: Page, server: Server) -> Explorer:
+    """The page, opened for the first time."""
+    await page.goto(f"{server.url}/graphql")
+    await expect(page.get_by_role("region", name="Operation Editor")).to_contain_text("Welcome to Scenewire")
+    return Explorer(page)
+
+
+@pytest.mark.browser
+async def test_a_newcomer_gets_from_nothing_to_clips_without_copying_anything(
+    explorer: Explorer, server: Server, tmp_path: Path
+) -> None:
+    """The prepared tabs, run as they are one after the other: mutation, subscription, query, mutation."""
+    await expect(explorer.page).to_have_title("Scenewire")
+    await explorer.run()
+    await expect(explorer.response).to_contain_text('"createJob"')
+    await expect(explorer.clips).to_have_count(3)
+    job_id = await explorer.remembered_job.inner_text()
+    await server.settled(job_id)
+    await expect(explorer.clips.get_by_text("COMPLETED")).to_have_count(3)
+
+    await explorer.open("WatchIt")
+    await explorer.run()
+    await expect(explorer.response).to_contain_text('"__typename": "JobSnapshot"')
+    await expect(explorer.stream).to_have_text("live")
+    await server.execute(RENAME, {"jobId": job_id, "title": "A night at the lighthouse"})
+    await expect(explorer.response).to_contain_text('"type": "JOB_UPDATED"')
+    await expect(explorer.steps).to_contain_text("JOB_UPDATED")
+    await explorer.run()
+
+    await explorer.open("SeeItsClips")
+    await explorer.run()
+    await expect(explorer.response).to_contain_text('"title": "A night at the lighthouse"')
+    await expect(explorer.response).to_contain_text("/media/")
+
+    await explorer.open("RegenerateAScene")
+    await explorer.run()
+    await expect(explorer.response).to_contain_text('"regenerateScene"')
+    await expect(explorer.steps).to_contain_text("SCENE_REGENERATED · scene 1")
+    await explorer.page.screenshot(path=tmp_path / "explorer.png")
+
+
+@pytest.mark.browser
+async def test_runs_what_is_typed(explorer: Explorer) -> None:
+    """A query and a mutation of one's own."""
+    await explorer.write("query Which { serverInfo { version } }")
+    await explorer.run()
+    await expect(explorer.response).to_contain_text('"serverInfo"')
+
+    await explorer.write(CREATE_JOB)
+    await explorer.run()
+    await expect(explorer.response).to_contain_text('"title": "Typed"')
+    await expect(explorer.page.get_by_role("heading", name="Typed")).to_be_visible()
+
+
+@pytest.mark.browser
+async def test_says_what_is_missing_while_there_is_no_job_to_watch(explorer: Explorer) -> None:
+    """An empty jobId with nothing to fill it never reaches the server."""
+    await explorer.open("WatchIt")
+    await explorer.run()
+    await expect(explorer.response).to_contain_text("The jobId is empty")
+
+
+async def test_every_prepared_operation_is_valid(server: Server) -> None:
+    """The page cannot drift from the schema."""
+    introspection = await server.execute(get_introspection_query(), {})
+    schema = build_client_schema(cast("IntrospectionQuery", introspection))
+    problems = {path.name: validate(schema, parse(path.read_text("utf-8"))) for path in OPERATIONS}
+    assert problems == {path.name: [] for path in OPERATIONS}
+    assert OPERATIONS

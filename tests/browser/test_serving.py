@@ -1,0 +1,94 @@
+"""How the explorer's files are served; needs no browser."""
+
+import gzip
+from pathlib import Path
+
+import httpx
+import pytest
+from fastapi import FastAPI, Request, Response
+
+from server.explorer import explorer_response, mount_explorer, wants_explorer
+
+PAGE = '<!doctype html><script type="module" src="/explorer/assets/index-abc.js"></script>'
+SCRIPT = "console.log('explorer')"
+BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+
+
+@pytest.fixture
+def dist(tmp_path: Path) -> Path:
+    """A small build."""
+    assets = tmp_path / "dist" / "assets"
+    assets.mkdir(parents=True)
+    (assets.parent / "index.html").write_text(PAGE)
+    (assets / "index-abc.js").write_text(SCRIPT)
+    (assets / "index-abc.js.gz").write_bytes(gzip.compress(SCRIPT.encode()))
+    return assets.parent
+
+
+def client(dist: Path) -> httpx.AsyncClient:
+    app = FastAPI()
+    mount_explorer(app, dist)
+
+    def answer(request: Request) -> Response:
+        return explorer_response(dist) if wants_explorer(request) else Response("api")
+
+    app.add_api_route("/graphql", answer, methods=["GET", "POST"])
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test")
+
+
+@pytest.mark.parametrize("accept", [BROWSER, "text/html", "application/json;q=0.1, TEXT/HTML;q=0.5"])
+async def test_a_browser_gets_the_page_and_asks_for_it_again_each_time(dist: Path, accept: str) -> None:
+    """One address, two answers: caches are told so."""
+    response = await client(dist).get("/graphql", headers={"accept": accept})
+    assert (response.status_code, response.text) == (200, PAGE)
+    assert response.headers["content-type"] == "text/html; charset=utf-8"
+    assert response.headers["cache-control"] == "no-cache"
+    assert response.headers["vary"] == "accept"
+
+
+@pytest.mark.parametrize("accept", ["*/*", "application/json", "application/json, text/html;q=0", "text/htmlx", ""])
+async def test_a_client_of_the_api_does_not_get_the_page(dist: Path, accept: str) -> None:
+    """Only who names text/html is a browser."""
+    response = await client(dist).get("/graphql", headers={"accept": accept})
+    assert response.text == "api"
+
+
+async def test_a_query_by_get_and_a_post_are_not_answered_by_the_page(dist: Path) -> None:
+    """Even when a browser sends them."""
+    async with client(dist) as http:
+        by_get = await http.get("/graphql", params={"query": "{ __typename }"}, headers={"accept": BROWSER})
+        by_post = await http.post("/graphql", headers={"accept": BROWSER})
+    assert [by_get.text, by_post.text] == ["api", "api"]
+
+
+@pytest.mark.parametrize(("accept_encoding", "encoding"), [("gzip, br", "gzip"), ("identity", None)])
+async def test_hashed_files_are_kept_for_ever_and_sent_packed_where_that_is_understood(
+    dist: Path, accept_encoding: str, encoding: str | None
+) -> None:
+    """The same script either way, under its own type."""
+    response = await client(dist).get("/explorer/assets/index-abc.js", headers={"accept-encoding": accept_encoding})
+    assert (response.status_code, response.text) == (200, SCRIPT)
+    assert response.headers.get("content-encoding") == encoding
+    assert response.headers["content-type"] == "text/javascript; charset=utf-8"
+    assert response.headers["cache-control"] == "public, max-age=31536000, immutable"
+    assert response.headers["vary"] == "accept-encoding"
+    assert response.headers["x-content-type-options"] == "nosniff"
+
+
+async def test_an_explorer_that_is_not_built_says_how_to_build_it(tmp_path: Path) -> None:
+    """503 with the word to type; and the page appears as soon as it is built, without a restart."""
+    async with client(tmp_path / "dist") as http:
+        missing = await http.get("/graphql", headers={"accept": BROWSER})
+        asset = await http.get("/explorer/assets/index-abc.js")
+        (tmp_path / "dist").mkdir()
+        (tmp_path / "dist" / "index.html").write_text(PAGE)
+        built = await http.get("/graphql", headers={"accept": BROWSER})
+    assert (missing.status_code, asset.status_code, built.status_code) == (503, 404, 200)
+    assert "make explorer" in missing.text
+
+
+@pytest.mark.parametrize("path", ["..%2findex.html", "../index.html", "%00", "nothing.js"])
+async def test_nothing_beside_the_assets_can_be_read(dist: Path, path: str) -> None:
+    """404 for everything that is not one of them."""
+    response = await client(dist).get(f"/explorer/assets/{path}")
+    assert response.status_code == 404

@@ -1,0 +1,59 @@
+"""Clips, played by a real browser."""
+
+import pytest
+from playwright.async_api import Page, Response
+
+from tests.browser.driver import Server
+
+CREATE_JOB = """
+mutation Create {
+  createJob(input: {
+    title: "To be played", provider: "local", start: true, scenes: [{ prompt: "A kite", durationSeconds: 2 }]
+  }) { job { id } errors { message } }
+}
+"""
+CLIP = """
+query Clip($jobId: ID!) {
+  job(id: $jobId) { scenes(first: 1) { nodes { output { url } } } }
+}
+"""
+PLAY_AND_SEEK = """
+async (url) => {
+  const video = Object.assign(document.createElement('video'), { src: url, muted: true })
+  const happens = (name) => new Promise((done, fail) => {
+    video.addEventListener(name, done, { once: true })
+    video.addEventListener('error', () => fail(new Error(video.error.message)), { once: true })
+  })
+  document.body.append(video)
+  await happens('loadedmetadata')
+  await video.play()
+  await happens('timeupdate')
+  video.pause()
+  const played = video.currentTime
+  video.currentTime = 1.5
+  await happens('seeked')
+  return { played, seekedTo: video.currentTime, duration: video.duration }
+}
+"""
+
+
+@pytest.mark.browser
+async def test_a_clip_plays_and_seeks(page: Page, server: Server) -> None:
+    """The video element gets its bytes by ranges, plays them and jumps in them."""
+    created = await server.execute(CREATE_JOB, {})
+    job_id = created["createJob"]["job"]["id"]
+    await server.settled(job_id)
+    clip = await server.execute(CLIP, {"jobId": job_id})
+    url = clip["job"]["scenes"]["nodes"][0]["output"]["url"]
+    answers: list[Response] = []
+    page.on("response", lambda answer: answers.append(answer))
+
+    await page.goto(f"{server.url}/graphql")
+    seen = await page.evaluate(PLAY_AND_SEEK, url)
+
+    assert seen["played"] > 0
+    assert seen["seekedTo"] == 1.5
+    assert seen["duration"] == pytest.approx(2, abs=0.1)
+    media = [answer for answer in answers if answer.url.endswith(url)]
+    assert {answer.status for answer in media} == {206}
+    assert {answer.headers["content-type"] for answer in media} == {"video/mp4"}

@@ -1,0 +1,35 @@
+"""Looking at the processes of this machine."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+on_linux = pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
+
+
+def children_of(parent: int) -> list[int]:
+    """List the processes of a parent, those that ended but were not reaped among them."""
+    found: list[int] = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            # The name, the second field, may hold spaces and parentheses: count after its end (proc(5)).
+            state_and_parent = stat.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(state_and_parent[1]) == parent:
+            found.append(int(stat.parent.name))
+    return found
+
+
+def runs(pid: int) -> bool:
+    """Say whether a process has not ended; one that only waits to be reaped has."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def command_line(pid: int) -> bytes:
+    """Read the arguments of a process, as anybody on the machine can."""
+    return Path(f"/proc/{pid}/cmdline").read_bytes()

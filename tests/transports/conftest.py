@@ -1,0 +1,60 @@
+"""A served sample application, the log of everything, and clients."""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
+from contextlib import AsyncExitStack
+
+import httpx
+import pytest
+import uvloop
+
+from tests.transports.sample import Sample
+from tests.transports.serving import Served, serve
+
+Start = Callable[[Sample], Awaitable[Served]]
+
+BOTH_LOOPS = {"test_lifetimes.py", "test_sse.py"}  # where it matters when a loop writes, and what it buffers
+
+
+def pytest_asyncio_loop_factories(
+    config: pytest.Config, item: pytest.Item
+) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """On the loop of production; some on the standard library's as well."""
+    if item.path.name in BOTH_LOOPS:
+        return {"uvloop": uvloop.new_event_loop, "asyncio": asyncio.new_event_loop}
+    return {"uvloop": uvloop.new_event_loop}
+
+
+@pytest.fixture
+def sample() -> Sample:
+    return Sample()
+
+
+@pytest.fixture
+async def start() -> AsyncGenerator[Start]:
+    """Serve a sample of the test's own making until the test ends."""
+    async with AsyncExitStack() as stack:
+
+        async def begin(sample: Sample) -> Served:
+            return await stack.enter_async_context(serve(sample.app(), sample.connections, sample.limits))
+
+        yield begin
+
+
+@pytest.fixture
+async def served(start: Start, sample: Sample) -> Served:
+    return await start(sample)
+
+
+@pytest.fixture
+async def http(served: Served) -> AsyncGenerator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(base_url=served.origin) as client:
+        yield client
+
+
+@pytest.fixture
+def log(caplog: pytest.LogCaptureFixture) -> Generator[pytest.LogCaptureFixture]:
+    """All loggers, from INFO up."""
+    with caplog.at_level(logging.INFO):
+        yield caplog

@@ -1,0 +1,64 @@
+"""A websocket client that says exactly what a test tells it to, well-formed or not."""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+from websockets.typing import Subprotocol
+
+from tests.transports.serving import Served
+
+SUBPROTOCOL = Subprotocol("graphql-transport-ws")
+PATIENCE_SECONDS = 5
+
+
+class Peer:
+    def __init__(self, socket: ClientConnection) -> None:
+        self.socket = socket
+
+    async def say(self, type_: str, **rest: Any) -> None:
+        await self.socket.send(json.dumps({"type": type_, **rest}))
+
+    async def hear(self) -> dict[str, Any]:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            return json.loads(await self.socket.recv())
+
+    async def init(self) -> None:
+        await self.say("connection_init")
+        assert await self.hear() == {"type": "connection_ack"}
+
+    async def subscribe(self, query: str, id_: str = "1", **params: Any) -> None:
+        await self.say("subscribe", id=id_, payload={"query": query, **params})
+
+    async def complete(self, id_: str = "1") -> None:
+        await self.say("complete", id=id_)
+
+    async def hears_nothing_more(self, id_: str = "1") -> None:
+        """A ping goes through everything that was sent before it."""
+        await self.say("ping", payload={"after": id_})
+        while (message := await self.hear()) != {"type": "pong", "payload": {"after": id_}}:
+            assert message.get("id") != id_, message
+
+    async def closing(self) -> tuple[int, str]:
+        """The close frame, whatever came before it."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            with pytest.raises(ConnectionClosed) as closed:
+                while True:
+                    await self.socket.recv()
+        assert closed.value.rcvd is not None, "no close frame: 1006"
+        return closed.value.rcvd.code, closed.value.rcvd.reason
+
+
+@asynccontextmanager
+async def dial(served: Served, *, init: bool = True, **options: Any) -> AsyncGenerator[Peer]:
+    options = {"subprotocols": [SUBPROTOCOL], "max_size": None, **options}
+    async with connect(served.ws, **options) as socket:
+        peer = Peer(socket)
+        if init:
+            await peer.init()
+        yield peer

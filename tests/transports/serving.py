@@ -1,0 +1,73 @@
+"""A real uvicorn on a free loopback port, in the test's own event loop: what happens in it can be awaited."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from server.transports import Connections, TransportLimits, uvicorn_options
+
+
+@dataclass(frozen=True)
+class Served:
+    """Where a server listens."""
+
+    server: uvicorn.Server
+    host: str
+    port: int
+    path: str = "/graphql"
+
+    @property
+    def origin(self) -> str:
+        return f"http://{self.host}:{self.port}"
+
+    @property
+    def http(self) -> str:
+        return self.origin + self.path
+
+    @property
+    def ws(self) -> str:
+        return f"ws://{self.host}:{self.port}{self.path}"
+
+
+@asynccontextmanager
+async def serve(
+    app: ASGIApp,
+    connections: Connections | None = None,
+    limits: TransportLimits | None = None,
+    port: int = 0,
+) -> AsyncGenerator[Served]:
+    """Serve `app` until the block ends; give its `connections` to have its streams ended then."""
+    config = uvicorn.Config(app, port=port, log_config=None, **uvicorn_options(limits))
+    config.load()
+    server = uvicorn.Server(config)
+    server.lifespan = config.lifespan_class(config)
+    await server.startup()
+    host, bound = server.servers[0].sockets[0].getsockname()[:2]
+    try:
+        yield Served(server, host, bound)
+    finally:
+        await stop(server, connections)
+
+
+async def stop(server: uvicorn.Server, connections: Connections | None = None) -> None:
+    """What `uvicorn.Server.shutdown` does, without its tenth of a second for each test."""
+    for listener in server.servers:
+        listener.close()
+    if connections is not None:
+        await connections.close_all()
+    for connection in list(server.server_state.connections):
+        connection.shutdown()
+    if server.server_state.tasks:
+        await asyncio.wait(server.server_state.tasks)
+    await server.lifespan.shutdown()
+
+
+async def idle(served: Served) -> None:
+    """Until no request and no socket is being served."""
+    if tasks := served.server.server_state.tasks:
+        _, late = await asyncio.wait(tasks, timeout=5)
+        assert not late, late

@@ -1,0 +1,112 @@
+"""The clients that people use, and the audits, against the sample application."""
+
+from collections.abc import AsyncGenerator
+from typing import Literal
+
+import pytest
+from gql import Client, gql
+from gql.transport.exceptions import TransportError, TransportQueryError
+from gql.transport.httpx import HTTPXAsyncTransport
+from gql.transport.websockets import WebsocketsTransport
+
+from server.transports import CloseCode
+from server.transports.sockets import HttpProtocol, WebSocketProtocol
+from tests.transports import node_runtime
+from tests.transports.sample import Sample
+from tests.transports.serving import Served, serve
+
+How = Literal["close", "abort"]
+
+
+@pytest.fixture(scope="session")
+def packages() -> None:
+    node_runtime.install()
+
+
+@pytest.fixture
+async def dropping(sample: Sample) -> AsyncGenerator[Served]:
+    """The sample, with a way for clients to have it drop them."""
+    app = sample.app()
+    async with serve(app, sample.connections, sample.limits) as served:
+
+        async def drop(how: How) -> None:
+            await drop_streams(served, sample, how)
+
+        app.add_api_route("/drop/{how}", drop, methods=["POST"])
+        yield served
+
+
+async def drop_streams(served: Served, sample: Sample, how: How) -> None:
+    """As a server that is restarted does, or one that dies."""
+    if how == "close":
+        await sample.connections.close(CloseCode.SERVICE_RESTART, "Service restart", lambda _: True)
+        return
+    for connection in list(served.server.server_state.connections):
+        match connection:
+            case WebSocketProtocol():
+                connection.transport.abort()
+            case HttpProtocol() if connection.scope["path"] == served.path:
+                connection.transport.abort()
+            case _:
+                pass
+
+
+@pytest.mark.usefixtures("packages")
+@pytest.mark.parametrize(
+    ("file", "tests"),
+    [
+        ("audits.test.js", 61),
+        ("graphql-ws.test.js", 7),
+        ("graphql-sse.test.js", 6),
+        ("apollo.test.js", 6),
+        ("urql.test.js", 7),
+    ],
+)
+async def test_a_client_of_node_is_content(
+    dropping: Served, file: str, tests: int, log: pytest.LogCaptureFixture
+) -> None:
+    """All of its tests ran, and passed, and the server had nothing to complain of."""
+    outcome = await node_runtime.run_tests(file, {"GRAPHQL_HTTP": dropping.http, "GRAPHQL_WS": dropping.ws})
+    assert (outcome.exit_status, outcome.passed, outcome.failed) == (0, tests, 0), outcome.output
+    assert [record.getMessage() for record in log.records if record.levelname in ("WARNING", "ERROR")] == []
+
+
+class TestGql:
+    """https://github.com/graphql-python/gql"""
+
+    async def test_over_http(self, served: Served, sample: Sample) -> None:
+        """A query, a mutation, a mistake."""
+        async with Client(transport=HTTPXAsyncTransport(served.http)) as session:
+            assert await session.execute(gql("{ hello }")) == {"hello": "Hello world"}
+            assert await session.execute(gql('mutation { write(value: "x") }')) == {"write": "x"}
+            with pytest.raises(TransportQueryError, match="nothing"):
+                await session.execute(gql("{ nothing }"))
+        assert sample.probe.written == ["x"]
+
+    async def test_over_websocket(self, served: Served, sample: Sample) -> None:
+        """A query, a mutation, a subscription, a mistake."""
+        async with Client(transport=WebsocketsTransport(served.ws)) as session:
+            assert await session.execute(gql("{ hello }")) == {"hello": "Hello world"}
+            assert await session.execute(gql('mutation { write(value: "x") }')) == {"write": "x"}
+            counted = [result async for result in session.subscribe(gql("subscription { count(to: 2) }"))]
+            assert counted == [{"count": 1}, {"count": 2}]
+            with pytest.raises(TransportQueryError, match="nothing"):
+                await session.execute(gql("{ nothing }"))
+        await sample.probe.until(live=0)
+
+    @pytest.mark.parametrize("how", ["close", "abort"])
+    async def test_it_reconnects(self, served: Served, sample: Sample, how: How) -> None:
+        """The dropped subscription fails; the next one runs on a new socket."""
+        forever = gql("subscription { forever }")
+        client = Client(transport=WebsocketsTransport(served.ws))
+        session = await client.connect_async(reconnecting=True, retry_connect=False)
+        stream = session.subscribe(forever)
+        assert await anext(stream) == {"forever": 1}
+        await drop_streams(served, sample, how)
+        with pytest.raises(TransportError):
+            await anext(stream)
+        again = session.subscribe(forever)
+        assert await anext(again) == {"forever": 1}
+        await again.aclose()
+        await client.close_async()
+        await sample.probe.until(live=0)

@@ -1,0 +1,116 @@
+"""Text fits its lines, says when it was cut, and reads from the right side."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from providers.render.faces import Face
+from providers.render.fonts import Fonts, installed
+from providers.render.layout import Block, Line, block
+from providers.render.text import clean, split
+from tests.unit.test_render_text import texts
+
+BARE = Fonts()
+HERE = installed()
+
+
+def laid(raw: str, *, width: int = 400, most_lines: int = 50, size: int = 20, fonts: Fonts = HERE) -> Block:
+    return block(raw, fonts, size=size, width=width, most_lines=most_lines)
+
+
+def words(line: Line) -> str:
+    return "".join(run.text for run in line.runs)
+
+
+@settings(deadline=None)
+@given(raw=texts, width=st.integers(120, 700), size=st.integers(6, 48), most_lines=st.integers(1, 6))
+def test_no_line_is_wider_than_its_room(raw: str, width: int, size: int, most_lines: int) -> None:
+    """Every line fits, but for a lone character wider than all; shaping may stretch a cut word by a twentieth."""
+    lines = laid(raw, width=width, size=size, most_lines=most_lines).lines
+    assert len(lines) <= most_lines
+    assert all(line.width <= width * 1.05 or len(split(words(line))) == 1 for line in lines)
+
+
+@settings(deadline=None)
+@given(raw=texts)
+def test_any_text_can_be_drawn(raw: str) -> None:
+    """Laying out and drawing never fails."""
+    layer = Image.new("RGBA", (200, 100))
+    laid(raw, width=180, most_lines=3).draw(layer, (10, 10), 180, (255, 255, 255))
+
+
+def test_words_wrap_at_spaces() -> None:
+    """Lines end between words, and no word gets lost."""
+    lines = [words(line) for line in laid("the quick brown fox jumps over the lazy dog " * 3, width=200).lines]
+    assert len(lines) > 3
+    assert " ".join(lines) == clean("the quick brown fox jumps over the lazy dog " * 3)
+
+
+def test_a_word_wider_than_a_line_is_cut() -> None:
+    """A long address does not run out of the picture."""
+    lines = laid("x" * 100, width=200).lines
+    assert len(lines) > 1
+    assert "".join(words(line) for line in lines) == "x" * 100
+
+
+def test_what_does_not_fit_ends_in_an_ellipsis() -> None:
+    """The reader sees that there was more, and as much as fits."""
+    cut = laid("word " * 100, width=300, most_lines=2)
+    assert len(cut.lines) == 2
+    assert words(cut.lines[-1]).endswith("…")
+    assert cut.lines[-1].width > 200
+
+
+@pytest.mark.parametrize("most_lines", [3, 4])
+def test_what_fits_has_no_ellipsis(most_lines: int) -> None:
+    """Text that fills its lines to the end is not marked as cut."""
+    whole = laid("word " * 14, width=300, most_lines=50)
+    assert len(whole.lines) == 3
+    assert laid("word " * 14, width=300, most_lines=most_lines) == whole
+
+
+def test_ideographs_wrap_without_spaces_but_not_before_a_full_stop() -> None:
+    """No line starts with closing punctuation (the first rule of kinsoku)."""
+    lines = laid("東京。" * 60, width=300, fonts=Wide()).lines
+    assert len(lines) > 3
+    assert not any(words(line).startswith("。") for line in lines)
+
+
+class Wide(Fonts):
+    """Fonts that claim every character for Pillow's own face: what is drawn is wrong, where lines end is not."""
+
+    def find(self, text: str, *, bold: bool = False) -> Face:
+        return self.base
+
+
+def test_text_that_reads_from_the_right_stands_on_the_right() -> None:
+    """A Hebrew or Arabic caption is set against the right margin."""
+    if HERE.find("ש") is None:
+        pytest.skip("no font with Hebrew is installed")
+    right = laid("שלום עולם")
+    assert right.rtl
+    layer = Image.new("RGBA", (400, 60))
+    right.draw(layer, (0, 0), 400, (255, 255, 255))
+    box = layer.getbbox()
+    assert box is not None
+    assert box[0] > 200
+    assert box[2] > 390
+
+
+def test_mixed_text_is_drawn_run_by_run_in_visual_order() -> None:
+    """English inside Hebrew stands between its neighbours, each run handed over in reading order."""
+    if HERE.find("ש") is None:
+        pytest.skip("no font with Hebrew is installed")
+    (line,) = laid("שלום Tel Aviv עולם").lines
+    assert [(run.text.strip(), run.rtl) for run in line.runs] == [
+        ("עולם", True),
+        ("Tel Aviv", False),
+        ("שלום", True),
+    ]
+
+
+def test_nothing_to_say_is_no_line() -> None:
+    """An empty or invisible text takes no room."""
+    assert laid("\0 \u200b\n").lines == []
+    assert laid("").height == 0

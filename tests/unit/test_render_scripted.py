@@ -1,0 +1,82 @@
+"""What the scripted provider promises beyond the port."""
+
+from pathlib import Path
+
+import pytest
+
+from providers.port import Failure, Order, Progress
+from providers.scripted import ScriptedProvider
+from tests.orders import all_of, an_order, made
+
+
+@pytest.fixture
+def order(tmp_path: Path) -> Order:
+    return an_order(tmp_path)
+
+
+async def test_it_fails_as_told(tmp_path: Path) -> None:
+    """Code, message and retryability come from the script, after its progress."""
+    said = {"outcome": "fail", "retryable": True, "code": "QUOTA", "message": "No credit.", "stepSeconds": 0}
+    order = an_order(tmp_path, metadata={"script": said})
+    steps = ScriptedProvider().follow(order, "scripted-x")
+    seen = [await anext(steps) for _ in range(3)]
+    with pytest.raises(Failure) as caught:
+        await anext(steps)
+    failure = caught.value
+    assert (failure.code, failure.message, failure.retryable) == ("QUOTA", "No credit.", True)
+    assert seen == [Progress(0.25), Progress(0.5), Progress(0.75)]
+
+
+async def test_first_takes_fail_and_later_ones_succeed(tmp_path: Path) -> None:
+    """`failTakes` counts takes of the scene, so a retry gets through."""
+    outcomes: list[str] = []
+    for number in (1, 2, 3):
+        order = an_order(tmp_path, number=number, metadata={"script": {"failTakes": 2, "stepSeconds": 0, "steps": 1}})
+        try:
+            outcomes.append(type(await made(ScriptedProvider(), order)).__name__)
+        except Failure as failure:
+            outcomes.append("retryable" if failure.retryable else "final")
+    assert outcomes == ["retryable", "retryable", "Rendered"]
+
+
+async def test_it_counts_submissions_and_cancels(order: Order) -> None:
+    """A test can prove that nothing was bought twice."""
+    provider = ScriptedProvider()
+    provider_id = await provider.submit(order)
+    await all_of(provider.follow(order, provider_id))
+    await provider.cancel(provider_id)
+    assert (provider.submissions, provider.cancels) == ({order.key: 1}, {provider_id: 1})
+
+
+async def test_without_a_script_it_succeeds_in_four_steps(tmp_path: Path) -> None:
+    """Any scene can be rendered by it."""
+    steps = await all_of(ScriptedProvider().follow(an_order(tmp_path, metadata={}), "scripted-x"))
+    assert steps[:-1] == [Progress(0.25), Progress(0.5), Progress(0.75), Progress(1.0)]
+
+
+@pytest.mark.parametrize(
+    ("said", "hint"),
+    [
+        ("succeed", "must be an object"),
+        ({"outcome": "explode"}, "outcome must be succeed, fail or stall"),
+        ({"outcome": ["fail"]}, "outcome must be"),
+        ({"steps": 0}, "steps must be a whole number in 1..1000"),
+        ({"steps": True}, "steps must be"),
+        ({"steps": 2.0}, "steps must be"),
+        ({"stepSeconds": -1}, "stepSeconds must be a number of seconds"),
+        ({"stepSeconds": float("nan")}, "stepSeconds must be"),
+        ({"stepSeconds": "1"}, "stepSeconds must be"),
+        ({"retryable": 1}, "retryable must be true or false"),
+        ({"code": ""}, "code must be"),
+        ({"message": None}, "message must be"),
+        ({"failTakes": -1}, "failTakes must be"),
+        ({"frames": "yes"}, "frames must be"),
+        ({"stepseconds": 1}, "no 'stepseconds'"),
+    ],
+)
+async def test_a_script_that_makes_no_sense_is_refused(tmp_path: Path, said: object, hint: str) -> None:
+    """The failure names the key; another attempt would not help."""
+    with pytest.raises(Failure) as caught:
+        await ScriptedProvider().submit(an_order(tmp_path, metadata={"script": said}))
+    assert (caught.value.code, caught.value.retryable) == ("INVALID_SCRIPT", False)
+    assert hint in caught.value.message

@@ -1,0 +1,24 @@
+import { useMemory } from './memory'
+
+/** Says what an empty jobId and sceneId stand for. */
+export function Footer() {
+  const { jobId, sceneId } = useMemory()
+  return (
+    <div className="scenewire-footer">
+      <Meaning name="jobId" id={jobId} />
+      <Meaning name="sceneId" id={sceneId} />
+    </div>
+  )
+}
+
+function Meaning({ name, id }: { name: string; id?: string }) {
+  if (!id) return null
+  return (
+    <p>
+      Empty {name} means{' '}
+      <button type="button" title={`Copy ${name}`} onClick={() => navigator.clipboard?.writeText(id)}>
+        {id}
+      </button>
+    </p>
+  )
+}

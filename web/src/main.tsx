@@ -1,0 +1,41 @@
+import '@graphiql/react/setup-workers/vite'
+// Piece by piece: graphiql/style.css would bring a second copy of Monaco's and 260 kB of Roboto.
+import '@graphiql/react/font/fira-code.css'
+import '@graphiql/react/style.css'
+import '@graphiql/plugin-doc-explorer/style.css'
+import '@graphiql/plugin-history/style.css'
+import 'graphiql/graphiql.css'
+import './style.css'
+
+import { HISTORY_PLUGIN, GraphiQL } from 'graphiql'
+import { StrictMode } from 'react'
+import { createRoot } from 'react-dom/client'
+
+import { fetcher } from './api'
+import { CLIPS } from './clips'
+import { EditorOptions } from './editor-options'
+import { Footer } from './footer'
+import { Logo } from './logo'
+import { tabs } from './tabs'
+
+const PLUGINS = [CLIPS, HISTORY_PLUGIN]
+
+createRoot(document.getElementById('root')!).render(
+  <StrictMode>
+    <GraphiQL
+      fetcher={fetcher}
+      defaultTabs={tabs}
+      defaultEditorToolsVisibility="variables"
+      plugins={PLUGINS}
+      visiblePlugin={CLIPS}
+    >
+      <GraphiQL.Logo>
+        <Logo />
+      </GraphiQL.Logo>
+      <GraphiQL.Footer>
+        <Footer />
+        <EditorOptions />
+      </GraphiQL.Footer>
+    </GraphiQL>
+  </StrictMode>,
+)

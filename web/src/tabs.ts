@@ -1,0 +1,17 @@
+import type { GraphiQLProps } from 'graphiql'
+
+import createAndStart from './operations/create-and-start-a-job.graphql?raw'
+import regenerate from './operations/regenerate-a-scene.graphql?raw'
+import regenerateVariables from './operations/regenerate-a-scene.json?raw'
+import seeClips from './operations/see-its-clips.graphql?raw'
+import seeClipsVariables from './operations/see-its-clips.json?raw'
+import watch from './operations/watch-it.graphql?raw'
+import watchVariables from './operations/watch-it.json?raw'
+
+/** The tabs of a first visit; later visits find them as they were left. */
+export const tabs: NonNullable<GraphiQLProps['defaultTabs']> = [
+  { query: createAndStart },
+  { query: watch, variables: watchVariables },
+  { query: regenerate, variables: regenerateVariables },
+  { query: seeClips, variables: seeClipsVariables },
+]
