@@ -5,12 +5,14 @@ else is raised stays here: it is logged once, with its traceback and an id, and 
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 import strawberry
 from graphql import (
     ASTValidationRule,
     GraphQLError,
+    GraphQLSyntaxError,
     Node,
     ValueNode,
     VariableDefinitionNode,
@@ -64,8 +66,8 @@ class Parsing(SchemaExtension):
 
     def on_parse(self) -> Iterator[None]:
         context = self.execution_context
-        if context.query:
-            context.graphql_document = parse_document(context.query, context.parse_options.get("max_tokens"))
+        with suppress(GraphQLError):  # Strawberry parses again to say what is wrong
+            context.graphql_document = parse_document(context.query or "", context.parse_options.get("max_tokens"))
         yield
 
 
@@ -100,6 +102,8 @@ def _present(error: GraphQLError, reported: dict[int, dict[str, object]]) -> Non
             }
         case CloseConnection():
             error.message, error.extensions = cause.reason, {"code": TransportCode.FORBIDDEN}
+        case _ if isinstance(error, GraphQLSyntaxError):
+            error.extensions = {"code": TransportCode.PARSE_FAILED}
         case _ if _is_clients_mistake(error, cause):
             error.extensions = {"code": TransportCode.BAD_USER_INPUT}
         case _:

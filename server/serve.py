@@ -24,9 +24,16 @@ FINISH_SECONDS = 5
 class Server(uvicorn.Server):
     """uvicorn, which at a signal also ends the streams, and whose exit status is 0 when that went well."""
 
-    def __init__(self, config: uvicorn.Config, app: FastAPI) -> None:
+    def __init__(self, config: uvicorn.Config, app: FastAPI, greeting: str) -> None:
         super().__init__(config)
         self._app = app
+        self._greeting = greeting
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Say where to go as soon as somebody answers there."""
+        await super().startup(sockets)
+        if self.started:
+            log.info("%s", self._greeting)
 
     @contextmanager
     def capture_signals(self) -> Generator[None]:
@@ -54,8 +61,9 @@ def serve(settings: Settings) -> int:
             "nobody is asked who they are"
         )
     _log_to_stderr(settings)
-    app = create_app(settings)
     listener = _listen(settings)
+    settings.port = listener.getsockname()[1]
+    app = create_app(settings)
     config = uvicorn.Config(
         app,
         log_config=None,
@@ -63,11 +71,8 @@ def serve(settings: Settings) -> int:
         timeout_graceful_shutdown=FINISH_SECONDS,
         **uvicorn_options(),
     )
-    server = Server(config, app)
-    port = listener.getsockname()[1]
-    if settings.port == 0 and not settings.public_url:
-        settings.port = port
-    log.info("Scenewire listens on %s/graphql (explorer); data in %s", settings.address, _where(settings))
+    greeting = f"Scenewire listens on {settings.address}/graphql (explorer); data in {_where(settings)}"
+    server = Server(config, app, greeting)
     server.run([listener])
     return 0 if server.started else 1
 

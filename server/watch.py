@@ -21,7 +21,7 @@ subscription Watch($jobId: ID!, $after: Int) {
   jobEvents(jobId: $jobId, after: $after, untilSettled: true) {
     __typename
     ... on JobSnapshot { version job { ...J scenes { nodes { ...S } } } }
-    ... on JobEvent { version type job { ...J scenes { nodes { ...S } } } }
+    ... on JobEvent { version type current: job { ...J scenes { nodes { ...S } } } }
     ... on SceneProgress { sceneId percentage progress { percentage stageLabel } }
   }
 }
@@ -101,7 +101,10 @@ class _Bars:
             self.job(message["progress"]["stageLabel"], message["progress"]["percentage"])
             return
         self.version = message["version"]
-        job = message["job"]
+        # Under one name they would conflict: a snapshot always has its job, an event's may be purged.
+        job = message["job"] if message["__typename"] == "JobSnapshot" else message["current"]
+        if job is None:
+            return
         self.status = job["status"]
         self._progress.update(self._job, description=f"[bold]{job['title']}")
         self.job(job["progress"]["stageLabel"], job["progress"]["percentage"])

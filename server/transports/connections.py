@@ -1,7 +1,7 @@
 """Every socket and event stream that is open, so that the application can end them: at shutdown, at a log-out."""
 
 import asyncio
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -30,6 +30,9 @@ class Connections:
 
     def __len__(self) -> int:
         return len(self._open)
+
+    def __iter__(self) -> Iterator[OpenConnection]:
+        return iter(frozenset(self._open))
 
     @property
     def last_word(self) -> tuple[CloseCode, str] | None:

@@ -10,8 +10,10 @@ from graphql import DocumentNode, GraphQLError, OperationDefinitionNode, parse
 
 from server.transports.errors import TransportCode, coded
 
-CACHED_DOCUMENTS = 512
-CACHEABLE_CHARACTERS = 16_384  # a syntax tree takes some fifty times its text: bounds both caches to tens of megabytes
+CACHED_DOCUMENTS = 128
+CACHEABLE_CHARACTERS = 4_096
+"""A syntax tree takes 100 times its text, and 280 times when somebody packs it: these bound the cache to 150 MB for who
+wants to fill it, and to some 10 MB for everybody else."""
 
 
 def parse_document(query: str, max_tokens: int | None = None) -> DocumentNode:

@@ -50,7 +50,7 @@ class HTTPEndpoint:
         self._connections = connections
         self._explorer = explorer
         self._reading_methods = ("GET", "HEAD") if get_queries else ()
-        self._allow = "GET, POST" if get_queries or explorer else "POST"
+        self._allow = "GET, POST" if get_queries else "POST"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)

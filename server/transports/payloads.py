@@ -7,9 +7,13 @@ surrogate could be stored nowhere and sent nowhere. Written by orjson, which is 
 import json
 import math
 import re
+from collections.abc import Iterable
+from typing import cast
 
 import orjson
 
+NESTING_LEVELS = 200  # what orjson can write back: it stops at 254
+_TOO_DEEP = "is nested too deeply"
 _SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
@@ -25,7 +29,7 @@ def decode(raw: str | bytes | bytearray) -> object:
         if _SURROGATE_ESCAPE.search(text):
             json.dumps(value, ensure_ascii=False).encode()
     except RecursionError:
-        raise InvalidJSON("is nested too deeply") from None
+        raise InvalidJSON(_TOO_DEEP) from None
     except json.JSONDecodeError as error:
         raise InvalidJSON(f"is not valid JSON: {error}") from None
     except UnicodeDecodeError:
@@ -34,15 +38,36 @@ def decode(raw: str | bytes | bytearray) -> object:
         raise InvalidJSON("holds half of a surrogate pair") from None
     except ValueError:
         raise InvalidJSON("holds a number that is out of range") from None
+    if text.count("[") + text.count("{") > NESTING_LEVELS and _is_deeper(value, NESTING_LEVELS):
+        raise InvalidJSON(_TOO_DEEP)
     return value
 
 
 def encode(value: object) -> bytes:
-    """What orjson refuses (integers over 64 bits, 255 levels) the standard library can write."""
+    """What orjson refuses, integers over 64 bits for instance, the standard library may be able to write."""
     try:
         return orjson.dumps(value)
     except TypeError:
         return json.dumps(value, allow_nan=False, separators=(",", ":")).encode()
+
+
+def _is_deeper(value: object, levels: int) -> bool:
+    level = [value]
+    for _ in range(levels):
+        level = [child for parent in level for child in _children(parent)]
+        if not level:
+            return False
+    return True
+
+
+def _children(value: object) -> Iterable[object]:
+    match value:
+        case dict():
+            return cast("dict[str, object]", value).values()
+        case list():
+            return cast("list[object]", value)
+        case _:
+            return ()
 
 
 def _finite(text: str) -> float:

@@ -35,12 +35,9 @@ async def run_tests(file: str, environment: dict[str, str]) -> Outcome:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
-    try:
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            written, _ = await process.communicate()
-    finally:
-        if process.returncode is None:
-            process.kill()
+    deadline = asyncio.get_running_loop().call_later(PATIENCE_SECONDS, process.kill)
+    written, _ = await process.communicate()
+    deadline.cancel()
     output = written.decode()
     return Outcome(await process.wait(), _total(output, "pass"), _total(output, "fail"), output)
 

@@ -48,10 +48,13 @@ class Peer:
         """The close frame, whatever came before it."""
         async with asyncio.timeout(PATIENCE_SECONDS):
             with pytest.raises(ConnectionClosed) as closed:
-                while True:
-                    await self.socket.recv()
+                await self._read_on()
         assert closed.value.rcvd is not None, "no close frame: 1006"
         return closed.value.rcvd.code, closed.value.rcvd.reason
+
+    async def _read_on(self) -> None:
+        while True:
+            await self.socket.recv()
 
 
 @asynccontextmanager

@@ -95,6 +95,7 @@ async def test_a_field_error_that_reaches_the_root_is_a_200_with_null(http: http
         b"{",
         b"[" * 100_000 + b"]" * 100_000,
         b'{"query": "{ hello }", "variables": {"n": ' + b"[" * 100_000 + b"]" * 100_000 + b"}}",
+        b'{"query": "{ hello }", "variables": {"n": ' + b"[" * 201 + b"]" * 201 + b"}}",
         b"\xff\xfe{}",
         b'{"query": "{ hello \xc3\x28 }"}',
         b'\xef\xbb\xbf{"query": "{ hello }"}',
@@ -214,6 +215,7 @@ async def test_get_can_be_switched_off(start: Start) -> None:
         refused = await http.get(served.http, params={"query": "{ hello }"})
         page = await http.get(served.http, headers={"accept": "text/html"})
     assert (refused.status_code, code_of(refused)) == (405, "METHOD_NOT_ALLOWED")
+    assert refused.headers["allow"] == "POST"
     assert "Explorer" in page.text
 
 

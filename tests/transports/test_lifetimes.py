@@ -8,6 +8,7 @@ import pytest
 from starlette.requests import HTTPConnection
 
 from server.transports import CloseCode, TransportLimits
+from server.transports.sockets import WebSocketProtocol
 from tests.transports.conftest import Start
 from tests.transports.peer import Peer, dial
 from tests.transports.sample import SECRET, Sample
@@ -180,6 +181,17 @@ def deaf_socket(served: Served) -> socket.socket:
     return connected
 
 
+async def stalled(served: Served) -> None:
+    """Until uvicorn can write no more to one of its sockets, of which it does not tell."""
+    async with asyncio.timeout(5):
+        while all(
+            connection.writable.is_set()
+            for connection in served.server.server_state.connections
+            if isinstance(connection, WebSocketProtocol)
+        ):
+            await asyncio.sleep(0.01)
+
+
 class TestLostPeers:
     LIMITS = TransportLimits(stall_seconds=0.3)
 
@@ -219,7 +231,7 @@ class TestLostPeers:
         served = await start(sample)
         async with dial(served, sock=deaf_socket(served), max_queue=1, close_timeout=0) as deaf:
             await deaf.subscribe("subscription { flood }")
-            await sample.probe.until(live=1)
+            await stalled(served)
             async with asyncio.timeout(6):
                 await sample.connections.close_all()
                 await served.server.shutdown()
@@ -242,7 +254,8 @@ class TestLostPeers:
         served = await start(sample)
         async with dial(served, sock=deaf_socket(served), max_queue=1, close_timeout=0) as dead:
             await dead.subscribe("subscription { flood }")
-            await sample.probe.until(live=1)
+            await stalled(served)
+            assert sample.probe.live == 1
             await sample.probe.until(live=0)
             await idle(served)
 

@@ -177,6 +177,14 @@ async def test_a_subscription_is_masked_too(caplog: pytest.LogCaptureFixture) ->
     assert len(caplog.records) == 1
 
 
+async def test_a_subscription_that_cannot_be_parsed_is_a_result(caplog: pytest.LogCaptureFixture) -> None:
+    """Not an exception in the hands of a transport."""
+    results = await SCHEMA.subscribe("subscription {")
+    (result,) = [result async for result in results]
+    assert [error.extensions for error in result.errors or ()] == [{"code": "GRAPHQL_PARSE_FAILED"}]
+    assert caplog.records == []
+
+
 class NoRaises(ValidationRule):
     """A rule of the application's own."""
 

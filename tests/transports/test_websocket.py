@@ -107,6 +107,15 @@ class TestPing:
             await peer.say("ping", payload={"at": [1, {"x": None}]})
             assert await peer.hear() == {"type": "pong", "payload": {"at": [1, {"x": None}]}}
 
+    async def test_what_can_be_read_can_be_echoed(self, served: Served) -> None:
+        """However deep or large."""
+        payload: dict[str, Any] = {"n": 2**200}
+        for _ in range(190):
+            payload = {"n": payload}
+        async with dial(served) as peer:
+            await peer.say("ping", payload=payload)
+            assert await peer.hear() == {"type": "pong", "payload": payload}
+
     @pytest.mark.parametrize("rest", [{}, {"payload": None}])
     async def test_without_a_payload_there_is_none(self, served: Served, rest: dict[str, Any]) -> None:
         """Null is none."""
@@ -341,6 +350,7 @@ class TestInvalidMessage:
             ("{", None),
             ("nonsense", None),
             ("[" * 100_000, "Message is nested too deeply"),
+            ('{"type": "ping", "payload": {"n": ' + "[" * 900 + "]" * 900 + "}}", "Message is nested too deeply"),
             ('{"type": "ping", "payload": {"n": NaN}}', "Message holds a number that is out of range"),
             ('{"type": "ping", "payload": {"n": ' + "9" * 5_000 + "}}", "Message holds a number that is out of range"),
             ('{"type": "ping", "payload": {"n": "\\udc00"}}', "Message holds half of a surrogate pair"),

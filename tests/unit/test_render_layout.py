@@ -103,7 +103,7 @@ def test_mixed_text_is_drawn_run_by_run_in_visual_order() -> None:
     if HERE.find("ש") is None:
         pytest.skip("no font with Hebrew is installed")
     (line,) = laid("שלום Tel Aviv עולם").lines
-    assert [(run.text.strip(), run.rtl) for run in line.runs] == [
+    assert [(run.text.strip(), run.rtl) for run in line.runs if run.text.strip()] == [
         ("עולם", True),
         ("Tel Aviv", False),
         ("שלום", True),

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from providers.local import LocalProvider
+from providers.local import PROGRAM, LocalProvider
 from providers.port import Failure
+from providers.render.wire import Ticket
 from tests.orders import a_long_order, an_order, made, small_local
 from tests.probes import difference, probe
 from tests.processes import children_of, command_line, on_linux, runs
@@ -22,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 SECONDS_TO_STOP = 1.0
 SERVER = """
 import asyncio, pathlib, sys
-from providers.local import LocalProvider
+from providers.local import PROGRAM, LocalProvider
 from providers.port import Order
 
 async def main():
@@ -140,6 +141,20 @@ async def test_no_prompt_reaches_a_command_line(tmp_path: Path) -> None:
         lines = [command_line(pid) for pid in children_of(os.getpid())]
     assert len(lines) == 1
     assert b"hush" not in lines[0]
+
+
+def test_the_process_ends_with_its_standard_input(tmp_path: Path) -> None:
+    """A render that nobody holds on to ends, though it has nothing to say that could fail."""
+    ticket = Ticket("prompt", None, 1, 60.0, 640, 360, str(tmp_path))
+    command = [sys.executable, *PROGRAM]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as render:
+        assert render.stdin is not None
+        assert render.stdout is not None
+        render.stdin.write(ticket.line())
+        render.stdin.flush()
+        assert render.stdout.readline()
+        render.stdin.close()
+        assert render.wait(timeout=2) == 1
 
 
 @on_linux

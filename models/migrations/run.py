@@ -1,0 +1,26 @@
+"""Runs Alembic on a connection; there is no ini file."""
+
+from pathlib import Path
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+
+
+def config(connection: sa.Connection) -> Config:
+    """The Alembic configuration for this connection."""
+    settings = Config()
+    settings.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
+    settings.set_main_option("path_separator", "os")
+    settings.attributes["connection"] = connection
+    return settings
+
+
+def upgrade(connection: sa.Connection) -> None:
+    """Apply what is missing."""
+    command.upgrade(config(connection), "head")
+
+
+def revise(connection: sa.Connection, message: str, revision: str) -> None:
+    """Write a new migration from what the tables have and the database has not."""
+    command.revision(config(connection), message, autogenerate=True, rev_id=revision)

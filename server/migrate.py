@@ -1,0 +1,18 @@
+"""`migrate`: brings the database up to date."""
+
+import typer
+
+from models import migrations
+from models.database import Database
+from server.settings import Settings
+
+
+async def migrate(settings: Settings) -> int:
+    """Apply what is missing and say what was done; answers the exit status."""
+    database = Database(settings.database_url)
+    try:
+        changed = await migrations.upgrade(database)
+    finally:
+        await database.close()
+    typer.echo(f"{'Migrated to' if changed else 'Already at'} revision {migrations.newest()}.")
+    return 0

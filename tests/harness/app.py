@@ -1,0 +1,46 @@
+"""A server inside the test's own event loop, on a real port: reached from outside, looked at from inside."""
+
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from providers.port import Provider
+from server.app import Parts, create_app
+from server.settings import Settings
+from tests.harness.client import Client
+from tests.transports.serving import serve
+
+
+class App(Client):
+    """The client of a running server, and its parts."""
+
+    def __init__(self, url: str, parts: Parts) -> None:
+        super().__init__(url)
+        self.parts = parts
+
+
+@asynccontextmanager
+async def running(
+    folder: Path, providers: Mapping[str, Provider] | None = None, **settings: Any
+) -> AsyncGenerator[App]:
+    """A server with its data in `folder`; quick retries and the scripted provider unless told otherwise."""
+    chosen = Settings(
+        **{
+            "database_url": f"sqlite+aiosqlite:///{folder / 'test.db'}",
+            "media_url": str(folder / "media"),
+            "provider": "scripted",
+            "retry_first_seconds": 0.05,
+            "render_concurrency": 4,
+            "public_url": "http://scenewire.test",
+            **settings,
+        }
+    )
+    app = create_app(chosen, providers=providers)
+    parts: Parts = app.state.parts
+    async with serve(app, parts.connections) as served:
+        client = App(served.origin, parts)
+        try:
+            yield client
+        finally:
+            await client.close()

@@ -1,0 +1,91 @@
+"""A client of the API that is as thin as can be: what it gets is what was sent."""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.typing import Subprotocol
+
+Json = dict[str, Any]
+PATIENCE_SECONDS = 20.0
+
+
+class Stream:
+    """One subscription on a socket of its own."""
+
+    def __init__(self, socket: ClientConnection) -> None:
+        self.socket = socket
+
+    async def next(self) -> Json:
+        """The `data` of the next message. Raises StopAsyncIteration after `complete`, AssertionError for errors."""
+        while True:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                message = json.loads(await self.socket.recv())
+            match message["type"]:
+                case "next":
+                    assert "errors" not in message["payload"], message
+                    return message["payload"]["data"]
+                case "complete":
+                    raise StopAsyncIteration
+                case "ping":
+                    await self.socket.send(json.dumps({"type": "pong"}))
+                case _:
+                    raise AssertionError(message)
+
+    async def rest(self) -> list[Json]:
+        """All messages until `complete`."""
+        messages: list[Json] = []
+        while True:
+            try:
+                messages.append(await self.next())
+            except StopAsyncIteration:
+                return messages
+
+
+class Client:
+    """GraphQL over HTTP and over websocket."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.http = httpx.AsyncClient(base_url=url, timeout=PATIENCE_SECONDS)
+
+    async def result(self, document: str, **variables: Any) -> Json:
+        """The whole answer, errors included."""
+        answer = await self.http.post("/graphql", json={"query": document, "variables": variables})
+        return answer.json()
+
+    async def execute(self, document: str, **variables: Any) -> Json:
+        """The `data` of an answer that must have no errors."""
+        answer = await self.result(document, **variables)
+        assert "errors" not in answer, answer
+        return answer["data"]
+
+    async def mutate(self, name: str, selection: str, **fields: Any) -> Json:
+        """The payload of one mutation whose only argument is `input`."""
+        kind = {
+            "startJob": "JobActionInput",
+            "cancelJob": "JobActionInput",
+            "cancelScene": "SceneActionInput",
+            "deleteScene": "SceneActionInput",
+        }.get(name, f"{name[0].upper()}{name[1:]}Input")
+        document = f"mutation($input: {kind}!) {{ {name}(input: $input) {{ {selection} }} }}"
+        return (await self.execute(document, input=fields))[name]
+
+    @asynccontextmanager
+    async def subscribe(self, document: str, **variables: Any) -> AsyncGenerator[Stream]:
+        """An open subscription; leaving the block closes the socket."""
+        address = f"ws{self.url.removeprefix('http')}/graphql"
+        async with connect(address, subprotocols=[Subprotocol("graphql-transport-ws")], max_size=None) as socket:
+            await socket.send(json.dumps({"type": "connection_init"}))
+            assert json.loads(await socket.recv())["type"] == "connection_ack"
+            payload = {"query": document, "variables": variables}
+            await socket.send(json.dumps({"type": "subscribe", "id": "1", "payload": payload}))
+            yield Stream(socket)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self.http.aclose()

@@ -1,0 +1,77 @@
+"""A server in a process of its own, to be killed for real."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent.parent
+START_SECONDS = 30.0
+
+
+class ServerProcess:
+    """`python -m server` on a free port, with its data in `folder`; restarts keep port and data."""
+
+    def __init__(self, folder: Path, **settings: object) -> None:
+        self.folder = folder
+        self.url = ""
+        self.log = folder / "server.log"
+        self._settings: Mapping[str, object] = {
+            "database_url": f"sqlite+aiosqlite:///{folder / 'test.db'}",
+            "media_url": folder / "media",
+            "port": 0,
+            "retry_first_seconds": 0.1,
+            **settings,
+        }
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment of the server, for running other commands beside it."""
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("SCENEWIRE_")}
+        return clean | {f"SCENEWIRE_{name.upper()}": str(value) for name, value in self._settings.items()}
+
+    @property
+    def pid(self) -> int:
+        """The process id of the running server."""
+        assert self._process is not None
+        return self._process.pid
+
+    def start(self) -> "ServerProcess":
+        """Start, and wait until it listens."""
+        seen = len(self.log.read_text()) if self.log.exists() else 0
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "server"], cwd=ROOT, env=self.environment, stdout=log, stderr=log
+            )
+        give_up_at = time.monotonic() + START_SECONDS
+        while time.monotonic() < give_up_at:
+            said = self.log.read_text()[seen:]
+            match = re.search(r"listens on (http://[^/\s]+)/graphql", said)
+            if match is not None:
+                self.url = match.group(1)
+                self._settings = {**self._settings, "port": int(self.url.rpartition(":")[2])}
+                return self
+            if self._process.poll() is not None:
+                break
+            time.sleep(0.02)
+        raise AssertionError(f"the server did not start:\n{self.log.read_text()[seen:]}")
+
+    def kill(self) -> None:
+        """SIGKILL, as a power cut would."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def stop(self, number: signal.Signals = signal.SIGTERM, *, within_seconds: float = 12.0) -> int:
+        """Ask it to stop; answers the exit status."""
+        assert self._process is not None
+        self._process.send_signal(number)
+        status = self._process.wait(within_seconds)
+        self._process = None
+        return status
