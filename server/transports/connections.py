@@ -22,6 +22,10 @@ class OpenConnection(Protocol):
         """Say goodbye and let the connection's own task clean up."""
         ...
 
+    def abort(self) -> None:
+        """Drop the connection without a word."""
+        ...
+
 
 class Connections:
     def __init__(self) -> None:
@@ -53,12 +57,13 @@ class Connections:
         await self.close(code, reason, lambda _: True)
 
     async def close(self, code: CloseCode, reason: str, belongs: Callable[[HTTPConnection], bool]) -> None:
-        """Close those that `belongs` picks, waiting at most CLOSE_SECONDS for them."""
-        closing = [
-            asyncio.create_task(member.close(code, reason)) for member in self._open if belongs(member.connection)
-        ]
+        """Close those that `belongs` picks; who does not read it within CLOSE_SECONDS is dropped."""
+        closing = {
+            asyncio.create_task(member.close(code, reason)): member for member in self if belongs(member.connection)
+        }
         if not closing:
             return
         _, late = await asyncio.wait(closing, timeout=CLOSE_SECONDS)
         for task in late:
             task.cancel()
+            closing[task].abort()

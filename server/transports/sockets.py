@@ -33,14 +33,11 @@ def uvicorn_options(limits: TransportLimits | None = None) -> UvicornOptions:
     and time for each socket, and lets a client send little that grows large."""
     chosen = limits or TransportLimits()
 
-    class Http(HttpProtocol):
-        dead_after_seconds = chosen.dead_after_seconds
-
     class Socket(WebSocketProtocol):
         stall_seconds = chosen.stall_seconds
 
     return UvicornOptions(
-        http=Http,
+        http=HttpProtocol,
         ws=Socket,
         ws_max_size=chosen.message_bytes,
         ws_ping_interval=chosen.keep_alive_seconds,
@@ -50,16 +47,15 @@ def uvicorn_options(limits: TransportLimits | None = None) -> UvicornOptions:
 
 
 class StreamControl:
-    """The connection under a response that streams."""
+    """The TCP connection under a socket or under a response that streams."""
 
-    def __init__(self, transport: asyncio.Transport, dead_after_seconds: float) -> None:
+    def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport
-        self._dead_after_seconds = dead_after_seconds
 
-    def tune(self) -> None:
+    def tune(self, dead_after_seconds: float) -> None:
         """Meet back-pressure early, and end when the peer acknowledges nothing any more."""
         _bound_unsent(self._transport)
-        _set_option(self._transport, "TCP_USER_TIMEOUT", int(self._dead_after_seconds * 1000))
+        _set_option(self._transport, "TCP_USER_TIMEOUT", int(dead_after_seconds * 1000))
 
     def abort(self) -> None:
         """Drop the connection and whatever was not sent."""
@@ -72,11 +68,9 @@ def stream_control(scope: Scope) -> StreamControl | None:
 
 
 class HttpProtocol(HttpToolsProtocol):
-    dead_after_seconds: float
-
     def connection_made(self, transport: asyncio.Transport) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         super().connection_made(transport)
-        self._control = StreamControl(transport, self.dead_after_seconds)
+        self._control = StreamControl(transport)
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -91,6 +85,12 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         _bound_unsent(self.transport)
+
+    async def run_asgi(self) -> None:
+        extensions: dict[str, Any] = {**self.scope.get("extensions", {})}
+        extensions[STREAM_EXTENSION] = StreamControl(self.transport)
+        self.scope["extensions"] = extensions
+        await super().run_asgi()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_stall_timer()

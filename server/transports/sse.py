@@ -56,9 +56,13 @@ class EventStream:
     async def close(self, code: CloseCode, reason: str) -> None:
         self._stopped.set()
 
+    def abort(self) -> None:
+        if self._control is not None:
+            self._control.abort()
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self._control is not None:
-            self._control.tune()
+            self._control.tune(self._limits.dead_after_seconds)
         await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
         await self._write(send, KEEP_ALIVE)
         with self._connections.holding(self):
@@ -106,7 +110,7 @@ class EventStream:
         except TimeoutError:
             if self._control is not None:
                 self._control.abort()
-                await send({"type": "http.response.body", "body": b""})
+                await send({"type": "http.response.body", "body": b""})  # returns when uvicorn knows
 
 
 async def only(result: ExecutionResult) -> Results:

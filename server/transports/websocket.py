@@ -31,6 +31,7 @@ from server.transports.messages import (
     read_message,
 )
 from server.transports.payloads import encode
+from server.transports.sockets import stream_control
 
 SUBPROTOCOL = "graphql-transport-ws"
 
@@ -117,6 +118,10 @@ class Connection:
                 await self._socket.close(code, fit_reason(reason))
             except (WebSocketDisconnect, RuntimeError):
                 return  # the peer was faster
+
+    def abort(self) -> None:
+        if (control := stream_control(self._socket.scope)) is not None:
+            control.abort()
 
     async def _await_init(self) -> None:
         try:

@@ -25,17 +25,15 @@ async def running(
     folder: Path, providers: Mapping[str, Provider] | None = None, **settings: Any
 ) -> AsyncGenerator[App]:
     """A server with its data in `folder`; quick retries and the scripted provider unless told otherwise."""
-    chosen = Settings(
-        **{
-            "database_url": f"sqlite+aiosqlite:///{folder / 'test.db'}",
-            "media_url": str(folder / "media"),
-            "provider": "scripted",
-            "retry_first_seconds": 0.05,
-            "render_concurrency": 4,
-            "public_url": "http://scenewire.test",
-            **settings,
-        }
-    )
+    usual: dict[str, Any] = {
+        "database_url": f"sqlite+aiosqlite:///{folder / 'test.db'}",
+        "media_url": str(folder / "media"),
+        "provider": "scripted",
+        "retry_first_seconds": 0.05,
+        "render_concurrency": 4,
+        "public_url": "http://scenewire.test",
+    }
+    chosen = Settings.model_validate(usual | settings)
     app = create_app(chosen, providers=providers)
     parts: Parts = app.state.parts
     async with serve(app, parts.connections) as served:

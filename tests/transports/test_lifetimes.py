@@ -8,7 +8,8 @@ import pytest
 from starlette.requests import HTTPConnection
 
 from server.transports import CloseCode, TransportLimits
-from server.transports.sockets import WebSocketProtocol
+from server.transports.connections import CLOSE_SECONDS
+from server.transports.sockets import LINGER_SECONDS, WebSocketProtocol
 from tests.transports.conftest import Start
 from tests.transports.peer import Peer, dial
 from tests.transports.sample import SECRET, Sample
@@ -181,15 +182,18 @@ def deaf_socket(served: Served) -> socket.socket:
     return connected
 
 
-async def stalled(served: Served) -> None:
-    """Until uvicorn can write no more to one of its sockets, of which it does not tell."""
-    async with asyncio.timeout(5):
-        while all(
-            connection.writable.is_set()
-            for connection in served.server.server_state.connections
-            if isinstance(connection, WebSocketProtocol)
-        ):
-            await asyncio.sleep(0.01)
+@pytest.fixture
+def stalled(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
+    """Set when uvicorn can write no more to a socket."""
+    event = asyncio.Event()
+    pause = WebSocketProtocol.pause_writing
+
+    def pause_writing(protocol: WebSocketProtocol) -> None:
+        pause(protocol)
+        event.set()
+
+    monkeypatch.setattr(WebSocketProtocol, "pause_writing", pause_writing)
+    return event
 
 
 class TestLostPeers:
@@ -225,17 +229,34 @@ class TestLostPeers:
             await sample.probe.until(live=0)
         assert (sample.probe.yielded - 50) * 100_000 < 500_000
 
-    async def test_a_deaf_client_does_not_hold_up_a_shutdown(self, start: Start) -> None:
+    async def test_a_deaf_client_does_not_hold_up_a_shutdown(
+        self, start: Start, stalled: asyncio.Event, log: pytest.LogCaptureFixture
+    ) -> None:
         """Two seconds of politeness, though it could stall for a minute."""
         sample = Sample(limits=TransportLimits(stall_seconds=60))
         served = await start(sample)
         async with dial(served, sock=deaf_socket(served), max_queue=1, close_timeout=0) as deaf:
             await deaf.subscribe("subscription { flood }")
-            await stalled(served)
-            async with asyncio.timeout(6):
+            await stalled.wait()
+            async with asyncio.timeout(CLOSE_SECONDS + 1):
                 await sample.connections.close_all()
                 await served.server.shutdown()
         assert sample.probe.live == 0
+        assert complaints(log) == []
+
+    async def test_a_deaf_client_does_not_outlive_uvicorn(
+        self, start: Start, stalled: asyncio.Event, log: pytest.LogCaptureFixture
+    ) -> None:
+        """Even when nobody closed it before."""
+        sample = Sample(limits=TransportLimits(stall_seconds=60))
+        served = await start(sample)
+        async with dial(served, sock=deaf_socket(served), max_queue=1, close_timeout=0) as deaf:
+            await deaf.subscribe("subscription { flood }")
+            await stalled.wait()
+            async with asyncio.timeout(LINGER_SECONDS + 1):
+                await served.server.shutdown()
+        assert sample.probe.live == 0
+        assert complaints(log) == []
 
     async def test_a_dead_peer_is_noticed(self, start: Start, log: pytest.LogCaptureFixture) -> None:
         """It answers no ping, though its connection is open."""
@@ -247,14 +268,16 @@ class TestLostPeers:
             await sample.probe.until(live=0)
         assert complaints(log) == []
 
-    async def test_a_dead_peer_is_dropped_with_what_was_not_sent_to_it(self, start: Start) -> None:
+    async def test_a_dead_peer_is_dropped_with_what_was_not_sent_to_it(
+        self, start: Start, stalled: asyncio.Event
+    ) -> None:
         """Plain uvicorn would wait for ever to write it."""
         limits = TransportLimits(keep_alive_seconds=0.1, dead_after_seconds=0.3, stall_seconds=60)
         sample = Sample(limits=limits)
         served = await start(sample)
         async with dial(served, sock=deaf_socket(served), max_queue=1, close_timeout=0) as dead:
             await dead.subscribe("subscription { flood }")
-            await stalled(served)
+            await stalled.wait()
             assert sample.probe.live == 1
             await sample.probe.until(live=0)
             await idle(served)
