@@ -31,6 +31,8 @@ COPY models models
 USER scenewire
 ENV PATH=/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
+    SCENEWIRE_HOST=0.0.0.0 \
+    SCENEWIRE_PROFILE=production \
     SCENEWIRE_DATABASE_URL=sqlite+aiosqlite:////data/scenewire.db \
     SCENEWIRE_MEDIA_URL=/data/media
 VOLUME /data

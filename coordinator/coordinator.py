@@ -10,13 +10,14 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from datetime import timedelta
 
-from coordinator import idempotency, recovery
+from coordinator import idempotency, recovery, retention
 from coordinator.bus import Hint
 from coordinator.dispatch import Queue
 from coordinator.jobs import Jobs
 from coordinator.queueing import EXTERNAL
 from coordinator.render import Tools
 from coordinator.renders import Renders
+from coordinator.retention import Retention
 from coordinator.scenes import Scenes
 from models.change import Ticket
 from models.store import Committed
@@ -32,7 +33,14 @@ class Coordinator:
     """The verbs (`jobs`, `scenes`), and the life of the renders they set going."""
 
     def __init__(
-        self, tools: Tools, queue: Queue, *, default_provider: str, max_attempts: int, recovery_window: timedelta
+        self,
+        tools: Tools,
+        queue: Queue,
+        *,
+        default_provider: str,
+        max_attempts: int,
+        recovery_window: timedelta,
+        log_retention: Retention,
     ) -> None:
         self.store = tools.store
         self.bus = tools.bus
@@ -41,6 +49,7 @@ class Coordinator:
         self.jobs = Jobs(tools.store, self.providers, default_provider, max_attempts)
         self.scenes = Scenes(tools.store, max_attempts, recovery_window)
         self._tools = tools
+        self._retention = log_retention
         self._queue = queue
         self._renders = Renders(tools)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -106,8 +115,9 @@ class Coordinator:
 
     async def _tidy(self) -> None:
         while True:
-            await asyncio.sleep(HOUSEKEEPING_SECONDS)
             await idempotency.forget_old(self.store)
+            await retention.prune(self.store, self._retention)
+            await asyncio.sleep(HOUSEKEEPING_SECONDS)
 
     async def _forever(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
         """Nothing that goes wrong in the background ends the background."""

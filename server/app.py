@@ -16,6 +16,7 @@ from coordinator.dispatch import EmbeddedQueue
 from coordinator.hub import Hub
 from coordinator.media import MediaStore
 from coordinator.render import Limits, Tools
+from coordinator.retention import Retention
 from models import migrations
 from models.access import LOCAL
 from models.database import Database
@@ -53,6 +54,9 @@ class Parts:
             default_provider=settings.provider,
             max_attempts=settings.max_attempts,
             recovery_window=timedelta(seconds=settings.recovery_window_seconds),
+            log_retention=Retention(
+                settings.event_retention_versions, timedelta(seconds=settings.event_retention_seconds)
+            ),
         )
         self.facts = ServerFacts(
             version=VERSION,

@@ -72,6 +72,8 @@ def serve(settings: Settings) -> int:
         **uvicorn_options(),
     )
     greeting = f"Scenewire listens on {settings.address}/graphql (explorer); data in {_where(settings)}"
+    if settings.host not in LOOPBACK:
+        log.warning("nobody is asked who they are: keep port %s behind something that does", settings.port)
     server = Server(config, app, greeting)
     server.run([listener])
     return 0 if server.started else 1
