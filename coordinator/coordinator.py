@@ -20,13 +20,14 @@ from coordinator.renders import Renders
 from coordinator.retention import Retention
 from coordinator.scenes import Scenes
 from models.change import Ticket
-from models.store import Committed
+from models.store import Committed, now
 
 log = logging.getLogger(__name__)
 
 RECONCILE_SECONDS = 60.0
 HOUSEKEEPING_SECONDS = 3600.0
 RESTART_SECONDS = 1.0
+FRAMES_KEPT = timedelta(minutes=10)
 
 
 class Coordinator:
@@ -117,6 +118,7 @@ class Coordinator:
         while True:
             await idempotency.forget_old(self.store)
             await retention.prune(self.store, self._retention)
+            await self.media.sweep_frames(now() - FRAMES_KEPT)
             await asyncio.sleep(HOUSEKEEPING_SECONDS)
 
     async def _forever(self, name: str, work: Callable[[], Awaitable[None]]) -> None:

@@ -65,7 +65,7 @@ async def apply(change: Change, scene: SceneRow, edit: SceneEdit, path: list[str
     """
     wanted = edit.get("status") or scene.status
     if not lifecycle.may_become(scene.status, wanted):
-        raise refused_transition(scene, wanted, path)
+        raise refused_transition(scene, wanted, [*path, "status"])
     _check_report(scene, wanted, edit, path)
     given: dict[str, Any] = {name: value for name, value in edit.items() if name in _CONTENT}
     columns = {name: value for name, value in given.items() if getattr(scene, name) != value}
@@ -100,7 +100,7 @@ def refused_transition(scene: SceneRow, wanted: SceneStatus, path: list[str]) ->
     return StateRefused(
         ErrorCode.INVALID_TRANSITION,
         f"A scene that is {scene.status.value} cannot become {wanted.value}; it accepts {choice}.",
-        [*path, "status"],
+        path,
         current=scene.status,
         wanted=wanted,
         allowed=allowed,

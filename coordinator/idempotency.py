@@ -58,6 +58,7 @@ class Idempotency:
     async def remember(self, change: Change, answer: Answer) -> Answer:
         """Write the answer under the key, in the transaction that makes it true."""
         if self._key is not None:
+            change.keep = True
             await change.connection.execute(
                 sa.insert(IDEMPOTENCY_KEY).values(
                     owner_id=self._owner,

@@ -1,9 +1,10 @@
 """Where the files of takes are kept: a folder or a bucket, by obstore."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator, Sequence
+from datetime import datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from urllib.parse import urlsplit
 
 import obstore
@@ -11,7 +12,11 @@ from obstore.store import LocalStore, ObjectStore, from_url
 
 from providers.port import Asset
 
+if TYPE_CHECKING:
+    from obstore import ObjectMeta
+
 _SUFFIXES = {"video/mp4": "mp4", "image/webp": "webp", "video/webm": "webm", "image/png": "png", "image/jpeg": "jpg"}
+FRAMES = "live"
 CONTENT_TYPES = {suffix: content_type for content_type, suffix in _SUFFIXES.items()}
 
 
@@ -63,13 +68,18 @@ class MediaStore:
         for offset in range(start, end, piece):
             yield bytes(await obstore.get_range_async(self._store, key, start=offset, end=min(offset + piece, end)))
 
-    async def discard(self, *keys: str) -> None:
-        """Delete files; one that is not there is no error."""
-        for key in keys:
-            try:
-                await obstore.delete_async(self._store, key)
-            except FileNotFoundError:
-                continue
+    async def sweep_frames(self, older_than: datetime) -> int:
+        """Delete the newest frames of renders that ended long ago; how many.
+
+        Not sooner: a browser asks for a frame a moment after it was told of it.
+        """
+        old: list[str] = []
+        # list is overloaded with Arrow's types, which are not installed
+        listed = cast("AsyncIterable[Sequence[ObjectMeta]]", obstore.list(self._store, FRAMES))  # pyright: ignore[reportUnknownMemberType]
+        async for batch in listed:
+            old.extend(meta["path"] for meta in batch if meta["last_modified"] < older_than)
+        await obstore.delete_async(self._store, old)
+        return len(old)
 
 
 def take_key(job_id: str, scene_id: str, take_id: str) -> str:
@@ -79,7 +89,7 @@ def take_key(job_id: str, scene_id: str, take_id: str) -> str:
 
 def frame_key(take_id: str) -> str:
     """Where the newest frame of a running render lies."""
-    return f"live/{take_id}.webp"
+    return f"{FRAMES}/{take_id}.webp"
 
 
 def _open(url: str) -> ObjectStore:

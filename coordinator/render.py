@@ -103,9 +103,6 @@ class Render:
         except TimeoutError:
             seconds = limits.deadline_seconds
             await self._fail(Failure("TIMEOUT", f"No result within {seconds:g} seconds.", retryable=True))
-        finally:
-            with suppress(Exception):
-                await self._tools.media.discard(frame_key(self._claim.take_id))
 
     async def _walk(self) -> None:
         name = self._claim.provider

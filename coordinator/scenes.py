@@ -109,7 +109,7 @@ class Scenes:
             if scene.status in OPEN:
                 await cancel_scene(change, scene)
             elif scene.status is not SceneStatus.CANCELED:
-                raise edits.refused_transition(scene, SceneStatus.CANCELED, ["input"])
+                raise edits.refused_transition(scene, SceneStatus.CANCELED, _PATH)
 
     async def delete(self, viewer: Viewer, target: SceneTarget) -> None:
         """Delete a scene, recoverable until `purge_after`.

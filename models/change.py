@@ -57,6 +57,8 @@ class Change:
         self.tickets: list[Ticket] = []
         self.fenced: list[str] = []
         self.ticks: list[Tick] = []
+        # Whether something beside the job is to be kept even if nothing happens to the job: a remembered answer.
+        self.keep = False
         self._status_before = job.status
 
     def record(self, kind: EventType, scene_id: str | None = None, changed: Sequence[str] = ()) -> int:

@@ -52,6 +52,8 @@ def _prepare_sqlite(engine: AsyncEngine, *, begin: str) -> None:
     def connect(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
         # None: the sqlite3 module begins nothing by itself, so the hook below decides how a transaction starts.
         connection.isolation_level = None  # pyright: ignore[reportAttributeAccessIssue] # aiosqlite's adapter has it
+        # SQLite's own knows A to Z only; Postgres lowers every alphabet.
+        connection.create_function("lower", 1, str.lower, deterministic=True)
         cursor = connection.cursor()
         for pragma in (
             f"busy_timeout={BUSY_TIMEOUT_MS}",

@@ -1,11 +1,14 @@
-"""Keyset paging by the Relay cursor connection specification: https://relay.dev/graphql/connections.htm"""
+"""Keyset paging by the Relay cursor connection specification: https://relay.dev/graphql/connections.htm
+
+A cursor holds the name of its order and the ordering key of a row, so that one of another list is known for what it is.
+"""
 
 import base64
 import binascii
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 from models.errors import Invalid
 
@@ -78,11 +81,21 @@ def decode(argument: str, cursor: str | None) -> tuple[str, ...] | None:
         raw = base64.urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4))
         key: object = json.loads(raw)
     except (ValueError, binascii.Error, RecursionError) as error:
-        raise _foreign(argument) from error
-    if not isinstance(key, list) or len(key) != 2 or not all(isinstance(part, str) for part in key):  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
-        raise _foreign(argument)
-    return (str(key[0]), str(key[1]))  # pyright: ignore[reportUnknownArgumentType]
+        raise foreign(argument) from error
+    if not isinstance(key, list):
+        raise foreign(argument)
+    parts = cast("list[object]", key)
+    texts = tuple(part for part in parts if isinstance(part, str) and _storable(part))
+    if len(texts) != len(parts):
+        raise foreign(argument)
+    return texts
 
 
-def _foreign(argument: str) -> Invalid:
+def foreign(argument: str) -> Invalid:
+    """The refusal of a cursor that is not of the list it was given to."""
     return Invalid(f"{argument} is not a cursor of this list.", [argument])
+
+
+def _storable(text: str) -> bool:
+    """Drivers choke on NUL and broken surrogates."""
+    return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)

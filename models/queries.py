@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
 
@@ -11,10 +11,9 @@ import sqlalchemy as sa
 from models import rows
 from models.access import Viewer
 from models.database import Connection
-from models.errors import Invalid
 from models.ids import Prefix, is_id
 from models.lifecycle import JobStatus, SceneStatus
-from models.paging import Page, Window, page
+from models.paging import Page, Window, foreign, page
 from models.progress import Reading
 from models.rows import (
     EVENT_COLUMNS,
@@ -29,6 +28,9 @@ from models.rows import (
 from models.tables import EVENT, JOB, SCENE, TAKE
 
 Condition = sa.ColumnElement[bool]
+
+# What a cursor of scenes says its order is.
+SCENE_ORDER = "POSITION"
 
 # How many of a provider's latest takes the typical duration is made of.
 TYPICAL_OF = 20
@@ -61,10 +63,10 @@ class JobsWanted:
     order: JobOrderField = JobOrderField.CREATED_AT
     descending: bool = True
 
-    def key(self, job: JobRow) -> tuple[str, str]:
+    def key(self, job: JobRow) -> tuple[str, str, str]:
         """The place of a job in this order, as a cursor holds it."""
         value: object = getattr(job, self.order.value.lower())
-        return (value.isoformat() if isinstance(value, datetime) else str(value), job.id)
+        return (self.order.value, value.isoformat() if isinstance(value, datetime) else str(value), job.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +141,11 @@ async def matching(connection: Connection, viewer: Viewer, wanted: JobsWanted, i
     """Those of these jobs that are wanted, the one changed longest ago first."""
     query = sa.select(*JOB_COLUMNS).where(JOB.c.id.in_(ids), _wanted(viewer, wanted))
     return rows.rows(JobRow, await connection.execute(query.order_by(JOB.c.updated_at, JOB.c.id)))
+
+
+def scene_key(scene: SceneRow) -> tuple[str, str, str]:
+    """The place of a scene in its job, as a cursor holds it."""
+    return (SCENE_ORDER, str(scene.position), scene.id)
 
 
 async def scenes_of_jobs(
@@ -228,7 +235,7 @@ async def readings(connection: Connection, viewer: Viewer, job_ids: Sequence[str
         .scalar_subquery()
     )
     named: list[sa.ColumnElement[Any]] = [JOB.c.id, *(JOB.c[name] for name in Reading._fields[1:-1])]
-    query = sa.select(*named, high_water).where(JOB.c.id.in_(job_ids), visible(viewer))
+    query = sa.select(*named, high_water).where(JOB.c.id.in_(_proper(job_ids, "job")), visible(viewer))
     return {row[0]: Reading._make(row) for row in await connection.execute(query)}
 
 
@@ -350,21 +357,27 @@ def _scene_conditions(wanted: ScenesWanted) -> list[Condition]:
 
 
 def _job_key(argument: str, order: JobOrderField, cursor: tuple[str, ...]) -> list[sa.BindParameter[Any]]:
-    value, job_id = cursor
-    if order is JobOrderField.TITLE:
-        return [sa.bindparam(None, value, JOB.c.title.type), sa.bindparam(None, job_id, JOB.c.id.type)]
+    if len(cursor) != 3 or cursor[0] != order:
+        raise foreign(argument)
+    _, text, job_id = cursor
+    value: object = text if order is JobOrderField.TITLE else _instant(argument, text)
+    return [sa.bindparam(None, value, _ORDER_COLUMNS[order].type), sa.bindparam(None, job_id, JOB.c.id.type)]
+
+
+def _instant(argument: str, text: str) -> datetime:
     try:
-        instant = datetime.fromisoformat(value)
-    except ValueError as error:
-        raise Invalid(f"{argument} is a cursor of another order.", [argument]) from error
-    return [
-        sa.bindparam(None, instant, JOB.c.created_at.type),
-        sa.bindparam(None, job_id, JOB.c.id.type),
-    ]
+        instant = datetime.fromisoformat(text)
+        if instant.tzinfo is None:
+            raise ValueError(text)
+        return instant.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise foreign(argument) from error
 
 
 def _scene_key(argument: str, cursor: tuple[str, ...]) -> list[sa.BindParameter[Any]]:
-    position, scene_id = cursor
+    if len(cursor) != 3 or cursor[0] != SCENE_ORDER:
+        raise foreign(argument)
+    _, position, scene_id = cursor
     if not position.isdecimal() or len(position) > 9:
-        raise Invalid(f"{argument} is not a cursor of this list.", [argument])
+        raise foreign(argument)
     return [sa.bindparam(None, int(position), sa.Integer()), sa.bindparam(None, scene_id, SCENE.c.id.type)]

@@ -3,7 +3,7 @@
 `async with store.change(job_id, viewer) as change:` is that way. Its first statement raises `job.version`, which takes
 the row lock on Postgres and the write lock on SQLite, so all changes of a job happen one after another. Leaving the
 block writes the counters, the derived status and the events, and commits; an exception, or a block that recorded no
-event, leaves nothing behind. What must follow a commit (hints, dispatch, aborting renders) is told to `after_commit`.
+event and has nothing to keep, leaves nothing behind. What must follow a commit (hints, dispatch, aborting renders) is told to `after_commit`.
 """
 
 import asyncio
@@ -111,7 +111,7 @@ class Store:
 
     async def _finish(self, connection: Connection, change: Change) -> None:
         change.settle()
-        if not (change.events or change.ticks):
+        if not (change.events or change.ticks or change.keep):
             await connection.rollback()
             return
         job = change.job

@@ -10,7 +10,7 @@ import strawberry
 
 from models import lifecycle, paging
 from models.lifecycle import OPEN, SETTLED_SCENE
-from models.queries import JobsWanted, ScenesWanted, jobs_count
+from models.queries import JobsWanted, ScenesWanted, jobs_count, scene_key
 from models.rows import EventRow, JobRow, SceneRow, TakeRow
 from schema.context import Info
 from schema.enums import EventType, JobStatus, SceneAction, SceneStatus, TakeReason
@@ -308,7 +308,7 @@ class Job(Node):
         statuses = given(status)
         wanted = ScenesWanted(window, None if statuses is None else tuple(statuses), include_deleted)
         page = await info.context.loaders.scenes.load((root.id, wanted))
-        edges = [SceneEdge(cursor=paging.encode((str(row.position), row.id)), node=as_scene(row)) for row in page.items]
+        edges = [SceneEdge(cursor=paging.encode(scene_key(row)), node=as_scene(row)) for row in page.items]
         return SceneConnection(
             edges=edges,
             nodes=[edge.node for edge in edges],

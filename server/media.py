@@ -10,7 +10,7 @@ from starlette.routing import Route
 from coordinator.media import CONTENT_TYPES, MediaStore, Stored
 
 # Only names that the server makes; everything else is a 404 and never reaches the store.
-_KEY = re.compile(r"(?:job_[0-9a-z]{26}/scene_[0-9a-z]{26}|live)/take_[0-9a-z]{26}(?:\.[a-z]+){1,2}")
+_KEY = re.compile(r"(?:job_[0-9a-z]{26}/scene_[0-9a-z]{26}|live)/take_[0-9a-z]{26}(?:\.[a-z0-9]+){1,2}")
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 _A_YEAR_SECONDS = 31_536_000
 

@@ -56,10 +56,15 @@ class Feed:
             self._lagged = True
         self._woken.set()
 
-    def catch_up(self, version: int) -> bool:
-        """Forget events up to `version`, which the subscriber knows; False when some after it were dropped."""
+    def forget(self, version: int) -> None:
+        """Forget what the subscriber knows who has read the job at `version`."""
         while self._events and self._events[0].version <= version:
             self._events.popleft()
+        self._running = {key: each for key, each in self._running.items() if each.reading.version >= version}
+
+    def catch_up(self, version: int) -> bool:
+        """Forget what is known at `version`; False when something after it was dropped, and is to be read again."""
+        self.forget(version)
         complete, self._lagged = not self._lagged, False
         return complete
 
@@ -76,6 +81,8 @@ class Feed:
         if self._gone:
             return Gone()
         if self._lagged:
+            # Before the state is read: what is dropped after that needs another snapshot.
+            self._lagged = False
             return Lagged()
         if self._events:
             return self._events.popleft()

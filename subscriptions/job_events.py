@@ -52,7 +52,7 @@ class JobEvents:
                         snapshot = await self._snapshot(SnapshotReason.LAGGED)
                         if snapshot is None:
                             return
-                        self._feed.catch_up(snapshot.version)
+                        self._feed.forget(snapshot.version)
                         yield snapshot
                     case Gone():
                         return
@@ -60,13 +60,17 @@ class JobEvents:
     async def _catch_up(self) -> AsyncGenerator[Message]:
         """The state, or the missed events, up to where the feed goes on without a hole."""
         job = await self._read_job()
-        if self._position < 0 or self._position > job.version:
-            known = self._position < 0
-            yield self._snapshot_of(job, SnapshotReason.INITIAL if known else SnapshotReason.LOG_TRUNCATED)
+        if self._position < 0:
+            yield self._snapshot_of(job, SnapshotReason.INITIAL)
+        elif self._position > job.version:
+            yield self._snapshot_of(job, SnapshotReason.LOG_TRUNCATED)
         while True:
             events = await self._page()
-            if events and events[0].version != self._position + 1:
-                yield self._snapshot_of(await self._read_job(), SnapshotReason.LOG_TRUNCATED)
+            # The job was read before the log: with nothing to read, the log ended at its version or was deleted.
+            follows = events[0].version == self._position + 1 if events else self._position >= job.version
+            if not follows:
+                job = await self._read_job()
+                yield self._snapshot_of(job, SnapshotReason.LOG_TRUNCATED)
                 continue
             for event in events:
                 self._position = event.version

@@ -1,5 +1,6 @@
 """Orders for providers, and following them to their end."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
@@ -8,6 +9,9 @@ from pathlib import Path
 from providers.local import LocalProvider
 from providers.port import Order, Progress, Rendered
 from providers.scripted import ScriptedProvider
+
+# Longer than anything takes that ends at all.
+PATIENCE_SECONDS = 20.0
 
 Subject = LocalProvider | ScriptedProvider
 
@@ -51,5 +55,6 @@ async def made(provider: Subject, order: Order) -> Rendered:
 
 async def drained(steps: AsyncGenerator[Progress | Rendered, None]) -> None:
     """Read an iterator to its end, or to its failure."""
-    async for _ in steps:
-        pass
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        async for _ in steps:
+            pass

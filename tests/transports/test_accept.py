@@ -38,6 +38,7 @@ CHROME = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image
         (URQL, GRAPHQL_RESPONSE),
         (APOLLO, GRAPHQL_RESPONSE),
         (CHROME, JSON),
+        ("application/json;q=0, application/graphql-response+json;q=0, */*", None),
         ("text/*", None),
         ("text/html", None),
         ("application/json;q=0", None),

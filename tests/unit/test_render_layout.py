@@ -70,9 +70,10 @@ def test_what_fits_has_no_ellipsis(most_lines: int) -> None:
     assert laid("word " * 14, width=300, most_lines=most_lines) == whole
 
 
-def test_ideographs_wrap_without_spaces_but_not_before_a_full_stop() -> None:
+@pytest.mark.parametrize("width", range(240, 320, 20))
+def test_ideographs_wrap_without_spaces_but_not_before_a_full_stop(width: int) -> None:
     """No line starts with closing punctuation (the first rule of kinsoku)."""
-    lines = laid("東京。" * 60, width=300, fonts=Wide()).lines
+    lines = laid("東京。" * 60, width=width, fonts=Wide()).lines
     assert len(lines) > 3
     assert not any(words(line).startswith("。") for line in lines)
 

@@ -79,6 +79,14 @@ def test_the_picture_moves() -> None:
     assert len(set(frames)) == len(frames) == 24
 
 
+@pytest.mark.parametrize(
+    ("size", "small"), [((1280, 720), (320, 180)), ((720, 1280), (180, 320)), ((64, 64), (64, 64))]
+)
+def test_thumbnails_are_at_most_320_pixels_long(size: tuple[int, int], small: tuple[int, int]) -> None:
+    """Previews and live frames keep the clip's shape and are never larger than it."""
+    assert stills.thumbnail(Image.new("RGB", size)).size == small
+
+
 def test_a_live_frame_is_small_even_of_noise() -> None:
     """The worst picture still makes a frame that can be pushed to every viewer."""
     noise = Image.merge("RGB", [Image.effect_noise((320, 320), 120) for _ in range(3)])

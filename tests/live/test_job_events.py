@@ -1,0 +1,295 @@
+"""Subscription.jobEvents: everything that happens to one job, in order, without holes or repeats."""
+
+import asyncio
+import random
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import cast
+
+import pytest
+import sqlalchemy as sa
+
+from coordinator.hub import News
+from models import queries
+from models.access import LOCAL, SYSTEM
+from models.progress import Reading
+from models.queries import RunningScene
+from models.rows import EventRow, JobRow
+from models.tables import EVENT
+from schema.context import Context, Info
+from schema.feed import JobSnapshot
+from subscriptions.feed import Feed, Lagged
+from subscriptions.job_events import JobEvents
+from tests.harness.app import App, running
+from tests.harness.client import Json, Stream
+from tests.live import jobs
+from tests.live.feeds import FEED, Screen, truth
+
+PLAIN = "subscription($id: ID!, $after: Int) { jobEvents(jobId: $id, after: $after) { __typename } }"
+
+
+async def heard(stream: Stream, number: int) -> list[Json]:
+    """The next messages."""
+    return [(await stream.next())["jobEvents"] for _ in range(number)]
+
+
+async def to_the_end(stream: Stream) -> list[Json]:
+    """All messages until `complete`."""
+    return [message["jobEvents"] for message in await stream.rest()]
+
+
+def events(messages: list[Json]) -> list[tuple[int, str]]:
+    """Position and type of each event."""
+    return [(message["version"], message["type"]) for message in messages if message["kind"] == "JobEvent"]
+
+
+async def refusal(app: App, **variables: object) -> Json:
+    """The only error of a subscription that is refused."""
+    async with app.subscribe(PLAIN, **variables) as stream:
+        with pytest.raises(AssertionError) as caught:
+            await stream.next()
+    (error,) = caught.value.args[0]["payload"]
+    return {"code": error["extensions"]["code"], "field": error["extensions"].get("field")}
+
+
+async def a_log(app: App, length: int) -> str:
+    """A job whose log has so many events."""
+    made = await jobs.make(app, provider="external")
+    for number in range(2, length + 1):
+        await app.parts.coordinator.jobs.update(LOCAL, made.id, {"title": f"Title {number}"})
+    return made.id
+
+
+async def prune(app: App, job_id: str, below: int) -> None:
+    """Delete the events before a version, as retention does."""
+    async with app.parts.store.write() as connection:
+        await connection.execute(sa.delete(EVENT).where(EVENT.c.job_id == job_id, EVENT.c.version < below))
+
+
+class TestTheStart:
+    """What comes first, by what the client says it knows."""
+
+    async def test_without_a_version_the_state_comes_first(self, app: App) -> None:
+        """One snapshot that holds everything so far, then what happens."""
+        made = await jobs.make(app, jobs.scene("One"), jobs.scene("Two"), provider="external")
+        async with app.subscribe(FEED, jobId=made.id) as stream:
+            first = await heard(stream, 1)
+            await jobs.retitle(app, made.id, "Renamed")
+            await jobs.change(app, "updateScene", sceneId=made.scenes[1], prompt="Zwei")
+            then = await heard(stream, 2)
+        one, two = (
+            {"id": scene_id, "title": None, "prompt": prompt, "status": "PENDING"}
+            for scene_id, prompt in zip(made.scenes, ("One", "Two"), strict=True)
+        )
+        job: Json = {"id": made.id, "title": "A day at the coast", "status": "PENDING", "version": 1}
+        assert first == [
+            {"kind": "JobSnapshot", "reason": "INITIAL", "version": 1, "job": job | {"scenes": {"nodes": [one, two]}}}
+        ]
+        assert [(each["version"], each["type"], each["scene"]) for each in then] == [
+            (2, "JOB_UPDATED", None),
+            (3, "SCENE_UPDATED", two | {"prompt": "Zwei", "deletedAt": None}),
+        ]
+
+    @pytest.mark.parametrize("after", [0, 1, 3, 4])
+    async def test_after_a_known_version_the_missed_events_come_first(self, app: App, after: int) -> None:
+        """Each once, then the live ones."""
+        job_id = await a_log(app, 4)
+        async with app.subscribe(FEED, jobId=job_id, after=after) as stream:
+            missed = await heard(stream, 4 - after)
+            await jobs.retitle(app, job_id, "Live")
+            live = await heard(stream, 1)
+        assert events(missed + live) == [
+            (version, "JOB_CREATED" if version == 1 else "JOB_UPDATED") for version in range(after + 1, 6)
+        ]
+
+    async def test_many_missed_events_come_whole(self, app: App) -> None:
+        """More than are read at once, while more are being made."""
+        job_id = await a_log(app, 450)
+        async with app.subscribe(FEED, jobId=job_id, after=0) as stream:
+            begun = await heard(stream, 10)
+            await asyncio.gather(*(jobs.retitle(app, job_id, f"Live {number}") for number in range(20)))
+            rest = await heard(stream, 460)
+        assert [version for version, _ in events(begun + rest)] == list(range(1, 471))
+
+    async def test_a_version_of_the_future_is_answered_with_the_state(self, app: App) -> None:
+        """A client that knows more than the server has another database in mind: it starts again."""
+        job_id = await a_log(app, 2)
+        async with app.subscribe(FEED, jobId=job_id, after=3) as stream:
+            (first,) = await heard(stream, 1)
+            await jobs.retitle(app, job_id, "Live")
+            then = await heard(stream, 1)
+        assert (first["kind"], first["reason"], first["version"]) == ("JobSnapshot", "LOG_TRUNCATED", 2)
+        assert events(then) == [(3, "JOB_UPDATED")]
+
+    async def test_no_version_and_null_are_the_same(self, app: App) -> None:
+        """A client that has no position yet may send its variable all the same."""
+        job_id = await a_log(app, 2)
+        async with app.subscribe(FEED, jobId=job_id, after=None) as stream:
+            (first,) = await heard(stream, 1)
+        assert (first["kind"], first["reason"], first["version"]) == ("JobSnapshot", "INITIAL", 2)
+
+    async def test_a_negative_version_is_refused(self, app: App) -> None:
+        """With the name of the argument."""
+        job_id = await a_log(app, 1)
+        assert await refusal(app, id=job_id, after=-1) == {"code": "VALIDATION_FAILED", "field": ["after"]}
+
+    @pytest.mark.parametrize("job_id", ["job_01h455vb4pex5vsknk084sn02q", "scene", "\0"])
+    async def test_a_job_that_is_not_there_is_refused(self, app: App, job_id: str) -> None:
+        """Nobody waits for the news of nothing."""
+        assert await refusal(app, id=job_id) == {"code": "NOT_FOUND", "field": ["jobId"]}
+        assert app.parts.hub.watchers == 0
+
+
+class TestATruncatedLog:
+    """The events that a client missed are no longer there."""
+
+    async def test_a_version_older_than_the_log_is_answered_with_the_state(self, app: App) -> None:
+        """And with what follows it."""
+        job_id = await a_log(app, 6)
+        await prune(app, job_id, below=5)
+        async with app.subscribe(FEED, jobId=job_id, after=3) as stream:
+            (first,) = await heard(stream, 1)
+            await jobs.retitle(app, job_id, "Live")
+            then = await heard(stream, 1)
+        assert (first["kind"], first["reason"], first["version"]) == ("JobSnapshot", "LOG_TRUNCATED", 6)
+        assert first["job"]["title"] == "Title 6"
+        assert events(then) == [(7, "JOB_UPDATED")]
+
+    async def test_the_oldest_event_that_is_kept_can_still_be_resumed_from(self, app: App) -> None:
+        """The client that knows all that was deleted misses nothing."""
+        job_id = await a_log(app, 6)
+        await prune(app, job_id, below=5)
+        async with app.subscribe(FEED, jobId=job_id, after=4) as stream:
+            assert events(await heard(stream, 2)) == [(5, "JOB_UPDATED"), (6, "JOB_UPDATED")]
+
+    async def test_a_log_of_which_nothing_is_left_is_truncated_too(self, app: App) -> None:
+        """No event to read does not mean that there was none."""
+        job_id = await a_log(app, 6)
+        await prune(app, job_id, below=7)
+        async with app.subscribe(FEED, jobId=job_id, after=3) as stream:
+            (first,) = await heard(stream, 1)
+        assert (first["kind"], first["reason"], first["version"]) == ("JobSnapshot", "LOG_TRUNCATED", 6)
+        async with app.subscribe(FEED, jobId=job_id, after=6) as stream:
+            await jobs.retitle(app, job_id, "Live")
+            assert events(await heard(stream, 1)) == [(7, "JOB_UPDATED")]
+
+
+class TestTheEnd:
+    """When a stream ends, and when it does not."""
+
+    async def test_it_ends_when_the_job_has_settled(self, app: App) -> None:
+        """After everything before that was sent: the very events of the log."""
+        made = await jobs.make(app, jobs.scene(), jobs.scene(outcome="fail"))
+        async with app.subscribe(FEED, jobId=made.id, untilSettled=True) as stream:
+            screen = Screen()
+            screen.show((await stream.next())["jobEvents"])
+            await jobs.change(app, "startJob", jobId=made.id)
+            messages = await to_the_end(stream)
+        for message in messages:
+            screen.show(message)
+        told = events(messages)
+        assert told == [(each["version"], each["type"]) for each in await jobs.log(app, made.id, after=made.version)]
+        assert told[0] == (2, "JOB_STARTED")
+        assert told[-1][1] == "JOB_SETTLED"
+        assert screen.state() == await truth(app, made.id)
+        assert screen.job["status"] == "FAILED"
+
+    async def test_it_ends_when_the_job_had_settled_before(self, app: App) -> None:
+        """With the state, with what was missed, or with nothing: by what the client knows."""
+        made = await jobs.make(app, start=True)
+        await jobs.settled(app, made.id)
+        last = (await jobs.log(app, made.id))[-1]["version"]
+        told: list[list[tuple[str, int]]] = []
+        for after in (None, last - 1, last, last + 1):
+            async with app.subscribe(FEED, jobId=made.id, after=after, untilSettled=True) as stream:
+                told.append([(message["kind"], message["version"]) for message in await to_the_end(stream)])
+        assert told == [[("JobSnapshot", last)], [("JobEvent", last)], [], [("JobSnapshot", last)]]
+
+    async def test_otherwise_it_stays_open(self, app: App) -> None:
+        """A settled job may be set going again."""
+        made = await jobs.make(app, start=True)
+        await jobs.settled(app, made.id)
+        async with app.subscribe(FEED, jobId=made.id) as stream:
+            await heard(stream, 1)
+            await jobs.change(app, "regenerateScene", sceneId=made.scenes[0])
+            types: list[str] = []
+            while types[-1:] != ["JOB_SETTLED"]:
+                types += [kind for _, kind in events(await heard(stream, 1))]
+        assert types == ["SCENE_REGENERATED", "SCENE_STARTED", "SCENE_UPDATED", "SCENE_COMPLETED", "JOB_SETTLED"]
+
+    async def test_a_job_that_is_set_going_before_all_was_sent_goes_on(self, app: App) -> None:
+        """Settled means at rest now, not once."""
+        made = await jobs.make(app, provider="external")
+        (scene_id,) = made.scenes
+        await jobs.change(app, "updateScene", sceneId=scene_id, status="COMPLETED")
+        version = await jobs.change(app, "regenerateScene", sceneId=scene_id)
+        async with app.subscribe(FEED, jobId=made.id, after=1, untilSettled=True) as stream:
+            missed = await heard(stream, version - 1)
+            await jobs.change(app, "cancelScene", sceneId=scene_id)
+            rest = await to_the_end(stream)
+        assert [kind for _, kind in events(missed)].count("JOB_SETTLED") == 1
+        assert events(rest) == [(version + 1, "SCENE_CANCELED"), (version + 2, "JOB_SETTLED")]
+
+
+@asynccontextmanager
+async def deaf(app: App, document: str, **variables: object) -> AsyncGenerator[Stream]:
+    """A subscriber whose client does not read: the server can soon send no more."""
+    async with app.subscribe(document, **variables) as stream:
+        stream.socket.transport.pause_reading()
+        yield stream
+
+
+class TestAClientThatFallsBehind:
+    """More happens than is remembered for it."""
+
+    async def test_it_is_told_the_state_in_place_of_what_was_dropped(self, tmp_path: Path) -> None:
+        """Events in order, one snapshot in the gap, events in order: folded, what the database says."""
+        # Copies of the title make messages of 40 KB, of which the kernel takes only some.
+        wide = FEED.replace("fragment J on Job {", f"fragment J on Job {{ {' '.join(f't{n}: title' for n in range(200))}")
+        async with running(tmp_path, subscriber_events=8) as app:
+            made = await jobs.make(app, jobs.scene(), jobs.scene(), provider="external")
+            async with deaf(app, wide, jobId=made.id) as stream:
+                for number in range(300):
+                    await jobs.retitle(app, made.id, f"{number} {'x' * 190}")
+                    scene_id = made.scenes[number % 2]
+                    await jobs.change(app, "updateScene", sceneId=scene_id, prompt=f"Prompt {number}")
+                stream.socket.transport.resume_reading()
+                screen = Screen()
+                while screen.version != 601:
+                    screen.show((await stream.next())["jobEvents"])
+            assert screen.reasons == ["INITIAL", "LAGGED"]
+            job, scenes = screen.state()
+            assert ({name: job[name] for name in ("id", "title", "status", "version")}, scenes) == await truth(
+                app, made.id
+            )
+
+    async def test_falling_behind_again_while_the_state_is_read_leaves_no_hole(self, app: App) -> None:
+        """Whatever is dropped after the state was read is made up for by another."""
+        made = await jobs.make(app, provider="external")
+        context = a_context(app, buffered_events=2)
+        real = context.loaders.job
+
+        class Late:
+            """Reads the job, and answers when more than fits has happened since."""
+
+            async def load(self, job_id: str) -> JobRow | None:
+                row = await real.load(job_id)
+                await flood(app, context, made.id)
+                return row
+
+        stream = JobEvents(info_of(context), await row_of(context, made.id), None, until_settled=False).messages()
+        screen: list[int] = []
+        first = await anext(stream)
+        assert isinstance(first, JobSnapshot)
+        screen.append(first.version)
+        await flood(app, context, made.id)
+        context.loaders.job = cast("type(real)", Late())
+        second = await anext(stream)
+        context.loaders.job = real
+        third = await anext(stream)
+        await stream.aclose()
+        assert isinstance(second, JobSnapshot)
+        assert isinstance(third, JobSnapshot)
+        assert [second.reason, third.reason] == ["LAGGED", "LAGGED"]
+        assert third.version == (await row_of(context, made.id)).version

@@ -1,0 +1,112 @@
+"""The domain on a real database file, without a server around it."""
+
+import functools
+import sqlite3
+import tempfile
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, closing
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from coordinator.jobs import Jobs, NewJob, NewScene
+from coordinator.queueing import EXTERNAL
+from coordinator.requests import SceneTarget
+from coordinator.scenes import Scenes
+from models import queries
+from models.access import LOCAL, SYSTEM
+from models.change import Ticket
+from models.database import Database
+from models.migrations.run import upgrade
+from models.paging import Window
+from models.progress import Reading
+from models.queries import ScenesWanted
+from models.rows import EventRow, JobRow, SceneRow
+from models.store import Committed, Store
+
+OURS = "scripted"
+MAX_ATTEMPTS = 3
+RECOVERY_WINDOW = timedelta(days=7)
+
+Row = tuple[Any, ...]
+
+
+class Domain:
+    """The verbs and the store they write to; `committed` is what the store said after its commits."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.store = Store(Database(f"sqlite+aiosqlite:///{path}"))
+        self.jobs = Jobs(self.store, [OURS, EXTERNAL], OURS, MAX_ATTEMPTS)
+        self.scenes = Scenes(self.store, MAX_ATTEMPTS, RECOVERY_WINDOW)
+        self.committed: list[Committed] = []
+        self.store.after_commit = self.committed.append
+
+    @property
+    def tickets(self) -> list[Ticket]:
+        """Every ticket so far, in order."""
+        return [ticket for committed in self.committed for ticket in committed.tickets]
+
+    def dump(self) -> dict[str, list[Row]]:
+        """Every row of every table as another program finds it in the file."""
+        with closing(sqlite3.connect(self.path)) as connection:
+            return {
+                table: sorted(connection.execute(f"SELECT * FROM {table}"), key=repr)  # noqa: S608 # our own names
+                for table in ("job", "scene", "take", "event", "idempotencykey")
+            }
+
+    async def a_job(self, scenes: int = 1, *, start: bool = False, provider: str = OURS) -> str:
+        """Make a job of so many scenes and answer its id."""
+        new = [NewScene(f"prompt {number}") for number in range(scenes)]
+        return await self.jobs.create(LOCAL, NewJob("A job", new, provider, start=start))
+
+    async def job(self, job_id: str) -> JobRow:
+        """The job as reads see it."""
+        async with self.store.read() as connection:
+            return (await queries.jobs_by_id(connection, SYSTEM, [job_id]))[job_id]
+
+    async def scenes_of(self, job_id: str, *, deleted: bool = False) -> list[SceneRow]:
+        """The scenes of a job in play order."""
+        wanted = ScenesWanted(Window(None), include_deleted=deleted)
+        async with self.store.read() as connection:
+            return list((await queries.scenes_of_jobs(connection, [job_id], wanted))[job_id].items)
+
+    async def targets(self, job_id: str) -> list[SceneTarget]:
+        """The live scenes of a job, to do something to."""
+        return [SceneTarget(scene.id) for scene in await self.scenes_of(job_id)]
+
+    async def reading(self, job_id: str) -> Reading:
+        """How far the job is."""
+        async with self.store.read() as connection:
+            return (await queries.readings(connection, SYSTEM, [job_id]))[job_id]
+
+    async def log(self, job_id: str) -> list[EventRow]:
+        """The whole log of a job."""
+        async with self.store.read() as connection:
+            return await queries.events_after(connection, job_id, 0, 100_000)
+
+
+@asynccontextmanager
+async def domain(folder: Path) -> AsyncGenerator[Domain]:
+    """The domain on a fresh database file in `folder`."""
+    path = folder / "domain.db"
+    path.write_bytes(_empty_database())
+    made = Domain(path)
+    try:
+        yield made
+    finally:
+        await made.store.database.close()
+
+
+@functools.cache
+def _empty_database() -> bytes:
+    """The file that the migrations make: applying them for every example would take most of the time."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "empty.db"
+        engine = sa.create_engine(f"sqlite:///{path}")
+        with engine.begin() as connection:
+            upgrade(connection)
+        engine.dispose()
+        return path.read_bytes()
