@@ -55,8 +55,9 @@ class Problems:
             self.add(f"{name} contains a control character or a broken surrogate.", path)
 
     def title(self, value: str | None, path: Path, *, needed: bool) -> None:
-        """The title of a job (needed) or a scene."""
-        self.text(value, path, most=TITLE_CHARACTERS, needed=needed)
+        """The title of a job (needed), or of a scene, which may have none but not an empty one."""
+        if needed or value is not None:
+            self.text(value, path, most=TITLE_CHARACTERS)
 
     def prompt(self, value: str | None, path: Path) -> None:
         """The prompt of a scene; it may have several lines."""

@@ -3,7 +3,8 @@
 `async with store.change(job_id, viewer) as change:` is that way. Its first statement raises `job.version`, which takes
 the row lock on Postgres and the write lock on SQLite, so all changes of a job happen one after another. Leaving the
 block writes the counters, the derived status and the events, and commits; an exception, or a block that recorded no
-event and has nothing to keep, leaves nothing behind. What must follow a commit (hints, dispatch, aborting renders) is told to `after_commit`.
+event and has nothing to keep, leaves nothing behind. What must follow a commit (hints, dispatch, aborting renders) is
+told to `after_commit`.
 """
 
 import asyncio

@@ -49,17 +49,18 @@ class JobOrder:
 
 
 def jobs_wanted(filter: JobFilter | None, order: JobOrder | None, *, include_deleted: bool = False) -> JobsWanted:
-    """Filter and order in the words of the domain. Raises Refused for an over-long search."""
+    """Filter and order in the words of the domain. Raises Refused for what no title and no owner can hold."""
     which, how = filter or JobFilter(), order or JobOrder()
-    search = given(which.search)
+    search, owner_id = given(which.search), given(which.owner_id)
     problems = Problems()
     problems.text(search, ["filter", "search"], most=TITLE_CHARACTERS, needed=False)
+    problems.text(owner_id, ["filter", "ownerId"], most=TITLE_CHARACTERS, needed=False)
     problems.check()
     return JobsWanted(
         status=given(which.status),
         search=search,
         updated_since=given(which.updated_since),
-        owner_id=given(which.owner_id),
+        owner_id=owner_id,
         include_deleted=include_deleted,
         order=how.field,
         descending=how.direction is OrderDirection.DESC,

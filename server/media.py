@@ -42,37 +42,40 @@ def _answer(request: Request, store: MediaStore, key: str, stored: Stored) -> Re
     }
     if etag in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
-    whole = (0, stored.size)
-    asked = request.headers.get("range") if request.headers.get("if-range", etag) == etag else None
-    span = whole if asked is None else _span(asked, stored.size)
+    asked = _range(request, etag)
+    span = (0, stored.size) if asked is None else _span(*asked, stored.size)
     if span is None:
         return Response(status_code=416, headers=headers | {"content-range": f"bytes */{stored.size}"})
     start, end = span
     headers["content-length"] = str(end - start)
-    partial = asked is not None and span != whole
-    if partial:
+    if asked is not None:
         headers["content-range"] = f"bytes {start}-{end - 1}/{stored.size}"
-    status = 206 if partial else 200
+    status = 200 if asked is None else 206
     if request.method == "HEAD":
         return Response(status_code=status, headers=headers)
     body: AsyncIterator[bytes] = store.read(key, start, end)
     return StreamingResponse(body, status, headers)
 
 
-def _span(asked: str, size: int) -> tuple[int, int] | None:
-    """The bytes start..end (end excluded) of a Range header; None when they cannot be satisfied.
+def _range(request: Request, etag: str) -> tuple[str, str] | None:
+    """First and last byte of the Range header, either may be missing.
 
-    Several ranges at once, and units other than bytes, may be answered by the whole (RFC 9110 section 14.2).
+    None when the whole is to be sent: without the header, for another version of the file, and for what may be ignored
+    (several ranges at once, units other than bytes, a last byte before the first; RFC 9110 section 14.2).
     """
-    match = _RANGE.fullmatch(asked.strip())
-    if match is None or match.group(0) == "bytes=-":
-        return (0, size)
+    match = _RANGE.fullmatch(request.headers.get("range", "").strip())
+    if match is None or request.headers.get("if-range", etag) != etag:
+        return None
     first, last = match.groups()
+    nonsense = (first and last and int(last) < int(first)) or not (first or last)
+    return None if nonsense else (first, last)
+
+
+def _span(first: str, last: str, size: int) -> tuple[int, int] | None:
+    """The bytes start..end, end excluded; None when there are no such bytes."""
     if not first:
         length = min(int(last), size)
         return (size - length, size) if length else None
     start = int(first)
-    end = min(int(last), size - 1) + 1 if last else size
-    if start >= size:
-        return None
-    return (start, end) if end > start else (0, size)
+    end = min(int(last) + 1, size) if last else size
+    return (start, end) if start < size else None

@@ -293,3 +293,219 @@ class TestAClientThatFallsBehind:
         assert isinstance(third, JobSnapshot)
         assert [second.reason, third.reason] == ["LAGGED", "LAGGED"]
         assert third.version == (await row_of(context, made.id)).version
+
+
+class TestFractions:
+    """SceneProgress: beside the log, and never in conflict with it."""
+
+    async def test_they_never_go_back_and_end_with_the_take(self, app: App) -> None:
+        """Through failures and retries, for whoever joins whenever."""
+        chance = jobs.seeded("fractions")
+        plays: list[Json] = [{"steps": 12, "stepSeconds": 0.06}, {"steps": 7, "stepSeconds": 0.11, "failTakes": 1}]
+        made = await jobs.make(app, *(jobs.scene(**play) for play in plays), start=True)
+        told = await asyncio.gather(*(joined_late(app, made.id, chance.uniform(0, 1.2)) for _ in range(5)))
+        for messages in told:
+            assert_fractions_fit(messages)
+        assert {message["takeNumber"] for message in told[0] if message["kind"] == "SceneProgress"} == {1, 2}
+
+    async def test_what_is_older_than_the_state_is_not_told(self, app: App) -> None:
+        """The fraction that was read before the scene was completed does not follow the state that has it completed."""
+        made = await jobs.make(app, provider="external")
+        await jobs.change(app, "updateScene", sceneId=made.scenes[0], status="PROCESSING")
+        feed = Feed()
+        feed.hear(await news(app, made.id, running={made.scenes[0]: 50.0}))
+        version = await jobs.change(app, "updateScene", sceneId=made.scenes[0], status="COMPLETED")
+        assert not feed.empty
+        feed.forget(version)
+        assert feed.empty
+
+    async def test_what_is_not_logged_is_not_all_kept(self, app: App) -> None:
+        """A slow client gets the newest fraction of each scene, and what was logged goes first."""
+        made = await jobs.make(app, jobs.scene(), jobs.scene(), provider="external")
+        feed = Feed()
+        one, two = made.scenes
+        for percentage in (10.0, 20.0, 30.0):
+            feed.hear(await news(app, made.id, running={one: percentage, two: percentage / 2}))
+        feed.hear(await news(app, made.id, after=0))
+        told = [await feed.next() for _ in range(3)]
+        assert feed.empty
+        assert isinstance(told[0], EventRow)
+        assert [getattr(each, "scene").percentage for each in told[1:]] == [30.0, 15.0]
+
+    async def test_an_event_of_the_scene_takes_the_place_of_its_fraction(self, app: App) -> None:
+        """Unless the scene still runs."""
+        made = await jobs.make(app, provider="external")
+        (scene_id,) = made.scenes
+        feed = Feed()
+        feed.hear(await news(app, made.id, running={scene_id: 10.0}))
+        version = await jobs.change(app, "updateScene", sceneId=scene_id, status="COMPLETED")
+        feed.hear(await news(app, made.id, after=made.version))
+        told = [await feed.next() for _ in range(version - made.version)]
+        assert all(isinstance(each, EventRow) for each in told)
+        assert feed.empty
+
+
+class TestWhateverHappens:
+    """Chance plays the writers and the network."""
+
+    async def test_every_version_is_seen_once_and_in_order(self, tmp_path: Path) -> None:
+        """By clients that are cut off and come back with any position, while four writers change the job."""
+        chance = jobs.seeded("chaos")
+        async with running(tmp_path, subscriber_events=6, event_retention_versions=10_000) as app:
+            made = await jobs.make(app, *(jobs.scene(f"Scene {n}") for n in range(4)), provider="external")
+            finished = asyncio.Event()
+            watchers = [
+                asyncio.create_task(comes_and_goes(app, made.id, random.Random(chance.random()), finished))
+                for _ in range(6)
+            ]
+            accepted = await asyncio.gather(
+                *(writes(app, made.id, random.Random(chance.random()), 60) for _ in range(4))
+            )
+            finished.set()
+            screens = await asyncio.gather(*watchers)
+            expected = await truth(app, made.id)
+            log = await jobs.log(app, made.id, "version")
+        assert sum(accepted) >= 100
+        assert [event["version"] for event in log] == list(range(1, expected[0]["version"] + 1))
+        assert [screen.state() for screen in screens] == [expected] * len(screens)
+        assert sum(screen.connections for screen in screens) > 2 * len(screens)
+
+
+def a_context(app: App, buffered_events: int) -> Context:
+    """The context of one operation of the server."""
+    parts = app.parts
+    return Context(LOCAL, parts.store, parts.coordinator, parts.hub, parts.facts, buffered_events)
+
+
+def info_of(context: Context) -> Info:
+    """What a resolver gets, as far as a feed looks at it."""
+
+    class Minimal:
+        def __init__(self) -> None:
+            self.context = context
+
+    return cast("Info", Minimal())
+
+
+async def row_of(context: Context, job_id: str) -> JobRow:
+    """A job as it is now."""
+    async with context.store.read() as connection:
+        return (await queries.jobs_by_id(connection, SYSTEM, [job_id]))[job_id]
+
+
+async def flood(app: App, context: Context, job_id: str) -> None:
+    """More changes than a buffer holds, heard by everybody."""
+    for number in range(2 * context.buffered_events):
+        await app.parts.coordinator.jobs.update(LOCAL, job_id, {"title": f"{random.random()} {number}"})
+    version = (await row_of(context, job_id)).version
+    heard_all = Feed()
+    async with app.parts.hub.join(job_id, heard_all):
+        # The reader of the job is one for all: when it has told one watcher of the version, it has told all.
+        await app.parts.hub.resync()
+        await jobs.until(lambda: heard_all.latest is not None and heard_all.latest.version == version)
+
+
+async def news(app: App, job_id: str, running: dict[str, float] | None = None, after: int | None = None) -> News:
+    """What the reader of a job would tell its watchers now, with these fractions."""
+    async with app.parts.store.read() as connection:
+        reading = (await queries.readings(connection, SYSTEM, [job_id]))[job_id]
+        events = [] if after is None else await queries.events_after(connection, job_id, after, 100)
+    scenes = [RunningScene(id_, "take", 1, percentage, None) for id_, percentage in (running or {}).items()]
+    return News(events, scenes, reading)
+
+
+async def joined_late(app: App, job_id: str, seconds: float) -> list[Json]:
+    """All that somebody is told who comes after a while."""
+    await asyncio.sleep(seconds)
+    async with app.subscribe(FEED, jobId=job_id, untilSettled=True) as stream:
+        return await to_the_end(stream)
+
+
+def assert_fractions_fit(messages: list[Json]) -> None:
+    """Fractions only of takes that run, and each at least as far as the one before."""
+    furthest: dict[tuple[str, int], float] = {}
+    running: set[str] = set()
+    for message in messages:
+        match message["kind"]:
+            case "JobSnapshot":
+                running = {each["id"] for each in message["job"]["scenes"]["nodes"] if each["status"] == "PROCESSING"}
+            case "JobEvent" if message["scene"] is not None:
+                (running.add if message["type"] in ("SCENE_STARTED", "SCENE_UPDATED") else running.discard)(
+                    message["scene"]["id"]
+                )
+            case "SceneProgress":
+                assert message["sceneId"] in running
+                take = (message["sceneId"], message["takeNumber"])
+                assert message["percentage"] >= furthest.get(take, 0.0)
+                furthest[take] = message["percentage"]
+            case _:
+                pass
+
+
+class Cut(Screen):
+    """The screen of a client that comes back."""
+
+    connections = 0
+
+
+async def comes_and_goes(app: App, job_id: str, chance: random.Random, finished: asyncio.Event) -> Cut:
+    """Follow a job over many connections, each begun with some position and ended somehow; then to its end."""
+    screen = Cut()
+    while not finished.is_set():
+        seen = screen.version
+        after = chance.choice([None, 0, seen, seen, seen, chance.randint(0, seen or 0), (seen or 0) + 1_000])
+        screen.resume(after)
+        screen.connections += 1
+        async with app.subscribe(FEED, jobId=job_id, after=after) as stream:
+            await reads_some(stream, screen, chance)
+            if chance.random() < 0.5:
+                stream.socket.transport.abort()
+        if screen.version == after and after != seen:
+            screen.resume(None)
+    async with app.subscribe(FEED, jobId=job_id, after=screen.version, untilSettled=True) as stream:
+        for message in await to_the_end(stream):
+            screen.show(message)
+    return screen
+
+
+async def reads_some(stream: Stream, screen: Screen, chance: random.Random) -> None:
+    """Read until chance, or silence, ends it; and pause at times, as a busy client does."""
+    for _ in range(chance.randint(1, 60)):
+        try:
+            async with asyncio.timeout(0.2):
+                screen.show((await stream.next())["jobEvents"])
+        except TimeoutError:
+            return
+        if chance.random() < 0.02:
+            await asyncio.sleep(chance.uniform(0, 0.3))
+
+
+async def writes(app: App, job_id: str, chance: random.Random, times: int) -> int:
+    """Change a job at random; answers how often it was accepted. At last it is canceled, so that it settles."""
+    accepted = 0
+    for number in range(times):
+        scenes = (await jobs.job(app, job_id, "scenes { nodes { id } }"))["scenes"]["nodes"]
+        scene_id = chance.choice(scenes)["id"] if scenes else "scene"
+        name, fields = chance.choice(changes(chance, number, job_id, scene_id))
+        payload = await app.mutate(name, "errors { code }", **fields)
+        accepted += not payload["errors"]
+    await app.mutate("cancelJob", "errors { code }", jobId=job_id)
+    return accepted
+
+
+def changes(chance: random.Random, number: int, job_id: str, scene_id: str) -> list[tuple[str, Json]]:
+    """What a writer may do next, as name and input of a mutation."""
+    status = chance.choice(["PROCESSING", "COMPLETED", "FAILED", "CANCELED"])
+    return [
+        ("updateJob", {"jobId": job_id, "title": f"Title {number} {chance.random()}"}),
+        ("updateScene", {"sceneId": scene_id, "prompt": f"Prompt {number} {chance.random()}"}),
+        ("updateScene", {"sceneId": scene_id, "status": status}),
+        ("updateScene", {"sceneId": scene_id, "status": "PROCESSING", "percentage": chance.uniform(0, 100)}),
+        ("regenerateScene", {"sceneId": scene_id}),
+        ("regenerateScene", {"sceneId": scene_id, "prompt": f"Again {number}"}),
+        ("cancelScene", {"sceneId": scene_id}),
+        ("deleteScene", {"sceneId": scene_id}),
+        ("addScene", {"jobId": job_id, "scene": {"prompt": f"Added {number}"}}),
+        ("moveScene", {"sceneId": scene_id, "position": 0}),
+        ("cancelJob", {"jobId": job_id}),
+    ]
