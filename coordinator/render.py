@@ -13,7 +13,7 @@ import uuid
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
 from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from sqlalchemy.exc import DBAPIError
 
@@ -130,9 +130,8 @@ class Render:
         return provider_id
 
     async def _follow(self, provider: Provider, order: Order, provider_id: str) -> Rendered:
-        # Closing it stops what runs on this machine. The port promises an iterator, every async generator can close.
-        steps = cast("AsyncGenerator[Progress | Rendered]", provider.follow(order, provider_id))
-        async with aclosing(steps):
+        # Closing it stops what runs on this machine.
+        async with aclosing(provider.follow(order, provider_id)) as steps:
             while True:
                 with _defects_as_failures():
                     step = await anext(steps, None)

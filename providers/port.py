@@ -1,6 +1,6 @@
 """The port every provider implements."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -74,10 +74,11 @@ class Provider(Protocol):
         """Accept the order and return its provider id, which the caller commits before it follows."""
         ...
 
-    def follow(self, order: Order, provider_id: str) -> AsyncIterator[Progress | Rendered]:
+    def follow(self, order: Order, provider_id: str) -> AsyncGenerator[Progress | Rendered]:
         """Yield progress and at last exactly one Rendered; also resumes an order submitted by a dead process.
 
-        Closing the iterator stops whatever runs on this machine for the order within a second.
+        Closing the generator stops whatever runs on this machine for the order within a second. An order that is
+        canceled meanwhile ends in a Failure that is not retryable.
         """
         ...
 

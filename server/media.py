@@ -11,7 +11,7 @@ from coordinator.media import CONTENT_TYPES, MediaStore, Stored
 
 # Only names that the server makes; everything else is a 404 and never reaches the store.
 _KEY = re.compile(r"(?:job_[0-9a-z]{26}/scene_[0-9a-z]{26}|live)/take_[0-9a-z]{26}(?:\.[a-z0-9]+){1,2}")
-_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
+_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII | re.IGNORECASE)
 _A_YEAR_SECONDS = 31_536_000
 
 
@@ -40,7 +40,8 @@ def _answer(request: Request, store: MediaStore, key: str, stored: Stored) -> Re
         "x-content-type-options": "nosniff",
         "access-control-allow-origin": "*",
     }
-    if etag in request.headers.get("if-none-match", ""):
+    known = request.headers.get("if-none-match", "")
+    if etag in known or known.strip() == "*":
         return Response(status_code=304, headers=headers)
     asked = _range(request, etag)
     span = (0, stored.size) if asked is None else _span(*asked, stored.size)
@@ -60,11 +61,12 @@ def _answer(request: Request, store: MediaStore, key: str, stored: Stored) -> Re
 def _range(request: Request, etag: str) -> tuple[str, str] | None:
     """First and last byte of the Range header, either may be missing.
 
-    None when the whole is to be sent: without the header, for another version of the file, and for what may be ignored
-    (several ranges at once, units other than bytes, a last byte before the first; RFC 9110 section 14.2).
+    None when the whole is to be sent: without the header, to other methods than GET, for another version of the file,
+    and for what may be ignored (several ranges at once, units other than bytes, a last byte before the first; RFC 9110
+    section 14.2).
     """
     match = _RANGE.fullmatch(request.headers.get("range", "").strip())
-    if match is None or request.headers.get("if-range", etag) != etag:
+    if match is None or request.method != "GET" or request.headers.get("if-range", etag) != etag:
         return None
     first, last = match.groups()
     nonsense = (first and last and int(last) < int(first)) or not (first or last)

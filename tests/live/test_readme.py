@@ -1,0 +1,110 @@
+"""What the README shows is what happens: its commands are run in order against a fresh server."""
+
+import re
+import subprocess
+from collections.abc import Generator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from server.settings import Settings
+from tests.harness.process import ROOT, ServerProcess
+
+README = (ROOT / "README.md").read_text("utf-8")
+ID = re.compile(r"\b(job|scene|take)_[0-9a-z]{26}\b")
+NEW_EXTERNAL_JOB = """
+mutation {
+  createJob(input: {title: "Somebody else's", provider: "external", scenes: [{prompt: "Dawn"}]}) {
+    job { id scenes { nodes { id } } }
+  }
+}
+"""
+CANCEL = "mutation($id: ID!) { cancelJob(input: {jobId: $id}) { job { status } } }"
+
+
+def commands(heading: str) -> list[tuple[str, str]]:
+    """The commands of a section, each with the output shown for it."""
+    section = README.split(f"## {heading}\n")[1].split("\n## ")[0]
+    shown = "\n".join(re.findall(r"```console\n(.*?)```", section, re.DOTALL))
+    parts = re.split(r"^\$ ", shown, flags=re.MULTILINE)[1:]
+    return [(command, output.strip("\n")) for command, _, output in (part.partition("\n") for part in parts)]
+
+
+def matches(shown: str, said: str) -> bool:
+    """Whether the output is what the README shows; an ellipsis there stands for anything."""
+    pattern = ".*".join(re.escape(part) for part in shown.split("…"))
+    return re.fullmatch(pattern, said.strip("\n"), re.DOTALL) is not None
+
+
+class Shell:
+    """Runs the README's commands with the ids of this run, and puts its placeholders back into what they print."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self.ids: dict[str, str] = {}
+
+    def run(self, command: str) -> str:
+        for name, value in self.ids.items():
+            command = re.sub(rf"\b{name}\b", value, command)
+        command = command.replace("http://localhost:4000", self._url)
+        done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=30, check=True)
+        for match in ID.finditer(done.stdout):
+            self.ids.setdefault(match.group(1).upper(), match.group(0))
+        names = {value: name for name, value in self.ids.items()}
+        return ID.sub(lambda match: names.get(match.group(0), match.group(0)), done.stdout)
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Generator[ServerProcess]:
+    server = ServerProcess(tmp_path).start()
+    yield server
+    server.stop()
+
+
+def test_the_examples_print_what_the_readme_shows(server: ServerProcess) -> None:
+    """Mutation, subscription and query, on a job of the scripted provider."""
+    shell = Shell(server.url)
+    examples = commands("Use it")
+    assert len(examples) == 3
+    for command, shown in examples:
+        said = shell.run(command)
+        assert matches(shown, said), f"{command}\nshown: {shown}\nsaid:  {said}"
+
+
+def test_the_five_rest_calls_answer_what_the_readme_shows(server: ServerProcess) -> None:
+    """On a scene of an external job that was not started; the last one is refused until the job is canceled."""
+
+    def graphql(document: str, **variables: str) -> dict[str, dict[str, dict[str, dict[str, str]]]]:
+        return httpx.post(f"{server.url}/graphql", json={"query": document, "variables": variables}).json()
+
+    shell = Shell(server.url)
+    shell.ids = {match.group(1).upper(): match.group(0) for match in ID.finditer(str(graphql(NEW_EXTERNAL_JOB)))}
+    assert set(shell.ids) == {"JOB", "SCENE"}
+    calls = commands("REST")
+    assert len(calls) == 5
+    for command, shown in calls:
+        said = shell.run(command)
+        assert matches(shown, said), f"{command}\nshown: {shown}\nsaid:  {said}"
+
+    status = ["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "-X", "DELETE"]
+    address = f"{server.url}/api/v3/jobs/{shell.ids['JOB']}/scenes/{shell.ids['SCENE']}"
+    assert subprocess.run([*status, address], capture_output=True, text=True, check=True).stdout == "422"
+    assert graphql(CANCEL, id=shell.ids["JOB"])["data"]["cancelJob"]["job"]["status"] == "CANCELED"
+    assert subprocess.run([*status, address], capture_output=True, text=True, check=True).stdout == "200"
+
+
+def test_the_make_words_of_the_readme_exist() -> None:
+    """`make` alone lists them."""
+    listed = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    words = {line.split()[0] for line in listed.splitlines()}
+    named = set(re.findall(r"\bmake ([a-z]+)", README))
+    assert named
+    assert named <= words
+
+
+def test_every_setting_of_the_readme_exists_and_the_other_way_round() -> None:
+    """The table of settings is the settings."""
+    rows = re.findall(r"^\| (`[A-Z_`, ]+`) \|", README, re.MULTILINE)
+    documented = {name.lower() for row in rows for name in re.findall(r"[A-Z_]+", row)}
+    assert documented == set(Settings.model_fields)
