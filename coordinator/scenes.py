@@ -18,7 +18,7 @@ from models.access import Viewer
 from models.change import Change
 from models.errors import ErrorCode, Invalid, NotFound, StateRefused
 from models.events import EventType
-from models.lifecycle import OPEN, SETTLED_SCENE, JobStatus, SceneStatus, TakeReason
+from models.lifecycle import OPEN, SETTLED_SCENE, TRANSITIONS, JobStatus, SceneStatus, TakeReason
 from models.rows import SceneRow
 from models.rules import SCENES_A_JOB, Problems
 from models.store import Store, stale
@@ -97,6 +97,7 @@ class Scenes:
                         _PATH,
                         current=scene.status,
                         wanted=SceneStatus.PENDING,
+                        allowed=TRANSITIONS[scene.status],
                     )
                 await self._retake(change, scene, prompt or scene.prompt)
             return {}
@@ -122,7 +123,6 @@ class Scenes:
                     ErrorCode.JOB_PROCESSING,
                     "Scenes cannot be deleted while their job is processing; cancel the job first.",
                     _PATH,
-                    current=scene.status,
                 )
             purge_after = change.now + self._recovery_window
             change.fenced.append(scene.id)

@@ -1,15 +1,16 @@
 """REST v3, for the clients that exist already: a thin adapter over the same verbs and reads as GraphQL."""
 
-import logging
 import re
-import uuid
-from collections.abc import Callable
-from typing import Any, cast
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, Literal, cast
 
 from fastapi import APIRouter, FastAPI, Request
+from fastapi.exception_handlers import http_exception_handler
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, Field, field_validator
-from starlette.responses import JSONResponse
+from fastapi.routing import APIRoute
+from pydantic import BaseModel, ConfigDict, field_validator
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
 
 from coordinator.requests import SceneEdit, SceneTarget
 from models import ids, queries
@@ -20,10 +21,16 @@ from models.queries import ScenesWanted
 from models.rows import SceneRow
 from schema.context import Context
 from server.rest_answers import Answer, progress_answer, scene_answer
-
-log = logging.getLogger(__name__)
+from server.transports.errors import INTERNAL_MESSAGE, TransportCode, report
 
 PREFIX = "/api/v3"
+BODY_BYTES = 1_048_576
+
+_CODES = {
+    404: ErrorCode.NOT_FOUND,
+    405: TransportCode.METHOD_NOT_ALLOWED,
+    413: TransportCode.PAYLOAD_TOO_LARGE,
+}
 _OUR_NAMES = {"video_url": "output_url"}
 _THEIR_NAMES = {"output_url": "video_url"}
 
@@ -31,7 +38,9 @@ _THEIR_NAMES = {"output_url": "video_url"}
 class SceneUpdate(BaseModel):
     """What PUT may set; what is absent stays, what is unknown is ignored as it always was."""
 
-    status: SceneStatus | None = Field(default=None, examples=["completed"])
+    model_config = ConfigDict(strict=True)
+
+    status: Literal["pending", "processing", "completed", "failed", "canceled"] | None = None
     provider_id: str | None = None
     video_url: str | None = None
     title: str | None = None
@@ -43,17 +52,37 @@ class SceneUpdate(BaseModel):
     @field_validator("status", mode="before")
     @classmethod
     def _lower_case(cls, value: object) -> object:
-        return value.upper() if isinstance(value, str) and value.islower() else value
+        return value.lower() if isinstance(value, str) else value
 
     def edit(self) -> SceneEdit:
         """What was given, in the words of the domain."""
         given = {_OUR_NAMES.get(name, name): getattr(self, name) for name in self.model_fields_set}
+        if self.status is not None:
+            given["status"] = SceneStatus(self.status.upper())
         return cast("SceneEdit", given)
+
+
+class _MaskedRoute(APIRoute):
+    """A call whose accidents end here: logged once, told without details."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """As usual, but nothing unexpected gets out: what does is logged by every layer that it passes."""
+        handle = super().get_route_handler()
+
+        async def guarded(request: Request) -> Response:
+            try:
+                return await handle(request)
+            except (HTTPException, RequestValidationError, Refusal, Refused):
+                raise
+            except Exception as error:
+                return _error(500, TransportCode.INTERNAL, INTERNAL_MESSAGE, [{"id": report(error)["id"]}])
+
+        return guarded
 
 
 def router(make_context: Callable[[], Context]) -> APIRouter:
     """The five calls."""
-    api = APIRouter(prefix=PREFIX, tags=["scenes"])
+    api = APIRouter(prefix=PREFIX, tags=["scenes"], route_class=_MaskedRoute, max_body_size=BODY_BYTES)
 
     @api.get("/jobs/{job_id}/scenes")
     async def list_scenes(job_id: str) -> Answer:
@@ -103,7 +132,7 @@ def router(make_context: Callable[[], Context]) -> APIRouter:
 
 
 def answer_errors(app: FastAPI) -> None:
-    """Refusals, bad bodies and accidents under /api/v3 as `{"error": {code, message, details}}`."""
+    """Refusals, bad bodies and wrong addresses under /api/v3 as `{"error": {code, message, details}}`."""
 
     async def refusal(_request: Request, error: Exception) -> JSONResponse:
         refusals = error.refusals if isinstance(error, Refused) else [cast("Refusal", error)]
@@ -117,22 +146,26 @@ def answer_errors(app: FastAPI) -> None:
             {
                 "code": ErrorCode.VALIDATION_FAILED,
                 "message": problem["msg"],
-                "path": [str(part) for part in problem["loc"] if part != "body"],
+                "path": [part for part in problem["loc"] if part != "body" and isinstance(part, str)],
             }
             for problem in problems
         ]
-        return _error(422, ErrorCode.VALIDATION_FAILED, "The request cannot be understood.", details)
+        return _error(422, ErrorCode.VALIDATION_FAILED, _NOT_UNDERSTOOD, details)
 
-    async def accident(request: Request, error: Exception) -> JSONResponse:
-        error_id = uuid.uuid4().hex[:12]
-        log.error("internal error %s", error_id, exc_info=error, extra={"action": "rest.accident", "id": error_id})
-        request.state.error_id = error_id
-        return _error(500, "INTERNAL", "Internal error", [{"id": error_id}])
+    async def wrong_call(request: Request, error: Exception) -> Response:
+        said = cast("HTTPException", error)
+        if not request.url.path.startswith(f"{PREFIX}/"):
+            return await http_exception_handler(request, said)
+        if said.status_code == 400:
+            # JSON that the decoder chokes on otherwise than by its grammar: bytes, numbers, depth.
+            return _error(422, ErrorCode.VALIDATION_FAILED, _NOT_UNDERSTOOD, [])
+        code = _CODES.get(said.status_code, TransportCode.BAD_REQUEST)
+        return _error(said.status_code, code, f"{said.detail}.", [], said.headers)
 
     app.add_exception_handler(Refusal, refusal)
     app.add_exception_handler(Refused, refusal)
     app.add_exception_handler(RequestValidationError, bad_body)
-    app.add_exception_handler(Exception, accident)
+    app.add_exception_handler(HTTPException, wrong_call)
 
 
 async def _scene(context: Context, job_id: str, scene_id: str) -> SceneRow:
@@ -141,8 +174,10 @@ async def _scene(context: Context, job_id: str, scene_id: str) -> SceneRow:
         job = (await queries.jobs_by_id(connection, context.viewer, [job_id])).get(job_id)
     if job is None:
         raise _no_job(job_id)
-    if scene is None or scene.job_id != job_id:
+    if scene is None:
         raise _no_scene(scene_id)
+    if scene.job_id != job_id:
+        raise NotFound("The scene belongs to another job.", ["scene_id"], scene_id, ErrorCode.SCENE_NOT_IN_JOB)
     return scene
 
 
@@ -171,5 +206,14 @@ def _path(refusal: Refusal) -> list[str]:
     return [_THEIR_NAMES.get(part, part) for part in snake]
 
 
-def _error(status: int, code: str, message: str, details: list[dict[str, Any]]) -> JSONResponse:
-    return JSONResponse({"error": {"code": code, "message": message, "details": details}}, status)
+def _error(
+    status: int,
+    code: str,
+    message: str,
+    details: list[dict[str, Any]],
+    headers: Mapping[str, str] | None = None,
+) -> JSONResponse:
+    return JSONResponse({"error": {"code": code, "message": message, "details": details}}, status, headers)
+
+
+_NOT_UNDERSTOOD = "The request cannot be understood."

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, closing
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -23,7 +23,7 @@ from models.migrations.run import upgrade
 from models.paging import Window
 from models.progress import Reading
 from models.queries import ScenesWanted
-from models.rows import EventRow, JobRow, SceneRow
+from models.rows import EventRow, JobRow, SceneRow, TakeRow
 from models.store import Committed, Store
 
 OURS = "scripted"
@@ -31,6 +31,17 @@ MAX_ATTEMPTS = 3
 RECOVERY_WINDOW = timedelta(days=7)
 
 Row = tuple[Any, ...]
+
+
+class Seen(NamedTuple):
+    """All that reads tell of one job; the takes of each scene newest first."""
+
+    job: JobRow
+    live: list[SceneRow]
+    deleted: list[SceneRow]
+    takes: dict[str, list[TakeRow]]
+    log: list[EventRow]
+    reading: Reading
 
 
 class Domain:
@@ -62,30 +73,21 @@ class Domain:
         new = [NewScene(f"prompt {number}") for number in range(scenes)]
         return await self.jobs.create(LOCAL, NewJob("A job", new, provider, start=start))
 
-    async def job(self, job_id: str) -> JobRow:
-        """The job as reads see it."""
+    async def look(self, job_id: str) -> Seen:
+        """All that reads tell of a job."""
+        wanted = ScenesWanted(Window(None), include_deleted=True)
         async with self.store.read() as connection:
-            return (await queries.jobs_by_id(connection, SYSTEM, [job_id]))[job_id]
-
-    async def scenes_of(self, job_id: str, *, deleted: bool = False) -> list[SceneRow]:
-        """The scenes of a job in play order."""
-        wanted = ScenesWanted(Window(None), include_deleted=deleted)
-        async with self.store.read() as connection:
-            return list((await queries.scenes_of_jobs(connection, [job_id], wanted))[job_id].items)
+            job = (await queries.jobs_by_id(connection, SYSTEM, [job_id]))[job_id]
+            scenes = (await queries.scenes_of_jobs(connection, [job_id], wanted))[job_id].items
+            takes = await queries.takes_of_scenes(connection, [scene.id for scene in scenes], 1_000)
+            log = await queries.events_after(connection, job_id, 0, 100_000)
+            reading = (await queries.readings(connection, SYSTEM, [job_id]))[job_id]
+        live = [scene for scene in scenes if scene.deleted_at is None]
+        return Seen(job, live, [scene for scene in scenes if scene.deleted_at], takes, log, reading)
 
     async def targets(self, job_id: str) -> list[SceneTarget]:
         """The live scenes of a job, to do something to."""
-        return [SceneTarget(scene.id) for scene in await self.scenes_of(job_id)]
-
-    async def reading(self, job_id: str) -> Reading:
-        """How far the job is."""
-        async with self.store.read() as connection:
-            return (await queries.readings(connection, SYSTEM, [job_id]))[job_id]
-
-    async def log(self, job_id: str) -> list[EventRow]:
-        """The whole log of a job."""
-        async with self.store.read() as connection:
-            return await queries.events_after(connection, job_id, 0, 100_000)
+        return [SceneTarget(scene.id) for scene in (await self.look(job_id)).live]
 
 
 @asynccontextmanager

@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import cast
 
@@ -105,12 +105,12 @@ class TestTheStart:
 
     async def test_many_missed_events_come_whole(self, app: App) -> None:
         """More than are read at once, while more are being made."""
-        job_id = await a_log(app, 450)
+        job_id = await a_log(app, 410)
         async with app.subscribe(FEED, jobId=job_id, after=0) as stream:
             begun = await heard(stream, 10)
             await asyncio.gather(*(jobs.retitle(app, job_id, f"Live {number}") for number in range(20)))
-            rest = await heard(stream, 460)
-        assert [version for version, _ in events(begun + rest)] == list(range(1, 471))
+            rest = await heard(stream, 420)
+        assert [version for version, _ in events(begun + rest)] == list(range(1, 431))
 
     async def test_a_version_of_the_future_is_answered_with_the_state(self, app: App) -> None:
         """A client that knows more than the server has another database in mind: it starts again."""
@@ -250,13 +250,13 @@ class TestAClientThatFallsBehind:
         async with running(tmp_path, subscriber_events=8) as app:
             made = await jobs.make(app, jobs.scene(), jobs.scene(), provider="external")
             async with deaf(app, wide, jobId=made.id) as stream:
-                for number in range(300):
+                for number in range(60):
                     await jobs.retitle(app, made.id, f"{number} {'x' * 190}")
                     scene_id = made.scenes[number % 2]
                     await jobs.change(app, "updateScene", sceneId=scene_id, prompt=f"Prompt {number}")
                 stream.socket.transport.resume_reading()
                 screen = Screen()
-                while screen.version != 601:
+                while screen.version != 121:
                     screen.show((await stream.next())["jobEvents"])
             assert screen.reasons == ["INITIAL", "LAGGED"]
             job, scenes = screen.state()
@@ -278,17 +278,17 @@ class TestAClientThatFallsBehind:
                 await flood(app, context, made.id)
                 return row
 
-        stream = JobEvents(info_of(context), await row_of(context, made.id), None, until_settled=False).messages()
-        screen: list[int] = []
-        first = await anext(stream)
-        assert isinstance(first, JobSnapshot)
-        screen.append(first.version)
-        await flood(app, context, made.id)
-        context.loaders.job = cast("type(real)", Late())
-        second = await anext(stream)
-        context.loaders.job = real
-        third = await anext(stream)
-        await stream.aclose()
+        feed = JobEvents(info_of(context), await row_of(context, made.id), None, until_settled=False)
+        async with aclosing(feed.messages()) as messages:
+            await anext(messages)
+            live = asyncio.ensure_future(anext(messages))
+            await jobs.retitle(app, made.id, "Live")
+            await live
+            await flood(app, context, made.id)
+            context.loaders.job = cast("type(real)", Late())
+            second = await anext(messages)
+            context.loaders.job = real
+            third = await anext(messages)
         assert isinstance(second, JobSnapshot)
         assert isinstance(third, JobSnapshot)
         assert [second.reason, third.reason] == ["LAGGED", "LAGGED"]
@@ -306,7 +306,8 @@ class TestFractions:
         told = await asyncio.gather(*(joined_late(app, made.id, chance.uniform(0, 1.2)) for _ in range(5)))
         for messages in told:
             assert_fractions_fit(messages)
-        assert {message["takeNumber"] for message in told[0] if message["kind"] == "SceneProgress"} == {1, 2}
+        takes = {message["takeNumber"] for messages in told for message in messages if message["kind"] == "SceneProgress"}
+        assert takes == {1, 2}
 
     async def test_what_is_older_than_the_state_is_not_told(self, app: App) -> None:
         """The fraction that was read before the scene was completed does not follow the state that has it completed."""
@@ -349,23 +350,23 @@ class TestWhateverHappens:
     """Chance plays the writers and the network."""
 
     async def test_every_version_is_seen_once_and_in_order(self, tmp_path: Path) -> None:
-        """By clients that are cut off and come back with any position, while four writers change the job."""
+        """By clients that are cut off and come back with any position, while three writers change the job."""
         chance = jobs.seeded("chaos")
         async with running(tmp_path, subscriber_events=6, event_retention_versions=10_000) as app:
             made = await jobs.make(app, *(jobs.scene(f"Scene {n}") for n in range(4)), provider="external")
             finished = asyncio.Event()
             watchers = [
                 asyncio.create_task(comes_and_goes(app, made.id, random.Random(chance.random()), finished))
-                for _ in range(6)
+                for _ in range(5)
             ]
             accepted = await asyncio.gather(
-                *(writes(app, made.id, random.Random(chance.random()), 60) for _ in range(4))
+                *(writes(app, made.id, random.Random(chance.random()), 40) for _ in range(3))
             )
             finished.set()
             screens = await asyncio.gather(*watchers)
             expected = await truth(app, made.id)
             log = await jobs.log(app, made.id, "version")
-        assert sum(accepted) >= 100
+        assert sum(accepted) >= 50
         assert [event["version"] for event in log] == list(range(1, expected[0]["version"] + 1))
         assert [screen.state() for screen in screens] == [expected] * len(screens)
         assert sum(screen.connections for screen in screens) > 2 * len(screens)
@@ -395,14 +396,13 @@ async def row_of(context: Context, job_id: str) -> JobRow:
 
 async def flood(app: App, context: Context, job_id: str) -> None:
     """More changes than a buffer holds, heard by everybody."""
-    for number in range(2 * context.buffered_events):
-        await app.parts.coordinator.jobs.update(LOCAL, job_id, {"title": f"{random.random()} {number}"})
-    version = (await row_of(context, job_id)).version
-    heard_all = Feed()
-    async with app.parts.hub.join(job_id, heard_all):
-        # The reader of the job is one for all: when it has told one watcher of the version, it has told all.
-        await app.parts.hub.resync()
-        await jobs.until(lambda: heard_all.latest is not None and heard_all.latest.version == version)
+    witness = Feed()
+    async with app.parts.hub.join(job_id, witness):
+        for number in range(2 * context.buffered_events):
+            await app.parts.coordinator.jobs.update(LOCAL, job_id, {"title": f"{random.random()} {number}"})
+        version = (await row_of(context, job_id)).version
+        # One reader tells all watchers in one go: what this one has heard, the others have too.
+        await jobs.until(lambda: witness.latest is not None and witness.latest.version == version)
 
 
 async def news(app: App, job_id: str, running: dict[str, float] | None = None, after: int | None = None) -> News:

@@ -5,13 +5,22 @@ A verb answers the events it would log, changes the model, or raises No and then
 
 from dataclasses import dataclass, field
 
+from coordinator.reports import Claim
+from coordinator.requests import SceneEdit
 from models.errors import ErrorCode
 from models.events import EventType
 from models.lifecycle import JobStatus, SceneStatus
+from providers.port import Failure
 from tests.stores import MAX_ATTEMPTS
 
 PENDING, PROCESSING, COMPLETED, FAILED, CANCELED = SceneStatus
 OPEN = (PENDING, PROCESSING)
+REPORTED = {
+    PROCESSING: EventType.SCENE_STARTED,
+    COMPLETED: EventType.SCENE_COMPLETED,
+    FAILED: EventType.SCENE_FAILED,
+    CANCELED: EventType.SCENE_CANCELED,
+}
 
 Events = list[EventType]
 
@@ -42,8 +51,13 @@ class ModelScene:
     provider_id: str | None = None
     failed_with: str | None = None
     retry: bool = False
-    retry_later: bool = False
+    far: bool = False
     deleted: bool = False
+
+    @property
+    def retry_later(self) -> bool:
+        """Whether an automatic retry waits for a time that does not come within the test."""
+        return self.retry and self.far
 
     def close(self, status: SceneStatus) -> None:
         """Nothing renders it any more."""
@@ -55,6 +69,17 @@ class ModelScene:
         """Get on, and never back."""
         self.percentage = max(percentage, self.percentage or 0.0)
         self.reached = max(percentage, self.reached)
+
+    def reported(self, status: SceneStatus) -> None:
+        """Be moved by somebody else's worker."""
+        if status is not CANCELED:
+            self.attempts += not self.started
+            self.started = True
+            self.failed_with = "REPORTED_FAILURE" if status is FAILED else None
+        if status is PROCESSING:
+            self.status, self.retry = PROCESSING, False
+        else:
+            self.close(status)
 
     def retake(self) -> None:
         """Wait for another take."""
@@ -68,6 +93,7 @@ class ModelJob:
 
     id: str
     ours: bool
+    title: str = "A job"
     begun: bool = False
     status: JobStatus = JobStatus.PENDING
     scenes: list[ModelScene] = field(default_factory=list[ModelScene])
@@ -96,48 +122,41 @@ class ModelJob:
             scene.close(CANCELED)
         return self.logged([EventType.JOB_CANCELED, *[EventType.SCENE_CANCELED] * len(stopped)])
 
-    def may_add(self, position: int) -> None:
-        """Whether a scene may be put there."""
-        if not 0 <= position <= len(self.scenes):
-            raise No(ErrorCode.VALIDATION_FAILED)
+    def rename(self, title: str) -> Events:
+        """Be called something else."""
+        differs, self.title = title != self.title, title
+        return self.logged([EventType.JOB_UPDATED] if differs else [])
 
-    def add(self, scene: ModelScene, position: int) -> Events:
-        """Get one more scene."""
-        self.scenes.insert(position, scene)
+    def add(self, scene: ModelScene, position: int | None) -> Events:
+        """Get one more scene, at the end unless told otherwise."""
+        place = len(self.scenes) if position is None else position
+        if not 0 <= place <= len(self.scenes):
+            raise No(ErrorCode.VALIDATION_FAILED)
+        self.scenes.insert(place, scene)
         return self.logged([EventType.SCENE_ADDED])
 
-    def report(
-        self,
-        scene: ModelScene,
-        *,
-        status: SceneStatus | None,
-        title: str | None,
-        provider_id: str | None,
-        percentage: float | None,
-    ) -> Events:
+    def report(self, scene: ModelScene, edit: SceneEdit) -> Events:
         """Be edited or reported on by updateScene."""
         self._must_live(scene)
-        wanted, was = status or scene.status, scene.status
-        if wanted is not was and (was not in OPEN or wanted is PENDING):
+        was, wanted, percentage = scene.status, edit.get("status") or scene.status, edit.get("percentage")
+        title, provider_id = edit.get("title", scene.title), edit.get("provider_id", scene.provider_id)
+        moves, open_before = wanted is not was, was in OPEN
+        if moves and (not open_before or wanted is PENDING):
             raise No(ErrorCode.INVALID_TRANSITION)
-        if provider_id is not None and was not in OPEN and provider_id != scene.provider_id:
+        if provider_id != scene.provider_id and not open_before:
             raise No(ErrorCode.VALIDATION_FAILED)
-        if percentage is not None and was in OPEN and wanted is not PROCESSING:
+        if percentage is not None and open_before and wanted is not PROCESSING:
             raise No(ErrorCode.VALIDATION_FAILED)
-        begun = [] if self.begun or wanted is was else self._begun()
-        differs = (title is not None and title != scene.title) or (
-            provider_id is not None and provider_id != scene.provider_id
-        )
-        scene.title = scene.title if title is None else title
-        scene.provider_id = scene.provider_id if provider_id is None else provider_id
-        if wanted is not was:
-            self._reported(scene, wanted)
+        events = self._begun() if moves and not self.begun else []
+        if moves:
+            events.append(REPORTED[wanted])
+            scene.reported(wanted)
+        elif (title, provider_id) != (scene.title, scene.provider_id):
+            events.append(EventType.SCENE_UPDATED)
+        scene.title, scene.provider_id = title, provider_id
         if percentage is not None and scene.status is PROCESSING:
             scene.advance(percentage)
-        told = {PENDING: [], PROCESSING: [EventType.SCENE_STARTED], COMPLETED: [EventType.SCENE_COMPLETED]}
-        told |= {FAILED: [EventType.SCENE_FAILED], CANCELED: [EventType.SCENE_CANCELED]}
-        edited = [EventType.SCENE_UPDATED] if differs else []
-        return self.logged([*begun, *(told[wanted] if wanted is not was else edited)])
+        return self.logged(events)
 
     def regenerate(self, scene: ModelScene) -> Events:
         """Render a finished scene anew."""
@@ -180,47 +199,47 @@ class ModelJob:
         self.scenes.insert(position, scene)
         return self.logged([EventType.SCENES_REORDERED])
 
-    def claim(self, scene: ModelScene, take: int) -> Events | None:
-        """Be taken by a worker of ours; None when the ticket is no longer good for anything."""
-        if scene.take != take or scene.deleted:
-            return None
-        if scene.status is PROCESSING and scene.ours:
-            scene.run += 1
-            return []
-        if scene.status is not PENDING or not self.waits(scene):
-            return None
-        scene.status, scene.ours, scene.started, scene.retry = PROCESSING, True, True, False
+    def fits(self, scene: ModelScene, take: int) -> bool:
+        """Whether a ticket for this take is still good for something: waiting, or taken over from another worker."""
+        return scene.take == take and (self.waits(scene) or (scene.status is PROCESSING and scene.ours))
+
+    def claim(self, scene: ModelScene) -> Events:
+        """Be taken by a worker of ours."""
         scene.run += 1
+        if scene.status is PROCESSING:
+            return []
+        scene.status, scene.ours, scene.started, scene.retry = PROCESSING, True, True, False
         scene.attempts += 1
         scene.failed_with = None
         return self.logged([EventType.SCENE_STARTED])
 
-    def submitted(self, scene: ModelScene, take: int, run: int, provider_id: str) -> Events:
+    def submitted(self, scene: ModelScene, held: Claim, provider_id: str) -> Events:
         """The provider has a name for it."""
-        self._must_own(scene, take, run)
+        _must_own(scene, held)
         scene.provider_id = provider_id
         return self.logged([EventType.SCENE_UPDATED])
 
-    def advanced(self, scene: ModelScene, take: int, run: int, percentage: float) -> None:
-        """The render got on."""
-        self._must_own(scene, take, run)
+    def advanced(self, scene: ModelScene, held: Claim, percentage: float) -> Events:
+        """The render got on, which is not logged."""
+        _must_own(scene, held)
         scene.advance(percentage)
+        return []
 
-    def completed(self, scene: ModelScene, take: int, run: int) -> Events:
+    def completed(self, scene: ModelScene, held: Claim) -> Events:
         """The clip is there."""
-        self._must_own(scene, take, run)
+        _must_own(scene, held)
         scene.close(COMPLETED)
         return self.logged([EventType.SCENE_COMPLETED])
 
-    def failed(self, scene: ModelScene, take: int, run: int, *, code: str, retryable: bool, later: bool) -> Events:
+    def failed(self, scene: ModelScene, held: Claim, failure: Failure, *, later: bool) -> Events:
         """The take failed; perhaps another one follows."""
-        self._must_own(scene, take, run)
-        scene.failed_with = code
-        if not retryable or scene.attempts >= scene.most_attempts:
+        _must_own(scene, held)
+        scene.failed_with = failure.code
+        if not failure.retryable or scene.attempts >= scene.most_attempts:
             scene.close(FAILED)
             return self.logged([EventType.SCENE_FAILED])
         scene.retake()
-        scene.retry, scene.retry_later = True, later
+        scene.retry, scene.far = True, later
         return self.logged([EventType.SCENE_RETRYING])
 
     def waits(self, scene: ModelScene) -> bool:
@@ -262,23 +281,11 @@ class ModelJob:
         self.begun = True
         return [EventType.JOB_STARTED]
 
-    def _reported(self, scene: ModelScene, wanted: SceneStatus) -> None:
-        if wanted is CANCELED:
-            scene.close(CANCELED)
-            return
-        if not scene.started:
-            scene.started = True
-            scene.attempts += 1
-        scene.failed_with = "REPORTED_FAILURE" if wanted is FAILED else None
-        if wanted is PROCESSING:
-            scene.status, scene.retry = PROCESSING, False
-        else:
-            scene.close(wanted)
-
     def _must_live(self, scene: ModelScene) -> None:
         if scene.deleted:
             raise No(ErrorCode.ALREADY_DELETED)
 
-    def _must_own(self, scene: ModelScene, take: int, run: int) -> None:
-        if scene.deleted or (scene.status, scene.take, scene.run) != (PROCESSING, take, run):
-            raise No
+
+def _must_own(scene: ModelScene, held: Claim) -> None:
+    if scene.deleted or (scene.status, scene.take, scene.run) != (PROCESSING, held.take_number, held.run):
+        raise No

@@ -14,6 +14,7 @@ from tests.transports.sample import SECRET, Sample
 from tests.transports.serving import Served
 
 PATH = "/graphql"
+PATIENCE_SECONDS = 5
 JSON_BODY = {"content-type": "application/json"}
 
 
@@ -60,6 +61,17 @@ async def test_a_request_error_is_a_400_without_data(
     modern, legacy = await post(http, GRAPHQL_RESPONSE, **params), await post(http, JSON, **params)
     assert (modern.status_code, legacy.status_code) == (400, 200)
     assert code_of(modern) == code_of(legacy) == code
+
+
+async def test_a_document_of_too_many_tokens_is_not_read_to_its_end(start: Start) -> None:
+    """Each costs time, and hundreds of bytes."""
+    served = await start(Sample(limits=TransportLimits(document_tokens=50)))
+    async with httpx.AsyncClient(base_url=served.origin) as http:
+        accepted = await post(http, query="{ " + "hello " * 48 + "}")
+        refused = await post(http, query="{ " + "hello " * 49 + "}")
+    assert accepted.json() == {"data": {"hello": "Hello world"}}
+    assert code_of(refused) == "GRAPHQL_PARSE_FAILED"
+    assert "50 tokens" in refused.json()["errors"][0]["message"]
 
 
 async def test_one_of_several_operations_is_run_by_its_name(http: httpx.AsyncClient) -> None:
@@ -261,12 +273,13 @@ async def exchange(served: Served, *chunks: bytes) -> tuple[int, bytes]:
     """Bytes on the wire, for what no well-behaved client sends."""
     reader, writer = await asyncio.open_connection(served.host, served.port)
     try:
-        for chunk in chunks:
-            writer.write(chunk)
-            await writer.drain()
-        head = await reader.readuntil(b"\r\n\r\n")
-        length = next(line for line in head.decode().splitlines() if line.startswith("content-length"))
-        body = await reader.readexactly(int(length.partition(":")[2]))
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            for chunk in chunks:
+                writer.write(chunk)
+                await writer.drain()
+            head = await reader.readuntil(b"\r\n\r\n")
+            length = next(line for line in head.decode().splitlines() if line.startswith("content-length"))
+            body = await reader.readexactly(int(length.partition(":")[2]))
     finally:
         writer.close()
     return int(head.split()[1]), body

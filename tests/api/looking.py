@@ -1,0 +1,112 @@
+"""Whole values as clients see them, to be compared as wholes."""
+
+from typing import Any
+
+from tests.api.making import NO_JOB
+from tests.harness.client import Client, Json
+from tests.live import jobs
+
+MEDIA = "{ url contentType sizeBytes width height durationSeconds expiresAt }"
+FAILURE = "{ code message retryable }"
+TAKE = f"""
+id number reason prompt status provider providerId output {MEDIA} poster {MEDIA} failure {FAILURE}
+isCurrent createdAt startedAt finishedAt
+"""
+SCENE = f"""
+id jobId position title prompt durationSeconds status percentage queuePosition provider providerId attempts maxAttempts
+nextAttemptAt output {MEDIA} poster {MEDIA} preview {MEDIA} failure {FAILURE} currentTake {{ id }} takes {{ {TAKE} }}
+metadata availableActions allowedTransitions version createdAt updatedAt startedAt finishedAt deletedAt purgeAfter
+"""
+PROGRESS = "total pending processing completed failed canceled percentage currentStage stageLabel version"
+JOB = f"""
+id title provider status progress {{ {PROGRESS} }} ownerId metadata version createdAt updatedAt startedAt finishedAt
+deletedAt purgeAfter
+"""
+EVENT = "version type sceneId actorId changed occurredAt"
+EVERYTHING = f"{JOB} scenes(includeDeleted: true) {{ nodes {{ {SCENE} }} }} events {{ {EVENT} }}"
+ERRORS = """
+errors {
+  __typename code message path
+  ... on NotFoundError { id }
+  ... on StateError { from to allowed }
+  ... on ConflictError { currentVersion }
+}
+"""
+_DONE = {"deleteScene": "deletedSceneId purgeAfter job { id }"} | dict.fromkeys(
+    ("createJob", "updateJob", "startJob", "cancelJob"), "job { id }"
+)
+
+
+async def a_scene(client: Client, scene_id: str, selection: str = SCENE) -> Json:
+    """Fields of a scene that must be there."""
+    found = (await client.execute(f"query($id: ID!) {{ scene(id: $id) {{ {selection} }} }}", id=scene_id))["scene"]
+    assert found is not None
+    return found
+
+
+async def log(client: Client, job_id: str, after: int = 0) -> list[tuple[str, str | None]]:
+    """What happened to a job after a version: type and scene of each event."""
+    return [(event["type"], event["sceneId"]) for event in await jobs.log(client, job_id, "type sceneId", after)]
+
+
+async def changes(client: Client, job_id: str, after: int) -> list[tuple[str, list[str]]]:
+    """What happened to a job after a version: type of each event, and what it says has changed."""
+    return [(event["type"], event["changed"]) for event in await jobs.log(client, job_id, "type changed", after)]
+
+
+async def refused(client: Client, job_id: str, name: str, **fields: Any) -> Json:
+    """Do what must be refused and must leave the job as it was; answers the only error, without its message."""
+    (error,) = await refusals(client, job_id, name, **fields)
+    return error
+
+
+async def refusals(client: Client, job_id: str, name: str, **fields: Any) -> list[Json]:
+    """All errors of what must be refused and must leave the job as it was. Their messages are sentences."""
+    before = await _everything(client, job_id)
+    payload = await client.mutate(name, f"{_DONE.get(name, 'scene { id } job { id }')} {ERRORS}", **fields)
+    errors: list[Json] = payload.pop("errors")
+    assert errors, "it was accepted"
+    assert set(payload.values()) == {None}
+    assert await _everything(client, job_id) == before
+    for error in errors:
+        message: str = error.pop("message")
+        assert message.endswith("."), message
+    return errors
+
+
+def invalid(*path: str, code: str = "VALIDATION_FAILED") -> Json:
+    """The error of an input that breaks a rule of its field."""
+    return {"__typename": "ValidationError", "code": code, "path": ["input", *path]}
+
+
+def missing(field: str, missing_id: str, code: str = "NOT_FOUND") -> Json:
+    """The error of an id that leads nowhere."""
+    return {"__typename": "NotFoundError", "code": code, "path": ["input", field], "id": missing_id}
+
+
+def state(
+    code: str, *path: str, now: str | None = None, to: str | None = None, allowed: list[str] | None = None
+) -> Json:
+    """The error of a status that stands in the way."""
+    return {
+        "__typename": "StateError",
+        "code": code,
+        "path": ["input", *path],
+        "from": now,
+        "to": to,
+        "allowed": allowed or [],
+    }
+
+
+def stale(version: int) -> Json:
+    """The error of a change that was made against another version."""
+    return {
+        "__typename": "ConflictError",
+        "code": "STALE_VERSION",
+        "path": ["input", "expectedVersion"],
+        "currentVersion": version,
+    }
+
+
+async def _everything(client: Client, job_id: str) -> Json:
+    return {} if job_id == NO_JOB else await jobs.job(client, job_id, EVERYTHING)
