@@ -13,7 +13,11 @@ class Hint(NamedTuple):
     version: int
 
 
-Message = Hint | Tick
+class Resync(NamedTuple):
+    """Messages may have been lost: compare what was read with what is there."""
+
+
+Message = Hint | Tick | Resync
 Listener = Callable[[Message], None]
 
 

@@ -20,6 +20,7 @@ from coordinator.renders import Renders
 from coordinator.retention import Retention
 from coordinator.scenes import Scenes
 from models.change import Ticket
+from models.database import Connection
 from models.store import Committed, now
 
 log = logging.getLogger(__name__)
@@ -57,21 +58,22 @@ class Coordinator:
         self._dispatching = False
         self._lost_tickets = asyncio.Event()
         tools.store.after_commit = self._committed
+        if queue.joins_transactions:
+            tools.store.before_commit = self._enqueue_within
 
     @property
     def running(self) -> bool:
         """Whether tickets are being handed out."""
         return self._dispatching
 
-    async def start(self) -> None:
-        """Take up what the last process left, and hand out tickets from now on."""
-        await recovery.reconcile(self.store, self._queue)
-        for name, work in (
-            ("dispatch", self._dispatch),
-            ("reconcile", self._reconcile),
-            ("housekeeping", self._tidy),
-        ):
-            self._spawn(self._forever(name, work))
+    async def start(self, *, renders: bool = True) -> None:
+        """Take up what the last process left, and hand out tickets from now on; without `renders` others do."""
+        work = {"reconcile": self._reconcile, "housekeeping": self._tidy}
+        if renders:
+            await recovery.reconcile(self.store, self._queue)
+            work["dispatch"] = self._dispatch
+        for name, act in work.items():
+            self._spawn(self._forever(name, act))
 
     async def stop(self) -> None:
         """Abandon the renders so that the next start takes them up, and stop everything else."""
@@ -86,12 +88,15 @@ class Coordinator:
     def _committed(self, committed: Committed) -> None:
         for scene_id in committed.fenced:
             self._renders.abort(scene_id)
-        if committed.tickets:
+        if committed.tickets and not self._queue.joins_transactions:
             self._spawn(self._enqueue(committed.tickets))
         for tick in committed.ticks:
             self.bus.publish(tick)
         if committed.version is not None:
             self.bus.publish(Hint(committed.job_id, committed.version))
+
+    async def _enqueue_within(self, connection: Connection, tickets: Sequence[Ticket]) -> None:
+        await self._queue.enqueue(tickets, connection)
 
     async def _enqueue(self, tickets: Sequence[Ticket]) -> None:
         try:

@@ -3,37 +3,44 @@
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
+from datetime import timedelta
 
 from models import queries
 from models.access import Viewer
-from models.store import Store
+from models.store import Store, now
 
 log = logging.getLogger(__name__)
 
 OWNERS_REMEMBERED = 50_000
+# Clocks of several machines differ, and a change is dated before it is committed.
+OVERLAP = timedelta(seconds=10)
+
+
+# By job id, whether something changed that the job's version does not count.
+Changed = dict[str, bool]
 
 
 class Dashboard:
-    """The ids of the jobs that changed since they were last taken, each once."""
+    """The jobs that changed since they were last taken, each once."""
 
     def __init__(self, viewer: Viewer) -> None:
         self.viewer = viewer
-        self._changed: dict[str, None] = {}
+        self._changed: Changed = {}
         self._woken = asyncio.Event()
 
-    def hear(self, job_id: str) -> None:
-        """A job changed."""
-        self._changed[job_id] = None
+    def hear(self, job_id: str, *, ticked: bool) -> None:
+        """A job changed, or only something of it that its version does not count."""
+        self._changed[job_id] = ticked or self._changed.get(job_id, False)
         self._woken.set()
 
-    async def take(self) -> list[str]:
+    async def take(self) -> "Changed":
         """Wait until some job changed, and take all that did."""
         await self._woken.wait()
         self._woken.clear()
         changed, self._changed = self._changed, {}
-        return list(changed)
+        return changed
 
 
 class Dashboards:
@@ -43,7 +50,8 @@ class Dashboards:
         self._store = store
         self._by_owner: dict[str | None, set[Dashboard]] = {}
         self._owners: OrderedDict[str, str] = OrderedDict()
-        self._changed: set[str] = set()
+        self._changed: Changed = {}
+        self._compared_at = now()
         self._woken = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -57,6 +65,7 @@ class Dashboards:
         dashboard = Dashboard(viewer)
         self._by_owner.setdefault(owner, set()).add(dashboard)
         if self._task is None:
+            self._compared_at = now()
             self._task = asyncio.create_task(self._run(), name="dashboards")
         try:
             yield dashboard
@@ -67,11 +76,21 @@ class Dashboards:
             if not self._by_owner:
                 self.stop()
 
-    def hear(self, job_id: str) -> None:
+    def hear(self, job_id: str, *, ticked: bool) -> None:
         """A job changed; nobody cares when there is no dashboard."""
         if self._by_owner:
-            self._changed.add(job_id)
+            self._changed[job_id] = ticked or self._changed.get(job_id, False)
             self._woken.set()
+
+    async def resync(self) -> None:
+        """Hear of every job that changed since this was last asked: messages may have been lost."""
+        if not self._by_owner:
+            return
+        since, self._compared_at = self._compared_at - OVERLAP, now()
+        async with self._store.read() as connection:
+            changed = await queries.changed_since(connection, since)
+        for job_id in changed:
+            self.hear(job_id, ticked=False)
 
     def stop(self) -> None:
         """Stop telling."""
@@ -83,21 +102,21 @@ class Dashboards:
         while True:
             await self._woken.wait()
             self._woken.clear()
-            changed, self._changed = self._changed, set()
+            changed, self._changed = self._changed, {}
             try:
                 await self._learn_owners(changed)
             except Exception:
                 log.warning("owners not read", exc_info=True, extra={"action": "dashboards.owners"})
-                self._changed |= changed
+                self._changed = changed | self._changed
                 await asyncio.sleep(1.0)
                 self._woken.set()
                 continue
-            for job_id in changed:
+            for job_id, ticked in changed.items():
                 for owner in {None, self._owners.get(job_id)}:
                     for dashboard in self._by_owner.get(owner, ()):
-                        dashboard.hear(job_id)
+                        dashboard.hear(job_id, ticked=ticked)
 
-    async def _learn_owners(self, job_ids: set[str]) -> None:
+    async def _learn_owners(self, job_ids: Iterable[str]) -> None:
         unknown = [job_id for job_id in job_ids if job_id not in self._owners]
         if unknown:
             async with self._store.read() as connection:

@@ -6,25 +6,21 @@ whatever a queue lost. So every verb here may be repeated without harm.
 
 import asyncio
 import json
-import logging
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from pgqueuer import PgQueuer
-from pgqueuer.adapters.inmemory import InMemoryDriver, InMemoryQueries
 from pgqueuer.errors import RetryRequested
 from pgqueuer.models import Job
-from pgqueuer.ports.repository import EntrypointExecutionParameter
-from pgqueuer.types import JobId, QueueEntrypoint, QueueManagerId
 
 from models.change import Ticket
+from models.database import Connection
 
-ENTRYPOINT = "render"
-LEASE = timedelta(seconds=30)
-
-log = logging.getLogger(__name__)
+# A worker that was not heard of for this long is gone, and what it rendered is taken over.
+LEASE_SECONDS = 30.0
+POLL_SECONDS = 2.0
+BROKEN_SECONDS = 1.0
 
 
 class NotNow(Exception):
@@ -38,11 +34,23 @@ class NotNow(Exception):
 Handler = Callable[[Ticket], Awaitable[None]]
 
 
+class Concurrency(NamedTuple):
+    """How many renders run at once: in this process, and of each provider over all processes (0: no limit)."""
+
+    here: int
+    of_provider: Mapping[str, int]
+
+
 class Queue(Protocol):
     """Hands tickets to a handler, the highest priority first, each at least once."""
 
-    async def enqueue(self, tickets: Sequence[Ticket]) -> None:
-        """Accept tickets; one whose key is still waiting or running is left as it is."""
+    @property
+    def joins_transactions(self) -> bool:
+        """Whether `enqueue` can be part of a transaction; if not, it has to follow the commit."""
+        ...
+
+    async def enqueue(self, tickets: Sequence[Ticket], connection: Connection | None = None) -> None:
+        """Accept tickets, in the transaction of `connection` if given; one that waits or runs already stays so."""
         ...
 
     async def cancel(self, keys: Sequence[str]) -> None:
@@ -54,75 +62,42 @@ class Queue(Protocol):
         ...
 
 
-@dataclass
-class _Queries(InMemoryQueries):
-    """PgQueuer asks for room for two batches; this caps what runs at once to any number, one included."""
+async def run(queuer: PgQueuer, concurrency: Concurrency, handler: Handler, *, lease_seconds: float) -> None:
+    """Run a handler on any PgQueuer: one entrypoint for each provider, so that each can have a limit of its own."""
 
-    concurrency: int = 1
+    async def handle(job: Job) -> None:
+        try:
+            await handler(unpack(job.payload))
+        except NotNow as later:
+            raise RetryRequested(timedelta(seconds=later.delay_seconds)) from later
+        except asyncio.CancelledError as stopping:
+            # A CancelledError that escapes is taken as "canceled" and deletes the ticket.
+            raise RetryRequested(reason="shutting down") from stopping
+        except Exception as failure:
+            raise RetryRequested(timedelta(seconds=BROKEN_SECONDS)) from failure
 
-    async def dequeue(
-        self,
-        batch_size: int,
-        entrypoints: dict[QueueEntrypoint, EntrypointExecutionParameter],
-        queue_manager_id: QueueManagerId,
-        global_concurrency_limit: int | None,
-        heartbeat_timeout: timedelta,
-    ) -> list[Job]:
-        # Nobody reads the log of a queue in memory, and nothing else would ever shorten it.
-        await self.clear_queue_log()
-        return await super().dequeue(batch_size, entrypoints, queue_manager_id, self.concurrency, heartbeat_timeout)
+    for provider, limit in concurrency.of_provider.items():
+        queuer.entrypoint(entrypoint(provider), concurrency_limit=limit)(handle)
+    await queuer.run(
+        batch_size=1,
+        # PgQueuer asks for room for two batches; the queries of each queue cap what really runs.
+        max_concurrent_tasks=max(2, concurrency.here),
+        heartbeat_timeout=timedelta(seconds=lease_seconds),
+        dequeue_timeout=timedelta(seconds=POLL_SECONDS),
+        log_aggregation_interval=timedelta(0),
+    )
 
 
-class EmbeddedQueue:
-    """PgQueuer's in-memory driver: the queue of a single process, rebuilt from the database at every start."""
+def entrypoint(provider: str) -> str:
+    """The name under which renders of a provider are queued."""
+    return f"render.{provider}"
 
-    def __init__(self, concurrency: int) -> None:
-        self._concurrency = concurrency
-        self._queries = _Queries(InMemoryDriver(), concurrency=concurrency)
-        self._ids: dict[str, JobId] = {}
 
-    async def enqueue(self, tickets: Sequence[Ticket]) -> None:
-        """Accept tickets; one whose key is still waiting or running is left as it is."""
-        for ticket in tickets:
-            (accepted,) = await self._queries.enqueue(
-                ENTRYPOINT,
-                json.dumps(ticket).encode(),
-                ticket.priority,
-                timedelta(seconds=ticket.delay_seconds),
-                ticket.key,
-                on_conflict="skip",
-            )
-            if accepted is not None:
-                self._ids[ticket.key] = accepted
+def pack(ticket: Ticket) -> bytes:
+    """A ticket as the payload of a queued job."""
+    return json.dumps(ticket).encode()
 
-    async def cancel(self, keys: Sequence[str]) -> None:
-        """Forget waiting tickets; a running one is aborted by its handler, not here."""
-        ids = [self._ids[key] for key in keys if key in self._ids]
-        if ids:
-            await self._queries.mark_job_as_cancelled(ids)
 
-    async def run(self, handler: Handler) -> None:
-        """Call the handler for every ticket, as many at once as configured, until cancelled."""
-
-        async def handle(job: Job) -> None:
-            ticket = Ticket(*json.loads(job.payload or b"[]"))
-            try:
-                await handler(ticket)
-            except NotNow as later:
-                raise RetryRequested(timedelta(seconds=later.delay_seconds)) from later
-            except asyncio.CancelledError as stopping:
-                # A CancelledError that escapes is taken as "canceled" and deletes the ticket.
-                raise RetryRequested(reason="shutting down") from stopping
-            except Exception as failure:
-                raise RetryRequested(timedelta(seconds=1)) from failure
-            self._ids.pop(ticket.key, None)
-
-        queuer = PgQueuer(self._queries.driver, queries=self._queries)
-        queuer.entrypoint(ENTRYPOINT)(handle)
-        await queuer.run(
-            batch_size=1,
-            max_concurrent_tasks=max(2, self._concurrency),
-            heartbeat_timeout=LEASE,
-            dequeue_timeout=timedelta(seconds=5),
-            log_aggregation_interval=timedelta(0),
-        )
+def unpack(payload: bytes | None) -> Ticket:
+    """The ticket in the payload of a queued job."""
+    return Ticket(*json.loads(payload or b"[]"))

@@ -87,10 +87,10 @@ async def apply(change: Change, scene: SceneRow, edit: SceneEdit, path: list[str
 
 
 async def _advance(change: Change, scene: SceneRow, edit: SceneEdit) -> None:
-    percentage = await fractions.advance(
+    await fractions.advance(
         change.connection, scene.id, scene.take_number, scene.run, percentage=edit.get("percentage")
     )
-    change.ticks.append(Tick(scene.job_id, scene.id, scene.take_number, percentage, None))
+    change.ticks.append(Tick(scene.job_id, scene.id))
 
 
 def refused_transition(scene: SceneRow, wanted: SceneStatus, path: list[str]) -> StateRefused:

@@ -19,8 +19,8 @@ async def advance(
     *,
     percentage: float | None = None,
     frame: int | None = None,
-) -> float | None:
-    """Write how far the take is, 0..100, and the number of its newest frame; answers the percentage as it stands.
+) -> None:
+    """Write how far the take is, 0..100, and the number of its newest frame. A lower percentage changes nothing.
 
     Raises Fenced when (take, run, PROCESSING) is no longer true of the scene.
     """
@@ -40,12 +40,9 @@ async def advance(
             SCENE.c.deleted_at.is_(None),
         )
         .values(values)
-        .returning(SCENE.c.percentage)
     )
-    row = written.first()
-    if row is None:
+    if written.rowcount == 0:
         raise Fenced
-    return row[0]
 
 
 def _further(column: sa.ColumnElement[float], value: float) -> sa.ColumnElement[float]:

@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import NamedTuple, Protocol
 
-from coordinator.bus import Bus, Hint, Message
+from coordinator.bus import Bus, Hint, Message, Resync
 from coordinator.dashboards import Dashboards
 from models import queries
 from models.access import SYSTEM
@@ -54,6 +54,7 @@ class Hub:
         self._readers: dict[str, _Reader] = {}
         self.dashboards = Dashboards(store)
         self._resync: asyncio.Task[None] | None = None
+        self._out_of_step = asyncio.Event()
         self._unlisten = bus.listen(self._heard)
 
     @property
@@ -96,16 +97,22 @@ class Hub:
                     del self._readers[job_id]
 
     def _heard(self, message: Message) -> None:
+        if isinstance(message, Resync):
+            self._out_of_step.set()
+            return
         reader = self._readers.get(message.job_id)
         if reader is not None:
             reader.wake(message)
-        self.dashboards.hear(message.job_id)
+        self.dashboards.hear(message.job_id, ticked=isinstance(message, Tick))
 
     async def _keep_in_step(self) -> None:
         while True:
-            await asyncio.sleep(RESYNC_SECONDS)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._out_of_step.wait(), RESYNC_SECONDS)
+            self._out_of_step.clear()
             try:
                 await self.resync()
+                await self.dashboards.resync()
             except Exception:
                 log.warning("resync failed", exc_info=True, extra={"action": "hub.resync"})
 
@@ -137,7 +144,7 @@ class _Reader:
         self._ticks_read_at = 0.0
         self._task = asyncio.create_task(self._run(), name=f"reader of {job_id}")
 
-    def wake(self, message: Message) -> None:
+    def wake(self, message: Hint | Tick) -> None:
         """There is something to read."""
         if isinstance(message, Tick):
             self._ticked.add(message.scene_id)

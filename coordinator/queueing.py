@@ -26,7 +26,7 @@ async def enqueue(change: Change, takes: Sequence[tuple[str, int]], *, delay_sec
         await change.connection.execute(
             sa.update(SCENE).where(SCENE.c.id == scene_id).values(queued_at=due, priority=-ahead)
         )
-        change.tickets.append(Ticket(change.job.id, scene_id, take_number, -ahead, delay_seconds))
+        change.tickets.append(Ticket(change.job.provider, change.job.id, scene_id, take_number, -ahead, delay_seconds))
 
 
 async def _waiting_of_owner(change: Change) -> int:

@@ -12,10 +12,9 @@ import time
 import uuid
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
 from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
-
-from sqlalchemy.exc import DBAPIError
 
 from coordinator import fractions, reports
 from coordinator.bus import Bus
@@ -23,6 +22,7 @@ from coordinator.fractions import Fenced
 from coordinator.media import MediaStore, frame_key, take_key
 from coordinator.reports import Claim
 from models.change import Tick
+from models.errors import Unavailable
 from models.store import Store
 from providers.port import Asset, Failure, Order, Progress, Provider, Rendered
 
@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 TICK_SECONDS = 0.25
 FRAME_SECONDS = 0.9
 FENCE_SECONDS = 0.5
+BEATS_A_LEASE = 6
 # A result is offered for this long to a database that does not answer; then the ticket is seen again.
 PATIENCE_SECONDS = 30.0
 
@@ -56,6 +57,8 @@ class Tools(NamedTuple):
     media: MediaStore
     providers: Mapping[str, Provider]
     limits: Limits
+    # How long a worker that is not heard of keeps what it renders; nothing where there is only one process.
+    lease: timedelta = timedelta(0)
 
 
 class Render:
@@ -70,6 +73,11 @@ class Render:
         self._framed_at = 0.0
         self._frames = 0
         self._task = asyncio.create_task(self._run(), name=f"render {claim.scene_id}")
+
+    @property
+    def take_number(self) -> int:
+        """Which take of the scene it renders."""
+        return self._claim.take_number
 
     async def finished(self) -> None:
         """Wait for the end; raises what went wrong on our side, so that the ticket is seen again."""
@@ -153,13 +161,13 @@ class Render:
         percentage = None if progress.fraction is None else 100.0 * min(1.0, max(0.0, progress.fraction))
         try:
             async with self._tools.store.write() as connection:
-                stands = await fractions.advance(
+                await fractions.advance(
                     connection, claim.scene_id, claim.take_number, claim.run, percentage=percentage, frame=frame
                 )
-        except DBAPIError:
+        except Unavailable:
             self._note("progress not written", "render.tick_lost")
             return
-        self._tools.bus.publish(Tick(claim.job_id, claim.scene_id, claim.take_number, stands, frame))
+        self._tools.bus.publish(Tick(claim.job_id, claim.scene_id))
 
     async def _keep_frame(self, frame: bytes | None) -> bool:
         if frame is None or time.monotonic() - self._framed_at < FRAME_SECONDS:
@@ -201,15 +209,21 @@ class Render:
         """Abort the render soon after another process fenced it off; within this process that is told directly."""
 
         async def watch() -> None:
+            beat_at = time.monotonic()
             while True:
                 await asyncio.sleep(FENCE_SECONDS)
+                lease = self._tools.lease.total_seconds()
                 try:
-                    await reports.check(self._tools.store, self._claim)
+                    if lease and time.monotonic() - beat_at >= lease / BEATS_A_LEASE:
+                        await reports.heartbeat(self._tools.store, self._claim)
+                        beat_at = time.monotonic()
+                    else:
+                        await reports.check(self._tools.store, self._claim)
                 except Fenced:
                     self._note("render fenced off", "render.fenced")
                     self.abort()
                     return
-                except DBAPIError:
+                except Unavailable:
                     continue
 
         watching = asyncio.create_task(watch())
@@ -275,7 +289,7 @@ async def _persistently(write: Callable[[], Awaitable[None]]) -> None:
     while True:
         try:
             return await write()
-        except DBAPIError:
+        except Unavailable:
             if time.monotonic() + pause > give_up_at:
                 raise
             await asyncio.sleep(pause)

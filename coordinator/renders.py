@@ -22,7 +22,9 @@ class Renders:
         """Render what the ticket asks for, if that is still wanted. Raises NotNow when it must wait."""
         if self._stopping:
             raise NotNow(1.0)
-        claim = await reports.claim(self._tools.store, ticket, self._worker)
+        if self._renders_already(ticket):
+            raise NotNow(self._tools.lease.total_seconds() or 1.0)
+        claim = await reports.claim(self._tools.store, ticket, self._worker, self._tools.lease)
         if claim is None:
             return
         render = Render(self._tools, claim)
@@ -34,6 +36,11 @@ class Renders:
                 del self._running[claim.scene_id]
         if self._stopping:
             raise NotNow(1.0)
+
+    def _renders_already(self, ticket: Ticket) -> bool:
+        """A queue that missed our heartbeats hands out again what runs here."""
+        render = self._running.get(ticket.scene_id)
+        return render is not None and render.take_number == ticket.take_number
 
     def abort(self, scene_id: str) -> None:
         """Stop the render of a scene, if it runs here; what it would still have said no longer counts."""

@@ -40,10 +40,11 @@ class Claim(NamedTuple):
     metadata: dict[str, Any]
 
 
-async def claim(store: Store, ticket: Ticket, worker: str) -> Claim | None:
+async def claim(store: Store, ticket: Ticket, worker: str, lease: timedelta) -> Claim | None:
     """Take the ticket's scene, or take it over from a worker that is gone; None when it is no longer wanted.
 
-    Raises NotNow while an automatic retry has to wait.
+    Raises NotNow while an automatic retry has to wait, and while another worker was heard of within the lease. A lease
+    of nothing means that there are no other workers: whoever rendered it before is gone.
     """
     async with store.read() as connection:
         scene = (await queries.scenes_by_id(connection, SYSTEM, [ticket.scene_id])).get(ticket.scene_id)
@@ -51,7 +52,7 @@ async def claim(store: Store, ticket: Ticket, worker: str) -> Claim | None:
         return None
     try:
         if scene.status is SceneStatus.PROCESSING:
-            return await _take_over(store, scene, worker)
+            return await _take_over(store, scene, worker, lease)
         return await _start(store, ticket, worker)
     except (NotFound, StateRefused, Fenced):
         return None
@@ -106,6 +107,14 @@ async def failed(store: Store, held: Claim, failure: Failure, *, backoff_seconds
             )
 
 
+async def heartbeat(store: Store, held: Claim) -> None:
+    """Say that the render is alive. Raises Fenced when the claim no longer holds."""
+    async with store.write() as connection:
+        beat = sa.update(SCENE).where(*_held(held)).values(heartbeat_at=now())
+        if (await connection.execute(beat)).rowcount == 0:
+            raise Fenced
+
+
 async def check(store: Store, held: Claim) -> None:
     """Raise Fenced when the claim no longer holds."""
     async with store.read() as connection:
@@ -131,6 +140,7 @@ async def _start(store: Store, ticket: Ticket, worker: str) -> Claim | None:
             status=SceneStatus.PROCESSING,
             run=scene.run + 1,
             worker=worker,
+            heartbeat_at=change.now,
             attempts=scene.attempts + 1,
             started_at=change.now,
             queued_at=None,
@@ -140,23 +150,29 @@ async def _start(store: Store, ticket: Ticket, worker: str) -> Claim | None:
     return _claim_of(scene)
 
 
-async def _take_over(store: Store, scene: SceneRow, worker: str) -> Claim | None:
+async def _take_over(store: Store, scene: SceneRow, worker: str, lease: timedelta) -> Claim | None:
     if scene.worker is None:
         # Somebody else's worker renders it and reports by updateScene.
         return None
+    gone_at = (scene.heartbeat_at or scene.updated_at) + lease
+    if scene.worker != worker and gone_at > now():
+        raise NotNow((gone_at - now()).total_seconds())
+    held = _claim_of(scene)
     async with store.write() as connection:
         taken = await connection.execute(
-            sa.update(SCENE)
-            .where(
-                SCENE.c.id == scene.id,
-                SCENE.c.take_number == scene.take_number,
-                SCENE.c.run == scene.run,
-                SCENE.c.status == SceneStatus.PROCESSING,
-                SCENE.c.deleted_at.is_(None),
-            )
-            .values(run=scene.run + 1, worker=worker)
+            sa.update(SCENE).where(*_held(held)).values(run=scene.run + 1, worker=worker, heartbeat_at=now())
         )
-    return _claim_of(scene._replace(run=scene.run + 1)) if taken.rowcount else None
+    return held._replace(run=scene.run + 1) if taken.rowcount else None
+
+
+def _held(held: Claim) -> list[sa.ColumnElement[bool]]:
+    return [
+        SCENE.c.id == held.scene_id,
+        SCENE.c.take_number == held.take_number,
+        SCENE.c.run == held.run,
+        SCENE.c.status == SceneStatus.PROCESSING,
+        SCENE.c.deleted_at.is_(None),
+    ]
 
 
 async def _retry(change: Change, scene: SceneRow, told: dict[str, Any], backoff_seconds: float) -> None:
@@ -225,4 +241,4 @@ def _claim_of(scene: SceneRow) -> Claim:
 def ticket_of(scene: SceneRow) -> Ticket:
     """The ticket of an open scene, for a queue that has lost it."""
     waits = (scene.next_attempt_at - now()).total_seconds() if scene.next_attempt_at else 0.0
-    return Ticket(scene.job_id, scene.id, scene.take_number, scene.priority, max(0.0, waits))
+    return Ticket(scene.provider, scene.job_id, scene.id, scene.take_number, scene.priority, max(0.0, waits))

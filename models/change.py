@@ -19,6 +19,7 @@ from models.tables import SCENE, TAKE
 class Ticket(NamedTuple):
     """A render to be dispatched. A higher `priority` goes first."""
 
+    provider: str
     job_id: str
     scene_id: str
     take_number: int
@@ -32,13 +33,10 @@ class Ticket(NamedTuple):
 
 
 class Tick(NamedTuple):
-    """A running render got on; `percentage` is 0..100 of the take, None when unknown. Not in the log."""
+    """A running render got on: its scene's row says how far. Not in the log."""
 
     job_id: str
     scene_id: str
-    take_number: int
-    percentage: float | None
-    frame: int | None
 
 
 class Change:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from enum import StrEnum
+from typing import Literal
 
 from models.lifecycle import SceneStatus
 
@@ -97,6 +98,18 @@ class Conflict(Refusal):
     ) -> None:
         super().__init__(code, message, path)
         self.current_version = current_version
+
+
+class Unavailable(Exception):
+    """The database or the media storage does not answer, or has no room; trying again later may help.
+
+    Not a refusal: nobody did anything wrong, and whether a change was made may be unknown.
+    """
+
+    def __init__(self, code: Literal["UNAVAILABLE", "STORAGE"], message: str) -> None:
+        super().__init__(message)
+        self.code: Literal["UNAVAILABLE", "STORAGE"] = code
+        self.message = message
 
 
 class Refused(Exception):

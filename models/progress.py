@@ -27,7 +27,11 @@ class JobStage(StrEnum):
 
 
 class Reading(NamedTuple):
-    """One consistent reading of a job's progress. `high_water` is the sum over live scenes that are not completed."""
+    """One consistent reading of a job's progress.
+
+    `high_water` is the sum over live scenes that are not completed, `under_way` the sum of the percentages of those
+    that are being processed.
+    """
 
     job_id: str
     owner_id: str
@@ -42,6 +46,7 @@ class Reading(NamedTuple):
     version: int
     updated_at: datetime
     high_water: float
+    under_way: float
 
     @property
     def total(self) -> int:
@@ -101,16 +106,17 @@ def percentage(*, total: int, completed: int, high_water: float) -> float:
 
 
 def eta_seconds(
-    *, pending: int, processing: int, high_water: float, typical_seconds: float | None, at_once: int
+    *, pending: int, processing: int, under_way: float, typical_seconds: float | None, at_once: int
 ) -> float | None:
     """Seconds until nothing is open, from how long a take typically lasts; None when there is nothing to go by.
 
+    `under_way` is the sum of the percentages of what is being processed: unlike the high water, nothing that was lost.
     `at_once` is how many renders run side by side. Never negative.
     """
     remaining = pending + processing
     if typical_seconds is None or remaining == 0:
         return None
-    scenes_left = max(0.0, remaining - high_water / 100)
+    scenes_left = max(0.0, remaining - under_way / 100)
     return round(scenes_left * typical_seconds / max(1, min(at_once, remaining)), 1)
 
 

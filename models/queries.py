@@ -225,18 +225,17 @@ async def events_after(connection: Connection, job_id: str, after: int, limit: i
 
 async def readings(connection: Connection, viewer: Viewer, job_ids: Sequence[str]) -> dict[str, Reading]:
     """How far each visible one of these jobs is, read in one statement and so at one version."""
-    high_water = (
-        sa.select(sa.func.coalesce(sa.func.sum(SCENE.c.high_water), 0.0))
-        .where(
-            SCENE.c.job_id == JOB.c.id,
-            SCENE.c.deleted_at.is_(None),
-            SCENE.c.status != SceneStatus.COMPLETED,
-        )
-        .scalar_subquery()
-    )
-    named: list[sa.ColumnElement[Any]] = [JOB.c.id, *(JOB.c[name] for name in Reading._fields[1:-1])]
-    query = sa.select(*named, high_water).where(JOB.c.id.in_(_proper(job_ids, "job")), visible(viewer))
+    high_water = _over_live_scenes(SCENE.c.high_water, SCENE.c.status != SceneStatus.COMPLETED)
+    under_way = _over_live_scenes(SCENE.c.percentage, SCENE.c.status == SceneStatus.PROCESSING)
+    named: list[sa.ColumnElement[Any]] = [JOB.c.id, *(JOB.c[name] for name in Reading._fields[1:-2])]
+    query = sa.select(*named, high_water, under_way).where(JOB.c.id.in_(_proper(job_ids, "job")), visible(viewer))
     return {row[0]: Reading._make(row) for row in await connection.execute(query)}
+
+
+def _over_live_scenes(column: sa.ColumnElement[float], condition: Condition) -> sa.ScalarSelect[float]:
+    """The sum of a column over those live scenes of a job that meet the condition."""
+    total = sa.select(sa.func.coalesce(sa.func.sum(column), 0.0))
+    return total.where(SCENE.c.job_id == JOB.c.id, SCENE.c.deleted_at.is_(None), condition).scalar_subquery()
 
 
 async def typical_seconds(connection: Connection, providers: Sequence[str]) -> dict[str, float]:
@@ -319,6 +318,12 @@ async def versions(connection: Connection, job_ids: Sequence[str]) -> dict[str, 
     """The version of each of these jobs; absent once purged."""
     query = sa.select(JOB.c.id, JOB.c.version).where(JOB.c.id.in_(job_ids))
     return {str(job_id): int(version) for job_id, version in await connection.execute(query)}
+
+
+async def changed_since(connection: Connection, since: datetime) -> list[str]:
+    """The jobs that changed after this instant."""
+    query = sa.select(JOB.c.id).where(JOB.c.updated_at > since)
+    return list((await connection.execute(query)).scalars())
 
 
 async def owners(connection: Connection, job_ids: Sequence[str]) -> dict[str, str]:

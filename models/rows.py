@@ -71,6 +71,7 @@ class SceneRow(NamedTuple):
     take_number: int
     run: int
     worker: str | None
+    heartbeat_at: datetime | None
     percentage: float | None
     high_water: float
     frame: int | None

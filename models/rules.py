@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,6 +23,8 @@ DURATION_SECONDS = (0.5, 60.0)
 DEFAULT_DURATION_SECONDS = 5.0
 
 _LINE_BREAKS = "\n\r\t"
+# An even number of backslashes before it are backslashes of the text, which spells an escape and holds no NUL.
+_ENCODED_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 Path = Sequence[str]
 
@@ -88,7 +91,7 @@ class Problems:
             return
         if len(encoded) > METADATA_BYTES:
             self.add(f"metadata is larger than {METADATA_BYTES // 1024} KiB.", path)
-        elif b"\\u0000" in encoded:
+        elif _ENCODED_NUL.search(encoded):
             self.add("metadata contains a NUL character.", path)
 
     def url(self, value: str | None, path: Path) -> None:

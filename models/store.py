@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from models import ids, rows
 from models.access import Viewer, may_see
 from models.change import Change, Tick, Ticket
-from models.database import Connection, Database
+from models.database import Connection, Database, reaching
 from models.errors import Conflict, ErrorCode, NotFound, StateRefused
 from models.rows import JOB_COLUMNS, JobRow
 from models.tables import EVENT, JOB
@@ -61,14 +61,16 @@ class Store:
     @asynccontextmanager
     async def read(self) -> AsyncGenerator[Connection]:
         """A connection for one operation or loader batch; never held across a wait for anything else."""
-        async with self.database.reader.connect() as connection:
-            yield connection
+        with reaching():
+            async with self.database.reader.connect() as connection:
+                yield connection
 
     @asynccontextmanager
     async def write(self) -> AsyncGenerator[Connection]:
         """A transaction for what does not touch a job's clock, such as the fractions of a running render."""
-        async with self.database.writer.begin() as connection:
-            yield connection
+        with reaching():
+            async with self.database.writer.begin() as connection:
+                yield connection
 
     @asynccontextmanager
     async def change(
@@ -83,11 +85,11 @@ class Store:
 
         Raises NotFound when there is no such job or it is not the viewer's, and Conflict (STALE_VERSION) when
         `expected_version` is not the job's, and StateRefused (ALREADY_DELETED) when the job is deleted; nothing is
-        written then.
+        written then. Raises Unavailable when the database does not answer; then it may be unknown what was written.
         """
         if not ids.is_id(job_id, "job"):
             raise NotFound("There is no such job.", path, job_id)
-        async with self.database.writer.connect() as connection:
+        async with self._writing() as connection:
             bump = sa.update(JOB).where(JOB.c.id == job_id).values(version=JOB.c.version + 1)
             job = rows.first(JobRow, await connection.execute(bump.returning(*JOB_COLUMNS)))
             if job is None or not may_see(viewer, job.owner_id):
@@ -104,11 +106,17 @@ class Store:
     @asynccontextmanager
     async def create(self, job: JobRow, viewer: Viewer) -> AsyncGenerator[Change]:
         """Change a job into being: as `change`, from a row that nobody has seen yet at version 0."""
-        async with self.database.writer.connect() as connection:
+        async with self._writing() as connection:
             await connection.execute(sa.insert(JOB).values(job._asdict()))
             change = Change(connection, job, viewer, job.created_at)
             yield change
             await _to_the_end(self._finish(connection, change))
+
+    @asynccontextmanager
+    async def _writing(self) -> AsyncGenerator[Connection]:
+        with reaching():
+            async with self.database.writer.connect() as connection:
+                yield connection
 
     async def _finish(self, connection: Connection, change: Change) -> None:
         change.settle()

@@ -35,6 +35,7 @@ class Job(SQLModel, table=True):
     __table_args__ = (
         sa.Index("ix_job_owner_created", "owner_id", "created_at", "id"),
         sa.Index("ix_job_owner_updated", "owner_id", "updated_at", "id"),
+        sa.Index("ix_job_updated", "updated_at"),
         sa.Index("ix_job_owner_title", "owner_id", "title", "id"),
     )
 
@@ -79,6 +80,7 @@ class Scene(SQLModel, table=True):
     take_number: int
     run: int
     worker: str | None
+    heartbeat_at: datetime | None
     percentage: float | None
     high_water: float
     frame: int | None

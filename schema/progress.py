@@ -42,7 +42,7 @@ class JobProgress:
         return eta_seconds(
             pending=root.pending,
             processing=root.processing,
-            high_water=root.high_water,
+            under_way=root.under_way,
             typical_seconds=await info.context.loaders.typical_seconds.load(root.provider),
             at_once=info.context.facts.render_concurrency,
         )

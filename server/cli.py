@@ -2,6 +2,7 @@
 
 import asyncio
 import importlib
+import socket
 from collections.abc import Callable
 from typing import Annotated
 
@@ -20,13 +21,30 @@ Url = Annotated[str | None, typer.Option(help="Address of the server; the config
 def default(context: typer.Context) -> None:
     """Serve when no command is given."""
     if context.invoked_subcommand is None:
-        serve()
+        serve(render=True, processes=1, fd=None)
 
 
 @app.command()
-def serve() -> None:
-    """Answer, render and stream in one process."""
-    _leave(lambda settings: importlib.import_module("server.serve").serve(settings))
+def serve(
+    render: Annotated[bool, typer.Option(help="Render too, or leave that to workers.")] = True,
+    processes: Annotated[int, typer.Option(min=1, max=64, help="How many processes answer (Postgres only).")] = 1,
+    fd: Annotated[int | None, typer.Option(hidden=True)] = None,
+) -> None:
+    """Answer and stream, and render too."""
+
+    def act(settings: Settings) -> int:
+        if processes > 1:
+            return importlib.import_module("server.processes").serve_many(settings, processes, renders=render)
+        listener = None if fd is None else socket.socket(fileno=fd)
+        return importlib.import_module("server.serve").serve(settings, renders=render, listener=listener)
+
+    _leave(act)
+
+
+@app.command()
+def worker() -> None:
+    """Only render; as many workers as you like, on any machine that reaches the same Postgres and media."""
+    _leave(lambda settings: importlib.import_module("server.serve").work(settings))
 
 
 @app.command()

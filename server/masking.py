@@ -4,6 +4,7 @@ A refusal of the domain keeps its words and its code. A client's mistake keeps t
 else is raised stays here: it is logged once, with its traceback and an id, and the client hears only the id.
 """
 
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any
@@ -22,10 +23,12 @@ from strawberry.extensions import SchemaExtension, ValidationCache
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext
 
-from models.errors import ErrorCode, Refusal, Refused
+from models.errors import ErrorCode, Refusal, Refused, Unavailable
 from server.transports.closing import CloseConnection
 from server.transports.documents import CACHED_DOCUMENTS, is_cacheable, parse_document
 from server.transports.errors import INTERNAL_MESSAGE, TransportCode, cause_of, report
+
+logger = logging.getLogger(__name__)
 
 
 class MaskedSchema(strawberry.Schema):
@@ -100,6 +103,9 @@ def _present(error: GraphQLError, reported: dict[int, dict[str, object]]) -> Non
                 "code": ErrorCode.VALIDATION_FAILED,
                 "refusals": [{**_refusal(refusal), "message": refusal.message} for refusal in cause.refusals],
             }
+        case Unavailable():
+            logger.warning("%s: %s", cause.code, cause.__cause__, extra={"action": "unavailable"})
+            error.message, error.extensions = cause.message, {"code": cause.code}
         case CloseConnection():
             error.message, error.extensions = cause.reason, {"code": TransportCode.FORBIDDEN}
         case _ if isinstance(error, GraphQLSyntaxError):

@@ -4,6 +4,7 @@ import typer
 
 from models import migrations
 from models.database import Database
+from server.parts import migrate as bring_up_to_date
 from server.settings import Settings
 
 
@@ -11,7 +12,7 @@ async def migrate(settings: Settings) -> int:
     """Apply what is missing and say what was done; answers the exit status."""
     database = Database(settings.database_url)
     try:
-        changed = await migrations.upgrade(database)
+        changed = await bring_up_to_date(database)
     finally:
         await database.close()
     typer.echo(f"{'Migrated to' if changed else 'Already at'} revision {migrations.newest()}.")

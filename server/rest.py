@@ -1,5 +1,6 @@
 """REST v3, for the clients that exist already: a thin adapter over the same verbs and reads as GraphQL."""
 
+import logging
 import re
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Literal, cast
@@ -14,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 
 from coordinator.requests import SceneEdit, SceneTarget
 from models import ids, queries
-from models.errors import ErrorCode, Forbidden, NotFound, Refusal, Refused
+from models.errors import ErrorCode, Forbidden, NotFound, Refusal, Refused, Unavailable
 from models.lifecycle import SceneStatus
 from models.paging import Window
 from models.queries import ScenesWanted
@@ -22,6 +23,8 @@ from models.rows import SceneRow
 from schema.context import Context
 from server.rest_answers import Answer, progress_answer, scene_answer
 from server.transports.errors import INTERNAL_MESSAGE, TransportCode, report
+
+log = logging.getLogger(__name__)
 
 PREFIX = "/api/v3"
 BODY_BYTES = 1_048_576
@@ -72,7 +75,7 @@ class _MaskedRoute(APIRoute):
         async def guarded(request: Request) -> Response:
             try:
                 return await handle(request)
-            except (HTTPException, RequestValidationError, Refusal, Refused):
+            except (HTTPException, RequestValidationError, Refusal, Refused, Unavailable):
                 raise
             except Exception as error:
                 return _error(500, TransportCode.INTERNAL, INTERNAL_MESSAGE, [{"id": report(error)["id"]}])
@@ -162,6 +165,12 @@ def answer_errors(app: FastAPI) -> None:
         code = _CODES.get(said.status_code, TransportCode.BAD_REQUEST)
         return _error(said.status_code, code, f"{said.detail}.", [], said.headers)
 
+    async def unavailable(_request: Request, error: Exception) -> JSONResponse:
+        away = cast("Unavailable", error)
+        log.warning("%s: %s", away.code, away.__cause__, extra={"action": "unavailable"})
+        return _error(503, away.code, away.message, [])
+
+    app.add_exception_handler(Unavailable, unavailable)
     app.add_exception_handler(Refusal, refusal)
     app.add_exception_handler(Refused, refusal)
     app.add_exception_handler(RequestValidationError, bad_body)

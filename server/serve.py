@@ -1,5 +1,6 @@
-"""`serve`: one process that answers, renders and streams, and how it stops."""
+"""`serve` and `worker`: one process that answers, renders and streams, or only renders; and how it stops."""
 
+import asyncio
 import logging
 import signal
 import socket
@@ -10,7 +11,9 @@ from contextlib import contextmanager
 import uvicorn
 from fastapi import FastAPI
 
+from models.errors import Unavailable
 from server.app import create_app
+from server.parts import check_migrated
 from server.settings import Profile, Settings, WrongSettings
 from server.transports import hide_query_strings, uvicorn_options
 
@@ -19,6 +22,7 @@ log = logging.getLogger("scenewire")
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 # Requests that are under way get this long, then the connection is cut; the whole stop takes less than 12 s.
 FINISH_SECONDS = 5
+NOT_STARTED_STATUS = 1
 
 
 class Server(uvicorn.Server):
@@ -53,33 +57,28 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def serve(settings: Settings) -> int:
-    """Run until a signal; answers the exit status. Raises WrongSettings for an address that must not be bound."""
+def serve(settings: Settings, *, renders: bool = True, listener: socket.socket | None = None) -> int:
+    """Answer until a signal, and render too unless others do; answers the exit status.
+
+    `listener` is a socket that several processes share. Raises WrongSettings for what cannot be started with.
+    """
+    return _run(settings, renders=renders, answers=True, listener=listener)
+
+
+def work(settings: Settings) -> int:
+    """Render until a signal; only the two health addresses answer. Raises WrongSettings as `serve` does."""
+    if settings.database_url.startswith("sqlite"):
+        raise WrongSettings("SCENEWIRE_DATABASE_URL: workers need Postgres; with SQLite, serve renders by itself")
+    return _run(settings, renders=True, answers=False)
+
+
+def listen(settings: Settings) -> socket.socket:
+    """A socket bound where the settings say, which become true of a port that was left open (0)."""
     if settings.profile is Profile.DEVELOPMENT and settings.host not in LOOPBACK:
         raise WrongSettings(
             f"SCENEWIRE_HOST: {settings.host} can be reached by others, and without SCENEWIRE_PROFILE=production "
             "nobody is asked who they are"
         )
-    _log_to_stderr(settings)
-    listener = _listen(settings)
-    settings.port = listener.getsockname()[1]
-    app = create_app(settings)
-    config = uvicorn.Config(
-        app,
-        log_config=None,
-        server_header=False,
-        timeout_graceful_shutdown=FINISH_SECONDS,
-        **uvicorn_options(),
-    )
-    greeting = f"Scenewire listens on {settings.address}/graphql (explorer); data in {_where(settings)}"
-    if settings.host not in LOOPBACK:
-        log.warning("nobody is asked who they are: keep port %s behind something that does", settings.port)
-    server = Server(config, app, greeting)
-    server.run([listener])
-    return 0 if server.started else 1
-
-
-def _listen(settings: Settings) -> socket.socket:
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -88,15 +87,50 @@ def _listen(settings: Settings) -> socket.socket:
     except OSError as error:
         place = f"{settings.host}:{settings.port}"
         raise WrongSettings(f"SCENEWIRE_PORT: cannot listen on {place}: {error.strerror}") from error
+    settings.port = listener.getsockname()[1]
     return listener
 
 
-def _where(settings: Settings) -> str:
+def _run(settings: Settings, *, renders: bool, answers: bool, listener: socket.socket | None = None) -> int:
+    log_to_stderr(settings)
+    shared = listener is not None
+    bound = listener or listen(settings)
+    if not settings.database_url.startswith("sqlite"):
+        try:
+            asyncio.run(check_migrated(settings))
+        except Unavailable as unavailable:
+            log.error("SCENEWIRE_DATABASE_URL: %s", unavailable.message)
+            return NOT_STARTED_STATUS
+    app = create_app(settings, renders=renders, answers=answers)
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        server_header=False,
+        timeout_graceful_shutdown=FINISH_SECONDS,
+        **uvicorn_options(),
+    )
+    if settings.host not in LOOPBACK and answers and not shared:
+        log.warning("nobody is asked who they are: keep port %s behind something that does", settings.port)
+    server = Server(config, app, _greeting(settings, answers=answers))
+    server.run([bound])
+    return 0 if server.started else NOT_STARTED_STATUS
+
+
+def _greeting(settings: Settings, *, answers: bool) -> str:
+    where = f"data in {data_place(settings)}"
+    if answers:
+        return f"Scenewire listens on {settings.address}/graphql (explorer); {where}"
+    return f"Scenewire renders; its health is at {settings.address}/readyz; {where}"
+
+
+def data_place(settings: Settings) -> str:
+    """Where data lies, without a password."""
     database = settings.database_url.partition("///")[2] or settings.database_url.rpartition("@")[2]
     return f"{database} and {settings.media_url}"
 
 
-def _log_to_stderr(settings: Settings) -> None:
+def log_to_stderr(settings: Settings) -> None:
+    """One line a record."""
     logging.basicConfig(
         stream=sys.stderr,
         level=settings.log_level.upper(),

@@ -3,7 +3,7 @@
 import os
 from enum import StrEnum
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 
 import sqlalchemy as sa
 from pydantic import Field, ValidationError, field_validator, model_validator
@@ -42,6 +42,8 @@ class Settings(BaseSettings):
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
 
     render_concurrency: int = Field(default_factory=_spare_cores, ge=1, le=256)
+    provider_concurrency: dict[str, Annotated[int, Field(ge=0)]] = Field(default_factory=dict[str, int])
+    lease_seconds: float = Field(default=30.0, ge=1)
     render_deadline_seconds: float = Field(default=1800.0, gt=0)
     retry_first_seconds: float = Field(default=2.0, ge=0)
     max_attempts: int = Field(default=3, ge=1, le=20)

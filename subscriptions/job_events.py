@@ -17,6 +17,7 @@ from schema.feed import JobSnapshot, SceneProgress
 from schema.progress import job_progress
 from schema.types import JobEvent, as_job, live_frame
 from subscriptions.feed import Feed, Gone, Lagged, Running
+from subscriptions.patience import patiently
 
 EVENTS_A_PAGE = 200
 
@@ -49,7 +50,7 @@ class JobEvents:
                     case Running() as running:
                         yield self._scene_progress(running)
                     case Lagged():
-                        snapshot = await self._snapshot(SnapshotReason.LAGGED)
+                        snapshot = await patiently(lambda: self._snapshot(SnapshotReason.LAGGED))
                         if snapshot is None:
                             return
                         self._feed.forget(snapshot.version)
@@ -59,17 +60,17 @@ class JobEvents:
 
     async def _catch_up(self) -> AsyncGenerator[Message]:
         """The state, or the missed events, up to where the feed goes on without a hole."""
-        job = await self._read_job()
+        job = await patiently(self._read_job)
         if self._position < 0:
             yield self._snapshot_of(job, SnapshotReason.INITIAL)
         elif self._position > job.version:
             yield self._snapshot_of(job, SnapshotReason.LOG_TRUNCATED)
         while True:
-            events = await self._page()
+            events = await patiently(self._page)
             # The job was read before the log: with nothing to read, the log ended at its version or was deleted.
             follows = events[0].version == self._position + 1 if events else self._position >= job.version
             if not follows:
-                job = await self._read_job()
+                job = await patiently(self._read_job)
                 yield self._snapshot_of(job, SnapshotReason.LOG_TRUNCATED)
                 continue
             for event in events:
@@ -100,7 +101,7 @@ class JobEvents:
         """Whether the subscriber wanted to hear until the job came to rest, and has heard all of it."""
         if not self._until_settled or not self._feed.empty:
             return False
-        latest: Reading | JobRow = self._feed.latest or await self._read_job()
+        latest: Reading | JobRow = self._feed.latest or await patiently(self._read_job)
         return latest.status in SETTLED_JOB and self._position >= latest.version
 
     def _scene_progress(self, running: Running) -> SceneProgress:

@@ -14,6 +14,7 @@ from models.queries import JobsWanted
 from models.rows import JobRow
 from models.store import Store
 from schema.context import Context
+from subscriptions.patience import patiently
 
 # A scene or a dashboard is drawn by a person's browser: more often than this is waste.
 SCENE_INTERVAL_SECONDS = 0.1
@@ -47,7 +48,7 @@ async def latest(
     async with context.hub.join(job_id, signal):
         sent: V | None = None
         while True:
-            value = await read()
+            value = await patiently(read)
             if value is None:
                 return
             if value != sent:
@@ -60,22 +61,32 @@ async def latest(
 
 async def jobs(context: Context, wanted: JobsWanted) -> AsyncGenerator[JobRow]:
     """The jobs wanted, page by page, then each that changed; one that no longer fits is sent a last time."""
-    shown: set[str] = set()
+    # By job, the version that was sent.
+    shown: dict[str, int] = {}
     with context.hub.dashboards.join(context.viewer) as dashboard:
         async with aclosing(_all(context.store, context.viewer, wanted)) as current:
             async for job in current:
-                shown.add(job.id)
+                shown[job.id] = job.version
                 yield job
         while True:
             changed = await dashboard.take()
-            async with context.store.read() as connection:
-                rows = await queries.jobs_by_id(connection, context.viewer, changed)
-                fitting = {job.id for job in await queries.matching(connection, context.viewer, wanted, changed)}
-            for job in sorted(rows.values(), key=lambda job: job.updated_at):
-                if job.id in fitting or job.id in shown:
-                    (shown.add if job.id in fitting else shown.discard)(job.id)
+            rows, fitting = await patiently(lambda: _changed(context, wanted, list(changed)))  # noqa: B023 # awaited here
+            for job in rows:
+                new = changed[job.id] or shown.get(job.id) != job.version
+                if job.id in fitting and new:
+                    shown[job.id] = job.version
+                    yield job
+                elif job.id not in fitting and shown.pop(job.id, None) is not None:
                     yield job
             await asyncio.sleep(JOBS_INTERVAL_SECONDS)
+
+
+async def _changed(context: Context, wanted: JobsWanted, ids: list[str]) -> tuple[list[JobRow], set[str]]:
+    """Those of these jobs that may be seen, the one changed longest ago first, and which of them fit."""
+    async with context.store.read() as connection:
+        rows = await queries.jobs_by_id(connection, context.viewer, ids)
+        fitting = await queries.matching(connection, context.viewer, wanted, ids)
+    return sorted(rows.values(), key=lambda job: job.updated_at), {job.id for job in fitting}
 
 
 async def _all(store: Store, viewer: Viewer, wanted: JobsWanted) -> AsyncGenerator[JobRow]:

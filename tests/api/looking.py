@@ -84,17 +84,15 @@ def missing(field: str, missing_id: str, code: str = "NOT_FOUND") -> Json:
     return {"__typename": "NotFoundError", "code": code, "path": ["input", field], "id": missing_id}
 
 
-def state(
-    code: str, *path: str, now: str | None = None, to: str | None = None, allowed: list[str] | None = None
-) -> Json:
+def state(code: str, field: str, now: str | None = None, to: str | None = None, *allowed: str) -> Json:
     """The error of a status that stands in the way."""
     return {
         "__typename": "StateError",
         "code": code,
-        "path": ["input", *path],
+        "path": ["input", field],
         "from": now,
         "to": to,
-        "allowed": allowed or [],
+        "allowed": list(allowed),
     }
 
 

@@ -68,6 +68,7 @@ def upgrade() -> None:
         batch_op.create_index("ix_job_owner_created", ["owner_id", "created_at", "id"], unique=False)
         batch_op.create_index("ix_job_owner_title", ["owner_id", "title", "id"], unique=False)
         batch_op.create_index("ix_job_owner_updated", ["owner_id", "updated_at", "id"], unique=False)
+        batch_op.create_index("ix_job_updated", ["updated_at"], unique=False)
 
     op.create_table(
         "event",
@@ -136,6 +137,7 @@ def upgrade() -> None:
         sa.Column("take_number", sa.Integer(), nullable=False),
         sa.Column("run", sa.Integer(), nullable=False),
         sa.Column("worker", sqlmodel.sql.sqltypes.AutoString(), nullable=True),
+        sa.Column("heartbeat_at", sqlmodel.sql.sqltypes.UTCDateTime(), nullable=True),
         sa.Column("percentage", sa.Float(), nullable=True),
         sa.Column("high_water", sa.Float(), nullable=False),
         sa.Column("frame", sa.Integer(), nullable=True),
@@ -228,6 +230,7 @@ def downgrade() -> None:
     op.drop_table("scene")
     op.drop_table("event")
     with op.batch_alter_table("job", schema=None) as batch_op:
+        batch_op.drop_index("ix_job_updated")
         batch_op.drop_index("ix_job_owner_updated")
         batch_op.drop_index("ix_job_owner_title")
         batch_op.drop_index("ix_job_owner_created")

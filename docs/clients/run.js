@@ -1,0 +1,14 @@
+// Follows a job in the terminal: node --experimental-websocket run.js graphql-ws|apollo ADDRESS JOB
+import * as apollo from './apollo.js';
+import * as graphqlWs from './graphql-ws.js';
+
+const [, , which, address, jobId] = process.argv;
+const print = (line) => console.log(JSON.stringify(line));
+const say = (state) => print({ state });
+const show = (job, message) => print({ message, job });
+const end = (reason) => (print({ end: reason?.message ?? reason ?? null }), socket.dispose());
+
+const uri = `${address}/graphql`;
+const socket = graphqlWs.connect(uri.replace(/^http/, 'ws'), say);
+if (which === 'apollo') apollo.follow(apollo.apollo(uri, socket), jobId, { show, end });
+else graphqlWs.follow(socket, jobId, { show, end });

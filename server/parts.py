@@ -1,0 +1,133 @@
+"""The composition root: the only place that picks implementations. Nothing is built at import."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+from coordinator import postgres_queue
+from coordinator.bus import LocalBus
+from coordinator.coordinator import Coordinator
+from coordinator.dispatch import Concurrency, Queue
+from coordinator.embedded_queue import EmbeddedQueue
+from coordinator.hub import Hub
+from coordinator.listener import Listener
+from coordinator.media import MediaStore
+from coordinator.postgres_bus import PostgresBus
+from coordinator.postgres_queue import PostgresQueue
+from coordinator.render import Limits, Tools
+from coordinator.retention import Retention
+from models import migrations
+from models.access import LOCAL
+from models.database import CONNECT_SECONDS, Database
+from models.store import Store
+from providers.port import Provider
+from schema.context import Context, ServerFacts
+from server.settings import VERSION, Settings, WrongSettings
+from server.transports import Connections
+
+
+class Parts:
+    """What a running server or worker consists of."""
+
+    def __init__(self, settings: Settings, providers: Mapping[str, Provider], *, renders: bool = True) -> None:
+        self.settings = settings
+        self.database = Database(settings.database_url)
+        self.store = Store(self.database)
+        self.media = MediaStore(settings.media_url)
+        self.connections = Connections()
+        self.renders = renders
+        self._listener: Listener | None = None
+        concurrency = Concurrency(
+            settings.render_concurrency,
+            {name: settings.provider_concurrency.get(name, 0) for name in providers},
+        )
+        queue: Queue
+        self.bus: LocalBus | PostgresBus
+        if self.database.embedded:
+            self.bus, queue, lease = LocalBus(), EmbeddedQueue(concurrency), 0.0
+        else:
+            self._listener = Listener(self.database.connect_arguments | {"timeout": CONNECT_SECONDS})
+            lease = settings.lease_seconds
+            self.bus = PostgresBus(self._listener)
+            queue = PostgresQueue(self.database, self._listener, concurrency, lease)
+        self.hub = Hub(self.store, self.bus)
+        limits = Limits(settings.render_deadline_seconds, settings.retry_first_seconds)
+        self.coordinator = Coordinator(
+            Tools(self.store, self.bus, self.media, providers, limits, timedelta(seconds=lease)),
+            queue,
+            default_provider=settings.provider,
+            max_attempts=settings.max_attempts,
+            recovery_window=timedelta(seconds=settings.recovery_window_seconds),
+            log_retention=Retention(
+                settings.event_retention_versions, timedelta(seconds=settings.event_retention_seconds)
+            ),
+        )
+        self.facts = ServerFacts(
+            version=VERSION,
+            mode="embedded" if self.database.embedded else "distributed",
+            event_retention_seconds=settings.event_retention_seconds,
+            recovery_window_seconds=settings.recovery_window_seconds,
+            public_url=settings.address,
+            render_concurrency=settings.render_concurrency,
+        )
+
+    def context(self) -> Context:
+        """What one operation has at hand."""
+        return Context(
+            viewer=LOCAL,
+            store=self.store,
+            coordinator=self.coordinator,
+            hub=self.hub,
+            facts=self.facts,
+            buffered_events=self.settings.subscriber_events,
+        )
+
+    async def start(self) -> None:
+        """Take up what the last process left, and render from now on; an embedded database is brought up to date."""
+        if self.database.embedded:
+            await migrations.upgrade(self.database)
+        if self._listener is not None:
+            await self._listener.start()
+        if isinstance(self.bus, PostgresBus):
+            await self.bus.start()
+        await self.hub.start()
+        await self.coordinator.start(renders=self.renders)
+
+    async def stop(self) -> None:
+        """Abandon renders, stop every reader, close the database."""
+        await self.hub.stop()
+        await self.coordinator.stop()
+        if isinstance(self.bus, PostgresBus):
+            await self.bus.stop()
+        if self._listener is not None:
+            await self._listener.stop()
+        await self.database.close()
+
+
+async def check_migrated(settings: Settings) -> None:
+    """Raise WrongSettings when `migrate` has to be run first, Unavailable when the database does not answer."""
+    database = Database(settings.database_url)
+    try:
+        await database.ping()
+        found, expected = await migrations.current(database), migrations.newest()
+        queue_ready = False
+        if found == expected:
+            async with Store(database).read() as connection:
+                await connection.exec_driver_sql("SELECT 1")
+                queue_ready = await postgres_queue.is_installed(connection)
+    finally:
+        await database.close()
+    if not queue_ready:
+        raise WrongSettings(
+            f"SCENEWIRE_DATABASE_URL: the database is at revision {found or 'none'} and this program needs "
+            f"{expected}; run: python -m server migrate"
+        )
+
+
+async def migrate(database: Database) -> bool:
+    """Bring the database up to date, the queue's tables included; whether there was anything to do."""
+    changed = await migrations.upgrade(database)
+    if not database.embedded:
+        async with database.writer.begin() as connection:
+            await connection.exec_driver_sql("SELECT 1")
+            changed = await postgres_queue.install(connection) or changed
+    return changed

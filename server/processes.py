@@ -1,0 +1,81 @@
+"""`serve --processes N`: several processes that answer at one address, and somebody who looks after them."""
+
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from server.serve import data_place, listen, log_to_stderr
+from server.settings import PREFIX, Settings, WrongSettings
+
+log = logging.getLogger("scenewire")
+
+STOP_SECONDS = 12.0
+RESTART_SECONDS = 1.0
+
+
+def serve_many(settings: Settings, count: int, *, renders: bool) -> int:
+    """Run `count` processes on one socket until a signal; one that dies is replaced. Answers the exit status."""
+    if settings.database_url.startswith("sqlite"):
+        raise WrongSettings(
+            "--processes needs Postgres: with SQLite, one process's live streams would not hear of another's changes"
+        )
+    log_to_stderr(settings)
+    listener = listen(settings)
+    listener.listen(2048)
+    return _Supervisor(settings, listener, count, renders=renders).run()
+
+
+class _Supervisor:
+    def __init__(self, settings: Settings, listener: socket.socket, count: int, *, renders: bool) -> None:
+        self._settings = settings
+        self._listener = listener
+        self._renders = renders
+        self._stopping = False
+        self._children = [self._start() for _ in range(count)]
+
+    def run(self) -> int:
+        """Until a signal, and until every child has stopped."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._stop)
+        count, address, place = len(self._children), self._settings.address, data_place(self._settings)
+        log.info("Scenewire runs %d processes at %s/graphql; data in %s", count, address, place)
+        while not self._stopping:
+            time.sleep(0.1)
+            self._replace_the_dead()
+        return self._wait()
+
+    def _start(self) -> "subprocess.Popen[bytes]":
+        fd = self._listener.fileno()
+        command = [sys.executable, "-m", "server", "serve", "--fd", str(fd)]
+        if not self._renders:
+            command.append("--no-render")
+        environment = os.environ | {f"{PREFIX}PORT": str(self._settings.port)}
+        return subprocess.Popen(command, pass_fds=[fd], env=environment, cwd=Path(__file__).parent.parent)  # noqa: S603 # our own program
+
+    def _replace_the_dead(self) -> None:
+        for index, child in enumerate(self._children):
+            if child.poll() is not None and not self._stopping:
+                log.error("process %d died with status %d and is replaced", child.pid, child.returncode)
+                time.sleep(RESTART_SECONDS)
+                self._children[index] = self._start()
+
+    def _stop(self, _number: int, _frame: object) -> None:
+        self._stopping = True
+
+    def _wait(self) -> int:
+        for child in self._children:
+            child.terminate()
+        give_up_at = time.monotonic() + STOP_SECONDS
+        statuses: list[int] = []
+        for child in self._children:
+            try:
+                statuses.append(child.wait(max(0.1, give_up_at - time.monotonic())))
+            except subprocess.TimeoutExpired:
+                child.kill()
+                statuses.append(child.wait())
+        return 0 if not any(statuses) else 1

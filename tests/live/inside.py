@@ -1,0 +1,46 @@
+"""The live view from the inside, where a test decides when things happen."""
+
+from typing import cast
+
+from models import queries
+from models.access import LOCAL, SYSTEM
+from models.rows import JobRow
+from schema.context import Context, Info
+from subscriptions.feed import Feed
+from tests.harness.app import App
+from tests.live import jobs
+
+
+def context_of(app: App, buffered_events: int = 8) -> Context:
+    """The context of one operation of the server."""
+    parts = app.parts
+    return Context(LOCAL, parts.store, parts.coordinator, parts.hub, parts.facts, buffered_events)
+
+
+def info_of(context: Context) -> Info:
+    """What a resolver gets, as far as a feed looks at it."""
+
+    class Minimal:
+        def __init__(self) -> None:
+            self.context = context
+
+    return cast("Info", Minimal())
+
+
+async def row_of(app: App, job_id: str) -> JobRow:
+    """A job as it is now."""
+    async with app.parts.store.read() as connection:
+        return (await queries.jobs_by_id(connection, SYSTEM, [job_id]))[job_id]
+
+
+async def flood(app: App, job_id: str, changes: int) -> int:
+    """Change a job so many times; answers its version when all its watchers have heard of it."""
+    witness = Feed()
+    async with app.parts.hub.join(job_id, witness):
+        version = (await row_of(app, job_id)).version
+        for _ in range(changes):
+            version += 1
+            await app.parts.coordinator.jobs.update(LOCAL, job_id, {"title": f"Title at version {version}"})
+        # One reader tells all watchers in one go: what this one has heard, the others have too.
+        await jobs.until(lambda: witness.latest is not None and witness.latest.version == version)
+    return version

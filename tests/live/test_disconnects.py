@@ -1,0 +1,189 @@
+"""However a subscriber goes, and however slowly it reads: nothing of it stays, and nobody else is kept waiting."""
+
+import asyncio
+import gc
+import json
+import time
+import tracemalloc
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from types import AsyncGeneratorType
+from typing import Any, cast
+
+import pytest
+
+from models.access import LOCAL
+from models.rows import EventRow
+from tests.harness.app import App, running
+from tests.harness.client import Stream
+from tests.harness.process import ROOT, ServerProcess
+from tests.harness.client import Client
+from tests.live import jobs
+from tests.live.feeds import FEED
+
+DOCUMENTS = {
+    "jobEvents": "subscription($job: ID!) { jobEvents(jobId: $job) { __typename } }",
+    "jobProgress": "subscription($job: ID!) { jobProgress(jobId: $job) { percentage } }",
+    "sceneUpdated": "subscription($scene: ID!) { sceneUpdated(sceneId: $scene) { id } }",
+    "jobsUpdated": "subscription { jobsUpdated { id } }",
+}
+SHORTLY_SECONDS = 2.0
+
+
+async def aborts(stream: Stream) -> None:
+    """As when a cable is pulled, or a laptop shut."""
+    stream.socket.transport.abort()
+
+
+async def completes(stream: Stream) -> None:
+    """As a client does that goes on using its socket."""
+    await stream.socket.send(json.dumps({"type": "complete", "id": "1"}))
+
+
+async def closes(stream: Stream) -> None:
+    """As a browser does that leaves the page."""
+    await stream.socket.close()
+
+
+ENDINGS: list[Callable[[Stream], Awaitable[None]]] = [aborts, completes, closes]
+
+
+def generators() -> list[AsyncGeneratorType[object, object]]:
+    """The streams that were begun and not ended, and the hub's and the store's blocks they are in."""
+    found: list[AsyncGeneratorType[object, object]] = []
+    for each in gc.get_objects():
+        if isinstance(each, AsyncGeneratorType):
+            generator = cast("AsyncGeneratorType[object, object]", each)
+            file = Path(generator.ag_code.co_filename)
+            if generator.ag_frame is not None and file.parent.name in ("subscriptions", "coordinator", "models"):
+                found.append(generator)
+    return found
+
+
+@asynccontextmanager
+async def nothing_left(app: App) -> AsyncGenerator[None]:
+    """What begins in the block is gone shortly after it."""
+    before = asyncio.all_tasks()
+
+    def gone() -> bool:
+        return app.parts.hub.watchers == 0 and len(app.parts.connections) == 0 and asyncio.all_tasks() <= before
+
+    yield
+    await jobs.until(gone, SHORTLY_SECONDS)
+    assert generators() == []
+
+
+class TestTheEnd:
+    """A subscriber leaves."""
+
+    @pytest.mark.parametrize("ending", ENDINGS)
+    @pytest.mark.parametrize("name", DOCUMENTS)
+    async def test_nothing_stays_of_a_subscriber_that_leaves(
+        self, app: App, name: str, ending: Callable[[Stream], Awaitable[None]]
+    ) -> None:
+        """No watcher, no reader, no task and no generator."""
+        made = await jobs.make(app, provider="external")
+        async with nothing_left(app):
+            async with app.subscribe(DOCUMENTS[name], job=made.id, scene=made.scenes[0]) as stream:
+                await stream.next()
+                assert app.parts.hub.watchers == 1
+                await ending(stream)
+                await jobs.until(lambda: app.parts.hub.watchers == 0, SHORTLY_SECONDS)
+                assert generators() == []
+
+    async def test_nothing_stays_of_many_that_are_cut_off_in_mid_answer(self, app: App) -> None:
+        """While the job changes, and some of them still catch up."""
+        made = await jobs.make(app, *(jobs.scene() for _ in range(5)), provider="external")
+        for number in range(60):
+            await jobs.retitle(app, made.id, f"Past {number}")
+        chance = jobs.seeded("cut off")
+
+        async def come_and_go() -> None:
+            for _ in range(6):
+                async with app.subscribe(FEED, jobId=made.id, after=chance.choice([None, 0, 30])) as stream:
+                    for _ in range(chance.randint(0, 10)):
+                        await stream.next()
+                    stream.socket.transport.abort()
+
+        async def write() -> None:
+            number = 0
+            while not leaving.done():
+                number += 1
+                await jobs.retitle(app, made.id, f"Present {number}")
+
+        async with nothing_left(app):
+            leaving = asyncio.gather(*(come_and_go() for _ in range(5)))
+            await asyncio.gather(leaving, write())
+
+    async def test_a_neighbour_is_not_disturbed(self, app: App) -> None:
+        """The reader of a job goes on for those who stay."""
+        made = await jobs.make(app, provider="external")
+        async with app.subscribe(FEED, jobId=made.id) as stays:
+            await stays.next()
+            for number in range(5):
+                async with app.subscribe(FEED, jobId=made.id) as leaves:
+                    await leaves.next()
+                    await aborts(leaves)
+                version = await jobs.retitle(app, made.id, f"Title {number}")
+                assert (await stays.next())["jobEvents"]["version"] == version
+
+    async def test_a_watcher_that_is_cut_off_is_not_logged(self, tmp_path: Path) -> None:
+        """The operator hears of what concerns the server; clients come and go."""
+        server = ServerProcess(tmp_path, provider="scripted").start()
+        client = Client(server.url)
+        made = await jobs.make(client, *(jobs.scene() for _ in range(5)), provider="external")
+        said_before = len(server.log.read_text())
+        for number in range(40):
+            async with client.subscribe(FEED, jobId=made.id, after=0) as stream:
+                await jobs.retitle(client, made.id, f"Title {number}")
+                await stream.next()
+                stream.socket.transport.abort()
+        await client.close()
+        assert server.stop() == 0
+        said = server.log.read_text()[said_before:]
+        assert [line for line in said.splitlines() if " INFO " not in line] == []
+
+
+class TestWhileItIsIdle:
+    """A subscriber that waits."""
+
+    async def test_it_holds_no_connection_of_the_database(self, app: App) -> None:
+        """Many more wait than there are connections, and queries are answered."""
+        made = await jobs.make(app, provider="external")
+        async with AsyncExitStack() as stack:
+            for _ in range(8):
+                for document in DOCUMENTS.values():
+                    stream = await stack.enter_async_context(
+                        app.subscribe(document, job=made.id, scene=made.scenes[0])
+                    )
+                    await stream.next()
+            assert app.parts.hub.watchers == 8 * len(DOCUMENTS)
+            async with asyncio.timeout(SHORTLY_SECONDS):
+                await asyncio.gather(*(jobs.job(app, made.id, "version") for _ in range(10)))
+
+
+class TestASlowOne:
+    """A client that does not read what it asked for."""
+
+    async def test_it_costs_the_others_nothing_and_the_server_little(self, tmp_path: Path) -> None:
+        """Two who read get everything at once, while what waits for the third stays small."""
+        wide = FEED.replace("fragment J on Job {", f"fragment J on Job {{ {' '.join(f't{n}: title' for n in range(200))}")
+        async with running(tmp_path, subscriber_events=16) as app:
+            made = await jobs.make(app, provider="external")
+            async with (
+                app.subscribe(FEED, jobId=made.id) as one,
+                app.subscribe(FEED, jobId=made.id) as two,
+                app.subscribe(wide, jobId=made.id) as slow,
+            ):
+                slow.socket.transport.pause_reading()
+                committed: dict[int, float] = {1: 0.0}
+                await writes(app, made.id, committed, 100)
+                for stream in (one, two):
+                    await delays(stream, committed)
+                before = memory()
+                await writes(app, made.id, committed, 300)
+                delayed = [delay for told in await asyncio.gather(delays(one, committed), delays(two, committed)) for delay in told]
+                after = memory()
+                assert len(delayed) == 600
+                slow.socket.transport.resume_reading()

@@ -1,0 +1,165 @@
+"""Windows, pages and cursors, as the Relay cursor connection specification has them."""
+
+import base64
+import json
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models import paging
+from models.errors import ErrorCode, Invalid
+from models.paging import Page, Window
+from tests.properties import MODEST
+
+# What a row's key may hold: any text that can be stored.
+texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
+keys = st.lists(texts, max_size=4)
+
+NOTHING: list[int] = []
+
+
+def cursor_of(value: object) -> str:
+    """A cursor as somebody could forge it."""
+    return base64.urlsafe_b64encode(json.dumps(value).encode()).decode()
+
+
+def key_or_refusal(cursor: str) -> tuple[str, ...] | Invalid | None:
+    try:
+        return paging.decode("before", cursor)
+    except Invalid as refusal:
+        return refusal
+
+
+@MODEST
+@given(keys)
+def test_a_cursor_holds_its_key(key: list[str]) -> None:
+    """What was encoded is decoded, and needs no escaping in a URL."""
+    cursor = paging.encode(key)
+    assert paging.decode("after", cursor) == tuple(key)
+    assert re.fullmatch(r"[A-Za-z0-9_-]+", cursor)
+
+
+@MODEST
+@given(st.text() | st.binary().map(lambda raw: base64.urlsafe_b64encode(raw).decode()))
+def test_no_text_breaks_the_decoder(cursor: str) -> None:
+    """Whatever is given as a cursor is a key or is refused by the name of its argument."""
+    found = key_or_refusal(cursor)
+    if isinstance(found, Invalid):
+        assert (found.code, found.path) == (ErrorCode.VALIDATION_FAILED, ["before"])
+    else:
+        assert all("\0" not in part and part == part.encode().decode() for part in found or ())
+
+
+@pytest.mark.parametrize(
+    "cursor",
+    [
+        "",
+        "é",
+        "====",
+        cursor_of({"position": 1}),
+        cursor_of("position"),
+        cursor_of(["position", 1]),
+        cursor_of(["position", None]),
+        cursor_of(["a\0b"]),
+        cursor_of(["\ud800"]),
+        base64.urlsafe_b64encode(b"[" * 100_000).decode(),
+        base64.urlsafe_b64encode(b"\xff\xfe").decode(),
+    ],
+    ids=["empty", "not ascii", "padding", "object", "bare", "number", "null", "NUL", "surrogate", "deep", "not utf-8"],
+)
+def test_a_foreign_cursor_is_refused(cursor: str) -> None:
+    """A cursor that we never gave out is the caller's mistake, named by its argument."""
+    with pytest.raises(Invalid) as refused:
+        paging.decode("after", cursor)
+    assert refused.value.path == ["after"]
+
+
+def test_no_cursor_is_no_key() -> None:
+    """An argument that was left out decodes to nothing."""
+    assert paging.decode("after", None) is None
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "expected"),
+    [
+        (None, None, Window(20)),
+        (1, None, Window(1)),
+        (100, None, Window(100)),
+        (None, 1, Window(1, backward=True)),
+        (None, 100, Window(100, backward=True)),
+    ],
+)
+def test_a_window_of_a_list(first: int | None, last: int | None, expected: Window) -> None:
+    """From either end, up to a hundred, and twenty when nothing is said."""
+    assert paging.window(first=first, after=None, last=last, before=None) == expected
+
+
+def test_a_window_between_cursors() -> None:
+    """Both cursors are decoded into it; without a default the list is asked for as a whole."""
+    after, before = paging.encode(["POSITION", "1", "a"]), paging.encode(["POSITION", "5", "b"])
+    window = paging.window(first=None, after=after, last=None, before=before, default=None)
+    assert window == Window(None, after=("POSITION", "1", "a"), before=("POSITION", "5", "b"))
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "named"),
+    [
+        (0, None, "first"),
+        (101, None, "first"),
+        (-1, None, "first"),
+        (None, 0, "last"),
+        (None, 101, "last"),
+        (1, 1, "last"),
+    ],
+)
+def test_a_window_that_is_refused(first: int | None, last: int | None, named: str) -> None:
+    """The refusal names the argument that is wrong."""
+    with pytest.raises(Invalid) as refused:
+        paging.window(first=first, after=None, last=last, before=None)
+    assert refused.value.path == [named]
+
+
+def asked(numbers: list[int], window: Window) -> list[int]:
+    """What a query finds: within the cursors, in the direction of the window, one more than its limit."""
+    low = int(window.after[0]) if window.after else -1
+    high = int(window.before[0]) if window.before else len(numbers)
+    found = [number for number in numbers if low < number < high]
+    found = found[::-1] if window.backward else found
+    return found if window.limit is None else found[: window.limit + 1]
+
+
+@MODEST
+@given(st.integers(0, 30), st.integers(1, 7), st.booleans())
+def test_page_after_page_is_the_whole_list(size: int, limit: int, backward: bool) -> None:
+    """From either end, going on until there is no more shows everything once and in order."""
+    numbers, seen = list(range(size)), list[int]()
+    window = Window(limit, backward=backward)
+    while True:
+        page = paging.page(asked(numbers, window), window)
+        assert list(page.items) == sorted(page.items)
+        assert len(page.items) <= limit
+        seen = [*page.items, *seen] if backward else [*seen, *page.items]
+        if not (page.has_previous if backward else page.has_next):
+            break
+        key = (str(page.items[0 if backward else -1]),)
+        window = Window(limit, backward=True, before=key) if backward else Window(limit, after=key)
+    assert seen == numbers
+
+
+@pytest.mark.parametrize(
+    ("found", "window", "expected"),
+    [
+        ([], Window(2), Page(NOTHING, has_next=False, has_previous=False)),
+        ([1, 2], Window(2), Page([1, 2], has_next=False, has_previous=False)),
+        ([1, 2, 3], Window(2), Page([1, 2], has_next=True, has_previous=False)),
+        ([2, 3], Window(2, after=("1",)), Page([2, 3], has_next=False, has_previous=True)),
+        ([3, 2, 1], Window(2, backward=True), Page([2, 3], has_next=False, has_previous=True)),
+        ([3, 2], Window(2, backward=True, before=("4",)), Page([2, 3], has_next=True, has_previous=False)),
+        ([1, 2, 3], Window(None), Page([1, 2, 3], has_next=False, has_previous=False)),
+    ],
+)
+def test_examples_of_pages(found: list[int], window: Window, expected: Page[int]) -> None:
+    """A page is cut to its limit, turned into the list's order, and knows what lies on either side."""
+    assert paging.page(found, window) == expected
