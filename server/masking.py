@@ -12,6 +12,7 @@ from typing import Any
 import strawberry
 from graphql import (
     ASTValidationRule,
+    Executor,
     GraphQLError,
     GraphQLSyntaxError,
     Node,
@@ -21,6 +22,7 @@ from graphql import (
 )
 from strawberry.extensions import SchemaExtension, ValidationCache
 from strawberry.schema.config import StrawberryConfig
+from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 from strawberry.types import ExecutionContext
 
 from models.errors import ErrorCode, Refusal, Refused, Unavailable
@@ -54,6 +56,7 @@ class MaskedSchema(strawberry.Schema):
             types=types,
             config=config,
             extensions=[*extensions, Parsing, lambda: Validation(all_rules)],
+            execution_context_class=Execution,
         )
 
     def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
@@ -62,6 +65,15 @@ class MaskedSchema(strawberry.Schema):
         for error in errors:
             if "code" not in (error.extensions or {}):
                 _present(error, reported)
+
+
+class Execution(StrawberryGraphQLCoreExecutionContext):
+    """graphql-core remembers for an operation which subfields it collected, by the identity of lists that it makes anew
+    for each event of a subscription: 3 KB an event that would stay as long as the stream lives."""
+
+    def build_per_event_executor(self, payload: Any) -> Executor[Any]:
+        self._relevant_sub_fields = {}
+        return super().build_per_event_executor(payload)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]  # its base is of an open generic
 
 
 class Parsing(SchemaExtension):

@@ -32,9 +32,13 @@ class Probe:
         self.revoke = asyncio.Event()
         self._change = asyncio.Event()
 
-    async def until(self, *, live: int | None = None, written: int | None = None) -> None:
+    async def until(self, *, live: int | None = None, written: int | None = None, contexts: int | None = None) -> None:
         async with asyncio.timeout(PATIENCE_SECONDS):
-            while (live is not None and self.live != live) or (written is not None and len(self.written) != written):
+            while (
+                live not in (None, self.live)
+                or written not in (None, len(self.written))
+                or contexts not in (None, self.contexts)
+            ):
                 await self._change.wait()
 
     @contextmanager
@@ -46,6 +50,10 @@ class Probe:
         finally:
             self.live -= 1
             self._changed()
+
+    def count_context(self) -> None:
+        self.contexts += 1
+        self._changed()
 
     def write(self, value: str) -> None:
         self.written.append(value)
@@ -209,7 +217,7 @@ class Sample:
         return app
 
     async def context(self, connection: HTTPConnection) -> Context:
-        self.probe.contexts += 1
+        self.probe.count_context()
         match connection.headers.get("x-caller"):
             case "nobody":
                 raise CloseConnection(CloseCode.UNAUTHORIZED, "Who are you?")

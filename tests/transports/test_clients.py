@@ -56,7 +56,7 @@ async def drop_streams(served: Served, sample: Sample, how: How) -> None:
     ("file", "tests"),
     [
         ("audits.test.js", 61),
-        ("graphql-ws.test.js", 7),
+        ("graphql-ws.test.js", 8),
         ("graphql-sse.test.js", 6),
         ("apollo.test.js", 6),
         ("urql.test.js", 7),

@@ -185,15 +185,33 @@ def deaf_socket(served: Served) -> socket.socket:
 @pytest.fixture
 def stalled(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
     """Set when uvicorn can write no more to a socket."""
-    event = asyncio.Event()
-    pause = WebSocketProtocol.pause_writing
+    return told_of(monkeypatch, "pause_writing")
 
-    def pause_writing(protocol: WebSocketProtocol) -> None:
-        pause(protocol)
+
+@pytest.fixture
+def lost(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
+    """Set when the connection under a socket is gone."""
+    return told_of(monkeypatch, "connection_lost")
+
+
+def told_of(monkeypatch: pytest.MonkeyPatch, callback: str) -> asyncio.Event:
+    event = asyncio.Event()
+    original = getattr(WebSocketProtocol, callback)
+
+    def watched(protocol: WebSocketProtocol, *arguments: object) -> None:
+        original(protocol, *arguments)
         event.set()
 
-    monkeypatch.setattr(WebSocketProtocol, "pause_writing", pause_writing)
+    monkeypatch.setattr(WebSocketProtocol, callback, watched)
     return event
+
+
+def in_brief(_: object) -> float:
+    return 0.2
+
+
+def ignored(_: object, __: float) -> None:
+    """What uvicorn would wait."""
 
 
 class TestLostPeers:
@@ -257,6 +275,25 @@ class TestLostPeers:
                 await served.server.shutdown()
         assert sample.probe.live == 0
         assert complaints(log) == []
+
+    async def test_a_peer_that_does_not_take_its_leave_is_dropped(
+        self, start: Start, lost: asyncio.Event, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """With what it left unread, though too little for a stall."""
+        monkeypatch.setattr(WebSocketProtocol, "close_timeout", property(in_brief, ignored), raising=False)
+        sample = Sample()
+        served = await start(sample)
+        async with dial(served, sock=deaf_socket(served), max_queue=1, close_timeout=0) as deaf:
+            deaf.socket.transport.pause_reading()
+            for number in range(3):
+                await deaf.subscribe(
+                    "query($n: String!) { hello(name: $n) }", str(number), variables={"n": "x" * 40_000}
+                )
+            await sample.probe.until(contexts=3)
+            await deaf.socket.send("nonsense")
+            await idle(served)
+            async with asyncio.timeout(2):
+                await lost.wait()
 
     async def test_a_dead_peer_is_noticed(self, start: Start, log: pytest.LogCaptureFixture) -> None:
         """It answers no ping, though its connection is open."""

@@ -1,5 +1,7 @@
 """One line for a request, none for a client's mistake, and never a query string."""
 
+import logging
+
 import httpx
 import pytest
 
@@ -13,11 +15,17 @@ OURS = ("uvicorn", "server", "strawberry", "asyncio", "root")
 @pytest.fixture(autouse=True)
 def hidden() -> None:
     hide_query_strings()
-    hide_query_strings()
 
 
 def lines(log: pytest.LogCaptureFixture) -> list[str]:
     return [record.getMessage() for record in log.records if record.name.startswith(OURS)]
+
+
+def test_hiding_twice_is_hiding_once() -> None:
+    """An application may be started more than once in a process."""
+    before = [*logging.getLogger("uvicorn.access").filters]
+    hide_query_strings()
+    assert logging.getLogger("uvicorn.access").filters == before
 
 
 async def test_a_plain_request_logs_one_line(http: httpx.AsyncClient, log: pytest.LogCaptureFixture) -> None:

@@ -33,8 +33,22 @@ class Thing:
         raise info.context
 
 
+@strawberry.interface
+class Animal:
+    name: str
+
+
+@strawberry.type
+class Unregistered(Animal):
+    """Nothing in the schema leads to it."""
+
+
 @strawberry.type
 class Query:
+    @strawberry.field
+    def returns_unregistered(self) -> Animal | None:
+        return Unregistered(name=SECRET)
+
     @strawberry.field
     def things(self) -> list[Thing]:
         return [Thing(), Thing(), Thing()]
@@ -93,10 +107,12 @@ async def only_error(query: str, variables: dict[str, object] | None = None) -> 
     return error
 
 
-@pytest.mark.parametrize("field", ["raises", "raisesGraphql", "returnsNothing", "returnsNonsense", "returnsNoEnum"])
+@pytest.mark.parametrize(
+    "field", ["raises", "raisesGraphql", "returnsNothing", "returnsNonsense", "returnsNoEnum", "returnsUnregistered"]
+)
 async def test_what_nobody_expected_is_masked(field: str, caplog: pytest.LogCaptureFixture) -> None:
     """Logged once with its traceback; the client is given the id to ask for it by."""
-    error = await only_error(f"{{ {field} }}")
+    error = await only_error(f"{{ {field} {'{ name }' if field == 'returnsUnregistered' else ''} }}")
     (record,) = caplog.records
     assert error.formatted == {
         "message": "Internal error",

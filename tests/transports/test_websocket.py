@@ -210,7 +210,7 @@ class TestSubscribe:
             await peer.complete("a")
             await sample.probe.until(live=1)
             await peer.subscribe("{ hello }", "d")
-            assert (await peer.hear())["id"] == "d"
+            assert await peer.hear() == {"id": "d", "type": "next", "payload": {"data": {"hello": "Hello world"}}}
 
     async def test_fifty_are_not_too_many(self, served: Served, sample: Sample) -> None:
         """The fifty-first is."""
@@ -440,10 +440,25 @@ class TestInvalidMessage:
 
     @pytest.mark.parametrize("size", [300_000, 3_000_000])
     async def test_a_message_over_the_limit_closes_with_1009(self, served: Served, size: int) -> None:
-        """RFC 6455's own code for it; the close frame is read although more was still being sent."""
-        async with dial(served) as peer:
+        """RFC 6455's own code for it, at once."""
+        async with dial(served) as peer, asyncio.timeout(1):
             await peer.say("ping", payload={"x": "x" * size})
             assert (await peer.closing())[0] == CloseCode.MESSAGE_TOO_BIG
+
+    async def test_a_message_over_the_limit_need_not_arrive(self, served: Served) -> None:
+        """Its announced length is enough: nothing is kept for it."""
+        announcement = bytes([0x81, 0xFF]) + (1_000_000).to_bytes(8) + bytes(4)
+        async with dial(served) as peer, asyncio.timeout(1):
+            peer.socket.transport.write(announcement)
+            assert (await peer.closing())[0] == CloseCode.MESSAGE_TOO_BIG
+
+    async def test_a_message_over_the_limit_is_refused_under_any_server(self, start: Start) -> None:
+        """By the protocol itself, where the server below it would take more."""
+        served = await start(Sample(limits=TransportLimits(message_bytes=100)))
+        served.server.config.ws_max_size = 1_000_000
+        async with dial(served) as peer:
+            await peer.say("ping", payload={"x": "x" * 200})
+            assert await peer.closing() == (CloseCode.MESSAGE_TOO_BIG, "Message too big")
 
     async def test_a_message_up_to_the_limit_is_taken(self, served: Served) -> None:
         """256 KiB of it."""

@@ -76,3 +76,15 @@ for (const how of DROPS) {
     await client.dispose();
   });
 }
+
+test('hears why it was closed, even while it was still sending', async () => {
+  for (let i = 0; i < 8; i += 1) {
+    const code = await new Promise((resolve) => {
+      const socket = new WebSocket(ws, 'graphql-transport-ws', { perMessageDeflate: false });
+      socket.on('open', () => socket.send('x'.repeat(3_000_000)));
+      socket.on('close', resolve);
+      socket.on('error', () => {});
+    });
+    assert.equal(code, 1009);
+  }
+});
