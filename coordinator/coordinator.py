@@ -6,6 +6,7 @@ tried again, and neither blocks a mutation nor loses what it acknowledged.
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from datetime import timedelta
@@ -21,6 +22,7 @@ from coordinator.retention import Retention
 from coordinator.scenes import Scenes
 from models.change import Ticket
 from models.database import Connection
+from models.errors import Unavailable
 from models.store import Committed, now
 
 log = logging.getLogger(__name__)
@@ -28,6 +30,7 @@ log = logging.getLogger(__name__)
 RECONCILE_SECONDS = 60.0
 HOUSEKEEPING_SECONDS = 3600.0
 RESTART_SECONDS = 1.0
+LONGEST_PAUSE_SECONDS = 60.0
 FRAMES_KEPT = timedelta(minutes=10)
 
 
@@ -124,16 +127,24 @@ class Coordinator:
             await idempotency.forget_old(self.store)
             await retention.prune(self.store, self._retention)
             await self.media.sweep_frames(now() - FRAMES_KEPT)
+            await self._queue.tidy()
             await asyncio.sleep(HOUSEKEEPING_SECONDS)
 
     async def _forever(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
-        """Nothing that goes wrong in the background ends the background."""
+        """Nothing that goes wrong in the background ends the background. What is broken is left alone for longer."""
+        pause = RESTART_SECONDS
         while True:
+            began = time.monotonic()
             try:
                 await work()
+            except Unavailable as away:
+                log.warning("%s waits: %s", name, away, extra={"action": f"{name}.away"})
+                pause = RESTART_SECONDS
             except Exception:
                 log.exception("%s failed and starts again", name, extra={"action": f"{name}.restart"})
-            await asyncio.sleep(RESTART_SECONDS)
+                lasted = time.monotonic() - began
+                pause = RESTART_SECONDS if lasted > LONGEST_PAUSE_SECONDS else min(2 * pause, LONGEST_PAUSE_SECONDS)
+            await asyncio.sleep(pause)
 
     def _spawn(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)

@@ -9,6 +9,7 @@ from datetime import timedelta
 
 from models import queries
 from models.access import Viewer
+from models.errors import Unavailable
 from models.store import Store, now
 
 log = logging.getLogger(__name__)
@@ -16,6 +17,7 @@ log = logging.getLogger(__name__)
 OWNERS_REMEMBERED = 50_000
 # Clocks of several machines differ, and a change is dated before it is committed.
 OVERLAP = timedelta(seconds=10)
+AGAIN_SECONDS = 0.5
 
 
 # By job id, whether something changed that the job's version does not count.
@@ -86,9 +88,10 @@ class Dashboards:
         """Hear of every job that changed since this was last asked: messages may have been lost."""
         if not self._by_owner:
             return
-        since, self._compared_at = self._compared_at - OVERLAP, now()
+        compared_at = now()
         async with self._store.read() as connection:
-            changed = await queries.changed_since(connection, since)
+            changed = await queries.changed_since(connection, self._compared_at - OVERLAP)
+        self._compared_at = compared_at
         for job_id in changed:
             self.hear(job_id, ticked=False)
 
@@ -105,10 +108,11 @@ class Dashboards:
             changed, self._changed = self._changed, {}
             try:
                 await self._learn_owners(changed)
-            except Exception:
-                log.warning("owners not read", exc_info=True, extra={"action": "dashboards.owners"})
+            except Exception as error:
+                if not isinstance(error, Unavailable):
+                    log.exception("owners not read", extra={"action": "dashboards.owners"})
                 self._changed = changed | self._changed
-                await asyncio.sleep(1.0)
+                await asyncio.sleep(AGAIN_SECONDS)
                 self._woken.set()
                 continue
             for job_id, ticked in changed.items():

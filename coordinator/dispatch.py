@@ -6,6 +6,7 @@ whatever a queue lost. So every verb here may be repeated without harm.
 
 import asyncio
 import json
+import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import NamedTuple, Protocol
@@ -16,6 +17,9 @@ from pgqueuer.models import Job
 
 from models.change import Ticket
 from models.database import Connection
+from models.errors import Unavailable
+
+log = logging.getLogger(__name__)
 
 # A worker that was not heard of for this long is gone, and what it rendered is taken over.
 LEASE_SECONDS = 30.0
@@ -61,6 +65,10 @@ class Queue(Protocol):
         """Call the handler for every ticket, as many at once as configured, until cancelled."""
         ...
 
+    async def tidy(self) -> None:
+        """Forget what is kept of tickets that were done long ago."""
+        ...
+
 
 async def run(queuer: PgQueuer, concurrency: Concurrency, handler: Handler, *, lease_seconds: float) -> None:
     """Run a handler on any PgQueuer: one entrypoint for each provider, so that each can have a limit of its own."""
@@ -73,7 +81,10 @@ async def run(queuer: PgQueuer, concurrency: Concurrency, handler: Handler, *, l
         except asyncio.CancelledError as stopping:
             # A CancelledError that escapes is taken as "canceled" and deletes the ticket.
             raise RetryRequested(reason="shutting down") from stopping
+        except Unavailable as away:
+            raise RetryRequested(timedelta(seconds=BROKEN_SECONDS)) from away
         except Exception as failure:
+            log.exception("a ticket failed and is seen again", extra={"action": "dispatch.failed"})
             raise RetryRequested(timedelta(seconds=BROKEN_SECONDS)) from failure
 
     for provider, limit in concurrency.of_provider.items():

@@ -15,6 +15,8 @@ from coordinator.dispatch import LEASE_SECONDS, Concurrency, Handler
 from models.change import Ticket
 from models.database import Connection
 
+UNKNOWN = "unknown"
+
 
 @dataclass
 class _Queries(InMemoryQueries):
@@ -41,7 +43,8 @@ class EmbeddedQueue:
     joins_transactions = False
 
     def __init__(self, concurrency: Concurrency) -> None:
-        self._concurrency = concurrency
+        # What was made for a provider that is no longer here must be told so, or it would wait for ever.
+        self._concurrency = concurrency._replace(of_provider={**concurrency.of_provider, UNKNOWN: 0})
         self._queries = _Queries(InMemoryDriver(), concurrency=concurrency.here)
         self._ids: dict[str, JobId] = {}
 
@@ -49,7 +52,7 @@ class EmbeddedQueue:
         """Accept tickets; one that is waiting or running stays as it is."""
         for ticket in tickets:
             (accepted,) = await self._queries.enqueue(
-                dispatch.entrypoint(ticket.provider),
+                dispatch.entrypoint(ticket.provider if ticket.provider in self._concurrency.of_provider else UNKNOWN),
                 dispatch.pack(ticket),
                 ticket.priority,
                 timedelta(seconds=ticket.delay_seconds),
@@ -74,3 +77,6 @@ class EmbeddedQueue:
 
         queuer = PgQueuer(self._queries.driver, queries=self._queries)
         await dispatch.run(queuer, self._concurrency, handle, lease_seconds=LEASE_SECONDS)
+
+    async def tidy(self) -> None:
+        """Nothing is kept."""

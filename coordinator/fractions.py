@@ -11,6 +11,10 @@ class Fenced(Exception):
     """The render no longer owns its scene: it was regenerated, canceled, deleted, reported on or taken over."""
 
 
+class TakenOver(Fenced):
+    """Another worker goes on with the same take: what the provider makes for it is still wanted."""
+
+
 async def advance(
     connection: Connection,
     scene_id: str,

@@ -16,6 +16,7 @@ from coordinator.dashboards import Dashboards
 from models import queries
 from models.access import SYSTEM
 from models.change import Tick
+from models.errors import Unavailable
 from models.progress import Reading
 from models.queries import RunningScene
 from models.rows import EventRow
@@ -27,7 +28,9 @@ log = logging.getLogger(__name__)
 EVENTS_A_READ = 500
 TICK_SECONDS = 0.1
 # Every transport may lose hints: this often the versions of all watched jobs are compared with what was read.
-RESYNC_SECONDS = 5.0
+RESYNC_SECONDS = 4.0
+# What failed because the database was away is tried again this soon.
+AGAIN_SECONDS = 0.5
 
 
 class News(NamedTuple):
@@ -113,8 +116,15 @@ class Hub:
             try:
                 await self.resync()
                 await self.dashboards.resync()
+            except Unavailable:
+                await self._again()
             except Exception:
-                log.warning("resync failed", exc_info=True, extra={"action": "hub.resync"})
+                log.exception("resync failed", extra={"action": "hub.resync"})
+                await self._again()
+
+    async def _again(self) -> None:
+        await asyncio.sleep(AGAIN_SECONDS)
+        self._out_of_step.set()
 
     async def resync(self) -> None:
         """Wake the readers of all watched jobs that have moved on unheard."""
@@ -162,11 +172,16 @@ class _Reader:
                 if not self.ready.is_set():
                     await self._find_position()
                 await self._next()
+            except Unavailable:
+                await self._again()
             except Exception:
-                log.warning("reading %s failed", self._job_id, exc_info=True, extra={"action": "hub.reader"})
-                await asyncio.sleep(1.0)
-                self._hinted.set()
-                self._woken.set()
+                log.exception("reading %s failed", self._job_id, extra={"action": "hub.reader"})
+                await self._again()
+
+    async def _again(self) -> None:
+        await asyncio.sleep(AGAIN_SECONDS)
+        self._hinted.set()
+        self._woken.set()
 
     async def _find_position(self) -> None:
         async with self._store.read() as connection:

@@ -90,6 +90,6 @@ class Idempotency:
 
 async def forget_old(store: Store) -> int:
     """Delete the keys that are older than a day; how many."""
-    async with store.write() as connection:
+    async with store.tidy() as connection:
         old = sa.delete(IDEMPOTENCY_KEY).where(IDEMPOTENCY_KEY.c.created_at < now() - KEPT)
         return (await connection.execute(old)).rowcount

@@ -15,8 +15,8 @@ import asyncpg  # pyright: ignore[reportMissingTypeStubs] # it has none; what is
 log = logging.getLogger(__name__)
 
 RETRY_SECONDS = 0.5
-PROBE_SECONDS = 3.0
-ANSWER_SECONDS = 2.0
+PROBE_SECONDS = 2.0
+ANSWER_SECONDS = 1.5
 
 Callback = Callable[[str], None]
 # What a lost or refused connection looks like.
@@ -64,17 +64,20 @@ class Listener:
             await asyncio.wait([self._task])
             self._task = None
 
-    async def listen(self, channel: str, callback: Callback) -> None:
-        """Call back with each payload of the channel from now on."""
+    async def listen(self, channel: str, callback: Callback) -> Callable[[], None]:
+        """Call back with each payload of the channel from now on; the answer stops that."""
         known = channel in self._callbacks
-        self._callbacks.setdefault(channel, []).append(callback)
+        callbacks = self._callbacks.setdefault(channel, [])
+        callbacks.append(callback)
         if not known and self._connection is not None:
             async with self._using:
                 await self._connection.add_listener(channel, self._heard)
+        return lambda: callbacks.remove(callback)
 
-    def when_up(self, callback: Callable[[], None]) -> None:
-        """Call back each time the connection was made, the first time included."""
+    def when_up(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call back each time the connection was made, the first time included; the answer stops that."""
         self._when_up.append(callback)
+        return lambda: self._when_up.remove(callback)
 
     async def notify(self, channel: str, payload: str) -> None:
         """Send a payload. Raises ConnectionError when there is no connection, or what asyncpg raises."""
@@ -92,18 +95,24 @@ class Listener:
                 await self._attend(connection)
             except LOST as error:
                 if not complained:
-                    log.warning("listener is down: %s", error, extra={"action": "listener.down"})
+                    log.warning("listener is down: %s", error or type(error), extra={"action": "listener.down"})
                 complained = True
+            except Exception:
+                log.exception("listener is down", extra={"action": "listener.defect"})
             await asyncio.sleep(RETRY_SECONDS)
 
     async def _attend(self, connection: RawConnection) -> None:
         lost = asyncio.Event()
         connection.add_termination_listener(lambda _connection: lost.set())
         try:
-            for channel in self._callbacks:
-                await connection.add_listener(channel, self._heard)
+            heard: set[str] = set()
+            while unheard := self._callbacks.keys() - heard:
+                for channel in unheard:
+                    await connection.add_listener(channel, self._heard)
+                heard |= unheard
             self._connection = connection
-            for callback in self._when_up:
+            log.info("listener is up", extra={"action": "listener.up"})
+            for callback in tuple(self._when_up):
                 callback()
             while not lost.is_set():
                 with suppress(TimeoutError):

@@ -1,7 +1,8 @@
 """The bus of many processes: one NOTIFY per process and moment, holding many hints.
 
 Never inside the transaction of a change: NOTIFY there takes a lock that serialises all commits. A process that dies
-between commit and NOTIFY, or a connection that breaks, loses hints; so listeners compare versions from time to time.
+between commit and NOTIFY, or a listener's connection that breaks, loses hints; so listeners compare versions from time
+to time.
 """
 
 import asyncio
@@ -9,8 +10,8 @@ import json
 import logging
 import time
 import uuid
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable
+from itertools import starmap
 
 from coordinator.bus import Hint, Listener, LocalBus, Message, Resync
 from coordinator.listener import LOST
@@ -23,8 +24,10 @@ CHANNEL = "scenewire"
 GATHER_SECONDS = 0.02
 # A scene's fractions cross processes this often at most.
 TICK_SECONDS = 0.5
-# Postgres takes 7,999 bytes of payload; a hint has about 45, a tick about 80.
-MESSAGES_A_NOTIFY = 80
+# What cannot be sent is tried again this soon.
+AGAIN_SECONDS = 0.5
+# Postgres takes 7,999; a hint has about 45, a tick about 75.
+PAYLOAD_BYTES = 7_900
 
 
 class PostgresBus:
@@ -43,7 +46,7 @@ class PostgresBus:
     async def start(self) -> None:
         """Hear the others, and be heard."""
         await self._connection.listen(CHANNEL, self._heard)
-        self._connection.when_up(lambda: self._here.publish(Resync()))
+        self._connection.when_up(self._up)
         self._task = asyncio.create_task(self._flush(), name="bus")
 
     async def stop(self) -> None:
@@ -65,6 +68,10 @@ class PostgresBus:
                 return
         self._woken.set()
 
+    def _up(self) -> None:
+        self._here.publish(Resync())
+        self._woken.set()
+
     def listen(self, listener: Listener) -> Callable[[], None]:
         """Call `listener` with every message from now on; the answer stops that."""
         return self._here.listen(listener)
@@ -75,37 +82,54 @@ class PostgresBus:
             await asyncio.sleep(GATHER_SECONDS)
             self._woken.clear()
             await self._send()
-            if self._ticks:
-                asyncio.get_running_loop().call_later(TICK_SECONDS, self._woken.set)
+            if self._ticks or self._hints:
+                asyncio.get_running_loop().call_later(AGAIN_SECONDS, self._woken.set)
 
     async def _send(self) -> None:
-        hints, self._hints = list(self._hints.items()), {}
-        ticks = self._due_ticks()
-        for first in range(0, max(len(hints), len(ticks)), MESSAGES_A_NOTIFY):
-            span = slice(first, first + MESSAGES_A_NOTIFY)
-            payload = json.dumps([self._name, hints[span], ticks[span]], separators=(",", ":"))
-            try:
+        """Send what is due. Hints that do not get through are kept; ticks are overtaken by the next."""
+        hints, self._hints = self._hints, {}
+        messages = [*starmap(Hint, hints.items()), *self._due_ticks()]
+        try:
+            for payload in pack(self._name, messages):
                 await self._connection.notify(CHANNEL, payload)
-            except LOST as error:
-                log.info("hints lost: %s", error, extra={"action": "bus.lost"})
-                return
+        except BaseException as error:
+            self._keep(hints)
+            if not isinstance(error, LOST):
+                raise
+            log.debug("hints not sent: %s", error, extra={"action": "bus.kept"})
 
-    def _due_ticks(self) -> list[tuple[str, str]]:
+    def _keep(self, hints: dict[str, int]) -> None:
+        for job_id, version in hints.items():
+            self._hints[job_id] = max(version, self._hints.get(job_id, 0))
+
+    def _due_ticks(self) -> list[Tick]:
         now = time.monotonic()
         due = [scene for scene in self._ticks if now - self._ticked_at.get(scene, 0.0) >= TICK_SECONDS]
         self._ticked_at = {scene: at for scene, at in self._ticked_at.items() if now - at < TICK_SECONDS}
         self._ticked_at |= dict.fromkeys(due, now)
-        return [(self._ticks.pop(scene), scene) for scene in due]
+        return [Tick(self._ticks.pop(scene), scene) for scene in due]
 
     def _heard(self, payload: str) -> None:
-        sender, hints, ticks = self._parse(payload)
-        if sender == self._name:
-            return
-        for job_id, version in hints:
-            self._here.publish(Hint(job_id, version))
-        for job_id, scene_id in ticks:
-            self._here.publish(Tick(job_id, scene_id))
+        sender, messages = unpack(payload)
+        if sender != self._name:
+            for message in messages:
+                self._here.publish(message)
 
-    def _parse(self, payload: str) -> tuple[str, list[tuple[str, int]], list[tuple[str, str]]]:
-        parts: list[Any] = json.loads(payload)
-        return str(parts[0]), [(str(j), int(v)) for j, v in parts[1]], [(str(j), str(s)) for j, s in parts[2]]
+
+def pack(sender: str, messages: Iterable[Hint | Tick]) -> list[str]:
+    """As few payloads as will hold the messages, each with its sender and short enough for a NOTIFY."""
+    payloads: list[str] = []
+    parts = head = json.dumps(sender)
+    for message in messages:
+        part = json.dumps(message, separators=(",", ":"))
+        if len(parts) + len(part) + len("[,]") > PAYLOAD_BYTES:
+            payloads.append(f"[{parts}]")
+            parts = head
+        parts = f"{parts},{part}"
+    return payloads if parts == head else [*payloads, f"[{parts}]"]
+
+
+def unpack(payload: str) -> tuple[str, list[Hint | Tick]]:
+    """Sender and messages of a payload: a hint ends with a version, a tick with a scene."""
+    sender, *parts = json.loads(payload)
+    return sender, [Hint(job, what) if isinstance(what, int) else Tick(job, what) for job, what in parts]

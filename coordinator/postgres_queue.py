@@ -4,15 +4,16 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import asyncpg  # pyright: ignore[reportMissingTypeStubs] # it has none
 from pgqueuer import PgQueuer, Queries
 from pgqueuer.adapters.drivers.asyncpg import AsyncpgDriver, AsyncpgPoolDriver
-from pgqueuer.models import Job
+from pgqueuer.domain.settings import db_settings
+from pgqueuer.models import Job, TracebackRecord
 from pgqueuer.ports.driver import NotifyCallback
 from pgqueuer.ports.repository import EntrypointExecutionParameter
-from pgqueuer.types import QueueEntrypoint, QueueManagerId
+from pgqueuer.types import JOB_STATUS, QueueEntrypoint, QueueManagerId
 
 from coordinator import dispatch
 from coordinator.dispatch import Concurrency, Handler
@@ -25,6 +26,7 @@ log = logging.getLogger(__name__)
 CONNECTIONS = 2
 AWAY_SECONDS = 0.5
 LOG_KEPT = timedelta(days=1)
+NAMES = db_settings()
 
 # What PgQueuer itself sends when the table changed: said after each reconnect, it makes a worker look at once.
 _LOOK = (
@@ -33,6 +35,7 @@ _LOOK = (
 )
 
 T = TypeVar("T")
+Done = tuple[Job, JOB_STATUS, TracebackRecord | None]
 
 
 class _Driver(AsyncpgPoolDriver):
@@ -41,24 +44,33 @@ class _Driver(AsyncpgPoolDriver):
     def __init__(self, pool: asyncpg.Pool, listener: Listener) -> None:
         super().__init__(pool)
         self._listener = listener
+        self._unlisten: list[Callable[[], None]] = []
 
     async def add_listener(self, channel: str, callback: NotifyCallback) -> None:
-        await self._listener.listen(channel, callback)
-        self._listener.when_up(lambda: callback(_LOOK % channel))
+        self._unlisten += [
+            self._listener.when_up(lambda: callback(_LOOK % channel)),
+            await self._listener.listen(channel, callback),
+        ]
 
-    async def remove_listener(self, channel: str, callback: NotifyCallback) -> None:
-        """The listener outlives the queue; a callback that nobody waits for does nothing."""
+    def stop(self) -> None:
+        """Hear nothing any more."""
+        for unlisten in self._unlisten:
+            unlisten()
 
 
 class _Queries(Queries):
-    """Caps what runs at once to any number, one included; and a Postgres that is away is an empty queue.
+    """Caps what runs at once to any number, one included; a Postgres that is away is an empty queue; and what became of
+    a ticket is said by the worker that holds it alone.
 
-    An error here would end PgQueuer's loop, which waits for all running renders before it could start anew.
+    An error in here would end PgQueuer's loop, which waits for all running renders before it could start anew; or it
+    would make PgQueuer take a ticket for done that has to be seen again.
     """
 
     def __init__(self, driver: _Driver, concurrency: int) -> None:
         super().__init__(driver)
         self._concurrency = concurrency
+        self._away = False
+        self.stopping = False
 
     async def dequeue(
         self,
@@ -68,19 +80,57 @@ class _Queries(Queries):
         global_concurrency_limit: int | None,
         heartbeat_timeout: timedelta,
     ) -> list[Job]:
-        return await _or(
+        return await self._or(
             [],
             super().dequeue(batch_size, entrypoints, queue_manager_id, self._concurrency, heartbeat_timeout),
         )
 
     async def eligible_queued_work(self, entrypoints: list[QueueEntrypoint]) -> int:
-        return await _or(0, super().eligible_queued_work(entrypoints))
+        return await self._or(0, super().eligible_queued_work(entrypoints))
 
     async def queued_work(self, entrypoints: list[QueueEntrypoint]) -> int:
-        return await _or(0, super().queued_work(entrypoints))
+        return await self._or(0, super().queued_work(entrypoints))
 
     async def next_deferred_eta(self, entrypoints: list[QueueEntrypoint]) -> timedelta | None:
-        return await _or(timedelta(seconds=AWAY_SECONDS), super().next_deferred_eta(entrypoints))
+        return await self._or(timedelta(seconds=AWAY_SECONDS), super().next_deferred_eta(entrypoints))
+
+    async def retry_job(self, job: Job, delay: timedelta, traceback_record: TracebackRecord | None) -> None:
+        while True:
+            try:
+                if await self._ours([job]):
+                    await super().retry_job(job, delay, traceback_record)
+                return
+            except LOST:
+                if self.stopping:
+                    raise
+                await asyncio.sleep(AWAY_SECONDS)
+
+    async def log_jobs(self, job_status: list[Done]) -> None:
+        ours = await self._ours([job for job, _, _ in job_status])
+        if ours:
+            await super().log_jobs([done for done in job_status if done[0].id in ours])
+
+    async def _ours(self, jobs: list[Job]) -> set[int]:
+        """Those that nobody took over: PgQueuer asks for the ticket alone, and would drop the new owner's."""
+        holders = await self.driver.fetch(
+            f"SELECT id, queue_manager_id FROM {NAMES.queue_table} WHERE id = ANY($1)",  # noqa: S608
+            [job.id for job in jobs],
+        )
+        held = {(row["id"], row["queue_manager_id"]) for row in holders}
+        return {job.id for job in jobs if (job.id, job.queue_manager_id) in held}
+
+    async def _or(self, default: T, work: Awaitable[T]) -> T:
+        try:
+            answer = await work
+        except LOST as error:
+            if not self._away:
+                log.warning("the queue is away: %s", error or type(error), extra={"action": "queue.away"})
+            self._away = True
+            return default
+        if self._away:
+            log.info("the queue is back", extra={"action": "queue.back"})
+        self._away = False
+        return answer
 
 
 class PostgresQueue:
@@ -99,74 +149,89 @@ class PostgresQueue:
         if not tickets:
             return
         if connection is None:
-            async with self._database.writer.begin() as own:
+            async with self._database.connect(self._database.writer) as own, own.begin():
                 await own.exec_driver_sql("SELECT 1")
                 await self.enqueue(tickets, own)
             return
-        await (await _queries_on(connection)).enqueue(
-            [dispatch.entrypoint(ticket.provider) for ticket in tickets],
-            [dispatch.pack(ticket) for ticket in tickets],
-            [ticket.priority for ticket in tickets],
-            [timedelta(seconds=ticket.delay_seconds) for ticket in tickets],
-            [ticket.key for ticket in tickets],
-            on_conflict="skip",
-        )
+        if not (await _raw(connection)).is_in_transaction():
+            # SQLAlchemy begins lazily, with the first statement.
+            raise RuntimeError("a ticket would escape the transaction: nothing was executed in it yet")
+        try:
+            await (await _queries_on(connection)).enqueue(
+                [dispatch.entrypoint(ticket.provider) for ticket in tickets],
+                [dispatch.pack(ticket) for ticket in tickets],
+                [ticket.priority for ticket in tickets],
+                [timedelta(seconds=ticket.delay_seconds) for ticket in tickets],
+                [ticket.key for ticket in tickets],
+                on_conflict="skip",
+            )
+        except LOST as error:
+            # SQLAlchemy knows nothing of it, and would wait for the answer to a ROLLBACK.
+            await connection.invalidate(error)
+            raise
 
     async def cancel(self, keys: Sequence[str]) -> None:
         """Forget waiting tickets; a running one is aborted by its handler, not here."""
-        async with self._database.writer.begin() as connection:
-            queries = await _queries_on(connection)
-            table = queries.qbe.settings.queue_table
-            await queries.driver.execute(
-                f"DELETE FROM {table} WHERE dedupe_key = ANY($1) AND status = 'queued'",  # noqa: S608 # its own name
-                list(keys),
+        async with self._database.connect(self._database.writer) as connection, connection.begin():
+            await connection.exec_driver_sql(
+                f"DELETE FROM {NAMES.queue_table} WHERE dedupe_key = ANY($1) AND status = 'queued'",  # noqa: S608
+                (list(keys),),
             )
 
     async def run(self, handler: Handler) -> None:
         """Call the handler for every ticket, as many at once as configured, until cancelled."""
         create_pool = cast("Callable[..., asyncpg.Pool]", asyncpg.create_pool)  # pyright: ignore[reportUnknownMemberType]
-        pool = create_pool(**self._database.connect_arguments, min_size=0, max_size=CONNECTIONS)
+        pool = create_pool(**self._database.connect_arguments("queue"), min_size=0, max_size=CONNECTIONS)
         async with pool:
             driver = _Driver(pool, self._listener)
-            queuer = PgQueuer(driver, queries=_Queries(driver, self._concurrency.here))
-            await dispatch.run(queuer, self._concurrency, handler, lease_seconds=self._lease_seconds)
+            queries = _Queries(driver, self._concurrency.here)
+            work = dispatch.run(
+                PgQueuer(driver, queries=queries), self._concurrency, handler, lease_seconds=self._lease_seconds
+            )
+            running = asyncio.ensure_future(work)
+            try:
+                await asyncio.wait([running])
+                running.result()
+            finally:
+                queries.stopping = True
+                running.cancel()
+                await asyncio.wait([running])
+                driver.stop()
+
+    async def tidy(self) -> None:
+        """Forget what PgQueuer logged more than a day ago: it never does so itself."""
+        async with self._database.connect(self._database.patient) as connection, connection.begin():
+            await connection.exec_driver_sql(
+                f"DELETE FROM {NAMES.queue_table_log} WHERE created < now() - $1::interval",  # noqa: S608
+                (LOG_KEPT,),
+            )
 
 
-async def install(connection: Connection) -> bool:
+async def install(database: Database) -> bool:
     """Make PgQueuer's tables, or bring them up to date; whether they were new."""
-    queries = await _queries_on(connection)
-    if await queries.schema_is_installed():
-        await queries.upgrade()
-        return False
-    await queries.install()
-    return True
+    # Some of its statements cannot be in a transaction with others.
+    engine = database.patient.execution_options(isolation_level="AUTOCOMMIT")
+    async with database.connect(engine) as connection:
+        queries = await _queries_on(connection)
+        if await queries.schema_is_installed():
+            await queries.upgrade()
+            return False
+        await queries.install()
+        return True
 
 
-async def is_installed(connection: Connection) -> bool:
+async def is_installed(database: Database) -> bool:
     """Whether PgQueuer's tables are there."""
-    return await (await _queries_on(connection)).schema_is_installed()
-
-
-async def prune_log(connection: Connection) -> None:
-    """Forget what PgQueuer logged more than a day ago: it never does so itself."""
-    queries = await _queries_on(connection)
-    table = queries.qbe.settings.queue_table_log
-    await queries.driver.execute(f"DELETE FROM {table} WHERE created < now() - $1::interval", LOG_KEPT)  # noqa: S608
+    async with database.connect(database.reader) as connection:
+        return await (await _queries_on(connection)).schema_is_installed()
 
 
 async def _queries_on(connection: Connection) -> Queries:
-    """PgQueuer on the very connection of a transaction. SQLAlchemy begins lazily, with the first statement."""
+    """PgQueuer on the very connection that SQLAlchemy uses."""
+    return Queries(AsyncpgDriver(await _raw(connection)))
+
+
+async def _raw(connection: Connection) -> Any:
     raw = (await connection.get_raw_connection()).driver_connection
     assert raw is not None  # noqa: S101 # a checked-out connection has one
-    if not raw.is_in_transaction():
-        raise RuntimeError("a ticket would escape the transaction: nothing was executed in it yet")
-    return Queries(AsyncpgDriver(raw))
-
-
-async def _or(default: T, work: Awaitable[T]) -> T:
-    try:
-        return await work
-    except LOST as error:
-        log.warning("the queue does not answer: %s", error, extra={"action": "queue.away"})
-        await asyncio.sleep(AWAY_SECONDS)
-        return default
+    return raw

@@ -11,14 +11,14 @@ import tempfile
 import time
 import uuid
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
-from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from coordinator import fractions, reports
 from coordinator.bus import Bus
-from coordinator.fractions import Fenced
+from coordinator.fractions import Fenced, TakenOver
 from coordinator.media import MediaStore, frame_key, take_key
 from coordinator.reports import Claim
 from models.change import Tick
@@ -35,6 +35,10 @@ FENCE_SECONDS = 0.5
 BEATS_A_LEASE = 6
 # A result is offered for this long to a database that does not answer; then the ticket is seen again.
 PATIENCE_SECONDS = 30.0
+# A provider gets this long to let go of a render when the server stops.
+ABANDON_SECONDS = 3.0
+
+_UNEXPECTED = "The provider failed unexpectedly."
 
 
 class Limits(NamedTuple):
@@ -72,6 +76,7 @@ class Render:
         self._ticked_at = 0.0
         self._framed_at = 0.0
         self._frames = 0
+        self._left: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._task = asyncio.create_task(self._run(), name=f"render {claim.scene_id}")
 
     @property
@@ -82,10 +87,10 @@ class Render:
     async def finished(self) -> None:
         """Wait for the end; raises what went wrong on our side, so that the ticket is seen again."""
         try:
-            await asyncio.wait([self._task])
+            await asyncio.wait([self._task, self._left], return_when=asyncio.FIRST_COMPLETED)
         finally:
             await self.abandon()
-        if not self._task.cancelled():
+        if self._task.done() and not self._task.cancelled():
             self._task.result()
 
     def abort(self) -> None:
@@ -94,39 +99,46 @@ class Render:
         self._task.cancel()
 
     async def abandon(self) -> None:
-        """Stop here and now; somebody else will take it up."""
-        if not self._task.done():
-            self._task.cancel()
-            await asyncio.wait([self._task])
+        """Stop here and now; somebody else will take it up. A provider that does not let go is left behind."""
+        if self._task.done() or self._left.done():
+            return
+        self._task.cancel()
+        _, late = await asyncio.wait([self._task], timeout=ABANDON_SECONDS)
+        if late and not self._left.done():
+            self._left.set_result(None)
+            log.warning("%s does not let go of a render", self._claim.provider, extra={"action": "render.left"})
 
     async def _run(self) -> None:
         limits = self._tools.limits
         try:
             async with asyncio.timeout(limits.deadline_seconds):
                 await self._walk()
+        except TakenOver:
+            self._note("render taken over", "render.taken_over")
         except Fenced:
             self._note("render fenced off", "render.fenced")
+            await self._tell_canceled()
         except Failure as failure:
             await self._fail(failure)
         except TimeoutError:
             seconds = limits.deadline_seconds
-            await self._fail(Failure("TIMEOUT", f"No result within {seconds:g} seconds.", retryable=True))
+            if await self._fail(Failure("TIMEOUT", f"No result within {seconds:g} seconds.", retryable=True)):
+                await self._tell_canceled()
+        except asyncio.CancelledError:
+            if self._unwanted:
+                await self._tell_canceled()
+            raise
 
     async def _walk(self) -> None:
         name = self._claim.provider
         provider = self._tools.providers.get(name)
         if provider is None:
             raise Failure("UNKNOWN_PROVIDER", f"This server has no provider {name}.", retryable=False)
-        try:
-            async with _workdir() as workdir, self._fence():
-                order = _order(self._claim, workdir)
-                provider_id = await self._submit(provider, order)
-                rendered = await self._follow(provider, order, provider_id)
-                await self._record(rendered)
-        except asyncio.CancelledError:
-            if self._unwanted and self._provider_id is not None:
-                await _tell_canceled(provider, self._provider_id)
-            raise
+        async with _workdir() as workdir, self._fence():
+            order = _order(self._claim, workdir)
+            provider_id = await self._submit(provider, order)
+            rendered = await self._follow(provider, order, provider_id)
+            await self._record(rendered)
 
     async def _submit(self, provider: Provider, order: Order) -> str:
         if self._provider_id is not None:
@@ -138,8 +150,7 @@ class Render:
         return provider_id
 
     async def _follow(self, provider: Provider, order: Order, provider_id: str) -> Rendered:
-        # Closing it stops what runs on this machine.
-        async with aclosing(provider.follow(order, provider_id)) as steps:
+        async with _following(provider, order, provider_id) as steps:
             while True:
                 with _defects_as_failures():
                     step = await anext(steps, None)
@@ -167,6 +178,9 @@ class Render:
         except Unavailable:
             self._note("progress not written", "render.tick_lost")
             return
+        except Fenced:
+            await self._check()
+            raise
         self._tools.bus.publish(Tick(claim.job_id, claim.scene_id))
 
     async def _keep_frame(self, frame: bytes | None) -> bool:
@@ -181,7 +195,12 @@ class Render:
         self._frames += 1
         return True
 
+    async def _check(self) -> None:
+        """Raise Fenced, or TakenOver, when the scene is no longer ours."""
+        await _persistently(lambda: reports.check(self._tools.store, self._claim))
+
     async def _record(self, rendered: Rendered) -> None:
+        await self._check()
         files = {"output": await self._keep("", rendered.clip)}
         if rendered.poster is not None:
             files["poster"] = await self._keep(".poster", rendered.poster)
@@ -196,13 +215,27 @@ class Render:
         except Exception as error:
             raise _defect("STORAGE", "The clip could not be stored.", error) from error
 
-    async def _fail(self, failure: Failure) -> None:
+    async def _fail(self, failure: Failure) -> bool:
+        """Record the failure; whether the scene was still ours."""
         self._note(f"take failed: {failure.code}", "render.failed")
         backoff = self._tools.limits.backoff_seconds(self._claim.take_number)
-        with suppress(Fenced):
+        try:
             await _persistently(
                 lambda: reports.failed(self._tools.store, self._claim, failure, backoff_seconds=backoff)
             )
+        except Fenced:
+            return False
+        return True
+
+    async def _tell_canceled(self) -> None:
+        """Tell the provider that nobody wants what it was asked for."""
+        provider = self._tools.providers.get(self._claim.provider)
+        if provider is None or self._provider_id is None:
+            return
+        try:
+            await provider.cancel(self._provider_id)
+        except Exception:
+            log.warning("the provider could not be told of a cancel", exc_info=True, extra={"action": "render.cancel"})
 
     @asynccontextmanager
     async def _fence(self) -> AsyncGenerator[None]:
@@ -219,6 +252,10 @@ class Render:
                         beat_at = time.monotonic()
                     else:
                         await reports.check(self._tools.store, self._claim)
+                except TakenOver:
+                    self._note("render taken over", "render.taken_over")
+                    self._task.cancel()
+                    return
                 except Fenced:
                     self._note("render fenced off", "render.fenced")
                     self.abort()
@@ -258,6 +295,23 @@ async def _workdir() -> AsyncGenerator[Path]:
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
 
+@asynccontextmanager
+async def _following(
+    provider: Provider, order: Order, provider_id: str
+) -> AsyncGenerator[AsyncGenerator[Progress | Rendered]]:
+    """What the provider yields. Whatever goes wrong in closing it, the clip or failure that is there already counts."""
+    with _defects_as_failures():
+        steps = provider.follow(order, provider_id)
+    try:
+        yield steps
+    finally:
+        try:
+            # It stops what runs on this machine.
+            await steps.aclose()
+        except Exception as error:
+            _report(_UNEXPECTED, error)
+
+
 @contextmanager
 def _defects_as_failures() -> Generator[None]:
     """What a provider raises beside Failure is a defect: logged once with an id, told to the user without details."""
@@ -266,20 +320,17 @@ def _defects_as_failures() -> Generator[None]:
     except Failure:
         raise
     except Exception as error:
-        raise _defect("PROVIDER_ERROR", "The provider failed unexpectedly.", error) from error
+        raise _defect("PROVIDER_ERROR", _UNEXPECTED, error) from error
 
 
 def _defect(code: str, message: str, error: Exception) -> Failure:
+    return Failure(code, f"{message} ({_report(message, error)})", retryable=True)
+
+
+def _report(message: str, error: Exception) -> str:
     error_id = uuid.uuid4().hex[:12]
     log.error("%s (%s)", message, error_id, exc_info=error, extra={"action": "render.defect", "id": error_id})
-    return Failure(code, f"{message} ({error_id})", retryable=True)
-
-
-async def _tell_canceled(provider: Provider, provider_id: str) -> None:
-    try:
-        await provider.cancel(provider_id)
-    except Exception:
-        log.warning("the provider could not be told of a cancel", exc_info=True, extra={"action": "render.cancel"})
+    return error_id
 
 
 async def _persistently(write: Callable[[], Awaitable[None]]) -> None:

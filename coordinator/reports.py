@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from coordinator.dispatch import NotNow
-from coordinator.fractions import Fenced
+from coordinator.fractions import Fenced, TakenOver
 from coordinator.jobs import closed
 from coordinator.queueing import enqueue
 from models import ids, queries
@@ -22,6 +22,7 @@ from providers.port import Failure
 
 # A ticket that comes this little early is taken all the same: clocks of queue and database differ.
 EARLY = timedelta(milliseconds=50)
+NO_LEASE = timedelta(0)
 
 
 class Claim(NamedTuple):
@@ -40,7 +41,7 @@ class Claim(NamedTuple):
     metadata: dict[str, Any]
 
 
-async def claim(store: Store, ticket: Ticket, worker: str, lease: timedelta) -> Claim | None:
+async def claim(store: Store, ticket: Ticket, worker: str, lease: timedelta = NO_LEASE) -> Claim | None:
     """Take the ticket's scene, or take it over from a worker that is gone; None when it is no longer wanted.
 
     Raises NotNow while an automatic retry has to wait, and while another worker was heard of within the lease. A lease
@@ -62,7 +63,9 @@ async def submitted(store: Store, held: Claim, provider_id: str) -> None:
     """The provider accepted the order: commit its id before anything else, so that it is never bought twice."""
     async with store.change(held.job_id, SYSTEM) as change:
         scene = await _owned(change, held)
-        await change.write_scene(scene, EventType.SCENE_UPDATED, ["providerId"], take={"provider_id": provider_id})
+        # Said again by who does not know whether it was heard, it is no news.
+        if scene.provider_id != provider_id:
+            await change.write_scene(scene, EventType.SCENE_UPDATED, ["providerId"], take={"provider_id": provider_id})
 
 
 async def completed(store: Store, held: Claim, files: dict[str, Any]) -> None:
@@ -111,16 +114,18 @@ async def heartbeat(store: Store, held: Claim) -> None:
     """Say that the render is alive. Raises Fenced when the claim no longer holds."""
     async with store.write() as connection:
         beat = sa.update(SCENE).where(*_held(held)).values(heartbeat_at=now())
-        if (await connection.execute(beat)).rowcount == 0:
-            raise Fenced
+        beats = (await connection.execute(beat)).rowcount
+    if beats == 0:
+        await check(store, held)
+        raise Fenced
 
 
 async def check(store: Store, held: Claim) -> None:
-    """Raise Fenced when the claim no longer holds."""
+    """Raise Fenced when the claim no longer holds, TakenOver when the take goes on elsewhere."""
     async with store.read() as connection:
         scene = (await queries.scenes_by_id(connection, SYSTEM, [held.scene_id])).get(held.scene_id)
     if scene is None or not _owns(held, scene):
-        raise Fenced
+        raise TakenOver if scene is not None and _owns(held._replace(run=scene.run), scene) else Fenced
 
 
 async def _start(store: Store, ticket: Ticket, worker: str) -> Claim | None:

@@ -102,7 +102,7 @@ class Problems:
             return
         try:
             parts = urlsplit(value)
-            proper = parts.scheme in ("http", "https") and bool(parts.hostname)
+            proper = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
         except ValueError:
             proper = False
         if not proper or any(character.isspace() for character in value):

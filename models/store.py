@@ -12,13 +12,14 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequ
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import NamedTuple
+from weakref import WeakValueDictionary
 
 import sqlalchemy as sa
 
 from models import ids, rows
 from models.access import Viewer, may_see
 from models.change import Change, Tick, Ticket
-from models.database import Connection, Database, reaching
+from models.database import Connection, Database
 from models.errors import Conflict, ErrorCode, NotFound, StateRefused
 from models.rows import JOB_COLUMNS, JobRow
 from models.tables import EVENT, JOB
@@ -56,21 +57,26 @@ class Store:
         self.database = database
         # A queue that lives in the same database joins the transaction here, so that no commit is without its work.
         self.before_commit: BeforeCommit = _enqueue_nothing
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self.after_commit: AfterCommit = _tell_nobody
 
     @asynccontextmanager
     async def read(self) -> AsyncGenerator[Connection]:
         """A connection for one operation or loader batch; never held across a wait for anything else."""
-        with reaching():
-            async with self.database.reader.connect() as connection:
-                yield connection
+        async with self.database.connect(self.database.reader) as connection:
+            yield connection
 
     @asynccontextmanager
     async def write(self) -> AsyncGenerator[Connection]:
         """A transaction for what does not touch a job's clock, such as the fractions of a running render."""
-        with reaching():
-            async with self.database.writer.begin() as connection:
-                yield connection
+        async with self.database.connect(self.database.writer) as connection, connection.begin():
+            yield connection
+
+    @asynccontextmanager
+    async def tidy(self) -> AsyncGenerator[Connection]:
+        """A transaction for housekeeping, which may take its time."""
+        async with self.database.connect(self.database.patient) as connection, connection.begin():
+            yield connection
 
     @asynccontextmanager
     async def change(
@@ -89,7 +95,9 @@ class Store:
         """
         if not ids.is_id(job_id, "job"):
             raise NotFound("There is no such job.", path, job_id)
-        async with self._writing() as connection:
+        # Who waits for a row's lock keeps a connection from everybody else: wait for one's turn before.
+        turn = self._turns.setdefault(job_id, asyncio.Lock())
+        async with self.database.connect(self.database.writer, turn) as connection:
             bump = sa.update(JOB).where(JOB.c.id == job_id).values(version=JOB.c.version + 1)
             job = rows.first(JobRow, await connection.execute(bump.returning(*JOB_COLUMNS)))
             if job is None or not may_see(viewer, job.owner_id):
@@ -106,17 +114,11 @@ class Store:
     @asynccontextmanager
     async def create(self, job: JobRow, viewer: Viewer) -> AsyncGenerator[Change]:
         """Change a job into being: as `change`, from a row that nobody has seen yet at version 0."""
-        async with self._writing() as connection:
+        async with self.database.connect(self.database.writer) as connection:
             await connection.execute(sa.insert(JOB).values(job._asdict()))
             change = Change(connection, job, viewer, job.created_at)
             yield change
             await _to_the_end(self._finish(connection, change))
-
-    @asynccontextmanager
-    async def _writing(self) -> AsyncGenerator[Connection]:
-        with reaching():
-            async with self.database.writer.connect() as connection:
-                yield connection
 
     async def _finish(self, connection: Connection, change: Change) -> None:
         change.settle()

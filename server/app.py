@@ -9,14 +9,15 @@ from fastapi import FastAPI
 from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse, RedirectResponse
 
-from providers.local import LocalProvider
+from models.errors import Unavailable
 from providers.port import Provider
-from providers.scripted import ScriptedProvider
 from schema.context import Context
 from server import rest
+from server.callbacks import callback_routes
 from server.explorer import explorer_response, mount_explorer
 from server.media import media_route
 from server.parts import Parts
+from server.providers import configured
 from server.schema import executable_schema
 from server.settings import VERSION, Profile, Settings
 from server.transports import graphql_router
@@ -35,7 +36,8 @@ def create_app(
 
     `providers` replaces the configured ones, for tests; without `renders`, others render.
     """
-    parts = Parts(settings, _providers(settings) if providers is None else providers, renders=renders)
+    chosen = configured(settings) if providers is None else providers
+    parts = Parts(settings, chosen, renders=renders)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncGenerator[None]:
@@ -53,6 +55,7 @@ def create_app(
     _add_health(app, parts)
     if answers:
         _add_api(app, parts)
+        app.router.routes.extend(callback_routes(chosen, settings))
     return app
 
 
@@ -85,8 +88,8 @@ def _add_health(app: FastAPI, parts: Parts) -> None:
         try:
             await parts.database.ping()
             database = True
-        except Exception:
-            log.warning("database does not answer", exc_info=True, extra={"action": "readyz"})
+        except Unavailable as away:
+            log.warning("not ready: %s (%s)", away, away.__cause__, extra={"action": "readyz"})
             database = False
         queue = parts.coordinator.running or not parts.renders
         ready = database and queue
@@ -101,10 +104,3 @@ def _add_health(app: FastAPI, parts: Parts) -> None:
 
     for path, endpoint in (("/healthz", healthz), ("/readyz", readyz), ("/", front_door)):
         app.add_api_route(path, endpoint, include_in_schema=False)
-
-
-def _providers(settings: Settings) -> dict[str, Provider]:
-    providers: dict[str, Provider] = {"local": LocalProvider(settings.local_width, settings.local_height)}
-    if settings.profile is Profile.DEVELOPMENT:
-        providers["scripted"] = ScriptedProvider()
-    return providers

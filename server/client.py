@@ -37,6 +37,8 @@ async def connect(address: str) -> AsyncGenerator[Session]:
         subprotocols=[WebsocketsTransport.GRAPHQLWS_SUBPROTOCOL],
         connect_timeout=5,
         close_timeout=2,
+        # The state of two hundred scenes is larger than the megabyte that the library takes by itself.
+        connect_args={"max_size": None},
     )
     async with Client(transport=transport, fetch_schema_from_transport=False) as session:
         yield Session(session)

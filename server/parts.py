@@ -17,12 +17,15 @@ from coordinator.render import Limits, Tools
 from coordinator.retention import Retention
 from models import migrations
 from models.access import LOCAL
-from models.database import CONNECT_SECONDS, Database
+from models.database import Database
 from models.store import Store
 from providers.port import Provider
 from schema.context import Context, ServerFacts
 from server.settings import VERSION, Settings, WrongSettings
 from server.transports import Connections
+
+# The key of the advisory lock that whoever migrates holds.
+MIGRATING = 0x5CE9E
 
 
 class Parts:
@@ -45,7 +48,7 @@ class Parts:
         if self.database.embedded:
             self.bus, queue, lease = LocalBus(), EmbeddedQueue(concurrency), 0.0
         else:
-            self._listener = Listener(self.database.connect_arguments | {"timeout": CONNECT_SECONDS})
+            self._listener = Listener(self.database.connect_arguments("listener"))
             lease = settings.lease_seconds
             self.bus = PostgresBus(self._listener)
             queue = PostgresQueue(self.database, self._listener, concurrency, lease)
@@ -109,11 +112,7 @@ async def check_migrated(settings: Settings) -> None:
     try:
         await database.ping()
         found, expected = await migrations.current(database), migrations.newest()
-        queue_ready = False
-        if found == expected:
-            async with Store(database).read() as connection:
-                await connection.exec_driver_sql("SELECT 1")
-                queue_ready = await postgres_queue.is_installed(connection)
+        queue_ready = found == expected and await postgres_queue.is_installed(database)
     finally:
         await database.close()
     if not queue_ready:
@@ -125,9 +124,10 @@ async def check_migrated(settings: Settings) -> None:
 
 async def migrate(database: Database) -> bool:
     """Bring the database up to date, the queue's tables included; whether there was anything to do."""
-    changed = await migrations.upgrade(database)
-    if not database.embedded:
-        async with database.writer.begin() as connection:
-            await connection.exec_driver_sql("SELECT 1")
-            changed = await postgres_queue.install(connection) or changed
-    return changed
+    if database.embedded:
+        return await migrations.upgrade(database)
+    async with database.connect(database.patient) as guard:
+        # One at a time, however many are started at once. The lock goes with the connection.
+        await guard.exec_driver_sql(f"SELECT pg_advisory_lock({MIGRATING})")
+        changed = await migrations.upgrade(database)
+        return await postgres_queue.install(database) or changed

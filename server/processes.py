@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from server.serve import data_place, listen, log_to_stderr
+from server.serve import NOT_STARTED_STATUS, data_place, listen, log_to_stderr, ready
 from server.settings import PREFIX, Settings, WrongSettings
 
 log = logging.getLogger("scenewire")
@@ -25,6 +25,8 @@ def serve_many(settings: Settings, count: int, *, renders: bool) -> int:
             "--processes needs Postgres: with SQLite, one process's live streams would not hear of another's changes"
         )
     log_to_stderr(settings)
+    if not ready(settings):
+        return NOT_STARTED_STATUS
     listener = listen(settings)
     listener.listen(2048)
     return _Supervisor(settings, listener, count, renders=renders).run()
@@ -58,10 +60,14 @@ class _Supervisor:
         return subprocess.Popen(command, pass_fds=[fd], env=environment, cwd=Path(__file__).parent.parent)  # noqa: S603 # our own program
 
     def _replace_the_dead(self) -> None:
-        for index, child in enumerate(self._children):
-            if child.poll() is not None and not self._stopping:
-                log.error("process %d died with status %d and is replaced", child.pid, child.returncode)
-                time.sleep(RESTART_SECONDS)
+        dead = [index for index, child in enumerate(self._children) if child.poll() is not None]
+        for index in dead:
+            child = self._children[index]
+            log.error("process %d died with status %d and is replaced", child.pid, child.returncode)
+        if dead:
+            time.sleep(RESTART_SECONDS)
+        for index in dead:
+            if not self._stopping:
                 self._children[index] = self._start()
 
     def _stop(self, _number: int, _frame: object) -> None:
@@ -78,4 +84,5 @@ class _Supervisor:
             except subprocess.TimeoutExpired:
                 child.kill()
                 statuses.append(child.wait())
-        return 0 if not any(statuses) else 1
+        # One that was told to stop before it knew how simply died of it.
+        return 0 if all(status in (0, -signal.SIGTERM) for status in statuses) else 1

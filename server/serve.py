@@ -2,9 +2,11 @@
 
 import asyncio
 import logging
+import os
 import signal
 import socket
 import sys
+import warnings
 from collections.abc import Generator
 from contextlib import contextmanager
 
@@ -14,12 +16,11 @@ from fastapi import FastAPI
 from models.errors import Unavailable
 from server.app import create_app
 from server.parts import check_migrated
-from server.settings import Profile, Settings, WrongSettings
+from server.settings import LOOPBACK, Profile, Settings, WrongSettings
 from server.transports import hide_query_strings, uvicorn_options
 
 log = logging.getLogger("scenewire")
 
-LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 # Requests that are under way get this long, then the connection is cut; the whole stop takes less than 12 s.
 FINISH_SECONDS = 5
 NOT_STARTED_STATUS = 1
@@ -28,16 +29,22 @@ NOT_STARTED_STATUS = 1
 class Server(uvicorn.Server):
     """uvicorn, which at a signal also ends the streams, and whose exit status is 0 when that went well."""
 
-    def __init__(self, config: uvicorn.Config, app: FastAPI, greeting: str) -> None:
+    def __init__(self, config: uvicorn.Config, app: FastAPI, greeting: str, *, supervised: bool = False) -> None:
         super().__init__(config)
         self._app = app
         self._greeting = greeting
+        self._supervisor = os.getppid() if supervised else None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Say where to go as soon as somebody answers there."""
         await super().startup(sockets)
         if self.started:
             log.info("%s", self._greeting)
+
+    async def on_tick(self, counter: int) -> bool:
+        """As uvicorn does ten times a second; and nobody goes on whose supervisor is gone."""
+        orphaned = self._supervisor is not None and os.getppid() != self._supervisor
+        return await super().on_tick(counter) or orphaned
 
     @contextmanager
     def capture_signals(self) -> Generator[None]:
@@ -62,14 +69,14 @@ def serve(settings: Settings, *, renders: bool = True, listener: socket.socket |
 
     `listener` is a socket that several processes share. Raises WrongSettings for what cannot be started with.
     """
-    return _run(settings, renders=renders, answers=True, listener=listener)
+    return _run(settings, renders=renders, answers=True, listener=listener, shared=listener is not None)
 
 
 def work(settings: Settings) -> int:
     """Render until a signal; only the two health addresses answer. Raises WrongSettings as `serve` does."""
     if settings.database_url.startswith("sqlite"):
         raise WrongSettings("SCENEWIRE_DATABASE_URL: workers need Postgres; with SQLite, serve renders by itself")
-    return _run(settings, renders=True, answers=False)
+    return _run(settings, renders=True, answers=False, listener=_listen_anywhere(settings))
 
 
 def listen(settings: Settings) -> socket.socket:
@@ -91,16 +98,24 @@ def listen(settings: Settings) -> socket.socket:
     return listener
 
 
-def _run(settings: Settings, *, renders: bool, answers: bool, listener: socket.socket | None = None) -> int:
+def _listen_anywhere(settings: Settings) -> socket.socket:
+    """Beside a server or another worker on one machine the usual port is taken; a port that was asked for is meant."""
+    try:
+        return listen(settings)
+    except WrongSettings:
+        if "port" in settings.model_fields_set:
+            raise
+        settings.port = 0
+        return listen(settings)
+
+
+def _run(
+    settings: Settings, *, renders: bool, answers: bool, listener: socket.socket | None = None, shared: bool = False
+) -> int:
     log_to_stderr(settings)
-    shared = listener is not None
     bound = listener or listen(settings)
-    if not settings.database_url.startswith("sqlite"):
-        try:
-            asyncio.run(check_migrated(settings))
-        except Unavailable as unavailable:
-            log.error("SCENEWIRE_DATABASE_URL: %s", unavailable.message)
-            return NOT_STARTED_STATUS
+    if not ready(settings):
+        return NOT_STARTED_STATUS
     app = create_app(settings, renders=renders, answers=answers)
     config = uvicorn.Config(
         app,
@@ -111,9 +126,21 @@ def _run(settings: Settings, *, renders: bool, answers: bool, listener: socket.s
     )
     if settings.host not in LOOPBACK and answers and not shared:
         log.warning("nobody is asked who they are: keep port %s behind something that does", settings.port)
-    server = Server(config, app, _greeting(settings, answers=answers))
+    server = Server(config, app, _greeting(settings, answers=answers), supervised=shared)
     server.run([bound])
     return 0 if server.started else NOT_STARTED_STATUS
+
+
+def ready(settings: Settings) -> bool:
+    """Whether there is a database to start with; if not, that was said. Raises WrongSettings for one not migrated."""
+    if settings.database_url.startswith("sqlite"):
+        return True
+    try:
+        asyncio.run(check_migrated(settings))
+    except Unavailable as unavailable:
+        log.error("SCENEWIRE_DATABASE_URL: %s", unavailable.message)
+        return False
+    return True
 
 
 def _greeting(settings: Settings, *, answers: bool) -> str:
@@ -139,4 +166,6 @@ def log_to_stderr(settings: Settings) -> None:
     # Of these only what needs an operator; the state of a render is told by our own records.
     for noisy in ("pgqueuer", "alembic", "httpx", "uvicorn.error", "websockets"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    # Of a stream that is cut off in the middle of an answer, graphql-core drops the fields it had not begun.
+    warnings.filterwarnings("ignore", r"coroutine '.*_async_resolver' was never awaited", RuntimeWarning)
     hide_query_strings()

@@ -1,18 +1,25 @@
 """Settings, from environment variables with the prefix SCENEWIRE_. Every one has a working default."""
 
+import json
 import os
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Self
+from urllib.parse import urlsplit
 
 import sqlalchemy as sa
-from pydantic import Field, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy.exc import ArgumentError
+
+from providers.replicate.template import Template
+from providers.replicate.webhooks import SigningSecret
+from server import plugins
 
 ROOT = Path(__file__).parent.parent
 VERSION = "0.1.0"
 PREFIX = "SCENEWIRE_"
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 class Profile(StrEnum):
@@ -30,7 +37,7 @@ def _spare_cores() -> int:
 class Settings(BaseSettings):
     """What can be set; names and units as in the README."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", allow_inf_nan=False)
 
     host: str = "127.0.0.1"
     port: int = Field(default=4000, ge=0, le=65535)
@@ -42,7 +49,9 @@ class Settings(BaseSettings):
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
 
     render_concurrency: int = Field(default_factory=_spare_cores, ge=1, le=256)
-    provider_concurrency: dict[str, Annotated[int, Field(ge=0)]] = Field(default_factory=dict[str, int])
+    provider_concurrency: Annotated[dict[str, Annotated[int, Field(ge=0)]], NoDecode] = Field(
+        default_factory=dict[str, int]
+    )
     lease_seconds: float = Field(default=30.0, ge=1)
     render_deadline_seconds: float = Field(default=1800.0, gt=0)
     retry_first_seconds: float = Field(default=2.0, ge=0)
@@ -50,10 +59,27 @@ class Settings(BaseSettings):
     local_width: int = Field(default=1280, ge=64, le=3840, multiple_of=2)
     local_height: int = Field(default=720, ge=64, le=2160, multiple_of=2)
 
+    replicate_token: SecretStr = SecretStr("")
+    replicate_version: str = ""
+    replicate_input: str = '{"prompt": "{prompt}", "duration": "{duration_seconds}"}'
+    replicate_callback_url: str = ""
+    replicate_webhook_secret: SecretStr = SecretStr("")
+    replicate_poll_seconds: float = Field(default=2.0, gt=0, le=60)
+    replicate_max_bytes: int = Field(default=500_000_000, ge=1)
+    replicate_api_url: str = "https://api.replicate.com/v1"
+
     recovery_window_seconds: int = Field(default=7 * 24 * 3600, ge=0)
     event_retention_seconds: int = Field(default=7 * 24 * 3600, ge=0)
     event_retention_versions: int = Field(default=10_000, ge=1)
     subscriber_events: int = Field(default=256, ge=1, le=100_000)
+
+    @field_validator("provider_concurrency", mode="before")
+    @classmethod
+    def _decoded(cls, value: object) -> object:
+        try:
+            return json.loads(value) if isinstance(value, str) else value
+        except ValueError as error:
+            raise ValueError('is not JSON such as {"local": 2}') from error
 
     @field_validator("database_url")
     @classmethod
@@ -64,20 +90,69 @@ class Settings(BaseSettings):
             raise ValueError("is not a database address such as sqlite+aiosqlite:///var/scenewire.db") from error
         if url.drivername not in ("sqlite+aiosqlite", "postgresql+asyncpg"):
             raise ValueError("must begin with sqlite+aiosqlite:// or postgresql+asyncpg://")
+        if url.drivername.startswith("sqlite") and url.database in (None, "", ":memory:"):
+            raise ValueError("must name a file: the connections of a process share nothing in memory")
         return value
+
+    @field_validator("replicate_input")
+    @classmethod
+    def _known_input(cls, value: str) -> str:
+        Template(value)
+        return value
+
+    @field_validator("replicate_webhook_secret")
+    @classmethod
+    def _known_secret(cls, value: SecretStr) -> SecretStr:
+        if value.get_secret_value():
+            SigningSecret(value.get_secret_value())
+        return value
+
+    @field_validator("replicate_callback_url", "replicate_api_url")
+    @classmethod
+    def _encrypted(cls, value: str, field: ValidationInfo) -> str:
+        url = urlsplit(value)
+        # The token goes in clear only to this machine; Replicate itself calls nobody without encryption.
+        local = field.field_name == "replicate_api_url" and url.hostname in LOOPBACK
+        if value and not local and (url.scheme != "https" or not url.hostname):
+            raise ValueError("must begin with https:// and name a host")
+        return value.rstrip("/")
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.profile is Profile.PRODUCTION and self.provider == "scripted":
             raise ValueError("PROVIDER scripted is for tests and demos, not for production")
+        try:
+            plugins.found()
+        except plugins.Unusable as unusable:
+            raise ValueError(f"PROVIDER: {unusable}") from unusable
         if self.provider not in self.provider_names:
             raise ValueError(f"PROVIDER must be one of {', '.join(self.provider_names)}")
+        if self.replicates and not self.replicate_version:
+            raise ValueError("REPLICATE_TOKEN is set, so REPLICATE_VERSION must name the model version to run")
+        if self.replicates and not self.replicate_callbacks and not Template(self.replicate_input).seeded:
+            raise ValueError(
+                "REPLICATE_TOKEN is set, so REPLICATE_INPUT needs a {seed}, or PUBLIC_URL or REPLICATE_CALLBACK_URL "
+                "must begin with https://: by one of them a clip that was paid for is found again after a crash"
+            )
         return self
 
     @property
     def provider_names(self) -> list[str]:
         """What jobs can choose from."""
-        return ["local", "external"] if self.profile is Profile.PRODUCTION else ["local", "scripted", "external"]
+        scripted = [] if self.profile is Profile.PRODUCTION else ["scripted"]
+        replicate = ["replicate"] if self.replicates else []
+        return ["local", *scripted, *replicate, *plugins.found(), "external"]
+
+    @property
+    def replicates(self) -> bool:
+        """Whether clips can be bought from Replicate."""
+        return bool(self.replicate_token.get_secret_value())
+
+    @property
+    def replicate_callbacks(self) -> str:
+        """Where Replicate reaches the server, https without a slash at the end; empty when it cannot."""
+        address = self.replicate_callback_url or self.address
+        return address if address.startswith("https://") else ""
 
     @property
     def address(self) -> str:

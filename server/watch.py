@@ -44,8 +44,10 @@ async def watch(address: str, job_id: str) -> int:
                 if "NOT_FOUND" in codes:
                     bars.say(f"There is no job {job_id} at {address}.")
                     return NO_SUCH_JOB
-                bars.say(f"The server says: {refused}")
-                return 1
+                if "UNAVAILABLE" not in codes:
+                    bars.say(f"The server says: {refused}")
+                    return 1
+                bars.job("waiting for the server …")
             except LOST:
                 bars.job("waiting for the server …")
             await asyncio.sleep(pause)

@@ -34,7 +34,9 @@ class Feed:
         self._limit = limit
         self._events: deque[EventRow] = deque()
         self._running: dict[str, Running] = {}
-        self._lagged = False
+        # The version that the subscriber has read, and that of the last event after it which did not fit, 0 for none.
+        self._known = 0
+        self._dropped = 0
         self._gone = False
         self._woken = asyncio.Event()
         self.latest: Reading | None = None
@@ -50,28 +52,30 @@ class Feed:
         for event in news.events:
             if event.scene_id is not None:
                 self._forget_unless_running(event.scene_id, news)
-        self._events.extend(news.events)
+        self._events.extend(event for event in news.events if event.version > self._known)
         if len(self._events) > self._limit:
+            self._dropped = self._events[-1].version
             self._events.clear()
-            self._lagged = True
         self._woken.set()
 
     def forget(self, version: int) -> None:
         """Forget what the subscriber knows who has read the job at `version`."""
+        self._known = version
         while self._events and self._events[0].version <= version:
             self._events.popleft()
+        if self._dropped <= version:
+            self._dropped = 0
         self._running = {key: each for key, each in self._running.items() if each.reading.version >= version}
 
     def catch_up(self, version: int) -> bool:
         """Forget what is known at `version`; False when something after it was dropped, and is to be read again."""
         self.forget(version)
-        complete, self._lagged = not self._lagged, False
-        return complete
+        return not self._dropped
 
     @property
     def empty(self) -> bool:
         """Whether nothing waits to be sent."""
-        return not (self._events or self._running or self._lagged or self._gone)
+        return not (self._events or self._running or self._dropped or self._gone)
 
     async def next(self) -> EventRow | Running | Lagged | Gone:
         """The next thing to send: what was logged goes before what was not."""
@@ -80,9 +84,7 @@ class Feed:
             await self._woken.wait()
         if self._gone:
             return Gone()
-        if self._lagged:
-            # Before the state is read: what is dropped after that needs another snapshot.
-            self._lagged = False
+        if self._dropped:
             return Lagged()
         if self._events:
             return self._events.popleft()

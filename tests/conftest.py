@@ -6,7 +6,36 @@ from pathlib import Path
 import pytest
 
 from tests.harness.app import App, running
+from tests.harness.home import KINDS, home
+from tests.harness.postgres import Databases, some_postgres
 from tests.harness.process import ServerProcess
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--database` narrows the tests that run on each database down to one."""
+    parser.addoption("--database", choices=KINDS, help="on this one only; the default is on each")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """What uses `database`, by itself or because its folder does, is run on each."""
+    if "database" in metafunc.fixturenames:
+        only: str | None = metafunc.config.getoption("--database")
+        metafunc.parametrize("database", [only] if only else KINDS, indirect=True, scope="module")
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Generator[Databases]:
+    """A Postgres for the whole run; each who asks gets a database."""
+    with some_postgres() as databases:
+        yield databases
+
+
+@pytest.fixture(scope="module")
+def database(request: pytest.FixtureRequest) -> Generator[None]:
+    """The tests of a file on one kind of database, and then on the other."""
+    databases: Databases | None = request.getfixturevalue("postgres") if request.param == "postgres" else None
+    with home.on(databases):
+        yield
 
 
 @pytest.fixture
@@ -19,7 +48,8 @@ async def app(tmp_path: Path) -> AsyncGenerator[App]:
 @pytest.fixture(scope="session")
 def server_url(tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
     """A server process shared by the whole run, with small clips."""
-    server = ServerProcess(tmp_path_factory.mktemp("server"), local_width=320, local_height=180)
+    with home.on(None):
+        server = ServerProcess(tmp_path_factory.mktemp("server"), local_width=320, local_height=180)
     server.start()
     yield server.url
     assert server.stop() == 0

@@ -8,12 +8,13 @@ from pathlib import Path
 
 from providers.local import LocalProvider
 from providers.port import Order, Progress, Rendered
+from providers.replicate.provider import ReplicateProvider
 from providers.scripted import ScriptedProvider
 
 # Longer than anything takes that ends at all.
 PATIENCE_SECONDS = 20.0
 
-Subject = LocalProvider | ScriptedProvider
+Subject = LocalProvider | ScriptedProvider | ReplicateProvider
 
 
 def small_local() -> LocalProvider:

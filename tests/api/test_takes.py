@@ -2,11 +2,12 @@
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.api.looking import a_scene, log
-from tests.api.making import a_job, accepted
+from tests.api.making import accepted
 from tests.harness.app import App, running
 from tests.harness.client import Json
 from tests.live import jobs
@@ -28,7 +29,7 @@ def a_take(number: int, status: str, *, failure: Json | None = None, reason: str
     return told | {"failure": failure, "output": None}
 
 
-async def started(app: App, *, once: bool = False, **script: object) -> tuple[str, str]:
+async def started(app: App, *, once: bool = False, **script: Any) -> tuple[str, str]:
     """Make and start a job with one scene of the scripted provider, and wait for its end unless `once` is heard."""
     made = await jobs.make(app, jobs.scene(**script), start=True)
     if once:
@@ -204,12 +205,11 @@ async def test_it_waits_longer_each_time(tmp_path: Path) -> None:
     """The wait doubles."""
     async with running(tmp_path, retry_first_seconds=0.2) as app:
         job_id, _ = await started(app, outcome="fail", retryable=True, steps=1, stepSeconds=0)
-        times = {
-            (event["type"], number): datetime.fromisoformat(event["occurredAt"])
-            for number, event in enumerate(await jobs.log(app, job_id, "type occurredAt"))
-        }
-        starts = [at for (kind, _), at in times.items() if kind == "SCENE_STARTED"]
-        retries = [at for (kind, _), at in times.items() if kind == "SCENE_RETRYING"]
+        events = await jobs.log(app, job_id, "type occurredAt")
+        starts, retries = (
+            [datetime.fromisoformat(event["occurredAt"]) for event in events if event["type"] == kind]
+            for kind in ("SCENE_STARTED", "SCENE_RETRYING")
+        )
         first, second = (start - retry for start, retry in zip(starts[1:], retries, strict=True))
         assert first >= timedelta(seconds=0.15)
         assert second >= timedelta(seconds=0.35)

@@ -9,6 +9,7 @@ from providers.port import Provider
 from server.app import Parts, create_app
 from server.settings import Settings
 from tests.harness.client import Client
+from tests.harness.home import home
 from tests.transports.serving import serve
 
 
@@ -24,9 +25,9 @@ class App(Client):
 async def running(
     folder: Path, providers: Mapping[str, Provider] | None = None, **settings: Any
 ) -> AsyncGenerator[App]:
-    """A server with its data in `folder`; quick retries and the scripted provider unless told otherwise."""
+    """A server with its data at home in `folder`; quick retries and the scripted provider unless told otherwise."""
     usual: dict[str, Any] = {
-        "database_url": f"sqlite+aiosqlite:///{folder / 'test.db'}",
+        "database_url": home.url(folder),
         "media_url": str(folder / "media"),
         "provider": "scripted",
         "retry_first_seconds": 0.05,

@@ -9,19 +9,28 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from tests.harness.home import home
+
 ROOT = Path(__file__).parent.parent.parent
 START_SECONDS = 30.0
 
 
 class ServerProcess:
-    """`python -m server` on a free port, with its data in `folder`; restarts keep port and data."""
+    """`python -m server` on a free port, with its data at home in `folder`; restarts keep port and data.
 
-    def __init__(self, folder: Path, **settings: object) -> None:
+    `command` is what follows on the command line, such as `worker`; several in one folder need a `name` each.
+    `module` is run in place of `server`.
+    """
+
+    def __init__(
+        self, folder: Path, *command: str, name: str = "server", module: str = "server", **settings: object
+    ) -> None:
         self.folder = folder
         self.url = ""
-        self.log = folder / "server.log"
+        self.log = folder / f"{name}.log"
+        self._command = [sys.executable, "-m", module, *command]
         self._settings: Mapping[str, object] = {
-            "database_url": f"sqlite+aiosqlite:///{folder / 'test.db'}",
+            "database_url": home.url(folder),
             "media_url": folder / "media",
             "port": 0,
             "retry_first_seconds": 0.1,
@@ -45,13 +54,11 @@ class ServerProcess:
         """Start, and wait until it listens."""
         seen = len(self.log.read_text()) if self.log.exists() else 0
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "server"], cwd=ROOT, env=self.environment, stdout=log, stderr=log
-            )
+            self._process = subprocess.Popen(self._command, cwd=ROOT, env=self.environment, stdout=log, stderr=log)
         give_up_at = time.monotonic() + START_SECONDS
         while time.monotonic() < give_up_at:
             said = self.log.read_text()[seen:]
-            match = re.search(r"listens on (http://[^/\s]+)/graphql", said)
+            match = re.search(r"(?:listens on|its health is at) (http://[^/\s]+)/", said)
             if match is not None:
                 self.url = match.group(1)
                 self._settings = {**self._settings, "port": int(self.url.rpartition(":")[2])}
@@ -60,6 +67,10 @@ class ServerProcess:
                 break
             time.sleep(0.02)
         raise AssertionError(f"the server did not start:\n{self.log.read_text()[seen:]}")
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal; SIGSTOP makes it stand still until SIGCONT."""
+        os.kill(self.pid, number)
 
     def kill(self) -> None:
         """SIGKILL, as a power cut would."""

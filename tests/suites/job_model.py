@@ -203,6 +203,10 @@ class ModelJob:
         """Whether a ticket for this take is still good for something: waiting, or taken over from another worker."""
         return scene.take == take and (self.waits(scene) or (scene.status is PROCESSING and scene.ours))
 
+    def owns(self, scene: ModelScene, held: Claim) -> bool:
+        """Whether who holds this right may still write."""
+        return not scene.deleted and (scene.status, scene.take, scene.run) == (PROCESSING, held.take_number, held.run)
+
     def claim(self, scene: ModelScene) -> Events:
         """Be taken by a worker of ours."""
         scene.run += 1
@@ -213,27 +217,32 @@ class ModelJob:
         scene.failed_with = None
         return self.logged([EventType.SCENE_STARTED])
 
+    def alive(self, scene: ModelScene, held: Claim) -> Events:
+        """The render goes on, which is not logged."""
+        self._must_own(scene, held)
+        return []
+
     def submitted(self, scene: ModelScene, held: Claim, provider_id: str) -> Events:
         """The provider has a name for it."""
-        _must_own(scene, held)
-        scene.provider_id = provider_id
-        return self.logged([EventType.SCENE_UPDATED])
+        self._must_own(scene, held)
+        differs, scene.provider_id = provider_id != scene.provider_id, provider_id
+        return self.logged([EventType.SCENE_UPDATED] if differs else [])
 
     def advanced(self, scene: ModelScene, held: Claim, percentage: float) -> Events:
         """The render got on, which is not logged."""
-        _must_own(scene, held)
+        self._must_own(scene, held)
         scene.advance(percentage)
         return []
 
     def completed(self, scene: ModelScene, held: Claim) -> Events:
         """The clip is there."""
-        _must_own(scene, held)
+        self._must_own(scene, held)
         scene.close(COMPLETED)
         return self.logged([EventType.SCENE_COMPLETED])
 
     def failed(self, scene: ModelScene, held: Claim, failure: Failure, *, later: bool) -> Events:
         """The take failed; perhaps another one follows."""
-        _must_own(scene, held)
+        self._must_own(scene, held)
         scene.failed_with = failure.code
         if not failure.retryable or scene.attempts >= scene.most_attempts:
             scene.close(FAILED)
@@ -285,7 +294,6 @@ class ModelJob:
         if scene.deleted:
             raise No(ErrorCode.ALREADY_DELETED)
 
-
-def _must_own(scene: ModelScene, held: Claim) -> None:
-    if scene.deleted or (scene.status, scene.take, scene.run) != (PROCESSING, held.take_number, held.run):
-        raise No
+    def _must_own(self, scene: ModelScene, held: Claim) -> None:
+        if not self.owns(scene, held):
+            raise No

@@ -3,30 +3,50 @@
 import asyncio
 import os
 import time
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import aclosing
 from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
-from typing import cast
 
 import pytest
 from PIL import Image
 
 from providers.port import Failure, Order, Progress, Provider, Rendered
 from providers.scripted import ScriptedProvider
+from tests.fakes.replicate_process import FakeReplicate
 from tests.orders import Subject, a_long_order, all_of, an_order, drained, made, small_local
 from tests.probes import boxes, probe, seconds_of
 from tests.processes import children_of, on_linux
 
 SECONDS_TO_STOP = 1.0
-MAKERS: list[Callable[[], Subject]] = [small_local, ScriptedProvider]
+NAMES = ("local", "scripted", "replicate")
 
 
-@pytest.fixture(params=MAKERS, ids=["local", "scripted"])
-def make(request: pytest.FixtureRequest) -> Callable[[], Subject]:
-    return cast("Callable[[], Subject]", request.param)
+@pytest.fixture(scope="module")
+def replicate() -> Generator[FakeReplicate]:
+    fake = FakeReplicate()
+    yield fake
+    fake.stop()
+
+
+@pytest.fixture(params=NAMES)
+async def make(request: pytest.FixtureRequest) -> AsyncGenerator[Callable[[], Subject]]:
+    makers: dict[str, Callable[[], Subject]] = {"local": small_local, "scripted": ScriptedProvider}
+    if request.param == "replicate":
+        fake: FakeReplicate = request.getfixturevalue("replicate")
+        fake.command("reset")
+        makers["replicate"] = fake.provider
+    made: list[Subject] = []
+
+    def make() -> Subject:
+        made.append(makers[request.param]())
+        return made[-1]
+
+    yield make
+    for provider in made:
+        await provider.close()
 
 
 @pytest.fixture
@@ -42,7 +62,7 @@ def order(tmp_path: Path) -> Order:
 def test_each_is_a_provider(provider: Subject) -> None:
     """Each implementation has the port's shape, which the type checker compares."""
     port: Provider = provider
-    assert port.name in ("local", "scripted")
+    assert port.name in NAMES
 
 
 async def test_progress_leads_to_one_rendered_clip(provider: Subject, order: Order) -> None:
@@ -188,11 +208,12 @@ async def test_canceling_the_task_leaves_nothing_behind(provider: Subject, tmp_p
 @on_linux
 async def test_a_finished_order_leaves_nothing_behind(provider: Subject, order: Order) -> None:
     """With the result in hand, no process is left."""
+    before = children_of(os.getpid())
     async with aclosing(provider.follow(order, await provider.submit(order))) as steps:
         async for step in steps:
             if isinstance(step, Rendered):
                 break
-        assert children_of(os.getpid()) == []
+        assert children_of(os.getpid()) == before
 
 
 async def test_orders_run_side_by_side(provider: Subject, tmp_path: Path) -> None:

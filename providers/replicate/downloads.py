@@ -1,0 +1,99 @@
+"""Output files, fetched at once: Replicate removes them after an hour."""
+
+import asyncio
+import logging
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+import httpx
+
+from providers.port import Failure
+from providers.replicate.api import Api
+from providers.replicate.patience import Pace, Unanswered, patiently
+from providers.replicate.prediction import expired
+from providers.replicate.refusals import refusal
+
+log = logging.getLogger(__name__)
+
+PIECE_BYTES = 1 << 20
+CONTENT_TYPES = {"video/mp4": "mp4", "video/webm": "webm"}
+_GONE = (403, 404, 410)
+# Some models upload without saying what it is; then the name tells.
+_UNTYPED = ("", "application/octet-stream", "binary/octet-stream")
+
+
+class Clip(NamedTuple):
+    """A fetched file."""
+
+    path: Path
+    content_type: str
+
+
+class Downloads:
+    """Fetches clips of at most so many bytes."""
+
+    def __init__(self, api: Api, pace: Pace, most_bytes: int) -> None:
+        self._api = api
+        self._pace = pace
+        self._most_bytes = most_bytes
+
+    async def fetch(self, address: str, folder: Path) -> Clip:
+        """Lay the clip into the folder. Raises Failure; none is retryable, for the clip was paid for."""
+        try:
+            return await patiently(self._pace, lambda: self._try(address, folder), patience=self._pace.patience)
+        except Unanswered as lost:
+            raise _unavailable() from lost
+
+    async def _try(self, address: str, folder: Path) -> Clip:
+        async with self._api.download(address) as response:
+            if response.status_code in _GONE:
+                raise expired()
+            if not response.is_success:
+                await response.aread()
+                judged = refusal(response)
+                raise judged if isinstance(judged, Unanswered) else _unavailable()
+            content_type = _content_type(response, address)
+            part = folder / "clip.part"
+            try:
+                await self._write(response, part)
+            except OSError as error:
+                log.warning("cannot write %s", part, exc_info=True, extra={"action": "replicate.not_written"})
+                with suppress(OSError):
+                    await asyncio.to_thread(part.unlink, missing_ok=True)
+                raise Unanswered(type(error).__name__, harmless=True) from error
+            return Clip(part.rename(folder / f"clip.{CONTENT_TYPES[content_type]}"), content_type)
+
+    async def _write(self, response: httpx.Response, path: Path) -> None:
+        length = response.headers.get("content-length", "")
+        if length.isdecimal() and int(length[:18]) > self._most_bytes:
+            raise self._too_large()
+        file = await asyncio.to_thread(path.open, "wb")
+        try:
+            written = 0
+            async for piece in response.aiter_bytes(PIECE_BYTES):
+                written += len(piece)
+                if written > self._most_bytes:
+                    raise self._too_large()
+                await asyncio.to_thread(file.write, piece)
+        finally:
+            await asyncio.to_thread(file.close)
+
+    def _too_large(self) -> Failure:
+        message = f"The clip is larger than the {self._most_bytes} bytes that this server accepts."
+        return Failure("OUTPUT_TOO_LARGE", message, retryable=False)
+
+
+def _unavailable() -> Failure:
+    return Failure("OUTPUT_UNAVAILABLE", "The clip was made, but it could not be fetched.", retryable=False)
+
+
+def _content_type(response: httpx.Response, address: str) -> str:
+    said = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if said in _UNTYPED:
+        suffix = address.partition("?")[0].rpartition(".")[2].lower()
+        said = next((known for known, name in CONTENT_TYPES.items() if name == suffix), said)
+    if said not in CONTENT_TYPES:
+        message = f"The model delivered {said[:80] or 'a file of no type'}, not one of {', '.join(CONTENT_TYPES)}."
+        raise Failure("OUTPUT_NOT_A_CLIP", message, retryable=False)
+    return said

@@ -1,0 +1,43 @@
+"""Poster, preview and a first look at a fetched clip, made in a process of its own: it decodes what strangers made."""
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncGenerator
+from pathlib import Path
+
+from providers.port import Asset, Progress, Rendered
+from providers.render import wire
+from providers.render.child import Child
+from providers.replicate.downloads import Clip
+
+log = logging.getLogger(__name__)
+
+PROGRAM = ("-m", "providers.replicate.illustrate")
+DEADLINE_SECONDS = 60.0
+
+
+async def illustrated(clip: Clip, folder: Path) -> AsyncGenerator[Progress | Rendered, None]:
+    """Yield a look at the clip and at last the clip with poster and preview; bare when it cannot be decoded."""
+    ticket = json.dumps({"clip": str(clip.path), "content_type": clip.content_type}).encode() + b"\n"
+    until = asyncio.get_running_loop().time() + DEADLINE_SECONDS
+    rendered = Rendered(Asset(clip.path, clip.content_type))
+    try:
+        async with Child(clip.path.name, PROGRAM) as child:
+            await child.tell(ticket)
+            while isinstance(step := await _next(child, folder, until), Progress):
+                yield step
+            rendered = step or rendered
+    except (OSError, TimeoutError, ValueError):
+        log.warning("a clip has no poster", exc_info=True, extra={"action": "replicate.no_poster"})
+    yield rendered
+
+
+async def _next(child: Child, folder: Path, until: float) -> Progress | Rendered | None:
+    async with asyncio.timeout_at(until):
+        line = await child.hear()
+    if line is not None:
+        return wire.report(line, folder)
+    _, errors = await child.ended()
+    log.warning("a clip cannot be decoded:\n%s", errors, extra={"action": "replicate.no_poster"})
+    return None

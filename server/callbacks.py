@@ -1,0 +1,69 @@
+"""Callbacks from Replicate: they wake whoever follows the prediction, and are believed nothing else."""
+
+import json
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from typing import cast
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from providers.port import Provider
+from providers.replicate.model import CALLBACK_PATH
+from providers.replicate.provider import ReplicateProvider
+from providers.replicate.webhooks import SigningSecret
+from server.settings import Settings
+
+log = logging.getLogger(__name__)
+
+# A prediction with all its logs; one that is larger is found by polling.
+BODY_BYTES = 1 << 20
+
+
+def callback_routes(providers: Mapping[str, Provider], settings: Settings) -> list[Route]:
+    """POST /callbacks/replicate/{key}, where callbacks can be verified; elsewhere there is no such address."""
+    provider = providers.get("replicate")
+    secret = settings.replicate_webhook_secret.get_secret_value()
+    if not secret or not isinstance(provider, ReplicateProvider):
+        return []
+    signing = SigningSecret(secret)
+
+    async def receive(request: Request) -> Response:
+        try:
+            body = await _body(request)
+        except ClientDisconnect:
+            return Response(status_code=400)
+        if body is None:
+            return Response(status_code=413)
+        if not signing.signed(request.headers, body):
+            log.warning("a callback without a valid signature", extra={"action": "callback.refused"})
+            return Response(status_code=401)
+        prediction_id = _prediction_id(body)
+        if prediction_id is None:
+            return Response(status_code=400)
+        # Nothing of what it says is taken over: it may be old, out of order or there for the second time.
+        provider.wake(prediction_id)
+        return Response(status_code=204)
+
+    endpoint: Callable[[Request], Awaitable[Response]] = receive
+    return [Route(CALLBACK_PATH + "{key}", endpoint, methods=["POST"])]
+
+
+async def _body(request: Request) -> bytes | None:
+    """The whole body; None when it is too large."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > BODY_BYTES:
+            return None
+    return bytes(body)
+
+
+def _prediction_id(body: bytes) -> str | None:
+    try:
+        said: object = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    prediction_id = cast("dict[str, object]", said).get("id") if isinstance(said, dict) else None
+    return prediction_id if isinstance(prediction_id, str) else None

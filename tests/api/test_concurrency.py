@@ -1,0 +1,152 @@
+"""Many at once: nothing is lost, nothing is done twice, and the log has no hole."""
+
+import asyncio
+from collections import Counter
+
+import pytest
+
+from tests.api.looking import ERRORS, stale
+from tests.api.making import a_job, accepted, report
+from tests.harness.app import App
+from tests.harness.client import Json
+from tests.live import jobs
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+async def kinds_of(app: App, job_id: str) -> list[str]:
+    """The types of all events; checks that their versions are 1..n and that n is the version of the job."""
+    events = await jobs.log(app, job_id, "version type")
+    version = (await jobs.job(app, job_id, "version"))["version"]
+    assert [event["version"] for event in events] == list(range(1, version + 1))
+    return [event["type"] for event in events]
+
+
+async def test_two_hundred_updates_of_one_job(shared: App) -> None:
+    """Each is accepted and has its event; each scene shows what was written to it last."""
+    made = await a_job(shared, *(f"Scene {number}" for number in range(10)))
+    titles = {
+        scene_id: {f"Title {place} {number}" for number in range(20)} for place, scene_id in enumerate(made.scenes)
+    }
+    updates = [(scene_id, title) for scene_id, wanted in titles.items() for title in wanted]
+    jobs.seeded("updates").shuffle(updates)
+    await asyncio.gather(
+        *(accepted(shared, "updateScene", sceneId=scene_id, title=title) for scene_id, title in updates)
+    )
+    assert await kinds_of(shared, made.id) == ["JOB_CREATED"] + ["SCENE_UPDATED"] * 200
+    log = await jobs.log(shared, made.id, "version sceneId", after=1)
+    last = {event["sceneId"]: event["version"] for event in log}
+    assert Counter(event["sceneId"] for event in log) == dict.fromkeys(made.scenes, 20)
+    for scene in (await jobs.job(shared, made.id, "scenes { nodes { id title version } }"))["scenes"]["nodes"]:
+        assert scene["title"] in titles[scene["id"]]
+        assert scene["version"] == last[scene["id"]]
+
+
+async def test_as_many_scenes_taken_up_at_once(shared: App) -> None:
+    """None is overwritten by another, the job starts once, and the counts are those of the scenes."""
+    made = await a_job(shared, *(f"Scene {number}" for number in range(40)))
+    await asyncio.gather(
+        *(
+            accepted(shared, "updateScene", sceneId=scene_id, title=f"Title {number}", status="PROCESSING")
+            for number, scene_id in enumerate(made.scenes)
+        )
+    )
+    kinds = await kinds_of(shared, made.id)
+    assert Counter(kinds) == {"JOB_CREATED": 1, "JOB_STARTED": 1, "SCENE_STARTED": 40}
+    job = await jobs.job(shared, made.id, "progress { processing pending } scenes { nodes { title version } }")
+    scenes: list[Json] = job["scenes"]["nodes"]
+    assert [scene["title"] for scene in scenes] == [f"Title {number}" for number in range(40)]
+    assert sorted(scene["version"] for scene in scenes) == list(range(3, 43))
+    assert job["progress"] == {"processing": 40, "pending": 0}
+
+
+async def test_of_those_who_expect_the_same_version_one_wins(shared: App) -> None:
+    """The others are told the version that came of it, and overwrite nothing."""
+    made = await a_job(shared, "One")
+    payloads = await asyncio.gather(
+        *(
+            shared.mutate(
+                "updateJob", f"job {{ title }} {ERRORS}", jobId=made.id, title=f"Title {n}", expectedVersion=1
+            )
+            for n in range(20)
+        )
+    )
+    (winner,) = [payload["job"]["title"] for payload in payloads if payload["job"] is not None]
+    losers = [payload["errors"] for payload in payloads if payload["job"] is None]
+    assert [{**error, "message": ""} for (error,) in losers] == [stale(2) | {"message": ""}] * 19
+    assert await jobs.job(shared, made.id, "title version") == {"title": winner, "version": 2}
+
+
+async def test_additions_stay_dense(shared: App) -> None:
+    """Everybody wants the first place."""
+    made = await a_job(shared, "Last")
+    await asyncio.gather(
+        *(
+            accepted(shared, "addScene", jobId=made.id, scene={"prompt": f"Scene {number}"}, position=0)
+            for number in range(40)
+        )
+    )
+    scenes = (await jobs.job(shared, made.id, "scenes { nodes { position prompt } }"))["scenes"]["nodes"]
+    assert [scene["position"] for scene in scenes] == list(range(41))
+    assert {scene["prompt"] for scene in scenes} == {"Last", *(f"Scene {number}" for number in range(40))}
+    assert scenes[-1]["prompt"] == "Last"
+
+
+async def test_the_last_places_are_given_out_once(shared: App) -> None:
+    """Ten want the five that are left of two hundred."""
+    made = await a_job(shared, *(f"Scene {number}" for number in range(195)))
+    payloads = await asyncio.gather(
+        *(
+            shared.mutate("addScene", "scene { id } errors { code }", jobId=made.id, scene={"prompt": "New"})
+            for _ in range(10)
+        )
+    )
+    assert sorted(len(payload["errors"]) for payload in payloads) == [0] * 5 + [1] * 5
+    assert {error["code"] for payload in payloads for error in payload["errors"]} == {"LIMIT_EXCEEDED"}
+    assert (await jobs.job(shared, made.id, "scenes { totalCount }")) == {"scenes": {"totalCount": 200}}
+
+
+async def test_a_cancel_among_reports(shared: App) -> None:
+    """Every scene ends up as one or the other, and the counts are those of the scenes."""
+    made = await a_job(shared, *(f"Scene {number}" for number in range(30)), start=True)
+
+    async def complete(scene_id: str) -> str | None:
+        payload = await shared.mutate("updateScene", "errors { code }", sceneId=scene_id, status="COMPLETED")
+        return payload["errors"][0]["code"] if payload["errors"] else None
+
+    works = [complete(scene_id) for scene_id in made.scenes]
+    answers = await asyncio.gather(*works[:15], accepted(shared, "cancelJob", jobId=made.id), *works[15:])
+    refusals = [answer for answer in answers if isinstance(answer, str)]
+    job = await jobs.job(shared, made.id, "status progress { completed canceled total } scenes { nodes { status } }")
+    statuses = Counter(scene["status"] for scene in job["scenes"]["nodes"])
+    assert set(refusals) <= {"INVALID_TRANSITION"}
+    assert statuses == Counter({"COMPLETED": 30 - len(refusals), "CANCELED": len(refusals)})
+    assert job["progress"] == {
+        "completed": statuses["COMPLETED"],
+        "canceled": statuses["CANCELED"],
+        "total": 30,
+    }
+    assert job["status"] == ("CANCELED" if refusals else "COMPLETED")
+    await kinds_of(shared, made.id)
+
+
+async def test_reads_among_writes_are_of_one_moment(shared: App) -> None:
+    """A reading of progress belongs to its version: total and parts agree, and it never goes back."""
+    made = await a_job(shared, *(f"Scene {number}" for number in range(20)), start=True)
+    document = """query($id: ID!) { job(id: $id) {
+        progress { version total pending processing completed failed canceled percentage }
+    } }"""
+    writing = asyncio.gather(*(report(shared, scene_id, "PROCESSING", "COMPLETED") for scene_id in made.scenes))
+    seen: list[Json] = []
+    while not writing.done():
+        seen.append((await shared.execute(document, id=made.id))["job"]["progress"])
+    await writing
+    seen.append((await shared.execute(document, id=made.id))["job"]["progress"])
+    assert len(seen) > 3
+    for reading in seen:
+        parts = ("pending", "processing", "completed", "failed", "canceled")
+        assert sum(reading[part] for part in parts) == reading["total"] == 20
+    for name in ("version", "percentage", "completed"):
+        values = [reading[name] for reading in seen]
+        assert values == sorted(values)
+    assert seen[-1]["percentage"] == 100.0

@@ -1,0 +1,247 @@
+"""Clips and stills over HTTP: byte ranges, entity tags, and nothing but what was rendered.
+
+By RFC 9110 sections 13 (conditions) and 14 (ranges).
+"""
+
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import NamedTuple
+
+import httpx
+import pytest
+import pytest_asyncio
+
+from tests.api.looking import MEDIA, a_scene
+from tests.api.making import NOBODY
+from tests.harness.app import App, running
+from tests.harness.client import Json
+from tests.live import jobs
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+ORIGIN = "http://scenewire.test"
+
+
+class Rendered(NamedTuple):
+    """A clip with its stills as the API tells of them, its path, and its bytes."""
+
+    app: App
+    folder: Path
+    files: Json
+    path: str
+    content: bytes
+
+    async def get(self, **headers: str) -> httpx.Response:
+        """The clip, with these request headers."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return await self.app.http.get(self.path, headers=named)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def rendered(on_each_database: None, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Rendered]:
+    """One clip from the scripted provider."""
+    folder = tmp_path_factory.mktemp("media")
+    async with running(folder) as app:
+        made = await jobs.make(app, jobs.scene(steps=1), start=True)
+        assert await jobs.settled(app, made.id) == "COMPLETED"
+        files = await a_scene(app, made.scenes[0], f"output {MEDIA} poster {MEDIA} preview {MEDIA}")
+        path: str = files["output"]["url"].removeprefix(ORIGIN)
+        yield Rendered(app, folder, files, path, (await app.http.get(path)).content)
+
+
+async def test_the_api_tells_what_is_served(rendered: Rendered) -> None:
+    """Size and kind of each file are those of what comes."""
+    for name, kind in (("output", "video/mp4"), ("poster", "image/webp"), ("preview", "image/webp")):
+        told = rendered.files[name]
+        answer = await rendered.app.http.get(told["url"].removeprefix(ORIGIN))
+        assert answer.status_code == 200
+        assert answer.headers["content-type"] == told["contentType"] == kind
+        assert int(answer.headers["content-length"]) == len(answer.content) == told["sizeBytes"] > 0
+        assert (told["width"], told["height"], told["expiresAt"]) == (64, 36, None)
+    assert rendered.files["output"]["durationSeconds"] == 1.0
+
+
+async def test_a_whole_clip(rendered: Rendered) -> None:
+    """It says that ranges are served, and may be kept for a year: the files of a take never change."""
+    answer = await rendered.get()
+    assert answer.status_code == 200
+    assert answer.content[4:8] == b"ftyp"
+    assert "content-range" not in answer.headers
+    told = {name: answer.headers[name] for name in ("accept-ranges", "cache-control", "x-content-type-options")}
+    assert told == {
+        "accept-ranges": "bytes",
+        "cache-control": "private, max-age=31536000, immutable",
+        "x-content-type-options": "nosniff",
+    }
+
+
+class TestRanges:
+    """Seeking."""
+
+    @pytest.mark.parametrize(
+        ("asked", "start", "end"),
+        [
+            ("bytes=0-0", 0, 1),
+            ("bytes=0-99", 0, 100),
+            ("bytes=100-", 100, None),
+            ("bytes=0-", 0, None),
+            ("bytes=-1", -1, None),
+            ("bytes=-100", -100, None),
+            ("bytes=-999999999", 0, None),
+            ("bytes=10-999999999", 10, None),
+            ("Bytes=1-2", 1, 3),
+        ],
+    )
+    async def test_a_part(self, rendered: Rendered, asked: str, start: int, end: int | None) -> None:
+        """Exactly these bytes, and where they belong."""
+        whole = rendered.content
+        first, after, _ = slice(start, end).indices(len(whole))
+        answer = await rendered.get(range=asked)
+        assert answer.status_code == 206
+        assert answer.content == whole[first:after]
+        assert answer.headers["content-range"] == f"bytes {first}-{after - 1}/{len(whole)}"
+        assert answer.headers["content-length"] == str(after - first)
+        assert answer.headers["content-type"] == "video/mp4"
+
+    @pytest.mark.parametrize(
+        "asked", ["bytes=0-1,5-9", "bytes=9-5", "bytes=-", "bytes=a-b", "seconds=0-1", "0-1", "bytes", "bytes=+1-2", ""]
+    )
+    async def test_what_may_be_ignored_is_answered_by_the_whole(self, rendered: Rendered, asked: str) -> None:
+        """Several ranges at once, other units, nonsense."""
+        answer = await rendered.get(range=asked)
+        assert (answer.status_code, answer.content) == (200, rendered.content)
+
+    async def test_what_lies_beyond_the_end_cannot_be_sent(self, rendered: Rendered) -> None:
+        """And the size is told."""
+        size = len(rendered.content)
+        for asked in (f"bytes={size}-", f"bytes={size}-{size + 5}", "bytes=-0", f"bytes={10**17}-"):
+            answer = await rendered.get(range=asked)
+            assert (answer.status_code, answer.content) == (416, b"")
+            assert answer.headers["content-range"] == f"bytes */{size}"
+
+    async def test_a_part_of_what_the_client_has(self, rendered: Rendered) -> None:
+        """If-Range: the part of the same file, the whole of another."""
+        etag = (await rendered.get()).headers["etag"]
+        same = await rendered.get(range="bytes=0-9", if_range=etag)
+        assert (same.status_code, same.content) == (206, rendered.content[:10])
+        for other in ('"another"', f"W/{etag}", "Sun, 01 Mar 2026 00:00:00 GMT"):
+            whole = await rendered.get(range="bytes=0-9", if_range=other)
+            assert (whole.status_code, whole.content) == (200, rendered.content)
+
+    async def test_all_parts_make_the_whole(self, rendered: Rendered) -> None:
+        """In pieces of any size."""
+        size = len(rendered.content)
+        for piece in (1 + size // 7, 1 + size // 2, size):
+            parts = [await rendered.get(range=f"bytes={at}-{at + piece - 1}") for at in range(0, size, piece)]
+            assert b"".join(part.content for part in parts) == rendered.content
+
+
+class TestConditions:
+    """What a client already has need not be sent again."""
+
+    async def test_the_same_is_not_sent_again(self, rendered: Rendered) -> None:
+        """If-None-Match, in all its forms."""
+        etag = (await rendered.get()).headers["etag"]
+        assert etag.startswith('"')
+        for known in (etag, f"W/{etag}", f'"another", {etag}', "*"):
+            answer = await rendered.get(if_none_match=known)
+            assert (answer.status_code, answer.content) == (304, b"")
+            assert answer.headers["etag"] == etag
+        assert (await rendered.get(if_none_match=etag, range="bytes=0-1")).status_code == 304
+
+    async def test_another_is_sent(self, rendered: Rendered) -> None:
+        """With a tag of its own for each file."""
+        answer = await rendered.get(if_none_match='"another"')
+        assert (answer.status_code, answer.content) == (200, rendered.content)
+        poster = await rendered.app.http.get(rendered.files["poster"]["url"].removeprefix(ORIGIN))
+        assert poster.headers["etag"] != answer.headers["etag"]
+
+
+class TestMethods:
+    """GET and HEAD."""
+
+    async def test_head_tells_the_same_without_the_bytes(self, rendered: Rendered) -> None:
+        """A range means nothing to it: that is for GET alone."""
+        headers = {name: value for name, value in (await rendered.get()).headers.items() if name != "date"}
+        for more in ({}, {"range": "bytes=0-1"}, {"range": "bytes=999999999-"}):
+            answer = await rendered.app.http.head(rendered.path, headers=more)
+            assert (answer.status_code, answer.content) == (200, b"")
+            assert {name: value for name, value in answer.headers.items() if name != "date"} == headers
+
+    @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+    async def test_nothing_can_be_changed(self, rendered: Rendered, method: str) -> None:
+        """The answer says what can be done."""
+        answer = await rendered.app.http.request(method, rendered.path)
+        assert answer.status_code == 405
+        assert set(answer.headers["allow"].replace(" ", "").split(",")) == {"GET", "HEAD"}
+        assert (await rendered.get()).content == rendered.content
+
+
+class TestOtherNames:
+    """Nothing is served but what the server itself has put there."""
+
+    @pytest.mark.parametrize(
+        "name",
+        [
+            "",
+            "notes.txt",
+            "job_1/scene_1/take_1.mp4",
+            "../secret.txt",
+            "..%2fsecret.txt",
+            "%2e%2e/secret.txt",
+            "%2e%2e%2f%2e%2e%2fetc%2fpasswd",
+            "..%5csecret.txt",
+            "/etc/passwd",
+            "%2fetc%2fpasswd",
+            "notes.txt%00.mp4",
+            f"live/take_{NOBODY}.webp",
+            f"job_{NOBODY}/scene_{NOBODY}/take_{NOBODY}.mp4",
+            f"job_{NOBODY}/scene_{NOBODY}/../../notes.txt",
+            f"job_{NOBODY}/scene_{NOBODY}/take_{NOBODY}",
+        ],
+    )
+    async def test_are_not_found(self, rendered: Rendered, name: str) -> None:
+        """Whether there is such a file or not, inside the folder or out of it."""
+        (rendered.folder / "secret.txt").write_text("swordfish")
+        (rendered.folder / "media" / "notes.txt").write_text("swordfish")
+        for method in ("GET", "HEAD"):
+            # The target as it is: a client would take the dots out.
+            answer = await rendered.app.http.request(
+                method, "/media/", extensions={"target": f"/media/{name}".encode()}
+            )
+            assert answer.status_code == 404
+            assert b"swordfish" not in answer.content
+
+    async def test_the_clip_itself_by_another_spelling(self, rendered: Rendered) -> None:
+        """One address for one file."""
+        for spelling in (rendered.path + "/", rendered.path.upper(), rendered.path.replace("/job_", "/./job_")):
+            answer = await rendered.app.http.get("/media/", extensions={"target": spelling.encode()})
+            assert answer.status_code == 404
+
+    async def test_a_file_that_vanished(self, tmp_path: Path) -> None:
+        """Is simply not found."""
+        async with running(tmp_path) as app:
+            made = await jobs.make(app, jobs.scene(steps=1), start=True)
+            await jobs.settled(app, made.id)
+            output = (await a_scene(app, made.scenes[0], "output { url }"))["output"]["url"].removeprefix(ORIGIN)
+            (tmp_path / output.removeprefix("/")).unlink()
+            assert (await app.http.get(output)).status_code == 404
+
+
+async def test_a_running_render_shows_its_newest_frame(tmp_path: Path) -> None:
+    """As the preview of the scene, at an address that is new with each; nobody keeps it."""
+    async with running(tmp_path) as app:
+        script: Json = {"outcome": "stall", "steps": 3, "frames": True, "stepSeconds": 0.01}
+        made = await jobs.make(app, jobs.scene(**script), start=True)
+        document = """subscription($id: ID!) { jobEvents(jobId: $id) {
+            ... on SceneProgress { preview { url contentType } }
+        } }"""
+        async with app.subscribe(document, id=made.id) as stream:
+            preview: Json | None = None
+            while preview is None:
+                preview = (await stream.next())["jobEvents"].get("preview")
+        assert (await a_scene(app, made.scenes[0], "preview { url contentType }"))["preview"] == preview
+        answer = await app.http.get(preview["url"].removeprefix(ORIGIN))
+        assert (answer.status_code, answer.headers["content-type"]) == (200, "image/webp")
+        assert answer.headers["cache-control"] == "no-store"
+        assert answer.content[8:12] == b"WEBP"

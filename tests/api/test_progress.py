@@ -1,0 +1,173 @@
+"""How far a job is, as GraphQL and REST tell it, at every stage."""
+
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from tests.api.looking import PROGRESS
+from tests.api.making import a_job, a_job_of, accepted, report
+from tests.harness.app import App, running
+from tests.harness.client import Json
+from tests.live import jobs
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+STATUSES = ("pending", "processing", "completed", "failed", "canceled")
+
+
+def reading(percentage: float, stage: str, label: str, **counts: int) -> Json:
+    """A reading without its version; statuses that are not named have no scenes."""
+    told: Json = dict.fromkeys(STATUSES, 0) | counts
+    told["total"] = sum(counts.values())
+    return told | {"percentage": percentage, "currentStage": stage, "stageLabel": label}
+
+
+async def check(app: App, job_id: str, expected: Json) -> None:
+    """Both faces tell the same, and at the version of the job."""
+    job = await jobs.job(app, job_id, f"version updatedAt progress {{ jobId updatedAt {PROGRESS} }}")
+    clock = {"version": job["version"], "updatedAt": job["updatedAt"]}
+    assert job["progress"] == expected | clock | {"jobId": job_id}
+    rest = (await app.http.get(f"/api/v3/jobs/{job_id}/scenes")).json()["progress"]
+    assert rest == {
+        "total": expected["total"],
+        "percentage": expected["percentage"],
+        "current_stage": expected["currentStage"].lower(),
+    } | {status: expected[status] for status in STATUSES}
+
+
+class TestStages:
+    """From the first to the last."""
+
+    async def test_waiting(self, shared: App) -> None:
+        """Nothing was started."""
+        made = await a_job(shared, "One", "Two")
+        await check(shared, made.id, reading(0.0, "WAITING", "Waiting to be started", pending=2))
+
+    async def test_waiting_without_scenes(self, shared: App) -> None:
+        """An empty job is at nought."""
+        made = await a_job(shared)
+        await check(shared, made.id, reading(0.0, "WAITING", "Waiting to be started"))
+
+    @pytest.mark.parametrize(("number", "label"), [(1, "1 scene in the queue"), (2, "2 scenes in the queue")])
+    async def test_queued(self, shared: App, number: int, label: str) -> None:
+        """Started, and nobody has taken up anything yet."""
+        made = await a_job(shared, *["A kite"] * number, start=True)
+        await check(shared, made.id, reading(0.0, "QUEUED", label, pending=number))
+
+    async def test_generating(self, shared: App) -> None:
+        """Fractions of running scenes count; so does what a failed one had reached."""
+        made = await a_job_of(shared, "COMPLETED", "PROCESSING", "PROCESSING", "PENDING")
+        counts = {"completed": 1, "processing": 2, "pending": 1}
+        await check(shared, made.id, reading(25.0, "GENERATING", "Generating scene 2 of 4", **counts))
+        await accepted(shared, "updateScene", sceneId=made.scenes[1], percentage=50)
+        await check(shared, made.id, reading(37.5, "GENERATING", "Generating scene 2 of 4", **counts))
+        await report(shared, made.scenes[1], "FAILED")
+        counts |= {"processing": 1, "failed": 1}
+        await check(shared, made.id, reading(37.5, "GENERATING", "Generating scene 3 of 4", **counts))
+
+    async def test_retrying(self, tmp_path: Path) -> None:
+        """All that is open waits for its next attempt; without it the job is stopped."""
+        async with running(tmp_path, retry_first_seconds=30) as app:
+            made = await jobs.make(app, jobs.scene(failTakes=1, steps=1), start=True)
+            document = "subscription($id: ID!) { jobEvents(jobId: $id, after: 0) { ... on JobEvent { type } } }"
+            async with app.subscribe(document, id=made.id) as stream:
+                while (await stream.next())["jobEvents"].get("type") != "SCENE_RETRYING":
+                    pass
+            await check(app, made.id, reading(0.0, "RETRYING", "Waiting to retry 1 scene", pending=1))
+            payload = await accepted(app, "cancelJob", "job { progress { currentStage } }", jobId=made.id)
+            assert payload == {"job": {"progress": {"currentStage": "STOPPED"}}}
+
+    @pytest.mark.parametrize(("number", "label"), [(1, "1 scene ready"), (3, "3 scenes ready")])
+    async def test_done(self, shared: App, number: int, label: str) -> None:
+        """A hundred, and only now."""
+        made = await a_job_of(shared, *["COMPLETED"] * number)
+        await check(shared, made.id, reading(100.0, "DONE", label, completed=number))
+
+    async def test_stopped_by_a_failure(self, shared: App) -> None:
+        """Nothing is open and something failed."""
+        made = await a_job_of(shared, "COMPLETED", "FAILED", "CANCELED")
+        counts = {"completed": 1, "failed": 1, "canceled": 1}
+        await check(shared, made.id, reading(33.33, "STOPPED", "Stopped: 1 of 3 scenes failed", **counts))
+
+    async def test_stopped_on_request(self, shared: App) -> None:
+        """Nothing is open and nothing failed."""
+        made = await a_job_of(shared, "COMPLETED", "CANCELED")
+        counts = {"completed": 1, "canceled": 1}
+        await check(shared, made.id, reading(50.0, "STOPPED", "Canceled with 1 of 2 scenes ready", **counts))
+
+
+class TestPercentage:
+    """What it may and may not do."""
+
+    async def test_it_is_not_a_hundred_before_everything_is_completed(self, shared: App) -> None:
+        """Whatever a worker claims."""
+        made = await a_job_of(shared, "COMPLETED", "PROCESSING")
+        await accepted(shared, "updateScene", sceneId=made.scenes[1], percentage=100)
+        await check(shared, made.id, reading(99.99, "GENERATING", "Generating scene 2 of 2", completed=1, processing=1))
+
+    async def test_it_falls_by_a_regenerate_an_addition_or_a_deletion_alone(self, shared: App) -> None:
+        """Along a job's whole life."""
+        made = await a_job(shared, "One", "Two", start=True)
+        one, two = made.scenes
+        steps: list[tuple[str, Json, float]] = [
+            ("updateScene", {"sceneId": one, "status": "PROCESSING", "percentage": 60}, 30.0),
+            ("updateScene", {"sceneId": one, "percentage": 20}, 30.0),
+            ("cancelScene", {"sceneId": one}, 30.0),
+            ("updateScene", {"sceneId": two, "status": "COMPLETED"}, 80.0),
+            ("regenerateScene", {"sceneId": one}, 50.0),
+            ("updateScene", {"sceneId": one, "status": "PROCESSING", "percentage": 10}, 55.0),
+            ("updateScene", {"sceneId": one, "status": "FAILED"}, 55.0),
+            ("addScene", {"jobId": made.id, "scene": {"prompt": "Three"}}, 36.67),
+            ("cancelJob", {"jobId": made.id}, 36.67),
+            ("deleteScene", {"sceneId": two}, 5.0),
+        ]
+        told: list[float] = []
+        for name, fields, _ in steps:
+            payload = await accepted(shared, name, "job { progress { percentage } }", **fields)
+            told.append(payload["job"]["progress"]["percentage"])
+        assert told == [percentage for _, _, percentage in steps]
+
+
+async def test_an_estimate_needs_something_to_go_by(tmp_path: Path) -> None:
+    """Null at first; from the first finished take on it is a number of seconds, and null again at the end."""
+    async with running(tmp_path) as app:
+        made = await a_job(app, "One", "Two", start=True)
+
+        async def eta() -> float | None:
+            return (await jobs.job(app, made.id, "progress { etaSeconds }"))["progress"]["etaSeconds"]
+
+        assert await eta() is None
+        await report(app, made.scenes[0], "PROCESSING", "COMPLETED")
+        estimate = await eta()
+        assert estimate is not None
+        assert 0 <= estimate < 10
+        await report(app, made.scenes[1], "COMPLETED")
+        assert await eta() is None
+
+
+async def test_a_place_in_the_queue(tmp_path: Path) -> None:
+    """How many takes go first, over all jobs; null for what does not wait."""
+    async with running(tmp_path, render_concurrency=1) as app:
+        stall = jobs.scene(outcome="stall", steps=1)
+        first = await jobs.make(app, stall, jobs.scene("Two"), jobs.scene("Three"), start=True)
+        second = await jobs.make(app, jobs.scene("Four"), start=True)
+        waiting = await jobs.make(app, jobs.scene("Five"))
+        document = "subscription($id: ID!) { jobEvents(jobId: $id, after: 0) { ... on JobEvent { type } } }"
+        async with app.subscribe(document, id=first.id) as stream:
+            while (await stream.next())["jobEvents"].get("type") != "SCENE_STARTED":
+                pass
+        places = [
+            scene["queuePosition"]
+            for made in (first, second, waiting)
+            for scene in (await jobs.job(app, made.id, "scenes { nodes { queuePosition } }"))["scenes"]["nodes"]
+        ]
+        assert places == [None, 0, 1, 2, None]
+
+
+async def test_instants_are_utc(shared: App) -> None:
+    """RFC 3339 with a Z, to the microsecond."""
+    made = await a_job(shared, "One")
+    created = (await jobs.job(shared, made.id, "createdAt"))["createdAt"]
+    assert created.endswith("Z")
+    assert datetime.fromisoformat(created).tzinfo is not None

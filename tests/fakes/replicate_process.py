@@ -1,0 +1,106 @@
+"""The fake of Replicate from the outside: started, commanded and asked by tests."""
+
+import asyncio
+import subprocess
+import sys
+from typing import Any
+
+import httpx
+
+from providers.replicate.api import Api
+from providers.replicate.model import Model
+from providers.replicate.patience import Pace
+from providers.replicate.provider import ReplicateProvider
+from providers.replicate.template import Template
+from tests.fakes.replicate_state import SECRET, TOKEN, VERSION, Json
+from tests.harness.process import ROOT
+
+QUICK = Pace(poll=0.02, first_backoff=0.02, last_backoff=0.1, patience=5.0, settling=(0.01, 0.02))
+INPUT = '{"prompt": "{prompt}", "duration": "{duration_seconds}"}'
+CALLBACKS = "https://scenewire.test"
+
+
+class FakeReplicate:
+    """The process, and its commands."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.fakes.replicate"], cwd=ROOT, stdout=subprocess.PIPE, text=True
+        )
+        assert self._process.stdout is not None
+        self.origin = self._process.stdout.readline().strip()
+        self._http = httpx.Client(base_url=f"{self.origin}/_fake/", timeout=20)
+
+    def stop(self) -> None:
+        """End it."""
+        self._http.close()
+        self._process.kill()
+        self._process.wait()
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+
+    @property
+    def address(self) -> str:
+        """Of the API."""
+        return f"{self.origin}/v1"
+
+    def command(self, name: str, **said: Any) -> Json:
+        """Any command; answers what came of it."""
+        return self._http.post(name, json=said).raise_for_status().json()
+
+    def behave(self, **commands: Any) -> None:
+        """Change how predictions, outputs, lists and webhooks are from now on."""
+        self.command("behave", **commands)
+
+    def fault(self, on: str, do: str, **details: Any) -> None:
+        """Order a fault for the next request of a kind: create, get, list, cancel or download."""
+        self.command("fault", on=on, do=do, **details)
+
+    def counts(self) -> dict[str, int]:
+        """How often what was asked for; `creations` is how many predictions were bought."""
+        return self.command("state")["counts"]
+
+    def predictions(self) -> list[Json]:
+        """All that were bought, oldest first."""
+        return self.command("state")["predictions"]
+
+    async def until(self, **counts: int) -> None:
+        """Wait until so much was asked for; `looks` is how often each prediction was looked at."""
+        answer = await asyncio.to_thread(self.command, "until", **counts)
+        assert answer["reached"], answer
+
+    async def send(self, **how: Any) -> int:
+        """Have one more webhook about the newest prediction sent; the status it is answered with."""
+        return (await asyncio.to_thread(self.command, "send", **how))["status"]
+
+    def settings(self, *, secret: str = SECRET, poll_seconds: float = 0.05) -> dict[str, Any]:
+        """What a server needs in order to buy here."""
+        return {
+            "provider": "replicate",
+            "replicate_token": TOKEN,
+            "replicate_version": VERSION,
+            "replicate_api_url": self.address,
+            "replicate_callback_url": CALLBACKS,
+            "replicate_webhook_secret": secret,
+            "replicate_poll_seconds": poll_seconds,
+        }
+
+    def provider(
+        self,
+        pace: Pace = QUICK,
+        *,
+        token: str = TOKEN,
+        version: str = VERSION,
+        template: str = INPUT,
+        callbacks: str = CALLBACKS,
+        most_bytes: int = 1_000_000,
+        address: str | None = None,
+    ) -> ReplicateProvider:
+        """Make a provider that buys here, in a hurry."""
+        return ReplicateProvider(
+            Api(address or self.address, token),
+            Model(version, Template(template), callbacks),
+            pace,
+            life_seconds=1800,
+            most_bytes=most_bytes,
+        )

@@ -1,0 +1,255 @@
+"""What the fake of Replicate knows: predictions, how they get on, and the webhooks they send."""
+
+import base64
+import hashlib
+import hmac
+import json
+import math
+import tempfile
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from PIL import Image
+
+from providers.render.clip import Clip
+
+Json = dict[str, Any]
+
+TOKEN = "r8_0123456789abcdefghijklmnopqrstuvwxyzA"
+SECRET = "whsec_" + base64.b64encode(b"a key that nobody else knows....").decode()
+VERSION = "5c7d5dc6dd8bf75c1acaa8565735e7986bc5b66206b55cca93cb72c9bf15ccaa"
+OVER = {"succeeded", "failed", "canceled", "aborted"}
+FRAMES_PER_SECOND = 24
+
+
+@dataclass
+class Commands:
+    """How it behaves until told otherwise."""
+
+    # Predictions: their end, and whether they wait for it until they are released.
+    outcome: str = "succeeded"
+    error: str = "CUDA out of memory"
+    hold: bool = False
+    out_of_time: bool = False
+    log_progress: bool = True
+    # Outputs: string, list, object, none or elsewhere; what lies there, and whether its length is told.
+    output: str = "string"
+    content_type: str = "video/mp4"
+    garbage_bytes: int = 0
+    tell_length: bool = True
+    age_seconds: float = 0.0
+    # Lists: so many of them do not know a new prediction yet.
+    page_size: int = 100
+    list_webhooks: bool = True
+    list_lag: int = 0
+    # Webhooks: the address that each host really has; nothing is sent to others.
+    hosts: dict[str, str] = field(default_factory=dict[str, str])
+
+
+@dataclass
+class Prediction:
+    """One that was bought."""
+
+    id: str
+    version: str
+    input: Json
+    webhook: str | None
+    events: list[str]
+    deadline: datetime | None
+    commands: Commands
+    created_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    completed_at: datetime | None = None
+    status: str = "starting"
+    unlisted: int = 0
+    steps: int = 0
+    looks: int = 0
+    error: str | None = None
+    removed: bool = False
+
+    @property
+    def seconds(self) -> float:
+        return float(self.input.get("duration", 2))
+
+    @property
+    def of_steps(self) -> int:
+        return max(10, math.ceil(10 * self.seconds))
+
+    def get_on(self) -> list[str]:
+        """One look further; the events that come of it."""
+        self.looks += 1
+        if self.status == "starting":
+            if self.commands.outcome == "aborted":
+                return self.end("aborted")
+            self.status = "processing"
+            return ["start"]
+        if self.status == "processing" and not self.commands.hold:
+            self.steps += 1
+            if self.steps > self.of_steps:
+                return self.end(self.commands.outcome)
+        return []
+
+    def end(self, status: str) -> list[str]:
+        """Reach a final status, once."""
+        if self.status in OVER:
+            return []
+        self.status = status
+        self.completed_at = datetime.now(UTC)
+        self.error = self.commands.error if status == "failed" else None
+        if self.commands.out_of_time:
+            self.deadline = self.completed_at
+        return ["completed"]
+
+    def logs(self) -> str:
+        """What tqdm writes."""
+        bars = [
+            f"{100 * step // self.of_steps:3d}%|{'█' * (10 * step // self.of_steps):10s}| {step}/{self.of_steps} "
+            for step in range(min(self.steps, self.of_steps) + 1)
+        ]
+        return "Using seed: 1\n" + ("\n".join(bars) if self.commands.log_progress else "thinking…")
+
+    def output(self, origin: str) -> Any:
+        """What the model made, in the shape it likes."""
+        if self.status != "succeeded" or self.removed or self.commands.output == "none":
+            return None
+        address = f"{origin}/files/{self.id}/out.mp4"
+        shapes: Json = {
+            "string": address,
+            "list": [f"{origin}/files/{self.id}/still.png", address],
+            "object": {"thumbnail": f"{origin}/files/{self.id}/still.png", "video": address},
+            "elsewhere": "https://169.254.169.254/out.mp4",
+        }
+        return shapes[self.commands.output]
+
+    def told(self, origin: str, *, listed: bool = False) -> Json:
+        """As the API describes it."""
+        address = f"{origin}/v1/predictions/{self.id}"
+        told: Json = {
+            "id": self.id,
+            "model": "scenewire/fake",
+            "version": self.version,
+            "input": {} if self.removed else self.input,
+            "logs": "" if self.removed else self.logs(),
+            "output": self.output(origin),
+            "data_removed": self.removed,
+            "error": self.error,
+            "source": "api",
+            "status": self.status,
+            "created_at": stamp(self.created_at),
+            "completed_at": stamp(self.completed_at),
+            "metrics": {"predict_time": 1.5},
+            "urls": {"get": address, "cancel": f"{address}/cancel", "web": f"https://replicate.com/p/{self.id}"},
+        }
+        if self.deadline is not None:
+            told["deadline"] = stamp(self.deadline)
+        if self.webhook is not None:
+            told |= {"webhook": self.webhook, "webhook_events_filter": self.events}
+        if listed:
+            del told["logs"]
+            if not self.commands.list_webhooks:
+                told = {name: value for name, value in told.items() if not name.startswith("webhook")}
+        return told
+
+
+class Fake:
+    """All it knows; guarded by `changed`."""
+
+    def __init__(self) -> None:
+        self.changed = threading.Condition()
+        self.origin = ""
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything."""
+        self.commands = Commands()
+        self.predictions: dict[str, Prediction] = {}
+        self.faults: list[Json] = []
+        self.counts: Counter[str] = Counter()
+        self.keys: list[str] = []
+        self.deliveries: list[int] = []
+
+    def fault(self, what: str) -> Json | None:
+        """The next fault for such a request, which is used up; with `skip` it lets so many pass first."""
+        for fault in self.faults:
+            if fault["on"] == what and fault["skip"] > 0:
+                fault["skip"] -= 1
+            elif fault["on"] == what:
+                fault["times"] -= 1
+                if fault["times"] == 0:
+                    self.faults.remove(fault)
+                return fault
+        return None
+
+    def state(self) -> Json:
+        """What tests ask about."""
+        predictions = [each.told(self.origin) | {"looks": each.looks} for each in self.predictions.values()]
+        return {
+            "counts": dict(self.counts),
+            "predictions": predictions,
+            "keys": self.keys,
+            "deliveries": self.deliveries,
+        }
+
+    def happened(self, prediction: Prediction, events: list[str]) -> None:
+        """Tell whoever wants to know, without waiting for the answer."""
+        self.changed.notify_all()
+        for event in events:
+            if event in prediction.events and prediction.webhook is not None:
+                body = json.dumps(prediction.told(self.origin)).encode()
+                threading.Thread(target=self.deliver, args=(prediction.webhook, body), daemon=True).start()
+
+    def deliver(self, webhook: str, body: bytes, signing: str = SECRET, age_seconds: float = 0.0) -> int:
+        """Send one webhook; the status of the answer, 0 when nobody is there."""
+        parts = urlsplit(webhook)
+        really = self.commands.hosts.get(f"{parts.scheme}://{parts.netloc}")
+        if really is None:
+            return 0
+        headers = {"content-type": "application/json", **signature(body, signing, age_seconds)}
+        request = urllib.request.Request(really + parts.path, body, headers)  # noqa: S310 - as the test said
+        try:
+            with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310
+                status = int(answer.status)
+        except urllib.error.HTTPError as error:
+            status = error.code
+            error.close()
+        except OSError:
+            status = 0
+        with self.changed:
+            self.deliveries.append(status)
+            self.changed.notify_all()
+        return status
+
+
+def signature(body: bytes, secret: str, age_seconds: float) -> dict[str, str]:
+    """The headers of a webhook; none without a secret."""
+    if not secret:
+        return {}
+    name, sent_at = f"msg_{hashlib.sha256(body).hexdigest()[:20]}", str(int(time.time() - age_seconds))
+    key = base64.b64decode(secret.removeprefix("whsec_"))
+    digest = hmac.new(key, f"{name}.{sent_at}.".encode() + body, hashlib.sha256).digest()
+    signed = f"v1,{base64.b64encode(b'of an older key').decode()} v1,{base64.b64encode(digest).decode()}"
+    return {"webhook-id": name, "webhook-timestamp": sent_at, "webhook-signature": signed}
+
+
+@cache
+def clip(seconds: float) -> bytes:
+    """A little clip of so many seconds."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "clip.mp4")
+        with Clip(path, 64, 36, FRAMES_PER_SECOND) as made:
+            for number in range(round(seconds * FRAMES_PER_SECOND)):
+                made.write(Image.new("RGB", (64, 36), (5 * number % 256, 90, 160)))
+        return path.read_bytes()
+
+
+def stamp(moment: datetime | None) -> str | None:
+    """Their stamps have more digits than Python's."""
+    return None if moment is None else moment.strftime("%Y-%m-%dT%H:%M:%S.%f00Z")

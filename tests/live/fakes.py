@@ -1,0 +1,78 @@
+"""Providers that do what a test tells them to."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing, suppress
+
+from providers.port import Order, Progress, Rendered
+from providers.sample import sample
+
+Follow = Callable[[Order, str], AsyncGenerator[Progress | Rendered]]
+
+
+class Fake:
+    """Makes a small clip at once, unless a test gives it another way to follow; remembers what it was asked."""
+
+    name = "fake"
+
+    def __init__(self, follow: Follow | None = None) -> None:
+        self.submitted: list[str] = []
+        self.followed: list[str] = []
+        self.canceled: list[str] = []
+        self.running = 0
+        self.most_at_once = 0
+        self.on_submit: Callable[[Order], Awaitable[None]] | None = None
+        self._follow = follow or at_once
+
+    async def submit(self, order: Order) -> str:
+        """Accept the order."""
+        self.submitted.append(order.prompt)
+        if self.on_submit is not None:
+            await self.on_submit(order)
+        return f"fake-{order.key}"
+
+    async def follow(self, order: Order, provider_id: str) -> AsyncGenerator[Progress | Rendered]:
+        """Follow it in the way that was given."""
+        self.followed.append(provider_id)
+        self.running += 1
+        self.most_at_once = max(self.most_at_once, self.running)
+        try:
+            async with aclosing(self._follow(order, provider_id)) as steps:
+                async for step in steps:
+                    yield step
+        finally:
+            self.running -= 1
+
+    async def cancel(self, provider_id: str) -> None:
+        """Remember it."""
+        self.canceled.append(provider_id)
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+
+async def at_once(order: Order, _provider_id: str) -> AsyncGenerator[Progress | Rendered]:
+    """Half, and all."""
+    yield Progress(0.5)
+    yield sample().write(order.workdir)
+
+
+class Gate:
+    """Ways to follow an order that end when the test says so."""
+
+    def __init__(self) -> None:
+        self.open = asyncio.Event()
+
+    async def patient(self, order: Order, _provider_id: str) -> AsyncGenerator[Progress | Rendered]:
+        """Wait for the gate, as a well-behaved provider does: until it is closed."""
+        yield Progress(0.5)
+        await self.open.wait()
+        yield sample().write(order.workdir)
+
+    async def stubborn(self, order: Order, _provider_id: str) -> AsyncGenerator[Progress | Rendered]:
+        """Wait for the gate whatever happens, and deliver late."""
+        yield Progress(0.5)
+        while not self.open.is_set():
+            with suppress(asyncio.CancelledError):
+                await self.open.wait()
+        yield sample().write(order.workdir)

@@ -1,0 +1,150 @@
+"""Providers that other packages bring: the example of the documentation, and what is refused."""
+
+import importlib
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from server.plugins import GROUP
+from server.providers import configured
+from server.settings import Settings, WrongSettings, load
+from tests.fakes.replicate_state import clip
+from tests.harness.client import Client
+from tests.harness.process import ROOT, ServerProcess
+from tests.live import jobs
+
+EXAMPLE = ROOT / "docs" / "examples" / "scenewire-shelf"
+DOCUMENTATION = (ROOT / "docs" / "providers.md").read_text("utf-8")
+
+
+def install(folder: Path, name: str, entry_points: dict[str, str], **modules: str) -> None:
+    """What installing a package leaves behind: its modules, and a note of its entry points."""
+    for module, source in modules.items():
+        (folder / f"{module}.py").write_text(source)
+    noted = folder / f"{name.replace('-', '_')}-1.0.dist-info"
+    noted.mkdir()
+    (noted / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+    lines = [f"{provider} = {value}" for provider, value in entry_points.items()]
+    (noted / "entry_points.txt").write_text("\n".join([f"[{GROUP}]", *lines]))
+
+
+@pytest.fixture
+def plugins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder where packages are found, in this process and in those that it starts."""
+    folder = tmp_path / "plugins"
+    folder.mkdir()
+    monkeypatch.setattr(sys, "path", [str(folder), *sys.path])
+    importlib.invalidate_caches()
+    monkeypatch.setenv("PYTHONPATH", str(folder))
+    for name in Settings.model_fields:
+        monkeypatch.delenv(f"SCENEWIRE_{name.upper()}", raising=False)
+    return folder
+
+
+def test_the_documentation_shows_the_example_as_it_is() -> None:
+    """Whoever copies it from the page has what the tests run."""
+    shown = dict(re.findall(r"```(python|toml)\n(.*?)```", DOCUMENTATION, re.DOTALL))
+    assert shown == {
+        "python": (EXAMPLE / "scenewire_shelf.py").read_text(),
+        "toml": (EXAMPLE / "pyproject.toml").read_text(),
+    }
+
+
+def test_the_documented_input_can_be_filled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The example of a template is one."""
+    (example,) = re.findall(r"```json\n(.*?)```", DOCUMENTATION, re.DOTALL)
+    monkeypatch.setenv("SCENEWIRE_REPLICATE_INPUT", example)
+    assert load().replicate_input == example
+
+
+async def test_the_example_renders_in_the_real_server(
+    tmp_path: Path, plugins: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Found by its entry point alone: it can be the provider of all jobs, and its clips are served."""
+    project = tomllib.loads((EXAMPLE / "pyproject.toml").read_text())["project"]
+    install(
+        plugins,
+        project["name"],
+        project["entry-points"][GROUP],
+        scenewire_shelf=(EXAMPLE / "scenewire_shelf.py").read_text(),
+    )
+    (tmp_path / "shelf").mkdir()
+    (tmp_path / "shelf" / "one.mp4").write_bytes(clip(0.5))
+    monkeypatch.setenv("SHELF_FOLDER", str(tmp_path / "shelf"))
+    server = ServerProcess(tmp_path, provider="shelf").start()
+    client = Client(server.url)
+    try:
+        assert "shelf" in (await client.execute("{ serverInfo { providers } }"))["serverInfo"]["providers"]
+        job = await jobs.make(client, jobs.scene(), start=True)
+        assert await jobs.settled(client, job.id) == "COMPLETED"
+        found = await jobs.job(client, job.id, "scenes { nodes { providerId output { contentType url } } }")
+        scene = found["scenes"]["nodes"][0]
+        assert (scene["providerId"], scene["output"]["contentType"]) == ("shelf-1", "video/mp4")
+        assert (await client.http.get(scene["output"]["url"])).content == clip(0.5)
+    finally:
+        await client.close()
+        server.stop()
+
+
+@pytest.mark.parametrize(
+    ("source", "value", "why"),
+    [
+        ("", "gone:Provider", "cannot be made: ModuleNotFoundError: No module named 'gone'"),
+        ("", "{module}:Provider", "cannot be made: AttributeError: module '{module}' has no attribute 'Provider'"),
+        ("Provider = 5", "{module}:Provider", "cannot be made: TypeError: 'int' object is not callable"),
+        (
+            "def Provider(): raise RuntimeError('no key:\\n set IT')",
+            "{module}:Provider",
+            "cannot be made: RuntimeError: no key: set IT",
+        ),
+        ("Provider = dict", "{module}:Provider", "is no provider: it has no submit, follow, cancel, close"),
+        (
+            "from providers.scripted import ScriptedProvider as Provider",
+            "{module}:Provider",
+            "calls itself 'scripted'",
+        ),
+    ],
+    ids=["no module", "no attribute", "not to be called", "raises", "no provider", "another name"],
+)
+def test_a_broken_provider_is_refused_in_one_line(
+    plugins: Path, request: pytest.FixtureRequest, source: str, value: str, why: str
+) -> None:
+    """The line names provider, package and reason."""
+    module = f"broken_{abs(hash(request.node.name))}"
+    value, why = value.format(module=module), why.format(module=module)
+    install(plugins, "a-package", {"mine": value}, **{module: source})
+    with pytest.raises(WrongSettings) as wrong:
+        configured(load())
+    assert str(wrong.value) == f"the provider mine of a-package ({value}) {why}"
+
+
+def test_the_name_of_a_built_in_provider_is_taken(plugins: Path) -> None:
+    """Nobody can slip in between a job and the provider that it names."""
+    install(plugins, "a-package", {"local": "a:Provider"})
+    line = "SCENEWIRE_PROVIDER: the provider local of a-package (a:Provider) bears the name of a built-in one"
+    with pytest.raises(WrongSettings) as wrong:
+        load()
+    assert str(wrong.value) == line
+
+
+def test_two_packages_cannot_share_a_name(plugins: Path) -> None:
+    """Which one was meant is not guessed."""
+    install(plugins, "a-package", {"mine": "a:Provider"})
+    install(plugins, "b-package", {"mine": "b:Provider"})
+    with pytest.raises(WrongSettings, match=r"^SCENEWIRE_PROVIDER: the provider mine of . bears|bears the name of"):
+        load()
+
+
+def test_the_server_does_not_start_with_a_broken_provider(tmp_path: Path, plugins: Path) -> None:
+    """One line on standard error and status 2, not a traceback."""
+    install(plugins, "a-package", {"mine": "gone:Provider"})
+    environment = ServerProcess(tmp_path).environment
+    done = subprocess.run(
+        [sys.executable, "-m", "server"], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60
+    )
+    told = "scenewire: the provider mine of a-package (gone:Provider) cannot be made: ModuleNotFoundError: "
+    assert (done.returncode, done.stderr) == (2, f"{told}No module named 'gone'\n")

@@ -1,0 +1,237 @@
+"""Clips from Replicate, end to end: the real server against a fake of their API."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Generator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from models.tables import SCENE
+from tests.fakes.replicate_process import CALLBACKS, FakeReplicate
+from tests.fakes.replicate_state import SECRET, TOKEN
+from tests.harness.app import App, running
+from tests.harness.client import Client, Json
+from tests.harness.process import ServerProcess
+from tests.live import jobs
+
+SCENE_FIELDS = """
+scenes { nodes {
+  status providerId failure { code retryable }
+  output { contentType width height durationSeconds url } poster { contentType url } preview { contentType url }
+} }
+"""
+
+
+@pytest.fixture(scope="module")
+def process() -> Generator[FakeReplicate]:
+    fake = FakeReplicate()
+    yield fake
+    fake.stop()
+
+
+@pytest.fixture
+def fake(process: FakeReplicate) -> FakeReplicate:
+    """The fake, with no memory of other tests."""
+    process.command("reset")
+    return process
+
+
+@pytest.fixture
+def server(tmp_path: Path, fake: FakeReplicate) -> Generator[ServerProcess]:
+    """A server process that buys from the fake."""
+    server = ServerProcess(tmp_path, **fake.settings())
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+async def patient(tmp_path: Path, fake: FakeReplicate) -> AsyncGenerator[App]:
+    """A server that polls once a minute, so that only callbacks get it on."""
+    async with running(tmp_path, **fake.settings(poll_seconds=60.0)) as app:
+        fake.behave(hosts={CALLBACKS: app.url}, hold=True)
+        yield app
+
+
+async def started(client: Client, **fields: object) -> jobs.Made:
+    """A job of one scene of a second, on its way."""
+    scene = {"prompt": "A lighthouse at dusk", "durationSeconds": 1.0}
+    return await jobs.make(client, scene, provider="replicate", start=True, **fields)
+
+
+async def only_scene(client: Client, job: jobs.Made) -> Json:
+    return (await jobs.job(client, job.id, SCENE_FIELDS))["scenes"]["nodes"][0]
+
+
+async def test_a_scene_becomes_a_clip_with_poster_and_preview(fake: FakeReplicate, server: ServerProcess) -> None:
+    """Bought once, kept among our own media; token, secret and addresses of outputs are in no log."""
+    client = Client(server.url)
+    job = await started(client)
+    assert await jobs.settled(client, job.id) == "COMPLETED"
+    scene = await only_scene(client, job)
+    prediction = fake.predictions()[0]
+    media = {name: scene.pop(name) for name in ("output", "poster", "preview")}
+    served = {name: await client.http.get(file.pop("url")) for name, file in media.items()}
+    assert scene == {"status": "COMPLETED", "providerId": prediction["id"], "failure": None}
+    assert media == {
+        "output": {"contentType": "video/mp4", "width": 64, "height": 36, "durationSeconds": 1.0},
+        "poster": {"contentType": "image/webp"},
+        "preview": {"contentType": "image/webp"},
+    }
+    assert {name: (answer.status_code, answer.headers["content-type"]) for name, answer in served.items()} == {
+        "output": (200, "video/mp4"),
+        "poster": (200, "image/webp"),
+        "preview": (200, "image/webp"),
+    }
+    assert served["output"].content == (await client.http.get(prediction["output"])).content
+    assert fake.counts()["creations"] == 1
+    await client.close()
+    assert server.stop() == 0
+    log = server.log.read_text()
+    assert [secret for secret in (TOKEN, SECRET, SECRET.removeprefix("whsec_"), "/files/") if secret in log] == []
+
+
+async def test_a_killed_server_resumes_what_it_bought(fake: FakeReplicate, server: ServerProcess) -> None:
+    """SIGKILL in the middle of a prediction: the next process follows the same one to its end."""
+    fake.behave(hold=True)
+    client = Client(server.url)
+    job = await started(client)
+    await fake.until(looks=3)
+    server.kill()
+    fake.command("release")
+    server.start()
+    assert await jobs.settled(client, job.id) == "COMPLETED"
+    assert (await only_scene(client, job))["providerId"] == fake.predictions()[0]["id"]
+    assert fake.counts()["creations"] == 1
+    await client.close()
+
+
+async def test_a_server_killed_before_it_knew_what_it_bought_finds_it(
+    fake: FakeReplicate, server: ServerProcess
+) -> None:
+    """SIGKILL between the purchase and the commit of its id: it is looked for before another is bought."""
+    fake.fault("create", "lose", seconds=30)
+    client = Client(server.url)
+    job = await started(client)
+    await fake.until(creations=1)
+    server.kill()
+    server.start()
+    assert await jobs.settled(client, job.id) == "COMPLETED"
+    assert (await only_scene(client, job))["providerId"] == fake.predictions()[0]["id"]
+    assert fake.counts()["creations"] == 1
+    await client.close()
+
+
+async def test_a_server_that_was_away_too_long_says_so(fake: FakeReplicate, server: ServerProcess) -> None:
+    """After an hour the clip is gone; it is not bought again unless somebody wants that."""
+    fake.behave(hold=True)
+    client = Client(server.url)
+    job = await started(client)
+    await fake.until(looks=1)
+    server.kill()
+    fake.command("release")
+    fake.command("expire")
+    server.start()
+    assert await jobs.settled(client, job.id) == "FAILED"
+    assert (await only_scene(client, job))["failure"] == {"code": "OUTPUT_EXPIRED", "retryable": False}
+    assert fake.counts()["creations"] == 1
+    fake.behave(hold=False)
+    await jobs.change(client, "regenerateScene", sceneId=job.scenes[0])
+    assert await jobs.settled(client, job.id) == "COMPLETED"
+    assert fake.counts()["creations"] == 2
+    await client.close()
+
+
+async def test_a_failed_prediction_is_tried_again(fake: FakeReplicate, tmp_path: Path) -> None:
+    """Each attempt is a purchase of its own."""
+    fake.behave(outcome="failed")
+    async with running(tmp_path, **fake.settings(), max_attempts=2) as app:
+        job = await started(app)
+        assert await jobs.settled(app, job.id) == "FAILED"
+        assert (await only_scene(app, job))["failure"] == {"code": "PREDICTION_FAILED", "retryable": True}
+    assert fake.counts()["creations"] == 2
+
+
+async def test_a_canceled_scene_cancels_its_prediction(fake: FakeReplicate, patient: App) -> None:
+    """Nobody pays for what nobody wants."""
+    job = await started(patient)
+    await fake.until(looks=1)
+    await jobs.change(patient, "cancelScene", sceneId=job.scenes[0])
+    await fake.until(canceled=1)
+    assert fake.predictions()[0]["status"] == "canceled"
+    assert (await only_scene(patient, job))["status"] == "CANCELED"
+
+
+async def test_a_render_that_was_taken_over_leaves_the_prediction_alone(fake: FakeReplicate, tmp_path: Path) -> None:
+    """A worker that comes back too late stops; the clip goes on for the one that took over."""
+    fake.behave(hold=True)
+    async with running(tmp_path, **fake.settings()) as app:
+        job = await started(app)
+        await fake.until(looks=2)
+        renders = {task for task in asyncio.all_tasks() if task.get_name() == f"render {job.scenes[0]}"}
+        assert len(renders) == 1
+        async with app.parts.store.write() as connection:
+            taken = sa.update(SCENE).where(SCENE.c.id == job.scenes[0]).values(run=SCENE.c.run + 1)
+            await connection.execute(taken)
+        async with asyncio.timeout(10):
+            await asyncio.wait(renders)
+    assert "cancel" not in fake.counts()
+    assert fake.predictions()[0]["status"] == "processing"
+
+
+async def test_a_callback_gets_it_on_at_once(fake: FakeReplicate, patient: App) -> None:
+    """Start and end are told by Replicate; polling would take a minute each."""
+    job = await started(patient)
+    await fake.until(looks=1)
+    fake.command("release")
+    assert await jobs.settled(patient, job.id) == "COMPLETED"
+    await fake.until(deliveries=2)
+    assert fake.command("state")["deliveries"] == [204, 204]
+
+
+async def test_late_repeated_and_disordered_callbacks_change_nothing(fake: FakeReplicate, patient: App) -> None:
+    """They only wake; what they say is not taken over, and after the end nobody is there to be woken."""
+    job = await started(patient)
+    await fake.until(looks=1)
+    answers = [await fake.send(told={"status": "succeeded", "output": "https://replicate.delivery/other.mp4"})] * 2
+    assert (await only_scene(patient, job))["status"] == "PROCESSING"
+    answers.append(await fake.send(told={"status": "canceled"}))
+    fake.command("release")
+    assert await jobs.settled(patient, job.id) == "COMPLETED"
+    before = await jobs.job(patient, job.id, f"version {SCENE_FIELDS}")
+    answers += [await fake.send(told={"status": status}) for status in ("processing", "starting", "failed")]
+    answers.append(await fake.send(told={"id": "never-heard-of"}))
+    assert answers == [204] * 7
+    assert await jobs.job(patient, job.id, f"version {SCENE_FIELDS}") == before
+    assert fake.counts()["creations"] == 1
+
+
+async def test_forged_callbacks_wake_nobody(fake: FakeReplicate, patient: App) -> None:
+    """Without a signature, with that of another key, from yesterday, too large, or not about a prediction."""
+    job = await started(patient)
+    await fake.until(looks=2, deliveries=1)
+    fake.command("release")
+    # What the fake itself sends is not counted on here: the end was told, and settles the job.
+    assert await jobs.settled(patient, job.id) == "COMPLETED"
+    fake.behave(hold=True)
+    await started(patient)
+    await fake.until(creations=2)
+    looks = fake.counts()["get"]
+    assert await fake.send(secret="") == 401
+    assert await fake.send(secret="whsec_" + "A" * 32) == 401
+    assert await fake.send(age_seconds=600.0) == 401
+    assert await fake.send(age_seconds=-600.0) == 401
+    assert await fake.send(body="x" * 2_000_000) == 413
+    assert [await fake.send(body=body) for body in ("{}", "[", "[]", '{"id": 1}', "[" * 100_000)] == [400] * 5
+    assert fake.counts()["get"] - looks <= 2
+    address = f"{patient.url}/callbacks/replicate/take_1"
+    assert (await patient.http.get(address)).status_code == 405
+
+
+async def test_without_a_secret_there_is_nothing_to_call(fake: FakeReplicate, tmp_path: Path) -> None:
+    """What cannot be verified is not listened to; polling does it all."""
+    async with running(tmp_path, **fake.settings(secret="")) as app:
+        fake.behave(hosts={CALLBACKS: app.url})
+        assert (await app.http.post("/callbacks/replicate/take_1", json={"id": "a"})).status_code == 404
+        assert await jobs.settled(app, (await started(app)).id) == "COMPLETED"

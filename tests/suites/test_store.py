@@ -1,0 +1,191 @@
+"""The write transaction: all or nothing, one after another, and told to others only once it is true."""
+
+import asyncio
+import gc
+import sqlite3
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from coordinator.jobs import NewJob, NewScene
+from coordinator.requests import SceneTarget
+from models.access import LOCAL, SYSTEM
+from models.change import Ticket
+from models.database import Connection
+from models.errors import Conflict, ErrorCode, Invalid, NotFound, Refusal, StateRefused
+from models.events import EventType
+from models.store import Committed
+from tests.stores import Domain, domain
+
+PATIENCE_SECONDS = 10.0
+
+
+class Broken(Exception):
+    """What goes wrong in these tests."""
+
+
+class Gate:
+    """Holds a transaction just before its commit until it is opened, or breaks it then."""
+
+    def __init__(self, world: Domain, *, breaks: bool = False) -> None:
+        self.reached = asyncio.Event()
+        self.open = asyncio.Event()
+        self._breaks = breaks
+        world.store.before_commit = self._wait
+
+    async def _wait(self, _connection: Connection, _tickets: Sequence[Ticket]) -> None:
+        self.reached.set()
+        await self.open.wait()
+        if self._breaks:
+            raise Broken
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncGenerator[Domain]:
+    async with domain(tmp_path) as world:
+        yield world
+
+
+def version_in_file(world: Domain, job_id: str) -> int:
+    """The version that another program finds."""
+    with closing(sqlite3.connect(world.path)) as connection:
+        return connection.execute("SELECT version FROM job WHERE id = ?", [job_id]).fetchone()[0]
+
+
+async def rename(world: Domain, job_id: str, title: str = "Another title") -> None:
+    """Make one change to a job."""
+    await world.jobs.update(LOCAL, job_id, {"title": title})
+
+
+async def test_two_hundred_concurrent_updates_lose_none(world: Domain) -> None:
+    """Each is in the log once, in one order, without a hole; and each was announced once."""
+    job_id = await world.a_job(4)
+    targets = await world.targets(job_id)
+    async with asyncio.timeout(60):
+        await asyncio.gather(
+            *(world.scenes.update(LOCAL, targets[n % 4], {"title": f"update {n}"}) for n in range(200))
+        )
+    seen = await world.look(job_id)
+    assert [event.version for event in seen.log] == list(range(1, 202))
+    assert [event.type for event in seen.log] == [EventType.JOB_CREATED, *[EventType.SCENE_UPDATED] * 200]
+    assert [sum(event.scene_id == target.scene_id for event in seen.log) for target in targets] == [50] * 4
+    assert seen.job.version == 201
+    assert sorted(committed.version or 0 for committed in world.committed) == list(range(1, 202))
+    assert {scene.title for scene in seen.live} <= {f"update {n}" for n in range(200)}
+
+
+async def test_who_compares_and_sets_overwrites_nobody(world: Domain) -> None:
+    """Twenty count together in a field; each of them sees every other's count before adding its own."""
+    job_id = await world.a_job()
+
+    async def add_one() -> None:
+        while True:
+            job = (await world.look(job_id)).job
+            counted = job.metadata.get("count", 0)
+            try:
+                return await world.jobs.update(LOCAL, job_id, {"metadata": {"count": counted + 1}}, job.version)
+            except Conflict as conflict:
+                assert conflict.code is ErrorCode.STALE_VERSION
+                assert conflict.current_version is not None
+                assert conflict.current_version > job.version
+
+    async with asyncio.timeout(60):
+        await asyncio.gather(*(add_one() for _ in range(20)))
+    assert (await world.look(job_id)).job.metadata == {"count": 20}
+
+
+async def test_two_programs_share_a_file(tmp_path: Path, world: Domain) -> None:
+    """A second program with connections of its own waits its turn; neither loses anything."""
+    job_id = await world.a_job()
+    other = Domain(world.path)
+    await asyncio.gather(
+        *(rename(which, job_id, f"{name} {n}") for n in range(25) for name, which in [("one", world), ("other", other)])
+    )
+    await other.store.database.close()
+    seen = await world.look(job_id)
+    assert [event.version for event in seen.log] == list(range(1, 52))
+
+
+async def test_it_is_true_before_it_is_told(world: Domain) -> None:
+    """Whoever is told of a version finds it in the database."""
+    job_id = await world.a_job()
+    found: list[tuple[int | None, int]] = []
+    world.store.after_commit = lambda told: found.append((told.version, version_in_file(world, job_id)))
+    await rename(world, job_id)
+    await world.jobs.start(LOCAL, job_id)
+    assert found == [(2, 2), (3, 3)]
+
+
+async def test_what_is_to_be_dispatched_is_known_before_the_commit(world: Domain) -> None:
+    """A queue in the same database can write its rows in the very transaction; nobody else sees it yet."""
+    told: list[tuple[Sequence[Ticket], int]] = []
+
+    async def before_commit(connection: Connection, tickets: Sequence[Ticket]) -> None:
+        own = (await connection.exec_driver_sql("SELECT max(version) FROM job")).scalar_one()
+        told.append((tickets, own))
+        assert version_in_file(world, job_id) == 1
+
+    job_id = await world.a_job(2)
+    world.store.before_commit = before_commit
+    await world.jobs.start(LOCAL, job_id)
+    assert told == [(world.committed[-1].tickets, 2)]
+    assert [ticket.scene_id for ticket in told[0][0]] == [target.scene_id for target in await world.targets(job_id)]
+
+
+async def test_a_change_that_fails_leaves_nothing(world: Domain) -> None:
+    """Neither rows nor announcements, and the next change goes through."""
+    job_id = await world.a_job(2)
+    before, world.committed[:] = world.dump(), []
+    with pytest.raises(Broken):
+        async with world.store.change(job_id, LOCAL) as change:
+            change.set_job(title="half done")
+            await change.write_scene((await change.live_scenes())[0], EventType.SCENE_UPDATED, ["title"], title="half")
+            raise Broken
+    assert (world.dump(), world.committed) == (before, [])
+    await rename(world, job_id)
+    assert [committed.version for committed in world.committed] == [2]
+
+
+async def test_a_job_whose_making_fails_never_was(world: Domain) -> None:
+    """Also the row that was written first is gone."""
+    before = world.dump()
+    Gate(world, breaks=True).open.set()
+    with pytest.raises(Broken):
+        await world.a_job(2, start=True)
+    assert (world.dump(), world.committed) == (before, [])
+
+
+async def test_a_commit_that_fails_is_not_told(world: Domain) -> None:
+    """What must join the transaction and cannot takes the change with it."""
+    job_id = await world.a_job()
+    before, world.committed[:] = world.dump(), []
+    Gate(world, breaks=True).open.set()
+    with pytest.raises(Broken):
+        await world.jobs.start(LOCAL, job_id)
+    assert (world.dump(), world.committed) == (before, [])
+
+
+async def test_no_event_no_change(world: Domain) -> None:
+    """What would change nothing writes nothing, not even the version, and tells nobody."""
+    job_id = await world.a_job()
+    before, world.committed[:] = world.dump(), []
+    await rename(world, job_id, "A job")
+    async with world.store.change(job_id, LOCAL):
+        pass
+    assert (world.dump(), world.committed) == (before, [])
+
+
+async def test_how_far_a_render_is_does_not_move_the_clock(world: Domain) -> None:
+    """A report of a fraction alone is told without a version and is not in the log."""
+    job_id = await world.a_job()
+    (target,) = await world.targets(job_id)
+    await world.scenes.update(LOCAL, target, {"percentage": 10.0, "status": (await a_status("PROCESSING"))})
+    before = (await world.look(job_id)).job.version
+    await world.scenes.update(LOCAL, target, {"percentage": 50.0})
+    seen = await world.look(job_id)
+    assert (seen.job.version, len(seen.log), seen.live[0].percentage) == (before, before, 50.0)
+    assert world.committed[-1] == Committed(job_id, None, world.committed[-1].ticks, [], [])
+    assert [tick.scene_id for tick in world.committed[-1].ticks] == [target.scene_id]

@@ -1,0 +1,97 @@
+"""The settings of the provider for Replicate: one clear line for what cannot work, and no secret in any."""
+
+import pytest
+
+from providers.replicate.template import PLACEHOLDERS
+from server.providers import configured
+from server.settings import Settings, WrongSettings, load
+from tests.fakes.replicate_state import SECRET, TOKEN, VERSION
+
+NEEDS_A_MARK = (
+    "TOKEN is set, so REPLICATE_INPUT needs a {seed}, or PUBLIC_URL or REPLICATE_CALLBACK_URL "
+    "must begin with https://: by one of them a clip that was paid for is found again after a crash"
+)
+NO_KEY = "must be whsec_ and base64, as GET /webhooks/default/secret answers"
+ENOUGH = {"TOKEN": TOKEN, "VERSION": VERSION, "CALLBACK_URL": "https://scenewire.test/"}
+
+
+@pytest.fixture(autouse=True)
+def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the machine sets, a test starts from the defaults."""
+    for name in Settings.model_fields:
+        monkeypatch.delenv(f"SCENEWIRE_{name.upper()}", raising=False)
+
+
+def loaded(monkeypatch: pytest.MonkeyPatch, **variables: str) -> Settings:
+    for name, value in variables.items():
+        monkeypatch.setenv(f"SCENEWIRE_REPLICATE_{name}", value)
+    return load()
+
+
+async def test_with_a_token_there_is_one_more_provider(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It can be chosen by jobs, and be the one of jobs that choose none."""
+    assert load().provider_names == ["local", "scripted", "external"]
+    monkeypatch.setenv("SCENEWIRE_PROVIDER", "replicate")
+    settings = loaded(monkeypatch, **ENOUGH)
+    assert settings.provider_names == ["local", "scripted", "replicate", "external"]
+    assert settings.replicate_callbacks == "https://scenewire.test"
+    providers = configured(settings)
+    assert {name: provider.name for name, provider in providers.items()} == {
+        "local": "local",
+        "scripted": "scripted",
+        "replicate": "replicate",
+    }
+    for provider in providers.values():
+        await provider.close()
+
+
+def test_without_a_token_nothing_can_be_bought(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever names the provider nevertheless is told which ones there are."""
+    monkeypatch.setenv("SCENEWIRE_PROVIDER", "replicate")
+    with pytest.raises(WrongSettings, match=r"^SCENEWIRE_PROVIDER must be one of local, scripted, external$"):
+        load()
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({"VERSION": ""}, "TOKEN is set, so REPLICATE_VERSION must name the model version to run"),
+        ({"CALLBACK_URL": ""}, NEEDS_A_MARK),
+        ({"CALLBACK_URL": "http://scenewire.test"}, "CALLBACK_URL: must begin with https:// and name a host"),
+        ({"CALLBACK_URL": "https://"}, "CALLBACK_URL: must begin with https:// and name a host"),
+        ({"API_URL": "http://example.com/v1"}, "API_URL: must begin with https:// and name a host"),
+        (
+            {"INPUT": '{"prompt": "{promt}"}'},
+            f"INPUT: has no {{promt}}; its placeholders are {', '.join(PLACEHOLDERS)}",
+        ),
+        ({"WEBHOOK_SECRET": "hunter2"}, f"WEBHOOK_SECRET: {NO_KEY}"),
+    ],
+)
+def test_what_cannot_work_is_one_line(monkeypatch: pytest.MonkeyPatch, changes: dict[str, str], line: str) -> None:
+    """Told at the start, with the variable's name and without its secret."""
+    with pytest.raises(WrongSettings) as wrong:
+        loaded(monkeypatch, **ENOUGH | changes)
+    assert str(wrong.value) == f"SCENEWIRE_REPLICATE_{line}"
+
+
+def test_a_seed_is_mark_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A laptop that nobody reaches buys with models that take a seed."""
+    template = '{"prompt": "{prompt}", "seed": "{seed}"}'
+    settings = loaded(monkeypatch, TOKEN=TOKEN, VERSION=VERSION, INPUT=template)
+    assert (settings.replicate_callbacks, settings.replicates) == ("", True)
+
+
+def test_the_public_address_serves_for_callbacks_if_it_is_encrypted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Replicate calls nobody without encryption."""
+    found: list[str] = []
+    for address in ("http://scenewire.test", "https://scenewire.test/"):
+        monkeypatch.setenv("SCENEWIRE_PUBLIC_URL", address)
+        found.append(load().replicate_callbacks)
+    assert found == ["", "https://scenewire.test"]
+
+
+def test_the_settings_do_not_show_their_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever prints them prints stars."""
+    shown = repr(loaded(monkeypatch, **ENOUGH, WEBHOOK_SECRET=SECRET))
+    assert TOKEN not in shown
+    assert SECRET not in shown

@@ -1,0 +1,144 @@
+"""Settings: working defaults, one prefix, and one clear line for everything that is wrong."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from server import settings
+from server.settings import ROOT, Profile, Settings, WrongSettings, load
+from tests.properties import MODEST
+
+
+@pytest.fixture(autouse=True)
+def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the machine sets, a test starts from the defaults."""
+    for name in Settings.model_fields:
+        monkeypatch.delenv(f"SCENEWIRE_{name.upper()}", raising=False)
+
+
+def complaint(monkeypatch: pytest.MonkeyPatch, **variables: str) -> str:
+    """What the operator reads who sets these variables."""
+    for name, value in variables.items():
+        monkeypatch.setenv(f"SCENEWIRE_{name}", value)
+    with pytest.raises(WrongSettings) as wrong:
+        load()
+    return str(wrong.value)
+
+
+def test_everything_works_when_nothing_is_set() -> None:
+    """The defaults are those of one developer on one machine, who cannot be reached by others."""
+    found = load()
+    assert (found.host, found.port, found.provider, found.profile) == ("127.0.0.1", 4000, "local", Profile.DEVELOPMENT)
+    assert found.database_url == f"sqlite+aiosqlite:///{ROOT}/var/scenewire.db"
+    assert found.media_url == str(ROOT / "var" / "media")
+    assert (found.local_width, found.local_height) == (1280, 720)
+    assert (found.max_attempts, found.event_retention_versions, found.subscriber_events) == (3, 10_000, 256)
+    assert found.event_retention_seconds == found.recovery_window_seconds == 7 * 24 * 3600
+    assert found.render_concurrency >= 1
+
+
+def test_a_variable_with_the_prefix_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In any case; other variables mean nothing to us."""
+    monkeypatch.setenv("SCENEWIRE_PORT", "8080")
+    monkeypatch.setenv("scenewire_host", "localhost")
+    monkeypatch.setenv("PROVIDER", "nonsense")
+    monkeypatch.setenv("SCENEWIRE_NONSENSE", "nonsense")
+    found = load()
+    assert (found.port, found.host, found.provider) == (8080, "localhost", "local")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "reason"),
+    [
+        ("PORT", "http", "Input should be a valid integer, unable to parse string as an integer"),
+        ("PORT", "65536", "Input should be less than or equal to 65535"),
+        ("PORT", "-1", "Input should be greater than or equal to 0"),
+        ("PROFILE", "prod", "Input should be 'development' or 'production'"),
+        ("RENDER_CONCURRENCY", "0", "Input should be greater than or equal to 1"),
+        ("RENDER_DEADLINE_SECONDS", "0", "Input should be greater than 0"),
+        ("RENDER_DEADLINE_SECONDS", "nan", "Input should be a finite number"),
+        ("RETRY_FIRST_SECONDS", "inf", "Input should be a finite number"),
+        ("LOCAL_WIDTH", "641", "Input should be a multiple of 2"),
+        ("MAX_ATTEMPTS", "", "Input should be a valid integer, unable to parse string as an integer"),
+        ("LOG_LEVEL", "loud", "String should match pattern '^(debug|info|warning|error)$'"),
+        ("DATABASE_URL", "scenewire.db", "is not a database address such as sqlite+aiosqlite:///var/scenewire.db"),
+        ("DATABASE_URL", "sqlite:///a.db", "must begin with sqlite+aiosqlite:// or postgresql+asyncpg://"),
+        (
+            "DATABASE_URL",
+            "sqlite+aiosqlite:///:memory:",
+            "must name a file: the connections of a process share nothing in memory",
+        ),
+        ("DATABASE_URL", "mysql://a/b", "must begin with sqlite+aiosqlite:// or postgresql+asyncpg://"),
+    ],
+)
+def test_a_wrong_value_is_one_clear_line(monkeypatch: pytest.MonkeyPatch, name: str, value: str, reason: str) -> None:
+    """It names the variable as the operator wrote it, and says what would be right."""
+    assert complaint(monkeypatch, **{name: value}) == f"SCENEWIRE_{name}: {reason}"
+
+
+def test_everything_wrong_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody has to start the server twice to learn of a second mistake."""
+    told = complaint(monkeypatch, PORT="x", MAX_ATTEMPTS="0")
+    assert told.split("; ") == [
+        "SCENEWIRE_PORT: Input should be a valid integer, unable to parse string as an integer",
+        "SCENEWIRE_MAX_ATTEMPTS: Input should be greater than or equal to 1",
+    ]
+
+
+def test_limits_of_providers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are given as JSON; what cannot be parsed is one line, too."""
+    monkeypatch.setenv("SCENEWIRE_PROVIDER_CONCURRENCY", '{"local": 2}')
+    assert load().provider_concurrency == {"local": 2}
+    told = complaint(monkeypatch, PROVIDER_CONCURRENCY="local=2")
+    assert told == 'SCENEWIRE_PROVIDER_CONCURRENCY: is not JSON such as {"local": 2}'
+
+
+def test_a_provider_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The complaint lists those that are."""
+    assert complaint(monkeypatch, PROVIDER="sora") == "SCENEWIRE_PROVIDER must be one of local, scripted, external"
+
+
+def test_production_has_no_scripted_provider(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither as the default of new jobs nor by name."""
+    monkeypatch.setenv("SCENEWIRE_PROFILE", "production")
+    assert load().provider_names == ["local", "external"]
+    told = complaint(monkeypatch, PROVIDER="scripted")
+    assert told == "SCENEWIRE_PROVIDER scripted is for tests and demos, not for production"
+
+
+def test_no_complaint_repeats_a_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is wrong with an address can be said without saying it."""
+    assert "hunter2" not in complaint(monkeypatch, DATABASE_URL="postgres://me:hunter2@db/scenewire")
+
+
+@pytest.mark.parametrize(
+    ("variables", "address"),
+    [
+        ({}, "http://127.0.0.1:4000"),
+        ({"host": "0.0.0.0", "port": 80}, "http://127.0.0.1:80"),  # noqa: S104 # nobody binds it here
+        ({"host": "::", "port": 80}, "http://127.0.0.1:80"),
+        ({"host": "::1", "port": 80}, "http://[::1]:80"),
+        ({"host": "10.0.0.1", "public_url": "https://scenes.example.com/"}, "https://scenes.example.com"),
+    ],
+)
+def test_where_clients_reach_the_server(variables: dict[str, object], address: str) -> None:
+    """An address that a browser can open, without a slash at the end, unless told otherwise the one we listen on."""
+    assert Settings.model_validate(variables).address == address
+
+
+@MODEST
+@given(st.sampled_from(sorted(Settings.model_fields)), st.text(st.characters(codec="ascii", min_codepoint=1)))
+def test_no_value_ends_in_a_traceback(name: str, value: str) -> None:
+    """Whatever a variable holds, it is taken or answered by one line that names it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(f"SCENEWIRE_{name.upper()}", value)
+        told = taken_or_told()
+    assert told is None or (told.startswith(f"{settings.PREFIX}{name.upper()}") and "\n" not in told)
+
+
+def taken_or_told() -> str | None:
+    try:
+        load()
+    except WrongSettings as wrong:
+        return str(wrong)
+    return None
