@@ -1,6 +1,6 @@
 # `make` alone lists the words. On a fresh machine python3 (3.11 or newer), its venv and make are enough.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check fix schema lock explorer bench clean
+.PHONY: help setup run test check fix schema lock explorer bench chaos clean
 
 PYTHON ?= python3
 UV_VERSION := 0.13.9
@@ -41,6 +41,10 @@ schema: .venv/.runtime ## print the GraphQL schema
 bench: .venv/.dev ## what a clip costs, and what it does to the server meanwhile
 	@$(BIN)/python -m bench.local_render
 
+chaos: .venv/.dev ## minutes of cut streams, killed servers, workers and databases; prints its seed
+	@$(BIN)/python -m tests.chaos
+	@$(BIN)/python -m tests.faults
+
 lock: $(UV) ## resolve the newest versions that pyproject.toml allows
 	@echo "Resolving"
 	@$(COMPILE) -o requirements.lock
@@ -50,7 +54,7 @@ lock: $(UV) ## resolve the newest versions that pyproject.toml allows
 explorer: web/dist/index.html ## build the explorer page
 
 clean: ## remove everything that was installed or built; data in var/ stays
-	rm -rf .venv web/dist web/node_modules .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv web/dist web/node_modules docs/clients/node_modules tests/transports/node/node_modules .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(UV):

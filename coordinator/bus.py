@@ -1,9 +1,12 @@
 """The event bus. It carries hints and ticks, never state: whoever hears one reads the database."""
 
+import logging
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 from models.change import Tick
+
+log = logging.getLogger(__name__)
 
 
 class Hint(NamedTuple):
@@ -42,7 +45,11 @@ class LocalBus:
     def publish(self, message: Message) -> None:
         """Tell all listeners at once."""
         for listener in tuple(self._listeners):
-            listener(message)
+            try:
+                listener(message)
+            except Exception:
+                # What is told of is committed: neither its author nor the other listeners must suffer.
+                log.exception("a listener failed", extra={"action": "bus.listener"})
 
     def listen(self, listener: Listener) -> Callable[[], None]:
         """Call `listener` with every message from now on; the answer stops that."""

@@ -8,12 +8,13 @@ import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import timedelta
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, cast
 
-from pgqueuer import PgQueuer
 from pgqueuer.errors import RetryRequested
 from pgqueuer.models import Job
+from pgqueuer.qm import QueueManager
 
 from models.change import Ticket
 from models.database import Connection
@@ -70,12 +71,24 @@ class Queue(Protocol):
         ...
 
 
-async def run(queuer: PgQueuer, concurrency: Concurrency, handler: Handler, *, lease_seconds: float) -> None:
-    """Run a handler on any PgQueuer: one entrypoint for each provider, so that each can have a limit of its own."""
+async def run(manager: QueueManager, concurrency: Concurrency, handler: Handler, *, lease_seconds: float) -> None:
+    """Run a handler on any PgQueuer: one entrypoint for each provider, so that each can have a limit of its own.
+
+    On its queue manager alone: its scheduler would ask each second for what we have not, and fall over a database that
+    is away.
+    """
+
+    handling: set[asyncio.Task[Any]] = set()
 
     async def handle(job: Job) -> None:
+        task = cast("asyncio.Task[Any]", asyncio.current_task())
+        handling.add(task)
         try:
+            if manager.shutdown.is_set():
+                raise RetryRequested(reason="shutting down")
             await handler(unpack(job.payload))
+        except RetryRequested:
+            raise
         except NotNow as later:
             raise RetryRequested(timedelta(seconds=later.delay_seconds)) from later
         except asyncio.CancelledError as stopping:
@@ -86,17 +99,32 @@ async def run(queuer: PgQueuer, concurrency: Concurrency, handler: Handler, *, l
         except Exception as failure:
             log.exception("a ticket failed and is seen again", extra={"action": "dispatch.failed"})
             raise RetryRequested(timedelta(seconds=BROKEN_SECONDS)) from failure
+        finally:
+            handling.discard(task)
 
     for provider, limit in concurrency.of_provider.items():
-        queuer.entrypoint(entrypoint(provider), concurrency_limit=limit)(handle)
-    await queuer.run(
-        batch_size=1,
-        # PgQueuer asks for room for two batches; the queries of each queue cap what really runs.
-        max_concurrent_tasks=max(2, concurrency.here),
-        heartbeat_timeout=timedelta(seconds=lease_seconds),
-        dequeue_timeout=timedelta(seconds=POLL_SECONDS),
-        log_aggregation_interval=timedelta(0),
+        manager.entrypoint(entrypoint(provider), concurrency_limit=limit)(handle)
+    running = asyncio.create_task(
+        manager.run(
+            batch_size=1,
+            # PgQueuer asks for room for two batches; the queries of each queue cap what really runs.
+            max_concurrent_tasks=max(2, concurrency.here),
+            heartbeat_timeout=timedelta(seconds=lease_seconds),
+            dequeue_timeout=timedelta(seconds=POLL_SECONDS),
+            log_aggregation_interval=timedelta(0),
+        )
     )
+    try:
+        await asyncio.wait([running])
+        running.result()
+    finally:
+        # Cancelled alone it would wait for what it handles, and let nobody know.
+        manager.shutdown.set()
+        while not running.done():
+            for task in (running, *handling):
+                task.cancel()
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait([running])
 
 
 def entrypoint(provider: str) -> str:

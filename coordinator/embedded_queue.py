@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from pgqueuer import PgQueuer
 from pgqueuer.adapters.inmemory import InMemoryDriver, InMemoryQueries
 from pgqueuer.models import Job
 from pgqueuer.ports.repository import EntrypointExecutionParameter
+from pgqueuer.qm import QueueManager
 from pgqueuer.types import JobId, QueueEntrypoint, QueueManagerId
 
 from coordinator import dispatch
@@ -36,6 +36,11 @@ class _Queries(InMemoryQueries):
         await self.clear_queue_log()
         return await super().dequeue(batch_size, entrypoints, queue_manager_id, self.concurrency, heartbeat_timeout)
 
+    async def forget(self, keys: Sequence[str]) -> None:
+        """Delete what waits under these keys, and nothing that runs: PgQueuer would free its place."""
+        known = [self._dedupe_index[key] for key in keys if key in self._dedupe_index]
+        await self.mark_job_as_cancelled([JobId(each) for each in known if each not in self._picked_ids])
+
 
 class EmbeddedQueue:
     """PgQueuer's in-memory driver."""
@@ -43,40 +48,30 @@ class EmbeddedQueue:
     joins_transactions = False
 
     def __init__(self, concurrency: Concurrency) -> None:
-        # What was made for a provider that is no longer here must be told so, or it would wait for ever.
-        self._concurrency = concurrency._replace(of_provider={**concurrency.of_provider, UNKNOWN: 0})
+        self._concurrency = concurrency
         self._queries = _Queries(InMemoryDriver(), concurrency=concurrency.here)
-        self._ids: dict[str, JobId] = {}
 
     async def enqueue(self, tickets: Sequence[Ticket], connection: Connection | None = None) -> None:
         """Accept tickets; one that is waiting or running stays as it is."""
         for ticket in tickets:
-            (accepted,) = await self._queries.enqueue(
-                dispatch.entrypoint(ticket.provider if ticket.provider in self._concurrency.of_provider else UNKNOWN),
+            await self._queries.enqueue(
+                dispatch.entrypoint(ticket.provider),
                 dispatch.pack(ticket),
                 ticket.priority,
                 timedelta(seconds=ticket.delay_seconds),
                 ticket.key,
                 on_conflict="skip",
             )
-            if accepted is not None:
-                self._ids[ticket.key] = accepted
 
     async def cancel(self, keys: Sequence[str]) -> None:
         """Forget waiting tickets; a running one is aborted by its handler, not here."""
-        ids = [self._ids.pop(key) for key in keys if key in self._ids]
-        if ids:
-            await self._queries.mark_job_as_cancelled(ids)
+        await self._queries.forget(keys)
 
     async def run(self, handler: Handler) -> None:
         """Call the handler for every ticket, as many at once as configured, until cancelled."""
-
-        async def handle(ticket: Ticket) -> None:
-            await handler(ticket)
-            self._ids.pop(ticket.key, None)
-
-        queuer = PgQueuer(self._queries.driver, queries=self._queries)
-        await dispatch.run(queuer, self._concurrency, handle, lease_seconds=LEASE_SECONDS)
+        # The driver only carries news of the queue; nothing would ever take the listeners of an earlier run off it.
+        self._queries.driver = InMemoryDriver()
+        await dispatch.run(QueueManager(self._queries), self._concurrency, handler, lease_seconds=LEASE_SECONDS)
 
     async def tidy(self) -> None:
         """Nothing is kept."""

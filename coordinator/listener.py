@@ -15,7 +15,7 @@ import asyncpg  # pyright: ignore[reportMissingTypeStubs] # it has none; what is
 log = logging.getLogger(__name__)
 
 RETRY_SECONDS = 0.5
-PROBE_SECONDS = 2.0
+PROBE_SECONDS = 1.0
 ANSWER_SECONDS = 1.5
 
 Callback = Callable[[str], None]

@@ -7,13 +7,14 @@ from datetime import timedelta
 from typing import Any, TypeVar, cast
 
 import asyncpg  # pyright: ignore[reportMissingTypeStubs] # it has none
-from pgqueuer import PgQueuer, Queries
+from pgqueuer import Queries
 from pgqueuer.adapters.drivers.asyncpg import AsyncpgDriver, AsyncpgPoolDriver
 from pgqueuer.domain.settings import db_settings
 from pgqueuer.models import Job, TracebackRecord
 from pgqueuer.ports.driver import NotifyCallback
 from pgqueuer.ports.repository import EntrypointExecutionParameter
-from pgqueuer.types import JOB_STATUS, QueueEntrypoint, QueueManagerId
+from pgqueuer.qm import QueueManager
+from pgqueuer.types import JOB_STATUS, JobId, QueueEntrypoint, QueueManagerId
 
 from coordinator import dispatch
 from coordinator.dispatch import Concurrency, Handler
@@ -94,21 +95,27 @@ class _Queries(Queries):
     async def next_deferred_eta(self, entrypoints: list[QueueEntrypoint]) -> timedelta | None:
         return await self._or(timedelta(seconds=AWAY_SECONDS), super().next_deferred_eta(entrypoints))
 
+    async def update_heartbeat(self, job_ids: list[JobId]) -> None:
+        await self._or(None, super().update_heartbeat(job_ids))
+
     async def retry_job(self, job: Job, delay: timedelta, traceback_record: TracebackRecord | None) -> None:
-        while True:
-            try:
-                if await self._ours([job]):
-                    await super().retry_job(job, delay, traceback_record)
-                return
-            except LOST:
-                if self.stopping:
-                    raise
-                await asyncio.sleep(AWAY_SECONDS)
+        again = super().retry_job
+
+        async def retry() -> None:
+            if await self._ours([job]):
+                await again(job, delay, traceback_record)
+
+        await self._insist(retry)
 
     async def log_jobs(self, job_status: list[Done]) -> None:
-        ours = await self._ours([job for job, _, _ in job_status])
-        if ours:
-            await super().log_jobs([done for done in job_status if done[0].id in ours])
+        finish = super().log_jobs
+
+        async def log_ours() -> None:
+            ours = await self._ours([job for job, _, _ in job_status])
+            if ours:
+                await finish([done for done in job_status if done[0].id in ours])
+
+        await self._insist(log_ours)
 
     async def _ours(self, jobs: list[Job]) -> set[int]:
         """Those that nobody took over: PgQueuer asks for the ticket alone, and would drop the new owner's."""
@@ -118,6 +125,16 @@ class _Queries(Queries):
         )
         held = {(row["id"], row["queue_manager_id"]) for row in holders}
         return {job.id for job in jobs if (job.id, job.queue_manager_id) in held}
+
+    async def _insist(self, write: Callable[[], Awaitable[None]]) -> None:
+        """Write it, if need be when Postgres is back; while stopping, only at once."""
+        while True:
+            try:
+                return await write()
+            except LOST:
+                if self.stopping:
+                    raise
+                await asyncio.sleep(AWAY_SECONDS)
 
     async def _or(self, default: T, work: Awaitable[T]) -> T:
         try:
@@ -185,10 +202,10 @@ class PostgresQueue:
         async with pool:
             driver = _Driver(pool, self._listener)
             queries = _Queries(driver, self._concurrency.here)
-            work = dispatch.run(
-                PgQueuer(driver, queries=queries), self._concurrency, handler, lease_seconds=self._lease_seconds
+            manager = QueueManager(queries)
+            running = asyncio.ensure_future(
+                dispatch.run(manager, self._concurrency, handler, lease_seconds=self._lease_seconds)
             )
-            running = asyncio.ensure_future(work)
             try:
                 await asyncio.wait([running])
                 running.result()

@@ -11,7 +11,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -33,6 +33,8 @@ TICK_SECONDS = 0.25
 FRAME_SECONDS = 0.9
 FENCE_SECONDS = 0.5
 BEATS_A_LEASE = 6
+# The answer to an order that was canceled meanwhile is waited for so long.
+SUBMIT_SECONDS = 30.0
 # A result is offered for this long to a database that does not answer; then the ticket is seen again.
 PATIENCE_SECONDS = 30.0
 # A provider gets this long to let go of a render when the server stops.
@@ -94,9 +96,10 @@ class Render:
             self._task.result()
 
     def abort(self) -> None:
-        """Nobody wants the clip any more: stop, and tell the provider."""
-        self._unwanted = True
-        self._task.cancel()
+        """Nobody wants the clip any more: stop, and tell the provider. Said again, it changes nothing."""
+        if not self._unwanted:
+            self._unwanted = True
+            self._task.cancel()
 
     async def abandon(self) -> None:
         """Stop here and now; somebody else will take it up. A provider that does not let go is left behind."""
@@ -143,11 +146,25 @@ class Render:
     async def _submit(self, provider: Provider, order: Order) -> str:
         if self._provider_id is not None:
             return self._provider_id
-        with _defects_as_failures():
-            provider_id = await provider.submit(order)
+        submitting = asyncio.ensure_future(provider.submit(order))
+        try:
+            with _defects_as_failures():
+                provider_id = await asyncio.shield(submitting)
+        except asyncio.CancelledError:
+            await self._leave(submitting)
+            raise
         self._provider_id = provider_id
         await _persistently(lambda: reports.submitted(self._tools.store, self._claim, provider_id))
         return provider_id
+
+    async def _leave(self, submitting: asyncio.Future[str]) -> None:
+        """What is just being bought and no longer wanted gets its id, by which it can be canceled."""
+        if self._unwanted:
+            with suppress(Exception):
+                self._provider_id = await asyncio.wait_for(submitting, SUBMIT_SECONDS)
+        elif not submitting.done():
+            submitting.cancel()
+            await asyncio.wait([submitting])
 
     async def _follow(self, provider: Provider, order: Order, provider_id: str) -> Rendered:
         async with _following(provider, order, provider_id) as steps:

@@ -124,8 +124,9 @@ async def check(store: Store, held: Claim) -> None:
     """Raise Fenced when the claim no longer holds, TakenOver when the take goes on elsewhere."""
     async with store.read() as connection:
         scene = (await queries.scenes_by_id(connection, SYSTEM, [held.scene_id])).get(held.scene_id)
-    if scene is None or not _owns(held, scene):
-        raise TakenOver if scene is not None and _owns(held._replace(run=scene.run), scene) else Fenced
+    if scene is None:
+        raise Fenced
+    _check_owned(held, scene)
 
 
 async def _start(store: Store, ticket: Ticket, worker: str) -> Claim | None:
@@ -213,9 +214,13 @@ async def _retry(change: Change, scene: SceneRow, told: dict[str, Any], backoff_
 
 async def _owned(change: Change, held: Claim) -> SceneRow:
     scene = await change.scene(held.scene_id)
-    if not _owns(held, scene):
-        raise Fenced
+    _check_owned(held, scene)
     return scene
+
+
+def _check_owned(held: Claim, scene: SceneRow) -> None:
+    if not _owns(held, scene):
+        raise TakenOver if _owns(held._replace(run=scene.run), scene) else Fenced
 
 
 def _owns(held: Claim, scene: SceneRow) -> bool:

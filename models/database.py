@@ -28,10 +28,10 @@ NAME = f"scenewire {os.getpid()}"
 # Of the twelve connections that a process may have on Postgres: two more are the queue's, one listens, one tidies.
 POOL, POOL_OVERFLOW = 6, 2
 # A Postgres that takes longer to answer is treated as one that does not: a person is waiting for the answer.
-CONNECT_SECONDS = 1.5
-COMMAND_SECONDS = 1.5
+CONNECT_SECONDS = 1.4
+COMMAND_SECONDS = 1.4
 # How long to wait for one's turn and a connection: while nobody is answered, and at most.
-WAIT_SECONDS = 1.7
+WAIT_SECONDS = 1.6
 LONGEST_WAIT_SECONDS = 60.0
 SERVER_SETTINGS = {
     # Less than a command may take: who only waits for its turn shall not think that the server is away.

@@ -8,8 +8,9 @@ told to `after_commit`.
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from typing import NamedTuple
 from weakref import WeakValueDictionary
@@ -23,6 +24,8 @@ from models.database import Connection, Database
 from models.errors import Conflict, ErrorCode, NotFound, StateRefused
 from models.rows import JOB_COLUMNS, JobRow
 from models.tables import EVENT, JOB
+
+log = logging.getLogger(__name__)
 
 
 class Committed(NamedTuple):
@@ -132,7 +135,11 @@ class Store:
         await self.before_commit(connection, change.tickets)
         await connection.commit()
         version = job.version if change.events else None
-        self.after_commit(Committed(job.id, version, change.ticks, change.tickets, change.fenced))
+        try:
+            self.after_commit(Committed(job.id, version, change.ticks, change.tickets, change.fenced))
+        except Exception:
+            # It is done and must be acknowledged; what was not told now is found by the reconciler and by resyncs.
+            log.exception("a commit was not told", extra={"action": "store.after_commit"})
 
 
 async def _to_the_end(work: Coroutine[None, None, None]) -> None:
@@ -141,7 +148,10 @@ async def _to_the_end(work: Coroutine[None, None, None]) -> None:
     try:
         await asyncio.shield(task)
     except asyncio.CancelledError:
-        await asyncio.wait([task])
+        # A scope that is being left cancels again and again.
+        while not task.done():
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait([task])
         raise
 
 

@@ -1,38 +1,28 @@
 import { ApolloClient, ApolloLink, HttpLink, InMemoryCache, gql } from '@apollo/client';
-import { GraphQLWsLink } from '@apollo/client/link/subscriptions';
-import { filter } from 'rxjs';
+import { print } from 'graphql';
+import { Observable } from 'rxjs';
 import { FEED, SHOWN } from './feed.js';
+import { fold, subscribe } from './graphql-ws.js';
 
+// #region page
 export function apollo(uri, socket) {
-  const resume = new ApolloLink((operation, forward) => {
-    const variables = (operation.variables = { ...operation.variables });
-    const sound = ({ data, errors }) => {
-      if (errors) socket.terminate();
-      else variables.after = data.jobEvents?.version ?? variables.after;
-      return !errors;
-    };
-    return forward(operation).pipe(filter(sound));
-  });
+  const streams = new ApolloLink(
+    ({ query, variables }) => new Observable((sink) => subscribe(socket, { query: print(query), variables }, sink)),
+  );
   const isStream = ({ operationType }) => operationType === 'subscription';
-  const link = ApolloLink.split(isStream, resume.concat(new GraphQLWsLink(socket)), new HttpLink({ uri }));
+  const link = ApolloLink.split(isStream, streams, new HttpLink({ uri }));
   return new ApolloClient({ link, cache: new InMemoryCache() });
 }
 
 export function follow(client, jobId, { show, end }) {
+  const shown = { id: `Job:${jobId}`, fragment: gql(SHOWN) };
   const next = ({ data, error }) => {
     if (error) return stream.unsubscribe(), end(error);
-    const message = data.jobEvents;
-    if (message.__typename === 'SceneProgress') advance(client.cache, jobId, message);
-    show(client.readFragment({ id: `Job:${jobId}`, fragment: gql(SHOWN) }), message);
+    const job = fold(client.readFragment(shown), data.jobEvents);
+    client.writeFragment({ ...shown, data: job });
+    show(job, data.jobEvents);
   };
-  const feed = client.subscribe({ query: gql(FEED), variables: { jobId } });
-  const stream = feed.subscribe({ next, complete: end });
+  const stream = client.subscribe({ query: gql(FEED), variables: { jobId } }).subscribe({ next, complete: end });
   return () => stream.unsubscribe();
 }
-
-function advance(cache, jobId, { sceneId, percentage, progress }) {
-  const newer = (known) => (known.version > progress.version ? known : progress);
-  cache.modify({ id: `Job:${jobId}`, fields: { progress: newer } });
-  const running = (known, { readField }) => (readField('status') === 'PROCESSING' ? percentage : known);
-  cache.modify({ id: `Scene:${sceneId}`, fields: { percentage: running } });
-}
+// #endregion

@@ -1,44 +1,63 @@
 import { createClient } from 'graphql-ws';
 import { FEED } from './feed.js';
 
+// #region page
 export function connect(url, say) {
-  let watchdog;
-  const rest = () => clearTimeout(watchdog);
-  const watch = () => (rest(), (watchdog = setTimeout(() => socket.terminate(), 5_000)));
+  let silence;
+  const listen = () => {
+    clearTimeout(silence);
+    silence = setTimeout(() => socket.terminate(), 10_000);
+  };
   const socket = createClient({
     url,
-    shouldRetry: () => true, // also when nobody listens at all
+    shouldRetry: () => true, // also when nobody listens: a server that is being restarted
     retryAttempts: Infinity,
-    retryWait: (tries) => new Promise((go) => setTimeout(go, Math.min(10_000, 500 * 2 ** tries) * (0.5 + Math.random()))),
+    retryWait: (n) => new Promise((go) => setTimeout(go, Math.min(4e3, 500 * 2 ** n) * (0.5 + Math.random()))),
     keepAlive: 5_000,
     on: {
-      connecting: watch,
-      connected: () => (rest(), say('live')),
-      ping: (received) => received || watch(),
-      pong: (received) => received && rest(),
-      closed: ({ code }) => (rest(), code === 1000 || say('reconnecting')),
+      connecting: listen,
+      connected: () => say('live'),
+      ping: (received) => received || listen(), // no answer, no next ping
+      closed: ({ code }) => {
+        clearTimeout(silence);
+        if (code !== 1000) say('reconnecting');
+      },
     },
   });
   return socket;
 }
 
-export function follow(socket, jobId, { show, end }) {
-  const variables = { jobId }; // graphql-ws sends them anew whenever it subscribes again
-  let job;
-  const next = ({ data, errors }) => {
-    if (errors) return socket.terminate(); // come back to where we were
-    const message = data.jobEvents;
-    variables.after = message.version ?? variables.after;
-    job = fold(job, message);
-    show(job, message);
+export function subscribe(socket, { query, variables: { ...variables } }, sink) {
+  let over, stop;
+  const passes = (reason) => ['INTERNAL', 'UNAVAILABLE'].includes(reason[0]?.extensions?.code);
+  const next = (result) => {
+    if (result.errors) return passes(result.errors) ? socket.terminate() : error(result.errors);
+    variables.after = result.data.jobEvents?.version ?? variables.after; // graphql-ws sends it when it comes back
+    sink.next(result);
   };
-  return socket.subscribe({ query: FEED, variables }, { next, error: end, complete: end });
+  const error = (reason) => {
+    if (passes(reason)) return start(), socket.terminate(); // as if the line had been cut
+    end();
+    sink.error(new Error(reason[0]?.message ?? reason.reason, { cause: reason }));
+  };
+  const complete = () => over || sink.complete(); // it also calls this for whoever has gone
+  const start = () => (stop = socket.subscribe({ query, variables }, { next, error, complete }));
+  const end = () => ((over = true), stop());
+  start();
+  return end;
+}
+
+export function follow(socket, jobId, { show, end }) {
+  let job;
+  const next = ({ data: { jobEvents: message } }) => show((job = fold(job, message)), message);
+  return subscribe(socket, { query: FEED, variables: { jobId } }, { next, error: end, complete: end });
 }
 
 export function fold(job, message) {
   if (message.__typename !== 'SceneProgress') return message.job ?? message.current ?? job;
   const { sceneId, percentage, progress } = message;
-  if (progress.version < job.version) return job;
+  if (progress.version < job.version) return job; // the job we show is newer already
   const nodes = job.scenes.nodes.map((scene) => (scene.id === sceneId ? { ...scene, percentage } : scene));
-  return { ...job, progress, scenes: { nodes } };
+  return { ...job, progress, scenes: { ...job.scenes, nodes } };
 }
+// #endregion

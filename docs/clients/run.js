@@ -6,9 +6,12 @@ const [, , which, address, jobId] = process.argv;
 const print = (line) => console.log(JSON.stringify(line));
 const say = (state) => print({ state });
 const show = (job, message) => print({ message, job });
-const end = (reason) => (print({ end: reason?.message ?? reason ?? null }), socket.dispose());
+const end = (reason) => print({ end: reason?.message ?? null });
 
 const uri = `${address}/graphql`;
 const socket = graphqlWs.connect(uri.replace(/^http/, 'ws'), say);
-if (which === 'apollo') apollo.follow(apollo.apollo(uri, socket), jobId, { show, end });
-else graphqlWs.follow(socket, jobId, { show, end });
+const stop =
+  which === 'apollo'
+    ? apollo.follow(apollo.apollo(uri, socket), jobId, { show, end })
+    : graphqlWs.follow(socket, jobId, { show, end });
+process.once('SIGTERM', () => stop()); // nothing is left running then

@@ -27,7 +27,7 @@ async def data(client: Client, method: str, *place: str, **fields: Any) -> Json:
 
 
 async def error(client: Client, method: str, *place: str, **fields: Any) -> tuple[int, Json]:
-    """Status and error of a call that must be refused. Its message is a sentence, and it is that of its only detail."""
+    """Status and error of a call that must be refused. Its message is a sentence, and nothing else is told."""
     answer = await call(client, method, *place, **fields)
     assert answer.headers["content-type"] == "application/json"
     body = answer.json()

@@ -23,6 +23,15 @@ id title provider status progress {{ {PROGRESS} }} ownerId metadata version crea
 deletedAt purgeAfter
 """
 EVENT = "version type sceneId actorId changed occurredAt"
+# Everything that a change could touch, without what is derived from it.
+TRACES = """
+title status metadata version updatedAt startedAt finishedAt
+scenes(includeDeleted: true) { nodes {
+  id position title prompt durationSeconds status percentage providerId attempts maxAttempts metadata version updatedAt
+  deletedAt
+} }
+events { version type }
+"""
 EVERYTHING = f"{JOB} scenes(includeDeleted: true) {{ nodes {{ {SCENE} }} }} events {{ {EVENT} }}"
 ERRORS = """
 errors {
@@ -62,12 +71,12 @@ async def refused(client: Client, job_id: str, name: str, **fields: Any) -> Json
 
 async def refusals(client: Client, job_id: str, name: str, **fields: Any) -> list[Json]:
     """All errors of what must be refused and must leave the job as it was. Their messages are sentences."""
-    before = await _everything(client, job_id)
+    before = await _traces(client, job_id)
     payload = await client.mutate(name, f"{_DONE.get(name, 'scene { id } job { id }')} {ERRORS}", **fields)
     errors: list[Json] = payload.pop("errors")
     assert errors, "it was accepted"
     assert set(payload.values()) == {None}
-    assert await _everything(client, job_id) == before
+    assert await _traces(client, job_id) == before
     for error in errors:
         message: str = error.pop("message")
         assert message.endswith("."), message
@@ -106,5 +115,5 @@ def stale(version: int) -> Json:
     }
 
 
-async def _everything(client: Client, job_id: str) -> Json:
-    return {} if job_id == NO_JOB else await jobs.job(client, job_id, EVERYTHING)
+async def _traces(client: Client, job_id: str) -> Json:
+    return {} if job_id == NO_JOB else await jobs.job(client, job_id, TRACES)

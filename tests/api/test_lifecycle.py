@@ -26,14 +26,14 @@ EVENTS = {
     "CANCELED": "SCENE_CANCELED",
 }
 
-ACTIONS = {
-    "UPDATE": "updateScene",
-    "MOVE": "moveScene",
-    "REGENERATE": "regenerateScene",
-    "CANCEL": "cancelScene",
-    "DELETE": "deleteScene",
+# The mutation of each action, the type of its input, and what that needs beside the scene.
+ACTIONS: dict[str, tuple[str, str, Json]] = {
+    "UPDATE": ("updateScene", "UpdateSceneInput", {"title": "Edited"}),
+    "MOVE": ("moveScene", "MoveSceneInput", {"position": 1}),
+    "REGENERATE": ("regenerateScene", "RegenerateSceneInput", {}),
+    "CANCEL": ("cancelScene", "SceneActionInput", {}),
+    "DELETE": ("deleteScene", "SceneActionInput", {}),
 }
-FIELDS: dict[str, Json] = {"UPDATE": {"title": "Edited"}, "MOVE": {"position": 1}}
 STAYING: list[Json] = [{"action": "UPDATE"}, {"action": "MOVE"}]
 
 JOB_ACTIONS = {"PENDING": ["startJob", "cancelJob"], "PROCESSING": ["cancelJob"]}
@@ -96,12 +96,27 @@ class TestWhatIsOffered:
 
 async def _walk(app: App, made: jobs.Made, road: list[Move]) -> None:
     """Do what was offered, step by step: every step must be accepted."""
+    assert await _do(app, made, road) == [[] for _ in road], road
+
+
+async def _do(app: App, made: jobs.Made, road: list[Move]) -> list[list[Json]]:
+    """Make the moves one after the other, in one request; answers the errors of each."""
+    if not road:
+        return []
+    steps: list[tuple[str, str, Json]] = []
     for scene, what in road:
         if scene is None:
-            await accepted(app, what["action"], jobId=made.id)
+            steps.append((what["action"], "JobActionInput", {"jobId": made.id}))
         else:
-            name, fields = _mutation(what)
-            await accepted(app, name, sceneId=made.scenes[scene], **fields)
+            name, kind, fields = _mutation(what)
+            steps.append((name, kind, {"sceneId": made.scenes[scene], **fields}))
+    variables = ", ".join(f"$i{place}: {kind}!" for place, (_, kind, _) in enumerate(steps))
+    verbs = " ".join(
+        f"m{place}: {name}(input: $i{place}) {{ errors {{ code }} }}" for place, (name, *_) in enumerate(steps)
+    )
+    inputs = {f"i{place}": fields for place, (*_, fields) in enumerate(steps)}
+    done = await app.execute(f"mutation({variables}) {{ {verbs} }}", **inputs)
+    return [done[f"m{place}"]["errors"] for place in range(len(steps))]
 
 
 async def _look(app: App, made: jobs.Made) -> tuple[str, list[Json]]:
@@ -115,10 +130,7 @@ async def _try_the_rest(app: App, made: jobs.Made, offered: list[Json], road: li
     """What is not offered is refused, or changes nothing because it is so already."""
     before = await jobs.job(app, made.id, EVERYTHING)
     everything = [*({"action": action} for action in ACTIONS), *({"status": status} for status in STATUSES)]
-    for what in everything:
-        if what not in offered:
-            name, fields = _mutation(what)
-            await app.mutate(name, "errors { code }", sceneId=made.scenes[0], **fields)
+    await _do(app, made, [(0, what) for what in everything if what not in offered])
     assert await jobs.job(app, made.id, EVERYTHING) == before, road
     await _walk(app, made, [(0, what) for what in STAYING if what in offered])
 
@@ -128,10 +140,10 @@ def _offered(scene: Json) -> list[Json]:
     return actions + [{"status": status} for status in scene["allowedTransitions"]]
 
 
-def _mutation(what: Json) -> tuple[str, Json]:
+def _mutation(what: Json) -> tuple[str, str, Json]:
     if "status" in what:
-        return "updateScene", what
-    return ACTIONS[what["action"]], FIELDS.get(what["action"], {})
+        return "updateScene", "UpdateSceneInput", what
+    return ACTIONS[what["action"]]
 
 
 def _state(scene: Json) -> str:

@@ -433,14 +433,22 @@ class TestIds:
         """An error instead of a stream."""
         for name, field in (("jobEvents", "jobId"), ("jobProgress", "jobId"), ("sceneUpdated", "sceneId")):
             document = f"subscription($id: ID!) {{ {name}({field}: $id) {{ __typename }} }}"
-            answer = await shared.http.post(
-                "/graphql",
-                json={"query": document, "variables": {"id": bad}},
-                headers={"accept": "text/event-stream"},
-            )
-            data = next(line for line in answer.text.splitlines() if line.startswith("data: {"))
-            (error,) = json.loads(data.removeprefix("data: "))["errors"]
-            assert error["extensions"] == {"code": "NOT_FOUND", "field": [field]}
+            assert await self._stream_error(shared, document, id=bad) == {"code": "NOT_FOUND", "field": [field]}
+
+    async def test_the_owner_of_a_stream(self, shared: App) -> None:
+        """What no owner can be is refused there as well."""
+        document = "subscription($id: ID!) { jobsUpdated(filter: {ownerId: $id}) { id } }"
+        for bad in ("a\0b", "x" * 10_000):
+            error = await self._stream_error(shared, document, id=bad)
+            assert (error["code"], error["refusals"][0]["field"]) == ("VALIDATION_FAILED", ["filter", "ownerId"])
+
+    async def _stream_error(self, app: App, document: str, **variables: object) -> Json:
+        """What the only error of a stream that ends at once says."""
+        body = {"query": document, "variables": variables}
+        answer = await app.http.post("/graphql", json=body, headers={"accept": "text/event-stream"})
+        data = next(line for line in answer.text.splitlines() if line.startswith("data: {"))
+        (error,) = json.loads(data.removeprefix("data: "))["errors"]
+        return error["extensions"]
 
     async def _check(self, app: App, name: str, field: str, bad: str, more: Json) -> None:
         """The payload holds this one error."""

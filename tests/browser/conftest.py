@@ -62,7 +62,9 @@ async def page(chromium: str, server: Server) -> AsyncIterator[Page]:
         await page.context.route(is_elsewhere, refuse)
         page.on("websocket", lambda socket: elsewhere.append(socket.url) if is_elsewhere(socket.url) else None)
         page.on("pageerror", lambda error: failures.append(error.message))
-        page.on("console", lambda line: failures.append(f"{line.text} {line.location}") if line.type == "error" else None)
+        page.on(
+            "console", lambda line: failures.append(f"{line.text} {line.location}") if line.type == "error" else None
+        )
         yield page
         await browser.close()
     assert elsewhere == []

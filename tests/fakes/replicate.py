@@ -84,6 +84,13 @@ class Handler(BaseHTTPRequestHandler):
                 self.send(status, told | {name: fault[name] for name in fault if name == "body_wait"}, waits)
             case {"do": "cut"}:
                 raise Cut
+            case {"do": "delay"}:
+                # It is done at once and answered later.
+                wire, self.wfile = self.wfile, io.BytesIO()
+                behave()
+                time.sleep(fault["seconds"])
+                wire.write(self.wfile.getvalue())
+                self.wfile = wire
             case {"do": "lose"}:
                 # It is done, and nobody hears of it; with seconds, not soon.
                 self.wfile = io.BytesIO()

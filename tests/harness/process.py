@@ -50,6 +50,11 @@ class ServerProcess:
         assert self._process is not None
         return self._process.pid
 
+    @property
+    def runs(self) -> bool:
+        """Whether it has not ended."""
+        return self._process is not None and self._process.poll() is None
+
     def start(self) -> "ServerProcess":
         """Start, and wait until it listens."""
         seen = len(self.log.read_text()) if self.log.exists() else 0

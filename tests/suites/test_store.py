@@ -4,19 +4,21 @@ import asyncio
 import gc
 import sqlite3
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from coordinator.jobs import NewJob, NewScene
-from coordinator.requests import SceneTarget
-from models.access import LOCAL, SYSTEM
-from models.change import Ticket
+from coordinator import reports
+from coordinator.jobs import NewScene
+from models.access import LOCAL
+from models.change import Tick, Ticket
 from models.database import Connection
-from models.errors import Conflict, ErrorCode, Invalid, NotFound, Refusal, StateRefused
+from models.errors import Conflict, ErrorCode, NotFound, StateRefused
 from models.events import EventType
+from models.lifecycle import SceneStatus
 from models.store import Committed
 from tests.stores import Domain, domain
 
@@ -84,20 +86,16 @@ async def test_who_compares_and_sets_overwrites_nobody(world: Domain) -> None:
     async def add_one() -> None:
         while True:
             job = (await world.look(job_id)).job
-            counted = job.metadata.get("count", 0)
-            try:
-                return await world.jobs.update(LOCAL, job_id, {"metadata": {"count": counted + 1}}, job.version)
-            except Conflict as conflict:
-                assert conflict.code is ErrorCode.STALE_VERSION
-                assert conflict.current_version is not None
-                assert conflict.current_version > job.version
+            counted = {"count": job.metadata.get("count", 0) + 1}
+            with suppress(Conflict):
+                return await world.jobs.update(LOCAL, job_id, {"metadata": counted}, job.version)
 
     async with asyncio.timeout(60):
         await asyncio.gather(*(add_one() for _ in range(20)))
     assert (await world.look(job_id)).job.metadata == {"count": 20}
 
 
-async def test_two_programs_share_a_file(tmp_path: Path, world: Domain) -> None:
+async def test_two_programs_share_a_file(world: Domain) -> None:
     """A second program with connections of its own waits its turn; neither loses anything."""
     job_id = await world.a_job()
     other = Domain(world.path)
@@ -139,11 +137,15 @@ async def test_a_change_that_fails_leaves_nothing(world: Domain) -> None:
     """Neither rows nor announcements, and the next change goes through."""
     job_id = await world.a_job(2)
     before, world.committed[:] = world.dump(), []
-    with pytest.raises(Broken):
+
+    async def fail() -> None:
         async with world.store.change(job_id, LOCAL) as change:
             change.set_job(title="half done")
             await change.write_scene((await change.live_scenes())[0], EventType.SCENE_UPDATED, ["title"], title="half")
             raise Broken
+
+    with pytest.raises(Broken):
+        await fail()
     assert (world.dump(), world.committed) == (before, [])
     await rename(world, job_id)
     assert [committed.version for committed in world.committed] == [2]
@@ -182,10 +184,159 @@ async def test_how_far_a_render_is_does_not_move_the_clock(world: Domain) -> Non
     """A report of a fraction alone is told without a version and is not in the log."""
     job_id = await world.a_job()
     (target,) = await world.targets(job_id)
-    await world.scenes.update(LOCAL, target, {"percentage": 10.0, "status": (await a_status("PROCESSING"))})
-    before = (await world.look(job_id)).job.version
+    await world.scenes.update(LOCAL, target, {"status": SceneStatus.PROCESSING})
+    before = (await world.look(job_id)).job
     await world.scenes.update(LOCAL, target, {"percentage": 50.0})
     seen = await world.look(job_id)
-    assert (seen.job.version, len(seen.log), seen.live[0].percentage) == (before, before, 50.0)
-    assert world.committed[-1] == Committed(job_id, None, world.committed[-1].ticks, [], [])
-    assert [tick.scene_id for tick in world.committed[-1].ticks] == [target.scene_id]
+    assert (seen.job, len(seen.log), seen.live[0].percentage) == (before, before.version, 50.0)
+    assert world.committed[-1] == Committed(job_id, None, [Tick(job_id, target.scene_id)], [], [])
+
+
+async def test_who_leaves_within_a_change_leaves_nothing(world: Domain) -> None:
+    """A caller that goes away before the commit has changed nothing."""
+    job_id = await world.a_job()
+    before, world.committed[:] = world.dump(), []
+    inside = asyncio.Event()
+
+    async def dawdle() -> None:
+        async with world.store.change(job_id, LOCAL) as change:
+            change.record(EventType.JOB_UPDATED)
+            inside.set()
+            await asyncio.sleep(PATIENCE_SECONDS)
+
+    task = asyncio.create_task(dawdle())
+    await inside.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert (world.dump(), world.committed) == (before, [])
+    await rename(world, job_id)
+    assert (await world.look(job_id)).job.version == 2
+
+
+@pytest.mark.parametrize("times", [1, 3])
+async def test_who_leaves_in_mid_commit_does_not_take_the_announcement_along(world: Domain, times: int) -> None:
+    """Between a commit and what follows from it nobody may interrupt, however often they try."""
+    job_id = await world.a_job()
+    world.committed.clear()
+    gate = Gate(world)
+    task = asyncio.create_task(world.jobs.start(LOCAL, job_id))
+    await gate.reached.wait()
+    await cancel(task, times)
+    assert not task.done()
+    gate.open.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert version_in_file(world, job_id) == 2
+    assert [(told.version, len(told.tickets)) for told in world.committed] == [(2, 1)]
+    await rename(world, job_id)
+    assert version_in_file(world, job_id) == 3
+
+
+async def test_who_leaves_in_a_commit_that_fails(world: Domain) -> None:
+    """Nothing is written, nobody is told, and the failure is not cried out at some later time."""
+    complaints: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: complaints.append(context))
+    job_id = await world.a_job()
+    before, world.committed[:] = world.dump(), []
+    gate = Gate(world, breaks=True)
+    task = asyncio.create_task(rename(world, job_id))
+    await gate.reached.wait()
+    await cancel(task, 2)
+    gate.open.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    del task
+    gc.collect()
+    assert (world.dump(), world.committed, complaints) == (before, [], [])
+
+
+async def cancel(task: asyncio.Task[None], times: int) -> None:
+    """Cancel again and again, as a scope does that is being left, and let the task hear it each time."""
+    for _ in range(times):
+        task.cancel()
+        for _ in range(3):
+            await asyncio.sleep(0)
+
+
+async def test_what_goes_wrong_after_a_commit_does_not_unmake_it(
+    world: Domain, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The caller has its change, and the log tells an operator what went wrong."""
+    job_id = await world.a_job()
+
+    def fail(_committed: Committed) -> None:
+        raise Broken
+
+    world.store.after_commit = fail
+    await rename(world, job_id)
+    assert version_in_file(world, job_id) == 2
+    (record,) = caplog.records
+    assert (record.levelname, record.exc_info is not None) == ("ERROR", True)
+
+
+@pytest.mark.parametrize("job_id", ["", "job_1", "scene_01h455vb4pex5vsknk084sn02q", "job_01h455vb4pex5vsknk084sn02q"])
+async def test_no_such_job(world: Domain, job_id: str) -> None:
+    """What cannot be an id and what is none are the same to the caller."""
+    with pytest.raises(NotFound) as missing:
+        await rename(world, job_id)
+    assert (missing.value.code, missing.value.path, missing.value.missing_id) == (
+        ErrorCode.NOT_FOUND,
+        ["input", "jobId"],
+        job_id,
+    )
+
+
+async def test_a_deleted_job_refuses_everything(world: Domain) -> None:
+    """And so do its scenes."""
+    job_id = await world.a_job(2, start=True)
+    targets = await world.targets(job_id)
+    held = await reports.claim(world.store, world.tickets[0], "worker")
+    assert held is not None
+    async with world.store.change(job_id, LOCAL) as change:
+        change.set_job(deleted_at=change.now, purge_after=change.now)
+        change.record(EventType.JOB_DELETED)
+    before = world.dump()
+    for work in (
+        rename(world, job_id),
+        world.jobs.start(LOCAL, job_id),
+        world.jobs.cancel(LOCAL, job_id),
+        world.scenes.add(LOCAL, job_id, NewScene("late")),
+        world.scenes.update(LOCAL, targets[0], {"title": "late"}),
+        world.scenes.cancel(LOCAL, targets[1]),
+        world.scenes.move(LOCAL, targets[1], 0),
+        world.scenes.delete(LOCAL, targets[1]),
+        reports.completed(world.store, held, {}),
+    ):
+        with pytest.raises(StateRefused) as refused:
+            await work
+        assert refused.value.code is ErrorCode.ALREADY_DELETED
+    assert await reports.claim(world.store, world.tickets[1], "worker") is None
+    assert world.dump() == before
+
+
+async def test_the_log_tells_who_did_it(world: Domain) -> None:
+    """A person is named, the system is not."""
+    job_id = await world.a_job(start=True)
+    await reports.claim(world.store, world.tickets[0], "worker")
+    actors = [(event.type, event.actor_id) for event in (await world.look(job_id)).log]
+    assert actors == [
+        (EventType.JOB_CREATED, LOCAL.id),
+        (EventType.JOB_STARTED, LOCAL.id),
+        (EventType.SCENE_STARTED, None),
+    ]
+
+
+async def test_a_refusal_names_the_version_that_is_true(world: Domain) -> None:
+    """So that a client can read again and try once more."""
+    job_id = await world.a_job()
+    (target,) = await world.targets(job_id)
+    await rename(world, job_id)
+    for work in (
+        world.jobs.update(LOCAL, job_id, {"title": "late"}, 1),
+        world.scenes.cancel(LOCAL, replace(target, expected_version=7)),
+    ):
+        with pytest.raises(Conflict) as conflict:
+            await work
+        assert conflict.value.path == ["input", "expectedVersion"]
+    assert conflict.value.current_version == 1

@@ -1,0 +1,145 @@
+"""The clients of the page on live streams, run as their readers run them: each in a process of its own."""
+
+import asyncio
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from tests.harness.client import Json
+from tests.harness.process import ROOT
+from tests.transports.node_runtime import node
+
+FOLDER = ROOT / "docs" / "clients"
+NAMES = ("graphql-ws", "apollo", "gql")
+PATIENCE_SECONDS = 40.0
+LEAVE_SECONDS = 5.0
+LINE_BYTES = 2**24
+
+
+class Follower:
+    """What a client said and showed so far."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self.states: list[str] = []
+        self.messages: list[Json] = []
+        self.job: Json = {}
+        self.ends: list[object] = []
+        self._ended = False
+        self._process = process
+        self._changed = asyncio.Condition()
+        self._reading = asyncio.create_task(self._read())
+
+    @property
+    def position(self) -> int:
+        """The version up to which it was told everything."""
+        return max((message.get("version", -1) for message in self.messages), default=-1)
+
+    @property
+    def events(self) -> list[Json]:
+        """Version and type of each event, as in the log."""
+        return [_only(each, "version", "type") for each in self.messages if each["__typename"] == "JobEvent"]
+
+    @property
+    def snapshots(self) -> list[Json]:
+        """Version and reason of each snapshot."""
+        return [_only(each, "version", "reason") for each in self.messages if each["__typename"] == "JobSnapshot"]
+
+    async def until(self, true: Callable[["Follower"], bool]) -> None:
+        """Wait until something is true of it."""
+        async with asyncio.timeout(PATIENCE_SECONDS), self._changed:
+            await self._changed.wait_for(lambda: true(self) or self._ended)
+        assert true(self), (self.states, self.ends, self.messages[-3:])
+
+    async def stop(self) -> None:
+        """Have it leave: its process ends when nothing is left running in it."""
+        if self._process.returncode is None:
+            self._process.terminate()
+        try:
+            async with asyncio.timeout(LEAVE_SECONDS):
+                await self._process.wait()
+        finally:
+            if self._process.returncode is None:
+                self._process.kill()
+            await self._reading
+
+    async def _read(self) -> None:
+        assert self._process.stdout is not None
+        async for line in self._process.stdout:
+            self._hear(json.loads(line))
+            await self._notify()
+        self._ended = True
+        await self._notify()
+
+    def _hear(self, line: Json) -> None:
+        if "state" in line:
+            if line["state"] != (self.states or [""])[-1]:
+                self.states.append(line["state"])
+        elif "end" in line:
+            self.ends.append(line["end"])
+        else:
+            self.messages.append(line["message"])
+            self.job = _without_typenames(line["job"])
+
+    async def _notify(self) -> None:
+        async with self._changed:
+            self._changed.notify_all()
+
+
+@asynccontextmanager
+async def following(address: str, job_id: str, folder: Path) -> AsyncGenerator[dict[str, Follower]]:
+    """Every client of the page, following a job, by name. What they complain of is in `complaints`."""
+    followers: dict[str, Follower] = {}
+    try:
+        for name in NAMES:
+            with (folder / f"{name}.err").open("wb") as complaints:
+                process = await asyncio.create_subprocess_exec(
+                    *_command(name), address, job_id, stdout=subprocess.PIPE, stderr=complaints, limit=LINE_BYTES
+                )
+            followers[name] = Follower(process)
+        yield followers
+    finally:
+        await asyncio.gather(*(follower.stop() for follower in followers.values()))
+
+
+async def every(followers: dict[str, Follower], true: Callable[[Follower], bool]) -> None:
+    """Wait until something is true of each."""
+    await asyncio.gather(*(follower.until(true) for follower in followers.values()))
+
+
+def complaints(folder: Path) -> dict[str, str]:
+    """What the clients wrote beside their lines."""
+    return {name: (folder / f"{name}.err").read_text() for name in NAMES}
+
+
+def install() -> None:
+    """`npm ci` for the clients of Node, when their lock is newer than what it installed."""
+    lock, installed = FOLDER / "package-lock.json", FOLDER / "node_modules" / ".package-lock.json"
+    if installed.exists() and installed.stat().st_mtime >= lock.stat().st_mtime:
+        return
+    path = os.pathsep.join([str(Path(node()).parent), os.environ.get("PATH", "")])
+    npm = shutil.which("npm", path=path)
+    assert npm is not None, "Node comes with npm"
+    command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+    subprocess.run(command, cwd=FOLDER, env={**os.environ, "PATH": path}, check=True)
+
+
+def _command(name: str) -> list[str]:
+    if name == "gql":
+        return [sys.executable, str(FOLDER / "run.py")]
+    # Node 20 has the WebSocket of browsers behind this option; newer ones have it without.
+    return [node(), "--experimental-websocket", "--no-warnings", str(FOLDER / "run.js"), name]
+
+
+def _only(message: Json, *names: str) -> Json:
+    return {name: message[name] for name in names}
+
+
+def _without_typenames(value: Json) -> Json:
+    return json.loads(
+        json.dumps(value), object_hook=lambda found: {k: v for k, v in found.items() if k != "__typename"}
+    )

@@ -1,0 +1,414 @@
+"""What every queue promises to those who put tickets in and to the one who handles them."""
+
+import asyncio
+import gc
+import time
+import tracemalloc
+from collections import Counter
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import cast
+
+import pytest
+
+from coordinator.dispatch import Concurrency, Handler, NotNow, Queue
+from coordinator.embedded_queue import EmbeddedQueue
+from models.change import Ticket
+from models.errors import Unavailable
+
+Opened = AbstractAsyncContextManager[Queue]
+Open = Callable[[Concurrency], Opened]
+
+PATIENCE_SECONDS = 15.0
+# Later than everything else, so that whatever was to come has come when it is handled.
+LAST = Ticket("local", "job_1", "last", 1, priority=-1_000_000)
+
+
+@asynccontextmanager
+async def embedded(concurrency: Concurrency) -> AsyncGenerator[Queue]:
+    yield EmbeddedQueue(concurrency)
+
+
+# One line for each implementation.
+QUEUES: list[Open] = [embedded]
+
+
+@pytest.fixture(params=QUEUES, ids=lambda open_queue: open_queue.__name__)
+def open_queue(request: pytest.FixtureRequest) -> Open:
+    return cast("Open", request.param)
+
+
+def at_once(number: int, **of_provider: int) -> Concurrency:
+    """So many renders side by side, of each provider as told or without a limit."""
+    return Concurrency(number, {"local": 0} | of_provider)
+
+
+def ticket(name: str, priority: int = 0, delay_seconds: float = 0.0, provider: str = "local") -> Ticket:
+    """A ticket of the scene of that name."""
+    return Ticket(provider, "job_1", name, 1, priority, delay_seconds)
+
+
+def tickets(number: int) -> list[Ticket]:
+    """As many different tickets."""
+    return [ticket(f"scene_{index}") for index in range(number)]
+
+
+class Renderer:
+    """A handler that remembers what it was given; each ticket takes as long as `work` does."""
+
+    def __init__(self, work: Handler | None = None) -> None:
+        self.given: list[Ticket] = []
+        self.given_at: list[float] = []
+        self.running: set[str] = set()
+        self.most = Counter[str]()
+        self._work = work
+        self._changed = asyncio.Event()
+
+    @property
+    def names(self) -> list[str]:
+        """The scenes that were given, in order, but for the last of all."""
+        return [each.scene_id for each in self.given if each is not LAST and each.scene_id != LAST.scene_id]
+
+    async def __call__(self, ticket: Ticket) -> None:
+        self.given.append(ticket)
+        self.given_at.append(time.monotonic())
+        assert ticket.scene_id not in self.running, "it is being rendered already"
+        self.running.add(ticket.scene_id)
+        self._note()
+        try:
+            if self._work is not None:
+                await self._work(ticket)
+        finally:
+            self.running.discard(ticket.scene_id)
+            self._note()
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait for something to become true of it."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not condition():
+                self._changed.clear()
+                await self._changed.wait()
+
+    async def until_last(self, queue: Queue) -> None:
+        """Wait until everything was handled that could be."""
+        await queue.enqueue([LAST])
+        await self.until(lambda: LAST.scene_id in [each.scene_id for each in self.given])
+        await self.until(lambda: not self.running)
+
+    def _note(self) -> None:
+        running = [each.provider for each in self.given if each.scene_id in self.running]
+        self.most |= Counter(running) | Counter(all=len(self.running))
+        self._changed.set()
+
+
+@asynccontextmanager
+async def running(queue: Queue, handler: Handler) -> AsyncGenerator[None]:
+    """Run the queue as long as the block lasts; it must end soon after."""
+    task = asyncio.create_task(queue.run(handler))
+    try:
+        yield
+    finally:
+        task.cancel()
+        _, late = await asyncio.wait([task], timeout=PATIENCE_SECONDS)
+        assert not late, "it does not stop"
+        if not task.cancelled():
+            await task
+
+
+async def test_every_ticket_is_handled(open_queue: Open) -> None:
+    """Those that were there before, and those that come later; each as it was put in."""
+    renderer = Renderer()
+    before, later = tickets(10), [ticket(f"later_{n}", n, 0.01, "other") for n in range(10)]
+    async with open_queue(at_once(4, other=0)) as queue:
+        await queue.enqueue(before)
+        async with running(queue, renderer):
+            await renderer.until(lambda: len(renderer.given) == 10)
+            await queue.enqueue(later)
+            await renderer.until(lambda: len(renderer.given) == 20)
+            await renderer.until_last(queue)
+    assert sorted(renderer.given[:-1]) == sorted([*before, *later])
+
+
+async def test_the_highest_priority_goes_first(open_queue: Open) -> None:
+    """And first come first served among equals, also when a more urgent one comes late."""
+    hold = asyncio.Event()
+
+    async def work(ticket: Ticket) -> None:
+        if ticket.scene_id == "d":
+            await hold.wait()
+
+    renderer = Renderer(work)
+    async with open_queue(at_once(1)) as queue:
+        await queue.enqueue([ticket("a", -5), ticket("b", 3), ticket("c", 3), ticket("d", 7), ticket("e", -5)])
+        async with running(queue, renderer):
+            await renderer.until(lambda: renderer.running == {"d"})
+            await queue.enqueue([ticket("f", 5)])
+            hold.set()
+            await renderer.until_last(queue)
+    assert renderer.names == ["d", "f", "b", "c", "a", "e"]
+
+
+async def test_a_ticket_that_waits_is_not_taken_twice(open_queue: Open) -> None:
+    """The reconciler may offer it as often as it likes."""
+    renderer = Renderer()
+    async with open_queue(at_once(1)) as queue:
+        for _ in range(3):
+            await queue.enqueue([ticket("a"), ticket("b"), ticket("a")])
+        async with running(queue, renderer):
+            await renderer.until_last(queue)
+    assert sorted(renderer.names) == ["a", "b"]
+
+
+async def test_a_ticket_that_runs_is_not_taken_twice(open_queue: Open) -> None:
+    """Nor is it while it is being handled; once it is done it is as good as new."""
+    hold = asyncio.Event()
+
+    async def work(_ticket: Ticket) -> None:
+        await hold.wait()
+
+    renderer = Renderer(work)
+    async with open_queue(at_once(2)) as queue:
+        await queue.enqueue([ticket("a")])
+        async with running(queue, renderer):
+            await renderer.until(lambda: renderer.running == {"a"})
+            await queue.enqueue([ticket("a"), ticket("b")])
+            await renderer.until(lambda: "b" in renderer.running)
+            hold.set()
+            await renderer.until_last(queue)
+            assert renderer.names == ["a", "b"]
+            await accepted_again(queue, ticket("a"), renderer)
+    assert renderer.names == ["a", "b", "a"]
+
+
+async def accepted_again(queue: Queue, again: Ticket, renderer: Renderer) -> None:
+    """Offer a ticket until the queue has heard that it was done; its handler knew a moment earlier."""
+    before = len(renderer.given)
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while len(renderer.given) == before:
+            await queue.enqueue([again])
+            await asyncio.sleep(0.02)
+
+
+async def test_a_ticket_with_a_delay_waits_and_lets_others_pass(open_queue: Open) -> None:
+    """Not sooner, and hardly later."""
+    renderer = Renderer()
+    async with open_queue(at_once(1)) as queue, running(queue, renderer):
+        put_at = time.monotonic()
+        await queue.enqueue([ticket("late", 9, delay_seconds=0.4), ticket("now")])
+        await renderer.until(lambda: len(renderer.given) == 2)
+    assert renderer.names == ["now", "late"]
+    assert 0.39 <= renderer.given_at[1] - put_at < 5
+
+
+async def test_an_idle_queue_wakes_up_at_once(open_queue: Open) -> None:
+    """Who waits for a picture does not wait for a clock."""
+    renderer = Renderer()
+    async with open_queue(at_once(1)) as queue, running(queue, renderer):
+        await queue.enqueue([ticket("first")])
+        await renderer.until(lambda: len(renderer.given) == 1)
+        for number in range(3):
+            put_at = time.monotonic()
+            await queue.enqueue([ticket(f"more_{number}")])
+            await renderer.until(lambda: len(renderer.given) > number + 1)  # noqa: B023 # awaited within the turn
+            assert renderer.given_at[-1] - put_at < 1
+
+
+@pytest.mark.parametrize("number", [1, 2, 5])
+async def test_so_many_run_side_by_side_and_not_one_more(open_queue: Open, number: int) -> None:
+    """The limit is used up and kept, for one as for many."""
+
+    async def work(_ticket: Ticket) -> None:
+        await asyncio.sleep(0.03)
+
+    renderer = Renderer(work)
+    async with open_queue(at_once(number)) as queue:
+        await queue.enqueue(tickets(4 * number))
+        async with running(queue, renderer):
+            await renderer.until_last(queue)
+    assert renderer.most["all"] == number
+    assert len(renderer.names) == 4 * number
+
+
+async def test_a_provider_may_have_a_limit_of_its_own(open_queue: Open) -> None:
+    """It is kept, and does not hold up the others."""
+
+    async def work(_ticket: Ticket) -> None:
+        await asyncio.sleep(0.03)
+
+    renderer = Renderer(work)
+    async with open_queue(at_once(4, dear=1)) as queue:
+        await queue.enqueue([ticket(f"dear_{n}", 5, provider="dear") for n in range(4)])
+        await queue.enqueue(tickets(8))
+        async with running(queue, renderer):
+            await renderer.until(lambda: len(renderer.given) == 12 and not renderer.running)
+    assert renderer.most["dear"] == 1
+    assert 2 <= renderer.most["local"] <= renderer.most["all"] <= 4
+
+
+async def test_a_ticket_that_must_wait_comes_back(open_queue: Open) -> None:
+    """After the time it asked for; its place is free meanwhile."""
+
+    async def work(ticket: Ticket) -> None:
+        if ticket.scene_id == "a" and len(renderer.given) == 1:
+            raise NotNow(0.4)
+
+    renderer = Renderer(work)
+    async with open_queue(at_once(1)) as queue, running(queue, renderer):
+        await queue.enqueue([ticket("a", 1), ticket("b")])
+        await renderer.until(lambda: len(renderer.given) == 3)
+    assert renderer.names == ["a", "b", "a"]
+    assert 0.39 <= renderer.given_at[2] - renderer.given_at[0] < 5
+
+
+@pytest.mark.parametrize(
+    ("error", "logged"),
+    [(RuntimeError("a defect"), 1), (Unavailable("UNAVAILABLE", "The database does not answer."), 0)],
+    ids=["a defect", "the database is away"],
+)
+async def test_a_ticket_whose_handler_fails_comes_back(
+    open_queue: Open, caplog: pytest.LogCaptureFixture, error: Exception, logged: int
+) -> None:
+    """Others go on meanwhile. A defect is told to the operator, once; a database that is away is told elsewhere."""
+
+    async def work(ticket: Ticket) -> None:
+        if ticket.scene_id == "a" and renderer.names.count("a") == 1:
+            raise error
+
+    renderer = Renderer(work)
+    async with open_queue(at_once(1)) as queue, running(queue, renderer):
+        await queue.enqueue([ticket("a", 1), ticket("b")])
+        await renderer.until(lambda: len(renderer.given) == 3)
+    assert renderer.names == ["a", "b", "a"]
+    assert len([record for record in caplog.records if record.levelname == "ERROR"]) == logged
+
+
+async def test_a_waiting_ticket_can_be_forgotten(open_queue: Open) -> None:
+    """Due or not; it can be put in again later, and what is unknown does no harm."""
+    renderer = Renderer()
+    async with open_queue(at_once(1)) as queue:
+        await queue.enqueue([ticket("a"), ticket("b"), ticket("later", delay_seconds=0.2), ticket("c")])
+        await queue.cancel([ticket("b").key, ticket("later").key, "nothing:1", "\x00"])
+        async with running(queue, renderer):
+            await queue.enqueue([ticket("much later", delay_seconds=0.4)])
+            await renderer.until(lambda: "much later" in renderer.names)
+            assert renderer.names == ["a", "c", "much later"]
+            await queue.enqueue([ticket("b")])
+            await renderer.until(lambda: "b" in renderer.names)
+
+
+async def test_a_running_ticket_is_not_forgotten(open_queue: Open) -> None:
+    """It keeps its place, and another of its kind is not started beside it: aborting is for its handler to do."""
+    hold = asyncio.Event()
+
+    async def work(ticket: Ticket) -> None:
+        if ticket.scene_id == "a":
+            await hold.wait()
+
+    renderer = Renderer(work)
+    async with open_queue(at_once(1)) as queue:
+        await queue.enqueue([ticket("a", 1), ticket("b")])
+        async with running(queue, renderer):
+            await renderer.until(lambda: renderer.running == {"a"})
+            await queue.cancel([ticket("a").key])
+            await queue.enqueue([ticket("a"), ticket("c", 2)])
+            await asyncio.sleep(0.3)
+            assert renderer.names == ["a"]
+            hold.set()
+            await renderer.until_last(queue)
+    assert renderer.names == ["a", "c", "b"]
+
+
+async def test_stopping_loses_no_ticket(open_queue: Open) -> None:
+    """What was being handled is told to stop, and comes again with all the rest at the next run."""
+    stopped: list[str] = []
+
+    async def work(ticket: Ticket) -> None:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            stopped.append(ticket.scene_id)
+            raise
+
+    first, second = Renderer(work), Renderer()
+    async with open_queue(at_once(2)) as queue:
+        await queue.enqueue([*tickets(6), ticket("delayed", delay_seconds=0.3)])
+        async with running(queue, first):
+            await first.until(lambda: len(first.running) == 2)
+            asked_at = time.monotonic()
+        assert time.monotonic() - asked_at < 3
+        assert sorted(stopped) == sorted(first.names)
+        async with running(queue, second):
+            await second.until(lambda: len(second.given) == 7)
+            await second.until_last(queue)
+    assert sorted(second.names) == ["delayed", *(f"scene_{number}" for number in range(6))]
+
+
+async def test_everything_may_be_offered_again_after_a_restart(open_queue: Open) -> None:
+    """The reconciler offers what is open to whatever queue there is then; nothing runs twice by that."""
+    first, second = Renderer(forever), Renderer()
+    async with open_queue(at_once(2)) as queue:
+        await queue.enqueue(tickets(6))
+        async with running(queue, first):
+            await first.until(lambda: len(first.running) == 2)
+    async with open_queue(at_once(2)) as queue:
+        await queue.enqueue(tickets(6))
+        await queue.enqueue(tickets(6))
+        async with running(queue, second):
+            await second.until_last(queue)
+    assert sorted(second.names) == [f"scene_{number}" for number in range(6)]
+
+
+async def forever(_ticket: Ticket) -> None:
+    await asyncio.Event().wait()
+
+
+async def test_a_stopped_queue_leaves_no_task_behind(open_queue: Open) -> None:
+    """Neither of the queue nor of what it handled."""
+    before = asyncio.all_tasks()
+    renderer = Renderer(forever)
+    async with open_queue(at_once(3)) as queue:
+        await queue.enqueue(tickets(5))
+        async with running(queue, renderer):
+            await renderer.until(lambda: len(renderer.running) == 3)
+    await asyncio.sleep(0)
+    assert asyncio.all_tasks() == before
+
+
+async def test_what_is_done_with_takes_no_memory(open_queue: Open) -> None:
+    """Whether it was handled, forgotten or put off, and however often the queue was started."""
+    batch = 100
+
+    async def work(ticket: Ticket) -> None:
+        if ticket.take_number % 10 == 0 and ticket.delay_seconds == 0 and ticket not in seen:
+            seen.add(ticket)
+            raise NotNow(0.0)
+
+    async def turn(number: int, queue: Queue) -> None:
+        renderer = Renderer(work)
+        some = [Ticket("local", "job_1", "scene_1", number * batch + n) for n in range(batch)]
+        await queue.enqueue(some)
+        await queue.cancel([each.key for each in some[::4]])
+        async with running(queue, renderer):
+            expected = Counter(each.take_number for each in some) - Counter(each.take_number for each in some[::4])
+            await renderer.until(lambda: not expected - Counter(each.take_number for each in renderer.given))
+            await renderer.until_last(queue)
+        await queue.tidy()
+        seen.clear()
+
+    def traced_bytes() -> int:
+        gc.collect()
+        return tracemalloc.get_traced_memory()[0]
+
+    seen = set[Ticket]()
+    tracemalloc.start()
+    try:
+        async with open_queue(at_once(1)) as queue:
+            for number in range(3):
+                await turn(number, queue)
+            before = traced_bytes()
+            for number in range(3, 9):
+                await turn(number, queue)
+            grown = traced_bytes() - before
+    finally:
+        tracemalloc.stop()
+    assert grown / (6 * batch) < 40, "bytes a ticket"

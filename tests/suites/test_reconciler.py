@@ -1,0 +1,222 @@
+"""The queue may lose anything: what is open is put back, and what is not lost is not doubled."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from coordinator import recovery, reports
+from coordinator.bus import LocalBus
+from coordinator.coordinator import Coordinator
+from coordinator.dispatch import Concurrency
+from coordinator.embedded_queue import EmbeddedQueue
+from coordinator.media import MediaStore
+from coordinator.queueing import EXTERNAL
+from coordinator.render import Limits, Tools
+from coordinator.reports import Claim
+from coordinator.requests import SceneTarget
+from coordinator.retention import Retention
+from models.access import LOCAL
+from models.change import Ticket
+from models.database import Connection
+from models.events import EventType
+from models.lifecycle import SceneStatus
+from models.rows import JobRow
+from providers.port import Failure
+from providers.scripted import ScriptedProvider
+from tests.stores import OURS, Domain, domain
+
+PATIENCE_SECONDS = 15.0
+BUSY = Failure("BUSY", "Try again.", retryable=True)
+
+
+class Leaky(EmbeddedQueue):
+    """A queue that fails when it is given something, as often as told."""
+
+    def __init__(self, fails: int) -> None:
+        super().__init__(Concurrency(2, {OURS: 0}))
+        self.fails = fails
+
+    async def enqueue(self, tickets: Sequence[Ticket], connection: Connection | None = None) -> None:
+        if tickets and self.fails:
+            self.fails -= 1
+            raise OSError("no room")
+        await super().enqueue(tickets, connection)
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncGenerator[Domain]:
+    async with domain(tmp_path) as world:
+        yield world
+
+
+async def handed_out(queue: EmbeddedQueue, number: int) -> list[Ticket]:
+    """What the queue hands out, in order, until it was so many tickets."""
+    handed: list[Ticket] = []
+    complete = asyncio.Event()
+
+    async def handle(ticket: Ticket) -> None:
+        handed.append(ticket)
+        if len(handed) >= number:
+            complete.set()
+
+    task = asyncio.create_task(queue.run(handle))
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        await complete.wait()
+    task.cancel()
+    await asyncio.wait([task])
+    return handed
+
+
+def a_queue() -> EmbeddedQueue:
+    """A queue that knows of nothing."""
+    return EmbeddedQueue(Concurrency(1, {OURS: 0}))
+
+
+async def claimed(world: Domain, ticket: Ticket) -> Claim:
+    """Claim what a ticket is for."""
+    claim = await reports.claim(world.store, ticket, "worker")
+    assert claim is not None
+    return claim
+
+
+async def test_what_is_open_comes_back_after_the_queue_lost_it(world: Domain) -> None:
+    """Waiting, running and waiting for a retry, with its place in the queue; nothing else does."""
+    await world.a_job(6, start=True)
+    waiting, running, retried, completed, canceled, reported = world.tickets
+    await claimed(world, running)
+    await reports.failed(world.store, await claimed(world, retried), BUSY, backoff_seconds=0.2)
+    await reports.completed(world.store, await claimed(world, completed), {})
+    await world.scenes.cancel(LOCAL, SceneTarget(canceled.scene_id))
+    await world.scenes.update(LOCAL, SceneTarget(reported.scene_id), {"status": SceneStatus.PROCESSING})
+    await world.a_job(2)
+    await world.a_job(2, start=True, provider=EXTERNAL)
+    queue = a_queue()
+    assert await recovery.reconcile(world.store, queue) == 3
+    handed = await handed_out(queue, 3)
+    assert [(ticket.scene_id, ticket.take_number, ticket.priority) for ticket in handed] == [
+        (waiting.scene_id, 1, waiting.priority),
+        (running.scene_id, 1, running.priority),
+        (retried.scene_id, 2, world.tickets[-1].priority),
+    ]
+    assert 0 < handed[-1].delay_seconds <= 0.2
+
+
+async def test_what_was_deleted_stays_away(world: Domain) -> None:
+    """Neither a deleted scene nor one of a deleted job is rendered."""
+    for _ in range(2):
+        await world.a_job(1, start=True)
+    first, second = world.tickets
+    async with world.store.change(first.job_id, LOCAL) as change:
+        change.set_job(deleted_at=change.now)
+        change.record(EventType.JOB_DELETED)
+    async with world.store.change(second.job_id, LOCAL) as change:
+        scene = await change.scene(second.scene_id)
+        await change.write_scene(scene, EventType.SCENE_DELETED, ["deletedAt"], deleted_at=change.now)
+    assert await recovery.reconcile(world.store, a_queue()) == 0
+
+
+async def test_nothing_that_waits_or_runs_is_doubled(world: Domain) -> None:
+    """However often the reconciler comes by while a render goes on."""
+    await world.a_job(3, start=True)
+    queue, handled, hold, runs = a_queue(), list[str](), asyncio.Event(), asyncio.Event()
+
+    async def handle(ticket: Ticket) -> None:
+        handled.append(ticket.scene_id)
+        held = await claimed(world, ticket)
+        runs.set()
+        await hold.wait()
+        await reports.completed(world.store, held, {})
+
+    await queue.enqueue(world.tickets)
+    task = asyncio.create_task(queue.run(handle))
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        await runs.wait()
+        for _ in range(3):
+            assert await recovery.reconcile(world.store, queue) == 3
+        hold.set()
+        while await recovery.reconcile(world.store, queue):
+            await asyncio.sleep(0.02)
+    task.cancel()
+    await asyncio.wait([task])
+    assert handled == [ticket.scene_id for ticket in world.tickets]
+    (job_id,) = {ticket.job_id for ticket in world.tickets}
+    assert {scene.attempts for scene in (await world.look(job_id)).live} == {1}
+
+
+@asynccontextmanager
+async def coordinated(world: Domain, queue: EmbeddedQueue, provider: ScriptedProvider) -> AsyncGenerator[LocalBus]:
+    """A coordinator at work on the world; the verbs reach it by what the store says after commits."""
+    bus = LocalBus()
+    tools = Tools(
+        world.store,
+        bus,
+        MediaStore(str(world.path.parent / "media")),
+        {OURS: provider},
+        Limits(first_backoff_seconds=0.05),
+    )
+    coordinator = Coordinator(
+        tools,
+        queue,
+        default_provider=OURS,
+        max_attempts=3,
+        recovery_window=timedelta(days=7),
+        log_retention=Retention(10_000, timedelta(days=7)),
+    )
+    await coordinator.start()
+    try:
+        yield bus
+    finally:
+        await coordinator.stop()
+
+
+async def settled(world: Domain, bus: LocalBus, job_id: str) -> JobRow:
+    """The job when it has come to rest."""
+    changed = asyncio.Event()
+    stop = bus.listen(lambda _message: changed.set())
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not (job := (await world.look(job_id)).job).settled:
+            await changed.wait()
+            changed.clear()
+    stop()
+    return job
+
+
+@pytest.mark.parametrize("fails", [1, 2])
+async def test_a_ticket_that_the_queue_did_not_take_is_offered_again_soon(
+    world: Domain, caplog: pytest.LogCaptureFixture, fails: int
+) -> None:
+    """The mutation is acknowledged, and its render does not wait for the next round, even if the queue fails twice."""
+    async with coordinated(world, Leaky(fails), ScriptedProvider()) as bus:
+        job_id = await world.a_job(2, start=True)
+        job = await settled(world, bus, job_id)
+    assert (job.completed, job.total) == (2, 2)
+    assert [record.levelname for record in caplog.records] == ["ERROR"] * fails
+
+
+async def test_what_was_running_at_a_stop_is_taken_up_by_the_next_start(world: Domain) -> None:
+    """With a queue that knows of nothing: by the provider's id, as the same take, and recorded once."""
+    provider = ScriptedProvider()
+    async with coordinated(world, Leaky(0), provider) as bus:
+        job_id = await world.a_job(3, start=True)
+        hints = asyncio.Event()
+        stop = bus.listen(lambda _message: hints.set())
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while sum(provider.submissions.values()) < 2:
+                await hints.wait()
+                hints.clear()
+        stop()
+    before = await world.look(job_id)
+    assert before.job.processing == 2
+    async with coordinated(world, Leaky(0), provider) as bus:
+        job = await settled(world, bus, job_id)
+    assert job.completed == 3
+    seen = await world.look(job_id)
+    assert [scene.attempts for scene in seen.live] == [1, 1, 1]
+    assert {len(takes) for takes in seen.takes.values()} == {1}
+    assert set(provider.submissions.values()) == {1}
+    completions = [event.scene_id for event in seen.log if event.type is EventType.SCENE_COMPLETED]
+    assert sorted(completions) == sorted(scene.id for scene in seen.live)
