@@ -120,7 +120,12 @@ class Coordinator:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._lost_tickets.wait(), RECONCILE_SECONDS)
             self._lost_tickets.clear()
-            await recovery.reconcile(self.store, self._queue)
+            try:
+                await recovery.reconcile(self.store, self._queue)
+            except Exception:
+                # As long as that fails nobody can tell what is lost: not only the next round looks again.
+                self._lost_tickets.set()
+                raise
 
     async def _tidy(self) -> None:
         while True:

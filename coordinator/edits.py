@@ -28,6 +28,7 @@ _EVENTS = {
     SceneStatus.FAILED: EventType.SCENE_FAILED,
     SceneStatus.CANCELED: EventType.SCENE_CANCELED,
 }
+_WITH_PERCENTAGE = (SceneStatus.PROCESSING, SceneStatus.COMPLETED)
 _UNTOLD: Report = {"code": "REPORTED_FAILURE", "message": "The worker reported a failure.", "retryable": False}
 
 
@@ -115,8 +116,8 @@ def _check_report(scene: SceneRow, wanted: SceneStatus, edit: SceneEdit, path: l
             problems.add("The take is finished; regenerate the scene to make another.", [*path, _NAMES[name]])
     if edit.get("output_url") and wanted not in (SceneStatus.PROCESSING, SceneStatus.COMPLETED):
         problems.add("outputUrl goes with the status PROCESSING or COMPLETED.", [*path, "outputUrl"])
-    if edit.get("percentage") is not None and wanted is not SceneStatus.PROCESSING and not finished:
-        problems.add("percentage goes with the status PROCESSING.", [*path, "percentage"])
+    if edit.get("percentage") is not None and wanted not in _WITH_PERCENTAGE and not finished:
+        problems.add("percentage goes with the status PROCESSING or COMPLETED.", [*path, "percentage"])
     if edit.get("failure") is not None and wanted is not SceneStatus.FAILED:
         problems.add("failure goes with the status FAILED.", [*path, "failure"])
     problems.check()
@@ -160,7 +161,7 @@ def _moved(
     columns |= closed(change)
     take["finished_at"] = change.now
     if wanted is SceneStatus.COMPLETED:
-        columns["high_water"] = 100.0
+        columns["percentage"] = columns["high_water"] = 100.0
     else:
         failure = dict(edit.get("failure") or _UNTOLD) | {"occurred_at": change.now.isoformat()}
         columns["failure"] = take["failure"] = failure

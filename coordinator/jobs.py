@@ -251,7 +251,6 @@ def closed(change: Change) -> dict[str, Any]:
         "next_attempt_at": None,
         "queued_at": None,
         "worker": None,
-        "percentage": None,
         "frame": None,
     }
 

@@ -1,6 +1,9 @@
 """Where the files of takes are kept: a folder or a bucket, by obstore."""
 
 import asyncio
+import os
+import shutil
+import uuid
 from collections.abc import AsyncIterable, AsyncIterator, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
 
 _SUFFIXES = {"video/mp4": "mp4", "image/webp": "webp", "video/webm": "webm", "image/png": "png", "image/jpeg": "jpg"}
 FRAMES = "live"
+COPIED_BYTES = 1024 * 1024
 CONTENT_TYPES = {suffix: content_type for content_type, suffix in _SUFFIXES.items()}
 
 
@@ -32,13 +36,18 @@ class MediaStore:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self._store = _open(url)
+        self._folder = _folder(url)
+        self._store: ObjectStore = from_url(url) if self._folder is None else LocalStore(self._folder)
 
     async def keep(self, key_without_suffix: str, asset: Asset) -> dict[str, Any]:
         """Store a provider's file and answer the JSON that describes it: key, content_type, sizes, duration."""
         key = f"{key_without_suffix}.{_SUFFIXES.get(asset.content_type, 'bin')}"
         size = await asyncio.to_thread(lambda: asset.path.stat().st_size)
-        await obstore.put_async(self._store, key, asset.path)
+        if self._folder is None:
+            await obstore.put_async(self._store, key, asset.path)
+        else:
+            # obstore leaves it to the system when the bytes reach the disk.
+            await asyncio.to_thread(_copy_durably, asset.path, self._folder / key, self._folder)
         return {
             "key": key,
             "content_type": asset.content_type,
@@ -92,10 +101,38 @@ def frame_key(take_id: str) -> str:
     return f"{FRAMES}/{take_id}.webp"
 
 
-def _open(url: str) -> ObjectStore:
+def _folder(url: str) -> Path | None:
+    """The folder that a URL names, made if need be; None for a bucket."""
     parts = urlsplit(url)
-    if parts.scheme in ("", "file"):
-        folder = Path(parts.path if parts.scheme else url)
-        folder.mkdir(parents=True, exist_ok=True)
-        return LocalStore(folder)
-    return from_url(url)
+    if parts.scheme not in ("", "file"):
+        return None
+    folder = Path(parts.path if parts.scheme else url)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _copy_durably(source: Path, target: Path, root: Path) -> None:
+    """A file is whole or not there, whatever happens meanwhile: write aside, flush, rename, and flush the names."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    aside = target.with_name(f"{target.name}.{uuid.uuid4().hex}.part")
+    try:
+        with source.open("rb") as reading, aside.open("xb") as writing:
+            shutil.copyfileobj(reading, writing, COPIED_BYTES)
+            writing.flush()
+            os.fsync(writing.fileno())
+        aside.replace(target)
+    except BaseException:
+        aside.unlink(missing_ok=True)
+        raise
+    for folder in (target.parent, *target.parent.parents):
+        _flush_names(folder)
+        if folder == root:
+            break
+
+
+def _flush_names(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

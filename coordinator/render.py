@@ -50,9 +50,13 @@ class Limits(NamedTuple):
     first_backoff_seconds: float = 2.0
     last_backoff_seconds: float = 60.0
 
-    def backoff_seconds(self, take_number: int) -> float:
-        """How long to wait after the failure of this take."""
-        return min(self.last_backoff_seconds, self.first_backoff_seconds * 2 ** min(take_number - 1, 16))
+    # How many attempts each regenerate grants.
+    max_attempts: int = 3
+
+    def backoff_seconds(self, attempts_left: int) -> float:
+        """How long to wait before the next attempt, when so many are left of those granted."""
+        failed_before = max(0, self.max_attempts - attempts_left - 1)
+        return min(self.last_backoff_seconds, self.first_backoff_seconds * 2 ** min(failed_before, 16))
 
 
 class Tools(NamedTuple):
@@ -235,7 +239,7 @@ class Render:
     async def _fail(self, failure: Failure) -> bool:
         """Record the failure; whether the scene was still ours."""
         self._note(f"take failed: {failure.code}", "render.failed")
-        backoff = self._tools.limits.backoff_seconds(self._claim.take_number)
+        backoff = self._tools.limits.backoff_seconds(self._claim.attempts_left)
         try:
             await _persistently(
                 lambda: reports.failed(self._tools.store, self._claim, failure, backoff_seconds=backoff)

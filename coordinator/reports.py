@@ -39,6 +39,7 @@ class Claim(NamedTuple):
     title: str | None
     duration_seconds: float
     metadata: dict[str, Any]
+    attempts_left: int
 
 
 async def claim(store: Store, ticket: Ticket, worker: str, lease: timedelta = NO_LEASE) -> Claim | None:
@@ -78,6 +79,7 @@ async def completed(store: Store, held: Claim, files: dict[str, Any]) -> None:
             ["status", *files],
             take={"status": SceneStatus.COMPLETED, "finished_at": change.now, **files},
             status=SceneStatus.COMPLETED,
+            percentage=100.0,
             high_water=100.0,
             failure=None,
             **closed(change),
@@ -245,6 +247,7 @@ def _claim_of(scene: SceneRow) -> Claim:
         scene.title,
         scene.duration_seconds,
         scene.metadata,
+        scene.max_attempts - scene.attempts,
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any, cast
 import strawberry
 
 from models import lifecycle, paging
+from models.errors import Invalid
 from models.lifecycle import OPEN, SETTLED_SCENE
 from models.queries import JobsWanted, ScenesWanted, jobs_count, scene_key
 from models.rows import EventRow, JobRow, SceneRow, TakeRow
@@ -334,6 +335,8 @@ class Job(Node):
     ) -> list["JobEvent"]:
         """What happened after a version."""
         paging.window(first=first, after=None, last=None, before=None)
+        if (given(after) or 0) < 0:
+            raise Invalid("after must be a version, 0 or more.", ["after"])
         rows = await info.context.loaders.events.load((root.id, (given(after) or 0, first)))
         return cast("list[JobEvent]", rows)
 

@@ -53,7 +53,9 @@ class Parts:
             self.bus = PostgresBus(self._listener)
             queue = PostgresQueue(self.database, self._listener, concurrency, lease)
         self.hub = Hub(self.store, self.bus)
-        limits = Limits(settings.render_deadline_seconds, settings.retry_first_seconds)
+        limits = Limits(
+            settings.render_deadline_seconds, settings.retry_first_seconds, max_attempts=settings.max_attempts
+        )
         self.coordinator = Coordinator(
             Tools(self.store, self.bus, self.media, providers, limits, timedelta(seconds=lease)),
             queue,

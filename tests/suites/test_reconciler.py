@@ -1,8 +1,9 @@
 """The queue may lose anything: what is open is put back, and what is not lost is not doubled."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+from collections import Counter
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing, asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -24,10 +25,9 @@ from models.change import Ticket
 from models.database import Connection
 from models.events import EventType
 from models.lifecycle import SceneStatus
-from models.rows import JobRow
-from providers.port import Failure
+from providers.port import Failure, Order, Progress, Rendered
 from providers.scripted import ScriptedProvider
-from tests.stores import OURS, Domain, domain
+from tests.stores import OURS, Domain, Seen, domain
 
 PATIENCE_SECONDS = 15.0
 BUSY = Failure("BUSY", "Try again.", retryable=True)
@@ -45,6 +45,20 @@ class Leaky(EmbeddedQueue):
             self.fails -= 1
             raise OSError("no room")
         await super().enqueue(tickets, connection)
+
+
+class Patient(ScriptedProvider):
+    """A provider whose clips take as long as the test wants."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.go = asyncio.Event()
+
+    async def follow(self, order: Order, provider_id: str) -> AsyncGenerator[Progress | Rendered, None]:
+        await self.go.wait()
+        async with aclosing(super().follow(order, provider_id)) as steps:
+            async for step in steps:
+                yield step
 
 
 @pytest.fixture
@@ -122,7 +136,8 @@ async def test_what_was_deleted_stays_away(world: Domain) -> None:
 async def test_nothing_that_waits_or_runs_is_doubled(world: Domain) -> None:
     """However often the reconciler comes by while a render goes on."""
     await world.a_job(3, start=True)
-    queue, handled, hold, runs = a_queue(), list[str](), asyncio.Event(), asyncio.Event()
+    queue, handled = a_queue(), list[str]()
+    runs, hold, done = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     async def handle(ticket: Ticket) -> None:
         handled.append(ticket.scene_id)
@@ -130,6 +145,8 @@ async def test_nothing_that_waits_or_runs_is_doubled(world: Domain) -> None:
         runs.set()
         await hold.wait()
         await reports.completed(world.store, held, {})
+        if len(handled) == 3:
+            done.set()
 
     await queue.enqueue(world.tickets)
     task = asyncio.create_task(queue.run(handle))
@@ -138,10 +155,10 @@ async def test_nothing_that_waits_or_runs_is_doubled(world: Domain) -> None:
         for _ in range(3):
             assert await recovery.reconcile(world.store, queue) == 3
         hold.set()
-        while await recovery.reconcile(world.store, queue):
-            await asyncio.sleep(0.02)
+        await done.wait()
     task.cancel()
     await asyncio.wait([task])
+    assert await recovery.reconcile(world.store, queue) == 0
     assert handled == [ticket.scene_id for ticket in world.tickets]
     (job_id,) = {ticket.job_id for ticket in world.tickets}
     assert {scene.attempts for scene in (await world.look(job_id)).live} == {1}
@@ -173,16 +190,21 @@ async def coordinated(world: Domain, queue: EmbeddedQueue, provider: ScriptedPro
         await coordinator.stop()
 
 
-async def settled(world: Domain, bus: LocalBus, job_id: str) -> JobRow:
-    """The job when it has come to rest."""
+async def until(world: Domain, bus: LocalBus, job_id: str, condition: Callable[[Seen], bool]) -> Seen:
+    """The job as soon as something is true of it."""
     changed = asyncio.Event()
     stop = bus.listen(lambda _message: changed.set())
     async with asyncio.timeout(PATIENCE_SECONDS):
-        while not (job := (await world.look(job_id)).job).settled:
+        while not condition(seen := await world.look(job_id)):
             await changed.wait()
             changed.clear()
     stop()
-    return job
+    return seen
+
+
+def settled(seen: Seen) -> bool:
+    """The job has come to rest."""
+    return seen.job.settled
 
 
 @pytest.mark.parametrize("fails", [1, 2])
@@ -192,31 +214,23 @@ async def test_a_ticket_that_the_queue_did_not_take_is_offered_again_soon(
     """The mutation is acknowledged, and its render does not wait for the next round, even if the queue fails twice."""
     async with coordinated(world, Leaky(fails), ScriptedProvider()) as bus:
         job_id = await world.a_job(2, start=True)
-        job = await settled(world, bus, job_id)
-    assert (job.completed, job.total) == (2, 2)
+        seen = await until(world, bus, job_id, settled)
+    assert (seen.job.completed, seen.job.total) == (2, 2)
     assert [record.levelname for record in caplog.records] == ["ERROR"] * fails
 
 
 async def test_what_was_running_at_a_stop_is_taken_up_by_the_next_start(world: Domain) -> None:
     """With a queue that knows of nothing: by the provider's id, as the same take, and recorded once."""
-    provider = ScriptedProvider()
+    provider = Patient()
     async with coordinated(world, Leaky(0), provider) as bus:
         job_id = await world.a_job(3, start=True)
-        hints = asyncio.Event()
-        stop = bus.listen(lambda _message: hints.set())
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while sum(provider.submissions.values()) < 2:
-                await hints.wait()
-                hints.clear()
-        stop()
-    before = await world.look(job_id)
-    assert before.job.processing == 2
+        await until(world, bus, job_id, lambda seen: sum(scene.provider_id is not None for scene in seen.live) == 2)
+    assert (await world.look(job_id)).job.processing == 2
+    provider.go.set()
     async with coordinated(world, Leaky(0), provider) as bus:
-        job = await settled(world, bus, job_id)
-    assert job.completed == 3
-    seen = await world.look(job_id)
-    assert [scene.attempts for scene in seen.live] == [1, 1, 1]
-    assert {len(takes) for takes in seen.takes.values()} == {1}
-    assert set(provider.submissions.values()) == {1}
+        seen = await until(world, bus, job_id, settled)
+    assert seen.job.completed == 3
+    assert [(scene.attempts, scene.take_number) for scene in seen.live] == [(1, 1)] * 3
+    assert {take.id: 1 for takes in seen.takes.values() for take in takes} == provider.submissions
     completions = [event.scene_id for event in seen.log if event.type is EventType.SCENE_COMPLETED]
-    assert sorted(completions) == sorted(scene.id for scene in seen.live)
+    assert Counter(completions) == {scene.id: 1 for scene in seen.live}
