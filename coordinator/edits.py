@@ -28,7 +28,6 @@ _EVENTS = {
     SceneStatus.FAILED: EventType.SCENE_FAILED,
     SceneStatus.CANCELED: EventType.SCENE_CANCELED,
 }
-_WITH_PERCENTAGE = (SceneStatus.PROCESSING, SceneStatus.COMPLETED)
 _UNTOLD: Report = {"code": "REPORTED_FAILURE", "message": "The worker reported a failure.", "retryable": False}
 
 
@@ -116,11 +115,16 @@ def _check_report(scene: SceneRow, wanted: SceneStatus, edit: SceneEdit, path: l
             problems.add("The take is finished; regenerate the scene to make another.", [*path, _NAMES[name]])
     if edit.get("output_url") and wanted not in (SceneStatus.PROCESSING, SceneStatus.COMPLETED):
         problems.add("outputUrl goes with the status PROCESSING or COMPLETED.", [*path, "outputUrl"])
-    if edit.get("percentage") is not None and wanted not in _WITH_PERCENTAGE and not finished:
-        problems.add("percentage goes with the status PROCESSING or COMPLETED.", [*path, "percentage"])
+    percentage = edit.get("percentage")
+    if percentage is not None and not finished and not _fits(percentage, wanted):
+        problems.add("percentage goes with the status PROCESSING, or 100 with COMPLETED.", [*path, "percentage"])
     if edit.get("failure") is not None and wanted is not SceneStatus.FAILED:
         problems.add("failure goes with the status FAILED.", [*path, "failure"])
     problems.check()
+
+
+def _fits(percentage: float, wanted: SceneStatus) -> bool:
+    return wanted is SceneStatus.PROCESSING or (wanted is SceneStatus.COMPLETED and percentage == 100)
 
 
 def _reported(scene: SceneRow, name: str) -> str | None:

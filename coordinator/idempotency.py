@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from models.access import Viewer
 from models.change import Change
 from models.database import Connection
-from models.errors import Conflict, ErrorCode
+from models.errors import Conflict, ErrorCode, Refusal
 from models.store import Store, now
 from models.tables import IDEMPOTENCY_KEY
 
@@ -47,8 +47,8 @@ class Idempotency:
             return answered
         try:
             return await act()
-        except IntegrityError:
-            # Somebody with the same key committed first: our transaction left nothing behind.
+        except (IntegrityError, Refusal):
+            # Somebody with the same key committed first, which may be why we were refused: we left nothing behind.
             async with self._store.read() as connection:
                 answered = await self._recall(connection)
             if answered is None:

@@ -63,29 +63,25 @@ class Database:
         if self.embedded:
             if self.url.database:
                 Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
-            self.writer = create_async_engine(self.url, pool_size=1, max_overflow=0, pool_timeout=LONGEST_WAIT_SECONDS)
-            self.reader = create_async_engine(
-                self.url, pool_size=READERS, max_overflow=0, pool_timeout=LONGEST_WAIT_SECONDS
-            )
+            self.writer = _engine(self.url, pool_size=1, max_overflow=0)
+            self.reader = _engine(self.url, pool_size=READERS, max_overflow=0)
             self.patient = self.writer
             _prepare_sqlite(self.writer, begin="BEGIN IMMEDIATE")
             _prepare_sqlite(self.reader, begin="BEGIN")
         else:
             name = {"application_name": NAME}
-            self.writer = self.reader = create_async_engine(
+            self.writer = self.reader = _engine(
                 self.url,
                 pool_size=POOL,
                 max_overflow=POOL_OVERFLOW,
-                pool_timeout=LONGEST_WAIT_SECONDS,
                 connect_args={
                     "timeout": CONNECT_SECONDS,
                     "command_timeout": COMMAND_SECONDS,
                     "server_settings": name | SERVER_SETTINGS,
                 },
             )
-            self.patient = create_async_engine(
-                self.url, poolclass=NullPool, connect_args={"timeout": CONNECT_SECONDS, "server_settings": name}
-            )
+            patience = {"timeout": CONNECT_SECONDS, "server_settings": name}
+            self.patient = create_async_engine(self.url, poolclass=NullPool, connect_args=patience)
             _prepare_postgres(self.writer)
 
     def connect_arguments(self, purpose: str) -> dict[str, Any]:
@@ -173,6 +169,11 @@ def _unavailable(error: BaseException | None, *, away: bool) -> Unavailable | No
     if passing or away or "database is locked" in said or "connection" in said.lower():
         return Unavailable("UNAVAILABLE", "The database does not answer.")
     return None
+
+
+def _engine(url: sa.URL, **options: Any) -> AsyncEngine:
+    # What people wrote stays out of the log.
+    return create_async_engine(url, hide_parameters=True, pool_timeout=LONGEST_WAIT_SECONDS, **options)
 
 
 def _prepare_postgres(engine: AsyncEngine) -> None:

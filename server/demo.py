@@ -25,7 +25,7 @@ mutation Demo($input: CreateJobInput!) { createJob(input: $input) { job { id } e
 
 async def demo(address: str, provider: str | None) -> int:
     """Create the job and watch it; answers the exit status."""
-    console = Console()
+    console = Console(markup=False)
     made = STORYBOARD if provider is None else STORYBOARD | {"provider": provider}
     try:
         async with connect(address) as session:

@@ -4,12 +4,15 @@ import typer
 
 from models import migrations
 from models.database import Database
+from server.parts import check_opens
 from server.parts import migrate as bring_up_to_date
 from server.settings import Settings
 
 
 async def migrate(settings: Settings) -> int:
     """Apply what is missing and say what was done; answers the exit status."""
+    if settings.database_url.startswith("sqlite"):
+        check_opens(settings)
     database = Database(settings.database_url)
     try:
         changed = await bring_up_to_date(database)

@@ -1,6 +1,8 @@
 """The composition root: the only place that picks implementations. Nothing is built at import."""
 
-from collections.abc import Mapping
+import sqlite3
+from collections.abc import Generator, Mapping
+from contextlib import closing, contextmanager
 from datetime import timedelta
 
 from coordinator import postgres_queue
@@ -21,7 +23,7 @@ from models.database import Database
 from models.store import Store
 from providers.port import Provider
 from schema.context import Context, ServerFacts
-from server.settings import VERSION, Settings, WrongSettings
+from server.settings import PREFIX, VERSION, Settings, WrongSettings
 from server.transports import Connections
 
 # The key of the advisory lock that whoever migrates holds.
@@ -33,9 +35,11 @@ class Parts:
 
     def __init__(self, settings: Settings, providers: Mapping[str, Provider], *, renders: bool = True) -> None:
         self.settings = settings
-        self.database = Database(settings.database_url)
+        with _needed("DATABASE_URL"):
+            self.database = Database(settings.database_url)
         self.store = Store(self.database)
-        self.media = MediaStore(settings.media_url)
+        with _needed("MEDIA_URL"):
+            self.media = MediaStore(settings.media_url)
         self.connections = Connections()
         self.renders = renders
         self._listener: Listener | None = None
@@ -106,6 +110,23 @@ class Parts:
         if self._listener is not None:
             await self._listener.stop()
         await self.database.close()
+
+
+@contextmanager
+def _needed(name: str) -> Generator[None]:
+    """What cannot be opened is a setting that cannot be used."""
+    try:
+        yield
+    except Exception as error:
+        raise WrongSettings(f"{PREFIX}{name}: {str(error).splitlines()[0]}") from error
+
+
+def check_opens(settings: Settings) -> None:
+    """Raise WrongSettings when the file of an embedded database cannot be opened or made, or is none."""
+    with _needed("DATABASE_URL"):
+        path = Database(settings.database_url).url.database
+        with closing(sqlite3.connect(path or ":memory:")) as connection:
+            connection.execute("PRAGMA schema_version")
 
 
 async def check_migrated(settings: Settings) -> None:

@@ -15,7 +15,7 @@ from fastapi import FastAPI
 
 from models.errors import Unavailable
 from server.app import create_app
-from server.parts import check_migrated
+from server.parts import check_migrated, check_opens
 from server.settings import LOOPBACK, Profile, Settings, WrongSettings
 from server.transports import hide_query_strings, uvicorn_options
 
@@ -132,8 +132,12 @@ def _run(
 
 
 def ready(settings: Settings) -> bool:
-    """Whether there is a database to start with; if not, that was said. Raises WrongSettings for one not migrated."""
+    """Whether there is a database to start with; if not, that was said.
+
+    Raises WrongSettings for one that is not migrated, or that is a file which cannot be opened.
+    """
     if settings.database_url.startswith("sqlite"):
+        check_opens(settings)
         return True
     try:
         asyncio.run(check_migrated(settings))

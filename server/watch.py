@@ -6,6 +6,7 @@ from typing import Any
 
 from gql.transport.exceptions import TransportQueryError
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn
 
 from server.client import LOST, connect
@@ -32,7 +33,7 @@ fragment S on Scene { id position title prompt status percentage failure { code 
 
 async def watch(address: str, job_id: str) -> int:
     """Watch until the job settles, resuming by itself when the server goes away; answers the exit status."""
-    with _Bars(Console()) as bars:
+    with _Bars(Console(markup=False)) as bars:
         pause = FIRST_PAUSE_SECONDS
         while True:
             try:
@@ -108,7 +109,7 @@ class _Bars:
         if job is None:
             return
         self.status = job["status"]
-        self._progress.update(self._job, description=f"[bold]{job['title']}")
+        self._progress.update(self._job, description=f"[bold]{escape(job['title'])}")
         self.job(job["progress"]["stageLabel"], job["progress"]["percentage"])
         for scene in job["scenes"]["nodes"]:
             self._show_scene(scene)
@@ -116,10 +117,10 @@ class _Bars:
     def _show_scene(self, scene: dict[str, Any]) -> None:
         if scene["id"] not in self._scenes:
             name = scene["title"] or scene["prompt"]
-            label = f"{scene['position'] + 1}. {name[:30]}"
+            label = escape(f"{scene['position'] + 1}. {name[:30]}")
             self._scenes[scene["id"]] = self._progress.add_task(label, total=100, note="")
         status = scene["status"]
-        failure = f": {scene['failure']['code']}" if scene["failure"] else ""
+        failure = escape(f": {scene['failure']['code']}") if scene["failure"] else ""
         self._progress.update(
             self._scenes[scene["id"]],
             completed=100 if status == "COMPLETED" else scene["percentage"] or 0,

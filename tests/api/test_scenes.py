@@ -251,9 +251,11 @@ class TestRegenerate:
             "startedAt": None,
             "finishedAt": None,
         }
+        assert before["percentage"] == 100
         assert after == before | {
             "status": "PENDING",
             "prompt": "Better",
+            "percentage": None,
             "providerId": None,
             "output": None,
             "attempts": 1,

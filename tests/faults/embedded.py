@@ -8,7 +8,7 @@ import time
 from collections.abc import Generator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tests.faults.deployment import client_of
 from tests.faults.listening import EVENTS
@@ -20,7 +20,8 @@ from tests.live import jobs
 READ_SECONDS = 1.0
 # How soon everything works again afterwards.
 AGAIN_SECONDS = 5.0
-DISK_BYTES = 16 * 1024 * 1024
+FILE = "scenewire.db"
+MOUNT = ["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs"]
 UPDATE = """mutation($input: UpdateJobInput!) {
     updateJob(input: $input) { job { version } errors { code } }
 }"""
@@ -36,7 +37,7 @@ class Locked(NamedTuple):
 
 async def locked(folder: Path, seconds: float) -> Locked:
     """Hold the write lock from another process; changes wait for it, and nothing else does."""
-    server = ServerProcess(folder, provider="scripted")
+    server = serving(folder)
     await asyncio.to_thread(server.start)
     try:
         async with client_of(server) as client:
@@ -44,7 +45,7 @@ async def locked(folder: Path, seconds: float) -> Locked:
             made = [await jobs.make(client, provider="external") for _ in range(10)]
             async with client.subscribe(EVENTS, id=made[0].id) as stream:
                 await stream.next()
-                with closing(sqlite3.connect(folder / "test.db", isolation_level=None)) as other:
+                with closing(sqlite3.connect(folder / FILE, isolation_level=None)) as other:
                     other.execute("BEGIN IMMEDIATE")
                     changes = [asyncio.create_task(jobs.retitle(client, each.id, "Waited")) for each in made]
                     read = await reads(client, made[0].id, seconds)
@@ -61,6 +62,12 @@ async def locked(folder: Path, seconds: float) -> Locked:
     assert max(read) <= READ_SECONDS, f"a read took {max(read):.1f} s"
     assert slowest_change <= AGAIN_SECONDS, f"a change took {slowest_change:.1f} s more"
     return Locked(max(read), slowest_change, len(read))
+
+
+def serving(folder: Path, **settings: Any) -> ServerProcess:
+    """A server in one process."""
+    database_url = f"sqlite+aiosqlite:///{folder / FILE}"
+    return ServerProcess(folder, database_url=database_url, provider="scripted", **settings)
 
 
 async def reads(client: Client, job_id: str, seconds: float) -> list[float]:
@@ -120,7 +127,7 @@ Disk = Mounted | Forbidden
 async def full(folder: Path) -> Full:
     """Fill the disk with database and media on it; what is refused says so, and later it all works again."""
     with small_disk(folder) as disk:
-        server = ServerProcess(folder, provider="scripted", max_attempts=1)
+        server = serving(folder, max_attempts=1)
         await asyncio.to_thread(server.start)
         try:
             async with client_of(server) as client:
@@ -202,9 +209,8 @@ async def reads_of(client: Client, job_id: str, clip: str) -> list[float]:
 @contextmanager
 def small_disk(folder: Path) -> Generator[Disk]:
     """A disk of its own where that may be mounted; elsewhere the process is forbidden to make files any longer."""
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", str(folder)]
     with suppress(OSError, subprocess.CalledProcessError):
-        subprocess.run(mount, check=True, capture_output=True)
+        subprocess.run([*MOUNT, str(folder)], check=True, capture_output=True)
         try:
             yield Mounted(folder)
         finally:

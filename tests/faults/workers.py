@@ -23,14 +23,14 @@ GRACE_SECONDS = 5.0
 
 
 class Size(NamedTuple):
-    """How much is done, and how often what happens; `lease` in seconds."""
+    """How much is rendered, by how many, how often they come to harm, and how long a lease and a render last."""
 
     scenes: int
     workers: int
     kills: int
     freezes: int
-    lease: float
-    within_seconds: float
+    lease_seconds: float
+    render_seconds: float
 
 
 class Outcome(NamedTuple):
@@ -44,25 +44,24 @@ class Outcome(NamedTuple):
 
 async def run(folder: Path, database_url: str, size: Size, chance: random.Random) -> Outcome:
     """Render many scenes on workers that come to harm, and look at what was recorded."""
-    settings = {"lease_seconds": size.lease, "render_concurrency": 4, "retry_first_seconds": 0.2}
+    settings = {"lease_seconds": size.lease_seconds, "render_concurrency": 4, "retry_first_seconds": 0.2}
     async with deployed(folder, database_url, **settings) as deployment:
         api = await deployment.api()
         workers = await deployment.workers(size.workers, module="tests.faults.twice")
         async with client_of(api) as client:
             began = time.monotonic()
-            made = [await make(client, count, chance) for count in portions(size.scenes)]
+            made = [await make(client, count, size, chance) for count in portions(size.scenes)]
             watch = asyncio.create_task(longest_unattended(deployment))
             meddling = asyncio.create_task(meddle(client, made, chance))
             await harm(deployment, workers, size, chance)
             meddling.cancel()
-            async with asyncio.timeout(size.within_seconds):
-                statuses = await asyncio.gather(*(jobs.settled(client, each.id) for each in made))
+            statuses = await asyncio.gather(*(settled(client, each, size) for each in made))
             seconds = time.monotonic() - began
             watch.cancel()
             await asyncio.wait([watch, meddling])
         unattended = watch.result()
         assert set(statuses) <= {"COMPLETED", "CANCELED"}, statuses
-        assert unattended <= size.lease + GRACE_SECONDS, f"a scene was left alone for {unattended:.1f} s"
+        assert unattended <= size.lease_seconds + GRACE_SECONDS, f"a scene was left alone for {unattended:.1f} s"
         takes, taken_over = 0, 0
         for each in made:
             log, scenes, taken = await record_of(deployment, each.id)
@@ -73,17 +72,31 @@ async def run(folder: Path, database_url: str, size: Size, chance: random.Random
         assert "recorded twice" not in said
         left = await deployment.rows("SELECT count(*) FROM pgqueuer WHERE status = 'queued'")
         assert left[0][0] == 0, "tickets of settled jobs were left"
+        assert taken_over >= size.kills + size.freezes, "too little was done"
     return Outcome(seconds, unattended, takes, taken_over)
 
 
-async def make(client: Client, scenes: int, chance: random.Random) -> jobs.Made:
-    """A started job whose renders last a while; some fail at first."""
-    return await jobs.make(client, *(a_script(chance) for _ in range(scenes)), start=True)
+async def make(client: Client, scenes: int, size: Size, chance: random.Random) -> jobs.Made:
+    """A started job; in one of five cases a scene takes two attempts."""
+
+    def scene() -> Json:
+        seconds = size.render_seconds * chance.uniform(0.5, 1.5)
+        return jobs.scene(steps=10, stepSeconds=seconds / 10, failTakes=int(chance.random() < 0.2))
+
+    return await jobs.make(client, *(scene() for _ in range(scenes)), start=True)
 
 
-def a_script(chance: random.Random) -> Json:
-    """A scene that takes one to three seconds, and in one of five cases two attempts."""
-    return jobs.scene(steps=10, stepSeconds=chance.uniform(0.1, 0.3), failTakes=int(chance.random() < 0.2))
+async def settled(client: Client, made: jobs.Made, size: Size) -> str:
+    """The status of a job that has come to rest."""
+    seconds = 30.0 + 10 * size.render_seconds + size.scenes * size.render_seconds / size.workers
+    await jobs.until(lambda: is_settled(client, made.id), seconds)
+    return (await jobs.job(client, made.id, "status"))["status"]
+
+
+async def is_settled(client: Client, job_id: str) -> bool:
+    """Whether nothing of a job is waiting or running."""
+    await asyncio.sleep(0.2)
+    return (await jobs.job(client, job_id, "status"))["status"] not in ("PENDING", "PROCESSING")
 
 
 def portions(scenes: int) -> list[int]:
@@ -104,7 +117,7 @@ async def harm(deployment: Deployment, workers: list[ServerProcess], size: Size,
             await deployment.again(worker)
         else:
             worker.send(signal.SIGSTOP)
-            await asyncio.sleep(size.lease + chance.uniform(0.5, 2.0))
+            await asyncio.sleep(size.lease_seconds + chance.uniform(0.5, 2.0))
             worker.send(signal.SIGCONT)
             await asyncio.sleep(chance.uniform(0, 0.5))
 

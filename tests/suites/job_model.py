@@ -61,9 +61,9 @@ class ModelScene:
 
     def close(self, status: SceneStatus) -> None:
         """Nothing renders it any more."""
-        self.status, self.percentage, self.ours, self.retry = status, None, False, False
+        self.status, self.ours, self.retry = status, False, False
         if status is COMPLETED:
-            self.reached = 100.0
+            self.percentage = self.reached = 100.0
 
     def advance(self, percentage: float) -> None:
         """Get on, and never back."""
@@ -145,7 +145,12 @@ class ModelJob:
             raise No(ErrorCode.INVALID_TRANSITION)
         if provider_id != scene.provider_id and not open_before:
             raise No(ErrorCode.VALIDATION_FAILED)
-        if percentage is not None and open_before and wanted is not PROCESSING:
+        if (
+            percentage is not None
+            and open_before
+            and wanted is not PROCESSING
+            and (wanted, percentage) != (COMPLETED, 100)
+        ):
             raise No(ErrorCode.VALIDATION_FAILED)
         events = self._begun() if moves and not self.begun else []
         if moves:
