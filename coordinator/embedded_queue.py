@@ -17,6 +17,9 @@ from models.database import Connection
 
 UNKNOWN = "unknown"
 
+# Where tickets go whose provider is not, or no longer, configured.
+UNKNOWN = "?"
+
 
 @dataclass
 class _Queries(InMemoryQueries):
@@ -48,14 +51,15 @@ class EmbeddedQueue:
     joins_transactions = False
 
     def __init__(self, concurrency: Concurrency) -> None:
-        self._concurrency = concurrency
+        # No other process could render for a provider that this one has not: the handler is asked, and says so.
+        self._concurrency = concurrency._replace(of_provider={**concurrency.of_provider, UNKNOWN: 0})
         self._queries = _Queries(InMemoryDriver(), concurrency=concurrency.here)
 
     async def enqueue(self, tickets: Sequence[Ticket], connection: Connection | None = None) -> None:
         """Accept tickets; one that is waiting or running stays as it is."""
         for ticket in tickets:
             await self._queries.enqueue(
-                dispatch.entrypoint(ticket.provider),
+                dispatch.entrypoint(self._known(ticket.provider)),
                 dispatch.pack(ticket),
                 ticket.priority,
                 timedelta(seconds=ticket.delay_seconds),
@@ -72,6 +76,9 @@ class EmbeddedQueue:
         # The driver only carries news of the queue; nothing would ever take the listeners of an earlier run off it.
         self._queries.driver = InMemoryDriver()
         await dispatch.run(QueueManager(self._queries), self._concurrency, handler, lease_seconds=LEASE_SECONDS)
+
+    def _known(self, provider: str) -> str:
+        return provider if provider in self._concurrency.of_provider else UNKNOWN
 
     async def tidy(self) -> None:
         """Nothing is kept."""

@@ -22,7 +22,7 @@ async def test_workers_that_are_killed_and_frozen(tmp_path: Path, postgres: Data
 async def test_listening_connections_that_are_cut(tmp_path: Path, postgres: Databases) -> None:
     """A subscriber of one process sees every change made through another, in order and soon."""
     with postgres.fresh() as url:
-        await listening.run(tmp_path, url, listening.Size(changes=40, cuts=4, silences=0), jobs.seeded("listening"))
+        await listening.run(tmp_path, url, listening.Size(changes=30, cuts=3, silences=0), jobs.seeded("listening"))
 
 
 async def test_a_postgres_that_dies_stops_and_hangs(tmp_path: Path) -> None:

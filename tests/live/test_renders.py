@@ -73,7 +73,7 @@ class TestAResult:
         take = found["takes"][0]
         files = sample()
         assert found["status"] == "COMPLETED"
-        assert (found["attempts"], len(found["takes"]), found["percentage"]) == (1, 1, None)
+        assert (found["attempts"], len(found["takes"]), found["percentage"]) == (1, 1, 100)
         assert (take["number"], take["status"], take["isCurrent"]) == (1, "COMPLETED", True)
         assert {name: value for name, value in found["output"].items() if name != "url"} == {
             "contentType": "video/mp4",
