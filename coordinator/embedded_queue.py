@@ -15,8 +15,6 @@ from coordinator.dispatch import LEASE_SECONDS, Concurrency, Handler
 from models.change import Ticket
 from models.database import Connection
 
-UNKNOWN = "unknown"
-
 # Where tickets go whose provider is not, or no longer, configured.
 UNKNOWN = "?"
 

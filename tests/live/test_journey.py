@@ -1,0 +1,155 @@
+"""The whole way of a job with real clips, as a front end goes it."""
+
+import asyncio
+import io
+from fractions import Fraction
+from pathlib import Path
+
+from PIL import Image
+
+from tests.harness.app import App, running
+from tests.harness.client import Json
+from tests.live import jobs
+from tests.live.feeds import FRAGMENTS, Screen
+from tests.probes import boxes, probe
+
+FEED = (
+    """
+subscription Feed($jobId: ID!) {
+  jobEvents(jobId: $jobId, untilSettled: true) {
+    kind: __typename
+    ... on JobSnapshot { reason version job { ...J scenes { nodes { ...S } } } }
+    ... on JobEvent {
+      version type now: job { ...J } scene { ...S deletedAt } progress { percentage stageLabel currentStage }
+    }
+    ... on SceneProgress { sceneId percentage preview { url contentType } progress { percentage currentStage } }
+  }
+}
+"""
+    + FRAGMENTS
+)
+MEDIA = "{ url contentType sizeBytes width height durationSeconds }"
+SCENES: list[Json] = [
+    {"title": "Dawn", "prompt": "First light over a calm sea, a lighthouse on the cliff", "durationSeconds": 2.5},
+    {"title": "夜", "prompt": "Der Lichtstrahl über dunklem Wasser — עם ישראל", "durationSeconds": 4},
+]
+
+
+async def test_a_job_from_its_creation_to_clips_that_play(tmp_path: Path) -> None:
+    """Create, start, hear of every step, see it come into being, download it, and find what was asked for."""
+    async with running(tmp_path, provider="local", local_width=320, local_height=180, render_concurrency=1) as app:
+        made = await jobs.make(app, *SCENES)
+        async with app.subscribe(FEED, jobId=made.id) as stream:
+            screen = Screen()
+            first = (await stream.next())["jobEvents"]
+            screen.show(first)
+            assert (await app.mutate("startJob", "job { status } errors { code }", jobId=made.id)) == {
+                "job": {"status": "PROCESSING"},
+                "errors": [],
+            }
+            messages: list[Json] = []
+            frames: list[bytes] = []
+            try:
+                while True:
+                    message = (await stream.next())["jobEvents"]
+                    screen.show(message)
+                    messages.append(message)
+                    if message["kind"] == "SceneProgress" and message["preview"] is not None:
+                        frames.append(await frame(app, message["preview"]))
+            except StopAsyncIteration:
+                pass
+        assert_every_step_was_told(messages, made)
+        assert len(set(frames)) >= 2, "a glimpse of the clip while it is made, and another"
+        await assert_the_clips_are_what_was_asked_for(app, made, tmp_path)
+
+
+async def frame(app: App, preview: Json) -> bytes:
+    """The newest frame of a running render: a small WebP that nobody keeps."""
+    answer = await app.http.get(path_of(preview))
+    assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-store")
+    assert preview["contentType"] == answer.headers["content-type"] == "image/webp"
+    with Image.open(io.BytesIO(answer.content)) as image:
+        assert image.format == "WEBP"
+        assert image.width * 180 == image.height * 320
+    return answer.content
+
+
+def assert_every_step_was_told(messages: list[Json], made: jobs.Made) -> None:
+    """In order, with progress that never falls and reaches 100 with the last clip."""
+    types = [message["type"] for message in messages if message["kind"] == "JobEvent"]
+    rendered = ["SCENE_STARTED", "SCENE_UPDATED", "SCENE_COMPLETED"]
+    assert types == ["JOB_STARTED", *rendered, *rendered, "JOB_SETTLED"]
+    percentages = [message["progress"]["percentage"] for message in messages]
+    assert percentages == sorted(percentages)
+    assert percentages[-1] == 100.0
+    assert messages[-1]["progress"]["currentStage"] == "DONE"
+    for scene_id in made.scenes:
+        told = [each["percentage"] for each in messages if each.get("sceneId") == scene_id]
+        assert told == sorted(told)
+        assert len(told) >= 2
+
+
+async def assert_the_clips_are_what_was_asked_for(app: App, made: jobs.Made, folder: Path) -> None:
+    """By what a browser does with their addresses, and by what a player finds in them."""
+    selection = f"status percentage output {MEDIA} poster {MEDIA} preview {MEDIA} takes {{ number status }}"
+    job = await jobs.job(app, made.id, f"status finishedAt scenes {{ nodes {{ {selection} }} }}")
+    assert (job["status"], job["finishedAt"] is not None) == ("COMPLETED", True)
+    for number, (asked, scene) in enumerate(zip(SCENES, job["scenes"]["nodes"], strict=True)):
+        assert (scene["status"], scene["takes"]) == ("COMPLETED", [{"number": 1, "status": "COMPLETED"}])
+        clip = await in_pieces(app, scene["output"])
+        file = folder / f"{number}.mp4"
+        file.write_bytes(clip)
+        found = probe(file)
+        assert (found.codec, found.pixels, found.size) == ("h264", "yuv420p", (320, 180))
+        assert found.seconds == Fraction(str(asked["durationSeconds"]))
+        assert scene["output"] | {"url": ""} == {
+            "url": "",
+            "contentType": "video/mp4",
+            "sizeBytes": len(clip),
+            "width": 320,
+            "height": 180,
+            "durationSeconds": asked["durationSeconds"],
+        }
+        names = boxes(clip)
+        assert names.index("moov") < names.index("mdat"), "it plays before it has been downloaded"
+        assert await images(app, scene["poster"]) == 1
+        assert await images(app, scene["preview"]) > 1
+
+
+async def in_pieces(app: App, media: Json) -> bytes:
+    """A file, downloaded as a player does that seeks: in ranges, here four at once."""
+    path, size = path_of(media), media["sizeBytes"]
+    head = await app.http.head(path)
+    assert (head.status_code, head.headers["accept-ranges"], head.headers["content-length"]) == (
+        200,
+        "bytes",
+        str(size),
+    )
+    assert head.headers["content-type"] == media["contentType"]
+    step = -(-size // 4)
+    spans = [(start, min(start + step, size) - 1) for start in range(0, size, step)]
+    pieces = await asyncio.gather(
+        *(app.http.get(path, headers={"range": f"bytes={start}-{end}"}) for start, end in spans)
+    )
+    for piece, (start, end) in zip(pieces, spans, strict=True):
+        assert (piece.status_code, piece.headers["content-range"]) == (206, f"bytes {start}-{end}/{size}")
+    content = b"".join(piece.content for piece in pieces)
+    assert content == (await app.http.get(path)).content
+    return content
+
+
+async def images(app: App, media: Json) -> int:
+    """How many images a WebP file shows."""
+    answer = await app.http.get(path_of(media))
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "image/webp")
+    assert len(answer.content) == media["sizeBytes"]
+    with Image.open(io.BytesIO(answer.content)) as image:
+        assert (image.format, image.width, image.height) == ("WEBP", media["width"], media["height"])
+        return getattr(image, "n_frames", 1)
+
+
+def path_of(media: Json) -> str:
+    """Where a file is, on the server of this test."""
+    path: str = media["url"].removeprefix("http://scenewire.test")
+    assert path.startswith("/media/")
+    return path
