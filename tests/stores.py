@@ -1,15 +1,17 @@
-"""The domain on a real database file, without a server around it."""
+"""The domain on a real database, without a server around it."""
 
+import asyncio
 import functools
-import sqlite3
 import tempfile
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager, closing
+from collections.abc import AsyncGenerator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from coordinator.jobs import Jobs, NewJob, NewScene
 from coordinator.queueing import EXTERNAL
@@ -25,12 +27,42 @@ from models.progress import Reading
 from models.queries import ScenesWanted
 from models.rows import EventRow, JobRow, SceneRow, TakeRow
 from models.store import Committed, Store
+from tests.harness.home import home
+
+T = TypeVar("T")
 
 OURS = "scripted"
 MAX_ATTEMPTS = 3
 RECOVERY_WINDOW = timedelta(days=7)
 
 Row = tuple[Any, ...]
+
+
+class Outside:
+    """What another program finds in the database: in a thread of its own, so that nobody need wait for a loop."""
+
+    def __init__(self, url: str) -> None:
+        self._thread = ThreadPoolExecutor(1)
+        self._runner = self._in_thread(asyncio.Runner)
+        self._engine = create_async_engine(url, isolation_level="AUTOCOMMIT")
+
+    def rows(self, statement: str, **values: object) -> list[Row]:
+        """The answer to a statement with `:names` for its values."""
+
+        async def ask() -> list[Row]:
+            async with self._engine.connect() as connection:
+                return [tuple(row) for row in await connection.execute(sa.text(statement), values)]
+
+        return self._in_thread(lambda: self._runner.run(ask()))
+
+    def close(self) -> None:
+        """Leave nothing open."""
+        self._in_thread(lambda: self._runner.run(self._engine.dispose()))
+        self._in_thread(self._runner.close)
+        self._thread.shutdown()
+
+    def _in_thread(self, work: Callable[[], T]) -> T:
+        return self._thread.submit(work).result()
 
 
 class Seen(NamedTuple):
@@ -47,9 +79,10 @@ class Seen(NamedTuple):
 class Domain:
     """The verbs and the store they write to; `committed` is what the store said after its commits."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.store = Store(Database(f"sqlite+aiosqlite:///{path}"))
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.store = Store(Database(home.url(folder)))
+        self.outside = Outside(home.url(folder))
         self.jobs = Jobs(self.store, [OURS, EXTERNAL], OURS, MAX_ATTEMPTS)
         self.scenes = Scenes(self.store, MAX_ATTEMPTS, RECOVERY_WINDOW)
         self.committed: list[Committed] = []
@@ -61,12 +94,16 @@ class Domain:
         return [ticket for committed in self.committed for ticket in committed.tickets]
 
     def dump(self) -> dict[str, list[Row]]:
-        """Every row of every table as another program finds it in the file."""
-        with closing(sqlite3.connect(self.path)) as connection:
-            return {
-                table: sorted(connection.execute(f"SELECT * FROM {table}"), key=repr)  # noqa: S608 # our own names
-                for table in ("job", "scene", "take", "event", "idempotencykey")
-            }
+        """Every row of every table as another program finds it."""
+        return {
+            table: sorted(self.outside.rows(f"SELECT * FROM {table}"), key=repr)  # noqa: S608 # our own names
+            for table in ("job", "scene", "take", "event", "idempotencykey")
+        }
+
+    async def close(self) -> None:
+        """Leave nothing open."""
+        self.outside.close()
+        await self.store.database.close()
 
     async def a_job(self, scenes: int = 1, *, start: bool = False, provider: str = OURS) -> str:
         """Make a job of so many scenes and answer its id."""
@@ -92,14 +129,15 @@ class Domain:
 
 @asynccontextmanager
 async def domain(folder: Path) -> AsyncGenerator[Domain]:
-    """The domain on a fresh database file in `folder`."""
-    path = folder / "domain.db"
-    path.write_bytes(_empty_database())
-    made = Domain(path)
+    """The domain on a fresh database for `folder`."""
+    if not home.distributed:
+        (folder / home.FILE).write_bytes(_empty_database())
+    made = Domain(folder)
     try:
         yield made
     finally:
-        await made.store.database.close()
+        await made.close()
+        home.leave(folder)
 
 
 @functools.cache

@@ -12,6 +12,8 @@ KINDS = ("sqlite", "postgres")
 class Home:
     """Answers the same URL for the same folder, so that a server that is started again finds its data."""
 
+    FILE = "test.db"
+
     def __init__(self) -> None:
         self._databases: Databases | None = None
         self._urls: dict[Path, str] = {}
@@ -24,10 +26,15 @@ class Home:
     def url(self, folder: Path) -> str:
         """The database of a folder."""
         if self._databases is None:
-            return f"sqlite+aiosqlite:///{folder / 'test.db'}"
+            return f"sqlite+aiosqlite:///{folder / self.FILE}"
         if folder not in self._urls:
             self._urls[folder] = self._databases.create()
         return self._urls[folder]
+
+    def leave(self, folder: Path) -> None:
+        """Nobody needs the database of a folder any longer."""
+        if self._databases is not None and folder in self._urls:
+            self._databases.drop(self._urls.pop(folder))
 
     @contextmanager
     def on(self, databases: Databases | None) -> Generator[None]:

@@ -207,7 +207,7 @@ class TestSceneUpdated:
             await jobs.change(
                 app, "updateScene", sceneId=mine, status="COMPLETED", outputUrl="https://example.com/clip.mp4"
             )
-            await until_it_is(stream, status="COMPLETED", percentage=None, output={"contentType": "video/mp4"})
+            await until_it_is(stream, status="COMPLETED", percentage=100.0, output={"contentType": "video/mp4"})
             await jobs.change(app, "updateScene", sceneId=other, prompt="Other too")
             assert await silence(stream)
         plain: Json = {

@@ -18,6 +18,8 @@ from tests.stores import Domain, domain
 Loss = Callable[[Domain, Claim], Awaitable[None]]
 Report = Callable[[Domain, Claim], Awaitable[None]]
 
+pytestmark = pytest.mark.usefixtures("database")
+
 CLIP = {"output": {"key": "clip.mp4", "content_type": "video/mp4"}}
 RETRYABLE = Failure("BUSY", "Try again.", retryable=True)
 FINAL = Failure("REFUSED", "Not this prompt.", retryable=False)

@@ -23,6 +23,9 @@ Verb = Callable[[Domain, str, str], Awaitable[object]]
 AMY, BEN = Viewer("amy", "Amy", ()), Viewer("ben", "Ben", ())
 
 
+pytestmark = pytest.mark.usefixtures("database")
+
+
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncGenerator[Domain]:
     async with domain(tmp_path) as world:

@@ -29,6 +29,8 @@ from providers.port import Failure, Order, Progress, Rendered
 from providers.scripted import ScriptedProvider
 from tests.stores import OURS, Domain, Seen, domain
 
+pytestmark = pytest.mark.usefixtures("database")
+
 PATIENCE_SECONDS = 15.0
 BUSY = Failure("BUSY", "Try again.", retryable=True)
 
@@ -171,7 +173,7 @@ async def coordinated(world: Domain, queue: EmbeddedQueue, provider: ScriptedPro
     tools = Tools(
         world.store,
         bus,
-        MediaStore(str(world.path.parent / "media")),
+        MediaStore(str(world.folder / "media")),
         {OURS: provider},
         Limits(first_backoff_seconds=0.05),
     )

@@ -2,9 +2,8 @@
 
 import asyncio
 import gc
-import sqlite3
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,8 @@ from models.events import EventType
 from models.lifecycle import SceneStatus
 from models.store import Committed
 from tests.stores import Domain, domain
+
+pytestmark = pytest.mark.usefixtures("database")
 
 PATIENCE_SECONDS = 10.0
 
@@ -51,10 +52,9 @@ async def world(tmp_path: Path) -> AsyncGenerator[Domain]:
         yield world
 
 
-def version_in_file(world: Domain, job_id: str) -> int:
+def version_outside(world: Domain, job_id: str) -> int:
     """The version that another program finds."""
-    with closing(sqlite3.connect(world.path)) as connection:
-        return connection.execute("SELECT version FROM job WHERE id = ?", [job_id]).fetchone()[0]
+    return world.outside.rows("SELECT version FROM job WHERE id = :id", id=job_id)[0][0]
 
 
 async def rename(world: Domain, job_id: str, title: str = "Another title") -> None:
@@ -98,11 +98,11 @@ async def test_who_compares_and_sets_overwrites_nobody(world: Domain) -> None:
 async def test_two_programs_share_a_file(world: Domain) -> None:
     """A second program with connections of its own waits its turn; neither loses anything."""
     job_id = await world.a_job()
-    other = Domain(world.path)
+    other = Domain(world.folder)
     await asyncio.gather(
         *(rename(which, job_id, f"{name} {n}") for n in range(25) for name, which in [("one", world), ("other", other)])
     )
-    await other.store.database.close()
+    await other.close()
     seen = await world.look(job_id)
     assert [event.version for event in seen.log] == list(range(1, 52))
 
@@ -111,7 +111,7 @@ async def test_it_is_true_before_it_is_told(world: Domain) -> None:
     """Whoever is told of a version finds it in the database."""
     job_id = await world.a_job()
     found: list[tuple[int | None, int]] = []
-    world.store.after_commit = lambda told: found.append((told.version, version_in_file(world, job_id)))
+    world.store.after_commit = lambda told: found.append((told.version, version_outside(world, job_id)))
     await rename(world, job_id)
     await world.jobs.start(LOCAL, job_id)
     assert found == [(2, 2), (3, 3)]
@@ -124,7 +124,7 @@ async def test_what_is_to_be_dispatched_is_known_before_the_commit(world: Domain
     async def before_commit(connection: Connection, tickets: Sequence[Ticket]) -> None:
         own = (await connection.exec_driver_sql("SELECT max(version) FROM job")).scalar_one()
         told.append((tickets, own))
-        assert version_in_file(world, job_id) == 1
+        assert version_outside(world, job_id) == 1
 
     job_id = await world.a_job(2)
     world.store.before_commit = before_commit
@@ -227,10 +227,10 @@ async def test_who_leaves_in_mid_commit_does_not_take_the_announcement_along(wor
     gate.open.set()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert version_in_file(world, job_id) == 2
+    assert version_outside(world, job_id) == 2
     assert [(told.version, len(told.tickets)) for told in world.committed] == [(2, 1)]
     await rename(world, job_id)
-    assert version_in_file(world, job_id) == 3
+    assert version_outside(world, job_id) == 3
 
 
 async def test_who_leaves_in_a_commit_that_fails(world: Domain) -> None:
@@ -270,7 +270,7 @@ async def test_what_goes_wrong_after_a_commit_does_not_unmake_it(
 
     world.store.after_commit = fail
     await rename(world, job_id)
-    assert version_in_file(world, job_id) == 2
+    assert version_outside(world, job_id) == 2
     (record,) = caplog.records
     assert (record.levelname, record.exc_info is not None) == ("ERROR", True)
 

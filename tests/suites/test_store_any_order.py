@@ -11,7 +11,14 @@ from typing import Any, NamedTuple, TypeVar
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from coordinator import fractions, recovery, reports
 from coordinator.dispatch import Handler, NotNow
@@ -431,8 +438,9 @@ class AnyOrder(RuleBasedStateMachine):
         assert self.world.dump() == before
 
 
-TestAnyOrder = AnyOrder.TestCase
-TestAnyOrder.settings = settings(MODEST, max_examples=25, stateful_step_count=50)
+def test_any_order(database: None) -> None:
+    """Every rule of the machine, in whatever order chance has it."""
+    run_state_machine_as_test(AnyOrder, settings=settings(MODEST, max_examples=25, stateful_step_count=50))
 
 
 def told(model: Callable[[], Events]) -> Events | No:
