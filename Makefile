@@ -38,8 +38,9 @@ fix: .venv/.dev ## format, and mend what can be mended by itself
 schema: .venv/.runtime ## print the GraphQL schema
 	@$(BIN)/python -m server schema
 
-bench: .venv/.dev ## what a clip costs, and what it does to the server meanwhile
+bench: .venv/.dev ## what a clip costs the server, and what a crowd of subscribers does
 	@$(BIN)/python -m bench.local_render
+	@$(BIN)/python -m bench.fan_out
 
 chaos: .venv/.dev ## minutes of cut streams, killed servers, workers and databases; prints its seed
 	@$(BIN)/python -m tests.chaos

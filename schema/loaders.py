@@ -1,8 +1,8 @@
 """Loaders: one statement for many parents. They batch and never cache, so nothing they hand out is stale."""
 
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Hashable, Sequence
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Sequence
+from typing import TypeVar, cast
 
 from strawberry.dataloader import DataLoader
 
@@ -23,11 +23,17 @@ Fetch = Callable[[Connection, Sequence[K]], Awaitable[dict[K, V]]]
 FetchOf = Callable[[Connection, Sequence[str], G], Awaitable[dict[str, V]]]
 
 
+def _nobody_asks(_rows: Iterable[object]) -> None:
+    """Most operations are over when they have shown something."""
+
+
 class Loaders:
     """One loader per relation. What the viewer may not see is None, exactly like what does not exist."""
 
     def __init__(self, store: Store, viewer: Viewer) -> None:
         self._store = store
+        # Told of the scenes and readings that were read, before they are shown.
+        self.show: Callable[[Iterable[object]], None] = _nobody_asks
         self.job: DataLoader[str, JobRow | None] = self._by_id(
             lambda connection, ids: queries.jobs_by_id(connection, viewer, ids)
         )
@@ -53,6 +59,7 @@ class Loaders:
         async def load(ids: list[str]) -> list[V | None]:
             async with self._store.read() as connection:
                 found = await fetch(connection, ids)
+            self.show(found.values())
             return [found.get(each) for each in ids]
 
         return DataLoader(load, cache=False)
@@ -69,6 +76,8 @@ class Loaders:
                 for arguments, ids in parents.items():
                     for parent, value in (await fetch(connection, ids, arguments)).items():
                         found[parent, arguments] = value
+                        if isinstance(value, Page):
+                            self.show(cast("Page[object]", value).items)
             return [found[key] for key in keys]
 
         return DataLoader(load, cache=False)

@@ -18,6 +18,7 @@ from schema.progress import job_progress
 from schema.types import JobEvent, as_job, live_frame
 from subscriptions.feed import Feed, Gone, Lagged, Running
 from subscriptions.patience import patiently
+from subscriptions.told import Told
 
 EVENTS_A_PAGE = 200
 
@@ -34,6 +35,8 @@ class JobEvents:
         self._position = -1 if after is None else after
         self._until_settled = until_settled
         self._feed = Feed(self._context.buffered_events)
+        self._told = Told()
+        self._context.loaders.show = self._told.note
 
     async def messages(self) -> AsyncGenerator[Message]:
         """Join the hub first, then read state and log, then send what was heard since: nothing can fall in between."""
@@ -47,8 +50,10 @@ class JobEvents:
                         if event.version > self._position:
                             self._position = event.version
                             yield cast("JobEvent", event)
-                    case Running() as running:
-                        yield self._scene_progress(running)
+                    case Running() as heard:
+                        running = self._told.mend(heard)
+                        if running is not None:
+                            yield self._scene_progress(running)
                     case Lagged():
                         snapshot = await patiently(lambda: self._snapshot(SnapshotReason.LAGGED))
                         if snapshot is None:

@@ -1,0 +1,71 @@
+"""What it costs to tell many: delay and throughput of one job's events for 1, 50 and 200 subscribers over websocket.
+
+    .venv/bin/python -m bench.fan_out
+
+The delay is from the answer of a mutation to the event's arrival, with a change every PAUSE_SECONDS. The throughput is
+that of changes made as fast as one client can: events sent a second, all subscribers together.
+"""
+
+import asyncio
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from tests.harness.client import Client
+from tests.harness.process import ServerProcess
+from tests.live import jobs
+from tests.live.audience import Audience, Told
+
+SUBSCRIBERS = (1, 50, 200)
+CHANGES = 40
+PAUSE_SECONDS = 0.2
+LAST_SECONDS = 2.0
+
+
+async def main() -> None:
+    """Print one row for each number of subscribers."""
+    print(f"{'subscribers':>12} {'delay p50 ms':>13} {'p99 ms':>8} {'max ms':>8} {'events/s':>10}")
+    with TemporaryDirectory() as folder:
+        server = await asyncio.to_thread(ServerProcess(Path(folder)).start)
+        client = Client(server.url)
+        try:
+            for subscribers in (*SUBSCRIBERS, *SUBSCRIBERS):
+                delays = sorted(1000 * each for each in await measure_delays(client, subscribers))
+                speed = await measure_throughput(client, subscribers)
+                p50, p99 = delays[len(delays) // 2], delays[len(delays) * 99 // 100]
+                print(f"{subscribers:12} {p50:13.1f} {p99:8.1f} {delays[-1]:8.1f} {speed:10.0f}", flush=True)
+        finally:
+            await client.close()
+            server.stop()
+
+
+async def measure_delays(client: Client, subscribers: int) -> list[float]:
+    """How long after each answer each subscriber had the event, in seconds."""
+    answered, told = await play(client, subscribers, PAUSE_SECONDS)
+    return [max(0.0, arrived - answered[version]) for version, times in told.arrivals.items() for arrived in times]
+
+
+async def measure_throughput(client: Client, subscribers: int) -> float:
+    """Events a second while changes are made one after another."""
+    _, told = await play(client, subscribers, 0.0)
+    times = [arrived for times in told.arrivals.values() for arrived in times]
+    return len(times) / (max(times) - min(times))
+
+
+async def play(client: Client, subscribers: int, pause_seconds: float) -> tuple[dict[int, float], Told]:
+    """Change a job before an audience; answers when each change was acknowledged, and what was told."""
+    made = await jobs.make(client, provider="external")
+    audience = await Audience.gathered(client.url, made.id, subscribers)
+    answered: dict[int, float] = {}
+    for number in range(CHANGES):
+        version = await jobs.retitle(client, made.id, f"Title {number}")
+        answered[version] = time.monotonic()
+        await asyncio.sleep(pause_seconds)
+    await asyncio.sleep(LAST_SECONDS)
+    told = await audience.told()
+    assert {version: len(times) for version, times in told.arrivals.items()} == dict.fromkeys(answered, subscribers)
+    return answered, told
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -1,0 +1,225 @@
+"""An audience: many subscribers of one job over websocket, in a process of their own and as cheap as can be.
+
+    python -m tests.live.audience HOST PORT JOB HEALTHY WIDE
+
+It says `ready` when everybody has the state, and does what it reads: after `stall` the wide ones, whose messages are
+large, never read their sockets again; after `tell` it says when each version arrived at the others, and how many of
+the wide ones the server has cut off, as JSON, and ends.
+"""
+
+import asyncio
+import json
+import socket
+import sys
+import time
+from collections import defaultdict
+from typing import Any, NamedTuple
+
+Json = dict[str, Any]
+
+NARROW = "version"
+WIDE = "version now: job { metadata }"
+DOCUMENT = """subscription($jobId: ID!) {
+    jobEvents(jobId: $jobId) { ... on JobSnapshot { version } ... on JobEvent { %s } }
+}"""
+HANDSHAKE = """GET /graphql HTTP/1.1\r
+Host: localhost\r
+Connection: Upgrade\r
+Upgrade: websocket\r
+Sec-WebSocket-Version: 13\r
+Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r
+Sec-WebSocket-Protocol: graphql-transport-ws\r
+\r
+"""
+# A small window, so that the server feels soon that nobody reads.
+WINDOW_BYTES = 8192
+CUT_OFF_SECONDS = 2.0
+
+
+class Told(NamedTuple):
+    """What an audience reports: when each version arrived, and how many of the stalled are cut off."""
+
+    arrivals: dict[int, list[float]]
+    cut_off: int
+
+
+class Subscriber(asyncio.Protocol):
+    """Reads frames as they come; no library is faster than none."""
+
+    transport: asyncio.Transport
+
+    def __init__(self, job_id: str, selection: str) -> None:
+        self.arrivals: list[tuple[int, float]] = []
+        self.ready = asyncio.Event()
+        self.lost = asyncio.Event()
+        self._variables = {"jobId": job_id}
+        self._document = DOCUMENT % selection
+        self._data = bytearray()
+        self._shaken = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Shake hands."""
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+        transport.write(HANDSHAKE.encode())
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Cut off, or the end."""
+        self.lost.set()
+
+    def data_received(self, data: bytes) -> None:
+        """Take the head of the answer, then whole frames."""
+        arrived = time.monotonic()
+        self._data += data
+        if not self._shaken:
+            head, found, rest = bytes(self._data).partition(b"\r\n\r\n")
+            if not found:
+                return
+            assert b" 101 " in head, head
+            self._shaken = True
+            self._data = bytearray(rest)
+            self._say({"type": "connection_init"})
+        while (frame := self._frame()) is not None:
+            self._hear(*frame, arrived)
+
+    def _frame(self) -> tuple[int, bytes] | None:
+        """RFC 6455, 5.2; the server sends no fragments, and masks nothing."""
+        data = self._data
+        if len(data) < 2:
+            return None
+        length, begin = data[1] & 127, 2
+        if length > 125:
+            begin = 4 if length == 126 else 10
+            if len(data) < begin:
+                return None
+            length = int.from_bytes(data[2:begin])
+        end = begin + length
+        if len(data) < end:
+            return None
+        frame = (data[0] & 15, bytes(data[begin:end]))
+        del data[:end]
+        return frame
+
+    def _hear(self, opcode: int, data: bytes, arrived: float) -> None:
+        if opcode == 9:
+            self._send(10, data)
+        elif opcode == 1:
+            message = json.loads(data)
+            if message["type"] == "connection_ack":
+                payload = {"query": self._document, "variables": self._variables}
+                self._say({"type": "subscribe", "id": "1", "payload": payload})
+            else:
+                assert message["type"] == "next", message
+                self.arrivals.append((message["payload"]["data"]["jobEvents"]["version"], arrived))
+                self.ready.set()
+
+    def _say(self, message: Json) -> None:
+        self._send(1, json.dumps(message).encode())
+
+    def _send(self, opcode: int, data: bytes) -> None:
+        """Clients mask what they send; a mask of zeroes leaves it as it is."""
+        size = len(data)
+        length = bytes((0x80 | size,)) if size < 126 else bytes((0x80 | 126,)) + size.to_bytes(2)
+        self.transport.write(bytes((0x80 | opcode,)) + length + bytes(4) + data)
+
+
+async def subscribe(host: str, port: int, job_id: str, selection: str) -> Subscriber:
+    """Connect, and wait for the state."""
+    sock = socket.socket()
+    if selection is WIDE:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, WINDOW_BYTES)
+    sock.setblocking(False)
+    loop = asyncio.get_running_loop()
+    await loop.sock_connect(sock, (host, port))
+    _, subscriber = await loop.create_connection(lambda: Subscriber(job_id, selection), sock=sock)
+    await subscriber.ready.wait()
+    return subscriber
+
+
+async def attend(host: str, port: int, job_id: str, healthy: int, wide: int) -> None:
+    """Listen until told to tell."""
+    listeners = [await subscribe(host, port, job_id, NARROW) for _ in range(healthy)]
+    stalled = [await subscribe(host, port, job_id, WIDE) for _ in range(wide)]
+    commands = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(commands), sys.stdin)
+    say("ready")
+    while (command := (await commands.readline()).strip()) != b"tell":
+        assert command == b"stall", command
+        for each in stalled:
+            each.transport.pause_reading()
+        say("stalled")
+    arrivals: defaultdict[int, list[float]] = defaultdict(list)
+    for listener in listeners:
+        for version, arrived in listener.arrivals[1:]:
+            arrivals[version].append(arrived)
+    say(json.dumps({"arrivals": arrivals, "cut_off": await cut_off(stalled)}))
+
+
+async def cut_off(stalled: list[Subscriber]) -> int:
+    """How many find that their connection is gone when they read again."""
+    for each in stalled:
+        each.transport.resume_reading()
+    if stalled:
+        waits = [asyncio.create_task(each.lost.wait()) for each in stalled]
+        await asyncio.wait(waits, timeout=CUT_OFF_SECONDS)
+    return sum(each.lost.is_set() for each in stalled)
+
+
+def say(text: str) -> None:
+    """A line to whoever started this."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+class Audience:
+    """An audience in a process of its own, as seen by whoever started it."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+
+    @classmethod
+    async def gathered(cls, url: str, job_id: str, healthy: int, wide: int = 0) -> "Audience":
+        """Start it, and wait until everybody has the state."""
+        host, _, port = url.removeprefix("http://").partition(":")
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "tests.live.audience",
+            *(host, port, job_id, str(healthy), str(wide)),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            limit=2**26,
+        )
+        audience = cls(process)
+        assert await audience._answer() == "ready"
+        return audience
+
+    async def stall(self) -> None:
+        """From now on the wide ones do not read."""
+        self._say("stall")
+        assert await self._answer() == "stalled"
+
+    async def told(self) -> Told:
+        """What it was told; that is its end."""
+        self._say("tell")
+        answer = json.loads(await self._answer())
+        await self._process.wait()
+        return Told({int(version): times for version, times in answer["arrivals"].items()}, answer["cut_off"])
+
+    def dismiss(self) -> None:
+        """End it, if it has not ended."""
+        if self._process.returncode is None:
+            self._process.kill()
+
+    def _say(self, command: str) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{command}\n".encode())
+
+    async def _answer(self) -> str:
+        assert self._process.stdout is not None
+        return (await self._process.stdout.readline()).decode().strip()
+
+
+if __name__ == "__main__":
+    _, host, port, job_id, healthy, wide = sys.argv
+    asyncio.run(attend(host, int(port), job_id, int(healthy), int(wide)))
