@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from datetime import timedelta
 
-from coordinator import idempotency, recovery, retention
+from coordinator import idempotency, recovery, retention, workdirs
 from coordinator.bus import Hint
 from coordinator.dispatch import Queue
 from coordinator.jobs import Jobs
@@ -73,6 +73,7 @@ class Coordinator:
         """Take up what the last process left, and hand out tickets from now on; without `renders` others do."""
         work = {"reconcile": self._reconcile, "housekeeping": self._tidy}
         if renders:
+            await asyncio.to_thread(workdirs.sweep)
             await recovery.reconcile(self.store, self._queue)
             work["dispatch"] = self._dispatch
         for name, act in work.items():

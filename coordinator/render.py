@@ -6,8 +6,6 @@ delete, a report or another worker) changes nothing and stops.
 
 import asyncio
 import logging
-import shutil
-import tempfile
 import time
 import uuid
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
@@ -21,6 +19,7 @@ from coordinator.bus import Bus
 from coordinator.fractions import Fenced, TakenOver
 from coordinator.media import MediaStore, frame_key, take_key
 from coordinator.reports import Claim
+from coordinator.workdirs import workdir
 from models.change import Tick
 from models.errors import Unavailable
 from models.store import Store
@@ -141,8 +140,8 @@ class Render:
         provider = self._tools.providers.get(name)
         if provider is None:
             raise Failure("UNKNOWN_PROVIDER", f"This server has no provider {name}.", retryable=False)
-        async with _workdir() as workdir, self._fence():
-            order = _order(self._claim, workdir)
+        async with workdir() as folder, self._fence():
+            order = _order(self._claim, folder)
             provider_id = await self._submit(provider, order)
             rendered = await self._follow(provider, order, provider_id)
             await self._record(rendered)
@@ -295,7 +294,7 @@ class Render:
         log.info("%s", message, extra={"action": action, "scene": self._claim.scene_id, "run": self._claim.run})
 
 
-def _order(claim: Claim, workdir: Path) -> Order:
+def _order(claim: Claim, folder: Path) -> Order:
     return Order(
         key=claim.take_id,
         number=claim.take_number,
@@ -303,17 +302,8 @@ def _order(claim: Claim, workdir: Path) -> Order:
         title=claim.title,
         duration_seconds=claim.duration_seconds,
         metadata=claim.metadata,
-        workdir=workdir,
+        workdir=folder,
     )
-
-
-@asynccontextmanager
-async def _workdir() -> AsyncGenerator[Path]:
-    folder = await asyncio.to_thread(tempfile.mkdtemp, prefix="scenewire-")
-    try:
-        yield Path(folder)
-    finally:
-        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
 
 @asynccontextmanager

@@ -1,19 +1,17 @@
-"""The folders in which renders are under way. A process holds a lock on each of its own, so that what one that was
-killed has left behind can be told from what is still worked in."""
+"""The folders in which renders are under way. Each is locked by the process that works in it, so that what a killed one
+has left behind can be told from the others and removed."""
 
 import asyncio
+import fcntl
 import os
 import shutil
-import sys
 import tempfile
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
-if sys.platform != "win32":
-    import fcntl
-
-PREFIX = "scenewire-"
+# Long enough that nobody else calls a folder so: what begins with it and is not locked is removed.
+PREFIX = "scenewire-render-"
 
 
 @asynccontextmanager
@@ -32,21 +30,23 @@ def sweep() -> int:
     for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
         with suppress(OSError):
             lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-            if _lock(lock, wait=False):
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                os.close(lock)
+            else:
                 _remove(folder, lock)
                 swept += 1
-            else:
-                os.close(lock)
     return swept
 
 
 def _make() -> tuple[Path, int]:
     while True:
         folder = Path(tempfile.mkdtemp(prefix=PREFIX))
-        # Somebody who sweeps may be faster than our lock.
+        # Somebody who sweeps may be faster than our lock. It goes with the process, however that ends (flock(2)).
         with suppress(FileNotFoundError):
             lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-            _lock(lock, wait=True)
+            fcntl.flock(lock, fcntl.LOCK_EX)
             if folder.exists():
                 return folder, lock
             os.close(lock)
@@ -55,14 +55,3 @@ def _make() -> tuple[Path, int]:
 def _remove(folder: Path, lock: int) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     os.close(lock)
-
-
-def _lock(descriptor: int, *, wait: bool) -> bool:
-    """Lock an open folder (flock(2)); the lock goes with the process, however that ends."""
-    if sys.platform == "win32":
-        return wait
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

@@ -55,7 +55,7 @@ def main() -> int:
 def survives(name: str, databases: Databases, chance: random.Random) -> bool:
     """Run one, and say what was measured; on failure the logs of its processes stay."""
     began = time.monotonic()
-    folder = Path(tempfile.mkdtemp(prefix=f"scenewire-{name}-"))
+    folder = Path(tempfile.mkdtemp(prefix=f"faults-{name}-"))
     try:
         outcome = RUNS[name](folder, databases, chance)
     except Exception:

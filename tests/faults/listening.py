@@ -103,6 +103,8 @@ async def cut(
             await deployment.rows("SELECT pg_terminate_backend($1)", pid)
         else:
             await silence(pid)
+            # It may have held a lock of Postgres that all who notify need.
+            cuts.append(time.monotonic())
 
 
 async def listening_backend(deployment: Deployment, process: ServerProcess) -> int:

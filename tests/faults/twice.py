@@ -1,14 +1,21 @@
-"""A worker whose every result is delivered twice, as by a provider that repeats itself: `tests.faults.twice worker`."""
+"""A worker whose every result is delivered twice, as by a provider that repeats itself: `tests.faults.twice worker`.
 
+It says under which name it claims scenes, so that those can be watched when it comes to harm.
+"""
+
+import sys
+from datetime import timedelta
 from typing import Any
 
 from coordinator import reports
 from coordinator.fractions import Fenced
 from coordinator.reports import Claim
+from models.change import Ticket
 from models.store import Store
 from server.cli import app
 
 once = reports.completed
+quietly = reports.claim
 
 
 async def twice(store: Store, held: Claim, files: dict[str, Any]) -> None:
@@ -21,6 +28,13 @@ async def twice(store: Store, held: Claim, files: dict[str, Any]) -> None:
     raise AssertionError(f"{held.scene_id} was recorded twice")
 
 
+async def aloud(store: Store, ticket: Ticket, worker: str, lease: timedelta) -> Claim | None:
+    """Claim, and say who does."""
+    sys.stderr.write(f"claims as {worker}\n")
+    return await quietly(store, ticket, worker, lease)
+
+
 if __name__ == "__main__":
     reports.completed = twice
+    reports.claim = aloud
     app()

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import re
 import signal
 import time
 from collections import Counter
@@ -17,14 +18,17 @@ from tests.harness.client import Client, Json
 from tests.harness.process import ServerProcess
 from tests.live import jobs
 
-SCENES_A_JOB = 20
+SCENES_A_JOB = 4
+SLOTS = 4
+# Of all slots: who takes over needs some.
+SLOTS_USED = 0.7
 # How long a takeover may last beyond the lease.
 GRACE_SECONDS = 5.0
 LONGEST_START_SECONDS = 30.0
 
 
 class Size(NamedTuple):
-    """How much is rendered, by how many, how often they come to harm, and how long a lease and a render last."""
+    """How much is rendered at least, by how many, how often they come to harm; how long a lease and a render last."""
 
     scenes: int
     workers: int
@@ -35,129 +39,144 @@ class Size(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What was measured: seconds, and how many."""
+    """What was measured: the slowest recovery in seconds, and how many."""
 
-    seconds: float
-    longest_unattended: float
+    slowest_recovery: float
+    scenes: int
     takes: int
     taken_over: int
 
 
 async def run(folder: Path, database_url: str, size: Size, chance: random.Random) -> Outcome:
     """Render many scenes on workers that come to harm, and look at what was recorded."""
-    settings = {"lease_seconds": size.lease_seconds, "render_concurrency": 4, "retry_first_seconds": 0.2}
+    settings = {"lease_seconds": size.lease_seconds, "render_concurrency": SLOTS, "retry_first_seconds": 0.2}
     async with deployed(folder, database_url, **settings) as deployment:
         api = await deployment.api()
         workers = await deployment.workers(size.workers, module="tests.faults.twice")
         async with client_of(api) as client:
-            began = time.monotonic()
-            made = [await make(client, count, size, chance) for count in portions(size.scenes)]
-            watch = asyncio.create_task(longest_unattended(deployment))
+            made: list[jobs.Made] = []
+            harming = asyncio.create_task(harm(deployment, workers, size, chance))
             meddling = asyncio.create_task(meddle(client, made, chance))
-            await harm(deployment, workers, size, chance)
+            await feed(deployment, client, made, size, chance, harming)
+            recoveries = await harming
             meddling.cancel()
-            statuses = await asyncio.gather(*(settled(client, each, size) for each in made))
-            seconds = time.monotonic() - began
-            watch.cancel()
-            await asyncio.wait([watch, meddling])
-        unattended = watch.result()
+            statuses = [await settled(client, each, size) for each in made]
+            await asyncio.wait([meddling])
         assert set(statuses) <= {"COMPLETED", "CANCELED"}, statuses
-        assert unattended <= size.lease_seconds + GRACE_SECONDS, f"a scene was left alone for {unattended:.1f} s"
         takes, taken_over = 0, 0
         for each in made:
             log, scenes, taken = await record_of(deployment, each.id)
             check_record(log, scenes, taken)
             takes += sum(len(some) for some in taken.values())
             taken_over += sum(scene.run for scene in scenes) - sum(event.type == "SCENE_STARTED" for event in log)
-        said = "".join(worker.log.read_text() for worker in workers)
-        assert "recorded twice" not in said
-        left = await deployment.rows("SELECT count(*) FROM pgqueuer WHERE status = 'queued'")
-        assert left[0][0] == 0, "tickets of settled jobs were left"
+        assert not [worker for worker in workers if "was recorded twice" in worker.log.read_text()]
+        assert await left_over(deployment, size) == 0, "tickets of settled jobs were left"
         assert 2 * taken_over >= size.kills + size.freezes, "too little was done"
-    return Outcome(seconds, unattended, takes, taken_over)
+    return Outcome(max(recoveries), sum(len(each.scenes) for each in made), takes, taken_over)
 
 
-async def make(client: Client, scenes: int, size: Size, chance: random.Random) -> jobs.Made:
-    """A started job; in one of five cases a scene takes two attempts."""
+async def feed(
+    deployment: Deployment,
+    client: Client,
+    made: list[jobs.Made],
+    size: Size,
+    chance: random.Random,
+    harming: "asyncio.Task[list[float]]",
+) -> None:
+    """Start jobs as fast as they are rendered, with some slots to spare, until enough was done to whoever renders."""
 
     def scene() -> Json:
         seconds = size.render_seconds * chance.uniform(0.5, 1.5)
         return jobs.scene(steps=10, stepSeconds=seconds / 10, failTakes=int(chance.random() < 0.2))
 
-    return await jobs.make(client, *(scene() for _ in range(scenes)), start=True)
+    while SCENES_A_JOB * len(made) < size.scenes or not harming.done():
+        ((opened,),) = await deployment.rows("SELECT count(*) FROM scene WHERE status IN ('PENDING', 'PROCESSING')")
+        if opened + SCENES_A_JOB <= SLOTS_USED * SLOTS * size.workers:
+            made.append(await jobs.make(client, *(scene() for _ in range(SCENES_A_JOB)), start=True))
+        else:
+            await asyncio.sleep(0.1)
 
 
 async def settled(client: Client, made: jobs.Made, size: Size) -> str:
     """The status of a job that has come to rest."""
-    seconds = 30.0 + 10 * size.render_seconds + size.scenes * size.render_seconds / size.workers
-    await jobs.until(lambda: is_settled(client, made.id), seconds)
+    await jobs.until(lambda: is_settled(client, made.id), 30.0 + 10 * size.render_seconds)
     return (await jobs.job(client, made.id, "status"))["status"]
 
 
 async def is_settled(client: Client, job_id: str) -> bool:
     """Whether nothing of a job is waiting or running."""
-    await asyncio.sleep(0.2)
+    await asyncio.sleep(0.1)
     return (await jobs.job(client, job_id, "status"))["status"] not in ("PENDING", "PROCESSING")
 
 
-def portions(scenes: int) -> list[int]:
-    """So many scenes as jobs."""
-    return [min(SCENES_A_JOB, scenes - first) for first in range(0, scenes, SCENES_A_JOB)]
-
-
-async def harm(deployment: Deployment, workers: list[ServerProcess], size: Size, chance: random.Random) -> None:
-    """Kill and freeze one worker after another, while the others go on."""
+async def harm(deployment: Deployment, workers: list[ServerProcess], size: Size, chance: random.Random) -> list[float]:
+    """Kill and freeze one worker after another; answers how long it took others to take over what each had."""
     acts = ["kill"] * size.kills + ["freeze"] * size.freezes
     chance.shuffle(acts)
+    recoveries: list[float] = []
     for act in acts:
         await all_busy(deployment, size)
-        worker = chance.choice(workers)
+        victim = chance.choice(workers)
         if act == "kill":
-            worker.kill()
-            await asyncio.sleep(chance.uniform(0, 1.0))
-            await deployment.again(worker)
+            victim.kill()
         else:
-            worker.send(signal.SIGSTOP)
-            await asyncio.sleep(size.lease_seconds + chance.uniform(0.5, 2.0))
-            worker.send(signal.SIGCONT)
-            await asyncio.sleep(chance.uniform(0, 0.5))
+            victim.send(signal.SIGSTOP)
+        harmed_at = time.monotonic()
+        starting = asyncio.create_task(deployment.again(victim)) if act == "kill" and chance.random() < 0.5 else None
+        name = re.findall(r"claims as (\w+)", victim.log.read_text())[-1]
+        recoveries.append(await recovery(deployment, name, harmed_at, size))
+        if act == "freeze":
+            await asyncio.sleep(harmed_at + size.lease_seconds + chance.uniform(0.5, 2.0) - time.monotonic())
+            victim.send(signal.SIGCONT)
+        else:
+            await (starting or deployment.again(victim))
+    return recoveries
+
+
+async def recovery(deployment: Deployment, worker: str, harmed_at: float, size: Size) -> float:
+    """Wait until others have all that a worker had; answers how many seconds after the harm that was."""
+    left = "SELECT count(*) FROM scene WHERE status = 'PROCESSING' AND worker = $1"
+    while (await deployment.rows(left, worker))[0][0]:
+        seconds = time.monotonic() - harmed_at
+        assert seconds <= size.lease_seconds + GRACE_SECONDS, f"a scene was left alone for {seconds:.1f} s"
+        await asyncio.sleep(0.05)
+    return time.monotonic() - harmed_at
 
 
 async def all_busy(deployment: Deployment, size: Size) -> None:
-    """Until every worker renders something, or there is not enough left to do."""
-    query = """SELECT count(DISTINCT worker), count(*) FILTER (WHERE status = 'PENDING') FROM scene
-        WHERE status = 'PENDING' OR status = 'PROCESSING' AND heartbeat_at > now() - interval '1 second'"""
-    async with asyncio.timeout(LONGEST_START_SECONDS):
-        while True:
-            ((busy, waiting),) = await deployment.rows(query)
-            if busy == size.workers or not waiting:
-                return
-            await asyncio.sleep(0.05)
+    """Until every worker renders something."""
+    query = """SELECT count(DISTINCT worker) FROM scene
+        WHERE status = 'PROCESSING' AND heartbeat_at > now() - interval '1 second'"""
+
+    async def busy() -> bool:
+        return (await deployment.rows(query))[0][0] == size.workers
+
+    await jobs.until(busy, LONGEST_START_SECONDS)
+
+
+async def left_over(deployment: Deployment, size: Size) -> int:
+    """How many tickets are left when whoever held them is gone, or has said what became of them."""
+    count = 0
+    for _ in range(round(10 * (size.lease_seconds + GRACE_SECONDS))):
+        ((count,),) = await deployment.rows("SELECT count(*) FROM pgqueuer")
+        if not count:
+            break
+        await asyncio.sleep(0.1)
+    return count
 
 
 async def meddle(client: Client, made: list[jobs.Made], chance: random.Random) -> None:
     """Cancel scenes that run and have them made anew: what was under way for them must not count."""
     while True:
         await asyncio.sleep(0.5)
-        scene = chance.choice(chance.choice(made).scenes)
+        if not made:
+            continue
+        # Older ones have settled.
+        scene = chance.choice(chance.choice(made[-4:]).scenes)
         payload = await client.mutate("cancelScene", "errors { code }", sceneId=scene)
         if not payload["errors"]:
             await asyncio.sleep(chance.uniform(0, 0.6))
             await client.mutate("regenerateScene", "errors { code }", sceneId=scene)
-
-
-async def longest_unattended(deployment: Deployment) -> float:
-    """Watch until cancelled how long scenes go on without a sign of life; answers the longest, in seconds."""
-    longest = 0.0
-    query = """SELECT coalesce(max(extract(epoch FROM now() - heartbeat_at)), 0) FROM scene
-        WHERE status = 'PROCESSING' AND worker IS NOT NULL"""
-    try:
-        while True:
-            ((age,),) = await deployment.rows(query)
-            longest = max(longest, float(age))
-            await asyncio.sleep(0.2)
-    except asyncio.CancelledError:
-        return longest
 
 
 async def record_of(

@@ -36,7 +36,7 @@ class Postgres:
     """A server of our own. Its data lies under the temp folder, its socket too; nothing survives `remove`."""
 
     def __init__(self) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="scenewire-pg-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="postgres-"))
         self._data = self.folder / "data"
         self._log = self.folder / "log"
         self._as_root = os.geteuid() == 0

@@ -1,7 +1,9 @@
 """The chaos run, in short: `make chaos` is the long one."""
 
+import gc
 import os
 import random
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -10,9 +12,22 @@ from tests.chaos.bugs import Bug
 from tests.chaos.run import Plan, Run
 from tests.chaos.violations import Kind
 
+# A run that ends at the first lie leaves connections that were being made to the collector, which says so.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
 SECONDS = 9.0
 # A run ends at the first lie: with a bug it takes a few seconds, and this long only if nobody notices anything.
 BUG_SECONDS = 40.0
+
+
+@pytest.fixture(autouse=True)
+def collected() -> Generator[None]:
+    """What a run leaves is collected before the next test begins."""
+    yield
+    gc.collect()
 
 
 def plan(seconds: float, bug: Bug | None = None) -> Plan:

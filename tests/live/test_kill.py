@@ -71,8 +71,11 @@ class TestAKill:
 
     @on_linux
     @pytest.mark.parametrize("provider", PLAYS)
-    async def test_renders_go_on_after_it(self, tmp_path: Path, provider: str) -> None:
-        """Each is recorded once, no process is left, and a subscriber that comes back misses nothing."""
+    async def test_renders_go_on_after_it(self, tmp_path: Path, provider: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Each is recorded once, no process and no file is left, and a subscriber that comes back misses nothing."""
+        scratch = tmp_path / "scratch"
+        scratch.mkdir()
+        monkeypatch.setenv("TMPDIR", str(scratch))
         async with serving(tmp_path) as (server, client):
             made = await jobs.make(client, *PLAYS[provider], provider=provider, start=True)
             screen = Screen()
@@ -95,7 +98,7 @@ class TestAKill:
             assert screen.state() == await truth(client, made.id)
             assert (screen.job["title"], screen.job["status"]) == ("Acknowledged", "COMPLETED")
             await assert_recorded_once(client, made)
-            await jobs.until(lambda: children_of(server.pid) == [])
+            await jobs.until(lambda: children_of(server.pid) == [] and list(scratch.iterdir()) == [])
 
     async def test_no_acknowledged_mutation_is_lost(self, tmp_path: Path) -> None:
         """Three kills at random instants, under eight clients that change what they can."""

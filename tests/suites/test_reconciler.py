@@ -121,11 +121,14 @@ async def test_what_is_open_comes_back_after_the_queue_lost_it(world: Domain) ->
     assert 0 < handed[-1].delay_seconds <= 0.2
 
 
-async def test_what_was_deleted_stays_away(world: Domain) -> None:
+@pytest.mark.parametrize("runs", [False, True], ids=["waiting", "running"])
+async def test_what_was_deleted_stays_away(world: Domain, runs: bool) -> None:
     """Neither a deleted scene nor one of a deleted job is rendered."""
     for _ in range(2):
         await world.a_job(1, start=True)
     first, second = world.tickets
+    for ticket in (first, second) if runs else ():
+        await claimed(world, ticket)
     async with world.store.change(first.job_id, LOCAL) as change:
         change.set_job(deleted_at=change.now)
         change.record(EventType.JOB_DELETED)

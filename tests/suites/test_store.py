@@ -275,7 +275,10 @@ async def test_what_goes_wrong_after_a_commit_does_not_unmake_it(
     assert (record.levelname, record.exc_info is not None) == ("ERROR", True)
 
 
-@pytest.mark.parametrize("job_id", ["", "job_1", "scene_01h455vb4pex5vsknk084sn02q", "job_01h455vb4pex5vsknk084sn02q"])
+@pytest.mark.parametrize(
+    "job_id",
+    ["", "job_1", "scene_01h455vb4pex5vsknk084sn02q", "job_01h455vb4pex5vsknk084sn02q", "job_\0", "job_\ud800"],
+)
 async def test_no_such_job(world: Domain, job_id: str) -> None:
     """What cannot be an id and what is none are the same to the caller."""
     with pytest.raises(NotFound) as missing:
