@@ -119,9 +119,9 @@ def test_a_ticket_survives_the_wire(prompt: str, title: str | None, number: int)
         Progress(0.5, b"\0\xffimage"),
         Progress(0.25),
         Rendered(
-            Asset(Path("/work/clip.mp4"), "video/mp4", 64, 36, 1.5),
-            Asset(Path("/work/poster.webp"), "image/webp", 64, 36),
-            Asset(Path("/work/preview.webp"), "image/webp", 64, 36, 2.0),
+            Asset(Path("/orders/clip.mp4"), "video/mp4", 64, 36, 1.5),
+            Asset(Path("/orders/poster.webp"), "image/webp", 64, 36),
+            Asset(Path("/orders/preview.webp"), "image/webp", 64, 36, 2.0),
         ),
     ],
     ids=["frame", "figure", "result"],
@@ -129,4 +129,4 @@ def test_a_ticket_survives_the_wire(prompt: str, title: str | None, number: int)
 def test_a_report_survives_the_wire(said: Progress | Rendered) -> None:
     """The server hears exactly what the rendering process said."""
     line = wire.progress_line(said) if isinstance(said, Progress) else wire.rendered_line(said)
-    assert wire.report(line.encode(), Path("/work")) == said
+    assert wire.report(line.encode(), Path("/orders")) == said
