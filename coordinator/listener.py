@@ -19,8 +19,8 @@ PROBE_SECONDS = 1.0
 ANSWER_SECONDS = 1.5
 
 Callback = Callable[[str], None]
-# What a lost or refused connection looks like.
-LOST = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError)
+# What a lost or refused connection looks like; the internal error is asyncpg's when it is lost at an awkward moment.
+LOST = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 
 class RawConnection(Protocol):

@@ -192,7 +192,8 @@ class PostgresQueue:
         async with self._database.connect(self._database.writer) as connection, connection.begin():
             await connection.exec_driver_sql(
                 f"DELETE FROM {NAMES.queue_table} WHERE dedupe_key = ANY($1) AND status = 'queued'",  # noqa: S608
-                (list(keys),),
+                # No key has a NUL, and Postgres chokes on it.
+                ([key for key in keys if "\0" not in key],),
             )
 
     async def run(self, handler: Handler) -> None:

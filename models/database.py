@@ -150,8 +150,8 @@ def reaching() -> Generator[None]:
             raise
         raise unavailable from error
     # What works on the driver's own connection, as the queue does, raises the driver's own errors.
-    except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        unavailable = _unavailable(error, away=isinstance(error, asyncpg.InterfaceError))
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
+        unavailable = _unavailable(error, away=not isinstance(error, asyncpg.PostgresError))
         if unavailable is None:
             raise
         raise unavailable from error

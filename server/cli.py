@@ -21,7 +21,7 @@ Url = Annotated[str | None, typer.Option(help="Address of the server; the config
 def default(context: typer.Context) -> None:
     """Serve when no command is given."""
     if context.invoked_subcommand is None:
-        serve(render=True, processes=1, fd=None)
+        serve(render=True, processes=1, fd=None, supervisor=None)
 
 
 @app.command()
@@ -29,6 +29,7 @@ def serve(
     render: Annotated[bool, typer.Option(help="Render too, or leave that to workers.")] = True,
     processes: Annotated[int, typer.Option(min=1, max=64, help="How many processes answer (Postgres only).")] = 1,
     fd: Annotated[int | None, typer.Option(hidden=True)] = None,
+    supervisor: Annotated[int | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Answer and stream, and render too."""
 
@@ -36,7 +37,8 @@ def serve(
         if processes > 1:
             return importlib.import_module("server.processes").serve_many(settings, processes, renders=render)
         listener = None if fd is None else socket.socket(fileno=fd)
-        return importlib.import_module("server.serve").serve(settings, renders=render, listener=listener)
+        module = importlib.import_module("server.serve")
+        return module.serve(settings, renders=render, listener=listener, supervisor=supervisor)
 
     _leave(act)
 

@@ -28,7 +28,6 @@ def serve_many(settings: Settings, count: int, *, renders: bool) -> int:
     if not ready(settings):
         return NOT_STARTED_STATUS
     listener = listen(settings)
-    listener.listen(2048)
     return _Supervisor(settings, listener, count, renders=renders).run()
 
 
@@ -53,7 +52,8 @@ class _Supervisor:
 
     def _start(self) -> "subprocess.Popen[bytes]":
         fd = self._listener.fileno()
-        command = [sys.executable, "-m", "server", "serve", "--fd", str(fd)]
+        ours = ["--fd", str(fd), "--supervisor", str(os.getpid())]
+        command = [sys.executable, "-m", "server", "serve", *ours]
         if not self._renders:
             command.append("--no-render")
         environment = os.environ | {f"{PREFIX}PORT": str(self._settings.port)}

@@ -24,16 +24,17 @@ log = logging.getLogger("scenewire")
 # Requests that are under way get this long, then the connection is cut; the whole stop takes less than 12 s.
 FINISH_SECONDS = 5
 NOT_STARTED_STATUS = 1
+BACKLOG = 2048
 
 
 class Server(uvicorn.Server):
     """uvicorn, which at a signal also ends the streams, and whose exit status is 0 when that went well."""
 
-    def __init__(self, config: uvicorn.Config, app: FastAPI, greeting: str, *, supervised: bool = False) -> None:
+    def __init__(self, config: uvicorn.Config, app: FastAPI, greeting: str, supervisor: int | None) -> None:
         super().__init__(config)
         self._app = app
         self._greeting = greeting
-        self._supervisor = os.getppid() if supervised else None
+        self._supervisor = supervisor
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Say where to go as soon as somebody answers there."""
@@ -64,19 +65,26 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def serve(settings: Settings, *, renders: bool = True, listener: socket.socket | None = None) -> int:
+def serve(
+    settings: Settings,
+    *,
+    renders: bool = True,
+    listener: socket.socket | None = None,
+    supervisor: int | None = None,
+) -> int:
     """Answer until a signal, and render too unless others do; answers the exit status.
 
-    `listener` is a socket that several processes share. Raises WrongSettings for what cannot be started with.
+    `listener` is a socket that several processes share, `supervisor` the process that started them. Raises
+    WrongSettings for what cannot be started with.
     """
-    return _run(settings, renders=renders, answers=True, listener=listener, shared=listener is not None)
+    return _run(settings, listener or listen(settings), renders=renders, answers=True, supervisor=supervisor)
 
 
 def work(settings: Settings) -> int:
     """Render until a signal; only the two health addresses answer. Raises WrongSettings as `serve` does."""
     if settings.database_url.startswith("sqlite"):
         raise WrongSettings("SCENEWIRE_DATABASE_URL: workers need Postgres; with SQLite, serve renders by itself")
-    return _run(settings, renders=True, answers=False, listener=_listen_anywhere(settings))
+    return _run(settings, _listen_anywhere(settings), renders=True, answers=False)
 
 
 def listen(settings: Settings) -> socket.socket:
@@ -91,6 +99,8 @@ def listen(settings: Settings) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((settings.host, settings.port))
+        # Two that are started at the same moment can both bind; only one can listen.
+        listener.listen(BACKLOG)
     except OSError as error:
         place = f"{settings.host}:{settings.port}"
         raise WrongSettings(f"SCENEWIRE_PORT: cannot listen on {place}: {error.strerror}") from error
@@ -110,10 +120,9 @@ def _listen_anywhere(settings: Settings) -> socket.socket:
 
 
 def _run(
-    settings: Settings, *, renders: bool, answers: bool, listener: socket.socket | None = None, shared: bool = False
+    settings: Settings, listener: socket.socket, *, renders: bool, answers: bool, supervisor: int | None = None
 ) -> int:
     log_to_stderr(settings)
-    bound = listener or listen(settings)
     if not ready(settings):
         return NOT_STARTED_STATUS
     app = create_app(settings, renders=renders, answers=answers)
@@ -124,10 +133,10 @@ def _run(
         timeout_graceful_shutdown=FINISH_SECONDS,
         **uvicorn_options(),
     )
-    if settings.host not in LOOPBACK and answers and not shared:
+    if settings.host not in LOOPBACK and answers and supervisor is None:
         log.warning("nobody is asked who they are: keep port %s behind something that does", settings.port)
-    server = Server(config, app, _greeting(settings, answers=answers), supervised=shared)
-    server.run([bound])
+    server = Server(config, app, _greeting(settings, answers=answers), supervisor)
+    server.run([listener])
     return 0 if server.started else NOT_STARTED_STATUS
 
 

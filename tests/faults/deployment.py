@@ -19,18 +19,23 @@ class Deployment:
     def __init__(self, folder: Path, database_url: str, **settings: object) -> None:
         self.folder = folder
         self.store = Store(Database(database_url))
-        self._settings = {"database_url": database_url, "provider": "scripted", "log_level": "info", **settings}
+        self.settings: dict[str, Any] = {
+            "database_url": database_url,
+            "provider": "scripted",
+            "log_level": "info",
+            **settings,
+        }
         self._processes: list[ServerProcess] = []
 
     async def api(self, name: str = "api", *options: str, **settings: object) -> ServerProcess:
         """Start an API process that leaves rendering to workers."""
-        return await self._start(
+        return await self.start(
             ServerProcess(self.folder, "serve", "--no-render", *options, **self._named(name, settings))
         )
 
     async def worker(self, name: str = "worker", module: str = "server", **settings: object) -> ServerProcess:
         """Start a worker."""
-        return await self._start(ServerProcess(self.folder, "worker", module=module, **self._named(name, settings)))
+        return await self.start(ServerProcess(self.folder, "worker", module=module, **self._named(name, settings)))
 
     async def workers(self, count: int, **settings: Any) -> list[ServerProcess]:
         """Start several workers at once."""
@@ -53,13 +58,14 @@ class Deployment:
             process.kill()
         await self.store.database.close()
 
-    async def _start(self, process: ServerProcess) -> ServerProcess:
+    async def start(self, process: ServerProcess) -> ServerProcess:
+        """Start a process of one's own making; it ends with the others."""
         self._processes.append(process)
         await asyncio.to_thread(process.start)
         return process
 
     def _named(self, name: str, settings: dict[str, object]) -> dict[str, Any]:
-        return {"name": name, **self._settings, **settings}
+        return {"name": name, **self.settings, **settings}
 
 
 @asynccontextmanager

@@ -19,7 +19,7 @@ class ServerProcess:
     """`python -m server` on a free port, with its data at home in `folder`; restarts keep port and data.
 
     `command` is what follows on the command line, such as `worker`; several in one folder need a `name` each.
-    `module` is run in place of `server`.
+    `module` is run in place of `server`. A setting that is None is left to its default.
     """
 
     def __init__(
@@ -42,7 +42,8 @@ class ServerProcess:
     def environment(self) -> dict[str, str]:
         """The environment of the server, for running other commands beside it."""
         clean = {name: value for name, value in os.environ.items() if not name.startswith("SCENEWIRE_")}
-        return clean | {f"SCENEWIRE_{name.upper()}": str(value) for name, value in self._settings.items()}
+        given = {name: value for name, value in self._settings.items() if value is not None}
+        return clean | {f"SCENEWIRE_{name.upper()}": str(value) for name, value in given.items()}
 
     @property
     def pid(self) -> int:

@@ -16,7 +16,8 @@ from models import migrations
 from server.demo import demo
 from server.migrate import migrate
 from server.schema import sdl
-from server.settings import Settings
+from server.serve import ready
+from server.settings import Settings, WrongSettings
 from server.watch import watch
 from tests.harness.app import App
 from tests.harness.client import Client
@@ -96,7 +97,6 @@ class TestServe:
             ({"PROFILE": "production", "PROVIDER": "scripted"}, ["PROVIDER"]),
             ({"PORT": str(taken)}, ["PORT"]),
             ({"MEDIA_URL": "gopher://example.com/media"}, ["MEDIA_URL"]),
-            ({"DATABASE_URL": f"sqlite+aiosqlite:///{tmp_path}"}, ["DATABASE_URL"]),
         ]
         usual = {
             "SCENEWIRE_PORT": "0",
@@ -118,6 +118,14 @@ class TestTools:
     async def test_schema_prints_the_schema(self) -> None:
         """All of it and nothing else."""
         assert await run("schema") == Ended(0, sdl(), "")
+
+    async def test_a_database_that_cannot_be_opened_is_named(self, tmp_path: Path) -> None:
+        """By `migrate` and by `serve`."""
+        wrong = Settings(database_url=f"sqlite+aiosqlite:///{tmp_path}")
+        with pytest.raises(WrongSettings, match=r"^SCENEWIRE_DATABASE_URL: unable to open database file$"):
+            await migrate(wrong)
+        with pytest.raises(WrongSettings, match=r"^SCENEWIRE_DATABASE_URL: unable to open database file$"):
+            ready(wrong)
 
     async def test_migrate_brings_a_database_up_to_date(
         self, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -101,12 +101,12 @@ class TestAKill:
             await jobs.until(lambda: children_of(server.pid) == [] and list(scratch.iterdir()) == [])
 
     async def test_no_acknowledged_mutation_is_lost(self, tmp_path: Path) -> None:
-        """Three kills at random instants, under eight clients that change what they can."""
+        """Two kills at random instants, under eight clients that change what they can."""
         chance = jobs.seeded("kills")
         async with serving(tmp_path, provider="external") as (server, client):
             diaries = [Diary(f"writer-{number}") for number in range(8)]
             writing = [asyncio.create_task(diary.write(client)) for diary in diaries]
-            for _ in range(3):
+            for _ in range(2):
                 await more_is_told(diaries, 24)
                 await asyncio.sleep(chance.uniform(0, 0.2))
                 server.kill()
@@ -209,6 +209,11 @@ class TestAStop:
             assert [child for child in children if runs(child)] == []
             assert [line for line in server.log.read_text().splitlines() if " INFO " not in line] == []
             diary.enough = True
+            if number is signal.SIGINT:
+                # Both signals lead to the same stop; what the next start does is looked at once.
+                writing.cancel()
+                await asyncio.wait([writing])
+                return
             await asyncio.to_thread(server.start)
             await writing
             await diary.check(client)

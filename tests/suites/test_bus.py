@@ -1,14 +1,16 @@
 """What every bus promises to those who publish and to those who listen."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import NamedTuple, cast
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
 from coordinator.bus import Bus, Hint, LocalBus, Message
 from models.change import Tick
+from tests.harness.home import home
+from tests.suites.distributed import buses_on
 
 PATIENCE_SECONDS = 10.0
 HINT, TICK = Hint("job_1", 7), Tick("job_1", "scene_1")
@@ -22,23 +24,15 @@ class Buses(NamedTuple):
     heard: Bus
 
 
-Open = Callable[[], AbstractAsyncContextManager[Buses]]
-
-
-@asynccontextmanager
-async def local() -> AsyncGenerator[Buses]:
-    bus = LocalBus()
-    yield Buses(bus, bus)
-
-
-# One line for each implementation.
-BUSES: list[Open] = [local]
-
-
-@pytest.fixture(params=BUSES, ids=lambda open_buses: open_buses.__name__)
-async def buses(request: pytest.FixtureRequest) -> AsyncGenerator[Buses]:
-    async with cast("Open", request.param)() as buses:
-        yield buses
+@pytest.fixture
+async def buses(database: None, tmp_path: Path) -> AsyncGenerator[Buses]:
+    """The bus that goes with each database."""
+    if not home.distributed:
+        bus = LocalBus()
+        yield Buses(bus, bus)
+        return
+    async with buses_on(home.url(tmp_path)) as (one, other):
+        yield Buses(one, other)
 
 
 class Ear:

@@ -28,6 +28,7 @@ from models.lifecycle import SceneStatus
 from providers.port import Failure, Order, Progress, Rendered
 from providers.scripted import ScriptedProvider
 from tests.stores import OURS, Domain, Seen, domain
+from tests.suites.gathering import Gathering
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -69,24 +70,6 @@ async def world(tmp_path: Path) -> AsyncGenerator[Domain]:
         yield world
 
 
-async def handed_out(queue: EmbeddedQueue, number: int) -> list[Ticket]:
-    """What the queue hands out, in order, until it was so many tickets."""
-    handed: list[Ticket] = []
-    complete = asyncio.Event()
-
-    async def handle(ticket: Ticket) -> None:
-        handed.append(ticket)
-        if len(handed) >= number:
-            complete.set()
-
-    task = asyncio.create_task(queue.run(handle))
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        await complete.wait()
-    task.cancel()
-    await asyncio.wait([task])
-    return handed
-
-
 def a_queue() -> EmbeddedQueue:
     """A queue that knows of nothing."""
     return EmbeddedQueue(Concurrency(1, {OURS: 0}))
@@ -104,21 +87,22 @@ async def test_what_is_open_comes_back_after_the_queue_lost_it(world: Domain) ->
     await world.a_job(6, start=True)
     waiting, running, retried, completed, canceled, reported = world.tickets
     await claimed(world, running)
-    await reports.failed(world.store, await claimed(world, retried), BUSY, backoff_seconds=0.2)
+    await reports.failed(world.store, await claimed(world, retried), BUSY, backoff_seconds=60)
     await reports.completed(world.store, await claimed(world, completed), {})
     await world.scenes.cancel(LOCAL, SceneTarget(canceled.scene_id))
     await world.scenes.update(LOCAL, SceneTarget(reported.scene_id), {"status": SceneStatus.PROCESSING})
     await world.a_job(2)
     await world.a_job(2, start=True, provider=EXTERNAL)
-    queue = a_queue()
+    queue = Gathering()
     assert await recovery.reconcile(world.store, queue) == 3
-    handed = await handed_out(queue, 3)
-    assert [(ticket.scene_id, ticket.take_number, ticket.priority) for ticket in handed] == [
-        (waiting.scene_id, 1, waiting.priority),
-        (running.scene_id, 1, running.priority),
-        (retried.scene_id, 2, world.tickets[-1].priority),
-    ]
-    assert 0 < handed[-1].delay_seconds <= 0.2
+    delays = {ticket.scene_id: ticket.delay_seconds for ticket in queue.tickets}
+    assert {ticket._replace(delay_seconds=0) for ticket in queue.tickets} == {
+        waiting,
+        running,
+        world.tickets[-1]._replace(delay_seconds=0),
+    }
+    assert (delays[waiting.scene_id], delays[running.scene_id]) == (0, 0)
+    assert 50 < delays[retried.scene_id] <= 60
 
 
 @pytest.mark.parametrize("runs", [False, True], ids=["waiting", "running"])
@@ -135,7 +119,7 @@ async def test_what_was_deleted_stays_away(world: Domain, runs: bool) -> None:
     async with world.store.change(second.job_id, LOCAL) as change:
         scene = await change.scene(second.scene_id)
         await change.write_scene(scene, EventType.SCENE_DELETED, ["deletedAt"], deleted_at=change.now)
-    assert await recovery.reconcile(world.store, a_queue()) == 0
+    assert await recovery.reconcile(world.store, Gathering()) == 0
 
 
 async def test_nothing_that_waits_or_runs_is_doubled(world: Domain) -> None:

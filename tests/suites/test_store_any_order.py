@@ -21,7 +21,7 @@ from hypothesis.stateful import (
 )
 
 from coordinator import fractions, recovery, reports
-from coordinator.dispatch import Handler, NotNow
+from coordinator.dispatch import NotNow
 from coordinator.fractions import Fenced
 from coordinator.jobs import NewJob, NewScene
 from coordinator.queueing import EXTERNAL
@@ -29,7 +29,6 @@ from coordinator.reports import Claim
 from coordinator.requests import SceneEdit, SceneTarget
 from models.access import LOCAL, Viewer
 from models.change import Ticket
-from models.database import Connection
 from models.errors import ErrorCode, Refusal, Refused
 from models.events import EventType
 from models.lifecycle import JobStatus, SceneStatus
@@ -39,6 +38,7 @@ from models.store import Committed
 from providers.port import Failure
 from tests.properties import MODEST
 from tests.stores import OURS, Row, domain
+from tests.suites.gathering import Gathering
 from tests.suites.job_model import COMPLETED, OPEN, PROCESSING, Events, ModelJob, ModelScene, No
 
 T = TypeVar("T")
@@ -76,27 +76,6 @@ class Ticketed(NamedTuple):
     job: ModelJob
     scene: ModelScene
     ticket: Ticket
-
-
-class Gathering:
-    """A queue that only takes."""
-
-    joins_transactions = False
-
-    def __init__(self) -> None:
-        self.tickets: list[Ticket] = []
-
-    async def enqueue(self, tickets: Sequence[Ticket], connection: Connection | None = None) -> None:
-        self.tickets += tickets
-
-    async def cancel(self, keys: Sequence[str]) -> None:
-        raise NotImplementedError
-
-    async def run(self, handler: Handler) -> None:
-        raise NotImplementedError
-
-    async def tidy(self) -> None:
-        raise NotImplementedError
 
 
 class AnyOrder(RuleBasedStateMachine):

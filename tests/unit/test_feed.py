@@ -7,7 +7,7 @@ from itertools import count
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from coordinator.hub import News
 from models.events import EventType
@@ -149,16 +149,12 @@ class SlowReader(RuleBasedStateMachine):
             self.reads = len(self.committed)
         self.expected = {key: each for key, each in self.expected.items() if each.reading.version >= known}
 
-    @invariant()
-    def memory_is_bounded(self) -> None:
-        """Never more events than the limit, and never two states of one scene."""
+    def teardown(self) -> None:
+        """However it ends, little is kept; and told everything, the subscriber ends up knowing everything."""
         messages = kept(self.feed, len(self.committed))
         assert sum(isinstance(message, EventRow) for message in messages) <= self.limit
         scenes = [message.scene.id for message in messages if isinstance(message, Running)]
         assert len(scenes) == len(set(scenes))
-
-    def teardown(self) -> None:
-        """Told everything, the subscriber ends up knowing everything."""
         self.tell(len(self.committed), set())
         while self.reads is not None or not self.feed.empty:
             if self.reads is not None:
@@ -170,7 +166,7 @@ class SlowReader(RuleBasedStateMachine):
 
 
 TestSlowReader = SlowReader.TestCase
-TestSlowReader.settings = settings(MODEST, max_examples=100, stateful_step_count=40)
+TestSlowReader.settings = settings(MODEST, max_examples=100, stateful_step_count=30)
 
 
 def test_events_come_in_order_and_before_what_is_not_logged() -> None:

@@ -1,0 +1,219 @@
+"""Several processes on one Postgres: at one address, within their budget of connections, and hard to bring down."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.faults.deployment import Deployment, client_of, deployed
+from tests.faults.listening import EVENTS
+from tests.harness.client import Client
+from tests.harness.postgres import Databases
+from tests.harness.process import ServerProcess
+from tests.live import jobs
+from tests.processes import children_of, on_linux, runs
+
+# Stated in the README.
+CONNECTIONS = 12
+SUBSCRIBERS = 50
+
+
+@pytest.fixture
+async def deployment(tmp_path: Path, postgres: Databases) -> AsyncGenerator[Deployment]:
+    with postgres.fresh() as url:
+        async with deployed(tmp_path, url) as deployment:
+            yield deployment
+
+
+async def connections(deployment: Deployment, pid: int) -> list[str]:
+    """What each connection of a process is doing."""
+    found = await deployment.rows(
+        "SELECT state FROM pg_stat_activity WHERE application_name = $1 OR application_name LIKE $1 || ' %'",
+        f"scenewire {pid}",
+    )
+    return [state for (state,) in found]
+
+
+class TestTheBudget:
+    """At most twelve connections a process, and a subscriber costs none."""
+
+    async def test_it_is_kept_under_load(self, deployment: Deployment) -> None:
+        """While everything happens at once: changes, reads, renders and streams."""
+        server = await deployment.start(
+            ServerProcess(deployment.folder, "serve", **deployment.settings, render_concurrency=16)
+        )
+        async with client_of(server) as client, AsyncExitStack() as stack:
+            made = [
+                await jobs.make(client, *(jobs.scene(steps=20) for _ in range(8)), start=True, title=f"Job {n}")
+                for n in range(5)
+            ]
+            for each in made * 4:
+                await stack.enter_async_context(client.subscribe(EVENTS, id=each.id))
+            counted: list[int] = []
+            load = asyncio.gather(*(use(client, each.id) for each in made * 5))
+            while not load.done():
+                counted.append(len(await connections(deployment, server.pid)))
+                await asyncio.sleep(0.02)
+            await load
+        assert len(counted) > 10
+        assert 4 < max(counted) <= CONNECTIONS
+
+    async def test_idle_subscribers_hold_none(self, deployment: Deployment) -> None:
+        """Fifty sockets that wait for something to happen are fifty sockets, and nothing in the database."""
+        api = await deployment.api()
+        async with client_of(api) as client, AsyncExitStack() as stack:
+            made = [await jobs.make(client, provider="external") for _ in range(5)]
+            before = len(await connections(deployment, api.pid))
+            streams = [
+                await stack.enter_async_context(client.subscribe(EVENTS, id=made[number % 5].id))
+                for number in range(SUBSCRIBERS)
+            ]
+            for stream in streams:
+                await stream.next()
+            # What they needed to begin with goes back to the pool.
+            await jobs.until(lambda: all_idle(deployment, api.pid))
+            assert len(await connections(deployment, api.pid)) <= max(before, CONNECTIONS)
+            for _ in range(5):
+                assert set(await connections(deployment, api.pid)) == {"idle"}
+                await asyncio.sleep(0.05)
+            version = await jobs.retitle(client, made[0].id, "Heard by ten")
+            for stream in streams[::5]:
+                assert (await stream.next())["jobEvents"]["version"] == version
+
+
+async def all_idle(deployment: Deployment, pid: int) -> bool:
+    """Whether no connection is in the middle of anything."""
+    return set(await connections(deployment, pid)) == {"idle"}
+
+
+async def use(client: Client, job_id: str) -> None:
+    """A person at work."""
+    for number in range(5):
+        await jobs.retitle(client, job_id, f"Title {number}")
+        await jobs.job(client, job_id, "title scenes { nodes { id status takes { id } } } events(first: 5) { version }")
+
+
+class TestProcesses:
+    """`serve --processes 2`."""
+
+    @on_linux
+    async def test_one_that_dies_is_replaced(self, deployment: Deployment) -> None:
+        """While the other answers; told to stop, all stop, and the status is 0."""
+        server = await deployment.api("api", "--processes", "2")
+        await jobs.until(lambda: len(children_of(server.pid)) == 2)
+        async with client_of(server) as client:
+            made = await jobs.make(client, provider="external")
+            one, _ = before = children_of(server.pid)
+            os.kill(one, signal.SIGKILL)
+            await jobs.until(lambda: replaced(server, before))
+            # A connection that the dead one held is broken; new ones find the others.
+            async with client_of(server) as another:
+                for number in range(10):
+                    await jobs.retitle(another, made.id, f"Title {number}")
+            after = children_of(server.pid)
+            assert len(set(after) & set(before)) == 1
+        assert await asyncio.to_thread(server.stop) == 0
+        assert not [pid for pid in after if runs(pid)]
+
+    @on_linux
+    async def test_what_one_changes_the_other_tells(self, deployment: Deployment) -> None:
+        """Whichever of them a socket or a request happens to reach."""
+        server = await deployment.api("api", "--processes", "2")
+        await jobs.until(lambda: len(children_of(server.pid)) == 2)
+        async with AsyncExitStack() as stack:
+            clients = [await stack.enter_async_context(client_of(server)) for _ in range(8)]
+            made = await jobs.make(clients[0], provider="external")
+            streams = [await stack.enter_async_context(each.subscribe(EVENTS, id=made.id)) for each in clients]
+            for stream in streams:
+                await stream.next()
+            for number, client in enumerate(clients):
+                version = await jobs.retitle(client, made.id, f"Title {number}")
+                for stream in streams:
+                    assert (await stream.next())["jobEvents"]["version"] == version
+        assert await asyncio.to_thread(server.stop) == 0
+
+    @on_linux
+    async def test_nobody_is_left_without_a_supervisor(self, deployment: Deployment) -> None:
+        """Its children end when it is killed, so that the address is free for its successor."""
+        server = await deployment.api("api", "--processes", "2")
+        await jobs.until(lambda: len(children_of(server.pid)) == 2)
+        orphans = children_of(server.pid)
+        server.kill()
+        await jobs.until(lambda: not [pid for pid in orphans if runs(pid)])
+        await deployment.again(server)
+        assert await asyncio.to_thread(server.stop) == 0
+
+    async def test_stopped_before_it_has_begun(self, deployment: Deployment) -> None:
+        """That was asked for, and is no failure."""
+        server = await deployment.api("api", "--processes", "2")
+        assert await asyncio.to_thread(server.stop) == 0
+
+
+def replaced(server: ServerProcess, before: list[int]) -> bool:
+    """Whether there are two again, and not the same."""
+    now = [pid for pid in children_of(server.pid) if runs(pid)]
+    return len(now) == 2 and now != before
+
+
+class TestWorkers:
+    """`worker`."""
+
+    async def test_it_needs_no_port_of_its_own(self, deployment: Deployment) -> None:
+        """Beside others on the same machine the usual one may be taken: its health is where it says."""
+        workers = await deployment.workers(2, port=None)
+        assert workers[0].url != workers[1].url
+        for worker in workers:
+            async with client_of(worker) as client:
+                health = [(await client.http.get(path)).status_code for path in ("/healthz", "/readyz", "/graphql")]
+                assert health == [200, 200, 404]
+            assert await asyncio.to_thread(worker.stop) == 0
+
+    async def test_they_share_the_work(self, deployment: Deployment) -> None:
+        """And the limit of a provider is that of all of them together."""
+        limited: dict[str, Any] = {"provider_concurrency": '{"scripted": 3}', "render_concurrency": 4}
+        api, *workers = await asyncio.gather(
+            deployment.api(), *(deployment.worker(f"worker{n}", **limited) for n in range(2))
+        )
+        async with client_of(api) as client:
+            made = await jobs.make(client, *(jobs.scene(steps=10, stepSeconds=0.05) for _ in range(12)), start=True)
+            most, who = 0, set[str]()
+            while await jobs.job(client, made.id, "status") == {"status": "PROCESSING"}:
+                running = await deployment.rows("SELECT worker FROM scene WHERE status = 'PROCESSING'")
+                most = max(most, len(running))
+                who |= {worker for (worker,) in running}
+                await asyncio.sleep(0.02)
+            assert (await jobs.job(client, made.id, "status"))["status"] == "COMPLETED"
+        assert most == 3
+        assert len(who) == 2
+        for worker in workers:
+            assert await asyncio.to_thread(worker.stop, signal.SIGTERM) == 0
+
+    async def test_cancelling_in_one_process_stops_the_render_in_another(self, deployment: Deployment) -> None:
+        """Within a second, as in a single process; and it can be made anew."""
+        api, _ = await asyncio.gather(deployment.api(), deployment.worker())
+        async with client_of(api) as client:
+            made = await jobs.make(client, jobs.scene(outcome="stall", steps=1), start=True)
+            running = "scenes { nodes { status providerId } }"
+            await jobs.until(lambda: started(client, made.id, running))
+            await jobs.change(client, "cancelScene", sceneId=made.scenes[0])
+            cancelled = asyncio.get_running_loop().time()
+            await jobs.until(lambda: no_ticket(deployment))
+            assert asyncio.get_running_loop().time() - cancelled <= 2.0
+            await jobs.change(client, "regenerateScene", sceneId=made.scenes[0])
+            await jobs.until(lambda: started(client, made.id, running))
+
+
+async def started(client: Client, job_id: str, selection: str) -> bool:
+    """Whether the first scene was submitted to its provider."""
+    (scene,) = (await jobs.job(client, job_id, selection))["scenes"]["nodes"]
+    return scene["status"] == "PROCESSING" and scene["providerId"] is not None
+
+
+async def no_ticket(deployment: Deployment) -> bool:
+    """Whether nobody has anything to do."""
+    return not await deployment.rows("SELECT id FROM pgqueuer")

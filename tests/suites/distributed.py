@@ -1,0 +1,70 @@
+"""The queues and the bus of many processes, each process a set of connections of its own to one Postgres."""
+
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from coordinator.dispatch import Concurrency, Queue
+from coordinator.embedded_queue import EmbeddedQueue
+from coordinator.listener import Listener
+from coordinator.postgres_bus import PostgresBus
+from coordinator.postgres_queue import PostgresQueue
+from models.database import Database
+from tests.harness.home import home
+from tests.live import jobs
+
+LEASE_SECONDS = 30.0
+
+
+class Process(NamedTuple):
+    """What one process has of a Postgres."""
+
+    database: Database
+    listener: Listener
+
+    def queue(self, concurrency: Concurrency, lease_seconds: float = LEASE_SECONDS) -> PostgresQueue:
+        """Its queue."""
+        return PostgresQueue(self.database, self.listener, concurrency, lease_seconds)
+
+
+@asynccontextmanager
+async def process(url: str) -> AsyncGenerator[Process]:
+    """Be a process that listens."""
+    database = Database(url)
+    listener = Listener(database.connect_arguments("listener"))
+    await listener.start()
+    try:
+        await up(listener)
+        yield Process(database, listener)
+    finally:
+        await listener.stop()
+        await database.close()
+
+
+@asynccontextmanager
+async def queue_at_home(folder: Path, concurrency: Concurrency) -> AsyncGenerator[Queue]:
+    """The queue that goes with the database of a folder."""
+    if home.distributed:
+        async with process(home.url(folder)) as one:
+            yield one.queue(concurrency)
+    else:
+        yield EmbeddedQueue(concurrency)
+
+
+@asynccontextmanager
+async def buses_on(url: str) -> AsyncGenerator[tuple[PostgresBus, PostgresBus]]:
+    """The buses of two processes, each of which hears the other."""
+    async with AsyncExitStack() as stack:
+        buses: list[PostgresBus] = []
+        for _ in range(2):
+            one = await stack.enter_async_context(process(url))
+            buses.append(PostgresBus(one.listener))
+            await buses[-1].start()
+            stack.push_async_callback(buses[-1].stop)
+        yield buses[0], buses[1]
+
+
+async def up(listener: Listener) -> None:
+    """Until notifications arrive."""
+    await jobs.until(lambda: listener.up)

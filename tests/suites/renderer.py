@@ -1,0 +1,76 @@
+"""Whoever a queue hands its tickets to, in the tests of queues."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+
+from coordinator.dispatch import Handler, Queue
+from models.change import Ticket
+
+PATIENCE_SECONDS = 15.0
+# Later than everything else, so that whatever was to come has come when it is handled.
+LAST = Ticket("local", "job_1", "last", 1, priority=-1_000_000)
+
+
+class Renderer:
+    """A handler that remembers what it was given; each ticket takes as long as `work` does."""
+
+    def __init__(self, work: Handler | None = None) -> None:
+        self.given: list[Ticket] = []
+        self.given_at: list[float] = []
+        self.running: set[str] = set()
+        self.most = Counter[str]()
+        self._work = work
+        self._changed = asyncio.Event()
+
+    @property
+    def names(self) -> list[str]:
+        """The scenes that were given, in order, but for the last of all."""
+        return [each.scene_id for each in self.given if each is not LAST and each.scene_id != LAST.scene_id]
+
+    async def __call__(self, ticket: Ticket) -> None:
+        self.given.append(ticket)
+        self.given_at.append(time.monotonic())
+        assert ticket.scene_id not in self.running, "it is being rendered already"
+        self.running.add(ticket.scene_id)
+        self._note()
+        try:
+            if self._work is not None:
+                await self._work(ticket)
+        finally:
+            self.running.discard(ticket.scene_id)
+            self._note()
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait for something to become true of it."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not condition():
+                self._changed.clear()
+                await self._changed.wait()
+
+    async def until_last(self, queue: Queue) -> None:
+        """Wait until everything was handled that could be."""
+        await queue.enqueue([LAST])
+        await self.until(lambda: LAST.scene_id in [each.scene_id for each in self.given])
+        await self.until(lambda: not self.running)
+
+    def _note(self) -> None:
+        running = [each.provider for each in self.given if each.scene_id in self.running]
+        self.most |= Counter(running) | Counter(all=len(self.running))
+        self._changed.set()
+
+
+@asynccontextmanager
+async def running(queue: Queue, handler: Handler) -> AsyncGenerator[None]:
+    """Run the queue as long as the block lasts; it must end soon after."""
+    task = asyncio.create_task(queue.run(handler))
+    try:
+        yield
+    finally:
+        task.cancel()
+        _, late = await asyncio.wait([task], timeout=PATIENCE_SECONDS)
+        assert not late, "it does not stop"
+        if not task.cancelled():
+            await task

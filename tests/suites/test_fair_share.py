@@ -1,0 +1,34 @@
+"""Who has much waiting does not keep those waiting who have little."""
+
+from pathlib import Path
+
+import pytest
+
+from coordinator.dispatch import Concurrency
+from coordinator.jobs import NewJob, NewScene
+from models.access import Viewer
+from tests.stores import OURS, domain
+from tests.suites.distributed import queue_at_home
+from tests.suites.renderer import LAST, Renderer, running
+
+pytestmark = pytest.mark.usefixtures("database")
+
+ALONE = Concurrency(1, {OURS: 0, LAST.provider: 0})
+ANN, BOB = (Viewer(id=name, name=name, roles=()) for name in ("ann", "bob"))
+
+
+async def test_a_second_owner_is_served_in_between(tmp_path: Path) -> None:
+    """Ann wants thirty scenes and Bob then three: his are rendered one for one with her first three."""
+    renderer = Renderer()
+    async with domain(tmp_path) as world:
+        owner_of: dict[str, str] = {}
+        for viewer, scenes in ((ANN, 30), (BOB, 3)):
+            new = NewJob("A job", [NewScene(f"prompt {n}") for n in range(scenes)], OURS, start=True)
+            job_id = await world.jobs.create(viewer, new)
+            owner_of |= {scene.id: viewer.id for scene in (await world.look(job_id)).live}
+        async with queue_at_home(tmp_path, ALONE) as queue:
+            await queue.enqueue(world.tickets)
+            async with running(queue, renderer):
+                await renderer.until_last(queue)
+    served = [owner_of[scene_id] for scene_id in renderer.names]
+    assert served == ["ann", "bob"] * 3 + ["ann"] * 27
