@@ -184,7 +184,7 @@ def _held(held: Claim) -> list[sa.ColumnElement[bool]]:
 
 
 async def _retry(change: Change, scene: SceneRow, told: dict[str, Any], backoff_seconds: float) -> None:
-    take_id, number = ids.new("take"), scene.take_number + 1
+    take_id, number = ids.new("take"), scene.newest_take + 1
     await change.connection.execute(
         sa.insert(TAKE).values(
             id=take_id,
@@ -205,6 +205,7 @@ async def _retry(change: Change, scene: SceneRow, told: dict[str, Any], backoff_
         status=SceneStatus.PENDING,
         take_id=take_id,
         take_number=number,
+        newest_take=number,
         worker=None,
         percentage=None,
         frame=None,

@@ -181,7 +181,7 @@ class Scenes:
         await enqueue(change, [(scene_id, number)])
 
     async def _retake(self, change: Change, scene: SceneRow, prompt: str) -> None:
-        take_id, number = ids.new("take"), scene.take_number + 1
+        take_id, number = ids.new("take"), scene.newest_take + 1
         await change.connection.execute(
             sa.insert(TAKE).values(
                 id=take_id,
@@ -204,6 +204,7 @@ class Scenes:
             prompt=prompt,
             take_id=take_id,
             take_number=number,
+            newest_take=number,
             max_attempts=scene.attempts + self._max_attempts,
             percentage=None,
             high_water=0.0,

@@ -25,3 +25,12 @@ class EventType(StrEnum):
     SCENE_DELETED = "SCENE_DELETED"
     SCENE_RESTORED = "SCENE_RESTORED"
     SCENES_REORDERED = "SCENES_REORDERED"
+
+
+class DeliveryStatus(StrEnum):
+    """Where the telling of an event to a webhook stands."""
+
+    PENDING = "PENDING"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    EXHAUSTED = "EXHAUSTED"

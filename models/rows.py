@@ -28,6 +28,9 @@ class JobRow(NamedTuple):
     failed: int
     canceled: int
     retrying: int
+    cut: int
+    output: Json | None
+    output_failure: Json | None
     created_at: datetime
     updated_at: datetime
     started_at: datetime | None
@@ -69,6 +72,7 @@ class SceneRow(NamedTuple):
     status: SceneStatus
     take_id: str
     take_number: int
+    newest_take: int
     run: int
     worker: str | None
     heartbeat_at: datetime | None

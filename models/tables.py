@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlmodel import Field, SQLModel
 
-from models.events import EventType
+from models.events import DeliveryStatus, EventType
 from models.lifecycle import JobStatus, SceneStatus, TakeReason
 
 Json = dict[str, Any]
@@ -52,6 +52,10 @@ class Job(SQLModel, table=True):
     failed: int
     canceled: int
     retrying: int
+    # The joined video of the cut made at this version, and why it could not be made.
+    cut: int
+    output: Json | None = Field(sa_column=sa.Column(sa.JSON(none_as_null=True)))
+    output_failure: Json | None = Field(sa_column=sa.Column(sa.JSON(none_as_null=True)))
     created_at: datetime
     updated_at: datetime
     started_at: datetime | None
@@ -78,6 +82,7 @@ class Scene(SQLModel, table=True):
     status: SceneStatus = Field(sa_type=_enum(SceneStatus))
     take_id: str
     take_number: int
+    newest_take: int
     run: int
     worker: str | None
     heartbeat_at: datetime | None
@@ -149,9 +154,97 @@ class IdempotencyKey(SQLModel, table=True):
     created_at: datetime = Field(index=True)
 
 
+class Allowance(SQLModel, table=True):
+    """What an owner may still do of something that is limited: a bucket that is full again at `full_at`."""
+
+    owner_id: str = Field(primary_key=True)
+    purpose: str = Field(primary_key=True)
+    full_at: datetime
+
+
+class DiscardedMedia(SQLModel, table=True):
+    """A stored file that nothing refers to any more, to be deleted a while after."""
+
+    key: str = Field(primary_key=True)
+    discarded_at: datetime = Field(index=True)
+
+
+class Webhook(SQLModel, table=True):
+    """An address that is told of events: those of `job_id`, or of every job of the owner."""
+
+    id: str = Field(primary_key=True, max_length=64)
+    owner_id: str = Field(index=True)
+    job_id: str | None = Field(foreign_key="job.id", ondelete="CASCADE", index=True)
+    url: str
+    events: list[str] = Field(sa_column=sa.Column(sa.JSON, nullable=False))
+    active: bool
+    disabled_reason: str | None
+    failing_since: datetime | None
+    # Encrypted; the previous one signs beside it until then.
+    secret: str
+    previous_secret: str | None
+    previous_until: datetime | None
+    created_at: datetime
+    updated_at: datetime
+
+
+class WebhookDelivery(SQLModel, table=True):
+    """One event to be told to one webhook, by whichever worker holds it; `attempts` is the list of tries so far."""
+
+    __table_args__ = (
+        sa.Index("ix_webhookdelivery_due", "status", "next_attempt_at"),
+        sa.Index("ix_webhookdelivery_order", "webhook_id", "job_id", "version"),
+        sa.Index("ix_webhookdelivery_newest", "webhook_id", "created_at"),
+    )
+
+    id: str = Field(primary_key=True, max_length=64)
+    webhook_id: str = Field(foreign_key="webhook.id", ondelete="CASCADE")
+    job_id: str
+    scene_id: str | None
+    version: int
+    event_type: EventType = Field(sa_type=_enum(EventType))
+    status: DeliveryStatus = Field(sa_type=_enum(DeliveryStatus))
+    # Made at the first try, so that every try says the same.
+    body: str | None
+    attempts: list[Json] = Field(sa_column=sa.Column(sa.JSON, nullable=False))
+    next_attempt_at: datetime | None
+    worker: str | None
+    held_until: datetime | None
+    occurred_at: datetime
+    created_at: datetime
+    finished_at: datetime | None
+
+
+class Audit(SQLModel, table=True):
+    """Who did what to which object, with what result."""
+
+    __table_args__ = (sa.Index("ix_audit_actor", "actor_id", "at"),)
+
+    id: str = Field(primary_key=True, max_length=64)
+    at: datetime = Field(index=True)
+    actor_id: str
+    action: str
+    object_id: str | None
+    result: str
+    request_id: str | None
+
+
+class Revocation(SQLModel, table=True):
+    """Tokens of this subject that were issued before then are no longer accepted."""
+
+    subject: str = Field(primary_key=True)
+    not_before: datetime
+
+
 # The Core tables: statements on them return light rows and hydrate nothing.
 JOB = SQLModel.metadata.tables["job"]
 SCENE = SQLModel.metadata.tables["scene"]
 TAKE = SQLModel.metadata.tables["take"]
 EVENT = SQLModel.metadata.tables["event"]
 IDEMPOTENCY_KEY = SQLModel.metadata.tables["idempotencykey"]
+ALLOWANCE = SQLModel.metadata.tables["allowance"]
+DISCARDED_MEDIA = SQLModel.metadata.tables["discardedmedia"]
+WEBHOOK = SQLModel.metadata.tables["webhook"]
+WEBHOOK_DELIVERY = SQLModel.metadata.tables["webhookdelivery"]
+AUDIT = SQLModel.metadata.tables["audit"]
+REVOCATION = SQLModel.metadata.tables["revocation"]

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import create_async_engine
+from sqlmodel import SQLModel
 
 from coordinator.jobs import Jobs, NewJob, NewScene
 from coordinator.queueing import EXTERNAL
@@ -36,6 +37,7 @@ MAX_ATTEMPTS = 3
 RECOVERY_WINDOW = timedelta(days=7)
 
 Row = tuple[Any, ...]
+TABLES = tuple(SQLModel.metadata.tables)
 
 
 class Outside:
@@ -97,7 +99,7 @@ class Domain:
         """Every row of every table as another program finds it."""
         return {
             table: sorted(self.outside.rows(f"SELECT * FROM {table}"), key=repr)  # noqa: S608 # our own names
-            for table in ("job", "scene", "take", "event", "idempotencykey")
+            for table in TABLES
         }
 
     async def close(self) -> None:
