@@ -19,6 +19,7 @@ from server import plugins
 ROOT = Path(__file__).parent.parent
 VERSION = "0.1.0"
 PREFIX = "SCENEWIRE_"
+SECRET_BYTES = 32
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -47,6 +48,9 @@ class Settings(BaseSettings):
     provider: str = "local"
     profile: Profile = Profile.DEVELOPMENT
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
+
+    auth_secret: SecretStr = SecretStr("")
+    secret_key: SecretStr = SecretStr("")
 
     render_concurrency: int = Field(default_factory=_spare_cores, ge=1, le=256)
     provider_concurrency: Annotated[dict[str, Annotated[int, Field(ge=0)]], NoDecode] = Field(
@@ -98,6 +102,13 @@ class Settings(BaseSettings):
     @classmethod
     def _known_input(cls, value: str) -> str:
         Template(value)
+        return value
+
+    @field_validator("auth_secret", "secret_key")
+    @classmethod
+    def _strong(cls, value: SecretStr) -> SecretStr:
+        if value.get_secret_value() and len(value.get_secret_value().encode()) < SECRET_BYTES:
+            raise ValueError(f"must have at least {SECRET_BYTES} bytes, such as what `openssl rand -hex 32` prints")
         return value
 
     @field_validator("replicate_webhook_secret")

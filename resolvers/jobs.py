@@ -1,0 +1,44 @@
+"""The mutations of jobs. Each unpacks its input, calls one verb of the coordinator and wraps the answer."""
+
+import strawberry
+
+from resolvers.answers import job_payload
+from schema.context import Info
+from schema.inputs import CreateJobInput, JobActionInput, UpdateJobInput, given
+from schema.payloads import JobPayload
+
+
+@strawberry.type
+class JobMutation:
+    """What can be done to a job."""
+
+    @strawberry.mutation
+    async def create_job(self, info: Info, input: CreateJobInput) -> JobPayload:
+        """Make a job."""
+        context = info.context
+        return await job_payload(context, context.coordinator.jobs.create(context.viewer, input.new_job()))
+
+    @strawberry.mutation
+    async def update_job(self, info: Info, input: UpdateJobInput) -> JobPayload:
+        """Change a job's own fields."""
+        context = info.context
+        act = context.coordinator.jobs.update(context.viewer, input.job_id, input.edit(), given(input.expected_version))
+        return await job_payload(context, act, input.job_id)
+
+    @strawberry.mutation
+    async def start_job(self, info: Info, input: JobActionInput) -> JobPayload:
+        """Dispatch the scenes of a pending job."""
+        context = info.context
+        act = context.coordinator.jobs.start(
+            context.viewer, input.job_id, given(input.expected_version), given(input.idempotency_key)
+        )
+        return await job_payload(context, act, input.job_id)
+
+    @strawberry.mutation
+    async def cancel_job(self, info: Info, input: JobActionInput) -> JobPayload:
+        """Cancel every open scene."""
+        context = info.context
+        act = context.coordinator.jobs.cancel(
+            context.viewer, input.job_id, given(input.expected_version), given(input.idempotency_key)
+        )
+        return await job_payload(context, act, input.job_id)
