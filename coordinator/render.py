@@ -12,7 +12,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapp
 from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from coordinator import fractions, reports
 from coordinator.bus import Bus
@@ -36,8 +36,12 @@ BEATS_A_LEASE = 6
 SUBMIT_SECONDS = 30.0
 # A result is offered for this long to a database that does not answer; then the ticket is seen again.
 PATIENCE_SECONDS = 30.0
+# A clip is offered for this long to a store that does not take it: an operator has to make room.
+STORE_SECONDS = 120.0
 # A provider gets this long to let go of a render when the server stops.
 ABANDON_SECONDS = 3.0
+
+T = TypeVar("T")
 
 _UNEXPECTED = "The provider failed unexpectedly."
 
@@ -151,7 +155,7 @@ class Render:
             return self._provider_id
         submitting = asyncio.ensure_future(provider.submit(order))
         try:
-            with _defects_as_failures():
+            with _defects_as_failures(retryable=True):
                 provider_id = await asyncio.shield(submitting)
         except asyncio.CancelledError:
             await self._leave(submitting)
@@ -172,11 +176,11 @@ class Render:
     async def _follow(self, provider: Provider, order: Order, provider_id: str) -> Rendered:
         async with _following(provider, order, provider_id) as steps:
             while True:
-                with _defects_as_failures():
+                with _defects_as_failures(retryable=False):
                     step = await anext(steps, None)
                 match step:
                     case None:
-                        raise Failure("NO_RESULT", "The provider ended without a result.", retryable=True)
+                        raise Failure("NO_RESULT", "The provider ended without a result.", retryable=False)
                     case Rendered():
                         return step
                     case Progress():
@@ -229,11 +233,13 @@ class Render:
         await _persistently(lambda: reports.completed(self._tools.store, self._claim, files))
 
     async def _keep(self, suffix: str, asset: Asset) -> dict[str, Any]:
+        """Store a file of the take, if need be when there is room again: it was paid for."""
         claim = self._claim
+        key = take_key(claim.job_id, claim.scene_id, claim.take_id) + suffix
         try:
-            return await self._tools.media.keep(take_key(claim.job_id, claim.scene_id, claim.take_id) + suffix, asset)
+            return await _persistently(lambda: self._tools.media.keep(key, asset), Exception, STORE_SECONDS)
         except Exception as error:
-            raise _defect("STORAGE", "The clip could not be stored.", error) from error
+            raise _defect("STORAGE", "The clip could not be stored.", error, retryable=False) from error
 
     async def _fail(self, failure: Failure) -> bool:
         """Record the failure; whether the scene was still ours."""
@@ -311,7 +317,7 @@ async def _following(
     provider: Provider, order: Order, provider_id: str
 ) -> AsyncGenerator[AsyncGenerator[Progress | Rendered]]:
     """What the provider yields. Whatever goes wrong in closing it, the clip or failure that is there already counts."""
-    with _defects_as_failures():
+    with _defects_as_failures(retryable=False):
         steps = provider.follow(order, provider_id)
     try:
         yield steps
@@ -324,18 +330,21 @@ async def _following(
 
 
 @contextmanager
-def _defects_as_failures() -> Generator[None]:
-    """What a provider raises beside Failure is a defect: logged once with an id, told to the user without details."""
+def _defects_as_failures(*, retryable: bool) -> Generator[None]:
+    """What a provider raises beside Failure is a defect: logged once with an id, told to the user without details.
+
+    Once it has accepted an order, only the provider itself can know that another attempt is not paid for again.
+    """
     try:
         yield
     except Failure:
         raise
     except Exception as error:
-        raise _defect("PROVIDER_ERROR", _UNEXPECTED, error) from error
+        raise _defect("PROVIDER_ERROR", _UNEXPECTED, error, retryable=retryable) from error
 
 
-def _defect(code: str, message: str, error: Exception) -> Failure:
-    return Failure(code, f"{message} ({_report(message, error)})", retryable=True)
+def _defect(code: str, message: str, error: Exception, *, retryable: bool) -> Failure:
+    return Failure(code, f"{message} ({_report(message, error)})", retryable=retryable)
 
 
 def _report(message: str, error: Exception) -> str:
@@ -344,14 +353,16 @@ def _report(message: str, error: Exception) -> str:
     return error_id
 
 
-async def _persistently(write: Callable[[], Awaitable[None]]) -> None:
-    """Write a result even if the database is away for a while. Raises Fenced, or the last error after PATIENCE."""
-    give_up_at = time.monotonic() + PATIENCE_SECONDS
+async def _persistently(
+    write: Callable[[], Awaitable[T]], passing: type[Exception] = Unavailable, patience: float = PATIENCE_SECONDS
+) -> T:
+    """Write a result even if that fails for a while. Raises Fenced, or the last error after `patience` seconds."""
+    give_up_at = time.monotonic() + patience
     pause = 0.1
     while True:
         try:
             return await write()
-        except Unavailable:
+        except passing:
             if time.monotonic() + pause > give_up_at:
                 raise
             await asyncio.sleep(pause)

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from coordinator import render
 from models.tables import SCENE
 from providers.local import LocalProvider
 from providers.port import Asset, Order, Progress, Provider, Rendered
@@ -377,7 +378,8 @@ class TestFailures:
         assert failure == {
             "code": "PROVIDER_ERROR",
             "message": f"The provider failed unexpectedly. ({error_id})",
-            "retryable": True,
+            # What was accepted may have been paid for: only a person may order it again.
+            "retryable": where == "submit",
         }
         assert record.exc_info is not None
         assert SECRET in str(record.exc_info[1])
@@ -413,35 +415,48 @@ class TestFailures:
         assert failure == {
             "code": "NO_RESULT",
             "message": "The provider ended without a result.",
-            "retryable": True,
+            "retryable": False,
         }
 
-    async def test_a_clip_that_cannot_be_stored_is_a_failure(
-        self, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        """Of our own: it is tried again, and details are for the operator."""
-        broken = True
+    async def test_a_clip_waits_for_room(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """It was paid for: it is neither thrown away nor ordered again because a disk is full for a while."""
+        refusals = 3
+        fake = Fake()
 
-        async with running(tmp_path, max_attempts=2) as app:
+        async with running(tmp_path, only(fake), provider="external") as app:
             keep = app.parts.media.keep
 
             async def failing(key: str, asset: Asset) -> Json:
-                if broken:
+                nonlocal refusals
+                if refusals:
+                    refusals -= 1
                     raise OSError(SECRET)
                 return await keep(key, asset)
 
             monkeypatch.setattr(app.parts.media, "keep", failing)
-            made = await jobs.make(app, start=True)
-            assert await jobs.settled(app, made.id) == "FAILED"
+            made = await jobs.make(app, provider="fake", start=True)
+            assert await jobs.settled(app, made.id) == "COMPLETED"
+        assert (refusals, len(fake.submitted)) == (0, 1)
+
+    async def test_a_clip_that_cannot_be_stored_is_a_failure(
+        self, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Of our own: only a person may order it again, and details are for the operator."""
+        fake = Fake()
+        monkeypatch.setattr(render, "STORE_SECONDS", 0.3)
+        async with running(tmp_path, only(fake), provider="external", max_attempts=2) as app:
+            with monkeypatch.context() as broken:
+                broken.setattr(app.parts.media, "keep", full)
+                made = await jobs.make(app, provider="fake", start=True)
+                assert await jobs.settled(app, made.id) == "FAILED"
             found = await scene(app, made.id, "attempts failure { code message retryable }")
-            records = [record for record in caplog.records if record.levelno >= logging.WARNING]
-            broken = False
+            (record,) = [record for record in caplog.records if record.levelno >= logging.WARNING]
             await jobs.change(app, "regenerateScene", sceneId=made.scenes[0])
             assert await jobs.settled(app, made.id) == "COMPLETED"
-        error_id = records[-1].__dict__["id"]
-        message = f"The clip could not be stored. ({error_id})"
-        assert found == {"attempts": 2, "failure": {"code": "STORAGE", "message": message, "retryable": True}}
-        assert [SECRET in str(record.exc_info) for record in records] == [True, True]
+        message = f"The clip could not be stored. ({record.__dict__['id']})"
+        assert found == {"attempts": 1, "failure": {"code": "STORAGE", "message": message, "retryable": False}}
+        assert SECRET in str(record.exc_info)
+        assert len(fake.submitted) == 2
 
     async def test_a_frame_that_cannot_be_stored_is_let_go(self, app: App, monkeypatch: pytest.MonkeyPatch) -> None:
         """Nobody loses a clip for want of a glimpse of it."""
@@ -495,6 +510,11 @@ class TestAStop:
         assert time.monotonic() - stopping_at < 8
         gate.open.set()
         await jobs.until(lambda: fake.running == 0)
+
+
+async def full(_key: str, _asset: Asset) -> Json:
+    """A store that has no room."""
+    raise OSError(SECRET)
 
 
 def seconds(earlier: str, later: str) -> float:
