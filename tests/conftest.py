@@ -10,6 +10,10 @@ from tests.harness.home import KINDS, home
 from tests.harness.postgres import Databases, some_postgres
 from tests.harness.process import ServerProcess
 
+HERE = Path(__file__).parent
+# The folders whose tests start processes and measure how long things take.
+ALONE = ("live", "faults", "distributed", "browser", "attacks")
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`--database` narrows the tests that run on each database down to one."""
@@ -21,6 +25,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "database" in metafunc.fixturenames:
         only: str | None = metafunc.config.getoption("--database")
         metafunc.parametrize("database", [only] if only else KINDS, indirect=True, scope="module")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what cannot bear anything beside it, so that the rest can be run by several processes."""
+    for item in items:
+        if item.path.relative_to(HERE).parts[0] in ALONE:
+            item.add_marker("alone")
 
 
 @pytest.fixture(scope="session")
