@@ -11,8 +11,8 @@ from pgqueuer.qm import QueueManager
 from pgqueuer.types import JobId, QueueEntrypoint, QueueManagerId
 
 from coordinator import dispatch
-from coordinator.dispatch import LEASE_SECONDS, Concurrency, Handler
-from models.change import Ticket
+from coordinator.dispatch import ASSEMBLIES_AT_ONCE, LEASE_SECONDS, Assembler, Concurrency, Handler, Lane
+from models.change import Assembly, Work
 from models.database import Connection
 
 # Where tickets go whose provider is not, or no longer, configured.
@@ -51,32 +51,39 @@ class EmbeddedQueue:
     def __init__(self, concurrency: Concurrency) -> None:
         # No other process could render for a provider that this one has not: the handler is asked, and says so.
         self._concurrency = concurrency._replace(of_provider={**concurrency.of_provider, UNKNOWN: 0})
-        self._queries = _Queries(InMemoryDriver(), concurrency=concurrency.here)
+        self._renders = _Queries(InMemoryDriver(), concurrency=concurrency.here)
+        self._assemblies = _Queries(InMemoryDriver(), concurrency=ASSEMBLIES_AT_ONCE)
 
-    async def enqueue(self, tickets: Sequence[Ticket], connection: Connection | None = None) -> None:
-        """Accept tickets; one that is waiting or running stays as it is."""
-        for ticket in tickets:
-            await self._queries.enqueue(
-                dispatch.entrypoint(self._known(ticket.provider)),
-                dispatch.pack(ticket),
-                ticket.priority,
-                timedelta(seconds=ticket.delay_seconds),
-                ticket.key,
-                on_conflict="skip",
-            )
+    async def enqueue(self, work: Sequence[Work], connection: Connection | None = None) -> None:
+        """Accept tickets and assemblies; one that is waiting or running stays as it is."""
+        for each in work:
+            queries = self._assemblies if isinstance(each, Assembly) else self._renders
+            entrypoint, priority = dispatch.place(self._known(each))
+            delay = timedelta(seconds=each.delay_seconds)
+            await queries.enqueue(entrypoint, dispatch.pack(each), priority, delay, each.key, on_conflict="skip")
 
     async def cancel(self, keys: Sequence[str]) -> None:
         """Forget waiting tickets; a running one is aborted by its handler, not here."""
-        await self._queries.forget(keys)
+        for queries in (self._renders, self._assemblies):
+            await queries.forget(keys)
 
-    async def run(self, handler: Handler) -> None:
+    async def run(self, handler: Handler, assembler: Assembler | None = None) -> None:
         """Call the handler for every ticket, as many at once as configured, until cancelled."""
-        # The driver only carries news of the queue; nothing would ever take the listeners of an earlier run off it.
-        self._queries.driver = InMemoryDriver()
-        await dispatch.run(QueueManager(self._queries), self._concurrency, handler, lease_seconds=LEASE_SECONDS)
+        lanes = [_run(self._renders, dispatch.renders(self._concurrency, handler))]
+        if assembler is not None:
+            lanes.append(_run(self._assemblies, dispatch.assemblies(assembler)))
+        await dispatch.side_by_side(*lanes)
 
-    def _known(self, provider: str) -> str:
-        return provider if provider in self._concurrency.of_provider else UNKNOWN
+    def _known(self, work: Work) -> Work:
+        if isinstance(work, Assembly) or work.provider in self._concurrency.of_provider:
+            return work
+        return work._replace(provider=UNKNOWN)
 
     async def tidy(self) -> None:
         """Nothing is kept."""
+
+
+async def _run(queries: _Queries, lane: Lane) -> None:
+    # The driver only carries news of the queue; nothing would ever take the listeners of an earlier run off it.
+    queries.driver = InMemoryDriver()
+    await dispatch.run(QueueManager(queries), lane, lease_seconds=LEASE_SECONDS)

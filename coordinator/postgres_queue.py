@@ -17,9 +17,9 @@ from pgqueuer.qm import QueueManager
 from pgqueuer.types import JOB_STATUS, JobId, QueueEntrypoint, QueueManagerId
 
 from coordinator import dispatch
-from coordinator.dispatch import Concurrency, Handler
+from coordinator.dispatch import Assembler, Concurrency, Handler, Lane
 from coordinator.listener import LOST, Listener
-from models.change import Ticket
+from models.change import Work
 from models.database import Connection, Database
 
 log = logging.getLogger(__name__)
@@ -161,25 +161,26 @@ class PostgresQueue:
         self._concurrency = concurrency
         self._lease_seconds = lease_seconds
 
-    async def enqueue(self, tickets: Sequence[Ticket], connection: Connection | None = None) -> None:
-        """Accept tickets, in the transaction of `connection` if given; one that is waiting or running stays."""
-        if not tickets:
+    async def enqueue(self, work: Sequence[Work], connection: Connection | None = None) -> None:
+        """Accept work, in the transaction of `connection` if given; what is waiting or running stays."""
+        if not work:
             return
         if connection is None:
             async with self._database.connect(self._database.writer) as own, own.begin():
                 await own.exec_driver_sql("SELECT 1")
-                await self.enqueue(tickets, own)
+                await self.enqueue(work, own)
             return
         if not (await _raw(connection)).is_in_transaction():
             # SQLAlchemy begins lazily, with the first statement.
             raise RuntimeError("a ticket would escape the transaction: nothing was executed in it yet")
+        places = [dispatch.place(each) for each in work]
         try:
             await (await _queries_on(connection)).enqueue(
-                [dispatch.entrypoint(ticket.provider) for ticket in tickets],
-                [dispatch.pack(ticket) for ticket in tickets],
-                [ticket.priority for ticket in tickets],
-                [timedelta(seconds=ticket.delay_seconds) for ticket in tickets],
-                [ticket.key for ticket in tickets],
+                [entrypoint for entrypoint, _ in places],
+                [dispatch.pack(each) for each in work],
+                [priority for _, priority in places],
+                [timedelta(seconds=each.delay_seconds) for each in work],
+                [each.key for each in work],
                 on_conflict="skip",
             )
         except LOST as error:
@@ -196,25 +197,29 @@ class PostgresQueue:
                 ([key for key in keys if "\0" not in key],),
             )
 
-    async def run(self, handler: Handler) -> None:
+    async def run(self, handler: Handler, assembler: Assembler | None = None) -> None:
         """Call the handler for every ticket, as many at once as configured, until cancelled."""
+        lanes = [dispatch.renders(self._concurrency, handler)]
+        if assembler is not None:
+            lanes.append(dispatch.assemblies(assembler))
         create_pool = cast("Callable[..., asyncpg.Pool]", asyncpg.create_pool)  # pyright: ignore[reportUnknownMemberType]
         pool = create_pool(**self._database.connect_arguments("queue"), min_size=0, max_size=CONNECTIONS)
         async with pool:
-            driver = _Driver(pool, self._listener)
-            queries = _Queries(driver, self._concurrency.here)
-            manager = QueueManager(queries)
-            running = asyncio.ensure_future(
-                dispatch.run(manager, self._concurrency, handler, lease_seconds=self._lease_seconds)
-            )
-            try:
-                await asyncio.wait([running])
-                running.result()
-            finally:
-                queries.stopping = True
-                running.cancel()
-                await asyncio.wait([running])
-                driver.stop()
+            await dispatch.side_by_side(*(self._run(pool, lane) for lane in lanes))
+
+    async def _run(self, pool: asyncpg.Pool, lane: Lane) -> None:
+        """A lane counts what it runs by its manager, so each has its own."""
+        driver = _Driver(pool, self._listener)
+        queries = _Queries(driver, lane.at_once)
+        running = asyncio.ensure_future(dispatch.run(QueueManager(queries), lane, lease_seconds=self._lease_seconds))
+        try:
+            await asyncio.wait([running])
+            running.result()
+        finally:
+            queries.stopping = True
+            running.cancel()
+            await asyncio.wait([running])
+            driver.stop()
 
     async def tidy(self) -> None:
         """Forget what PgQueuer logged more than a day ago: it never does so itself."""

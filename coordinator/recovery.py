@@ -1,4 +1,4 @@
-"""The reconciler: puts every open scene back into the queue.
+"""The reconciler: puts every open scene, and every job whose clips are yet to be joined, back into the queue.
 
 It is the durability of a queue in memory and the safety net of any other; tickets of takes that are already waiting or
 running are left as they are.
@@ -7,6 +7,7 @@ running are left as they are.
 from coordinator.dispatch import Queue
 from coordinator.reports import ticket_of
 from models import queries
+from models.change import Assembly
 from models.store import Store
 
 
@@ -14,5 +15,6 @@ async def reconcile(store: Store, queue: Queue) -> int:
     """Enqueue whatever our workers still have to render; answers how many scenes are open."""
     async with store.read() as connection:
         scenes = await queries.open_renders(connection)
-    await queue.enqueue([ticket_of(scene) for scene in scenes])
+        unjoined = await queries.unjoined(connection)
+    await queue.enqueue([*(ticket_of(scene) for scene in scenes), *(Assembly(*each) for each in unjoined)])
     return len(scenes)

@@ -130,6 +130,7 @@ class Scenes:
                 scene, EventType.SCENE_DELETED, ["deletedAt"], deleted_at=change.now, purge_after=purge_after
             )
             await change.shift(scene.position + 1, SCENES_A_JOB * 2, by=-1)
+            change.recut()
 
     async def move(self, viewer: Viewer, target: SceneTarget, position: int) -> None:
         """Move a live scene to another place, 0-based; the scenes in between make room. One event."""
@@ -144,6 +145,7 @@ class Scenes:
                 await change.shift(scene.position, position, by=-1)
             # The shift took the moved scene along.
             await change.connection.execute(sa.update(SCENE).where(SCENE.c.id == moved.id).values(position=position))
+            change.recut()
 
     @asynccontextmanager
     async def _change(

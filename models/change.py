@@ -32,6 +32,22 @@ class Ticket(NamedTuple):
         return f"{self.scene_id}:{self.take_number}"
 
 
+class Assembly(NamedTuple):
+    """The clips of a job to be joined: those of the composition that became complete at version `cut`."""
+
+    job_id: str
+    cut: int
+    delay_seconds: float = 0.0
+
+    @property
+    def key(self) -> str:
+        """The same for the same composition, so that dispatching it twice is harmless."""
+        return f"{self.job_id}:{self.cut}"
+
+
+Work = Ticket | Assembly
+
+
 class Tick(NamedTuple):
     """A running render got on: its scene's row says how far. Not in the log."""
 
@@ -53,11 +69,13 @@ class Change:
         self.now = now
         self.events: list[EventRow] = []
         self.tickets: list[Ticket] = []
+        self.assembly: Assembly | None = None
         self.fenced: list[str] = []
         self.ticks: list[Tick] = []
         # Whether something beside the job is to be kept even if nothing happens to the job: a remembered answer.
         self.keep = False
-        self._status_before = job.status
+        self.before = job
+        self.recomposed = False
 
     def record(self, kind: EventType, scene_id: str | None = None, changed: Sequence[str] = ()) -> int:
         """Append an event and return its version."""
@@ -70,6 +88,10 @@ class Change:
     def set_job(self, **values: Any) -> None:
         """Change columns of the job itself."""
         self.job = self.job._replace(**values)
+
+    def recut(self) -> None:
+        """The clips that make up the video, or their order, are others now: a joined one is stale."""
+        self.recomposed = True
 
     async def scene(self, scene_id: str, path: Sequence[str] = ("input", "sceneId")) -> SceneRow:
         """A scene of this job. Raises NotFound (SCENE_NOT_IN_JOB) for one of another job or none at all."""
@@ -127,7 +149,7 @@ class Change:
         if not self.events:
             return
         status = job_status(begun=self.job.begun, counts=self.job.counts)
-        if status is self._status_before:
+        if status is self.before.status:
             return
         settled = status in SETTLED_JOB
         self.set_job(status=status, finished_at=self.now if settled else None)

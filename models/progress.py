@@ -30,7 +30,7 @@ class Reading(NamedTuple):
     """One consistent reading of a job's progress.
 
     `high_water` is the sum over live scenes that are not completed, `under_way` the sum of the percentages of those
-    that are being processed.
+    that are being processed. `joining` says that the clips of a completed job are yet to be joined.
     """
 
     job_id: str
@@ -47,6 +47,7 @@ class Reading(NamedTuple):
     updated_at: datetime
     high_water: float
     under_way: float
+    joining: bool
 
     @property
     def total(self) -> int:
@@ -65,7 +66,7 @@ class Reading(NamedTuple):
             case JobStatus.PENDING:
                 return JobStage.WAITING
             case JobStatus.COMPLETED:
-                return JobStage.DONE
+                return JobStage.ASSEMBLING if self.joining else JobStage.DONE
             case JobStatus.FAILED | JobStatus.CANCELED:
                 return JobStage.STOPPED
             case JobStatus.PROCESSING:
@@ -87,7 +88,7 @@ class Reading(NamedTuple):
             case JobStage.RETRYING:
                 return f"Waiting to retry {_scenes(self.retrying)}"
             case JobStage.ASSEMBLING:
-                return "Joining the clips"
+                return f"{_scenes(self.total)} ready, joining them"
             case JobStage.DONE:
                 return f"{_scenes(self.total)} ready"
             case JobStage.STOPPED:

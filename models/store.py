@@ -17,9 +17,9 @@ from weakref import WeakValueDictionary
 
 import sqlalchemy as sa
 
-from models import ids, rows
+from models import composition, ids, rows
 from models.access import Viewer, may_see
-from models.change import Change, Tick, Ticket
+from models.change import Assembly, Change, Tick, Ticket, Work
 from models.database import Connection, Database
 from models.errors import Conflict, ErrorCode, NotFound, StateRefused
 from models.rows import JOB_COLUMNS, JobRow
@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 
 class Committed(NamedTuple):
-    """What a committed change leaves to be done: hint the job's watchers, dispatch renders, abort fenced ones.
+    """What a committed change leaves to be done: hint the job's watchers, dispatch work, abort fenced renders.
 
     `version` is None when only fractions of running renders were written, which the clock does not count.
     """
@@ -39,14 +39,24 @@ class Committed(NamedTuple):
     ticks: Sequence[Tick]
     tickets: Sequence[Ticket]
     fenced: Sequence[str]
+    assembly: Assembly | None = None
+
+    @property
+    def work(self) -> Sequence[Work]:
+        """What the queue is to be given."""
+        return _work(self.tickets, self.assembly)
 
 
-BeforeCommit = Callable[[Connection, Sequence[Ticket]], Awaitable[None]]
+BeforeCommit = Callable[[Connection, Sequence[Work]], Awaitable[None]]
 AfterCommit = Callable[[Committed], None]
 
 
-async def _enqueue_nothing(_connection: Connection, _tickets: Sequence[Ticket]) -> None:
+async def _enqueue_nothing(_connection: Connection, _work: Sequence[Work]) -> None:
     """No queue shares the transaction."""
+
+
+def _work(tickets: Sequence[Ticket], assembly: Assembly | None) -> Sequence[Work]:
+    return tickets if assembly is None else [*tickets, assembly]
 
 
 def _tell_nobody(_committed: Committed) -> None:
@@ -125,6 +135,7 @@ class Store:
 
     async def _finish(self, connection: Connection, change: Change) -> None:
         change.settle()
+        await composition.follow(change)
         if not (change.events or change.ticks or change.keep):
             await connection.rollback()
             return
@@ -132,11 +143,12 @@ class Store:
         await connection.execute(sa.update(JOB).where(JOB.c.id == job.id).values(job._asdict()))
         if change.events:
             await connection.execute(sa.insert(EVENT), [event._asdict() for event in change.events])
-        await self.before_commit(connection, change.tickets)
+        await self.before_commit(connection, _work(change.tickets, change.assembly))
         await connection.commit()
         version = job.version if change.events else None
         try:
-            self.after_commit(Committed(job.id, version, change.ticks, change.tickets, change.fenced))
+            done = Committed(job.id, version, change.ticks, change.tickets, change.fenced, change.assembly)
+            self.after_commit(done)
         except Exception:
             # It is done and must be acknowledged; what was not told now is found by the reconciler and by resyncs.
             log.exception("a commit was not told", extra={"action": "store.after_commit"})

@@ -29,6 +29,9 @@ def _enum(kind: type[StrEnum]) -> sa.Enum:
     )
 
 
+_UNJOINED = sa.text("output IS NULL AND output_failure IS NULL AND deleted_at IS NULL")
+
+
 class Job(SQLModel, table=True):
     """A video to be made. The five counters hold its live scenes by status; `retrying` is a part of `pending`."""
 
@@ -37,6 +40,8 @@ class Job(SQLModel, table=True):
         sa.Index("ix_job_owner_updated", "owner_id", "updated_at", "id"),
         sa.Index("ix_job_updated", "updated_at"),
         sa.Index("ix_job_owner_title", "owner_id", "title", "id"),
+        sa.Index("ix_job_unjoined", "status", sqlite_where=_UNJOINED, postgresql_where=_UNJOINED),
+        sa.Index("ix_job_purge_after", "purge_after"),
     )
 
     id: str = Field(primary_key=True, max_length=64)
@@ -71,6 +76,7 @@ class Scene(SQLModel, table=True):
     __table_args__ = (
         sa.Index("ix_scene_job_position", "job_id", "position"),
         sa.Index("ix_scene_queue", "status", "priority", "queued_at"),
+        sa.Index("ix_scene_purge_after", "purge_after"),
     )
 
     id: str = Field(primary_key=True, max_length=64)

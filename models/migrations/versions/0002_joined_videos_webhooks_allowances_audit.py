@@ -143,10 +143,17 @@ def upgrade() -> None:
     op.add_column("job", sa.Column("output_failure", sa.JSON(none_as_null=True), nullable=True))
     op.add_column("scene", sa.Column("newest_take", sa.Integer(), nullable=False, server_default="0"))
     op.execute("UPDATE scene SET newest_take = take_number")
+    unjoined = sa.text("output IS NULL AND output_failure IS NULL AND deleted_at IS NULL")
+    op.create_index("ix_job_unjoined", "job", ["status"], sqlite_where=unjoined, postgresql_where=unjoined)
+    op.create_index("ix_job_purge_after", "job", ["purge_after"])
+    op.create_index("ix_scene_purge_after", "scene", ["purge_after"])
 
 
 def downgrade() -> None:
     """Take back."""
+    op.drop_index("ix_scene_purge_after", "scene")
+    op.drop_index("ix_job_purge_after", "job")
+    op.drop_index("ix_job_unjoined", "job")
     op.drop_column("scene", "newest_take")
     op.drop_column("job", "output_failure")
     op.drop_column("job", "output")

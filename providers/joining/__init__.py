@@ -1,0 +1,1 @@
+"""The program that joins clips to one video in a process of its own: `python -m providers.joining`."""
