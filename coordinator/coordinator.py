@@ -11,7 +11,8 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from datetime import timedelta
 
-from coordinator import idempotency, recovery, retention, workdirs
+from coordinator import idempotency, purge, recovery, retention, workdirs
+from coordinator.assembly import Assemblies
 from coordinator.bus import Hint
 from coordinator.dispatch import Queue
 from coordinator.jobs import Jobs
@@ -20,15 +21,17 @@ from coordinator.render import Tools
 from coordinator.renders import Renders
 from coordinator.retention import Retention
 from coordinator.scenes import Scenes
-from models.change import Ticket
+from models.change import Work
 from models.database import Connection
 from models.errors import Unavailable
 from models.store import Committed, now
+from providers.joining import joiner
 
 log = logging.getLogger(__name__)
 
 RECONCILE_SECONDS = 60.0
 HOUSEKEEPING_SECONDS = 3600.0
+PURGE_SECONDS = 60.0
 RESTART_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 60.0
 FRAMES_KEPT = timedelta(minutes=10)
@@ -57,6 +60,7 @@ class Coordinator:
         self._retention = log_retention
         self._queue = queue
         self._renders = Renders(tools)
+        self.assemblies = Assemblies(tools.store, tools.media, joiner.join, tools.limits.first_backoff_seconds)
         self._tasks: set[asyncio.Task[None]] = set()
         self._dispatching = False
         self._lost_tickets = asyncio.Event()
@@ -71,7 +75,7 @@ class Coordinator:
 
     async def start(self, *, renders: bool = True) -> None:
         """Take up what the last process left, and hand out tickets from now on; without `renders` others do."""
-        work = {"reconcile": self._reconcile, "housekeeping": self._tidy}
+        work = {"reconcile": self._reconcile, "housekeeping": self._tidy, "purge": self._purge}
         if renders:
             await asyncio.to_thread(workdirs.sweep)
             await recovery.reconcile(self.store, self._queue)
@@ -92,19 +96,19 @@ class Coordinator:
     def _committed(self, committed: Committed) -> None:
         for scene_id in committed.fenced:
             self._renders.abort(scene_id)
-        if committed.tickets and not self._queue.joins_transactions:
-            self._spawn(self._enqueue(committed.tickets))
+        if committed.work and not self._queue.joins_transactions:
+            self._spawn(self._enqueue(committed.work))
         for tick in committed.ticks:
             self.bus.publish(tick)
         if committed.version is not None:
             self.bus.publish(Hint(committed.job_id, committed.version))
 
-    async def _enqueue_within(self, connection: Connection, tickets: Sequence[Ticket]) -> None:
-        await self._queue.enqueue(tickets, connection)
+    async def _enqueue_within(self, connection: Connection, work: Sequence[Work]) -> None:
+        await self._queue.enqueue(work, connection)
 
-    async def _enqueue(self, tickets: Sequence[Ticket]) -> None:
+    async def _enqueue(self, work: Sequence[Work]) -> None:
         try:
-            await self._queue.enqueue(tickets)
+            await self._queue.enqueue(work)
         except Exception:
             log.exception("tickets not accepted; they will be reconciled", extra={"action": "dispatch.lost"})
             self._lost_tickets.set()
@@ -112,7 +116,7 @@ class Coordinator:
     async def _dispatch(self) -> None:
         self._dispatching = True
         try:
-            await self._queue.run(self._renders.handle)
+            await self._queue.run(self._renders.handle, self.assemblies.handle)
         finally:
             self._dispatching = False
 
@@ -135,6 +139,11 @@ class Coordinator:
             await self.media.sweep_frames(now() - FRAMES_KEPT)
             await self._queue.tidy()
             await asyncio.sleep(HOUSEKEEPING_SECONDS)
+
+    async def _purge(self) -> None:
+        while True:
+            await purge.purge(self.store, self.media, self.bus)
+            await asyncio.sleep(PURGE_SECONDS)
 
     async def _forever(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
         """Nothing that goes wrong in the background ends the background. What is broken is left alone for longer."""

@@ -1,10 +1,11 @@
-"""Where the files of takes are kept: a folder or a bucket, by obstore."""
+"""Where the files of takes and the joined videos are kept: a folder or a bucket, by obstore."""
 
 import asyncio
 import os
 import shutil
 import uuid
-from collections.abc import AsyncIterable, AsyncIterator, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Sequence
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
@@ -77,16 +78,56 @@ class MediaStore:
         for offset in range(start, end, piece):
             yield bytes(await obstore.get_range_async(self._store, key, start=offset, end=min(offset + piece, end)))
 
+    async def fetch(self, key: str, target: Path) -> Path:
+        """Where a file can be read: at its own place in a folder, else copied to `target`.
+
+        Raises FileNotFoundError when it is not there.
+        """
+        if self._folder is not None:
+            path = self._folder / key
+            if not await asyncio.to_thread(path.is_file):
+                raise FileNotFoundError(key)
+            return path
+        answer = await obstore.get_async(self._store, key)
+        file = await asyncio.to_thread(target.open, "wb")
+        try:
+            async for piece in answer.stream(min_chunk_size=COPIED_BYTES):
+                await asyncio.to_thread(file.write, piece)
+        finally:
+            await asyncio.to_thread(file.close)
+        return target
+
+    async def delete(self, key: str) -> None:
+        """Delete a file, or all that is kept under a key that ends in a slash; what is not there is no error."""
+        if key.endswith("/"):
+            await self._delete_under(key)
+            return
+        with suppress(FileNotFoundError):
+            await obstore.delete_async(self._store, key)
+
+    async def _delete_under(self, prefix: str) -> None:
+        if self._folder is not None:
+            folder = self._folder / prefix
+            if await asyncio.to_thread(folder.is_dir):
+                await asyncio.to_thread(shutil.rmtree, folder)
+            return
+        async for paths in self._listed(prefix, lambda _: True):
+            await obstore.delete_async(self._store, paths)
+
+    async def _listed(self, prefix: str, wanted: Callable[["ObjectMeta"], bool]) -> AsyncIterator[list[str]]:
+        # list is overloaded with Arrow's types, which are not installed
+        listed = cast("AsyncIterable[Sequence[ObjectMeta]]", obstore.list(self._store, prefix))  # pyright: ignore[reportUnknownMemberType]
+        async for batch in listed:
+            yield [meta["path"] for meta in batch if wanted(meta)]
+
     async def sweep_frames(self, older_than: datetime) -> int:
         """Delete the newest frames of renders that ended long ago; how many.
 
         Not sooner: a browser asks for a frame a moment after it was told of it.
         """
         old: list[str] = []
-        # list is overloaded with Arrow's types, which are not installed
-        listed = cast("AsyncIterable[Sequence[ObjectMeta]]", obstore.list(self._store, FRAMES))  # pyright: ignore[reportUnknownMemberType]
-        async for batch in listed:
-            old.extend(meta["path"] for meta in batch if meta["last_modified"] < older_than)
+        async for paths in self._listed(FRAMES, lambda meta: meta["last_modified"] < older_than):
+            old.extend(paths)
         await obstore.delete_async(self._store, old)
         return len(old)
 
@@ -94,6 +135,11 @@ class MediaStore:
 def take_key(job_id: str, scene_id: str, take_id: str) -> str:
     """Where the files of a take lie, without suffix."""
     return f"{job_id}/{scene_id}/{take_id}"
+
+
+def cut_key(job_id: str, cut: int) -> str:
+    """Where a video lies that was joined of the composition of this version, without suffix; each try has another."""
+    return f"{job_id}/cut_{cut}_{uuid.uuid4().hex[:12]}"
 
 
 def frame_key(take_id: str) -> str:

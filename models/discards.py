@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 
 from models.database import Connection
-from models.tables import DISCARDED_MEDIA
+from models.tables import DISCARDED_MEDIA, JOB, SCENE, TAKE
 
 
 async def discard(connection: Connection, keys: Sequence[str], at: datetime) -> None:
@@ -32,3 +33,24 @@ async def due(connection: Connection, before: datetime, limit: int) -> list[str]
         .order_by(DISCARDED_MEDIA.c.discarded_at, DISCARDED_MEDIA.c.key)
     )
     return list((await connection.execute(query.limit(limit))).scalars())
+
+
+async def in_use(connection: Connection, keys: Sequence[str]) -> set[str]:
+    """Those of these keys under which something lies that is still referred to: whatever was noted, it stays."""
+    paths = [key.rstrip("/").split("/") for key in keys]
+    named = [path[-1].partition(".")[0] for path in paths]
+    jobs = sa.select(JOB.c.id, JOB.c.output).where(JOB.c.id.in_([path[0] for path in paths]))
+    scenes = sa.select(SCENE.c.job_id, SCENE.c.id).where(SCENE.c.id.in_(named))
+    takes = sa.select(TAKE.c.output, TAKE.c.poster, TAKE.c.preview).where(TAKE.c.id.in_(named))
+    used: set[str] = set()
+    for job_id, output in await connection.execute(jobs):
+        used |= {f"{job_id}/", *_keys(output)}
+    for job_id, scene_id in await connection.execute(scenes):
+        used.add(f"{job_id}/{scene_id}/")
+    for files in await connection.execute(takes):
+        used |= set(_keys(*files))
+    return used.intersection(keys)
+
+
+def _keys(*files: dict[str, Any] | None) -> list[str]:
+    return [file["key"] for file in files if file is not None and "key" in file]

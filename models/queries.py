@@ -227,9 +227,8 @@ async def readings(connection: Connection, viewer: Viewer, job_ids: Sequence[str
     """How far each visible one of these jobs is, read in one statement and so at one version."""
     high_water = _over_live_scenes(SCENE.c.high_water, SCENE.c.status != SceneStatus.COMPLETED)
     under_way = _over_live_scenes(SCENE.c.percentage, SCENE.c.status == SceneStatus.PROCESSING)
-    joining = sa.and_(JOB.c.status == JobStatus.COMPLETED, _not_joined())
     named: list[sa.ColumnElement[Any]] = [JOB.c.id, *(JOB.c[name] for name in Reading._fields[1:-3])]
-    query = sa.select(*named, high_water, under_way, joining).where(
+    query = sa.select(*named, high_water, under_way, _is_unjoined()).where(
         JOB.c.id.in_(_proper(job_ids, "job")), visible(viewer)
     )
     return {row[0]: Reading._make(row) for row in await connection.execute(query)}
@@ -301,22 +300,17 @@ async def open_renders(connection: Connection) -> list[SceneRow]:
 
 async def unjoined(connection: Connection) -> list[tuple[str, int]]:
     """Every job whose clips are yet to be joined, with the version at which its composition became complete."""
-    query = sa.select(JOB.c.id, JOB.c.cut).where(
-        JOB.c.status == JobStatus.COMPLETED, JOB.c.deleted_at.is_(None), _not_joined()
-    )
+    query = sa.select(JOB.c.id, JOB.c.cut).where(_is_unjoined())
     return [(job_id, cut) for job_id, cut in await connection.execute(query.order_by(JOB.c.updated_at))]
 
 
-async def cut_to_join(connection: Connection, job_id: str) -> int | None:
-    """The cut of a job whose clips are yet to be joined; None for any other."""
-    query = sa.select(JOB.c.cut).where(
-        JOB.c.id == job_id, JOB.c.status == JobStatus.COMPLETED, JOB.c.deleted_at.is_(None), _not_joined()
+def _is_unjoined() -> Condition:
+    return sa.and_(
+        JOB.c.status == JobStatus.COMPLETED,
+        JOB.c.output.is_(sa.null()),
+        JOB.c.output_failure.is_(sa.null()),
+        JOB.c.deleted_at.is_(None),
     )
-    return (await connection.execute(query)).scalar()
-
-
-def _not_joined() -> Condition:
-    return sa.and_(JOB.c.output.is_(sa.null()), JOB.c.output_failure.is_(sa.null()))
 
 
 class RunningScene(NamedTuple):

@@ -59,6 +59,12 @@ class JobRow(NamedTuple):
         """Whether nothing is pending or processing any more."""
         return self.status in SETTLED_JOB
 
+    @property
+    def joining(self) -> bool:
+        """Whether its clips are complete and yet to be joined."""
+        done = self.output is not None or self.output_failure is not None
+        return self.status is JobStatus.COMPLETED and not done and self.deleted_at is None
+
 
 class SceneRow(NamedTuple):
     """A scene as stored, with what it shows of its job (provider, job status) and its current take (the files)."""

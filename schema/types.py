@@ -290,6 +290,31 @@ class Job(Node):
             raise LookupError(f"{root.id} vanished")
         return job_progress(reading)
 
+    @strawberry.field(
+        description=(
+            "The assembled video; null until every live scene is completed, and while it is made anew because a scene "
+            "was regenerated, moved, deleted, restored or got another take. It comes as an event of its own after the "
+            "job has settled (JOB_UPDATED, changed output): wait for it with a jobEvents that is not untilSettled, or "
+            "with jobProgress until currentStage is no longer ASSEMBLING."
+        )
+    )
+    @staticmethod
+    def output(root: strawberry.Parent[JobRow], info: Info) -> Media | None:
+        """The joined clips."""
+        return media(info.context, root.output)
+
+    @strawberry.field(
+        description=(
+            "Why the clips could not be joined; the scenes stay completed. CLIP_ELSEWHERE and NO_CLIP: a scene's clip "
+            "is kept by somebody else, or there is none. It is tried again when a scene is regenerated, moved, "
+            "deleted, restored or gets another take."
+        )
+    )
+    @staticmethod
+    def output_failure(root: strawberry.Parent[JobRow]) -> SceneFailure | None:
+        """Why there is no assembled video."""
+        return _failure(root.output_failure)
+
     @strawberry.field(description="In play order; all of them when neither first nor last is given.")
     @staticmethod
     async def scenes(

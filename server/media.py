@@ -10,7 +10,10 @@ from starlette.routing import Route
 from coordinator.media import CONTENT_TYPES, MediaStore, Stored
 
 # Only names that the server makes; everything else is a 404 and never reaches the store.
-_KEY = re.compile(r"(?:job_[0-9a-z]{26}/scene_[0-9a-z]{26}|live)/take_[0-9a-z]{26}(?:\.[a-z0-9]+){1,2}")
+_KEY = re.compile(
+    r"(?:job_[0-9a-z]{26}/scene_[0-9a-z]{26}|live)/take_[0-9a-z]{26}(?:\.[a-z0-9]+){1,2}"
+    r"|job_[0-9a-z]{26}/cut_[0-9]{1,19}_[0-9a-f]{12}\.mp4"
+)
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII | re.IGNORECASE)
 _A_YEAR_SECONDS = 31_536_000
 
@@ -34,7 +37,7 @@ def _answer(request: Request, store: MediaStore, key: str, stored: Stored) -> Re
     headers = {
         "accept-ranges": "bytes",
         "etag": etag,
-        # The files of a take never change; the newest frame of a running one does all the time.
+        # The files of a take and of a cut never change; the newest frame of a running one does all the time.
         "cache-control": "no-store" if key.startswith("live/") else f"private, max-age={_A_YEAR_SECONDS}, immutable",
         "content-type": CONTENT_TYPES.get(key.rpartition(".")[2], "application/octet-stream"),
         "x-content-type-options": "nosniff",

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from coordinator.dispatch import Handler
-from models.change import Ticket
+from coordinator.dispatch import Assembler, Handler
+from models.change import Assembly, Ticket, Work
 from models.database import Connection
 
 
@@ -14,14 +14,16 @@ class Gathering:
 
     def __init__(self) -> None:
         self.tickets: list[Ticket] = []
+        self.assemblies: list[Assembly] = []
 
-    async def enqueue(self, tickets: Sequence[Ticket], connection: Connection | None = None) -> None:
-        self.tickets += tickets
+    async def enqueue(self, work: Sequence[Work], connection: Connection | None = None) -> None:
+        self.tickets += [each for each in work if isinstance(each, Ticket)]
+        self.assemblies += [each for each in work if isinstance(each, Assembly)]
 
     async def cancel(self, keys: Sequence[str]) -> None:
         raise NotImplementedError
 
-    async def run(self, handler: Handler) -> None:
+    async def run(self, handler: Handler, assembler: Assembler | None = None) -> None:
         raise NotImplementedError
 
     async def tidy(self) -> None:

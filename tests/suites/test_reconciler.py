@@ -21,7 +21,7 @@ from coordinator.reports import Claim
 from coordinator.requests import SceneTarget
 from coordinator.retention import Retention
 from models.access import LOCAL
-from models.change import Ticket
+from models.change import Ticket, Work
 from models.database import Connection
 from models.events import EventType
 from models.lifecycle import SceneStatus
@@ -43,11 +43,11 @@ class Leaky(EmbeddedQueue):
         super().__init__(Concurrency(2, {OURS: 0}))
         self.fails = fails
 
-    async def enqueue(self, tickets: Sequence[Ticket], connection: Connection | None = None) -> None:
-        if tickets and self.fails:
+    async def enqueue(self, work: Sequence[Work], connection: Connection | None = None) -> None:
+        if work and self.fails:
             self.fails -= 1
             raise OSError("no room")
-        await super().enqueue(tickets, connection)
+        await super().enqueue(work, connection)
 
 
 class Patient(ScriptedProvider):

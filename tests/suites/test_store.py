@@ -13,7 +13,7 @@ import pytest
 from coordinator import reports
 from coordinator.jobs import NewScene
 from models.access import LOCAL
-from models.change import Tick, Ticket
+from models.change import Tick, Work
 from models.database import Connection
 from models.errors import Conflict, ErrorCode, NotFound, StateRefused
 from models.events import EventType
@@ -39,7 +39,7 @@ class Gate:
         self._breaks = breaks
         world.store.before_commit = self._wait
 
-    async def _wait(self, _connection: Connection, _tickets: Sequence[Ticket]) -> None:
+    async def _wait(self, _connection: Connection, _tickets: Sequence[Work]) -> None:
         self.reached.set()
         await self.open.wait()
         if self._breaks:
@@ -119,9 +119,9 @@ async def test_it_is_true_before_it_is_told(world: Domain) -> None:
 
 async def test_what_is_to_be_dispatched_is_known_before_the_commit(world: Domain) -> None:
     """A queue in the same database can write its rows in the very transaction; nobody else sees it yet."""
-    told: list[tuple[Sequence[Ticket], int]] = []
+    told: list[tuple[Sequence[Work], int]] = []
 
-    async def before_commit(connection: Connection, tickets: Sequence[Ticket]) -> None:
+    async def before_commit(connection: Connection, tickets: Sequence[Work]) -> None:
         own = (await connection.exec_driver_sql("SELECT max(version) FROM job")).scalar_one()
         told.append((tickets, own))
         assert version_outside(world, job_id) == 1

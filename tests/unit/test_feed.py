@@ -33,7 +33,7 @@ def running(scene_id: str, percentage: float = 50.0) -> RunningScene:
 
 
 def reading(version: int) -> Reading:
-    return Reading("job_1", "local", "local", JobStatus.PROCESSING, 0, 1, 0, 0, 0, 0, version, WHEN, 0.0, 0.0)
+    return Reading("job_1", "local", "local", JobStatus.PROCESSING, 0, 1, 0, 0, 0, 0, version, WHEN, 0.0, 0.0, False)
 
 
 def news(*events: EventRow, running: tuple[RunningScene, ...] = (), version: int | None = None) -> News:

@@ -1,6 +1,6 @@
 """Clips made into one video: copied where they agree, encoded anew where they don't, and it plays to its end."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -143,25 +143,24 @@ async def test_it_can_be_jumped_into(tmp_path: Path) -> None:
     assert blue > 200 > 100 > max(red, green)
 
 
+HARM: dict[str, Callable[[bytes], bytes]] = {
+    "empty": lambda _: b"",
+    "nonsense": lambda _: b"nonsense" * 100,
+    "half": lambda whole: whole[: len(whole) // 2],
+    "a little": lambda whole: whole[:1000],
+    "a playlist": lambda _: b"#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n",
+}
+
+
 class TestABrokenClip:
     """Only this one is named, and nothing is left behind."""
 
-    @pytest.mark.parametrize(
-        "harm",
-        [
-            lambda whole: b"",
-            lambda whole: b"nonsense" * 100,
-            lambda whole: whole[: len(whole) // 2],
-            lambda whole: whole[:1000],
-            lambda whole: b"#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n",
-        ],
-        ids=["empty", "nonsense", "half", "a little", "a playlist"],
-    )
-    async def test_it_is_named(self, tmp_path: Path, harm: Any) -> None:
+    @pytest.mark.parametrize("harm", HARM, ids=HARM.keys())
+    async def test_it_is_named(self, tmp_path: Path, harm: str) -> None:
         """By its place, for people."""
         whole = make(tmp_path / "whole.mp4", PLAIN)
         broken = tmp_path / "broken.mp4"
-        broken.write_bytes(harm(whole.read_bytes()))
+        broken.write_bytes(HARM[harm](whole.read_bytes()))
         with pytest.raises(Failure) as caught:
             await join([Clip(str(whole), "video/mp4"), Clip(str(broken), "video/mp4")], tmp_path)
         assert (caught.value.code, caught.value.retryable) == ("CLIP_UNREADABLE", False)

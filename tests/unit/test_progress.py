@@ -17,7 +17,7 @@ shares = st.floats(0, 100)
 unfinished = st.lists(shares, max_size=8)
 
 
-def reading(*scenes: SceneStatus, begun: bool = True, retrying: int = 0, high_water: float = 0.0) -> Reading:
+def reading(*scenes: SceneStatus, begun: bool = True, retrying: int = 0, joining: bool = False) -> Reading:
     """A reading of a job with such scenes; `retrying` of the pending ones wait for another attempt."""
     counts = {status: scenes.count(status) for status in SceneStatus}
     return Reading(
@@ -33,8 +33,9 @@ def reading(*scenes: SceneStatus, begun: bool = True, retrying: int = 0, high_wa
         retrying=retrying,
         version=1,
         updated_at=datetime(2026, 1, 31, tzinfo=UTC),
-        high_water=high_water,
+        high_water=0.0,
         under_way=0.0,
+        joining=joining,
     )
 
 

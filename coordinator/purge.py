@@ -1,0 +1,88 @@
+"""The purge: what was deleted and can no longer be restored goes for good, rows first and files an hour later.
+
+In steps that may each be interrupted and done again, also by several processes at once: rows are removed in one
+transaction with the note of what they leave behind, and a note is removed when its files are.
+"""
+
+import logging
+from collections.abc import Sequence
+from datetime import timedelta
+
+import sqlalchemy as sa
+
+from coordinator.bus import Bus, Hint
+from coordinator.media import MediaStore
+from models import discards
+from models.store import Store, now
+from models.tables import JOB, SCENE
+
+log = logging.getLogger(__name__)
+
+# Somebody may still be watching what was there a moment ago.
+GRACE = timedelta(hours=1)
+# Each transaction holds SQLite's only writer; a job takes up to 200 scenes and its log with it.
+JOBS_AT_ONCE = 10
+SCENES_AT_ONCE = 100
+FILES_AT_ONCE = 100
+
+
+async def purge(store: Store, media: MediaStore, bus: Bus, grace: timedelta = GRACE) -> None:
+    """Remove all that is due. Streams of a removed job or scene end."""
+    while gone := await remove_jobs(store):
+        _tell(bus, gone)
+    while gone := await remove_scenes(store):
+        _tell(bus, gone)
+    while await delete_files(store, media, grace):
+        pass
+
+
+async def remove_jobs(store: Store) -> list[str]:
+    """Remove some jobs with all they have; answers which."""
+    over = sa.and_(JOB.c.deleted_at.is_not(None), JOB.c.purge_after <= now())
+    some = sa.select(JOB.c.id).where(over).order_by(JOB.c.purge_after).limit(JOBS_AT_ONCE)
+    async with store.tidy() as connection:
+        # Said again: who restores one in the meantime is waited for, and then it is not over.
+        removed = await connection.execute(sa.delete(JOB).where(JOB.c.id.in_(some), over).returning(JOB.c.id))
+        gone = list(removed.scalars())
+        await discards.discard(connection, [f"{job_id}/" for job_id in gone], now())
+    return gone
+
+
+async def remove_scenes(store: Store) -> list[str]:
+    """Remove some scenes with all their takes; answers the job of each."""
+    over = sa.and_(SCENE.c.deleted_at.is_not(None), SCENE.c.purge_after <= now())
+    some = sa.select(SCENE.c.id).where(over).order_by(SCENE.c.purge_after).limit(SCENES_AT_ONCE)
+    async with store.tidy() as connection:
+        removed = await connection.execute(
+            sa.delete(SCENE).where(SCENE.c.id.in_(some), over).returning(SCENE.c.job_id, SCENE.c.id)
+        )
+        gone = [(str(job_id), str(scene_id)) for job_id, scene_id in removed]
+        await discards.discard(connection, [f"{job_id}/{scene_id}/" for job_id, scene_id in gone], now())
+    return [job_id for job_id, _ in gone]
+
+
+async def delete_files(store: Store, media: MediaStore, grace: timedelta = GRACE) -> int:
+    """Delete some of the files that were discarded longer ago than the grace, then their notes; answers how many."""
+    async with store.read() as connection:
+        due = await discards.due(connection, now() - grace, FILES_AT_ONCE)
+        used = await discards.in_use(connection, due)
+    failed = [key for key in due if key not in used and not await _deleted(media, key)]
+    async with store.tidy() as connection:
+        await discards.retain(connection, [key for key in due if key not in failed])
+        # They are not asked for again before the others.
+        await discards.discard(connection, failed, now())
+    return len(due) - len(failed)
+
+
+async def _deleted(media: MediaStore, key: str) -> bool:
+    try:
+        await media.delete(key)
+    except Exception:
+        log.warning("not deleted: %s", key, exc_info=True, extra={"action": "purge.file"})
+        return False
+    return True
+
+
+def _tell(bus: Bus, job_ids: Sequence[str]) -> None:
+    for job_id in dict.fromkeys(job_ids):
+        bus.publish(Hint(job_id, 0))

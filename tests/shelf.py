@@ -1,0 +1,44 @@
+"""A provider of clips that tests describe: the object under "kind" in a scene's metadata, or a broken file."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from typing import Any, cast
+
+from providers.port import Asset, Order, Progress, Rendered
+from tests.clips import Kind, make
+from tests.harness.client import Json
+
+BROKEN = {"broken": True}
+
+
+class Shelf:
+    """Makes small clips at once."""
+
+    name = "scripted"
+
+    async def submit(self, order: Order) -> str:
+        """Anything is accepted."""
+        return f"shelf-{order.key}"
+
+    async def follow(self, order: Order, provider_id: str) -> AsyncGenerator[Progress | Rendered]:
+        """Write what the metadata ask for; a take after the first is yellow."""
+        path = order.workdir / "clip"
+        kind = Kind(**cast("dict[str, Any]", order.metadata.get("kind", {})))
+        if order.number > 1:
+            kind = kind._replace(color="yellow")
+        if order.metadata.get("broken"):
+            path.write_bytes(b"this was never a clip")
+        else:
+            await asyncio.to_thread(make, path, kind)
+        yield Rendered(Asset(path, kind.content_type, kind.width, kind.height, kind.seconds))
+
+    async def cancel(self, provider_id: str) -> None:
+        """Nothing runs for long."""
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+
+def clip(color: str = "red", **kind: Any) -> Json:
+    """The input of a scene whose clip is of this kind."""
+    return {"prompt": color, "metadata": {"kind": {"color": color, **kind}}}
