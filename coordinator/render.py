@@ -23,7 +23,7 @@ from coordinator.workdirs import workdir
 from models.change import Tick
 from models.errors import Unavailable
 from models.store import Store
-from providers.port import Asset, Failure, Order, Progress, Provider, Rendered
+from providers.port import MOST_PICTURE_BYTES, Asset, Failure, Order, Progress, Provider, Rendered
 
 log = logging.getLogger(__name__)
 
@@ -208,7 +208,7 @@ class Render:
         self._tools.bus.publish(Tick(claim.job_id, claim.scene_id))
 
     async def _keep_frame(self, frame: bytes | None) -> bool:
-        if frame is None or time.monotonic() - self._framed_at < FRAME_SECONDS:
+        if frame is None or len(frame) > MOST_PICTURE_BYTES or time.monotonic() - self._framed_at < FRAME_SECONDS:
             return False
         self._framed_at = time.monotonic()
         try:
@@ -226,11 +226,20 @@ class Render:
     async def _record(self, rendered: Rendered) -> None:
         await self._check()
         files = {"output": await self._keep("", rendered.clip)}
-        if rendered.poster is not None:
-            files["poster"] = await self._keep(".poster", rendered.poster)
-        if rendered.preview is not None:
-            files["preview"] = await self._keep(".preview", rendered.preview)
+        for name, picture in (("poster", rendered.poster), ("preview", rendered.preview)):
+            if picture is not None and await self._is_small(picture):
+                files[name] = await self._keep(f".{name}", picture)
         await _persistently(lambda: reports.completed(self._tools.store, self._claim, files))
+
+    async def _is_small(self, picture: Asset) -> bool:
+        try:
+            size = (await asyncio.to_thread(picture.path.stat)).st_size
+        except OSError:
+            # Keeping it will tell what is wrong.
+            return True
+        if size > MOST_PICTURE_BYTES:
+            self._note(f"{picture.path.name} of {size} bytes is left out", "render.large_picture")
+        return size <= MOST_PICTURE_BYTES
 
     async def _keep(self, suffix: str, asset: Asset) -> dict[str, Any]:
         """Store a file of the take, if need be when there is room again: it was paid for."""

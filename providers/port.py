@@ -24,6 +24,10 @@ class Order:
     workdir: Path
 
 
+# Pictures of many scenes are shown at once: a frame, poster or preview that is larger is left out.
+MOST_PICTURE_BYTES = 30_000
+
+
 @dataclass(frozen=True, slots=True)
 class Progress:
     """How far a clip is: `fraction` in 0..1, None when the provider gives no figure; `frame` a small WebP image."""
@@ -45,7 +49,7 @@ class Asset:
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """The result of an order: the clip, a still and a short animated preview of it."""
+    """The result of an order: the clip, a still and a short animated preview of it, each at most 30 kB."""
 
     clip: Asset
     poster: Asset | None = None

@@ -48,8 +48,8 @@ def sample() -> Sample:
                 clip.write(image)
         return Sample(
             clip=path.read_bytes(),
-            poster=stills.poster(images[0]),
-            preview=stills.preview(shown),
+            poster=stills.poster(images[0]).content,
+            preview=stills.preview(shown).content,
             frame=stills.frame(images[0]),
             preview_seconds=len(shown) * stills.PREVIEW_SECONDS_PER_FRAME,
         )

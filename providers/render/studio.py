@@ -27,6 +27,7 @@ def render(ticket: Ticket, fonts: Fonts) -> Iterator[Progress | Rendered]:
     picture = Picture(ticket, fonts)
     fonts.save()
     thumbnails: list[Image.Image] = []
+    poster = stills.Still(b"", 0, 0)
     places = stills.preview_places(picture.frames)
     pace = _Pace()
     clip_path = folder / "clip.mp4"
@@ -37,21 +38,14 @@ def render(ticket: Ticket, fonts: Fonts) -> Iterator[Progress | Rendered]:
             if number in places:
                 thumbnails.append(stills.thumbnail(image))
             if number == int(picture.frames * POSTER_PLACE):
-                (folder / "poster.webp").write_bytes(stills.poster(image))
+                poster = stills.poster(image)
             share = FRAMES_SHARE * (number + 1) / picture.frames
             if pace.due(share):
                 yield Progress(share, stills.frame(stills.thumbnail(image)))
-    (folder / "preview.webp").write_bytes(stills.preview(thumbnails))
-    seconds = picture.frames / FRAMES_PER_SECOND
     yield Rendered(
-        Asset(clip_path, "video/mp4", ticket.width, ticket.height, seconds),
-        Asset(folder / "poster.webp", stills.CONTENT_TYPE, ticket.width, ticket.height),
-        Asset(
-            folder / "preview.webp",
-            stills.CONTENT_TYPE,
-            *thumbnails[0].size,
-            len(thumbnails) * stills.PREVIEW_SECONDS_PER_FRAME,
-        ),
+        Asset(clip_path, "video/mp4", ticket.width, ticket.height, picture.frames / FRAMES_PER_SECOND),
+        poster.write(folder / "poster.webp"),
+        stills.preview(thumbnails).write(folder / "preview.webp", len(thumbnails) * stills.PREVIEW_SECONDS_PER_FRAME),
     )
 
 

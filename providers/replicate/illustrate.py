@@ -48,13 +48,11 @@ def illustrate(clip: Path, content_type: str) -> Iterator[Progress | Rendered]:
         yield Progress(frame=stills.frame(stills.thumbnail(first.image)))
         width, height = first.image.size
         poster, thumbnails = _condensed(chain([first], shown), seconds * POSTER_PLACE)
-    (clip.parent / "poster.webp").write_bytes(stills.poster(poster))
-    (clip.parent / "preview.webp").write_bytes(stills.preview(thumbnails))
     preview_seconds = len(thumbnails) * stills.PREVIEW_SECONDS_PER_FRAME
     yield Rendered(
         Asset(clip, content_type, width, height, seconds or None),
-        Asset(clip.parent / "poster.webp", stills.CONTENT_TYPE, width, height),
-        Asset(clip.parent / "preview.webp", stills.CONTENT_TYPE, *thumbnails[0].size, preview_seconds),
+        stills.poster(poster).write(clip.parent / "poster.webp"),
+        stills.preview(thumbnails).write(clip.parent / "preview.webp", preview_seconds),
     )
 
 

@@ -1,4 +1,4 @@
-"""The assembled video: joined when every live scene is completed, stale when the composition changes, made anew then."""
+"""The assembled video: joined when every live scene is completed, and made anew when the composition changes."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
@@ -9,6 +9,7 @@ from typing import Any, cast
 import av
 import pytest
 import pytest_asyncio
+from av.container import InputContainer
 
 from coordinator import assembly
 from providers.joining import joiner
@@ -66,8 +67,8 @@ async def content(app: Client, job: Json) -> bytes:
 
 async def colors(app: Client, job: Json) -> list[str]:
     """What is seen in the middle of each clip of half a second."""
-    with av.open(BytesIO(await content(app, job))) as container:
-        frames: list[Any] = list(cast("Any", container.decode(video=0)))
+    with cast("InputContainer", av.open(BytesIO(await content(app, job)))) as container:
+        frames = list(cast("Any", container).decode(video=0))
     return [_color(frame.to_image().getpixel((160, 90))) for frame in frames[6::12]]
 
 

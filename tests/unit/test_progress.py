@@ -1,6 +1,7 @@
 """How far a job is, what stage it is in and how long it will take."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -17,10 +18,10 @@ shares = st.floats(0, 100)
 unfinished = st.lists(shares, max_size=8)
 
 
-def reading(*scenes: SceneStatus, begun: bool = True, retrying: int = 0, joining: bool = False) -> Reading:
+def reading(*scenes: SceneStatus, begun: bool = True, retrying: int = 0, **more: Any) -> Reading:
     """A reading of a job with such scenes; `retrying` of the pending ones wait for another attempt."""
     counts = {status: scenes.count(status) for status in SceneStatus}
-    return Reading(
+    plain = Reading(
         job_id="job_1",
         owner_id="local",
         provider="scripted",
@@ -35,8 +36,9 @@ def reading(*scenes: SceneStatus, begun: bool = True, retrying: int = 0, joining
         updated_at=datetime(2026, 1, 31, tzinfo=UTC),
         high_water=0.0,
         under_way=0.0,
-        joining=joining,
+        joining=False,
     )
+    return plain._replace(**more)
 
 
 def percentage(completed: int, unfinished: list[float]) -> float:
@@ -97,6 +99,7 @@ def test_examples_of_percentages(completed: int, unfinished: list[float], expect
         (reading(COMPLETED, FAILED, PROCESSING, PENDING), JobStage.GENERATING, "Generating scene 3 of 4"),
         (reading(PROCESSING, PENDING, retrying=1), JobStage.GENERATING, "Generating scene 1 of 2"),
         (reading(COMPLETED), JobStage.DONE, "1 scene ready"),
+        (reading(COMPLETED, COMPLETED, joining=True), JobStage.ASSEMBLING, "2 scenes ready, joining them"),
         (reading(COMPLETED, FAILED, CANCELED), JobStage.STOPPED, "Stopped: 1 of 3 scenes failed"),
         (reading(FAILED), JobStage.STOPPED, "Stopped: 1 of 1 scene failed"),
         (reading(COMPLETED, CANCELED), JobStage.STOPPED, "Canceled with 1 of 2 scenes ready"),

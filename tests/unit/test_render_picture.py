@@ -1,5 +1,6 @@
 """The picture is legible, differs from take to take, and has small images."""
 
+from io import BytesIO
 from pathlib import Path
 from random import Random
 
@@ -8,11 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from providers.port import Asset, Progress, Rendered
+from providers.port import MOST_PICTURE_BYTES, Asset, Progress, Rendered
 from providers.render import caption, skyline, stills, wire
 from providers.render.fonts import Fonts
 from providers.render.palette import Colour, palette
 from providers.render.picture import Picture
+from providers.render.pixels import resized
 from providers.render.wire import Ticket
 
 FONTS = Fonts()
@@ -89,8 +91,38 @@ def test_thumbnails_are_at_most_320_pixels_long(size: tuple[int, int], small: tu
 
 def test_a_live_frame_is_small_even_of_noise() -> None:
     """The worst picture still makes a frame that can be pushed to every viewer."""
-    noise = Image.merge("RGB", [Image.effect_noise((320, 320), 120) for _ in range(3)])
-    assert len(stills.frame(noise)) <= stills.FRAME_BYTES
+    assert len(stills.frame(_noise(320, 320, seed=1))) <= MOST_PICTURE_BYTES
+
+
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("grain", [1, 4, 40])
+def test_posters_and_previews_are_small_of_any_clip(grain: int, seed: int) -> None:
+    """From noise to large patches: less sharp or smaller where they must be, and of the size that is said."""
+    width, height = 1280, 720
+    shots = [_noise(width // grain, height // grain, seed=seed * 100 + number) for number in range(3)]
+    large = [resized(shot, (width, height), Image.Resampling.NEAREST) for shot in shots]
+    thumbnails = [stills.thumbnail(large[number % 3]) for number in range(stills.PREVIEW_FRAMES)]
+    for still in (stills.poster(large[0]), stills.preview(thumbnails)):
+        assert len(still.content) <= MOST_PICTURE_BYTES
+        with Image.open(BytesIO(still.content)) as image:
+            assert image.size == (still.width, still.height)
+        assert still.width / still.height == pytest.approx(16 / 9, rel=0.05)
+
+
+@pytest.mark.parametrize("take", [1, 2])
+@pytest.mark.parametrize("prompt", ["A lighthouse at dusk", "高い塔 " * 80, "A crowded market in heavy snow"])
+def test_the_pictures_of_usual_clips_stay_sharp(prompt: str, take: int) -> None:
+    """At the usual size the poster loses no pixel, unless it is full of writing; the preview keeps 240 a line."""
+    picture = Picture(Ticket(prompt, None, take, 1.0, 1280, 720, "/nowhere"), FONTS)
+    shots = [picture.draw(number) for number in sorted(stills.preview_places(picture.frames))]
+    poster, preview = stills.poster(shots[0]), stills.preview([stills.thumbnail(shot) for shot in shots])
+    assert max(len(poster.content), len(preview.content)) <= MOST_PICTURE_BYTES
+    assert poster.width >= (640 if "塔" in prompt else 1280)
+    assert preview.width >= (160 if "塔" in prompt else 240)
+
+
+def _noise(width: int, height: int, *, seed: int) -> Image.Image:
+    return Image.frombytes("RGB", (width, height), Random(seed).randbytes(3 * width * height))
 
 
 @pytest.mark.parametrize(("frames", "shown"), [(1, 1), (12, 12), (20, 20), (1440, 20)])
