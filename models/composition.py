@@ -30,9 +30,9 @@ async def follow(change: Change) -> None:
         change.assembly = Assembly(job.id, job.version)
     if before.output is not None:
         await discards.discard(change.connection, [before.output["key"]], change.now)
-        change.events[-1].changed.append("output")
+        _note(change, "output")
     if before.output_failure != missing:
-        change.events[-1].changed.append("outputFailure")
+        _note(change, "outputFailure")
 
 
 async def obstacle(change: Change) -> Json | None:
@@ -60,6 +60,12 @@ def _is_new(change: Change) -> bool:
     before, job = change.before, change.job
     comes_back = before.deleted_at is not None and job.output is None and job.output_failure is None
     return change.recomposed or before.status is not JobStatus.COMPLETED or comes_back
+
+
+def _note(change: Change, name: str) -> None:
+    changed = change.events[-1].changed
+    if name not in changed:
+        changed.append(name)
 
 
 def _failure(change: Change, code: str, message: str) -> Json:

@@ -106,20 +106,5 @@ def percentage(*, total: int, completed: int, high_water: float) -> float:
     return round(min(ALMOST, (100.0 * completed + high_water) / total), 2)
 
 
-def eta_seconds(
-    *, pending: int, processing: int, under_way: float, typical_seconds: float | None, at_once: int
-) -> float | None:
-    """Seconds until nothing is open, from how long a take typically lasts; None when there is nothing to go by.
-
-    `under_way` is the sum of the percentages of what is being processed: unlike the high water, nothing that was lost.
-    `at_once` is how many renders run side by side. Never negative.
-    """
-    remaining = pending + processing
-    if typical_seconds is None or remaining == 0:
-        return None
-    scenes_left = max(0.0, remaining - under_way / 100)
-    return round(scenes_left * typical_seconds / max(1, min(at_once, remaining)), 1)
-
-
 def _scenes(number: int) -> str:
     return "1 scene" if number == 1 else f"{number} scenes"

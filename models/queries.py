@@ -32,9 +32,6 @@ Condition = sa.ColumnElement[bool]
 # What a cursor of scenes says its order is.
 SCENE_ORDER = "POSITION"
 
-# How many of a provider's latest takes the typical duration is made of.
-TYPICAL_OF = 20
-
 
 class JobOrderField(StrEnum):
     """What a list of jobs can be ordered by."""
@@ -238,26 +235,6 @@ def _over_live_scenes(column: sa.ColumnElement[float], condition: Condition) -> 
     """The sum of a column over those live scenes of a job that meet the condition."""
     total = sa.select(sa.func.coalesce(sa.func.sum(column), 0.0))
     return total.where(SCENE.c.job_id == JOB.c.id, SCENE.c.deleted_at.is_(None), condition).scalar_subquery()
-
-
-async def typical_seconds(connection: Connection, providers: Sequence[str]) -> dict[str, float]:
-    """How long a take of each provider typically lasts: the mean of its latest completed ones; absent if none."""
-    typical: dict[str, float] = {}
-    for provider in providers:
-        query = (
-            sa.select(TAKE.c.started_at, TAKE.c.finished_at)
-            .where(
-                TAKE.c.provider == provider,
-                TAKE.c.status == SceneStatus.COMPLETED,
-                TAKE.c.started_at.is_not(None),
-            )
-            .order_by(TAKE.c.finished_at.desc())
-            .limit(TYPICAL_OF)
-        )
-        lasted = [(end - start).total_seconds() for start, end in await connection.execute(query)]
-        if lasted:
-            typical[provider] = sum(lasted) / len(lasted)
-    return typical
 
 
 async def queue_positions(connection: Connection, scene_ids: Sequence[str]) -> dict[str, int]:

@@ -1,5 +1,6 @@
 """What a resolver has at hand, made once per request or websocket and typed."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from strawberry.types.info import Info as StrawberryInfo
@@ -20,7 +21,8 @@ class ServerFacts:
     event_retention_seconds: int
     recovery_window_seconds: int
     public_url: str
-    render_concurrency: int
+    # How many renders of a provider go on side by side, where that is known: in a single process.
+    renders_at_once: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)

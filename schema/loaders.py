@@ -9,6 +9,7 @@ from strawberry.dataloader import DataLoader
 from models import queries
 from models.access import Viewer
 from models.database import Connection
+from models.outlook import Outlook, outlooks
 from models.paging import Page
 from models.progress import Reading
 from models.queries import ScenesWanted
@@ -47,7 +48,7 @@ class Loaders:
             lambda connection, ids: queries.readings(connection, viewer, ids)
         )
         self.queue_position: DataLoader[str, int | None] = self._by_id(queries.queue_positions)
-        self.typical_seconds: DataLoader[str, float | None] = self._by_id(queries.typical_seconds)
+        self.outlook: DataLoader[str, Outlook | None] = self._by_id(outlooks)
         self.scenes: DataLoader[tuple[str, ScenesWanted], Page[SceneRow]] = self._grouped(queries.scenes_of_jobs)
         self.scenes_count: DataLoader[tuple[str, ScenesWanted], int] = self._grouped(queries.scenes_count)
         self.takes: DataLoader[tuple[str, int], list[TakeRow]] = self._grouped(queries.takes_of_scenes)

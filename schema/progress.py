@@ -5,7 +5,9 @@ from typing import cast
 
 import strawberry
 
-from models.progress import Reading, eta_seconds
+from models.outlook import eta_seconds
+from models.progress import Reading
+from models.store import now
 from schema.context import Info
 from schema.enums import JobStage
 
@@ -35,17 +37,20 @@ class JobProgress:
     version: int = strawberry.field(description="Job.version at this reading; a reading with a lower version is stale.")
     updated_at: datetime
 
-    @strawberry.field(description="Estimate; null until something has finished to estimate from.")
+    @strawberry.field(
+        description=(
+            "Estimate; null until something of this provider has finished to estimate from, and unless the job is "
+            "PROCESSING. Counts what waits before the job's own scenes, whoever's it is."
+        )
+    )
     @staticmethod
     async def eta_seconds(root: strawberry.Parent[Reading], info: Info) -> float | None:
-        """From how long the latest takes of the provider lasted."""
-        return eta_seconds(
-            pending=root.pending,
-            processing=root.processing,
-            under_way=root.under_way,
-            typical_seconds=await info.context.loaders.typical_seconds.load(root.provider),
-            at_once=info.context.facts.render_concurrency,
-        )
+        """From how long the latest takes of the provider lasted, and what goes before."""
+        outlook = await info.context.loaders.outlook.load(root.job_id)
+        if outlook is None:
+            return None
+        at_least = info.context.facts.renders_at_once.get(root.provider, 1)
+        return eta_seconds(root, outlook, at_least=at_least, now=now())
 
 
 def job_progress(reading: Reading) -> JobProgress:

@@ -76,7 +76,7 @@ class Parts:
             event_retention_seconds=settings.event_retention_seconds,
             recovery_window_seconds=settings.recovery_window_seconds,
             public_url=settings.address,
-            render_concurrency=settings.render_concurrency,
+            renders_at_once=_at_once(concurrency) if self.database.embedded else {},
         )
 
     def context(self) -> Context:
@@ -110,6 +110,12 @@ class Parts:
         if self._listener is not None:
             await self._listener.stop()
         await self.database.close()
+
+
+def _at_once(concurrency: Concurrency) -> dict[str, int]:
+    """How many renders of each provider a single process does side by side."""
+    limits = concurrency.of_provider.items()
+    return {name: min(limit, concurrency.here) if limit else concurrency.here for name, limit in limits}
 
 
 @contextmanager

@@ -1,7 +1,10 @@
 """The assembled video: joined when every live scene is completed, and made anew when the composition changes."""
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncGenerator, Sequence
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 from typing import Any, cast
@@ -19,8 +22,10 @@ from tests.api.looking import FAILURE, MEDIA, changes
 from tests.api.making import a_job_of, accepted, report
 from tests.harness.app import App, running
 from tests.harness.client import Client, Json
+from tests.harness.process import ServerProcess
 from tests.live import jobs
 from tests.probes import boxes
+from tests.processes import children_of, command_line, on_linux, runs
 from tests.shelf import BROKEN, Shelf, clip
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -151,6 +156,43 @@ class TestItIsMade:
         failing = {"prompt": "x", "metadata": {"kind": {"codec": "no such codec"}}}
         job = await joined(app, (await jobs.make(app, clip(), failing, start=True)).id)
         assert (job["status"], job["output"], job["outputFailure"]) == ("FAILED", None, None)
+
+
+@on_linux
+async def test_a_kill_in_the_middle_of_it_loses_nothing(tmp_path: Path) -> None:
+    """The next start takes it up; the video comes once, and no process and no other file is left of the first try."""
+    server = ServerProcess(tmp_path, provider="scripted", lease_seconds=1)
+    await asyncio.to_thread(server.start)
+    client = Client(server.url)
+    try:
+        made_ = await jobs.make(client, jobs.scene(steps=1), jobs.scene(steps=1), start=True)
+        child = await stopped_while_joining(server.pid)
+        assert (await jobs.job(client, made_.id, JOB))["progress"]["currentStage"] == "ASSEMBLING"
+        server.kill()
+        os.kill(child, signal.SIGCONT)
+        await jobs.until(lambda: not runs(child))
+        await asyncio.to_thread(server.start)
+        job = await joined(client, made_.id)
+        assert job["output"]["durationSeconds"] == 2
+        log = await changes(client, made_.id, 0)
+        assert [changed for kind, changed in log if kind == "JOB_UPDATED"] == [["output"]]
+        (video,) = (tmp_path / "media" / made_.id).glob("cut_*")
+        assert job["output"]["url"].endswith(video.name)
+    finally:
+        await client.close()
+        server.kill()
+
+
+async def stopped_while_joining(server: int) -> int:
+    """The process that joins clips, stopped in the middle of it."""
+    async with asyncio.timeout(20):
+        while True:
+            for child in children_of(server):
+                with suppress(OSError):
+                    if b"providers.joining" in command_line(child):
+                        os.kill(child, signal.SIGSTOP)
+                        return child
+            await asyncio.sleep(0.002)
 
 
 class TestItIsStale:

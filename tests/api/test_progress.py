@@ -146,6 +146,27 @@ async def test_an_estimate_needs_something_to_go_by(tmp_path: Path) -> None:
         assert await eta() is None
 
 
+async def test_an_estimate_counts_what_goes_first(tmp_path: Path) -> None:
+    """Whoever's it is: who has to wait for others is told so, and nobody is told anything before a start."""
+    async with running(tmp_path, render_concurrency=1) as app:
+        first = await jobs.make(app, jobs.scene(steps=2, stepSeconds=0.2), start=True)
+        assert await jobs.settled(app, first.id) == "COMPLETED"
+        stall = jobs.scene(outcome="stall", steps=1)
+        before = await jobs.make(app, stall, *(jobs.scene() for _ in range(3)), start=True)
+        after, unstarted = await jobs.make(app, jobs.scene(), start=True), await jobs.make(app)
+
+        async def eta(job_id: str) -> float | None:
+            return (await jobs.job(app, job_id, "progress { etaSeconds }"))["progress"]["etaSeconds"]
+
+        earlier, later = await eta(before.id), await eta(after.id)
+        assert earlier is not None
+        assert later is not None
+        # Four of a typical length come before the last of the one, five before that of the other.
+        assert 0.3 < earlier < later < 10
+        assert later / earlier == pytest.approx(5 / 4, rel=0.2)
+        assert await eta(unstarted.id) is None
+
+
 async def test_a_place_in_the_queue(tmp_path: Path) -> None:
     """How many takes go first, over all jobs; null for what does not wait."""
     async with running(tmp_path, render_concurrency=1) as app:

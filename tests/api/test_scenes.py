@@ -166,7 +166,7 @@ class TestUpdate:
             ("JOB_STARTED", ["status", "startedAt"]),
             ("SCENE_STARTED", ["status", "providerId"]),
             ("SCENE_COMPLETED", ["status", "output"]),
-            ("JOB_SETTLED", ["status", "finishedAt"]),
+            ("JOB_SETTLED", ["status", "finishedAt", "outputFailure"]),
         ]
 
     async def test_a_failure_is_told(self, shared: App) -> None:
@@ -270,9 +270,8 @@ class TestRegenerate:
             "finishedAt": None,
         }
         happened = await changes(shared, made.id, version - 1)
-        assert happened == [
-            ("SCENE_REGENERATED", ["status", "output", "providerId", "failure", "percentage", "prompt"])
-        ]
+        changed = ["status", "output", "providerId", "failure", "percentage", "prompt", "outputFailure"]
+        assert happened == [("SCENE_REGENERATED", changed)]
 
     @pytest.mark.parametrize("status", ["COMPLETED", "FAILED", "CANCELED"])
     async def test_from_every_end(self, shared: App, status: str) -> None:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 
-from coordinator.dispatch import Handler, Queue
+from coordinator.dispatch import Assembler, Handler, Queue
 from models.change import Ticket
 
 PATIENCE_SECONDS = 15.0
@@ -63,9 +63,9 @@ class Renderer:
 
 
 @asynccontextmanager
-async def running(queue: Queue, handler: Handler) -> AsyncGenerator[None]:
+async def running(queue: Queue, handler: Handler, assembler: Assembler | None = None) -> AsyncGenerator[None]:
     """Run the queue as long as the block lasts; it must end soon after."""
-    task = asyncio.create_task(queue.run(handler))
+    task = asyncio.create_task(queue.run(handler, assembler))
     try:
         yield
     finally:

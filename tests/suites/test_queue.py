@@ -14,7 +14,7 @@ import pytest
 
 from coordinator.dispatch import Concurrency, NotNow, Queue
 from coordinator.embedded_queue import EmbeddedQueue
-from models.change import Ticket
+from models.change import Assembly, Ticket
 from models.errors import Unavailable
 from tests.harness.home import home
 from tests.suites.distributed import queue_at_home
@@ -176,6 +176,70 @@ async def test_a_provider_may_have_a_limit_of_its_own(open_queue: Open) -> None:
             await renderer.until(lambda: len(renderer.given) == 12 and not renderer.running)
     assert renderer.most["dear"] == 1
     assert 2 <= renderer.most["local"] <= renderer.most["all"] <= 4
+
+
+class TestAssemblies:
+    """Clips to be joined, beside the renders."""
+
+    async def test_they_take_the_place_of_no_render_and_wait_for_none(self, open_queue: Open) -> None:
+        """One after the other, while as many renders as ever are under way; and each once."""
+        joined: list[Assembly] = []
+        all_are_joined, joining = asyncio.Event(), asyncio.Lock()
+
+        async def render(_ticket: Ticket) -> None:
+            await all_are_joined.wait()
+
+        async def join(assembly: Assembly) -> None:
+            assert not joining.locked()
+            async with joining:
+                await asyncio.sleep(0.02)
+                joined.append(assembly)
+            if len(joined) == 3:
+                all_are_joined.set()
+
+        renderer = Renderer(render)
+        assemblies = [Assembly("job_1", cut) for cut in (3, 5, 8)]
+        async with open_queue(at_once(2)) as queue:
+            await queue.enqueue([*tickets(4), *assemblies, *assemblies])
+            async with running(queue, renderer, join):
+                await renderer.until(lambda: len(renderer.running) == 2)
+                await all_are_joined.wait()
+                await renderer.until(lambda: len(renderer.given) == 4 and not renderer.running)
+        assert renderer.most["all"] == 2
+        assert sorted(joined) == assemblies
+
+    async def test_one_that_must_wait_comes_back(self, open_queue: Open) -> None:
+        """As a ticket does."""
+        tries = 0
+        done = asyncio.Event()
+
+        async def join(_assembly: Assembly) -> None:
+            nonlocal tries
+            tries += 1
+            if tries == 1:
+                raise NotNow(0.05)
+            done.set()
+
+        async with open_queue(at_once(1)) as queue:
+            await queue.enqueue([Assembly("job_1", 3)])
+            async with running(queue, Renderer(), join), asyncio.timeout(PATIENCE_SECONDS):
+                await done.wait()
+        assert tries == 2
+
+    async def test_they_wait_for_a_process_that_joins(self, open_queue: Open) -> None:
+        """One that only renders leaves them alone."""
+        renderer, done = Renderer(), asyncio.Event()
+
+        async def join(_assembly: Assembly) -> None:
+            done.set()
+
+        async with open_queue(at_once(1)) as queue:
+            await queue.enqueue([Assembly("job_1", 3)])
+            async with running(queue, renderer):
+                await renderer.until_last(queue)
+            assert not done.is_set()
+            async with running(queue, renderer, join), asyncio.timeout(PATIENCE_SECONDS):
+                await done.wait()
 
 
 async def test_a_ticket_that_must_wait_comes_back(open_queue: Open) -> None:

@@ -4,10 +4,11 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from coordinator import recovery, reports
 from coordinator.bus import LocalBus
@@ -25,6 +26,7 @@ from models.change import Ticket, Work
 from models.database import Connection
 from models.events import EventType
 from models.lifecycle import SceneStatus
+from models.tables import JOB
 from providers.port import Failure, Order, Progress, Rendered
 from providers.scripted import ScriptedProvider
 from tests.stores import OURS, Domain, Seen, domain
@@ -68,6 +70,25 @@ class Patient(ScriptedProvider):
 async def world(tmp_path: Path) -> AsyncGenerator[Domain]:
     async with domain(tmp_path) as world:
         yield world
+
+
+async def test_jobs_whose_clips_are_yet_to_be_joined_are_put_back(world: Domain) -> None:
+    """Those whose composition is complete and kept here, with the cut; not those that are joined, failed or deleted."""
+    made = [await world.a_job(start=True) for _ in range(5)]
+    for ticket in world.tickets[:4]:
+        held = await claimed(world, ticket)
+        await reports.completed(
+            world.store, held, {"output": {"key": f"{held.scene_id}.mp4", "content_type": "video/mp4"}}
+        )
+    cuts = [committed.assembly for committed in world.committed if committed.assembly is not None]
+    assert [cut.job_id for cut in cuts] == made[:4]
+    told = [{"output": {"key": "a.mp4"}}, {"output_failure": {"code": "A"}}, {"deleted_at": datetime.now(UTC)}]
+    async with world.store.write() as connection:
+        for job_id, values in zip(made[:3], told, strict=True):
+            await connection.execute(sa.update(JOB).where(JOB.c.id == job_id).values(values))
+    found = Gathering()
+    await recovery.reconcile(world.store, found)
+    assert found.assemblies == [cuts[3]]
 
 
 def a_queue() -> EmbeddedQueue:

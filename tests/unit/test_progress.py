@@ -1,4 +1,4 @@
-"""How far a job is, what stage it is in and how long it will take."""
+"""How far a job is, and what stage it is in."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -121,37 +121,3 @@ def test_a_reading_adds_up(scenes: list[SceneStatus], begun: bool, share: float)
     assert 0 <= seen.percentage <= 100
     assert seen.stage_label
     assert (seen.current_stage is JobStage.DONE) == (seen.status is JobStatus.COMPLETED)
-
-
-def eta(
-    pending: int, processing: int, under_way: float = 0.0, typical_seconds: float | None = 10.0, at_once: int = 1
-) -> float | None:
-    return progress.eta_seconds(
-        pending=pending, processing=processing, under_way=under_way, typical_seconds=typical_seconds, at_once=at_once
-    )
-
-
-@pytest.mark.parametrize(
-    ("estimate", "expected"),
-    [
-        (eta(3, 0), 30.0),
-        (eta(2, 1, under_way=50.0), 25.0),
-        (eta(3, 0, at_once=2), 15.0),
-        (eta(3, 0, at_once=200), 10.0),
-        (eta(0, 1, under_way=100.0), 0.0),
-        (eta(3, 0, typical_seconds=None), None),
-        (eta(0, 0), None),
-    ],
-)
-def test_examples_of_estimates(estimate: float | None, expected: float | None) -> None:
-    """What is left of the open scenes, as many side by side as there are workers; nothing without experience."""
-    assert estimate == expected
-
-
-@MODEST
-@given(st.integers(0, 200), st.lists(shares, max_size=20), st.floats(0, 3600), st.integers(1, 64))
-def test_an_estimate_is_never_negative(pending: int, running: list[float], typical: float, at_once: int) -> None:
-    """As long as something is open there is an estimate, and it is a time to come."""
-    estimate = eta(pending, len(running), sum(running), typical, at_once)
-    assert (estimate is None) == (pending + len(running) == 0)
-    assert estimate is None or estimate >= 0
