@@ -88,7 +88,7 @@ class Reading(NamedTuple):
             case JobStage.RETRYING:
                 return f"Waiting to retry {_scenes(self.retrying)}"
             case JobStage.ASSEMBLING:
-                return f"{_scenes(self.total)} ready, joining them"
+                return f"{_scenes(self.total)} ready, joining the clips"
             case JobStage.DONE:
                 return f"{_scenes(self.total)} ready"
             case JobStage.STOPPED:

@@ -13,6 +13,7 @@ from server.client import LOST, connect
 
 STATUS_OF = {"COMPLETED": 0, "FAILED": 1, "CANCELED": 3}
 NO_SUCH_JOB = 4
+VIDEO_SECONDS = 60.0
 FIRST_PAUSE_SECONDS, LAST_PAUSE_SECONDS = 0.2, 3.0
 
 _COLORS = {"COMPLETED": "green", "FAILED": "red", "CANCELED": "yellow", "PROCESSING": "cyan", "PENDING": "dim"}
@@ -30,6 +31,9 @@ fragment J on Job { title status progress { percentage stageLabel } }
 fragment S on Scene { id position title prompt status percentage failure { code } }
 """
 
+_STAGE = "subscription Stage($jobId: ID!) { jobProgress(jobId: $jobId) { currentStage stageLabel } }"
+_VIDEO = "query Video($jobId: ID!) { job(id: $jobId) { output { url } outputFailure { message } } }"
+
 
 async def watch(address: str, job_id: str) -> int:
     """Watch until the job settles, resuming by itself when the server goes away; answers the exit status."""
@@ -38,6 +42,8 @@ async def watch(address: str, job_id: str) -> int:
         while True:
             try:
                 if await _follow(address, job_id, bars):
+                    if bars.status == "COMPLETED":
+                        bars.say(await _video(address, job_id, bars))
                     return STATUS_OF.get(bars.status, 1)
                 pause = FIRST_PAUSE_SECONDS
             except TransportQueryError as refused:
@@ -63,6 +69,24 @@ async def _follow(address: str, job_id: str, bars: "_Bars") -> bool:
             async for message in messages:
                 bars.show(message["jobEvents"])
     return bars.status in STATUS_OF
+
+
+async def _video(address: str, job_id: str, bars: "_Bars") -> str:
+    """Where the joined clips are, as soon as they are joined, in a sentence."""
+    try:
+        async with asyncio.timeout(VIDEO_SECONDS), connect(address) as session:
+            async with aclosing(session.subscribe(_STAGE, {"jobId": job_id})) as stages:
+                async for stage in stages:
+                    bars.job(stage["jobProgress"]["stageLabel"])
+                    if stage["jobProgress"]["currentStage"] != "ASSEMBLING":
+                        break
+            job = (await session.execute(_VIDEO, {"jobId": job_id}))["job"]
+    except LOST:
+        return "The clips are not joined yet."
+    if job is not None and job["output"] is not None:
+        return f"The video is at {job['output']['url']}"
+    failure = job["outputFailure"] if job is not None else None
+    return f"There is no video of all scenes. {failure['message'] if failure else ''}".strip()
 
 
 class _Bars:
@@ -91,7 +115,7 @@ class _Bars:
 
     def say(self, line: str) -> None:
         """A line above the bars."""
-        self._console.print(line)
+        self._console.print(line, soft_wrap=True)
 
     def job(self, note: str, percentage: float | None = None) -> None:
         """The job's bar."""

@@ -200,7 +200,7 @@ class TestDemo:
         assert ended.err == ""
         (job_id,) = re.findall(r"Made (job_\w+)\.", ended.out)
         client = Client(server_url)
-        made = await jobs.job(client, job_id, "title status provider scenes { nodes { title status } }")
+        made = await jobs.job(client, job_id, "title status provider output { url } scenes { nodes { title status } }")
         await client.close()
         titles = [scene["title"] for scene in made["scenes"]["nodes"]]
         assert {scene["status"] for scene in made["scenes"]["nodes"]} == {made["status"]} == {"COMPLETED"}
@@ -210,6 +210,7 @@ class TestDemo:
             ["Dawn", "Noon", "Night"],
         )
         assert all(title in ended.out for title in [made["title"], *titles])
+        assert f"The video is at {made['output']['url']}" in ended.out
 
     async def test_without_a_server_it_says_how_to_start_one(self, capsys: pytest.CaptureFixture[str]) -> None:
         """With a status of its own."""

@@ -99,7 +99,7 @@ def test_examples_of_percentages(completed: int, unfinished: list[float], expect
         (reading(COMPLETED, FAILED, PROCESSING, PENDING), JobStage.GENERATING, "Generating scene 3 of 4"),
         (reading(PROCESSING, PENDING, retrying=1), JobStage.GENERATING, "Generating scene 1 of 2"),
         (reading(COMPLETED), JobStage.DONE, "1 scene ready"),
-        (reading(COMPLETED, COMPLETED, joining=True), JobStage.ASSEMBLING, "2 scenes ready, joining them"),
+        (reading(COMPLETED, COMPLETED, joining=True), JobStage.ASSEMBLING, "2 scenes ready, joining the clips"),
         (reading(COMPLETED, FAILED, CANCELED), JobStage.STOPPED, "Stopped: 1 of 3 scenes failed"),
         (reading(FAILED), JobStage.STOPPED, "Stopped: 1 of 1 scene failed"),
         (reading(COMPLETED, CANCELED), JobStage.STOPPED, "Canceled with 1 of 2 scenes ready"),
