@@ -57,9 +57,7 @@ async def made(app: Client, *colors: str, **kind: Any) -> jobs.Made:
 
 async def joined(app: Client, job_id: str) -> Json:
     """Wait until nothing is done for the job any more; answers it."""
-    async with app.subscribe(STAGES, id=job_id) as stream:
-        while (await stream.next())["jobProgress"]["currentStage"] not in ("DONE", "STOPPED"):
-            pass
+    await jobs.at_rest(app, job_id)
     return await jobs.job(app, job_id, JOB)
 
 

