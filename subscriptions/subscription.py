@@ -1,5 +1,6 @@
 """Subscription: the live view. Every stream leaves the hub at once, however it ends: generators are closed."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
@@ -7,7 +8,7 @@ import strawberry
 
 from models import queries
 from models.errors import Invalid, NotFound
-from models.progress import Reading
+from models.progress import JobStage, Reading
 from models.rows import JobRow, SceneRow
 from schema.context import Context, Info
 from schema.feed import JobFeedMessage
@@ -87,11 +88,15 @@ class Subscription:
         if job_id is None:
             raise NotFound("There is no such scene.", ["sceneId"], scene_id)
 
-        async def read() -> SceneRow | None:
-            return await context.loaders.scene.load(scene_id)
+        async def read() -> tuple[SceneRow, JobStage] | None:
+            """With the stage of its job, which may change when no scene does any more."""
+            scene, reading = await asyncio.gather(
+                context.loaders.scene.load(scene_id), context.loaders.reading.load(job_id)
+            )
+            return None if scene is None or reading is None else (scene, reading.current_stage)
 
-        async with aclosing(latest.latest(context, job_id, read, latest.SCENE_INTERVAL_SECONDS)) as rows:
-            async for row in rows:
+        async with aclosing(latest.latest(context, job_id, read, latest.SCENE_INTERVAL_SECONDS)) as readings:
+            async for row, _ in readings:
                 yield as_scene(row)
 
     @strawberry.subscription(

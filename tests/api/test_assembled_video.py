@@ -143,6 +143,15 @@ class TestItIsMade:
             while (await stream.next())["jobsUpdated"]["output"] is None:
                 pass
 
+    async def test_and_so_is_who_watches_one_scene(self, app: App) -> None:
+        """The stage of its job is part of what is shown."""
+        made_ = await jobs.make(app, clip())
+        document = "subscription($id: ID!) { sceneUpdated(sceneId: $id) { job { progress { currentStage } } } }"
+        async with app.subscribe(document, id=made_.scenes[0]) as stream:
+            await accepted(app, "startJob", jobId=made_.id)
+            while (await stream.next())["sceneUpdated"]["job"]["progress"]["currentStage"] != "DONE":
+                pass
+
     async def test_and_costs_nothing_of_what_is_billed(self, app: App) -> None:
         """No take, no attempt."""
         made_ = await made(app, "red", "blue")
