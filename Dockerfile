@@ -29,6 +29,7 @@ COPY coordinator coordinator
 COPY providers providers
 COPY models models
 USER scenewire
+# It also needs SCENEWIRE_AUTH_SECRET or SCENEWIRE_AUTH_JWKS_URL, and does not start without: there is no safe default.
 ENV PATH=/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     SCENEWIRE_HOST=0.0.0.0 \

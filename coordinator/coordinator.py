@@ -11,16 +11,17 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from datetime import timedelta
 
-from coordinator import idempotency, purge, recovery, retention, workdirs
+from coordinator import audit, idempotency, purge, recovery, retention, workdirs
 from coordinator.assembly import Assemblies
+from coordinator.audit import Audit
 from coordinator.bus import Hint
 from coordinator.dispatch import Queue
 from coordinator.jobs import Jobs
-from coordinator.queueing import EXTERNAL
 from coordinator.render import Tools
 from coordinator.renders import Renders
 from coordinator.retention import Retention
 from coordinator.scenes import Scenes
+from models.access import EXTERNAL
 from models.change import Work
 from models.database import Connection
 from models.errors import Unavailable
@@ -35,6 +36,7 @@ PURGE_SECONDS = 60.0
 RESTART_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 60.0
 FRAMES_KEPT = timedelta(minutes=10)
+AUDIT_KEPT = timedelta(days=90)
 
 
 class Coordinator:
@@ -49,6 +51,7 @@ class Coordinator:
         max_attempts: int,
         recovery_window: timedelta,
         log_retention: Retention,
+        audit_kept: timedelta = AUDIT_KEPT,
     ) -> None:
         self.store = tools.store
         self.bus = tools.bus
@@ -57,7 +60,9 @@ class Coordinator:
         self.jobs = Jobs(tools.store, self.providers, default_provider, max_attempts)
         self.scenes = Scenes(tools.store, max_attempts, recovery_window)
         self._tools = tools
+        self.audit = Audit(tools.store)
         self._retention = log_retention
+        self._audit_kept = audit_kept
         self._queue = queue
         self._renders = Renders(tools)
         self.assemblies = Assemblies(tools.store, tools.media, joiner.join, tools.limits.first_backoff_seconds)
@@ -75,7 +80,12 @@ class Coordinator:
 
     async def start(self, *, renders: bool = True) -> None:
         """Take up what the last process left, and hand out tickets from now on; without `renders` others do."""
-        work = {"reconcile": self._reconcile, "housekeeping": self._tidy, "purge": self._purge}
+        work = {
+            "reconcile": self._reconcile,
+            "housekeeping": self._tidy,
+            "purge": self._purge,
+            "audit": self.audit.run,
+        }
         if renders:
             await asyncio.to_thread(workdirs.sweep)
             await recovery.reconcile(self.store, self._queue)
@@ -90,6 +100,7 @@ class Coordinator:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks)
+        await self.audit.last_words()
         for provider in self._tools.providers.values():
             await provider.close()
 
@@ -136,6 +147,7 @@ class Coordinator:
         while True:
             await idempotency.forget_old(self.store)
             await retention.prune(self.store, self._retention)
+            await audit.prune(self.store, self._audit_kept)
             await self.media.sweep_frames(now() - FRAMES_KEPT)
             await self._queue.tidy()
             await asyncio.sleep(HOUSEKEEPING_SECONDS)

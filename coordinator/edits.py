@@ -8,6 +8,7 @@ from coordinator import fractions
 from coordinator.jobs import begin, closed
 from coordinator.requests import Report, SceneEdit
 from models import lifecycle
+from models.access import Act
 from models.change import Change, Tick
 from models.errors import ErrorCode, StateRefused
 from models.events import EventType
@@ -22,6 +23,7 @@ _NAMES = {
     "output_url": "outputUrl",
     "output": "output",
 }
+_REPORTS = {"status", "provider_id", "percentage", "output_url", "failure"}
 _EVENTS = {
     SceneStatus.PROCESSING: EventType.SCENE_STARTED,
     SceneStatus.COMPLETED: EventType.SCENE_COMPLETED,
@@ -29,6 +31,11 @@ _EVENTS = {
     SceneStatus.CANCELED: EventType.SCENE_CANCELED,
 }
 _UNTOLD: Report = {"code": "REPORTED_FAILURE", "message": "The worker reported a failure.", "retryable": False}
+
+
+def act_of(edit: SceneEdit) -> Act:
+    """What one must be allowed to do for this edit: a report tells how the render goes, and nothing else."""
+    return Act.REPORT if edit.keys() <= _REPORTS else Act.CHANGE
 
 
 def check(edit: SceneEdit, path: list[str]) -> None:

@@ -14,11 +14,11 @@ from typing import NamedTuple, Protocol
 from coordinator.bus import Bus, Hint, Message, Resync
 from coordinator.dashboards import Dashboards
 from models import queries
-from models.access import SYSTEM
+from models.access import SYSTEM, Viewer, may_see
 from models.change import Tick
 from models.errors import Unavailable
 from models.progress import Reading
-from models.queries import RunningScene
+from models.queries import RunningScene, Standing
 from models.rows import EventRow
 from models.store import Store
 
@@ -39,6 +39,9 @@ class News(NamedTuple):
     events: Sequence[EventRow]
     running: Sequence[RunningScene]
     reading: Reading | None
+
+
+GONE = News((), (), None)
 
 
 class Watcher(Protocol):
@@ -80,20 +83,20 @@ class Hub:
             await asyncio.wait([self._resync])
 
     @asynccontextmanager
-    async def join(self, job_id: str, watcher: Watcher) -> AsyncGenerator[None]:
-        """Let the watcher hear everything that is committed from now on.
+    async def join(self, job_id: str, watcher: Watcher, viewer: Viewer = SYSTEM) -> AsyncGenerator[None]:
+        """Let the watcher hear everything that is committed from now on, as long as the viewer may see the job.
 
         So: join first, read the state or the log second, then drop what was heard of it already.
         """
         reader = self._readers.get(job_id)
         if reader is None:
             reader = self._readers[job_id] = _Reader(self._store, job_id)
-        reader.watchers.add(watcher)
+        reader.watchers[watcher] = viewer
         try:
             await reader.ready.wait()
             yield
         finally:
-            reader.watchers.discard(watcher)
+            reader.watchers.pop(watcher, None)
             if not reader.watchers:
                 reader.stop()
                 if self._readers.get(job_id) is reader:
@@ -127,16 +130,21 @@ class Hub:
         self._out_of_step.set()
 
     async def resync(self) -> None:
-        """Wake the readers of all watched jobs that have moved on unheard."""
+        """Wake the readers of all watched jobs that have moved on unheard, and dismiss who may see theirs no longer."""
         watched = list(self._readers)
         if not watched:
             return
         async with self._store.read() as connection:
-            versions = await queries.versions(connection, watched)
+            standings = await queries.standings(connection, watched)
         for job_id in watched:
-            reader = self._readers.get(job_id)
-            if reader is not None and versions.get(job_id) != reader.position:
-                reader.wake(Hint(job_id, versions.get(job_id, 0)))
+            reader, standing = self._readers.get(job_id), standings.get(job_id)
+            if reader is None:
+                continue
+            if standing is not None:
+                reader.dismiss(standing)
+            version = 0 if standing is None else standing.version
+            if version != reader.position:
+                reader.wake(Hint(job_id, version))
 
 
 class _Reader:
@@ -145,7 +153,7 @@ class _Reader:
     def __init__(self, store: Store, job_id: str) -> None:
         self._store = store
         self._job_id = job_id
-        self.watchers: set[Watcher] = set()
+        self.watchers: dict[Watcher, Viewer] = {}
         self.position = 0
         self.ready = asyncio.Event()
         self._woken = asyncio.Event()
@@ -161,6 +169,12 @@ class _Reader:
         else:
             self._hinted.set()
         self._woken.set()
+
+    def dismiss(self, standing: Standing) -> None:
+        """For watchers who may not see the job as it stands, it is gone."""
+        for watcher, viewer in tuple(self.watchers.items()):
+            if not may_see(viewer, standing):
+                watcher.hear(GONE)
 
     def stop(self) -> None:
         """Nobody watches any more."""
@@ -185,8 +199,8 @@ class _Reader:
 
     async def _find_position(self) -> None:
         async with self._store.read() as connection:
-            versions = await queries.versions(connection, [self._job_id])
-        self.position = versions.get(self._job_id, 0)
+            standing = (await queries.standings(connection, [self._job_id])).get(self._job_id)
+        self.position = 0 if standing is None else standing.version
         self.ready.set()
 
     async def _next(self) -> None:

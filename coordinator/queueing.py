@@ -5,12 +5,10 @@ from datetime import timedelta
 
 import sqlalchemy as sa
 
+from models.access import EXTERNAL
 from models.change import Change, Ticket
 from models.queries import waits_for_worker
 from models.tables import JOB, SCENE
-
-# The provider of jobs whose scenes somebody else's workers render and report through updateScene.
-EXTERNAL = "external"
 
 
 async def enqueue(change: Change, takes: Sequence[tuple[str, int]], *, delay_seconds: float = 0.0) -> None:

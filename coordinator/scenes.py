@@ -14,7 +14,7 @@ from coordinator.jobs import NewScene, cancel_scene, insert_scene
 from coordinator.queueing import enqueue
 from coordinator.requests import SceneEdit, SceneTarget
 from models import ids, queries
-from models.access import Viewer
+from models.access import Act, Viewer
 from models.change import Change
 from models.errors import ErrorCode, Invalid, NotFound, StateRefused
 from models.events import EventType
@@ -71,7 +71,7 @@ class Scenes:
     async def update(self, viewer: Viewer, target: SceneTarget, edit: SceneEdit) -> None:
         """Edit a scene or report on it; see `edits.apply` for what is refused."""
         edits.check(edit, ["input"])
-        async with self._change(viewer, target) as (change, scene):
+        async with self._change(viewer, target, act=edits.act_of(edit)) as (change, scene):
             await edits.apply(change, scene, edit, ["input"])
 
     async def regenerate(
@@ -149,7 +149,12 @@ class Scenes:
 
     @asynccontextmanager
     async def _change(
-        self, viewer: Viewer, target: SceneTarget, request: Idempotency | None = None
+        self,
+        viewer: Viewer,
+        target: SceneTarget,
+        request: Idempotency | None = None,
+        *,
+        act: Act = Act.CHANGE,
     ) -> AsyncGenerator[Target]:
         """The change of one scene, found, live, of the right job and at the expected version."""
         async with self._store.read() as connection:
@@ -160,7 +165,7 @@ class Scenes:
             raise NotFound("There is no such scene.", _PATH, target.scene_id)
         if target.job_id is not None and target.job_id != job_id:
             raise NotFound("The scene belongs to another job.", _PATH, target.scene_id, ErrorCode.SCENE_NOT_IN_JOB)
-        async with self._store.change(job_id, viewer, path=_PATH) as change:
+        async with self._store.change(job_id, viewer, path=_PATH, act=act) as change:
             if request is not None:
                 await request.remember(change, {})
             scene = await change.scene(target.scene_id)

@@ -1,6 +1,45 @@
 """Who may see and change what. Pure: the queries turn these answers into conditions."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+# The provider whose scenes are rendered by somebody else's workers, who report on them.
+EXTERNAL = "external"
+
+
+class Role(StrEnum):
+    """What a token can say that its subject is."""
+
+    USER = "user"
+    WORKER = "worker"
+    ADMIN = "admin"
+
+
+class Act(StrEnum):
+    """What somebody wants to do to a job or to something in it."""
+
+    CHANGE = "CHANGE"
+    """Anything that its owner may do."""
+
+    REPORT = "REPORT"
+    """Tell how a render goes, in the fields that are there for it."""
+
+
+class Deed:
+    """One mutation, as the audit log names it; the mutations of an operation follow one another."""
+
+    def __init__(self, request_id: str) -> None:
+        self.request_id = request_id
+        self.action = ""
+        self.object_id: str | None = None
+        # Whether it is in the audit log already: a change writes it in its own transaction.
+        self.written = False
+
+    def begin(self, action: str, object_id: str | None) -> None:
+        """What is done from now on is this."""
+        self.action, self.object_id, self.written = action, object_id, False
 
 
 @dataclass(frozen=True, slots=True)
@@ -10,17 +49,53 @@ class Viewer:
     id: str
     name: str
     roles: tuple[str, ...]
+    deed: Deed | None = field(default=None, compare=False, repr=False)
 
     @property
     def sees_all(self) -> bool:
         """Whether jobs of other owners are visible too."""
-        return "admin" in self.roles or "system" in self.roles
+        return Role.ADMIN in self.roles or "system" in self.roles
+
+    @property
+    def works(self) -> bool:
+        """Whether it reports on the external scenes of others."""
+        return Role.WORKER in self.roles
+
+
+class Owned(Protocol):
+    """A job, as far as the answers below depend on it."""
+
+    @property
+    def owner_id(self) -> str:
+        """Who made it."""
+        ...
+
+    @property
+    def provider(self) -> str:
+        """What renders its scenes."""
+        ...
+
+    @property
+    def deleted_at(self) -> datetime | None:
+        """Since when only its owner knows of it."""
+        ...
 
 
 LOCAL = Viewer(id="local", name="Local developer", roles=("admin",))
 SYSTEM = Viewer(id="system", name="Scenewire", roles=("system",))
 
 
-def may_see(viewer: Viewer, owner_id: str) -> bool:
-    """Whether a job of this owner exists as far as the viewer can tell."""
+def may_see(viewer: Viewer, job: Owned) -> bool:
+    """Whether this job exists as far as the viewer can tell; `queries.visible` says the same in SQL."""
+    reports = viewer.works and job.provider == EXTERNAL and job.deleted_at is None
+    return owns(viewer, job.owner_id) or reports
+
+
+def may_do(viewer: Viewer, job: Owned, act: Act) -> bool:
+    """Whether the viewer may do this to a job, or to something in it, that it sees."""
+    return act is Act.REPORT or owns(viewer, job.owner_id)
+
+
+def owns(viewer: Viewer, owner_id: str) -> bool:
+    """Whether the viewer may do to a job of this owner whatever its owner may."""
     return viewer.sees_all or viewer.id == owner_id

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from models import rows
-from models.access import Viewer
+from models.access import EXTERNAL, Viewer
 from models.database import Connection
 from models.ids import Prefix, is_id
 from models.lifecycle import JobStatus, SceneStatus
@@ -76,8 +76,11 @@ class ScenesWanted:
 
 
 def visible(viewer: Viewer) -> Condition:
-    """The condition that a row of `job` may be seen: the one place where reads are scoped."""
-    return sa.true() if viewer.sees_all else JOB.c.owner_id == viewer.id
+    """The condition that a row of `job` may be seen: the one place where reads are scoped; see `access.may_see`."""
+    if viewer.sees_all:
+        return sa.true()
+    own = JOB.c.owner_id == viewer.id
+    return own | ((JOB.c.provider == EXTERNAL) & JOB.c.deleted_at.is_(None)) if viewer.works else own
 
 
 async def jobs_by_id(connection: Connection, viewer: Viewer, ids: Sequence[str]) -> dict[str, JobRow]:
@@ -308,22 +311,26 @@ async def running_scenes(connection: Connection, scene_ids: Sequence[str]) -> li
     return [RunningScene._make(row) for row in await connection.execute(query)]
 
 
-async def versions(connection: Connection, job_ids: Sequence[str]) -> dict[str, int]:
-    """The version of each of these jobs; absent once purged."""
-    query = sa.select(JOB.c.id, JOB.c.version).where(JOB.c.id.in_(job_ids))
-    return {str(job_id): int(version) for job_id, version in await connection.execute(query)}
+class Standing(NamedTuple):
+    """Where a job's clock is, and what decides who may see it."""
+
+    id: str
+    version: int
+    owner_id: str
+    provider: str
+    deleted_at: datetime | None
+
+
+async def standings(connection: Connection, job_ids: Sequence[str]) -> dict[str, Standing]:
+    """How each of these jobs stands; absent once purged."""
+    query = sa.select(*(JOB.c[name] for name in Standing._fields)).where(JOB.c.id.in_(job_ids))
+    return {row[0]: Standing._make(row) for row in await connection.execute(query)}
 
 
 async def changed_since(connection: Connection, since: datetime) -> list[str]:
     """The jobs that changed after this instant."""
     query = sa.select(JOB.c.id).where(JOB.c.updated_at > since)
     return list((await connection.execute(query)).scalars())
-
-
-async def owners(connection: Connection, job_ids: Sequence[str]) -> dict[str, str]:
-    """The owner of each of these jobs."""
-    query = sa.select(JOB.c.id, JOB.c.owner_id).where(JOB.c.id.in_(job_ids))
-    return {str(job_id): str(owner_id) for job_id, owner_id in await connection.execute(query)}
 
 
 def _proper(ids: Sequence[str], prefix: Prefix) -> list[str]:

@@ -67,7 +67,7 @@ class JobRow(NamedTuple):
 
 
 class SceneRow(NamedTuple):
-    """A scene as stored, with what it shows of its job (provider, job status) and its current take (the files)."""
+    """A scene as stored, with what it shows of its job (owner, provider, status) and its current take (the files)."""
 
     id: str
     job_id: str
@@ -99,6 +99,7 @@ class SceneRow(NamedTuple):
     finished_at: datetime | None
     deleted_at: datetime | None
     purge_after: datetime | None
+    owner_id: str
     provider: str
     job_status: JobStatus
     job_deleted_at: datetime | None
@@ -142,7 +143,7 @@ class EventRow(NamedTuple):
     occurred_at: datetime
 
 
-_FROM_JOB = {"provider": "provider", "job_status": "status", "job_deleted_at": "deleted_at"}
+_FROM_JOB = {"owner_id": "owner_id", "provider": "provider", "job_status": "status", "job_deleted_at": "deleted_at"}
 _FROM_TAKE = ("provider_id", "output", "poster", "preview")
 
 

@@ -17,11 +17,11 @@ from weakref import WeakValueDictionary
 
 import sqlalchemy as sa
 
-from models import composition, ids, rows
-from models.access import Viewer, may_see
+from models import audit, composition, ids, rows
+from models.access import Act, Viewer, may_do, may_see
 from models.change import Assembly, Change, Tick, Ticket, Work
 from models.database import Connection, Database
-from models.errors import Conflict, ErrorCode, NotFound, StateRefused
+from models.errors import Conflict, ErrorCode, Forbidden, NotFound, StateRefused
 from models.rows import JOB_COLUMNS, JobRow
 from models.tables import EVENT, JOB
 
@@ -99,12 +99,14 @@ class Store:
         *,
         path: Sequence[str] = ("input", "jobId"),
         expected_version: int | None = None,
+        act: Act = Act.CHANGE,
     ) -> AsyncGenerator[Change]:
         """Change a job or its scenes.
 
-        Raises NotFound when there is no such job or it is not the viewer's, and Conflict (STALE_VERSION) when
-        `expected_version` is not the job's, and StateRefused (ALREADY_DELETED) when the job is deleted; nothing is
-        written then. Raises Unavailable when the database does not answer; then it may be unknown what was written.
+        Raises NotFound when there is no such job or the viewer may not see it, Forbidden when the viewer sees it but
+        may not do this `act` to it, Conflict (STALE_VERSION) when `expected_version` is not the job's, and StateRefused
+        (ALREADY_DELETED) when the job is deleted; nothing is written then. Raises Unavailable when the database does
+        not answer; then it may be unknown what was written.
         """
         if not ids.is_id(job_id, "job"):
             raise NotFound("There is no such job.", path, job_id)
@@ -113,8 +115,10 @@ class Store:
         async with self.database.connect(self.database.writer, turn) as connection:
             bump = sa.update(JOB).where(JOB.c.id == job_id).values(version=JOB.c.version + 1)
             job = rows.first(JobRow, await connection.execute(bump.returning(*JOB_COLUMNS)))
-            if job is None or not may_see(viewer, job.owner_id):
+            if job is None or not may_see(viewer, job):
                 raise NotFound("There is no such job.", path, job_id)
+            if not may_do(viewer, job, act):
+                raise Forbidden("A worker may only report on the scenes of somebody else's job.", path)
             before = job._replace(version=job.version - 1)
             if expected_version is not None and expected_version != before.version:
                 raise stale(before.version)
@@ -143,8 +147,13 @@ class Store:
         await connection.execute(sa.update(JOB).where(JOB.c.id == job.id).values(job._asdict()))
         if change.events:
             await connection.execute(sa.insert(EVENT), [event._asdict() for event in change.events])
+        deed = change.viewer.deed
+        if deed is not None:
+            await audit.write(connection, [audit.entry(change.viewer, deed, audit.OK, job.id)])
         await self.before_commit(connection, _work(change.tickets, change.assembly))
         await connection.commit()
+        if deed is not None:
+            deed.written = True
         version = job.version if change.events else None
         try:
             done = Committed(job.id, version, change.ticks, change.tickets, change.fenced, change.assembly)

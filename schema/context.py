@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, NamedTuple, Protocol
 
 from strawberry.types.info import Info as StrawberryInfo
 
@@ -25,6 +27,21 @@ class ServerFacts:
     renders_at_once: Mapping[str, int]
 
 
+class Link(NamedTuple):
+    """The address of a file, and until when it leads there; None for always."""
+
+    url: str
+    expires_at: datetime | None
+
+
+class Linking(Protocol):
+    """Makes the address of a stored file."""
+
+    def __call__(self, key: str, frame: int | None = None) -> Link:
+        """The file under this key; the number of a live frame makes its address new to caches."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """Everything outside the query that an answer depends on. Nothing in it caches: a websocket's lives for hours."""
@@ -35,15 +52,17 @@ class Context:
     hub: Hub
     facts: ServerFacts
     buffered_events: int
+    link: Linking
+    request_id: str
     loaders: Loaders = field(init=False)
 
     def __post_init__(self) -> None:
         """Make the loaders, which batch what one operation asks for at the same time."""
         object.__setattr__(self, "loaders", Loaders(self.store, self.viewer))
 
-    def media_url(self, key: str) -> str:
-        """The address of a stored file."""
-        return f"{self.facts.public_url}/media/{key}"
+    def link_to(self, stored: Mapping[str, Any]) -> Link:
+        """The address of what is stored of a file: ours by key, somebody else's as they gave it."""
+        return Link(stored["url"], None) if "url" in stored else self.link(stored["key"])
 
 
 Info = StrawberryInfo[Context, None]

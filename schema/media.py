@@ -25,10 +25,11 @@ def media(context: Context, stored: dict[str, Any] | None) -> Media | None:
     """What is stored of a file, as the API shows it: ours by key, somebody else's by the address they gave."""
     if stored is None:
         return None
+    link = context.link_to(stored)
     return Media(
-        url=stored["url"] if "url" in stored else context.media_url(stored["key"]),
+        url=link.url,
         content_type=stored["content_type"],
-        expires_at=None,
+        expires_at=link.expires_at,
         size_bytes=stored.get("size_bytes"),
         width=stored.get("width"),
         height=stored.get("height"),

@@ -9,7 +9,8 @@ from typing import Any, cast
 import strawberry
 
 from models import lifecycle, paging
-from models.errors import Invalid
+from models.access import Act, may_do
+from models.errors import Invalid, NotFound
 from models.lifecycle import OPEN, SETTLED_SCENE
 from models.queries import JobsWanted, ScenesWanted, jobs_count, scene_key
 from models.rows import EventRow, JobRow, SceneRow, TakeRow
@@ -151,7 +152,7 @@ class Scene(Node):
         """The job it belongs to."""
         row = await info.context.loaders.job.load(root.job_id)
         if row is None:
-            raise LookupError(f"the job of {root.id} vanished")
+            raise _gone(root.job_id)
         return as_job(row)
 
     @strawberry.field(description="Takes in front of this one; null when not waiting.")
@@ -209,10 +210,12 @@ class Scene(Node):
 
     @strawberry.field(description="What this caller may do now, so that no client re-implements the rules.")
     @staticmethod
-    def available_actions(root: strawberry.Parent[SceneRow]) -> list[SceneAction]:
+    def available_actions(root: strawberry.Parent[SceneRow], info: Info) -> list[SceneAction]:
         """What the mutations would accept."""
         if root.deleted_at is not None or root.job_deleted_at is not None:
             return []
+        if not may_do(info.context.viewer, root, Act.CHANGE):
+            return [SceneAction.UPDATE]
         actions = [SceneAction.UPDATE, SceneAction.MOVE]
         if root.status in SETTLED_SCENE:
             actions.append(SceneAction.REGENERATE)
@@ -287,7 +290,7 @@ class Job(Node):
         """How far it is."""
         reading = await info.context.loaders.reading.load(root.id)
         if reading is None:
-            raise LookupError(f"{root.id} vanished")
+            raise _gone(root.id)
         return job_progress(reading)
 
     @strawberry.field(
@@ -429,8 +432,13 @@ class JobEvent:
         """How far the job is, as of now."""
         reading = await info.context.loaders.reading.load(root.job_id)
         if reading is None:
-            raise LookupError(f"{root.job_id} vanished")
+            raise _gone(root.job_id)
         return job_progress(reading)
+
+
+def _gone(job_id: str) -> NotFound:
+    """It was there a moment ago, and has been purged or is no longer the viewer's."""
+    return NotFound("There is no such job.", ["jobId"], job_id)
 
 
 def as_job(row: JobRow) -> Job:
@@ -455,11 +463,11 @@ def page_info(page: paging.Page[Any], cursors: list[str]) -> PageInfo:
 
 def live_frame(info: Info, take_id: str, frame: int) -> Media:
     """The newest frame of a running render; its number makes each address new to caches."""
-    url = info.context.media_url(f"live/{take_id}.webp?frame={frame}")
+    link = info.context.link(f"live/{take_id}.webp", frame)
     return Media(
-        url=url,
+        url=link.url,
         content_type="image/webp",
-        expires_at=None,
+        expires_at=link.expires_at,
         size_bytes=None,
         width=None,
         height=None,

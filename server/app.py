@@ -2,27 +2,36 @@
 
 import gc
 import logging
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
-from starlette.requests import HTTPConnection
-from starlette.responses import JSONResponse, RedirectResponse
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from models.errors import Unavailable
 from providers.port import Provider
+from providers.replicate.model import CALLBACK_PATH
 from schema.context import Context
 from server import rest
+from server.auth.gate import Gated
 from server.callbacks import callback_routes
-from server.explorer import explorer_response, mount_explorer
+from server.explorer import ASSETS_PATH, explorer_response, mount_explorer, wants_explorer
 from server.media import media_route
 from server.parts import Parts
 from server.providers import configured
+from server.request_ids import RequestIds
 from server.schema import executable_schema
-from server.settings import VERSION, Profile, Settings
+from server.settings import VERSION, Settings
 from server.transports import graphql_router
+from server.transports.accept import preferred
+from server.transports.errors import TransportCode
+from server.transports.refusals import HTTPRefusal
 
 log = logging.getLogger(__name__)
+
+GRAPHQL_PATH, DOCS_PATH, DESCRIPTION_PATH = "/graphql", "/api/docs", "/openapi.json"
+HEALTH_PATHS = ("/healthz", "/readyz")
 
 
 def create_app(
@@ -50,32 +59,71 @@ def create_app(
         finally:
             await parts.stop()
 
-    app = FastAPI(title="Scenewire", version=VERSION, lifespan=lifespan, docs_url="/api/docs", redoc_url=None)
+    described = settings.allows_explorer
+    app = FastAPI(
+        title="Scenewire",
+        version=VERSION,
+        lifespan=lifespan,
+        docs_url=DOCS_PATH if described else None,
+        openapi_url=DESCRIPTION_PATH if described else None,
+        redoc_url=None,
+    )
     app.state.parts = parts
     _add_health(app, parts)
     if answers:
         _add_api(app, parts)
         app.router.routes.extend(callback_routes(chosen, settings))
+    app.add_middleware(Gated, gate=parts.gate, is_open=_opened(settings), refuse=_refusal)
+    app.add_middleware(RequestIds)
     return app
 
 
-def _add_api(app: FastAPI, parts: Parts) -> None:
-    async def context(_connection: HTTPConnection) -> Context:
-        return parts.context()
+def _opened(settings: Settings) -> Callable[[Request], bool]:
+    """What is open to all: how the server is, what is guarded by signatures, and in development the explorer."""
+    pages = ("/", DOCS_PATH, f"{DOCS_PATH}/oauth2-redirect", DESCRIPTION_PATH) if settings.allows_explorer else ()
+    folders = ("/media/", CALLBACK_PATH, *((f"{ASSETS_PATH}/",) if settings.allows_explorer else ()))
 
+    def is_open(request: Request) -> bool:
+        path: str = request.scope["path"]  # its `url` believes the Host header
+        explored = path == GRAPHQL_PATH and settings.allows_explorer and wants_explorer(request)
+        return path in HEALTH_PATHS or path in pages or path.startswith(folders) or explored
+
+    return is_open
+
+
+def _refusal(request: Request, status: int, why: str) -> Response:
+    """For who does not get in, in the shape of the API that they knocked at."""
+    code = TransportCode.UNAUTHENTICATED if status == 401 else TransportCode.UNAVAILABLE
+    if request.scope["path"] == GRAPHQL_PATH:
+        return HTTPRefusal(status, code, why).response(preferred(request.headers.get("accept", "")))
+    return rest.error_answer(status, code, why, [])
+
+
+def _add_api(app: FastAPI, parts: Parts) -> None:
+    def make_context(connection: HTTPConnection) -> Context:
+        return parts.context(connection.state.identity.viewer, connection.state.request_id)
+
+    async def context(connection: HTTPConnection) -> Context:
+        return make_context(connection)
+
+    settings = parts.settings
     app.include_router(
         graphql_router(
             executable_schema(),
             context=context,
+            on_init=parts.gate.on_init,
             connections=parts.connections,
-            get_queries=parts.settings.profile is Profile.DEVELOPMENT,
-            explorer=lambda _request: explorer_response(),
+            get_queries=settings.allows_get_queries,
+            explorer=(lambda _request: explorer_response()) if settings.allows_explorer else None,
+            path=GRAPHQL_PATH,
         )
     )
-    app.include_router(rest.router(parts.context))
+    app.include_router(rest.router(make_context))
     rest.answer_errors(app)
-    app.router.routes.append(media_route(parts.media))
-    mount_explorer(app)
+    app.router.routes.append(media_route(parts.media, parts.links))
+    if settings.allows_explorer:
+        mount_explorer(app)
+        app.add_api_route("/", _front_door, include_in_schema=False)
 
 
 def _add_health(app: FastAPI, parts: Parts) -> None:
@@ -98,9 +146,10 @@ def _add_health(app: FastAPI, parts: Parts) -> None:
             200 if ready else 503,
         )
 
-    async def front_door() -> RedirectResponse:
-        """A browser that was given the bare address finds the explorer."""
-        return RedirectResponse("/graphql")
-
-    for path, endpoint in (("/healthz", healthz), ("/readyz", readyz), ("/", front_door)):
+    for path, endpoint in zip(HEALTH_PATHS, (healthz, readyz), strict=True):
         app.add_api_route(path, endpoint, include_in_schema=False)
+
+
+async def _front_door() -> RedirectResponse:
+    """A browser that was given the bare address finds the explorer."""
+    return RedirectResponse(GRAPHQL_PATH)

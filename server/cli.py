@@ -15,6 +15,8 @@ WRONG_SETTINGS_STATUS = 2
 app = typer.Typer(help="Scenewire: the scenes of AI video jobs, live.", pretty_exceptions_enable=False)
 
 Url = Annotated[str | None, typer.Option(help="Address of the server; the configured one when left out.")]
+Token = Annotated[str | None, typer.Option(envvar="SCENEWIRE_TOKEN", help="Who you are, where the server asks.")]
+Subject = Annotated[str, typer.Option("--sub", help="Whose tokens: the id that owns jobs.")]
 
 
 @app.callback(invoke_without_command=True)
@@ -62,15 +64,35 @@ def schema() -> None:
 
 
 @app.command()
-def watch(job: str, url: Url = None) -> None:
-    """Watch a job until it settles; exit status 0 completed, 1 failed, 3 canceled, 4 no such job."""
-    _leave(lambda settings: asyncio.run(importlib.import_module("server.watch").watch(url or settings.address, job)))
+def watch(job: str, url: Url = None, token: Token = None) -> None:
+    """Watch a job until it settles; exit status 0 completed, 1 failed, 3 canceled, 4 no such job, 6 not let in."""
+    module = "server.watch"
+    _leave(lambda settings: asyncio.run(importlib.import_module(module).watch(url or settings.address, job, token)))
 
 
 @app.command()
-def demo(url: Url = None, provider: str | None = None) -> None:
+def demo(url: Url = None, provider: str | None = None, token: Token = None) -> None:
     """Create a job from a small storyboard on a running server, and watch it."""
-    _leave(lambda settings: asyncio.run(importlib.import_module("server.demo").demo(url or settings.address, provider)))
+    module = "server.demo"
+    _leave(lambda settings: asyncio.run(importlib.import_module(module).demo(url or settings.address, provider, token)))
+
+
+@app.command()
+def token(
+    sub: Subject,
+    roles: Annotated[str, typer.Option(help="Of user, worker and admin, with commas.")] = "user",
+    name: Annotated[str | None, typer.Option(help="What to call them.")] = None,
+    ttl: Annotated[str, typer.Option(help="How long it lasts: 90s, 15m, 1h, 7d.")] = "1h",
+) -> None:
+    """Print a token signed with SCENEWIRE_AUTH_SECRET."""
+    module = "server.auth.issuing"
+    _leave(lambda settings: asyncio.run(importlib.import_module(module).token(settings, sub, roles, name, ttl)))
+
+
+@app.command()
+def revoke(sub: Subject) -> None:
+    """Accept no token of somebody that was issued until now; their sockets are closed."""
+    _leave(lambda settings: asyncio.run(importlib.import_module("server.auth.issuing").revoke(settings, sub)))
 
 
 def _leave(act: Callable[[Settings], int]) -> None:

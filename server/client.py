@@ -7,10 +7,16 @@ from typing import Any
 from gql import Client, GraphQLRequest
 from gql.transport.exceptions import TransportError
 from gql.transport.websockets import WebsocketsTransport
-from websockets.exceptions import WebSocketException
+from websockets.exceptions import ConnectionClosed, WebSocketException
+
+from server.transports.closing import CloseCode
 
 # What a server that is away, or goes away, looks like from here.
 LOST = (OSError, TransportError, WebSocketException, TimeoutError)
+
+
+class NotLetIn(Exception):
+    """The server does not accept the token; the message is its own."""
 
 
 class Session:
@@ -30,15 +36,30 @@ class Session:
 
 
 @asynccontextmanager
-async def connect(address: str) -> AsyncGenerator[Session]:
-    """A session with the server at `address`, such as http://127.0.0.1:4000."""
+async def connect(address: str, token: str | None = None) -> AsyncGenerator[Session]:
+    """A session with the server at `address`, such as http://127.0.0.1:4000. Raises NotLetIn."""
     transport = WebsocketsTransport(
         url=f"ws{address.removeprefix('http')}/graphql",
         subprotocols=[WebsocketsTransport.GRAPHQLWS_SUBPROTOCOL],
+        init_payload={} if token is None else {"authorization": f"Bearer {token}"},
         connect_timeout=5,
         close_timeout=2,
         # The state of two hundred scenes is larger than the megabyte that the library takes by itself.
         connect_args={"max_size": None},
     )
-    async with Client(transport=transport, fetch_schema_from_transport=False) as session:
-        yield Session(session)
+    try:
+        async with Client(transport=transport, fetch_schema_from_transport=False) as session:
+            yield Session(session)
+    except LOST as lost:
+        if (reason := _forbidden(lost)) is not None:
+            raise NotLetIn(reason) from lost
+        raise
+
+
+def _forbidden(lost: BaseException | None) -> str | None:
+    """Why the server closed with 4403; None when it did not."""
+    while lost is not None:
+        if isinstance(lost, ConnectionClosed) and lost.rcvd is not None and lost.rcvd.code == CloseCode.FORBIDDEN:
+            return lost.rcvd.reason
+        lost = lost.__cause__ or lost.__context__
+    return None

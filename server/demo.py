@@ -3,8 +3,8 @@
 from gql.transport.exceptions import TransportQueryError
 from rich.console import Console
 
-from server.client import LOST, connect
-from server.watch import watch
+from server.client import LOST, NotLetIn, connect
+from server.watch import NOT_LET_IN, watch
 
 NO_SERVER = 5
 
@@ -23,16 +23,19 @@ mutation Demo($input: CreateJobInput!) { createJob(input: $input) { job { id } e
 """
 
 
-async def demo(address: str, provider: str | None) -> int:
+async def demo(address: str, provider: str | None, token: str | None = None) -> int:
     """Create the job and watch it; answers the exit status."""
     console = Console(markup=False)
     made = STORYBOARD if provider is None else STORYBOARD | {"provider": provider}
     try:
-        async with connect(address) as session:
+        async with connect(address, token) as session:
             answer = (await session.execute(_DOCUMENT, {"input": made}))["createJob"]
     except TransportQueryError as refused:
         console.print(f"The server says: {refused}")
         return 1
+    except NotLetIn as refused:
+        console.print(f"The server does not let you in: {refused}")
+        return NOT_LET_IN
     except LOST as error:
         console.print(f"No server answers at {address} ({error}). Start one with: make run")
         return NO_SERVER
@@ -40,4 +43,4 @@ async def demo(address: str, provider: str | None) -> int:
         console.print("; ".join(error["message"] for error in answer["errors"]))
         return 1
     console.print(f"Made {answer['job']['id']}.")
-    return await watch(address, answer["job"]["id"])
+    return await watch(address, answer["job"]["id"], token)

@@ -62,9 +62,10 @@ class MaskedSchema(strawberry.Schema):
     def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
         """Strawberry calls it on every error of every result before anybody sees it; an error says so in place."""
         reported: dict[int, dict[str, object]] = {}
+        request_id = getattr(execution_context and execution_context.context, "request_id", None)
         for error in errors:
             if "code" not in (error.extensions or {}):
-                _present(error, reported)
+                _present(error, reported, request_id)
 
 
 class Execution(StrawberryGraphQLCoreExecutionContext):
@@ -103,7 +104,7 @@ class Validation(ValidationCache):
                 error.extensions = {"code": TransportCode.VALIDATION_FAILED}
 
 
-def _present(error: GraphQLError, reported: dict[int, dict[str, object]]) -> None:
+def _present(error: GraphQLError, reported: dict[int, dict[str, object]], request_id: str | None) -> None:
     """`reported` holds what one result has reported: a loader fails once for the hundred fields that waited for it."""
     cause = cause_of(error)
     match cause:
@@ -127,7 +128,7 @@ def _present(error: GraphQLError, reported: dict[int, dict[str, object]]) -> Non
         case _:
             unexpected = cause or error
             if id(unexpected) not in reported:
-                reported[id(unexpected)] = report(unexpected)
+                reported[id(unexpected)] = report(unexpected, request_id)
             error.message, error.extensions = INTERNAL_MESSAGE, reported[id(unexpected)]
 
 

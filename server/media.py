@@ -8,6 +8,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from coordinator.media import CONTENT_TYPES, MediaStore, Stored
+from server.links import Links
 
 # Only names that the server makes; everything else is a 404 and never reaches the store.
 _KEY = re.compile(
@@ -18,27 +19,28 @@ _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII | re.IGNORECASE)
 _A_YEAR_SECONDS = 31_536_000
 
 
-def media_route(store: MediaStore) -> Route:
-    """GET and HEAD /media/{key}."""
+def media_route(store: MediaStore, links: Links) -> Route:
+    """GET and HEAD /media/{key}, for those who have a link; without one there is nothing at any address."""
 
     async def serve(request: Request) -> Response:
         key = request.path_params["key"]
-        stored = await store.head(key) if _KEY.fullmatch(key) else None
+        lasting = links.seconds_left(key, request.query_params) if _KEY.fullmatch(key) else 0
+        stored = await store.head(key) if lasting else None
         if stored is None:
             return Response("Not found", 404, media_type="text/plain")
-        return _answer(request, store, key, stored)
+        return _answer(request, store, key, stored, int(min(lasting, _A_YEAR_SECONDS)))
 
     endpoint: Callable[[Request], Awaitable[Response]] = serve
     return Route("/media/{key:path}", endpoint, methods=["GET"])
 
 
-def _answer(request: Request, store: MediaStore, key: str, stored: Stored) -> Response:
+def _answer(request: Request, store: MediaStore, key: str, stored: Stored, lasting: int) -> Response:
     etag = f'"{stored.etag}"'
     headers = {
         "accept-ranges": "bytes",
         "etag": etag,
         # The files of a take and of a cut never change; the newest frame of a running one does all the time.
-        "cache-control": "no-store" if key.startswith("live/") else f"private, max-age={_A_YEAR_SECONDS}, immutable",
+        "cache-control": "no-store" if key.startswith("live/") else f"private, max-age={lasting}, immutable",
         "content-type": CONTENT_TYPES.get(key.rpartition(".")[2], "application/octet-stream"),
         "x-content-type-options": "nosniff",
         "access-control-allow-origin": "*",

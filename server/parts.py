@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Generator, Mapping
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import timedelta
 
 from coordinator import postgres_queue
@@ -18,11 +19,14 @@ from coordinator.postgres_queue import PostgresQueue
 from coordinator.render import Limits, Tools
 from coordinator.retention import Retention
 from models import migrations
-from models.access import LOCAL
+from models.access import Deed, Viewer
 from models.database import Database
 from models.store import Store
 from providers.port import Provider
 from schema.context import Context, ServerFacts
+from server.auth.gate import Gate
+from server.auth.sessions import Sessions
+from server.links import Links
 from server.settings import PREFIX, VERSION, Settings, WrongSettings
 from server.transports import Connections
 
@@ -41,6 +45,9 @@ class Parts:
         with _needed("MEDIA_URL"):
             self.media = MediaStore(settings.media_url)
         self.connections = Connections()
+        self.sessions = Sessions(self.connections, self.store)
+        self.gate = Gate(settings, self.store, self.sessions)
+        self.links = Links(settings)
         self.renders = renders
         self._listener: Listener | None = None
         concurrency = Concurrency(
@@ -69,6 +76,7 @@ class Parts:
             log_retention=Retention(
                 settings.event_retention_versions, timedelta(seconds=settings.event_retention_seconds)
             ),
+            audit_kept=timedelta(seconds=settings.audit_retention_seconds),
         )
         self.facts = ServerFacts(
             version=VERSION,
@@ -79,16 +87,22 @@ class Parts:
             renders_at_once=_at_once(concurrency) if self.database.embedded else {},
         )
 
-    def context(self) -> Context:
-        """What one operation has at hand."""
+    def context(self, viewer: Viewer, request_id: str = "") -> Context:
+        """What one operation of this viewer has at hand."""
         return Context(
-            viewer=LOCAL,
+            viewer=replace(viewer, deed=Deed(request_id)),
             store=self.store,
             coordinator=self.coordinator,
             hub=self.hub,
             facts=self.facts,
             buffered_events=self.settings.subscriber_events,
+            link=self.links,
+            request_id=request_id,
         )
+
+    def media_url(self, key: str) -> str:
+        """The address of a stored file, for those who tell of it outside of an operation."""
+        return self.links(key).url
 
     async def start(self) -> None:
         """Take up what the last process left, and render from now on; an embedded database is brought up to date."""
@@ -99,10 +113,13 @@ class Parts:
         if isinstance(self.bus, PostgresBus):
             await self.bus.start()
         await self.hub.start()
+        await self.sessions.start()
         await self.coordinator.start(renders=self.renders)
 
     async def stop(self) -> None:
         """Abandon renders, stop every reader, close the database."""
+        await self.sessions.stop()
+        await self.gate.close()
         await self.hub.stop()
         await self.coordinator.stop()
         if isinstance(self.bus, PostgresBus):

@@ -23,7 +23,7 @@ from models.queries import ScenesWanted
 from models.rows import SceneRow
 from schema.context import Context
 from server.rest_answers import Answer, progress_answer, scene_answer
-from server.transports.errors import INTERNAL_MESSAGE, TransportCode, report
+from server.transports.errors import INTERNAL_MESSAGE, TransportCode, report, request_id_of
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +79,9 @@ class _Route(APIRoute):
             except (HTTPException, RequestValidationError, Refusal, Refused, Unavailable):
                 raise
             except Exception as error:
-                return _error(500, TransportCode.INTERNAL, INTERNAL_MESSAGE, [{"id": report(error)["id"]}])
+                request_id = request_id_of(request)
+                details = [{"id": report(error, request_id)["id"], "request_id": request_id}]
+                return error_answer(500, TransportCode.INTERNAL, INTERNAL_MESSAGE, details)
 
         return guarded
 
@@ -99,14 +101,14 @@ def _limited(receive: Receive) -> Receive:
     return counted
 
 
-def router(make_context: Callable[[], Context]) -> APIRouter:
+def router(make_context: Callable[[Request], Context]) -> APIRouter:
     """The five calls."""
     api = APIRouter(prefix=PREFIX, tags=["scenes"], route_class=_Route)
 
     @api.get("/jobs/{job_id}/scenes")
-    async def list_scenes(job_id: str) -> Answer:
+    async def list_scenes(request: Request, job_id: str) -> Answer:
         """The live scenes of a job in play order, and how far it is."""
-        context = make_context()
+        context = make_context(request)
         async with context.store.read() as connection:
             reading = (await queries.readings(connection, context.viewer, [job_id])).get(job_id)
             if reading is None or not await queries.jobs_by_id(connection, context.viewer, [job_id]):
@@ -118,33 +120,36 @@ def router(make_context: Callable[[], Context]) -> APIRouter:
         }
 
     @api.get("/jobs/{job_id}/scenes/{scene_id}")
-    async def get_scene(job_id: str, scene_id: str) -> Answer:
+    async def get_scene(request: Request, job_id: str, scene_id: str) -> Answer:
         """One scene."""
-        context = make_context()
+        context = make_context(request)
         scene = await _scene(context, job_id, scene_id)
         if scene.deleted_at is not None:
             raise _no_scene(scene_id)
         return {"data": scene_answer(context, scene)}
 
     @api.put("/jobs/{job_id}/scenes/{scene_id}")
-    async def update_scene(job_id: str, scene_id: str, update: SceneUpdate) -> Answer:
+    async def update_scene(request: Request, job_id: str, scene_id: str, update: SceneUpdate) -> Answer:
         """Edit a scene, or report on it."""
-        context = make_context()
-        await context.coordinator.scenes.update(context.viewer, SceneTarget(scene_id, job_id), update.edit())
+        context = make_context(request)
+        async with context.coordinator.audit.of(context.viewer, "updateScene", scene_id):
+            await context.coordinator.scenes.update(context.viewer, SceneTarget(scene_id, job_id), update.edit())
         return {"data": scene_answer(context, await _scene(context, job_id, scene_id))}
 
     @api.post("/jobs/{job_id}/scenes/{scene_id}/regenerate")
-    async def regenerate_scene(job_id: str, scene_id: str) -> Answer:
+    async def regenerate_scene(request: Request, job_id: str, scene_id: str) -> Answer:
         """Put a finished scene back to pending, to be rendered anew."""
-        context = make_context()
-        await context.coordinator.scenes.regenerate(context.viewer, SceneTarget(scene_id, job_id))
+        context = make_context(request)
+        async with context.coordinator.audit.of(context.viewer, "regenerateScene", scene_id):
+            await context.coordinator.scenes.regenerate(context.viewer, SceneTarget(scene_id, job_id))
         return {"data": scene_answer(context, await _scene(context, job_id, scene_id))}
 
     @api.delete("/jobs/{job_id}/scenes/{scene_id}")
-    async def delete_scene(job_id: str, scene_id: str) -> Answer:
+    async def delete_scene(request: Request, job_id: str, scene_id: str) -> Answer:
         """Delete a scene; refused while its job is processing."""
-        context = make_context()
-        await context.coordinator.scenes.delete(context.viewer, SceneTarget(scene_id, job_id))
+        context = make_context(request)
+        async with context.coordinator.audit.of(context.viewer, "deleteScene", scene_id):
+            await context.coordinator.scenes.delete(context.viewer, SceneTarget(scene_id, job_id))
         return {"data": scene_answer(context, await _scene(context, job_id, scene_id))}
 
     return api
@@ -157,7 +162,7 @@ def answer_errors(app: FastAPI) -> None:
         refusals = error.refusals if isinstance(error, Refused) else [cast("Refusal", error)]
         first = refusals[0]
         details = [{"code": each.code, "message": each.message, "path": _path(each)} for each in refusals]
-        return _error(_status(first), first.code, "; ".join(each.message for each in refusals), details)
+        return error_answer(_status(first), first.code, "; ".join(each.message for each in refusals), details)
 
     async def bad_body(_request: Request, error: Exception) -> JSONResponse:
         problems = cast("RequestValidationError", error).errors()
@@ -169,7 +174,7 @@ def answer_errors(app: FastAPI) -> None:
             }
             for problem in problems
         ]
-        return _error(422, ErrorCode.VALIDATION_FAILED, _NOT_UNDERSTOOD, details)
+        return error_answer(422, ErrorCode.VALIDATION_FAILED, _NOT_UNDERSTOOD, details)
 
     async def wrong_call(request: Request, error: Exception) -> Response:
         said = cast("HTTPException", error)
@@ -177,14 +182,14 @@ def answer_errors(app: FastAPI) -> None:
             return await http_exception_handler(request, said)
         if said.status_code == 400:
             # JSON that the decoder chokes on otherwise than by its grammar: bytes, numbers, depth.
-            return _error(422, ErrorCode.VALIDATION_FAILED, _NOT_UNDERSTOOD, [])
+            return error_answer(422, ErrorCode.VALIDATION_FAILED, _NOT_UNDERSTOOD, [])
         code = _CODES.get(said.status_code, TransportCode.BAD_REQUEST)
-        return _error(said.status_code, code, f"{said.detail}.", [], said.headers)
+        return error_answer(said.status_code, code, f"{said.detail}.", [], said.headers)
 
     async def unavailable(_request: Request, error: Exception) -> JSONResponse:
         away = cast("Unavailable", error)
         log.warning("%s: %s", away.code, away.__cause__, extra={"action": "unavailable"})
-        return _error(503, away.code, away.message, [])
+        return error_answer(503, away.code, away.message, [])
 
     app.add_exception_handler(Unavailable, unavailable)
     app.add_exception_handler(Refusal, refusal)
@@ -231,13 +236,14 @@ def _path(refusal: Refusal) -> list[str]:
     return [_THEIR_NAMES.get(part, part) for part in snake]
 
 
-def _error(
+def error_answer(
     status: int,
     code: str,
     message: str,
     details: list[dict[str, Any]],
     headers: Mapping[str, str] | None = None,
 ) -> JSONResponse:
+    """An error in the shape of this API."""
     return JSONResponse({"error": {"code": code, "message": message, "details": details}}, status, headers)
 
 

@@ -53,6 +53,4 @@ def progress_answer(reading: Reading) -> Answer:
 
 
 def _url(context: Context, stored: dict[str, Any] | None) -> str | None:
-    if stored is None:
-        return None
-    return stored["url"] if "url" in stored else context.media_url(stored["key"])
+    return None if stored is None else context.link_to(stored).url

@@ -129,12 +129,12 @@ def _run(
     config = uvicorn.Config(
         app,
         log_config=None,
+        # `request_ids` has a line of its own.
+        access_log=False,
         server_header=False,
         timeout_graceful_shutdown=FINISH_SECONDS,
         **uvicorn_options(),
     )
-    if settings.host not in LOOPBACK and answers and supervisor is None:
-        log.warning("nobody is asked who they are: keep port %s behind something that does", settings.port)
     server = Server(config, app, _greeting(settings, answers=answers), supervisor)
     server.run([listener])
     return 0 if server.started else NOT_STARTED_STATUS
@@ -159,7 +159,8 @@ def ready(settings: Settings) -> bool:
 def _greeting(settings: Settings, *, answers: bool) -> str:
     where = f"data in {data_place(settings)}"
     if answers:
-        return f"Scenewire listens on {settings.address}/graphql (explorer); {where}"
+        explored = " (explorer)" if settings.allows_explorer else ""
+        return f"Scenewire listens on {settings.address}/graphql{explored}; {where}"
     return f"Scenewire renders; its health is at {settings.address}/readyz; {where}"
 
 
@@ -177,7 +178,8 @@ def log_to_stderr(settings: Settings) -> None:
         format="%(asctime)s %(levelname)-7s %(name)s: %(message)s",
     )
     # Of these only what needs an operator; the state of a render is told by our own records.
-    for noisy in ("pgqueuer", "alembic", "httpx", "uvicorn.error", "websockets"):
+    # What they would tell beyond that holds prompts and tokens: statements with their values, messages as they come.
+    for noisy in ("pgqueuer", "alembic", "aiosqlite", "httpcore", "httpx", "sqlalchemy", "uvicorn.error", "websockets"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     # Of a stream that is cut off in the middle of an answer, graphql-core drops the fields it had not begun.
     warnings.filterwarnings("ignore", r"coroutine '.*_async_resolver' was never awaited", RuntimeWarning)

@@ -50,7 +50,15 @@ class Settings(BaseSettings):
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
 
     auth_secret: SecretStr = SecretStr("")
+    auth_jwks_url: str = ""
+    auth_issuer: str = ""
+    auth_audience: str = ""
     secret_key: SecretStr = SecretStr("")
+
+    introspection: bool | None = None
+    suggestions: bool | None = None
+    explorer: bool | None = None
+    get_queries: bool | None = None
 
     render_concurrency: int = Field(default_factory=_spare_cores, ge=1, le=256)
     provider_concurrency: Annotated[dict[str, Annotated[int, Field(ge=0)]], NoDecode] = Field(
@@ -75,6 +83,8 @@ class Settings(BaseSettings):
     recovery_window_seconds: int = Field(default=7 * 24 * 3600, ge=0)
     event_retention_seconds: int = Field(default=7 * 24 * 3600, ge=0)
     event_retention_versions: int = Field(default=10_000, ge=1)
+    audit_retention_seconds: int = Field(default=90 * 24 * 3600, ge=0)
+    media_url_seconds: int = Field(default=300, ge=1)
     subscriber_events: int = Field(default=256, ge=1, le=100_000)
 
     @field_validator("provider_concurrency", mode="before")
@@ -118,12 +128,13 @@ class Settings(BaseSettings):
             SigningSecret(value.get_secret_value())
         return value
 
-    @field_validator("replicate_callback_url", "replicate_api_url")
+    @field_validator("replicate_callback_url", "replicate_api_url", "auth_jwks_url")
     @classmethod
     def _encrypted(cls, value: str, field: ValidationInfo) -> str:
         url = urlsplit(value)
-        # The token goes in clear only to this machine; Replicate itself calls nobody without encryption.
-        local = field.field_name == "replicate_api_url" and url.hostname in LOOPBACK
+        # The token goes in clear only to this machine, and keys come in clear only from it; Replicate itself calls
+        # nobody without encryption.
+        local = field.field_name != "replicate_callback_url" and url.hostname in LOOPBACK
         if value and not local and (url.scheme != "https" or not url.hostname):
             raise ValueError("must begin with https:// and name a host")
         return value.rstrip("/")
@@ -132,6 +143,7 @@ class Settings(BaseSettings):
     def _consistent(self) -> Self:
         if self.profile is Profile.PRODUCTION and self.provider == "scripted":
             raise ValueError("PROVIDER scripted is for tests and demos, not for production")
+        self._check_keys()
         try:
             plugins.found()
         except plugins.Unusable as unusable:
@@ -146,6 +158,55 @@ class Settings(BaseSettings):
                 "must begin with https://: by one of them a clip that was paid for is found again after a crash"
             )
         return self
+
+    def _check_keys(self) -> None:
+        if self.auth_jwks_url and not (self.auth_issuer and self.auth_audience):
+            raise ValueError("AUTH_JWKS_URL is set, so AUTH_ISSUER and AUTH_AUDIENCE must say which tokens are for us")
+        if self.profile is not Profile.PRODUCTION:
+            return
+        if not self.authenticates:
+            raise ValueError(
+                f"AUTH_SECRET ({SECRET_BYTES} bytes or more) or AUTH_JWKS_URL must be set in production: it says whose "
+                "tokens are believed"
+            )
+        if not (self.auth_secret.get_secret_value() or self.secret_key.get_secret_value()):
+            raise ValueError(
+                f"SECRET_KEY ({SECRET_BYTES} bytes or more, the same for all processes) must be set in production "
+                "where AUTH_SECRET is not"
+            )
+
+    @property
+    def production(self) -> bool:
+        """Whether strangers can reach the server, so that everybody is asked who they are."""
+        return self.profile is Profile.PRODUCTION
+
+    @property
+    def authenticates(self) -> bool:
+        """Whether there are keys to check tokens with."""
+        return bool(self.auth_secret.get_secret_value() or self.auth_jwks_url)
+
+    @property
+    def allows_introspection(self) -> bool:
+        """Whether the schema tells of itself."""
+        return self._unless_production(self.introspection)
+
+    @property
+    def allows_suggestions(self) -> bool:
+        """Whether messages suggest names that would be right."""
+        return self._unless_production(self.suggestions)
+
+    @property
+    def allows_explorer(self) -> bool:
+        """Whether browsers get the explorer page, and the page that describes REST."""
+        return self._unless_production(self.explorer)
+
+    @property
+    def allows_get_queries(self) -> bool:
+        """Whether queries can be sent by GET."""
+        return self._unless_production(self.get_queries)
+
+    def _unless_production(self, chosen: bool | None) -> bool:
+        return not self.production if chosen is None else chosen
 
     @property
     def provider_names(self) -> list[str]:

@@ -9,10 +9,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn
 
-from server.client import LOST, connect
+from server.client import LOST, NotLetIn, connect
 
 STATUS_OF = {"COMPLETED": 0, "FAILED": 1, "CANCELED": 3}
-NO_SUCH_JOB = 4
+NO_SUCH_JOB, NOT_LET_IN = 4, 6
 VIDEO_SECONDS = 60.0
 FIRST_PAUSE_SECONDS, LAST_PAUSE_SECONDS = 0.2, 3.0
 
@@ -35,15 +35,15 @@ _STAGE = "subscription Stage($jobId: ID!) { jobProgress(jobId: $jobId) { current
 _VIDEO = "query Video($jobId: ID!) { job(id: $jobId) { output { url } outputFailure { message } } }"
 
 
-async def watch(address: str, job_id: str) -> int:
+async def watch(address: str, job_id: str, token: str | None = None) -> int:
     """Watch until the job settles, resuming by itself when the server goes away; answers the exit status."""
     with _Bars(Console(markup=False)) as bars:
         pause = FIRST_PAUSE_SECONDS
         while True:
             try:
-                if await _follow(address, job_id, bars):
+                if await _follow(address, job_id, token, bars):
                     if bars.status == "COMPLETED":
-                        bars.say(await _video(address, job_id, bars))
+                        bars.say(await _video(address, job_id, token, bars))
                     return STATUS_OF.get(bars.status, 1)
                 pause = FIRST_PAUSE_SECONDS
             except TransportQueryError as refused:
@@ -55,15 +55,18 @@ async def watch(address: str, job_id: str) -> int:
                     bars.say(f"The server says: {refused}")
                     return 1
                 bars.job("waiting for the server …")
+            except NotLetIn as refused:
+                bars.say(f"The server does not let you in: {refused}")
+                return NOT_LET_IN
             except LOST:
                 bars.job("waiting for the server …")
             await asyncio.sleep(pause)
             pause = min(LAST_PAUSE_SECONDS, pause * 2)
 
 
-async def _follow(address: str, job_id: str, bars: "_Bars") -> bool:
+async def _follow(address: str, job_id: str, token: str | None, bars: "_Bars") -> bool:
     """One connection; whether the stream came to its proper end."""
-    async with connect(address) as session:
+    async with connect(address, token) as session:
         variables = {"jobId": job_id, "after": bars.version}
         async with aclosing(session.subscribe(_DOCUMENT, variables)) as messages:
             async for message in messages:
@@ -71,10 +74,10 @@ async def _follow(address: str, job_id: str, bars: "_Bars") -> bool:
     return bars.status in STATUS_OF
 
 
-async def _video(address: str, job_id: str, bars: "_Bars") -> str:
+async def _video(address: str, job_id: str, token: str | None, bars: "_Bars") -> str:
     """Where the joined clips are, as soon as they are joined, in a sentence."""
     try:
-        async with asyncio.timeout(VIDEO_SECONDS), connect(address) as session:
+        async with asyncio.timeout(VIDEO_SECONDS), connect(address, token) as session:
             async with aclosing(session.subscribe(_STAGE, {"jobId": job_id})) as stages:
                 async for stage in stages:
                     bars.job(stage["jobProgress"]["stageLabel"])

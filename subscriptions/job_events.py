@@ -40,7 +40,7 @@ class JobEvents:
 
     async def messages(self) -> AsyncGenerator[Message]:
         """Join the hub first, then read state and log, then send what was heard since: nothing can fall in between."""
-        async with self._context.hub.join(self._job_id, self._feed):
+        async with self._context.hub.join(self._job_id, self._feed, self._context.viewer):
             async with aclosing(self._catch_up()) as missed:
                 async for message in missed:
                     yield message

@@ -45,7 +45,7 @@ async def latest(
 ) -> AsyncGenerator[V]:
     """What `read` answers, now and whenever it differs after news of the job; ends when it answers None."""
     signal = Signal()
-    async with context.hub.join(job_id, signal):
+    async with context.hub.join(job_id, signal, context.viewer):
         sent: V | None = None
         while True:
             value = await patiently(read)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 
 from graphql import GraphQLError
+from starlette.requests import HTTPConnection
 
 logger = logging.getLogger(__name__)
 
@@ -26,6 +27,7 @@ class TransportCode(StrEnum):
     TOO_MANY_OPERATIONS = "TOO_MANY_OPERATIONS"
     UNAUTHENTICATED = "UNAUTHENTICATED"
     FORBIDDEN = "FORBIDDEN"
+    UNAVAILABLE = "UNAVAILABLE"
     INTERNAL = "INTERNAL"
 
 
@@ -33,21 +35,27 @@ def coded(code: TransportCode, message: str) -> GraphQLError:
     return GraphQLError(message, extensions={"code": code})
 
 
-def report(error: BaseException) -> dict[str, object]:
+def report(error: BaseException, request_id: str | None = None) -> dict[str, object]:
     """Log what nobody expected, once, with its traceback; return the extensions to send instead of its message."""
     error_id = secrets.token_hex(8)
     logger.error(
-        "Internal error %s: %s",
+        "Internal error %s of request %s: %s",
         error_id,
+        request_id or "-",
         type(error).__name__,
         exc_info=error,
-        extra={"action": "internal_error", "error_id": error_id},
+        extra={"action": "internal_error", "error_id": error_id, "request_id": request_id},
     )
-    return {"code": TransportCode.INTERNAL, "id": error_id}
+    return {"code": TransportCode.INTERNAL, "id": error_id, **({"requestId": request_id} if request_id else {})}
 
 
-def internal_error(error: BaseException) -> GraphQLError:
-    return GraphQLError(INTERNAL_MESSAGE, extensions=report(error))
+def internal_error(error: BaseException, connection: HTTPConnection) -> GraphQLError:
+    return GraphQLError(INTERNAL_MESSAGE, extensions=report(error, request_id_of(connection)))
+
+
+def request_id_of(connection: HTTPConnection) -> str | None:
+    """What the application around the transports calls this request or socket, if it does."""
+    return getattr(connection.state, "request_id", None)
 
 
 def formatted(errors: Sequence[GraphQLError]) -> dict[str, object]:

@@ -76,7 +76,7 @@ class HTTPEndpoint:
         except ClientDisconnect:
             raise
         except Exception as error:
-            return json_response(formatted([internal_error(error)]), 500, media_type)
+            return json_response(formatted([internal_error(error, request)]), 500, media_type)
 
     async def _negotiated(self, request: Request, media_type: str | None) -> ASGIApp:
         """Methods first, then types, then the content: each step refuses with the status of its own mistake."""

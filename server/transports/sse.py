@@ -90,7 +90,7 @@ class EventStream:
         except TimeoutError:
             raise
         except Exception as error:
-            await self._write(send, _next(formatted([internal_error(error)])))
+            await self._write(send, _next(formatted([internal_error(error, self._request)])))
         await self._write(send, COMPLETE)
 
     async def _keep_alive(self, send: Send) -> None:

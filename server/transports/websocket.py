@@ -18,7 +18,7 @@ from strawberry.types import ExecutionResult
 
 from server.transports.closing import CloseCode, CloseConnection, fit_reason
 from server.transports.connections import Connections
-from server.transports.errors import TransportCode, coded, internal_error, report
+from server.transports.errors import TransportCode, coded, internal_error, report, request_id_of
 from server.transports.execution import Executor, is_request_error, response_map, wanted_closing
 from server.transports.messages import (
     Complete,
@@ -188,7 +188,7 @@ class Connection:
         except CloseConnection:
             raise
         except Exception as error:
-            error_id = report(error)["id"]
+            error_id = report(error, request_id_of(self._socket))["id"]
             raise CloseConnection(CloseCode.FORBIDDEN, f"Internal error {error_id}") from None
 
     async def _begin(self, message: Subscribe, tasks: asyncio.TaskGroup) -> None:
@@ -212,7 +212,7 @@ class Connection:
         except GraphQLError as error:
             await self._send_last(operation, "error", [error.formatted])
         except Exception as error:
-            await self._send_last(operation, "error", [internal_error(error).formatted])
+            await self._send_last(operation, "error", [internal_error(error, self._socket).formatted])
 
     async def _answer(self, operation: Operation, message: Subscribe) -> None:
         kind = self._executor.operation_type(message.params)

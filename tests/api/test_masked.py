@@ -2,12 +2,14 @@
 
 import logging
 
+import httpx
 import pytest
 
 from models.change import Change
 from tests.api.looking import EVERYTHING
 from tests.api.making import a_job
 from tests.harness.app import App
+from tests.harness.client import Json
 from tests.live import jobs
 
 SECRET = "the password is swordfish"
@@ -18,6 +20,13 @@ class Broken:
 
     def __init__(self, *_args: object, **_more: object) -> None:
         raise RuntimeError(SECRET)
+
+
+def found_by(record: logging.LogRecord, answer: httpx.Response) -> Json:
+    """What a client can tell an operator of it: two names that the log holds as well."""
+    assert record.__dict__["request_id"] == answer.headers["x-request-id"]
+    assert record.__dict__["error_id"] in record.getMessage()
+    return {"id": record.__dict__["error_id"], "requestId": record.__dict__["request_id"]}
 
 
 def logged(caplog: pytest.LogCaptureFixture) -> logging.LogRecord:
@@ -43,11 +52,10 @@ async def test_a_query(app: App, caplog: pytest.LogCaptureFixture, monkeypatch: 
                 "message": "Internal error",
                 "locations": [{"line": 1, "column": document.index("progress") + 1}],
                 "path": ["job", "progress"],
-                "extensions": {"code": "INTERNAL", "id": record.__dict__["error_id"]},
+                "extensions": {"code": "INTERNAL", **found_by(record, answer)},
             }
         ],
     }
-    assert record.__dict__["error_id"] in record.getMessage()
     assert SECRET not in answer.text
 
 
@@ -62,7 +70,7 @@ async def test_a_mutation(app: App, caplog: pytest.LogCaptureFixture, monkeypatc
     (error,) = answer["errors"]
     assert answer["data"] is None
     assert error["message"] == "Internal error"
-    assert error["extensions"] == {"code": "INTERNAL", "id": logged(caplog).__dict__["error_id"]}
+    assert error["extensions"]["id"] == logged(caplog).__dict__["error_id"]
     assert await jobs.job(app, made.id, EVERYTHING) == before
     await jobs.retitle(app, made.id, "Written")
 
@@ -93,11 +101,12 @@ async def test_a_call_of_rest(
         address = f"/api/v3/jobs/{made.id}/scenes{path.format(scene=made.scenes[0])}"
         answer = await app.http.request(method, address, json=body)
     assert answer.status_code == 500
+    told = found_by(logged(caplog), answer)
     assert answer.json() == {
         "error": {
             "code": "INTERNAL",
             "message": "Internal error",
-            "details": [{"id": logged(caplog).__dict__["error_id"]}],
+            "details": [{"id": told["id"], "request_id": told["requestId"]}],
         }
     }
     assert (await app.http.get(f"/api/v3/jobs/{made.id}/scenes")).status_code == 200

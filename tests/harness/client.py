@@ -47,11 +47,13 @@ class Stream:
 
 
 class Client:
-    """GraphQL over HTTP and over websocket."""
+    """GraphQL over HTTP and over websocket, as the holder of `token` if given."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, token: str | None = None) -> None:
         self.url = url
-        self.http = httpx.AsyncClient(base_url=url, timeout=PATIENCE_SECONDS)
+        said = {} if token is None else {"authorization": f"Bearer {token}"}
+        self.init: Json = {"type": "connection_init", **({"payload": said} if said else {})}
+        self.http = httpx.AsyncClient(base_url=url, headers=said, timeout=PATIENCE_SECONDS)
 
     async def result(self, document: str, **variables: Any) -> Json:
         """The whole answer, errors included."""
@@ -80,7 +82,7 @@ class Client:
         """An open subscription; leaving the block closes the socket."""
         address = f"ws{self.url.removeprefix('http')}/graphql"
         async with connect(address, subprotocols=[Subprotocol("graphql-transport-ws")], max_size=None) as socket:
-            await socket.send(json.dumps({"type": "connection_init"}))
+            await socket.send(json.dumps(self.init))
             assert json.loads(await socket.recv())["type"] == "connection_ack"
             payload = {"query": document, "variables": variables}
             await socket.send(json.dumps({"type": "subscribe", "id": "1", "payload": payload}))

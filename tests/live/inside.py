@@ -1,5 +1,6 @@
 """The live view from the inside, where a test decides when things happen."""
 
+from dataclasses import replace
 from typing import cast
 
 from models import queries
@@ -13,8 +14,7 @@ from tests.live import jobs
 
 def context_of(app: App, buffered_events: int = 8) -> Context:
     """The context of one operation of the server."""
-    parts = app.parts
-    return Context(LOCAL, parts.store, parts.coordinator, parts.hub, parts.facts, buffered_events)
+    return replace(app.parts.context(LOCAL), buffered_events=buffered_events)
 
 
 def info_of(context: Context) -> Info:

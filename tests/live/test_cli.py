@@ -11,8 +11,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+import sqlalchemy as sa
 
-from models import migrations
+from models import migrations, revocations
+from models.access import Viewer
+from models.database import Database
+from models.tables import AUDIT
+from server.auth.issuing import revoke, token
+from server.auth.sessions import is_revoked
+from server.auth.tokens import Tokens
 from server.demo import demo
 from server.migrate import migrate
 from server.schema import sdl
@@ -96,6 +103,9 @@ class TestServe:
             ({"PORT": "99999", "LOCAL_WIDTH": "33"}, ["PORT", "LOCAL_WIDTH"]),
             ({"PROFILE": "production", "PROVIDER": "scripted"}, ["PROVIDER"]),
             ({"PORT": str(taken)}, ["PORT"]),
+            ({"HOST": "0.0.0.0"}, ["HOST", "PROFILE"]),  # noqa: S104 # it is refused
+            ({"PROFILE": "production"}, ["AUTH_SECRET"]),
+            ({"PROFILE": "production", "AUTH_SECRET": "x" * 31}, ["AUTH_SECRET"]),
             ({"MEDIA_URL": "gopher://example.com/media"}, ["MEDIA_URL"]),
         ]
         usual = {
@@ -136,6 +146,62 @@ class TestTools:
         assert await run("migrate", SCENEWIRE_DATABASE_URL=url) == Ended(0, f"Migrated to revision {newest}.\n", "")
         assert await migrate(Settings(database_url=url)) == 0
         assert capsys.readouterr().out == f"Already at revision {newest}.\n"
+
+
+SECRET = "a secret, long enough for anybody who asks"
+
+
+class TestTokens:
+    """What an operator of a small set-up has in place of an identity provider."""
+
+    @pytest.mark.parametrize(
+        ("given", "told"),
+        [
+            ({"roles": "king"}, "--roles: king is none of user, worker, admin"),
+            ({"roles": ""}, "--roles:  is none of user, worker, admin"),
+            ({"ttl": "soon"}, "--ttl: soon is no time such as 90s, 15m, 1h or 7d"),
+            ({"ttl": "0h"}, "--ttl: 0h is no time such as 90s, 15m, 1h or 7d"),
+            ({"subject": ""}, "--sub must be a text of 1 to 200 printable characters"),
+            ({"subject": "a\nb"}, "--sub must be a text of 1 to 200 printable characters"),
+            ({"name": ""}, "--name must be a text of 1 to 200 printable characters"),
+        ],
+    )
+    async def test_what_makes_no_token_is_one_line(self, tmp_path: Path, given: dict[str, str], told: str) -> None:
+        """That says what would be right."""
+        settings = Settings.model_validate({"auth_secret": SECRET, "database_url": home_of(tmp_path)})
+        usual = {"subject": "amy", "roles": "user", "name": "Amy", "ttl": "1h"}
+        with pytest.raises(WrongSettings) as wrong:
+            await token(settings, **usual | given)
+        assert str(wrong.value) == told
+
+    async def test_without_a_secret_there_is_nothing_to_sign_with(self, tmp_path: Path) -> None:
+        """It is named."""
+        settings = Settings.model_validate({"database_url": home_of(tmp_path)})
+        with pytest.raises(WrongSettings, match="SCENEWIRE_AUTH_SECRET must be set"):
+            await token(settings, "amy", "user", None, "1h")
+
+    async def test_both_commands_are_in_the_audit_log(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        """A token is valid once its subject's older ones are revoked."""
+        settings = Settings.model_validate({"auth_secret": SECRET, "database_url": home_of(tmp_path)})
+        assert await revoke(settings, "amy") == 0
+        assert await token(settings, "amy", "worker,admin", None, "1h") == 0
+        assert await revoke(settings, "amy") == 0
+        made = capsys.readouterr().out.splitlines()[1]
+        identity = await Tokens(settings, None).check(made)
+        assert identity.viewer == Viewer("amy", "amy", ("worker", "admin"))
+        database = Database(settings.database_url)
+        async with database.connect(database.reader) as connection:
+            rows = await connection.execute(sa.select(AUDIT.c.actor_id, AUDIT.c.action, AUDIT.c.object_id))
+            told = [tuple(row) for row in rows]
+            found = await revocations.of_subjects(connection, ["amy"])
+        await database.close()
+        assert sorted(told) == [("operator", action, "amy") for action in ("revoke", "revoke", "token")]
+        assert is_revoked(identity, found)
+
+
+def home_of(folder: Path) -> str:
+    """A database that is made by whoever needs it first."""
+    return f"sqlite+aiosqlite:///{folder / 'new' / 'test.db'}"
 
 
 class TestWatch:

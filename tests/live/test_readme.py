@@ -40,15 +40,24 @@ def matches(shown: str, said: str) -> bool:
 class Shell:
     """Runs the README's commands with the ids of this run, and puts its placeholders back into what they print."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, environment: dict[str, str] | None = None) -> None:
         self._url = url
+        self._environment = environment
         self.ids: dict[str, str] = {}
 
     def run(self, command: str) -> str:
         for name, value in self.ids.items():
             command = re.sub(rf"\b{name}\b", value, command)
         command = command.replace("http://localhost:4000", self._url)
-        done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=30, check=True)
+        done = subprocess.run(
+            ["bash", "-c", command],
+            cwd=ROOT,
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=True,
+        )
         for match in ID.finditer(done.stdout):
             self.ids.setdefault(match.group(1).upper(), match.group(0))
         names = {value: name for name, value in self.ids.items()}
@@ -92,6 +101,39 @@ def test_the_five_rest_calls_answer_what_the_readme_shows(server: ServerProcess)
     assert subprocess.run([*status, address], capture_output=True, text=True, check=True).stdout == "422"
     assert graphql(CANCEL, id=shell.ids["JOB"])["data"]["cancelJob"]["job"]["status"] == "CANCELED"
     assert subprocess.run([*status, address], capture_output=True, text=True, check=True).stdout == "200"
+
+
+def test_in_production_everybody_shows_a_token(tmp_path: Path) -> None:
+    """One that the command makes, until it is revoked; however talkative the log, none of it and no prompt is in it."""
+    secret = "a secret that only this server and its operator know"
+    server = ServerProcess(
+        tmp_path, profile="production", auth_secret=secret, provider="external", log_level="debug"
+    ).start()
+    try:
+        shell = Shell(server.url, server.environment)
+        shown = commands("Who may do what")
+        assert len(shown) == 3
+        for command, output in shown:
+            said = shell.run(command)
+            assert matches(output, said), f"{command}\nshown: {output}\nsaid:  {said}"
+        token = shell.run(".venv/bin/python -m server token --sub amy --roles user,admin --name Amy --ttl 90s").strip()
+        answer = httpx.post(
+            f"{server.url}/graphql?access_token={token}",
+            json={"query": NEW_EXTERNAL_JOB},
+            headers={"authorization": f"Bearer {token}"},
+        )
+        assert answer.json()["data"]["createJob"]["job"]
+        job_id = answer.json()["data"]["createJob"]["job"]["id"]
+        watching = f".venv/bin/python -m server watch {job_id} --url {server.url}"
+        assert "does not let you in" in shell.run(f"{watching} --token wrong; test $? = 6")
+        cancel = {"query": CANCEL, "variables": {"id": job_id}}
+        httpx.post(f"{server.url}/graphql", json=cancel, headers={"authorization": f"Bearer {token}"})
+        assert "Somebody else's" in shell.run(f"SCENEWIRE_TOKEN={token} {watching}; test $? = 3")
+    finally:
+        server.stop()
+    log = server.log.read_text()
+    assert '"POST /graphql" 200' in log
+    assert not [word for word in (token, token.split(".")[1], "Dawn", "access_token", secret) if word in log]
 
 
 def test_the_make_words_of_the_readme_exist() -> None:

@@ -16,6 +16,9 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(f"SCENEWIRE_{name.upper()}", raising=False)
 
 
+SECRET = "0123456789abcdef" * 2
+
+
 def complaint(monkeypatch: pytest.MonkeyPatch, **variables: str) -> str:
     """What the operator reads who sets these variables."""
     for name, value in variables.items():
@@ -101,9 +104,43 @@ def test_a_provider_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_production_has_no_scripted_provider(monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither as the default of new jobs nor by name."""
     monkeypatch.setenv("SCENEWIRE_PROFILE", "production")
+    monkeypatch.setenv("SCENEWIRE_AUTH_SECRET", SECRET)
     assert load().provider_names == ["local", "external"]
     told = complaint(monkeypatch, PROVIDER="scripted")
     assert told == "SCENEWIRE_PROVIDER scripted is for tests and demos, not for production"
+
+
+@pytest.mark.parametrize(
+    ("variables", "told"),
+    [
+        ({}, "AUTH_SECRET (32 bytes or more) or AUTH_JWKS_URL must be set in production: it says whose tokens"),
+        ({"AUTH_SECRET": "x" * 31}, "AUTH_SECRET: must have at least 32 bytes"),
+        ({"AUTH_SECRET": ""}, "AUTH_SECRET (32 bytes or more) or AUTH_JWKS_URL must be set in production"),
+        ({"SECRET_KEY": SECRET}, "AUTH_SECRET (32 bytes or more) or AUTH_JWKS_URL must be set in production"),
+        ({"AUTH_JWKS_URL": "http://keys.test/jwks"}, "AUTH_JWKS_URL: must begin with https:// and name a host"),
+        ({"AUTH_JWKS_URL": "https://keys.test/jwks"}, "AUTH_JWKS_URL is set, so AUTH_ISSUER and AUTH_AUDIENCE must"),
+        (
+            {"AUTH_JWKS_URL": "https://keys.test/jwks", "AUTH_ISSUER": "a", "AUTH_AUDIENCE": "b"},
+            "SECRET_KEY (32 bytes or more, the same for all processes) must be set in production where AUTH_SECRET",
+        ),
+    ],
+)
+def test_production_needs_keys(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], told: str) -> None:
+    """Strong ones, whose they are must be clear, and the server's own must be the same for all processes."""
+    assert complaint(monkeypatch, PROFILE="production", **variables).startswith(f"SCENEWIRE_{told}")
+
+
+SWITCHES = ("introspection", "suggestions", "explorer", "get_queries")
+
+
+def test_what_helps_developers_is_off_in_production_unless_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One by one; in development all of it is on."""
+    assert [getattr(load(), f"allows_{name}") for name in SWITCHES] == [True] * 4
+    monkeypatch.setenv("SCENEWIRE_PROFILE", "production")
+    monkeypatch.setenv("SCENEWIRE_AUTH_SECRET", SECRET)
+    assert [getattr(load(), f"allows_{name}") for name in SWITCHES] == [False] * 4
+    monkeypatch.setenv("SCENEWIRE_EXPLORER", "true")
+    assert [getattr(load(), f"allows_{name}") for name in SWITCHES] == [False, False, True, False]
 
 
 def test_no_complaint_repeats_a_password(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,238 @@
+"""Everything in the printed schema that takes or returns an id, and a way to try each of them.
+
+A row is the place of an id (`Type.field(argument.path)`) and a request that puts an id there. Whoever adds a place to
+the schema adds a row here: `test_ownership_matrix` fails until then.
+"""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple, cast
+
+from fastapi import Request
+from fastapi.routing import APIRoute
+from graphql import (
+    GraphQLField,
+    GraphQLInputField,
+    GraphQLInputObjectType,
+    GraphQLInterfaceType,
+    GraphQLNamedType,
+    GraphQLObjectType,
+    build_schema,
+    get_named_type,
+    is_required_argument,
+)
+
+from schema.context import Context
+from server.rest import router
+from server.schema import sdl
+from tests.harness.client import Json
+
+SCHEMA = build_schema(sdl())
+
+# Stand for the id that is tried, and for things of the asker's own.
+ID, JOB, SCENE, TAKE = "<id>", "<job>", "<scene>", "<take>"
+ERRORS = "__typename errors { __typename code message path ... on NotFoundError { id } }"
+
+
+class Row(NamedTuple):
+    """A request, and of what kind the id is that it takes."""
+
+    kind: str
+    document: str
+    variables: Json
+
+
+def read(kind: str, selection: str, root: str = "query") -> Row:
+    """A query or subscription of `$id`."""
+    used = {name: value for name, value in {"id": ID, "job": JOB, "scene": SCENE}.items() if f"${name}" in selection}
+    return Row(kind, f"{root}({' '.join(f'${name}: ID!' for name in used)}) {{ {selection} }}", used)
+
+
+def change(name: str, kind: str, **fields: Any) -> dict[str, Row]:
+    """A mutation that takes `input`, if the schema has it by now: a row for each id in the fields."""
+    root = SCHEMA.mutation_type
+    if root is None or name not in root.fields:
+        return {}
+    argument = root.fields[name].args["input"].type
+    document = f"mutation($input: {argument}) {{ {name}(input: $input) {{ {ERRORS} }} }}"
+    place = next(_places(fields))
+    return {f"Mutation.{name}(input.{place})": Row(kind, document, {"input": fields})}
+
+
+def _places(value: object) -> Iterator[str]:
+    """The paths to the id that is tried."""
+    if isinstance(value, dict):
+        for name, inner in cast("dict[str, object]", value).items():
+            yield from (".".join(filter(None, (name, rest))) for rest in _places(inner))
+    elif isinstance(value, list):
+        for inner in cast("list[object]", value):
+            yield from _places(inner)
+    elif value == ID:
+        yield ""
+
+
+def _of_scene(name: str, **more: Any) -> dict[str, Row]:
+    """By the scene alone, with a job that is one's own, and with somebody else's job."""
+    return change(name, "scene", sceneId=ID, **more) | change(name, "job", sceneId=SCENE, jobId=ID, **more)
+
+
+def _of_job(*names: str, **more: Any) -> dict[str, Row]:
+    return {place: row for name in names for place, row in change(name, "job", jobId=ID, **more).items()}
+
+
+def _batch(*names: str) -> dict[str, Row]:
+    by_scene = [change(name, "scene", jobId=JOB, sceneIds=[SCENE, ID], policy="BEST_EFFORT") for name in names]
+    by_job = [change(name, "job", jobId=ID, sceneIds=[SCENE]) for name in names]
+    return {place: row for rows in (*by_scene, *by_job) for place, row in rows.items()}
+
+
+MATRIX: dict[str, Row] = {
+    "Query.node(id)": read("job", "node(id: $id) { __typename id }"),
+    "Query.job(id)": read("job", "job(id: $id) { id title scenes(includeDeleted: true) { nodes { id } } }"),
+    "Query.jobs(filter.ownerId)": read("owner", "jobs(filter: {ownerId: $id}, includeDeleted: true) { nodes { id } }"),
+    "Query.scene(id)": read("scene", "scene(id: $id) { id prompt takes { id } }"),
+    "Query.scene(jobId)": read("job", "scene(id: $scene, jobId: $id) { id }"),
+    "Job.scene(id)": read("scene", "jobs { nodes { scene(id: $id) { id } } }"),
+    "Subscription.jobEvents(jobId)": read("job", "jobEvents(jobId: $id) { __typename }", "subscription"),
+    "Subscription.jobProgress(jobId)": read("job", "jobProgress(jobId: $id) { total }", "subscription"),
+    "Subscription.sceneUpdated(sceneId)": read("scene", "sceneUpdated(sceneId: $id) { id }", "subscription"),
+    "Subscription.jobsUpdated(filter.ownerId)": read(
+        "owner", "jobsUpdated(filter: {ownerId: $id}) { id }", "subscription"
+    ),
+    **_of_job("updateJob", title="Mine"),
+    **_of_job("startJob", "cancelJob", "deleteJob", "restoreJob"),
+    **_of_job("addScene", scene={"prompt": "Mine"}),
+    **_of_scene("updateScene", title="Mine"),
+    **_of_scene("regenerateScene"),
+    **_of_scene("cancelScene"),
+    **_of_scene("deleteScene"),
+    **_of_scene("restoreScene"),
+    **_of_scene("moveScene", position=0),
+    **change("selectTake", "take", takeId=ID),
+    **change("reorderScenes", "job", jobId=ID, sceneIds=[SCENE]),
+    **change("reorderScenes", "scene", jobId=JOB, sceneIds=[ID]),
+    **change("updateScenes", "job", jobId=ID, scenes=[{"sceneId": SCENE, "title": "Mine"}]),
+    **change("updateScenes", "scene", jobId=JOB, scenes=[{"sceneId": ID, "title": "Mine"}], policy="BEST_EFFORT"),
+    **change("updateScenes", "job", jobId=JOB, scenes=[{"sceneId": SCENE, "jobId": ID}], policy="BEST_EFFORT"),
+    **_batch("regenerateScenes", "cancelScenes", "deleteScenes", "restoreScenes"),
+}
+
+# More ways to the same places.
+MORE: dict[str, Row] = {
+    "node, of a scene": read("scene", "node(id: $id) { __typename id }"),
+    "node, of a take": read("take", "node(id: $id) { __typename id }"),
+    "a scene in a job of one's own": read("scene", "job(id: $job) { scene(id: $id) { id } }"),
+    "a scene with a job of one's own": read("scene", "scene(id: $id, jobId: $job) { id }"),
+    "many at once": read(
+        "job", "a: job(id: $job) { version } b: job(id: $id) { id } c: node(id: $id) { id } d: scene(id: $scene) { id }"
+    ),
+    "a change of a scene with a job of one's own": Row(
+        "scene",
+        f"mutation($input: UpdateSceneInput!) {{ updateScene(input: $input) {{ {ERRORS} }} }}",
+        {"input": {"sceneId": ID, "jobId": JOB, "title": "Mine"}},
+    ),
+    "a report": Row(
+        "scene",
+        f"mutation($input: UpdateSceneInput!) {{ updateScene(input: $input) {{ {ERRORS} }} }}",
+        {"input": {"sceneId": ID, "status": "COMPLETED"}},
+    ),
+    "a change at a version": Row(
+        "job",
+        f"mutation($input: UpdateJobInput!) {{ updateJob(input: $input) {{ {ERRORS} }} }}",
+        {"input": {"jobId": ID, "title": "Mine", "expectedVersion": 7}},
+    ),
+    "a change with a key": Row(
+        "scene",
+        f"mutation($input: RegenerateSceneInput!) {{ regenerateScene(input: $input) {{ {ERRORS} }} }}",
+        {"input": {"sceneId": ID, "idempotencyKey": "key"}},
+    ),
+}
+
+# Where ids come out: of what one may see (reached from a row above), or as they were given.
+SEEN, GIVEN = "of something that the caller sees", "as it was asked for"
+RETURNED: dict[str, str] = {
+    "Node.id": SEEN,
+    "Job.id": SEEN,
+    "Job.ownerId": SEEN,
+    "JobProgress.jobId": SEEN,
+    "Scene.id": SEEN,
+    "Scene.jobId": SEEN,
+    "SceneTake.id": SEEN,
+    "JobEvent.jobId": SEEN,
+    "JobEvent.sceneId": SEEN,
+    "JobEvent.actorId": SEEN,
+    "SceneProgress.jobId": SEEN,
+    "SceneProgress.sceneId": SEEN,
+    "Viewer.id": SEEN,
+    "Webhook.id": SEEN,
+    "Webhook.jobId": SEEN,
+    "WebhookDelivery.id": SEEN,
+    "WebhookDelivery.jobId": SEEN,
+    "NotFoundError.id": GIVEN,
+    "DeleteScenePayload.deletedSceneId": GIVEN,
+    "DeleteWebhookPayload.deletedWebhookId": GIVEN,
+    "SceneResult.sceneId": GIVEN,
+}
+
+
+def taken() -> set[str]:
+    """Every place in the schema that takes an id."""
+    return {
+        f"{kind.name}.{name}({path})"
+        for kind in SCHEMA.type_map.values()
+        if isinstance(kind, GraphQLObjectType) and not kind.name.startswith("__")
+        for name, field in _fields(kind).items()
+        for argument, given in field.args.items()
+        for path in _id_paths(argument, _named(given))
+    }
+
+
+def returned() -> set[str]:
+    """Every place in the schema that returns one."""
+    return {
+        f"{kind.name}.{name}"
+        for kind in SCHEMA.type_map.values()
+        if isinstance(kind, (GraphQLObjectType, GraphQLInterfaceType)) and not kind.name.startswith("__")
+        for name, field in _fields(kind).items()
+        if _named(field).name == "ID"
+    }
+
+
+def _named(place: Any) -> GraphQLNamedType:
+    """The type of a field or an argument, without what it is wrapped in."""
+    return cast("GraphQLNamedType", get_named_type(place.type))
+
+
+def _fields(kind: GraphQLObjectType | GraphQLInterfaceType) -> dict[str, GraphQLField]:
+    return cast("dict[str, GraphQLField]", kind.fields)
+
+
+def everything(kind: GraphQLNamedType | None, levels: int = 5) -> str:
+    """A selection of all that can be had without naming an id."""
+    if not isinstance(kind, GraphQLObjectType):
+        return ""
+    parts: list[str] = []
+    for name, field in _fields(kind).items():
+        if any(is_required_argument(argument) for argument in field.args.values()):
+            continue
+        inner = _named(field)
+        deeper = everything(inner, levels - 1) if levels else ""
+        if not isinstance(inner, GraphQLObjectType):
+            parts += [name] if inner.name == "ID" else []
+        elif deeper:
+            parts.append(f"{name}{'(includeDeleted: true)' if 'includeDeleted' in field.args else ''} {{ {deeper} }}")
+    return " ".join(parts)
+
+
+def _id_paths(name: str, kind: GraphQLNamedType) -> Iterator[str]:
+    if kind.name == "ID":
+        yield name
+    elif isinstance(kind, GraphQLInputObjectType):
+        for inner, field in cast("dict[str, GraphQLInputField]", kind.fields).items():
+            yield from _id_paths(f"{name}.{inner}", _named(field))
+
+
+def _nobody(_request: Request) -> Context:
+    raise AssertionError("only its routes are looked at")
+
+
+CALLS = [route for route in router(_nobody).routes if isinstance(route, APIRoute)]

@@ -1,0 +1,245 @@
+"""The audit log, and the one line of each request: who did what, and never a word of what they said."""
+
+import logging
+import re
+from collections.abc import AsyncGenerator
+from datetime import timedelta
+
+import pytest
+import pytest_asyncio
+import sqlalchemy as sa
+
+from coordinator import audit
+from models.tables import AUDIT
+from server.transports import hide_query_strings
+from tests.api.making import NO_JOB, NO_SCENE, a_job
+from tests.harness.client import Client, Json
+from tests.harness.tokens import Town, token, town
+from tests.live import jobs
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+SECRET_WORDS = "the password is swordfish"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def place(on_each_database: None, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Town]:
+    """A production server."""
+    async with town(tmp_path_factory.mktemp("audit"), get_queries=True) as made:
+        yield made
+
+
+async def lines(place: Town, actor: str, *, count: int) -> list[tuple[str, str | None, str]]:
+    """Action, object and result of what somebody did, oldest first, when there are so many."""
+    query = sa.select(AUDIT.c.action, AUDIT.c.object_id, AUDIT.c.result).where(AUDIT.c.actor_id == actor)
+    found: list[tuple[str, str | None, str]] = []
+
+    async def there() -> bool:
+        async with place.app.parts.store.read() as connection:
+            rows = await connection.execute(query.order_by(AUDIT.c.at, AUDIT.c.id))
+            found[:] = [(row[0], row[1], row[2]) for row in rows]
+        return len(found) >= count
+
+    await jobs.until(there)
+    return found
+
+
+async def test_what_is_done_and_what_is_refused_is_there(place: Town) -> None:
+    """By every mutation, with what it was about; reading leaves no line."""
+    amy = place.citizen("amy")
+    made = await a_job(amy, "One")
+    (scene,) = made.scenes
+    await jobs.retitle(amy, made.id, "Two")
+    await jobs.retitle(amy, made.id, "Two")
+    await amy.mutate("startJob", "errors { code }", jobId=made.id, expectedVersion=99)
+    await amy.mutate("updateScene", "errors { code }", sceneId=scene, title="", prompt="")
+    await amy.mutate("updateScene", "errors { code }", sceneId=NO_SCENE, title="x")
+    await amy.mutate("updateScene", "errors { code }", sceneId="x" * 100_000 + "\0", title="x")
+    await amy.mutate("regenerateScene", "errors { code }", sceneId=scene, jobId=made.id)
+    await amy.execute("{ jobs { totalCount } }")
+    assert await lines(place, "amy", count=8) == [
+        ("createJob", made.id, "OK"),
+        ("updateJob", made.id, "OK"),
+        ("updateJob", made.id, "OK"),
+        ("startJob", made.id, "STALE_VERSION"),
+        ("updateScene", scene, "VALIDATION_FAILED"),
+        ("updateScene", NO_SCENE, "NOT_FOUND"),
+        ("updateScene", None, "NOT_FOUND"),
+        ("regenerateScene", scene, "NOT_REGENERABLE"),
+    ]
+
+
+async def test_several_in_one_request_are_several_lines(place: Town) -> None:
+    """Each with its own object and result, under the id of the request."""
+    ben = place.citizen("ben")
+    made = await a_job(ben, "One")
+    document = f"""mutation {{
+        a: updateJob(input: {{jobId: "{made.id}", title: "A"}}) {{ errors {{ code }} }}
+        b: updateJob(input: {{jobId: "{NO_JOB}", title: "B"}}) {{ errors {{ code }} }}
+        c: cancelScene(input: {{sceneId: "{made.scenes[0]}"}}) {{ errors {{ code }} }}
+    }}"""
+    answer = await ben.http.post("/graphql", json={"query": document}, headers={"x-request-id": "three-at-once"})
+    assert answer.headers["x-request-id"] == "three-at-once"
+    told = await lines(place, "ben", count=4)
+    assert sorted(told[1:]) == [
+        ("cancelScene", made.scenes[0], "OK"),
+        ("updateJob", NO_JOB, "NOT_FOUND"),
+        ("updateJob", made.id, "OK"),
+    ]
+    query = sa.select(sa.func.count()).where(AUDIT.c.request_id == "three-at-once")
+    async with place.app.parts.store.read() as connection:
+        assert (await connection.execute(query)).scalar() == 3
+
+
+async def test_rest_is_no_different(place: Town) -> None:
+    """The same actions under the same names."""
+    cleo, stranger = place.citizen("cleo"), place.citizen("sam")
+    made = await a_job(cleo, "One")
+    address = f"/api/v3/jobs/{made.id}/scenes/{made.scenes[0]}"
+    assert (await cleo.http.put(address, json={"title": "One"})).status_code == 200
+    assert (await cleo.http.post(f"{address}/regenerate")).status_code == 422
+    assert (await cleo.http.delete(address)).status_code == 200
+    assert (await stranger.http.delete(address)).status_code == 404
+    scene = made.scenes[0]
+    assert (await lines(place, "cleo", count=4))[1:] == [
+        ("updateScene", scene, "OK"),
+        ("regenerateScene", scene, "NOT_REGENERABLE"),
+        ("deleteScene", scene, "OK"),
+    ]
+    assert await lines(place, "sam", count=1) == [("deleteScene", scene, "NOT_FOUND")]
+
+
+async def test_over_a_websocket_as_well(place: Town) -> None:
+    """Under the id of the socket."""
+    dora = place.citizen("dora")
+    made = await a_job(dora, "One")
+    document = 'mutation($id: ID!) { updateJob(input: {jobId: $id, title: "By socket"}) { errors { code } } }'
+    async with dora.subscribe(document, id=made.id) as stream:
+        assert await stream.next() == {"updateJob": {"errors": []}}
+    assert await lines(place, "dora", count=2) == [("createJob", made.id, "OK"), ("updateJob", made.id, "OK")]
+
+
+async def test_an_accident_is_there_too(place: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under the id that the client was told."""
+    eve = place.citizen("eve")
+    made = await a_job(eve, "One")
+
+    def broken(*_arguments: object) -> None:
+        raise RuntimeError(SECRET_WORDS)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("models.change.Change.settle", broken)
+        document = f'mutation {{ updateJob(input: {{jobId: "{made.id}", title: "B"}}) {{ errors {{ code }} }} }}'
+        answer = await eve.result(document)
+    assert re.fullmatch(r"[0-9a-f]{16}", answer["errors"][0]["extensions"]["requestId"])
+    assert (await lines(place, "eve", count=2))[1] == ("updateJob", made.id, "INTERNAL")
+
+
+async def test_old_lines_are_forgotten(place: Town) -> None:
+    """After the time that the settings say."""
+    fay = place.citizen("fay")
+    await a_job(fay, "One")
+    await lines(place, "fay", count=1)
+    store = place.app.parts.store
+    assert await audit.prune(store, timedelta(days=90)) == 0
+    await place.app.parts.coordinator.audit.flush()
+    assert await audit.prune(store, timedelta(0)) > 0
+    assert await lines(place, "fay", count=0) == []
+
+
+@pytest.mark.parametrize("given", ["a", "A-b_9", "x" * 64])
+async def test_a_sane_request_id_is_kept(place: Town, given: str) -> None:
+    """So that a caller finds a request of theirs again."""
+    answer = await place.client(None).http.get("/healthz", headers={"x-request-id": given})
+    assert answer.headers["x-request-id"] == given
+
+
+@pytest.mark.parametrize("given", ["", "x" * 65, "a b", "a;b", "<script>", "é", "a\tb"])
+async def test_any_other_is_replaced(place: Town, given: str) -> None:
+    """It would end up in logs."""
+    answer = await place.client(None).http.get("/healthz", headers=[(b"x-request-id", given.encode())])
+    assert re.fullmatch(r"[0-9a-f]{16}", answer.headers["x-request-id"])
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/healthz", 200),
+        ("POST", "/graphql", 401),
+        ("GET", "/nowhere", 401),
+        ("GET", f"/api/v3/jobs/{NO_JOB}/scenes", 401),
+        ("GET", "/media/x", 404),
+        ("POST", "/healthz", 405),
+    ],
+)
+async def test_every_answer_has_one(place: Town, method: str, path: str, status: int) -> None:
+    """Refusals included."""
+    answer = await place.client(None).http.request(method, path)
+    assert (answer.status_code, bool(answer.headers.get("x-request-id"))) == (status, True)
+
+
+async def test_what_breaks_outside_of_the_apis_is_masked(
+    place: Town, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """With an id to find it by, in the one record of it."""
+
+    async def broken(_key: str) -> None:
+        raise RuntimeError(SECRET_WORDS)
+
+    monkeypatch.setattr(place.app.parts.media, "head", broken)
+    key = f"live/take_{'0' * 26}.webp"
+    link = place.app.parts.links(key).url.removeprefix("http://scenewire.test")
+    answer = await place.client(None).http.get(link)
+    assert answer.status_code == 500
+    error = answer.json()["error"]
+    assert (error["code"], error["requestId"]) == ("INTERNAL", answer.headers["x-request-id"])
+    (record,) = [record for record in caplog.records if record.levelno >= logging.ERROR]
+    assert error["id"] in record.getMessage()
+    assert SECRET_WORDS not in answer.text
+
+
+async def test_no_log_holds_a_prompt_a_token_or_a_query_string(place: Town, caplog: pytest.LogCaptureFixture) -> None:
+    """Whatever is asked, however it ends; one line says that it was asked."""
+    hide_query_strings()
+    # The client's own.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    caplog.set_level(logging.INFO)
+    bearer = token("gil", hidden=SECRET_WORDS)
+    gil = place.client(bearer)
+    made = await a_job(gil, SECRET_WORDS, title=SECRET_WORDS)
+    await gil.mutate("updateScene", "errors { code }", sceneId=made.scenes[0], prompt=SECRET_WORDS * 1000)
+    await gil.http.get(
+        "/graphql", params={"query": f'{{ jobs(filter: {{search: "{SECRET_WORDS}"}}) {{ totalCount }} }}'}
+    )
+    await place.client(None).http.get("/healthz", params={"access_token": bearer})
+    await place.client(f"{bearer}x").http.post("/graphql", json={"query": SECRET_WORDS})
+    await place.client(None).http.get("/media/a%0Ab", params={"signature": "swordfish"})
+    async with gil.subscribe("subscription { jobsUpdated { id } }") as stream:
+        await stream.next()
+    said = "\n".join(record.getMessage() + str(record.__dict__.get("exc_text")) for record in caplog.records)
+    assert "swordfish" not in said
+    assert bearer not in said
+    own = [record.getMessage() for record in caplog.records if record.name == "scenewire.access"]
+    assert [re.sub(r" [0-9a-f]{16}$", "", line) for line in own] == [
+        '127.0.0.1 "POST /graphql" 200',
+        '127.0.0.1 "POST /graphql" 200',
+        '127.0.0.1 "GET /graphql" 200',
+        '127.0.0.1 "GET /healthz" 200',
+        '127.0.0.1 "POST /graphql" 401',
+        '127.0.0.1 "GET /media/a%0Ab" 404',
+        '127.0.0.1 "WEBSOCKET /graphql" 101',
+    ]
+
+
+async def test_refusals_wait_for_nobody(place: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also while the log cannot be written; what waits is written later."""
+    hal: Client = place.citizen("hal")
+
+    async def away(*_arguments: object) -> None:
+        raise RuntimeError("not now")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("models.audit.write", away)
+        payload: Json = await hal.mutate("startJob", "errors { code }", jobId=NO_JOB)
+        assert payload == {"errors": [{"code": "NOT_FOUND"}]}
+    assert await lines(place, "hal", count=1) == [("startJob", NO_JOB, "NOT_FOUND")]

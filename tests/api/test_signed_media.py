@@ -1,0 +1,175 @@
+"""In production a file is there for those who were given its address, for as long as it says."""
+
+from collections.abc import AsyncGenerator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import parse_qs
+
+import httpx
+import pytest
+import pytest_asyncio
+
+from providers.scripted import ScriptedProvider
+from tests.api.looking import a_scene
+from tests.api.making import NOBODY, a_job, report
+from tests.harness.client import Client, Json
+from tests.harness.tokens import Town, town
+from tests.live import jobs
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+ORIGIN = "http://scenewire.test"
+MEDIA = "{ url expiresAt }"
+
+
+class Rendered(NamedTuple):
+    """A scene with its files, and who made it."""
+
+    place: Town
+    owner: Client
+    scene_id: str
+    job_id: str
+
+    async def output(self) -> tuple[str, str]:
+        """Path and query of the clip, as they are told now."""
+        told: str = (await a_scene(self.owner, self.scene_id, f"output {MEDIA}"))["output"]["url"]
+        path, _, query = told.removeprefix(ORIGIN).partition("?")
+        return path, query
+
+    async def get(self, address: str, **headers: str) -> httpx.Response:
+        """Whoever asks for it: links need no token."""
+        return await self.place.client(None).http.get(address, headers=headers)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def rendered(on_each_database: None, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Rendered]:
+    """A clip of the scripted provider at a production server."""
+    async with town(tmp_path_factory.mktemp("media"), {"scripted": ScriptedProvider()}) as place:
+        owner = place.citizen("olga")
+        made = await jobs.make(owner, jobs.scene(steps=1), provider="scripted", start=True)
+        assert await jobs.settled(owner, made.id) == "COMPLETED"
+        yield Rendered(place, owner, made.scenes[0], made.id)
+
+
+def gone(answer: httpx.Response) -> tuple[int, bytes, Json]:
+    """All of an answer that can be compared."""
+    own = ("date", "x-request-id")
+    return (
+        answer.status_code,
+        answer.content,
+        {name: value for name, value in answer.headers.items() if name not in own},
+    )
+
+
+async def test_a_link_leads_to_its_file_and_says_until_when(rendered: Rendered) -> None:
+    """Five minutes at most; caches keep it no longer, and ranges are served as ever."""
+    files = await a_scene(rendered.owner, rendered.scene_id, f"output {MEDIA} poster {MEDIA} preview {MEDIA}")
+    for told in files.values():
+        left = datetime.fromisoformat(told["expiresAt"]) - datetime.now(UTC)
+        assert timedelta(seconds=240) < left <= timedelta(seconds=300)
+        answer = await rendered.get(told["url"].removeprefix(ORIGIN))
+        assert answer.status_code == 200
+        kept = int(answer.headers["cache-control"].removeprefix("private, max-age=").removesuffix(", immutable"))
+        assert 0 < kept <= left.total_seconds()
+    path, query = await rendered.output()
+    part = await rendered.get(f"{path}?{query}", range="bytes=4-7")
+    assert (part.status_code, part.content) == (206, b"ftyp")
+    assert (await rendered.place.client(None).http.head(f"{path}?{query}")).status_code == 200
+
+
+async def test_rest_gives_the_same_link(rendered: Rendered) -> None:
+    """Signed as well."""
+    scene = (await rendered.owner.http.get(f"/api/v3/jobs/{rendered.job_id}/scenes/{rendered.scene_id}")).json()["data"]
+    for name in ("video_url", "poster_url"):
+        assert (await rendered.get(scene[name].removeprefix(ORIGIN))).status_code == 200
+
+
+async def test_any_other_address_is_that_of_a_missing_file(rendered: Rendered) -> None:
+    """To the byte, whether there is such a file or not."""
+    path, query = await rendered.output()
+    values = {name: value for name, (value,) in parse_qs(query).items()}
+    expires, signature = values["expires"], values["signature"]
+    other: str = (await a_scene(rendered.owner, rendered.scene_id, f"poster {MEDIA}"))["poster"]["url"]
+    missing = gone(await rendered.get(f"/media/job_{NOBODY}/scene_{NOBODY}/take_{NOBODY}.mp4"))
+    assert missing[0] == 404
+    wrong = [
+        "",
+        f"expires={expires}",
+        f"signature={signature}",
+        f"expires={expires}&signature=",
+        f"expires=&signature={signature}",
+        f"expires={int(expires) + 1}&signature={signature}",
+        f"expires={int(expires) - 1}&signature={signature}",
+        f"expires=0{expires}&signature={signature}",
+        f"expires=%20{expires}&signature={signature}",
+        f"expires={expires}&signature={signature.upper()}",
+        f"expires={expires}&signature={signature}0",
+        f"expires={expires}&signature={signature[:-1]}",
+        f"expires={expires}&signature={'0' * 64}",
+        f"expires={expires}&signature=%C3%A9%00",
+        f"expires=9{'9' * 400}&signature={signature}",
+        f"expires={expires}&expires={expires}&signature={signature}",
+        f"expires={expires}&signature={signature}&signature={signature}",
+        other.partition("?")[2],
+    ]
+    for each in wrong:
+        assert gone(await rendered.get(f"{path}?{each}")) == missing, each
+    for prefix in ("/media/live/..%2f..", "/media//"):
+        answer = await rendered.get(f"{prefix}{path.removeprefix('/media')}?{query}")
+        assert answer.status_code in (401, 404)
+    # What is not of the server's making has no address, though somebody could sign one.
+    link = rendered.place.app.parts.links("../secret.txt").url.removeprefix(ORIGIN)
+    assert (await rendered.get(link)).status_code in (401, 404)
+
+
+async def test_a_link_of_another_server_is_none_of_ours(rendered: Rendered, tmp_path: Path) -> None:
+    """Its key is another."""
+    path, _ = await rendered.output()
+    async with town(tmp_path, auth_secret="a different secret of a different server") as other:
+        key = path.removeprefix("/media/")
+        assert (await rendered.get(other.app.parts.links(key).url.removeprefix(ORIGIN))).status_code == 404
+        assert (await rendered.get(rendered.place.app.parts.links(key).url.removeprefix(ORIGIN))).status_code == 200
+
+
+async def test_a_link_expires(tmp_path: Path) -> None:
+    """Then it leads nowhere; the next that one is told leads there again."""
+    async with town(tmp_path, {"scripted": ScriptedProvider()}, media_url_seconds=1) as place:
+        owner = place.citizen("olga")
+        made = await jobs.make(owner, jobs.scene(steps=1), provider="scripted", start=True)
+        await jobs.settled(owner, made.id)
+        link = Rendered(place, owner, made.scenes[0], made.id)
+        path, query = await link.output()
+
+        async def expired() -> bool:
+            return (await link.get(f"{path}?{query}")).status_code == 404
+
+        await jobs.until(expired, 3)
+        missing = await link.get(f"/media/job_{NOBODY}/scene_{NOBODY}/take_{NOBODY}.mp4")
+        assert gone(await link.get(f"{path}?{query}")) == gone(missing)
+
+
+async def test_the_frames_of_a_running_render_are_signed_too(rendered: Rendered) -> None:
+    """Each at an address of its own, which nobody keeps."""
+    script: Json = {"outcome": "stall", "steps": 3, "frames": True, "stepSeconds": 0.01}
+    made = await jobs.make(rendered.owner, jobs.scene(**script), provider="scripted", start=True)
+    document = f"subscription($id: ID!) {{ jobEvents(jobId: $id) {{ ... on SceneProgress {{ preview {MEDIA} }} }} }}"
+    async with rendered.owner.subscribe(document, id=made.id) as stream:
+        preview: Json | None = None
+        while preview is None:
+            preview = (await stream.next())["jobEvents"].get("preview")
+    assert preview["expiresAt"] is not None
+    address = preview["url"].removeprefix(ORIGIN)
+    assert "frame=" in address
+    answer = await rendered.get(address)
+    assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-store")
+    assert (await rendered.get(address.partition("&")[0])).status_code == 404
+    await jobs.change(rendered.owner, "cancelJob", jobId=made.id)
+
+
+async def test_what_others_keep_is_linked_as_they_gave_it(rendered: Rendered) -> None:
+    """It is not ours to sign."""
+    made = await a_job(rendered.owner, "One")
+    await report(rendered.owner, made.scenes[0], "COMPLETED", outputUrl="https://clips.test/1.mp4?key=theirs")
+    told = (await a_scene(rendered.owner, made.scenes[0], f"output {MEDIA}"))["output"]
+    assert told == {"url": "https://clips.test/1.mp4?key=theirs", "expiresAt": None}

@@ -1,0 +1,50 @@
+"""A production server for a test, and clients who hold tokens of it."""
+
+import time
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from joserfc import jwt
+from joserfc.jwk import OctKey
+
+from providers.port import Provider
+from tests.harness.app import App, running
+from tests.harness.client import Client, Json
+
+SECRET = "a secret of the tests, long enough for anybody"
+
+
+def token(subject: str, *roles: str, secret: str = SECRET, lasts: float = 3600.0, **claims: Any) -> str:
+    """A token of the subject; a claim that is None is left out."""
+    now = time.time()
+    said: Json = {"sub": subject, "roles": list(roles), "iat": now, "exp": now + lasts} | claims
+    present = {name: value for name, value in said.items() if value is not None}
+    return jwt.encode({"alg": "HS256"}, present, OctKey.import_key(secret))
+
+
+class Town:
+    """A production server where several people live."""
+
+    def __init__(self, app: App, stack: AsyncExitStack) -> None:
+        self.app = app
+        self._stack = stack
+
+    def client(self, bearer: str | None) -> Client:
+        """Who holds this token, or none."""
+        client = Client(self.app.url, bearer)
+        self._stack.push_async_callback(client.close)
+        return client
+
+    def citizen(self, subject: str, *roles: str, **claims: Any) -> Client:
+        """Somebody with a token of their own."""
+        return self.client(token(subject, *roles, **claims))
+
+
+@asynccontextmanager
+async def town(folder: Path, providers: Mapping[str, Provider] | None = None, **settings: Any) -> AsyncGenerator[Town]:
+    """A server of the profile production. It has no scripted provider unless `providers` says so."""
+    usual: Json = {"profile": "production", "auth_secret": SECRET, "provider": "external"}
+    async with running(folder, providers, **usual | settings) as app, AsyncExitStack() as stack:
+        yield Town(app, stack)
