@@ -1,6 +1,6 @@
 # `make` alone lists the words. On a fresh machine python3 (3.11 or newer), its venv and make are enough.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check fix schema lock explorer bench chaos clean
+.PHONY: help setup run test check fix schema lock explorer bench chaos fuzz clean
 
 PYTHON ?= python3
 UV_VERSION := 0.13.9
@@ -46,6 +46,9 @@ bench: .venv/.dev ## what a clip costs the server, and what a crowd of subscribe
 chaos: .venv/.dev ## minutes of cut streams, killed servers, workers and databases; prints its seed
 	@$(BIN)/python -m tests.chaos
 	@$(BIN)/python -m tests.faults
+
+fuzz: .venv/.dev ## minutes of random requests by the published schemas; prints its seeds
+	@$(BIN)/python -m tests.attacks.fuzz
 
 lock: $(UV) ## resolve the newest versions that pyproject.toml allows
 	@echo "Resolving"

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg  # pyright: ignore[reportMissingTypeStubs] # it has none
+import orjson
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import ExceptionContext
@@ -173,7 +174,10 @@ def _unavailable(error: BaseException | None, *, away: bool) -> Unavailable | No
 
 def _engine(url: sa.URL, **options: Any) -> AsyncEngine:
     # What people wrote stays out of the log.
-    return create_async_engine(url, hide_parameters=True, pool_timeout=LONGEST_WAIT_SECONDS, **options)
+    # Reading metadata is most of reading a scene that has much of it: the standard library takes four times as long.
+    return create_async_engine(
+        url, hide_parameters=True, pool_timeout=LONGEST_WAIT_SECONDS, json_deserializer=orjson.loads, **options
+    )
 
 
 def _prepare_postgres(engine: AsyncEngine) -> None:

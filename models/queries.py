@@ -168,7 +168,7 @@ async def scenes_of_jobs(
         ranked = sa.select(SCENE.c.id, rank).where(*conditions).subquery()
         query = SCENE_SELECT.join(ranked, ranked.c.id == SCENE.c.id).where(ranked.c.rank <= window.limit + 1)
     found: dict[str, list[SceneRow]] = {job_id: [] for job_id in job_ids}
-    for scene in rows.rows(SceneRow, await connection.execute(query.order_by(*order))):
+    for scene in await rows.many(SceneRow, await connection.execute(query.order_by(*order))):
         found[scene.job_id].append(scene)
     return {job_id: page(scenes, window) for job_id, scenes in found.items()}
 
@@ -190,7 +190,7 @@ async def takes_of_scenes(connection: Connection, scene_ids: Sequence[str], limi
     ranked = sa.select(TAKE.c.id, rank).where(TAKE.c.scene_id.in_(scene_ids)).subquery()
     query = TAKE_SELECT.join(ranked, ranked.c.id == TAKE.c.id).where(ranked.c.rank <= limit)
     found: dict[str, list[TakeRow]] = {scene_id: [] for scene_id in scene_ids}
-    for take in rows.rows(TakeRow, await connection.execute(query.order_by(TAKE.c.number.desc()))):
+    for take in await rows.many(TakeRow, await connection.execute(query.order_by(TAKE.c.number.desc()))):
         found[take.scene_id].append(take)
     return found
 
@@ -212,7 +212,7 @@ async def events_of_jobs(
         .order_by(EVENT.c.job_id, EVENT.c.version)
     )
     found: dict[str, list[EventRow]] = {job_id: [] for job_id in job_ids}
-    for event in rows.rows(EventRow, await connection.execute(query)):
+    for event in await rows.many(EventRow, await connection.execute(query)):
         found[event.job_id].append(event)
     return found
 

@@ -23,6 +23,10 @@ DURATION_SECONDS = (0.5, 60.0)
 DEFAULT_DURATION_SECONDS = 5.0
 
 _LINE_BREAKS = "\n\r\t"
+# They turn round what is written after them, in every line that shows it ("Trojan Source"). Unicode itself advises
+# against the first group (UAX 9, 2.1 and 2.2); the isolates have their use in a text, none in a name.
+_OVERRIDES = frozenset(range(0x202A, 0x202F))
+_ISOLATES = frozenset(range(0x2066, 0x206A))
 # An even number of backslashes before it are backslashes of the text, which spells an escape and holds no NUL.
 _ENCODED_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
@@ -45,7 +49,7 @@ class Problems:
             raise Refused(self.found)
 
     def text(self, value: str | None, path: Path, *, most: int, lines: bool = False, needed: bool = True) -> None:
-        """A text for people: not blank when needed, at most `most` characters, no control characters."""
+        """A text for people: not blank when needed, at most `most` characters, none that controls or reverses."""
         name = path[-1]
         if value is None:
             if needed:
@@ -56,6 +60,8 @@ class Problems:
             self.add(f"{name} is longer than {most} characters.", path)
         elif not _printable(value, lines=lines):
             self.add(f"{name} contains a control character or a broken surrogate.", path)
+        elif _turns(value, lines=lines):
+            self.add(f"{name} contains a character that reverses what follows it.", path)
 
     def title(self, value: str | None, path: Path, *, needed: bool) -> None:
         """The title of a job (needed), or of a scene, which may have none but not an empty one."""
@@ -112,6 +118,11 @@ class Problems:
         """An idempotency key; it may be left out."""
         if value is not None:
             self.text(value, path, most=KEY_CHARACTERS)
+
+
+def _turns(value: str, *, lines: bool) -> bool:
+    codes = frozenset(map(ord, value))
+    return not codes.isdisjoint(_OVERRIDES if lines else _OVERRIDES | _ISOLATES)
 
 
 def _printable(value: str, *, lines: bool) -> bool:

@@ -21,6 +21,8 @@ from schema.media import Media, media
 from schema.progress import JobProgress, job_progress
 from schema.scalars import JSONObject
 
+LONG_LIST = 50
+
 
 @strawberry.interface(
     description=(
@@ -337,6 +339,8 @@ class Job(Node):
         statuses = given(status)
         wanted = ScenesWanted(window, None if statuses is None else tuple(statuses), include_deleted)
         page = await info.context.loaders.scenes.load((root.id, wanted))
+        if len(page.items) > LONG_LIST:
+            await info.context.turn()
         edges = [SceneEdge(cursor=paging.encode(scene_key(row)), node=as_scene(row)) for row in page.items]
         return SceneConnection(
             edges=edges,

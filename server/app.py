@@ -13,24 +13,24 @@ from models.errors import Unavailable
 from providers.port import Provider
 from providers.replicate.model import CALLBACK_PATH
 from schema.context import Context
-from server import rest
+from server import rest, rest_docs
 from server.auth.gate import Gated
 from server.callbacks import callback_routes
+from server.defences import defend
 from server.explorer import ASSETS_PATH, explorer_response, mount_explorer, wants_explorer
 from server.media import media_route
 from server.parts import Parts
 from server.providers import configured
-from server.request_ids import RequestIds
 from server.schema import executable_schema
 from server.settings import VERSION, Settings
-from server.transports import graphql_router
+from server.transports import Guard, graphql_router
 from server.transports.accept import preferred
 from server.transports.errors import TransportCode
 from server.transports.refusals import HTTPRefusal
 
 log = logging.getLogger(__name__)
 
-GRAPHQL_PATH, DOCS_PATH, DESCRIPTION_PATH = "/graphql", "/api/docs", "/openapi.json"
+GRAPHQL_PATH, DESCRIPTION_PATH = "/graphql", "/openapi.json"
 HEALTH_PATHS = ("/healthz", "/readyz")
 
 
@@ -64,23 +64,24 @@ def create_app(
         title="Scenewire",
         version=VERSION,
         lifespan=lifespan,
-        docs_url=DOCS_PATH if described else None,
+        docs_url=None,
         openapi_url=DESCRIPTION_PATH if described else None,
         redoc_url=None,
     )
     app.state.parts = parts
+    app.state.rates = parts.rates
     _add_health(app, parts)
     if answers:
         _add_api(app, parts)
         app.router.routes.extend(callback_routes(chosen, settings))
     app.add_middleware(Gated, gate=parts.gate, is_open=_opened(settings), refuse=_refusal)
-    app.add_middleware(RequestIds)
+    defend(app, settings)
     return app
 
 
 def _opened(settings: Settings) -> Callable[[Request], bool]:
     """What is open to all: how the server is, what is guarded by signatures, and in development the explorer."""
-    pages = ("/", DOCS_PATH, f"{DOCS_PATH}/oauth2-redirect", DESCRIPTION_PATH) if settings.allows_explorer else ()
+    pages = ("/", rest_docs.PATH, DESCRIPTION_PATH) if settings.allows_explorer else ()
     folders = ("/media/", CALLBACK_PATH, *((f"{ASSETS_PATH}/",) if settings.allows_explorer else ()))
 
     def is_open(request: Request) -> bool:
@@ -91,9 +92,8 @@ def _opened(settings: Settings) -> Callable[[Request], bool]:
     return is_open
 
 
-def _refusal(request: Request, status: int, why: str) -> Response:
+def _refusal(request: Request, status: int, code: TransportCode, why: str) -> Response:
     """For who does not get in, in the shape of the API that they knocked at."""
-    code = TransportCode.UNAUTHENTICATED if status == 401 else TransportCode.UNAVAILABLE
     if request.scope["path"] == GRAPHQL_PATH:
         return HTTPRefusal(status, code, why).response(preferred(request.headers.get("accept", "")))
     return rest.error_answer(status, code, why, [])
@@ -107,12 +107,20 @@ def _add_api(app: FastAPI, parts: Parts) -> None:
         return make_context(connection)
 
     settings = parts.settings
+    schema = executable_schema(
+        introspection=settings.allows_introspection,
+        suggestions=settings.allows_suggestions,
+        max_tokens=settings.limit_tokens,
+    )
     app.include_router(
         graphql_router(
-            executable_schema(),
+            schema,
             context=context,
             on_init=parts.gate.on_init,
             connections=parts.connections,
+            guard=Guard(schema.core, settings.document_limits),
+            gate=parts.rates,
+            limits=settings.transport_limits,
             get_queries=settings.allows_get_queries,
             explorer=(lambda _request: explorer_response()) if settings.allows_explorer else None,
             path=GRAPHQL_PATH,
@@ -122,6 +130,7 @@ def _add_api(app: FastAPI, parts: Parts) -> None:
     rest.answer_errors(app)
     app.router.routes.append(media_route(parts.media, parts.links))
     if settings.allows_explorer:
+        rest_docs.add_docs(app)
         mount_explorer(app)
         app.add_api_route("/", _front_door, include_in_schema=False)
 

@@ -14,6 +14,22 @@ DIST = Path(__file__).parent.parent / "web" / "dist"
 
 ASSETS_PATH = "/explorer/assets"  # "/explorer/" is `base` in web/vite.config.ts
 A_YEAR_SECONDS = 31_536_000
+# Scripts come from files alone; the editor writes style elements. Clips lie wherever their provider keeps them.
+POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self' 'unsafe-inline'",
+        "font-src 'self'",
+        "img-src 'self' data: http: https:",
+        "media-src 'self' http: https:",
+        "connect-src 'self'",
+        "worker-src 'self'",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+    )
+)
 NOT_BUILT = """<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
@@ -41,7 +57,8 @@ def explorer_response(dist: Path = DIST) -> Response:
         page, status_code = (dist / "index.html").read_text("utf-8"), 200
     except FileNotFoundError:
         page, status_code = NOT_BUILT, 503
-    return HTMLResponse(page, status_code, headers={"cache-control": "no-cache", "vary": "accept"})
+    headers = {"cache-control": "no-cache", "vary": "accept", "content-security-policy": POLICY}
+    return HTMLResponse(page, status_code, headers=headers)
 
 
 def mount_explorer(app: FastAPI, dist: Path = DIST) -> None:

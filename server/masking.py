@@ -7,22 +7,29 @@ else is raised stays here: it is logged once, with its traceback and an id, and 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from typing import Any
+from functools import lru_cache
+from typing import Any, cast
 
 import strawberry
 from graphql import (
     ASTValidationRule,
+    DocumentNode,
     Executor,
     GraphQLError,
+    GraphQLSchema,
     GraphQLSyntaxError,
     Node,
     ValueNode,
     VariableDefinitionNode,
+    recommended_rules,
     specified_rules,
+    validate,
 )
-from strawberry.extensions import SchemaExtension, ValidationCache
+from strawberry.extensions import SchemaExtension
 from strawberry.schema.config import StrawberryConfig
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
+from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
+from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 from strawberry.types import ExecutionContext
 
 from models.errors import ErrorCode, Refusal, Refused, Unavailable
@@ -32,10 +39,14 @@ from server.transports.errors import INTERNAL_MESSAGE, TransportCode, cause_of, 
 
 logger = logging.getLogger(__name__)
 
+# What Strawberry adds to the rules of the specification when it validates by itself.
+_STRAWBERRYS_RULES = (MaybeNullValidationRule, OneOfInputValidationRule)
+
 
 class MaskedSchema(strawberry.Schema):
     """`rules` are validation rules beyond the specification's. They are classes built once, here: a rule built for each
-    request would be new to the validation cache, and miss it each time."""
+    request would be new to the validation cache, and miss it each time. Without `suggestions` nothing that the schema
+    holds is named to a client that asked for something else. `max_tokens` is what the transports parse with."""
 
     def __init__(
         self,
@@ -47,17 +58,28 @@ class MaskedSchema(strawberry.Schema):
         config: StrawberryConfig | None = None,
         extensions: Iterable[type[SchemaExtension]] = (),
         rules: Sequence[type[ASTValidationRule]] = (),
+        suggestions: bool = True,
+        max_tokens: int | None = None,
     ) -> None:
-        all_rules = (*specified_rules, *rules)
+        all_rules = (*specified_rules, *recommended_rules, *_STRAWBERRYS_RULES, *rules)
         super().__init__(  # pyright: ignore[reportUnknownMemberType]  # its `directives` are of an open generic
             query,
             mutation,
             subscription,
             types=types,
             config=config,
-            extensions=[*extensions, Parsing, lambda: Validation(all_rules)],
-            execution_context_class=Execution,
+            extensions=[
+                *extensions,
+                lambda: Parsing(max_tokens),
+                lambda: Validation(all_rules, hide_suggestions=not suggestions),
+            ],
+            execution_context_class=Execution if suggestions else DiscreetExecution,
         )
+
+    @property
+    def core(self) -> GraphQLSchema:
+        """graphql-core's own schema, which Strawberry wraps."""
+        return self._schema
 
     def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
         """Strawberry calls it on every error of every result before anybody sees it; an error says so in place."""
@@ -77,31 +99,57 @@ class Execution(StrawberryGraphQLCoreExecutionContext):
         return super().build_per_event_executor(payload)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]  # its base is of an open generic
 
 
+class DiscreetExecution(Execution):
+    """Says of a variable or an argument what is wrong with it, and not what might have been meant."""
+
+    @classmethod
+    def build(cls, *args: Any, **kwargs: Any) -> Any:
+        kwargs["hide_suggestions"] = True
+        return super().build(*args, **kwargs)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]  # its base is of an open generic
+
+
 class Parsing(SchemaExtension):
     """Takes the document from the cache that the transports have just looked into."""
+
+    def __init__(self, max_tokens: int | None) -> None:
+        super().__init__()
+        self._max_tokens = max_tokens
 
     def on_parse(self) -> Iterator[None]:
         context = self.execution_context
         with suppress(GraphQLError):  # Strawberry parses again to say what is wrong
-            context.graphql_document = parse_document(context.query or "", context.parse_options.get("max_tokens"))
+            context.graphql_document = parse_document(context.query or "", self._max_tokens)
         yield
 
 
-class Validation(ValidationCache):
-    def __init__(self, rules: tuple[type[ASTValidationRule], ...]) -> None:
-        super().__init__(maxsize=CACHED_DOCUMENTS)
+class Validation(SchemaExtension):
+    """As Strawberry validates, but cached, and discreet where that is wanted."""
+
+    def __init__(self, rules: tuple[type[ASTValidationRule], ...], *, hide_suggestions: bool) -> None:
+        super().__init__()
         self._rules = rules
+        self._hide_suggestions = hide_suggestions
 
     def on_validate(self) -> Iterator[None]:
         context = self.execution_context
-        context.validation_rules = self._rules
-        if is_cacheable(context.query or ""):
-            yield from super().on_validate()
-        else:
-            yield
+        document = context.graphql_document
+        if document is not None:
+            check = _validated_cached if is_cacheable(context.query or "") else _validated
+            schema = cast("MaskedSchema", context.schema).core
+            context.pre_execution_errors = check(schema, document, self._rules, self._hide_suggestions)
+        yield
         for error in context.pre_execution_errors or ():
             if "code" not in (error.extensions or {}):
                 error.extensions = {"code": TransportCode.VALIDATION_FAILED}
+
+
+def _validated(
+    schema: GraphQLSchema, document: DocumentNode, rules: tuple[type[ASTValidationRule], ...], hide_suggestions: bool
+) -> list[GraphQLError]:
+    return validate(schema, document, rules, hide_suggestions=hide_suggestions)
+
+
+_validated_cached = lru_cache(CACHED_DOCUMENTS)(_validated)
 
 
 def _present(error: GraphQLError, reported: dict[int, dict[str, object]], request_id: str | None) -> None:

@@ -43,7 +43,9 @@ def _answer(request: Request, store: MediaStore, key: str, stored: Stored, lasti
         "cache-control": "no-store" if key.startswith("live/") else f"private, max-age={lasting}, immutable",
         "content-type": CONTENT_TYPES.get(key.rpartition(".")[2], "application/octet-stream"),
         "x-content-type-options": "nosniff",
+        # Whoever knows the address may show the clip, on any page: no cookie and no header opens it.
         "access-control-allow-origin": "*",
+        "cross-origin-resource-policy": "cross-origin",
     }
     known = request.headers.get("if-none-match", "")
     if etag in known or known.strip() == "*":

@@ -27,6 +27,7 @@ from schema.context import Context, ServerFacts
 from server.auth.gate import Gate
 from server.auth.sessions import Sessions
 from server.links import Links
+from server.rates import Rates
 from server.settings import PREFIX, VERSION, Settings, WrongSettings
 from server.transports import Connections
 
@@ -46,7 +47,8 @@ class Parts:
             self.media = MediaStore(settings.media_url)
         self.connections = Connections()
         self.sessions = Sessions(self.connections, self.store)
-        self.gate = Gate(settings, self.store, self.sessions)
+        self.rates = Rates(settings.rate_limits)
+        self.gate = Gate(settings, self.store, self.sessions, self.rates.failed_login)
         self.links = Links(settings)
         self.renders = renders
         self._listener: Listener | None = None

@@ -6,10 +6,7 @@ import secrets
 from urllib.parse import quote
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-
-from server.transports.errors import INTERNAL_MESSAGE, report
 
 log = logging.getLogger("scenewire.access")
 
@@ -32,25 +29,14 @@ class RequestIds:
         request_id = given if _SANE.fullmatch(given) else secrets.token_hex(8)
         scope.setdefault("state", {})["request_id"] = request_id
 
-        begun = False
-
         async def answer(message: Message) -> None:
-            nonlocal begun
-            begun = True
             if message["type"] in ("http.response.start", "websocket.accept"):
                 message.setdefault("headers", [])
                 MutableHeaders(scope=message)[HEADER] = request_id
                 _tell(scope, message.get("status", 101), request_id)
             await send(message)
 
-        try:
-            await self._app(scope, receive, answer)
-        except Exception as error:
-            if begun or scope["type"] == "websocket":
-                raise
-            # What the layers inside did not expect ends here, in one line of the log and without a word about it.
-            body = {"error": {"message": INTERNAL_MESSAGE, **report(error, request_id)}}
-            await JSONResponse(body, 500)(scope, receive, answer)
+        await self._app(scope, receive, answer)
 
 
 def _tell(scope: Scope, status: int, request_id: str) -> None:

@@ -22,8 +22,10 @@ from models.paging import Window
 from models.queries import ScenesWanted
 from models.rows import SceneRow
 from schema.context import Context
+from server.rates import REST_COST, Rates
 from server.rest_answers import Answer, progress_answer, scene_answer
-from server.transports.errors import INTERNAL_MESSAGE, TransportCode, report, request_id_of
+from server.transports.errors import INTERNAL_MESSAGE, TransportCode, report, request_id_of, shortened
+from server.transports.gate import RateLimited
 
 log = logging.getLogger(__name__)
 
@@ -75,9 +77,19 @@ class _Route(APIRoute):
 
         async def guarded(request: Request) -> Response:
             try:
-                return await handle(Request(request.scope, _limited(request.receive)))
+                rates = cast("Rates", request.app.state.rates)
+                rates.request(request)
+                rates.spend(request, REST_COST)
+                limited = Request(request.scope, _limited(request.receive))
+                if request.method != "GET":
+                    return await handle(limited)
+                async with rates.turn(request, REST_COST):
+                    return await handle(limited)
             except (HTTPException, RequestValidationError, Refusal, Refused, Unavailable):
                 raise
+            except RateLimited as refused:
+                details = [{"retry_after_seconds": refused.retry_after_seconds}]
+                return error_answer(429, TransportCode.RATE_LIMITED, f"{refused.message}.", details, refused.headers)
             except Exception as error:
                 request_id = request_id_of(request)
                 details = [{"id": report(error, request_id)["id"], "request_id": request_id}]
@@ -244,7 +256,8 @@ def error_answer(
     headers: Mapping[str, str] | None = None,
 ) -> JSONResponse:
     """An error in the shape of this API."""
-    return JSONResponse({"error": {"code": code, "message": message, "details": details}}, status, headers)
+    body = {"code": code, "message": shortened(message), "details": details}
+    return JSONResponse({"error": body}, status, headers)
 
 
 _NOT_UNDERSTOOD = "The request cannot be understood."

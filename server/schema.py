@@ -1,5 +1,6 @@
 """The executable schema: every part of the vocabulary and all verbs in one place."""
 
+from graphql import ASTValidationRule, NoSchemaIntrospectionCustomRule
 from strawberry.printer import print_schema
 from strawberry.schema.config import StrawberryConfig
 
@@ -11,8 +12,11 @@ from server.masking import MaskedSchema
 from subscriptions import Subscription
 
 
-def executable_schema() -> MaskedSchema:
+def executable_schema(
+    *, introspection: bool = True, suggestions: bool = True, max_tokens: int | None = None
+) -> MaskedSchema:
     """A schema object; made once per process."""
+    rules: list[type[ASTValidationRule]] = [] if introspection else [NoSchemaIntrospectionCustomRule]
     return MaskedSchema(
         query=Query,
         mutation=Mutation,
@@ -20,6 +24,9 @@ def executable_schema() -> MaskedSchema:
         # Reached through interfaces only.
         types=[SceneTake, *ERROR_TYPES],
         config=StrawberryConfig(scalar_map=SCALARS),
+        rules=rules,
+        suggestions=suggestions,
+        max_tokens=max_tokens,
     )
 
 

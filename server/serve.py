@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import resource
 import signal
 import socket
 import sys
@@ -25,6 +26,7 @@ log = logging.getLogger("scenewire")
 FINISH_SECONDS = 5
 NOT_STARTED_STATUS = 1
 BACKLOG = 2048
+OPEN_FILES = 65_536
 
 
 class Server(uvicorn.Server):
@@ -125,6 +127,7 @@ def _run(
     log_to_stderr(settings)
     if not ready(settings):
         return NOT_STARTED_STATUS
+    _allow_many_files()
     app = create_app(settings, renders=renders, answers=answers)
     config = uvicorn.Config(
         app,
@@ -133,11 +136,19 @@ def _run(
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=FINISH_SECONDS,
-        **uvicorn_options(),
+        **uvicorn_options(settings.transport_limits),
     )
     server = Server(config, app, _greeting(settings, answers=answers), supervisor)
     server.run([listener])
     return 0 if server.started else NOT_STARTED_STATUS
+
+
+def _allow_many_files() -> None:
+    """Each connection is an open file, and many systems grant a process a thousand of them unless it asks."""
+    granted, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES if most == resource.RLIM_INFINITY else min(OPEN_FILES, most)
+    if granted != resource.RLIM_INFINITY and granted < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
 
 
 def ready(settings: Settings) -> bool:

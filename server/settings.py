@@ -3,8 +3,9 @@
 import json
 import os
 from enum import StrEnum
+from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Self, TypeVar
 from urllib.parse import urlsplit
 
 import sqlalchemy as sa
@@ -15,11 +16,15 @@ from sqlalchemy.exc import ArgumentError
 from providers.replicate.template import Template
 from providers.replicate.webhooks import SigningSecret
 from server import plugins
+from server.rates import RateLimits
+from server.transports.guard import DocumentLimits
+from server.transports.limits import TransportLimits
 
 ROOT = Path(__file__).parent.parent
 VERSION = "0.1.0"
 PREFIX = "SCENEWIRE_"
 SECRET_BYTES = 32
+T = TypeVar("T")
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -85,6 +90,25 @@ class Settings(BaseSettings):
     event_retention_versions: int = Field(default=10_000, ge=1)
     audit_retention_seconds: int = Field(default=90 * 24 * 3600, ge=0)
     media_url_seconds: int = Field(default=300, ge=1)
+    allowed_origins: Annotated[list[str], NoDecode] = Field(default_factory=list[str])
+    trusted_proxies: Annotated[list[str], NoDecode] = Field(default_factory=list[str])
+
+    limit_depth: int = Field(default=8, ge=1, le=50)
+    limit_aliases: int = Field(default=15, ge=0)
+    limit_directives: int = Field(default=20, ge=0)
+    limit_tokens: int = Field(default=1_000, ge=1, le=10_000)
+    limit_characters: int = Field(default=15_000, ge=1, le=1_000_000)
+    limit_root_fields: int = Field(default=5, ge=1)
+    limit_mutations: int = Field(default=4, ge=1)
+    limit_cost: int = Field(default=1_000, ge=1)
+    limit_requests: int | None = Field(default=None, ge=1)
+    limit_cost_a_minute: int | None = Field(default=None, ge=1)
+    limit_connections: int | None = Field(default=None, ge=1)
+    limit_failed_logins: int | None = Field(default=None, ge=1)
+    limit_parallel_reads: int | None = Field(default=None, ge=1)
+    limit_header_seconds: float = Field(default=10.0, gt=0)
+    limit_body_seconds: float = Field(default=30.0, gt=0)
+
     subscriber_events: int = Field(default=256, ge=1, le=100_000)
 
     @field_validator("provider_concurrency", mode="before")
@@ -94,6 +118,30 @@ class Settings(BaseSettings):
             return json.loads(value) if isinstance(value, str) else value
         except ValueError as error:
             raise ValueError('is not JSON such as {"local": 2}') from error
+
+    @field_validator("allowed_origins", "trusted_proxies", mode="before")
+    @classmethod
+    def _listed(cls, value: object) -> object:
+        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @field_validator("allowed_origins")
+    @classmethod
+    def _exact_origins(cls, values: list[str]) -> list[str]:
+        for value in values:
+            url = urlsplit(value)
+            if url.scheme not in ("http", "https") or not url.hostname or value != f"{url.scheme}://{url.netloc}":
+                raise ValueError(f"{value!r} is not an origin such as https://app.example.com")
+        return values
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, values: list[str]) -> list[str]:
+        for value in values:
+            try:
+                ip_network(value)
+            except ValueError as error:
+                raise ValueError(f"{value!r} is not an address or network such as 10.0.0.0/8") from error
+        return values
 
     @field_validator("database_url")
     @classmethod
@@ -188,25 +236,22 @@ class Settings(BaseSettings):
     @property
     def allows_introspection(self) -> bool:
         """Whether the schema tells of itself."""
-        return self._unless_production(self.introspection)
+        return self._by_profile(self.introspection, production=False, development=True)
 
     @property
     def allows_suggestions(self) -> bool:
         """Whether messages suggest names that would be right."""
-        return self._unless_production(self.suggestions)
+        return self._by_profile(self.suggestions, production=False, development=True)
 
     @property
     def allows_explorer(self) -> bool:
         """Whether browsers get the explorer page, and the page that describes REST."""
-        return self._unless_production(self.explorer)
+        return self._by_profile(self.explorer, production=False, development=True)
 
     @property
     def allows_get_queries(self) -> bool:
         """Whether queries can be sent by GET."""
-        return self._unless_production(self.get_queries)
-
-    def _unless_production(self, chosen: bool | None) -> bool:
-        return not self.production if chosen is None else chosen
+        return self._by_profile(self.get_queries, production=False, development=True)
 
     @property
     def provider_names(self) -> list[str]:
@@ -214,6 +259,41 @@ class Settings(BaseSettings):
         scripted = [] if self.profile is Profile.PRODUCTION else ["scripted"]
         replicate = ["replicate"] if self.replicates else []
         return ["local", *scripted, *replicate, *plugins.found(), "external"]
+
+    @property
+    def document_limits(self) -> DocumentLimits:
+        """The most that one GraphQL document may ask for."""
+        return DocumentLimits(
+            depth=self.limit_depth,
+            aliases=self.limit_aliases,
+            directives=self.limit_directives,
+            tokens=self.limit_tokens,
+            characters=self.limit_characters,
+            root_fields=self.limit_root_fields,
+            mutations=self.limit_mutations,
+            cost=self.limit_cost,
+        )
+
+    @property
+    def transport_limits(self) -> TransportLimits:
+        """How long a request may take to arrive, and whatever else is counted below the documents."""
+        return TransportLimits(header_seconds=self.limit_header_seconds, body_seconds=self.limit_body_seconds)
+
+    @property
+    def rate_limits(self) -> RateLimits:
+        """The most that one caller may ask for, by the profile unless set: nobody hurries a developer."""
+        return RateLimits(
+            requests=self._by_profile(self.limit_requests, production=3_000, development=1_000_000),
+            cost=self._by_profile(self.limit_cost_a_minute, production=300_000, development=100_000_000),
+            connections=self._by_profile(self.limit_connections, production=50, development=10_000),
+            failed_logins=self._by_profile(self.limit_failed_logins, production=30, development=300),
+            parallel_reads=self._by_profile(self.limit_parallel_reads, production=1, development=1_000),
+        )
+
+    def _by_profile(self, value: T | None, *, production: T, development: T) -> T:
+        if value is not None:
+            return value
+        return production if self.profile is Profile.PRODUCTION else development
 
     @property
     def replicates(self) -> bool:

@@ -6,7 +6,7 @@ It stands in front of every route, so that a new one is closed until somebody sa
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
@@ -20,6 +20,8 @@ from server.auth.sessions import Sessions, is_revoked
 from server.auth.tokens import Tokens
 from server.settings import Settings
 from server.transports import CloseCode, CloseConnection
+from server.transports.errors import TransportCode
+from server.transports.gate import RateLimited
 from server.transports.messages import Payload
 
 # RFC 6750, section 3: nothing is said of the token when there was none.
@@ -27,14 +29,18 @@ CHALLENGE: Final = 'Bearer realm="scenewire"'
 CHALLENGE_AGAIN: Final = f'{CHALLENGE}, error="invalid_token"'
 WHO_ARE_YOU: Final = "Say who you are, by an Authorization header with a Bearer token."
 
-Refuse = Callable[[Request, int, str], Response]
-"""The answer to a request that does not get in: its status and why."""
+Refuse = Callable[[Request, int, TransportCode, str], Response]
+"""The answer to a request that does not get in: its status, its code and why."""
+
+Count = Callable[[HTTPConnection], None]
+"""Told of each token that was not accepted; raises RateLimited when it were too many."""
 
 
 class Gate:
     """Knows whom to let in, over HTTP and over websocket."""
 
-    def __init__(self, settings: Settings, store: Store, sessions: Sessions) -> None:
+    def __init__(self, settings: Settings, store: Store, sessions: Sessions, failed: Count) -> None:
+        self.failed = failed
         self._store = store
         self._sessions = sessions
         self._jwks = Jwks(settings.auth_jwks_url) if settings.auth_jwks_url else None
@@ -75,6 +81,7 @@ class Gate:
             given = socket.headers.getlist("authorization") if said is None else [said]
             socket.state.identity = await self.identify(given)
         except Unauthenticated as refused:
+            self.failed(socket)
             raise CloseConnection(CloseCode.FORBIDDEN, str(refused)) from None
         except Unavailable as away:
             raise CloseConnection(CloseCode.SERVICE_RESTART, away.message) from away
@@ -106,9 +113,20 @@ class Gated:
         try:
             request.state.identity = await self._gate.identify(given)
         except Unauthenticated as refused:
-            answer = self._refuse(request, 401, str(refused))
-            answer.headers["www-authenticate"] = CHALLENGE_AGAIN if given else CHALLENGE
-            return answer
+            return self._refused(request, str(refused), again=bool(given))
         except Unavailable as away:
-            return self._refuse(request, 503, away.message)
+            return self._refuse(request, 503, TransportCode.UNAVAILABLE, away.message)
         return None
+
+    def _refused(self, request: Request, why: str, *, again: bool) -> Response:
+        """Only what was tried is counted: who does not know yet that they are asked learns it as often as they like."""
+        try:
+            if again:
+                self._gate.failed(request)
+        except RateLimited as limited:
+            answer = self._refuse(request, 429, TransportCode.RATE_LIMITED, f"{limited.message}.")
+            answer.headers.update(limited.headers)
+        else:
+            answer = self._refuse(request, 401, TransportCode.UNAUTHENTICATED, why)
+            answer.headers["www-authenticate"] = CHALLENGE_AGAIN if again else CHALLENGE
+        return answer

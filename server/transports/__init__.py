@@ -2,6 +2,8 @@
 
 from server.transports.closing import CloseCode, CloseConnection
 from server.transports.connections import Connections
+from server.transports.gate import Gate, RateLimited
+from server.transports.guard import DocumentLimits, Guard
 from server.transports.limits import TransportLimits
 from server.transports.logs import hide_query_strings
 from server.transports.router import graphql_router
@@ -11,6 +13,10 @@ __all__ = [
     "CloseCode",
     "CloseConnection",
     "Connections",
+    "DocumentLimits",
+    "Gate",
+    "Guard",
+    "RateLimited",
     "TransportLimits",
     "graphql_router",
     "hide_query_strings",

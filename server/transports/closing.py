@@ -20,6 +20,7 @@ class CloseCode(IntEnum):
     INIT_TIMEOUT = 4408
     SUBSCRIBER_ALREADY_EXISTS = 4409
     TOO_MANY_INIT_REQUESTS = 4429
+    TOO_MANY_REQUESTS = 4429
 
 
 class CloseConnection(Exception):

@@ -22,6 +22,8 @@ class TransportCode(StrEnum):
     PARSE_FAILED = "GRAPHQL_PARSE_FAILED"
     VALIDATION_FAILED = "GRAPHQL_VALIDATION_FAILED"
     UNKNOWN_OPERATION = "OPERATION_RESOLUTION_FAILURE"
+    LIMIT_EXCEEDED = "GRAPHQL_LIMIT_EXCEEDED"
+    RATE_LIMITED = "RATE_LIMITED"
     BAD_USER_INPUT = "BAD_USER_INPUT"
     STREAM_REQUIRED = "STREAM_REQUIRED"
     TOO_MANY_OPERATIONS = "TOO_MANY_OPERATIONS"
@@ -60,7 +62,18 @@ def request_id_of(connection: HTTPConnection) -> str | None:
 
 def formatted(errors: Sequence[GraphQLError]) -> dict[str, object]:
     """The body of a request error: no `data` entry, for nothing was executed."""
-    return {"errors": [error.formatted for error in errors]}
+    return {"errors": [told(error) for error in errors]}
+
+
+def told(error: GraphQLError) -> dict[str, object]:
+    """How an error is sent, whatever a client put into it to be repeated."""
+    shown: dict[str, object] = {**error.formatted}
+    shown["message"] = shortened(error.message)
+    return shown
+
+
+def shortened(message: str) -> str:
+    return message if len(message) <= MESSAGE_CHARACTERS else f"{message[: MESSAGE_CHARACTERS - 1]}…"
 
 
 def cause_of(error: GraphQLError) -> Exception | None:
@@ -72,3 +85,4 @@ def cause_of(error: GraphQLError) -> Exception | None:
 
 
 INTERNAL_MESSAGE = "Internal error"
+MESSAGE_CHARACTERS = 200

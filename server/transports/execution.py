@@ -1,7 +1,9 @@
 """One operation, from its parameters to its results: what the three transports have in common."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from dataclasses import dataclass
+from contextlib import aclosing, nullcontext
+from dataclasses import dataclass, field
 from typing import Any
 
 import strawberry
@@ -12,6 +14,8 @@ from strawberry.types import ExecutionResult
 from server.transports.closing import CloseConnection
 from server.transports.documents import find_operation, parse_document
 from server.transports.errors import TransportCode, cause_of, formatted
+from server.transports.gate import Gate, OpenGate, RateLimited
+from server.transports.guard import Admitted, Guard
 from server.transports.limits import TransportLimits
 from server.transports.params import Params
 
@@ -25,30 +29,70 @@ class Executor:
     schema: strawberry.Schema
     context: GetContext
     limits: TransportLimits
+    guard: Guard | None = None
+    gate: Gate = field(default_factory=OpenGate)
 
-    def operation_type(self, params: Params) -> OperationType:
-        """Raise a coded GraphQLError when the document cannot be parsed or does not say which operation is meant."""
-        document = parse_document(params.query, self.limits.document_tokens)
-        return find_operation(document, params.operation_name).operation
+    def admit(self, params: Params, connection: HTTPConnection) -> Admitted:
+        """What is meant and what it costs. Raise a coded GraphQLError when the document cannot be parsed, does not say
+        which operation is meant or asks for too much, and RateLimited when the caller does."""
+        self.gate.request(connection)
+        if self.guard is None:
+            document = parse_document(params.query, self.limits.document_tokens)
+            return Admitted(find_operation(document, params.operation_name).operation)
+        admitted = self.guard.admit(params)
+        self.gate.spend(connection, admitted.cost or 1)
+        return admitted
 
-    async def execute(self, params: Params, connection: HTTPConnection) -> ExecutionResult:
+    async def execute(self, params: Params, connection: HTTPConnection, admitted: Admitted) -> ExecutionResult:
         """A query or a mutation."""
-        return await self.schema.execute(
-            params.query,
-            variable_values=params.variables,
-            context_value=await self.context(connection),
-            operation_name=params.operation_name,
-            operation_extensions=params.extensions,
-        )
+        reads = admitted.kind is OperationType.QUERY
+        async with self.gate.turn(connection, admitted.cost or 1) if reads else nullcontext():
+            result = await self.schema.execute(
+                params.query,
+                variable_values=params.variables,
+                context_value=await self.context(connection),
+                operation_name=params.operation_name,
+                operation_extensions=params.extensions,
+            )
+        return self._with_cost(result, admitted)
 
-    async def subscribe(self, params: Params, connection: HTTPConnection) -> AsyncGenerator[ExecutionResult, Any]:
-        return await self.schema.subscribe(
+    async def subscribe(
+        self, params: Params, connection: HTTPConnection, admitted: Admitted
+    ) -> AsyncGenerator[ExecutionResult, Any]:
+        """The results of a subscription; its cost is told with the first."""
+        results = await self.schema.subscribe(
             params.query,
             variable_values=params.variables,
             context_value=await self.context(connection),
             operation_name=params.operation_name,
             operation_extensions=params.extensions,
         )
+        return self._paced(results, connection, admitted)
+
+    async def _paced(
+        self, results: AsyncGenerator[ExecutionResult, Any], connection: HTTPConnection, admitted: Admitted
+    ) -> AsyncGenerator[ExecutionResult, Any]:
+        """Every message costs as much as the first. What cannot be afforded now is made later: a stream that waits
+        catches up by itself, where a query would have to be asked again."""
+        told = False
+        async with aclosing(results):
+            async for result in results:
+                yield result if told else self._with_cost(result, admitted)
+                told = True
+                await self._afford(connection, admitted.cost or 1)
+
+    async def _afford(self, connection: HTTPConnection, cost: int) -> None:
+        while True:
+            try:
+                return self.gate.spend(connection, cost)
+            except RateLimited as limited:
+                await asyncio.sleep(max(1.0, limited.retry_after_seconds))
+
+    def _with_cost(self, result: ExecutionResult, admitted: Admitted) -> ExecutionResult:
+        if admitted.cost is not None and self.guard is not None:
+            cost = {"requested": admitted.cost, "limit": self.guard.limits.cost}
+            result.extensions = {**(result.extensions or {}), "cost": cost}
+        return result
 
 
 def is_request_error(result: ExecutionResult) -> bool:

@@ -5,6 +5,7 @@ whatever the status.
 """
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Final
 
 from graphql import GraphQLError, OperationType
@@ -26,6 +27,8 @@ from server.transports.execution import (
     response_map,
     wanted_closing,
 )
+from server.transports.gate import RateLimited
+from server.transports.guard import Admitted
 from server.transports.params import InvalidParams, Params, read_params, read_url_params
 from server.transports.payloads import InvalidJSON, decode
 from server.transports.refusals import HTTPRefusal, json_response
@@ -73,6 +76,8 @@ class HTTPEndpoint:
             return HTTPRefusal.from_closing(closing).response(media_type)
         except HTTPException as error:
             return HTTPRefusal.from_exception(error).response(media_type)
+        except RateLimited as limited:
+            return json_response(formatted([limited]), 429, media_type, limited.headers)
         except ClientDisconnect:
             raise
         except Exception as error:
@@ -90,17 +95,30 @@ class HTTPEndpoint:
             )
         params = await self._read(request)
         try:
-            kind = self._executor.operation_type(params)
+            admitted = self._executor.admit(params, request)
+        except RateLimited:
+            raise
         except GraphQLError as error:
             return self._respond(request, ExecutionResult(data=None, errors=[error]), media_type)
+        kind = admitted.kind
         if kind is OperationType.MUTATION and request.method != "POST":
             raise self._method_not_allowed("A mutation must be a POST", "POST")
         if kind is not OperationType.SUBSCRIPTION:
-            return self._respond(request, await self._executor.execute(params, request), media_type)
+            return self._respond(request, await self._executor.execute(params, request, admitted), media_type)
         if media_type != accept.EVENT_STREAM:
             raise HTTPRefusal(400, TransportCode.STREAM_REQUIRED, _STREAM_REQUIRED)
-        results = await self._executor.subscribe(params, request)
-        return EventStream(request, results, self._executor.limits, self._connections)
+        return await self._stream(request, params, admitted)
+
+    async def _stream(self, request: Request, params: Params, admitted: Admitted) -> ASGIApp:
+        """The place is taken here, where it can still be refused with a status, and given back by the stream."""
+        place = ExitStack()
+        place.enter_context(self._executor.gate.holding(request))
+        try:
+            results = await self._executor.subscribe(params, request, admitted)
+        except BaseException:
+            place.close()
+            raise
+        return EventStream(request, results, self._executor.limits, self._connections, place)
 
     async def _read(self, request: Request) -> Params:
         try:

@@ -6,6 +6,8 @@ from starlette.routing import Route, WebSocketRoute
 
 from server.transports.connections import Connections
 from server.transports.execution import Executor, GetContext
+from server.transports.gate import Gate, OpenGate
+from server.transports.guard import Guard
 from server.transports.http import Explorer, HTTPEndpoint
 from server.transports.limits import TransportLimits
 from server.transports.websocket import OnInit, WebSocketEndpoint
@@ -17,6 +19,8 @@ def graphql_router(
     context: GetContext,
     on_init: OnInit | None = None,
     connections: Connections | None = None,
+    guard: Guard | None = None,
+    gate: Gate | None = None,
     limits: TransportLimits | None = None,
     get_queries: bool = True,
     explorer: Explorer | None = None,
@@ -25,9 +29,10 @@ def graphql_router(
     """HTTP, server-sent events and websocket at `path`.
 
     `context` is called for each operation, on every transport. `connections` is the caller's to keep when it wants to
-    close sockets and streams. `explorer` answers a browser that asks for HTML without a query.
+    close sockets and streams. `guard` measures documents and `gate` counts; without them nobody does.
+    `explorer` answers a browser that asks for HTML without a query.
     """
-    executor = Executor(schema, context, limits or TransportLimits())
+    executor = Executor(schema, context, limits or TransportLimits(), guard, gate or OpenGate())
     registry = Connections() if connections is None else connections  # an empty one is falsy
     http = HTTPEndpoint(executor, registry, get_queries=get_queries, explorer=explorer)
     websocket = WebSocketEndpoint(executor, registry, on_init)

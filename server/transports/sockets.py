@@ -6,10 +6,10 @@ frame that answers a breach of RFC 6455 is overtaken by a reset when more of the
 
 import asyncio
 import socket
-from typing import Any, Final, TypedDict
+from typing import Any, Final, TypedDict, cast
 
 from starlette.types import Scope
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from server.transports.limits import TransportLimits
@@ -19,6 +19,9 @@ UNSENT_BYTES: Final = 65_536
 LINGER_SECONDS: Final = 2
 
 
+REQUEST_TIMEOUT: Final = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+
+
 class UvicornOptions(TypedDict):
     http: type[asyncio.Protocol]
     ws: type[asyncio.Protocol]
@@ -26,23 +29,31 @@ class UvicornOptions(TypedDict):
     ws_ping_interval: float
     ws_ping_timeout: float
     ws_per_message_deflate: bool
+    proxy_headers: bool
 
 
 def uvicorn_options(limits: TransportLimits | None = None) -> UvicornOptions:
     """The arguments of `uvicorn.Config` by which the limits hold below ASGI. Compression is off: it would cost memory
-    and time for each socket, and lets a client send little that grows large."""
+    and time for each socket, and lets a client send little that grows large. uvicorn would believe every proxy on this
+    machine; whom to believe is the application's to say."""
     chosen = limits or TransportLimits()
+    arriving: dict[HttpProtocol, None] = {}
+
+    class Http(HttpProtocol):
+        limits = chosen
+        half_open = arriving
 
     class Socket(WebSocketProtocol):
         stall_seconds = chosen.stall_seconds
 
     return UvicornOptions(
-        http=HttpProtocol,
+        http=Http,
         ws=Socket,
         ws_max_size=chosen.message_bytes,
         ws_ping_interval=chosen.keep_alive_seconds,
         ws_ping_timeout=chosen.dead_after_seconds - chosen.keep_alive_seconds,
         ws_per_message_deflate=False,
+        proxy_headers=False,
     )
 
 
@@ -68,14 +79,97 @@ def stream_control(scope: Scope) -> StreamControl | None:
 
 
 class HttpProtocol(HttpToolsProtocol):
+    """A request arrives in time, head and body each, or not at all."""
+
+    limits: TransportLimits
+    half_open: dict["HttpProtocol", None]
+    """The connections that owe the head of a request, of all of the server, in the order of their waiting."""
+    _deadline: asyncio.TimerHandle | None = None
+    _stall_timer: asyncio.TimerHandle | None = None
+    _handed_over = False
+    """To the protocol of the websocket that began here."""
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         super().connection_made(transport)
         self._control = StreamControl(transport)
+        self._await_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._arrived()
+        self._stop_stall_timer()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        # uvicorn's own timer ended with the first byte; a head may never follow.
+        owes = self._deadline is None and self._is_idle() and not self._handed_over
+        if owes and not self.transport.is_closing():
+            self._await_head()
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
         extensions: dict[str, Any] = {STREAM_EXTENSION: self._control}
         self.scope["extensions"] = extensions
+        if self._deadline is None:
+            self._await_head()
+
+    def on_headers_complete(self) -> None:
+        self._arrived()
+        self._deadline = self.loop.call_later(self.limits.body_seconds, self._give_up)
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._arrived()
+        super().on_message_complete()
+
+    def handle_websocket_upgrade(self) -> None:
+        self._arrived()
+        self._handed_over = True
+        super().handle_websocket_upgrade()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._stop_stall_timer()
+        self._stall_timer = self.loop.call_later(self.limits.download_stall_seconds, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        self._stop_stall_timer()
+        super().resume_writing()
+
+    def _await_head(self) -> None:
+        self._deadline = self.loop.call_later(self.limits.header_seconds, self._give_up)
+        if len(self.half_open) >= self.limits.half_open:
+            next(iter(self.half_open)).drop()
+        self.half_open[self] = None
+
+    def drop(self) -> None:
+        """Others need the place."""
+        self._arrived()
+        self.transport.abort()
+
+    def _arrived(self) -> None:
+        self.half_open.pop(self, None)
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _give_up(self) -> None:
+        self._arrived()
+        if self.transport.is_closing():
+            return
+        if self._is_idle() or not self.cycle.response_started:
+            self.transport.write(REQUEST_TIMEOUT)
+        self.transport.close()
+
+    def _is_idle(self) -> bool:
+        """Whether no request is being answered; uvicorn knows of none before the first complete head."""
+        cycle = cast("RequestResponseCycle | None", self.cycle)
+        return cycle is None or cycle.response_complete
+
+    def _stop_stall_timer(self) -> None:
+        if self._stall_timer is not None:
+            self._stall_timer.cancel()
+            self._stall_timer = None
 
 
 class WebSocketProtocol(WebSocketsSansIOProtocol):

@@ -6,7 +6,7 @@ https://html.spec.whatwg.org/multipage/server-sent-events.html. Lines end in LF,
 
 import asyncio
 from collections.abc import AsyncGenerator, Collection
-from contextlib import aclosing
+from contextlib import ExitStack, aclosing
 from typing import Any, Final
 
 from starlette.requests import HTTPConnection, Request
@@ -38,8 +38,16 @@ _HEADERS: Final = [
 class EventStream:
     """Ends with `event: complete` when the operation does, and without it when the server must stop: clients retry."""
 
-    def __init__(self, request: Request, results: Results, limits: TransportLimits, connections: Connections) -> None:
+    def __init__(
+        self,
+        request: Request,
+        results: Results,
+        limits: TransportLimits,
+        connections: Connections,
+        place: ExitStack | None = None,
+    ) -> None:
         self._request = request
+        self._place = place or ExitStack()
         self._results = results
         self._limits = limits
         self._connections = connections
@@ -61,6 +69,10 @@ class EventStream:
             self._control.abort()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._place:
+            await self._serve(receive, send)
+
+    async def _serve(self, receive: Receive, send: Send) -> None:
         if self._control is not None:
             self._control.tune(self._limits.dead_after_seconds)
         await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})

@@ -6,7 +6,7 @@ What lies below the messages (pings, compression, peers that stopped reading) is
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import aclosing
+from contextlib import ExitStack, aclosing
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -16,10 +16,13 @@ from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 from strawberry.types import ExecutionResult
 
+from server.transports.bucket import Bucket
 from server.transports.closing import CloseCode, CloseConnection, fit_reason
 from server.transports.connections import Connections
-from server.transports.errors import TransportCode, coded, internal_error, report, request_id_of
+from server.transports.errors import TransportCode, coded, internal_error, report, request_id_of, told
 from server.transports.execution import Executor, is_request_error, response_map, wanted_closing
+from server.transports.gate import RateLimited
+from server.transports.lobby import Lobby
 from server.transports.messages import (
     Complete,
     ConnectionInit,
@@ -47,6 +50,7 @@ class WebSocketEndpoint:
         self._executor = executor
         self._connections = connections
         self._on_init = on_init
+        self._lobby = Lobby(executor.limits.silent_per_address, executor.limits.silent_sockets)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         socket = WebSocket(scope, receive, send)
@@ -56,8 +60,9 @@ class WebSocketEndpoint:
             await socket.close(CloseCode.SUBPROTOCOL_NOT_ACCEPTABLE, f"Speak {SUBPROTOCOL}")
             return
         await socket.accept(SUBPROTOCOL)
-        connection = Connection(socket, self._executor, self._on_init)
-        with self._connections.holding(connection):
+        connection = Connection(socket, self._executor, self._on_init, self._lobby)
+        address = socket.client.host if socket.client is not None else ""
+        with self._connections.holding(connection), self._lobby.waiting(connection, address):
             if self._connections.last_word is not None:
                 await connection.close(*self._connections.last_word)
             await connection.serve()
@@ -80,10 +85,13 @@ class Operation:
 class Connection:
     """One socket, from the handshake to the last clean-up."""
 
-    def __init__(self, socket: WebSocket, executor: Executor, on_init: OnInit | None) -> None:
+    def __init__(self, socket: WebSocket, executor: Executor, on_init: OnInit | None, lobby: Lobby) -> None:
         self._socket = socket
         self._executor = executor
         self._on_init = on_init
+        self._lobby = lobby
+        self._place = ExitStack()  # among the caller's open connections, from the acknowledgement on
+        self._messages = Bucket(executor.limits.messages_burst, executor.limits.messages_per_second)
         self._initialised = asyncio.Event()
         self._acknowledged = False
         self._open = True
@@ -97,6 +105,10 @@ class Connection:
 
     async def serve(self) -> None:
         """Return when the client is gone and every operation has cleaned up."""
+        with self._place:
+            await self._serve()
+
+    async def _serve(self) -> None:
         async with asyncio.TaskGroup() as tasks:
             deadline = tasks.create_task(self._await_init())
             try:
@@ -143,6 +155,8 @@ class Connection:
     async def _handle(self, text: str | None, tasks: asyncio.TaskGroup) -> None:
         if text is None:
             raise CloseConnection(CloseCode.BAD_REQUEST, "Message must be text in UTF-8")
+        if not self._messages.take():
+            raise CloseConnection(CloseCode.TOO_MANY_REQUESTS, "Too many messages")
         if len(text.encode()) > self._executor.limits.message_bytes:
             raise CloseConnection(CloseCode.MESSAGE_TOO_BIG, "Message too big")
         try:
@@ -176,6 +190,11 @@ class Connection:
 
     async def _acknowledge(self, payload: Payload | None) -> None:
         answer = await self._ask_on_init(payload)
+        try:
+            self._place.enter_context(self._executor.gate.holding(self._socket))
+        except RateLimited as limited:
+            raise CloseConnection(CloseCode.TOO_MANY_REQUESTS, limited.message) from None
+        self._lobby.leave(self)
         self._acknowledged = True
         ack: dict[str, object] = {"type": "connection_ack"}
         await self._send(ack if answer is None else {**ack, "payload": answer})
@@ -187,6 +206,8 @@ class Connection:
             return await self._on_init(self._socket, payload)
         except CloseConnection:
             raise
+        except RateLimited as limited:
+            raise CloseConnection(CloseCode.TOO_MANY_REQUESTS, limited.message) from None
         except Exception as error:
             error_id = report(error, request_id_of(self._socket))["id"]
             raise CloseConnection(CloseCode.FORBIDDEN, f"Internal error {error_id}") from None
@@ -195,7 +216,7 @@ class Connection:
         limit = self._executor.limits.operations_per_socket
         if len(self._running) >= limit:
             refusal = coded(TransportCode.TOO_MANY_OPERATIONS, f"At most {limit} operations at once on a socket")
-            await self._send({"id": message.id, "type": "error", "payload": [refusal.formatted]})
+            await self._send({"id": message.id, "type": "error", "payload": [told(refusal)]})
             return
         operation = Operation(message.id)
         self._listening[message.id] = operation
@@ -210,21 +231,21 @@ class Connection:
         except CloseConnection as closing:
             await self.close(closing.code, closing.reason)
         except GraphQLError as error:
-            await self._send_last(operation, "error", [error.formatted])
+            await self._send_last(operation, "error", [told(error)])
         except Exception as error:
-            await self._send_last(operation, "error", [internal_error(error, self._socket).formatted])
+            await self._send_last(operation, "error", [told(internal_error(error, self._socket))])
 
     async def _answer(self, operation: Operation, message: Subscribe) -> None:
-        kind = self._executor.operation_type(message.params)
-        if kind is OperationType.SUBSCRIPTION:
-            results = await self._executor.subscribe(message.params, self._socket)
+        admitted = self._executor.admit(message.params, self._socket)
+        if admitted.kind is OperationType.SUBSCRIPTION:
+            results = await self._executor.subscribe(message.params, self._socket, admitted)
             async with aclosing(results):
                 async for result in results:
                     if not await self._send_result(operation, result):
                         return
         else:
-            operation.may_be_cut = kind is not OperationType.MUTATION
-            result = await self._executor.execute(message.params, self._socket)
+            operation.may_be_cut = admitted.kind is not OperationType.MUTATION
+            result = await self._executor.execute(message.params, self._socket, admitted)
             if not await self._send_result(operation, result):
                 return
         await self._send_last(operation, "complete")
@@ -234,7 +255,7 @@ class Connection:
         if closing := wanted_closing(result):
             raise closing
         if is_request_error(result):
-            await self._send_last(operation, "error", [error.formatted for error in result.errors or ()])
+            await self._send_last(operation, "error", [told(error) for error in result.errors or ()])
             return False
         await self._send({"id": operation.id, "type": "next", "payload": response_map(result)}, operation)
         return True

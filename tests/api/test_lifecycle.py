@@ -36,6 +36,7 @@ ACTIONS: dict[str, tuple[str, str, Json]] = {
 }
 STAYING: list[Json] = [{"action": "UPDATE"}, {"action": "MOVE"}]
 
+MOVES_A_REQUEST = 4
 JOB_ACTIONS = {"PENDING": ["startJob", "cancelJob"], "PROCESSING": ["cancelJob"]}
 
 # What is done to the first scene, the second or the job itself.
@@ -100,9 +101,12 @@ async def _walk(app: App, made: jobs.Made, road: list[Move]) -> None:
 
 
 async def _do(app: App, made: jobs.Made, road: list[Move]) -> list[list[Json]]:
-    """Make the moves one after the other, in one request; answers the errors of each."""
+    """Make the moves one after the other, as many in one request as may be; answers the errors of each."""
     if not road:
         return []
+    if len(road) > MOVES_A_REQUEST:
+        begun = await _do(app, made, road[:MOVES_A_REQUEST])
+        return begun + await _do(app, made, road[MOVES_A_REQUEST:])
     steps: list[tuple[str, str, Json]] = []
     for scene, what in road:
         if scene is None:

@@ -55,6 +55,7 @@ async def test_a_query(app: App, caplog: pytest.LogCaptureFixture, monkeypatch: 
                 "extensions": {"code": "INTERNAL", **found_by(record, answer)},
             }
         ],
+        "extensions": {"cost": {"requested": 2, "limit": 1000}},
     }
     assert SECRET not in answer.text
 

@@ -1,0 +1,57 @@
+"""A target and a canary for each file of attacks, on each database."""
+
+from collections.abc import AsyncGenerator, Generator
+
+import pytest
+
+from tests.attacks.canary import Canary
+from tests.attacks.target import BOB, Target
+from tests.harness.client import Client
+
+QUIET_SECONDS = 0.5
+"""What another user may have to wait, whatever is being asked."""
+LATENESS = 4
+"""On a machine where even the canary's own clock is late, the server is so several times for each request."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def on_each_database(database: None) -> None:
+    """All tests of this folder."""
+
+
+@pytest.fixture(scope="module")
+def settings() -> dict[str, float]:
+    """What a file wants to be different from the defaults of production."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def target(
+    on_each_database: None, settings: dict[str, float], tmp_path_factory: pytest.TempPathFactory
+) -> Generator[Target]:
+    """A server for the file; whatever was done to it, it stops as it should and had no accident."""
+    target = Target(tmp_path_factory.mktemp("target"), **settings)
+    target.process.start()
+    yield target
+    assert target.process.stop() == 0
+    assert "Internal error" not in target.log, target.log
+    assert "Traceback" not in target.log, target.log
+
+
+@pytest.fixture(scope="module", autouse=True)
+def canary(target: Target) -> Generator[None]:
+    """While a file is run nobody else has to wait for long, and nobody else is refused anything."""
+    canary = Canary.start(*target.place, BOB)
+    yield
+    sung = canary.heard()
+    canary.stop()
+    assert sung.wrong == []
+    assert sung.worst_seconds <= QUIET_SECONDS + LATENESS * sung.late_seconds, sung
+
+
+@pytest.fixture
+async def mallory(target: Target) -> AsyncGenerator[Client]:
+    """The attacker's client, with a token that is as good as any."""
+    client = target.client()
+    yield client
+    await client.close()

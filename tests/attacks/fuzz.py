@@ -1,0 +1,82 @@
+"""Random requests by the schemas that the server itself publishes: `make fuzz`, or `python -m tests.attacks.fuzz`."""
+
+import os
+import random
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import Any, cast
+
+import hypothesis
+import schemathesis
+from hypothesis import HealthCheck, Phase
+
+from tests.harness.home import KINDS, home
+from tests.harness.postgres import some_postgres
+from tests.harness.process import ServerProcess
+
+SECONDS, SEEDS = 40.0, 3
+LOADERS: dict[str, Callable[[str], Any]] = {
+    "REST": lambda url: schemathesis.openapi.from_url(f"{url}/openapi.json"),
+    "GraphQL": lambda url: schemathesis.graphql.from_url(f"{url}/graphql"),
+}
+
+
+class _Enough(Exception):
+    """The time is up."""
+
+
+def server(folder: Path) -> ServerProcess:
+    """Of the development profile, which tells its schema; nobody renders what is made there."""
+    return ServerProcess(folder, provider="external").start()
+
+
+def fuzz(url: str, kind: str, seconds: float, seed: int) -> int:
+    """So many requests were sent; each was answered with something that was expected."""
+    sent = 0
+    requests = LOADERS[kind](url).as_strategy()
+    give_up_at = time.monotonic() + seconds
+
+    def ask(case: Any) -> None:
+        nonlocal sent
+        if time.monotonic() > give_up_at:
+            raise _Enough
+        answer = case.call()
+        sent += 1
+        assert answer.status_code < 500, (case, answer.text)
+        assert '"INTERNAL"' not in answer.text, (case, answer.text)
+
+    chosen = hypothesis.settings(
+        max_examples=int(seconds * 1_000),
+        deadline=None,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    with suppress(_Enough):
+        cast("Callable[[], None]", hypothesis.seed(seed)(chosen(hypothesis.given(case=requests)(ask))))()
+    return sent
+
+
+def main() -> int:
+    """Both schemas, on both databases, with seeds that are printed; `SCENEWIRE_TEST_SEED` chooses the first."""
+    first = int(os.environ.get("SCENEWIRE_TEST_SEED") or random.randrange(2**31))
+    with ExitStack() as stack:
+        databases = stack.enter_context(some_postgres())
+        for database in KINDS:
+            with home.on(databases if database == "postgres" else None):
+                running = server(Path(stack.enter_context(tempfile.TemporaryDirectory())))
+                for seed in range(first, first + SEEDS):
+                    for kind in LOADERS:
+                        sent = fuzz(running.url, kind, SECONDS / len(LOADERS), seed)
+                        sys.stdout.write(f"{kind} on {database}, SCENEWIRE_TEST_SEED={seed}: {sent} requests\n")
+                running.stop()
+                assert "Internal error" not in running.log.read_text()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,107 @@
+"""The server that is attacked, and who attacks it. Everything that the other files know of tokens is said here."""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.typing import Subprotocol
+
+from tests.harness.client import PATIENCE_SECONDS, Client, Json
+from tests.harness.process import ServerProcess
+from tests.live.jobs import Made, make
+
+MALLORY = "token-of-mallory"
+BOB = "token-of-bob"
+TOKENS = {MALLORY: "mallory", BOB: "bob"}
+SUBPROTOCOL = Subprotocol("graphql-transport-ws")
+
+
+class Target:
+    """A server of the production profile in a process of its own."""
+
+    def __init__(self, folder: Path, **settings: Any) -> None:
+        self.process = ServerProcess(
+            folder,
+            module="tests.attacks.server",
+            profile="production",
+            provider="external",
+            allowed_origins="https://app.example.com",
+            **settings,
+        )
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return self.process.url
+
+    @property
+    def ws(self) -> str:
+        """Its websocket."""
+        return f"ws{self.url.removeprefix('http')}/graphql"
+
+    @property
+    def place(self) -> tuple[str, int]:
+        """Host and port, for what no client library would send."""
+        host, _, port = self.url.removeprefix("http://").rpartition(":")
+        return host, int(port)
+
+    @property
+    def log(self) -> str:
+        """What it has written so far."""
+        return self.process.log.read_text()
+
+    def client(self, token: str | None = MALLORY) -> Client:
+        """Of one user, or of nobody."""
+        client = Client(self.url)
+        client.http.headers.update(bearer(token))
+        return client
+
+    @asynccontextmanager
+    async def socket(self, token: str | None = MALLORY, **options: Any) -> AsyncGenerator[ClientConnection]:
+        """An open websocket before its first message."""
+        headers = {**bearer(token), **options.pop("additional_headers", {})}
+        async with connect(
+            self.ws, subprotocols=[SUBPROTOCOL], max_size=None, additional_headers=headers, **options
+        ) as socket:
+            yield socket
+
+    async def a_job(self, token: str = MALLORY, scenes: int = 1, **fields: Any) -> Made:
+        """A job of one of the users."""
+        client = self.client(token)
+        try:
+            return await make(client, *[{"prompt": f"Scene {number}"} for number in range(scenes)], **fields)
+        finally:
+            await client.close()
+
+
+def bearer(token: str | None) -> dict[str, str]:
+    """The header of somebody's token."""
+    return {} if token is None else {"authorization": f"Bearer {token}"}
+
+
+async def say(socket: ClientConnection, kind: str, **rest: Any) -> None:
+    """One message of graphql-transport-ws."""
+    await socket.send(json.dumps({"type": kind, **rest}))
+
+
+async def hear(socket: ClientConnection, kind: str) -> Json:
+    """The next message of one type, whatever comes before it."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while (message := json.loads(await socket.recv()))["type"] != kind:
+            pass
+    return message
+
+
+def codes(answer: Json) -> list[str]:
+    """The codes of an answer's errors."""
+    return [error["extensions"]["code"] for error in answer.get("errors", [])]
+
+
+async def post(client: Client, document: str, **variables: Any) -> httpx.Response:
+    """The bare answer to a document."""
+    return await client.http.post("/graphql", json={"query": document, "variables": variables})

@@ -1,0 +1,164 @@
+"""Documents that ask for too much: the twelve of graphql-cop, and what lies beside them."""
+
+from typing import Any
+
+import pytest
+from graphql import get_introspection_query
+
+from tests.attacks.target import Target, codes, hear, post, say
+from tests.harness.client import Client
+
+CANCEL = 'cancelJob(input: {jobId: "1"}) { job { id } }'
+SIX = 'viewer { id } serverInfo { version } jobs { totalCount } job(id: "1") { id } scene(id: "1") { id } '
+SIX += 'node(id: "1") { id }'
+AROUND = 'job(id: "1") '
+
+
+def many(count: int, each: str) -> str:
+    """The same so many times, each with its number."""
+    return " ".join(each.replace("#", str(number)) for number in range(count))
+
+
+def chain(count: int, inside: str) -> str:
+    """Fragments of which each holds the next one twice."""
+    links = " ".join(f"fragment F{n} on Query {{ {inside} ...F{n + 1} ...F{n + 1} }}" for n in range(count))
+    return f"{{ ...F0 }} {links} fragment F{count} on Query {{ viewer {{ id }} }}"
+
+
+TOO_MUCH = {
+    "aliases": f"{{ {many(101, 'a#: viewer { id }')} }}",
+    "aliases of one mutation": f"mutation {{ {many(16, f'a#: {CANCEL}')} }}",
+    "directives": f"{{ viewer {{ id {'@skip(if: false) ' * 21} }} }}",
+    "unknown directives": f"{{ viewer {{ id {'@aa' * 300} }} }}",
+    "repeats": f"{{ viewer {{ {'id ' * 500} }} }}",
+    "repeated objects": f"{{ {(AROUND + '{ id } ') * 90} }}",
+    "depth": f"{{ {AROUND} {'{ scenes { nodes { job ' * 5} {{ id }} {'} } } ' * 5} }}",
+    "nesting": f"{{ {AROUND} {'{ scenes { nodes { job ' * 100} {{ id }} {'} } } ' * 100} }}",
+    "tokens": f"{{ viewer {{ id }} {'serverInfo { version } ' * 400} }}",
+    "characters": "{ viewer { id } } #" + "x" * 15_000,
+    "cost": "{ jobs(first: 100) { nodes { scenes(first: 100) { nodes { takes(first: 100) { id } } } } } }",
+    "root fields": f"{{ {SIX} }}",
+    "mutations": f"mutation {{ {many(5, f'm#: {CANCEL}')} }}",
+    "exponential fragments": chain(14, "a: viewer { id }"),
+    "exponential fragments without aliases": chain(80, ""),
+    "unused fragments": "{ viewer { id } } " + many(16, "fragment F# on Query { a: viewer { id } }"),
+    "values": f"{{ job(id: {'[' * 400}{']' * 400}) {{ id }} }}",
+}
+
+
+@pytest.mark.parametrize("document", TOO_MUCH.values(), ids=TOO_MUCH)
+async def test_too_much_is_refused_before_anything_is_done(mallory: Client, document: str) -> None:
+    """One request error with a code, and no data."""
+    answer = await post(mallory, document)
+    assert answer.status_code == 200
+    body = answer.json()
+    assert set(codes(body)) <= {"GRAPHQL_LIMIT_EXCEEDED", "GRAPHQL_PARSE_FAILED", "GRAPHQL_VALIDATION_FAILED"}
+    assert len(body["errors"]) == 1
+    assert "data" not in body
+    assert answer.elapsed.total_seconds() < 2
+
+
+async def test_fragments_that_hold_themselves_are_refused(mallory: Client) -> None:
+    """By validation; before it nobody follows them."""
+    document = "{ ...A } fragment A on Query { ...B viewer { id } } fragment B on Query { ...A }"
+    assert set(codes((await post(mallory, document)).json())) == {"GRAPHQL_VALIDATION_FAILED"}
+
+
+async def test_a_page_size_in_a_variable_counts(mallory: Client) -> None:
+    """One that is larger than any page is refused by who would read it, naming the argument."""
+    document = "query($n: Int!) { jobs(first: $n) { nodes { events(first: $n) { version } } } }"
+    assert codes((await post(mallory, document, n=100)).json()) == ["GRAPHQL_LIMIT_EXCEEDED"]
+    assert codes((await post(mallory, document, n=2**31 - 1)).json()) == ["VALIDATION_FAILED"]
+    assert codes((await post(mallory, document, n=2**31)).json()) == ["BAD_USER_INPUT"]
+    small = (await post(mallory, document, n=5)).json()
+    assert small["extensions"]["cost"] == {"requested": 31, "limit": 1000}
+
+
+@pytest.mark.parametrize("body", [[{"query": "{ viewer { id } }"}] * 10, [], [[]]])
+async def test_batches_are_not_spoken(mallory: Client, body: Any) -> None:
+    """A hundred attempts in one request would be one to whoever counts requests."""
+    answer = await mallory.http.post("/graphql", json=body)
+    assert (answer.status_code, codes(answer.json())) == (400, ["BAD_REQUEST"])
+
+
+@pytest.mark.parametrize(
+    "document",
+    [get_introspection_query(), "{ __schema { types { name } } }", '{ __type(name: "Job") { fields { name } } }'],
+)
+async def test_the_schema_is_not_told(mallory: Client, document: str) -> None:
+    """In whatever form it is asked for; the name of the type of a value is no secret."""
+    body = (await post(mallory, document)).json()
+    assert set(codes(body)) == {"GRAPHQL_VALIDATION_FAILED"}
+    assert "data" not in body
+    assert (await post(mallory, "{ viewer { __typename } }")).json()["data"] == {"viewer": {"__typename": "Viewer"}}
+
+
+@pytest.mark.parametrize(
+    ("document", "variables", "meant"),
+    [
+        ("{ viewr { id } }", {}, "viewer"),
+        ("{ viewer { nam } }", {}, "name"),
+        ("{ jobs(frst: 1) { totalCount } }", {}, "first"),
+        ("query($f: JobFiltr) { jobs(filter: $f) { totalCount } }", {}, "JobFilter"),
+        ("{ jobs(orderBy: {field: TITEL}) { totalCount } }", {}, "TITLE"),
+        ("{ jobs(filter: {serch: 1}) { totalCount } }", {}, "search"),
+        ("{ jobs { nodes { ... on Jab { id } } } }", {}, "'Job'"),
+        ('{ node(id: "1") { title } }', {}, "'Scene'"),
+        ("{ viewer { id @skip(iff: true) } }", {}, "'if'"),
+        ("query($f: JobFilter) { jobs(filter: $f) { totalCount } }", {"f": {"serch": "x"}}, "search"),
+        ("query($o: JobOrder) { jobs(orderBy: $o) { totalCount } }", {"o": {"field": "TITEL"}}, "TITLE"),
+    ],
+)
+async def test_nothing_is_suggested(mallory: Client, document: str, variables: dict[str, Any], meant: str) -> None:
+    """Fields, arguments, types, enums, input fields and variables: the schema cannot be guessed letter by letter."""
+    answer = await post(mallory, document, **variables)
+    assert codes(answer.json())
+    assert "did you mean" not in answer.text.lower()
+    assert meant not in answer.text.replace(document, "")
+
+
+async def test_messages_repeat_little_of_what_was_sent(mallory: Client) -> None:
+    """At most 200 characters."""
+    name = "x" * 5_000
+    for body in (
+        {"query": f"{{ {name} }}"},
+        {"query": f"query {name} {{ viewer {{ id }} }}", "operationName": f"{name}y"},
+        {"query": "query($i: ID!) { job(id: $i) { id } }", "variables": {"i": [name]}},
+    ):
+        answer = (await mallory.http.post("/graphql", json=body)).json()
+        assert all(len(error["message"]) <= 200 for error in answer["errors"])
+
+
+async def test_nothing_is_traced(mallory: Client) -> None:
+    """Whatever headers ask for it."""
+    headers = {"x-apollo-tracing": "1", "x-debug": "1"}
+    answer = (await mallory.http.post("/graphql", json={"query": "{ viewer { id } }"}, headers=headers)).json()
+    assert set(answer["extensions"]) == {"cost"}
+
+
+async def test_get_answers_neither_queries_nor_mutations(mallory: Client) -> None:
+    """A link is no request."""
+    for document in ("{ viewer { id } }", 'mutation { cancelJob(input: {jobId: "1"}) { job { id } } }'):
+        answer = await mallory.http.get("/graphql", params={"query": document})
+        assert (answer.status_code, codes(answer.json())) == (405, ["METHOD_NOT_ALLOWED"])
+
+
+async def test_no_explorer_from_elsewhere(mallory: Client) -> None:
+    """Whether there is one or not, nothing but its own files runs in it."""
+    answer = await mallory.http.get("/graphql", headers={"accept": "text/html"})
+    assert "script-src 'self';" in answer.headers["content-security-policy"] or answer.status_code >= 400
+    assert "playground" not in answer.text.lower()
+
+
+async def test_every_transport_measures(target: Target, mallory: Client) -> None:
+    """Websocket and event stream as well."""
+    job = await target.a_job()
+    aliases = " ".join(f"a{n}: version" for n in range(16))
+    document = f'subscription {{ jobEvents(jobId: "{job.id}") {{ ... on JobSnapshot {{ {aliases} }} }} }}'
+    async with target.socket() as socket:
+        await say(socket, "connection_init")
+        await say(socket, "subscribe", id="1", payload={"query": document})
+        refused = await hear(socket, "error")
+    stream = await mallory.http.post("/graphql", json={"query": document}, headers={"accept": "text/event-stream"})
+    assert refused["payload"][0]["extensions"]["limit"] == "aliases"
+    assert '"limit":"aliases"' in stream.text
