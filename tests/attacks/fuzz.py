@@ -54,7 +54,7 @@ def fuzz(url: str, kind: str, seconds: float, seed: int) -> int:
         deadline=None,
         database=None,
         phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
     )
     with suppress(_Enough):
         cast("Callable[[], None]", hypothesis.seed(seed)(chosen(hypothesis.given(case=requests)(ask))))()

@@ -9,8 +9,9 @@ from tests.attacks.target import Target, codes, hear, post, say
 from tests.harness.client import Client
 
 CANCEL = 'cancelJob(input: {jobId: "1"}) { job { id } }'
-SIX = 'viewer { id } serverInfo { version } jobs { totalCount } job(id: "1") { id } scene(id: "1") { id } '
-SIX += 'node(id: "1") { id }'
+SIX = "viewer { id } serverInfo { version } jobs { totalCount } " + " ".join(
+    f'{name}(id: "1") {{ id }}' for name in ("job", "scene", "node")
+)
 AROUND = 'job(id: "1") '
 
 

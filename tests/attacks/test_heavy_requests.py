@@ -1,12 +1,11 @@
 """Requests that are accepted, or nearly, and as heavy as can be: what a neighbour notices is the canary's to say."""
 
 import asyncio
-from typing import Any
 
 import pytest
 
 from tests.attacks.target import Target, codes, post
-from tests.harness.client import Client
+from tests.harness.client import Client, Json
 from tests.live.jobs import Made
 
 JOBS, SCENES = 8, 200
@@ -53,7 +52,7 @@ async def test_all_scenes_of_one_job_under_many_names(mallory: Client, jobs: lis
 
 async def test_much_metadata(mallory: Client, jobs: list[Made]) -> None:
     """Of sixty scenes at once, which is a body of nearly a megabyte; and read again, also over REST."""
-    scenes = [{"prompt": "x", "metadata": METADATA}] * 60
+    scenes: list[Json] = [{"prompt": "x", "metadata": METADATA}] * 60
     made = (await post(mallory, CREATE.replace("errors", "job { id } errors"), scenes=scenes)).json()
     job_id = made["data"]["createJob"]["job"]["id"]
     names = " ".join(f"a{n}: scenes {{ nodes {{ metadata }} }}" for n in range(15))
@@ -64,20 +63,20 @@ async def test_much_metadata(mallory: Client, jobs: list[Made]) -> None:
     assert [scene["metadata"] for scene in rest.json()["data"]] == [METADATA] * 60
 
 
-@pytest.mark.parametrize(
-    ("document", "variables", "code"),
-    [
-        (CREATE, {"scenes": [{"prompt": ""}] * 60_000}, "GRAPHQL_LIMIT_EXCEEDED"),
-        (CREATE, {"scenes": [1] * 400_000}, "GRAPHQL_LIMIT_EXCEEDED"),
-        (CREATE, {"scenes": [{"prompt": ""}] * 1_000}, None),
-        (SET, {"id": "1", "m": {"a": [[0] * 5] * 50_000}}, None),
-        (SET, {"id": "1", "m": {str(n): {} for n in range(70_000)}}, None),
-        ("{ viewer { id } }", {str(n): {} for n in range(70_000)}, None),
-        ("query($s: [JobStatus!]) { jobs(filter: {status: $s}) { totalCount } }", {"s": ["PENDING"] * 1_000}, None),
-        ("query($s: [JobStatus!]) { jobs(filter: {status: $s}) { totalCount } }", {"s": ["X"] * 999}, "BAD_USER_INPUT"),
-    ],
-)
-async def test_a_megabyte_of_variables(mallory: Client, document: str, variables: Any, code: str | None) -> None:
+MEGABYTES: list[tuple[str, Json, str | None]] = [
+    (CREATE, {"scenes": [{"prompt": ""}] * 60_000}, "GRAPHQL_LIMIT_EXCEEDED"),
+    (CREATE, {"scenes": [1] * 400_000}, "GRAPHQL_LIMIT_EXCEEDED"),
+    (CREATE, {"scenes": [{"prompt": ""}] * 1_000}, None),
+    (SET, {"id": "1", "m": {"a": [[0] * 5] * 50_000}}, None),
+    (SET, {"id": "1", "m": {str(n): {} for n in range(70_000)}}, None),
+    ("{ viewer { id } }", {str(n): {} for n in range(70_000)}, None),
+    ("query($s: [JobStatus!]) { jobs(filter: {status: $s}) { totalCount } }", {"s": ["PENDING"] * 1_000}, None),
+    ("query($s: [JobStatus!]) { jobs(filter: {status: $s}) { totalCount } }", {"s": ["X"] * 999}, "BAD_USER_INPUT"),
+]
+
+
+@pytest.mark.parametrize(("document", "variables", "code"), MEGABYTES)
+async def test_a_megabyte_of_variables(mallory: Client, document: str, variables: Json, code: str | None) -> None:
     """Whatever they hold, several at once."""
     answers = await asyncio.gather(*(post(mallory, document, **variables) for _ in range(2)))
     for answer in answers:

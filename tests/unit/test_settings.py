@@ -179,3 +179,37 @@ def taken_or_told() -> str | None:
     except WrongSettings as wrong:
         return str(wrong)
     return None
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("allowed_origins", "*"),
+        ("allowed_origins", "app.example.com"),
+        ("allowed_origins", "https://app.example.com/"),
+        ("allowed_origins", "https://app.example.com, null"),
+        ("trusted_proxies", "everybody"),
+        ("trusted_proxies", "10.0.0.1/8"),
+        ("limit_depth", "0"),
+        ("limit_requests", "0"),
+    ],
+)
+def test_a_defence_that_cannot_be_meant(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Is refused with the name of the variable."""
+    monkeypatch.setenv(f"SCENEWIRE_{name.upper()}", value)
+    with pytest.raises(WrongSettings, match=f"SCENEWIRE_{name.upper()}"):
+        load()
+
+
+def test_the_profile_decides_unless_told_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each by itself."""
+    assert Settings().allows_introspection
+    assert Settings().rate_limits.connections > 1_000
+    monkeypatch.setenv("SCENEWIRE_PROFILE", "production")
+    monkeypatch.setenv("SCENEWIRE_SUGGESTIONS", "true")
+    monkeypatch.setenv("SCENEWIRE_LIMIT_REQUESTS", "7")
+    monkeypatch.setenv("SCENEWIRE_ALLOWED_ORIGINS", "https://a.example, http://localhost:3000")
+    settings = load()
+    assert (settings.allows_introspection, settings.allows_suggestions) == (False, True)
+    assert (settings.rate_limits.requests, settings.rate_limits.connections) == (7, 50)
+    assert settings.allowed_origins == ["https://a.example", "http://localhost:3000"]
