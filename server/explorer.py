@@ -20,7 +20,7 @@ POLICY = "; ".join(
         "default-src 'none'",
         "script-src 'self'",
         "style-src 'self' 'unsafe-inline'",
-        "font-src 'self'",
+        "font-src 'self' data:",
         "img-src 'self' data: http: https:",
         "media-src 'self' http: https:",
         "connect-src 'self'",

@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 import pytest
 from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import ConnectionClosed
 
 from tests.attacks.target import MALLORY, Target, codes, hear, post, say
 from tests.harness.client import Client
@@ -44,7 +45,9 @@ async def raw(target: Target, said: bytes) -> AsyncGenerator[tuple[asyncio.Strea
 async def closing(socket: ClientConnection) -> tuple[int, str]:
     """The close frame, whatever comes before it."""
     async with asyncio.timeout(PATIENCE_SECONDS):
-        await socket.wait_closed()
+        with suppress(ConnectionClosed):
+            while True:
+                await socket.recv()
     return socket.close_code or 0, socket.close_reason or ""
 
 

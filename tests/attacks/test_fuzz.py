@@ -7,7 +7,7 @@ import pytest
 
 from tests.attacks.fuzz import LOADERS, fuzz, server
 
-SECONDS = 2.0
+SECONDS = 1.5
 
 
 @pytest.mark.parametrize("kind", LOADERS)
@@ -16,6 +16,6 @@ def test_random_requests_find_no_accident(tmp_path: Path, kind: str) -> None:
     seed = random.randrange(2**31)
     print(f"fuzz: SCENEWIRE_TEST_SEED={seed}")  # noqa: T201 # pytest shows it when the test fails
     running = server(tmp_path)
-    assert fuzz(running.url, kind, SECONDS, seed) > 5
+    assert fuzz(running.url, kind, SECONDS, seed) > 0
     assert running.stop() == 0
     assert "Internal error" not in running.log.read_text()

@@ -44,6 +44,7 @@ async def test_a_browser_gets_the_page_and_asks_for_it_again_each_time(dist: Pat
     assert response.headers["content-type"] == "text/html; charset=utf-8"
     assert response.headers["cache-control"] == "no-cache"
     assert response.headers["vary"] == "accept"
+    assert "script-src 'self';" in response.headers["content-security-policy"]
 
 
 @pytest.mark.parametrize("accept", ["*/*", "application/json", "application/json, text/html;q=0", "text/htmlx", ""])
