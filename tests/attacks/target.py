@@ -13,11 +13,11 @@ from websockets.typing import Subprotocol
 
 from tests.harness.client import PATIENCE_SECONDS, Client, Json
 from tests.harness.process import ServerProcess
+from tests.harness.tokens import SECRET, token
 from tests.live.jobs import Made, make
 
-MALLORY = "token-of-mallory"
-BOB = "token-of-bob"
-TOKENS = {MALLORY: "mallory", BOB: "bob"}
+MALLORY = token("mallory")
+BOB = token("bob")
 SUBPROTOCOL = Subprotocol("graphql-transport-ws")
 
 
@@ -27,8 +27,8 @@ class Target:
     def __init__(self, folder: Path, **settings: Any) -> None:
         self.process = ServerProcess(
             folder,
-            module="tests.attacks.server",
             profile="production",
+            auth_secret=SECRET,
             provider="external",
             allowed_origins="https://app.example.com",
             **settings,

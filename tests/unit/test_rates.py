@@ -6,7 +6,9 @@ from contextlib import ExitStack
 import pytest
 from starlette.requests import HTTPConnection
 
+from models.access import Viewer
 from server import rates
+from server.auth.identity import Identity
 from server.rates import RateLimits, Rates
 from server.transports.bucket import Bucket
 from server.transports.gate import RateLimited
@@ -16,13 +18,13 @@ FEW = RateLimits(requests=3, cost=100, connections=2, failed_logins=2, parallel_
 
 def caller(host: str = "192.0.2.1", user: str | None = None) -> HTTPConnection:
     """Somebody at an address, with or without a name."""
-    headers = [] if user is None else [(b"x-user", user.encode())]
-    return HTTPConnection({"type": "http", "headers": headers, "client": (host, 1), "state": {}})
+    state = {} if user is None else {"identity": Identity(Viewer(user, user, ("user",)))}
+    return HTTPConnection({"type": "http", "headers": [], "client": (host, 1), "state": state})
 
 
 def made(limits: RateLimits = FEW) -> Rates:
-    """Users are told by a header."""
-    return Rates(limits, lambda connection: connection.headers.get("x-user"))
+    """Rates that have counted nothing yet."""
+    return Rates(limits)
 
 
 def test_each_user_has_requests_of_their_own() -> None:
