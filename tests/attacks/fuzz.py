@@ -1,4 +1,4 @@
-"""Random requests by the schemas that the server itself publishes: `make fuzz`, or `python -m tests.attacks.fuzz`."""
+"""Random requests by the schemas that the server itself publishes: `python -m tests.attacks.fuzz [SECONDS [SEEDS]]`."""
 
 import os
 import random
@@ -61,7 +61,7 @@ def fuzz(url: str, kind: str, seconds: float, seed: int) -> int:
     return sent
 
 
-def main() -> int:
+def main(seconds: float = SECONDS, seeds: int = SEEDS) -> int:
     """Both schemas, on both databases, with seeds that are printed; `SCENEWIRE_TEST_SEED` chooses the first."""
     first = int(os.environ.get("SCENEWIRE_TEST_SEED") or random.randrange(2**31))
     with ExitStack() as stack:
@@ -69,14 +69,16 @@ def main() -> int:
         for database in KINDS:
             with home.on(databases if database == "postgres" else None):
                 running = server(Path(stack.enter_context(tempfile.TemporaryDirectory())))
-                for seed in range(first, first + SEEDS):
+                for seed in range(first, first + seeds):
                     for kind in LOADERS:
-                        sent = fuzz(running.url, kind, SECONDS / len(LOADERS), seed)
-                        sys.stdout.write(f"{kind} on {database}, SCENEWIRE_TEST_SEED={seed}: {sent} requests\n")
+                        sys.stdout.write(f"{kind} on {database}, SCENEWIRE_TEST_SEED={seed}: ")
+                        sys.stdout.flush()
+                        sys.stdout.write(f"{fuzz(running.url, kind, seconds / len(LOADERS), seed)} requests\n")
                 running.stop()
                 assert "Internal error" not in running.log.read_text()
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    seconds, seeds = (*sys.argv[1:3], *map(str, (SECONDS, SEEDS)[len(sys.argv[1:3]) :]))
+    sys.exit(main(float(seconds), int(seeds)))

@@ -8,7 +8,7 @@ import pytest
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
-from tests.attacks.target import MALLORY, Target, codes, hear, post, say
+from tests.attacks.target import BOB, MALLORY, Target, codes, hear, post, say
 from tests.harness.client import Client
 
 PATIENCE_SECONDS = 20
@@ -177,7 +177,7 @@ async def test_requests_without_end_are_told_to_wait(target: Target, mallory: Cl
 
 async def test_guessing_tokens_slows_the_guesser_and_never_a_valid_token(target: Target) -> None:
     """Both come from one address."""
-    guesser, honest = target.client("guess"), target.client("token-of-bob")
+    guesser, honest = target.client("guess"), target.client(BOB)
     answers = [(await post(guesser, "{ viewer { id } }")).status_code for _ in range(40)]
     assert answers == [401] * 30 + [429] * 10
     assert (await post(honest, "{ viewer { id } }")).status_code == 200

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.attacks.target import Target, codes, hear, post, say
+from tests.attacks.target import BOB, Target, codes, hear, post, say
 from tests.harness.client import Client
 from tests.live.jobs import scene
 
@@ -200,11 +200,12 @@ async def test_the_log_has_no_lines_of_the_attackers(target: Target, mallory: Cl
         f"/api/v3/jobs/1/scenes/1?{secret}", content=b"{", headers={"content-type": "application/json"}
     )
     async with target.socket() as socket:
-        await say(socket, "connection_init", payload={"authorization": f"Bearer {secret}"})
+        await say(socket, "connection_init", payload={"authorization": f"Bearer {BOB}", "x-forged": secret})
         await hear(socket, "connection_ack")
         await say(socket, "ping", payload={"a": secret})
         await hear(socket, "pong")
     said = target.log
     assert secret not in said
+    assert BOB not in said
     assert "\x1b" not in said
     assert not [line for line in said.splitlines() if line.startswith("2026-01-01")]

@@ -45,6 +45,13 @@ class Town:
 @asynccontextmanager
 async def town(folder: Path, providers: Mapping[str, Provider] | None = None, **settings: Any) -> AsyncGenerator[Town]:
     """A server of the profile production. It has no scripted provider unless `providers` says so."""
-    usual: Json = {"profile": "production", "auth_secret": SECRET, "provider": "external"}
+    usual: Json = {
+        "profile": "production",
+        "auth_secret": SECRET,
+        "provider": "external",
+        # Tests are in a hurry; what they may not do is the attacks' concern.
+        "limit_failed_logins": 1_000_000,
+        "limit_requests": 1_000_000,
+    }
     async with running(folder, providers, **usual | settings) as app, AsyncExitStack() as stack:
         yield Town(app, stack)

@@ -12,6 +12,9 @@ from server.settings import Settings
 SECRET = "the password is swordfish"
 
 
+SECRET_KEY = "only so that production has one at all"
+
+
 def client(host: str = "127.0.0.1", **settings: Any) -> httpx.AsyncClient:
     """Of an application that tells whom it sees, and of one that fails."""
     app = FastAPI()
@@ -24,7 +27,7 @@ def client(host: str = "127.0.0.1", **settings: Any) -> httpx.AsyncClient:
 
     app.add_api_route("/", whom, methods=["GET", "POST"])
     app.add_api_route("/fail", fail)
-    defend(app, Settings.model_validate(settings))
+    defend(app, Settings.model_validate({"auth_secret": SECRET_KEY} | settings))
     transport = httpx.ASGITransport(app, client=(host, 1), raise_app_exceptions=False)
     return httpx.AsyncClient(transport=transport, base_url="http://localhost:4000")
 
@@ -71,6 +74,7 @@ async def test_an_accident_tells_nothing(caplog: pytest.LogCaptureFixture) -> No
         answer = await http.get("/fail")
     (record,) = [record for record in caplog.records if record.name.startswith("server")]
     assert answer.status_code == 500
-    assert answer.json()["error"]["details"] == [{"id": record.__dict__["error_id"]}]
+    ids = {"id": record.__dict__["error_id"], "requestId": answer.headers["x-request-id"]}
+    assert answer.json()["error"]["details"] == [ids]
     assert SECRET not in answer.text
     assert answer.headers["x-content-type-options"] == "nosniff"

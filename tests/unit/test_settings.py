@@ -206,6 +206,7 @@ def test_the_profile_decides_unless_told_otherwise(monkeypatch: pytest.MonkeyPat
     assert Settings().allows_introspection
     assert Settings().rate_limits.connections > 1_000
     monkeypatch.setenv("SCENEWIRE_PROFILE", "production")
+    monkeypatch.setenv("SCENEWIRE_AUTH_SECRET", "0123456789abcdef" * 2)
     monkeypatch.setenv("SCENEWIRE_SUGGESTIONS", "true")
     monkeypatch.setenv("SCENEWIRE_LIMIT_REQUESTS", "7")
     monkeypatch.setenv("SCENEWIRE_ALLOWED_ORIGINS", "https://a.example, http://localhost:3000")
