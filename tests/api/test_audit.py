@@ -191,7 +191,7 @@ async def test_what_breaks_outside_of_the_apis_is_masked(
     link = place.app.parts.links(key).url.removeprefix("http://scenewire.test")
     answer = await place.client(None).http.get(link)
     assert answer.status_code == 500
-    error = answer.json()["error"]
+    error = answer.json()["errors"][0]["extensions"]
     assert (error["code"], error["requestId"]) == ("INTERNAL", answer.headers["x-request-id"])
     (record,) = [record for record in caplog.records if record.levelno >= logging.ERROR]
     assert error["id"] in record.getMessage()

@@ -44,10 +44,14 @@ async def _person(place: Town, name: str) -> Person:
     return Person(client, things)
 
 
+# One document asks for all that there is.
+EVERYTHING_AT_ONCE: Json = {"limit_cost": 10**9, "limit_depth": 50, "limit_tokens": 10_000, "limit_characters": 1_000_000}
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def lane(on_each_database: None, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Neighbours]:
     """Two neighbours at a production server."""
-    async with town(tmp_path_factory.mktemp("ownership")) as place:
+    async with town(tmp_path_factory.mktemp("ownership"), **EVERYTHING_AT_ONCE) as place:
         yield Neighbours(place, await _person(place, "olga"), await _person(place, "sam"))
 
 
