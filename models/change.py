@@ -1,6 +1,7 @@
 """A change in the making: what the block of `store.change` works with."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -8,8 +9,9 @@ import sqlalchemy as sa
 
 from models import rows
 from models.access import SYSTEM, Viewer
+from models.arrangement import Arrangement
 from models.database import Connection
-from models.errors import ErrorCode, NotFound
+from models.errors import ErrorCode, NotFound, Refusal, Refused
 from models.events import EventType
 from models.lifecycle import SETTLED_JOB, SceneStatus, job_status
 from models.rows import SCENE_SELECT, EventRow, JobRow, SceneRow
@@ -76,6 +78,9 @@ class Change:
         self.keep = False
         self.before = job
         self.recomposed = False
+        # How many takes of the job's owner wait for a worker; None until somebody has counted.
+        self.waiting: int | None = None
+        self._arrangement: Arrangement | None = None
 
     def record(self, kind: EventType, scene_id: str | None = None, changed: Sequence[str] = ()) -> int:
         """Append an event and return its version."""
@@ -93,6 +98,22 @@ class Change:
         """The clips that make up the video, or their order, are others now: a joined one is stale."""
         self.recomposed = True
 
+    @asynccontextmanager
+    async def attempt(self) -> AsyncGenerator[None]:
+        """A part of the change that leaves no trace when it is refused: neither rows nor what is kept here."""
+        job, waiting, recomposed = self.job, self.waiting, self.recomposed
+        arrangement = self._arrangement and self._arrangement.copy()
+        collected: list[list[Any]] = [self.events, self.tickets, self.fenced, self.ticks]
+        lengths = [len(each) for each in collected]
+        try:
+            async with self.connection.begin_nested():
+                yield
+        except (Refusal, Refused):
+            self.job, self.waiting, self.recomposed, self._arrangement = job, waiting, recomposed, arrangement
+            for each, length in zip(collected, lengths, strict=True):
+                del each[length:]
+            raise
+
     async def scene(self, scene_id: str, path: Sequence[str] = ("input", "sceneId")) -> SceneRow:
         """A scene of this job. Raises NotFound (SCENE_NOT_IN_JOB) for one of another job or none at all."""
         query = SCENE_SELECT.where(SCENE.c.id == scene_id, SCENE.c.job_id == self.job.id)
@@ -100,6 +121,11 @@ class Change:
         if scene is None:
             raise NotFound("The job has no such scene.", path, scene_id, ErrorCode.SCENE_NOT_IN_JOB)
         return scene
+
+    async def deleted_scenes(self) -> list[SceneRow]:
+        """The scenes that can be restored, in the order in which they were."""
+        query = SCENE_SELECT.where(SCENE.c.job_id == self.job.id, SCENE.c.deleted_at.is_not(None))
+        return rows.rows(SceneRow, await self.connection.execute(query.order_by(SCENE.c.position, SCENE.c.id)))
 
     async def live_scenes(self) -> list[SceneRow]:
         """The scenes that are not deleted, in play order."""
@@ -132,17 +158,25 @@ class Change:
         await self.connection.execute(sa.insert(TAKE).values(take))
         self._count(SceneStatus(scene["status"]), 1)
 
-    async def shift(self, first: int, last: int, by: int) -> None:
-        """Move the live scenes at positions first..last by `by` places, as part of the event recorded last."""
-        await self.connection.execute(
-            sa.update(SCENE)
-            .where(
-                SCENE.c.job_id == self.job.id,
-                SCENE.c.deleted_at.is_(None),
-                SCENE.c.position.between(first, last),
+    async def arrangement(self) -> Arrangement:
+        """The play order, to be changed; what moves is written by `arrange`, in the end at the latest."""
+        if self._arrangement is None:
+            query = sa.select(SCENE.c.id, SCENE.c.position, SCENE.c.deleted_at).where(SCENE.c.job_id == self.job.id)
+            found = await self.connection.execute(query.order_by(SCENE.c.position, SCENE.c.id))
+            self._arrangement = Arrangement(
+                (scene_id, place, deleted is not None) for scene_id, place, deleted in found
             )
-            .values(position=SCENE.c.position + by, version=self.job.version, updated_at=self.now)
-        )
+        return self._arrangement
+
+    async def arrange(self) -> None:
+        """Write the new positions of the scenes that have moved, as part of the event recorded last."""
+        moved = self._arrangement.moved() if self._arrangement is not None else {}
+        if moved:
+            clock = {"version": self.job.version, "updated_at": self.now}
+            await self.connection.execute(
+                sa.update(SCENE).where(SCENE.c.id == sa.bindparam("scene")),
+                [{"scene": scene_id, "position": position, **clock} for scene_id, position in moved.items()],
+            )
 
     def settle(self) -> None:
         """Derive the job's status; when it has come to rest, say so as the last event."""

@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import Literal
 
 from models.lifecycle import SceneStatus
+from models.quota import Quota
 
 
 class ErrorCode(StrEnum):
@@ -98,6 +99,15 @@ class Conflict(Refusal):
     ) -> None:
         super().__init__(code, message, path)
         self.current_version = current_version
+
+
+class RateLimited(Refusal):
+    """It was done too often; after `retry_after_seconds` it will be accepted again."""
+
+    def __init__(self, message: str, path: Sequence[str] | None, *, retry_after_seconds: float, quota: Quota) -> None:
+        super().__init__(ErrorCode.RATE_LIMITED, message, path)
+        self.retry_after_seconds = retry_after_seconds
+        self.quota = quota
 
 
 class Unavailable(Exception):

@@ -25,7 +25,7 @@ from models.rows import (
     SceneRow,
     TakeRow,
 )
-from models.tables import EVENT, JOB, SCENE, TAKE
+from models.tables import ALLOWANCE, EVENT, JOB, SCENE, TAKE
 
 Condition = sa.ColumnElement[bool]
 
@@ -103,14 +103,17 @@ async def takes_by_id(connection: Connection, viewer: Viewer, ids: Sequence[str]
 
 async def job_of_scene(connection: Connection, viewer: Viewer, scene_id: str) -> str | None:
     """The job a visible scene belongs to; it never changes."""
-    if not is_id(scene_id, "scene"):
-        return None
+    return (await jobs_of_scenes(connection, viewer, [scene_id])).get(scene_id)
+
+
+async def jobs_of_scenes(connection: Connection, viewer: Viewer, scene_ids: Sequence[str]) -> dict[str, str]:
+    """The job of each visible one of these scenes."""
     query = (
-        sa.select(SCENE.c.job_id)
+        sa.select(SCENE.c.id, SCENE.c.job_id)
         .select_from(SCENE.join(JOB, JOB.c.id == SCENE.c.job_id))
-        .where(SCENE.c.id == scene_id, visible(viewer))
+        .where(SCENE.c.id.in_(_proper(scene_ids, "scene")), visible(viewer))
     )
-    return (await connection.execute(query)).scalar()
+    return {str(scene_id): str(job_id) for scene_id, job_id in await connection.execute(query)}
 
 
 async def jobs_page(connection: Connection, viewer: Viewer, wanted: JobsWanted, window: Window) -> Page[JobRow]:
@@ -193,6 +196,23 @@ async def takes_of_scenes(connection: Connection, scene_ids: Sequence[str], limi
     for take in await rows.many(TakeRow, await connection.execute(query.order_by(TAKE.c.number.desc()))):
         found[take.scene_id].append(take)
     return found
+
+
+async def with_other_clips(connection: Connection, scene_ids: Sequence[str]) -> dict[str, bool]:
+    """Those of these scenes that have a completed take beside the one they show."""
+    query = (
+        sa.select(TAKE.c.scene_id)
+        .select_from(TAKE.join(SCENE, SCENE.c.id == TAKE.c.scene_id))
+        .where(TAKE.c.scene_id.in_(scene_ids), TAKE.c.status == SceneStatus.COMPLETED, TAKE.c.id != SCENE.c.take_id)
+        .distinct()
+    )
+    return dict.fromkeys((await connection.execute(query)).scalars(), True)
+
+
+async def allowance_full_at(connection: Connection, owner_id: str, purpose: str) -> datetime | None:
+    """When the owner may again do all that is allowed at once; None when nothing was done yet."""
+    query = sa.select(ALLOWANCE.c.full_at).where(ALLOWANCE.c.owner_id == owner_id, ALLOWANCE.c.purpose == purpose)
+    return (await connection.execute(query)).scalar()
 
 
 async def events_of_jobs(

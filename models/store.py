@@ -100,8 +100,9 @@ class Store:
         path: Sequence[str] = ("input", "jobId"),
         expected_version: int | None = None,
         act: Act = Act.CHANGE,
+        deleted: bool = False,
     ) -> AsyncGenerator[Change]:
-        """Change a job or its scenes.
+        """Change a job or its scenes, with `deleted` also a deleted job.
 
         Raises NotFound when there is no such job or the viewer may not see it, Forbidden when the viewer sees it but
         may not do this `act` to it, Conflict (STALE_VERSION) when `expected_version` is not the job's, and StateRefused
@@ -122,7 +123,7 @@ class Store:
             before = job._replace(version=job.version - 1)
             if expected_version is not None and expected_version != before.version:
                 raise stale(before.version)
-            if job.deleted_at is not None:
+            if job.deleted_at is not None and not deleted:
                 raise StateRefused(ErrorCode.ALREADY_DELETED, "The job is deleted.", path)
             change = Change(connection, before, viewer, now())
             yield change
@@ -138,6 +139,7 @@ class Store:
             await _to_the_end(self._finish(connection, change))
 
     async def _finish(self, connection: Connection, change: Change) -> None:
+        await change.arrange()
         change.settle()
         await composition.follow(change)
         if not (change.events or change.ticks or change.keep):
@@ -181,11 +183,11 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def stale(current_version: int) -> Conflict:
+def stale(current_version: int, path: Sequence[str] = ("input", "expectedVersion")) -> Conflict:
     """The refusal of a change that was made against an older version."""
     return Conflict(
         ErrorCode.STALE_VERSION,
         f"It has changed since: it is at version {current_version} now.",
-        ("input", "expectedVersion"),
+        path,
         current_version=current_version,
     )
