@@ -14,6 +14,7 @@ from datetime import timedelta
 from coordinator import audit, idempotency, purge, recovery, retention, workdirs
 from coordinator.assembly import Assemblies
 from coordinator.audit import Audit
+from coordinator.batches import Batches
 from coordinator.bus import Hint
 from coordinator.dispatch import Queue
 from coordinator.jobs import Jobs
@@ -21,6 +22,7 @@ from coordinator.render import Tools
 from coordinator.renders import Renders
 from coordinator.retention import Retention
 from coordinator.scenes import Scenes
+from coordinator.terms import Terms
 from models.access import EXTERNAL
 from models.change import Work
 from models.database import Connection
@@ -40,7 +42,7 @@ AUDIT_KEPT = timedelta(days=90)
 
 
 class Coordinator:
-    """The verbs (`jobs`, `scenes`), and the life of the renders they set going."""
+    """The verbs (`jobs`, `scenes`, `batches`), and the life of the renders they set going."""
 
     def __init__(
         self,
@@ -48,8 +50,7 @@ class Coordinator:
         queue: Queue,
         *,
         default_provider: str,
-        max_attempts: int,
-        recovery_window: timedelta,
+        terms: Terms,
         log_retention: Retention,
         audit_kept: timedelta = AUDIT_KEPT,
     ) -> None:
@@ -57,8 +58,10 @@ class Coordinator:
         self.bus = tools.bus
         self.media = tools.media
         self.providers = [*tools.providers, EXTERNAL]
-        self.jobs = Jobs(tools.store, self.providers, default_provider, max_attempts)
-        self.scenes = Scenes(tools.store, max_attempts, recovery_window)
+        self.terms = terms
+        self.jobs = Jobs(tools.store, self.providers, default_provider, terms)
+        self.scenes = Scenes(tools.store, terms)
+        self.batches = Batches(tools.store, terms)
         self._tools = tools
         self.audit = Audit(tools.store)
         self._retention = log_retention

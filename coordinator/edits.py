@@ -1,6 +1,7 @@
 """updateScene: editing a scene, and reporting on it for those whose workers are not ours."""
 
 import mimetypes
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -100,7 +101,7 @@ async def _advance(change: Change, scene: SceneRow, edit: SceneEdit) -> None:
     change.ticks.append(Tick(scene.job_id, scene.id))
 
 
-def refused_transition(scene: SceneRow, wanted: SceneStatus, path: list[str]) -> StateRefused:
+def refused_transition(scene: SceneRow, wanted: SceneStatus, path: Sequence[str]) -> StateRefused:
     """The refusal that says where the scene is and what would be accepted."""
     allowed = lifecycle.TRANSITIONS[scene.status]
     choice = " or ".join(status.value for status in allowed) if allowed else "nothing but a regenerate"

@@ -60,6 +60,9 @@ class Idempotency:
         if self._key is not None:
             change.keep = True
             await change.connection.execute(
+                sa.delete(IDEMPOTENCY_KEY).where(*self._mine(), IDEMPOTENCY_KEY.c.created_at < change.now - KEPT)
+            )
+            await change.connection.execute(
                 sa.insert(IDEMPOTENCY_KEY).values(
                     owner_id=self._owner,
                     key=self._key,
@@ -71,9 +74,18 @@ class Idempotency:
             )
         return answer
 
+    async def amend(self, change: Change, answer: Answer) -> Answer:
+        """What `remember` has written turned out to be this, in the same transaction."""
+        if self._key is not None:
+            await change.connection.execute(sa.update(IDEMPOTENCY_KEY).where(*self._mine()).values(answer=answer))
+        return answer
+
+    def _mine(self) -> list[sa.ColumnElement[bool]]:
+        return [IDEMPOTENCY_KEY.c.owner_id == self._owner, IDEMPOTENCY_KEY.c.key == self._key]
+
     async def _recall(self, connection: Connection) -> Answer | None:
         query = sa.select(IDEMPOTENCY_KEY.c.operation, IDEMPOTENCY_KEY.c.request_hash, IDEMPOTENCY_KEY.c.answer).where(
-            IDEMPOTENCY_KEY.c.owner_id == self._owner, IDEMPOTENCY_KEY.c.key == self._key
+            *self._mine(), IDEMPOTENCY_KEY.c.created_at >= now() - KEPT
         )
         found = (await connection.execute(query)).first()
         if found is None:

@@ -18,13 +18,21 @@ async def enqueue(change: Change, takes: Sequence[tuple[str, int]], *, delay_sec
     """
     if change.job.provider == EXTERNAL or not change.job.begun:
         return
-    waiting = await _waiting_of_owner(change)
+    if change.waiting is None:
+        change.waiting = await _waiting_of_owner(change)
     due = change.now + timedelta(seconds=delay_seconds)
-    for ahead, (scene_id, take_number) in enumerate(takes, start=waiting):
+    for ahead, (scene_id, take_number) in enumerate(takes, start=change.waiting):
         await change.connection.execute(
             sa.update(SCENE).where(SCENE.c.id == scene_id).values(queued_at=due, priority=-ahead)
         )
         change.tickets.append(Ticket(change.job.provider, change.job.id, scene_id, take_number, -ahead, delay_seconds))
+    change.waiting += len(takes)
+
+
+def resume(change: Change) -> None:
+    """A job that was canceled before its start has started once something in it is to be rendered."""
+    if change.job.begun and change.job.started_at is None:
+        change.set_job(started_at=change.now)
 
 
 async def _waiting_of_owner(change: Change) -> int:

@@ -1,46 +1,41 @@
-"""What can be done to a scene."""
+"""What can be done to one scene. The same to many at once is in `batches`."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict
-from datetime import timedelta
 from typing import Any, NamedTuple
 
-import sqlalchemy as sa
-
-from coordinator import edits
+from coordinator import deletion, edits, order, takes, targets
 from coordinator.idempotency import Idempotency
-from coordinator.jobs import NewScene, cancel_scene, insert_scene
-from coordinator.queueing import enqueue
-from coordinator.requests import SceneEdit, SceneTarget
+from coordinator.making import insert_scene
+from coordinator.queueing import enqueue, resume
+from coordinator.requests import NewScene, SceneEdit, SceneTarget
+from coordinator.terms import Terms
 from models import ids, queries
 from models.access import Act, Viewer
 from models.change import Change
-from models.errors import ErrorCode, Invalid, NotFound, StateRefused
+from models.errors import NotFound
 from models.events import EventType
-from models.lifecycle import OPEN, SETTLED_SCENE, TRANSITIONS, JobStatus, SceneStatus, TakeReason
 from models.rows import SceneRow
-from models.rules import SCENES_A_JOB, Problems
-from models.store import Store, stale
-from models.tables import SCENE, TAKE
+from models.rules import Problems
+from models.store import Store
 
 _PATH = ["input", "sceneId"]
 
 
 class Target(NamedTuple):
-    """A live scene inside the change that is to be made to it."""
+    """A scene inside the change that is to be made to it."""
 
     change: Change
     scene: SceneRow
 
 
 class Scenes:
-    """The verbs on scenes. Each raises Refusal or Refused and then has changed nothing."""
+    """The verbs on a scene. Each raises Refusal or Refused and then has changed nothing."""
 
-    def __init__(self, store: Store, max_attempts: int, recovery_window: timedelta) -> None:
+    def __init__(self, store: Store, terms: Terms) -> None:
         self._store = store
-        self._max_attempts = max_attempts
-        self._recovery_window = recovery_window
+        self._terms = terms
 
     async def add(
         self,
@@ -77,10 +72,7 @@ class Scenes:
     async def regenerate(
         self, viewer: Viewer, target: SceneTarget, prompt: str | None = None, key: str | None = None
     ) -> None:
-        """Put a finished scene back to pending with a new take; earlier takes are kept as they are.
-
-        Raises StateRefused (NOT_REGENERABLE) for a scene that is pending or processing.
-        """
+        """Render a finished scene anew, with another prompt if one is given; see `takes.regenerate`."""
         problems = Problems()
         if prompt is not None:
             problems.prompt(prompt, ["input", "prompt"])
@@ -90,62 +82,53 @@ class Scenes:
 
         async def act() -> dict[str, Any]:
             async with self._change(viewer, target, request) as (change, scene):
-                if scene.status not in SETTLED_SCENE:
-                    raise StateRefused(
-                        ErrorCode.NOT_REGENERABLE,
-                        f"A scene that is {scene.status.value} cannot be regenerated before it is finished.",
-                        _PATH,
-                        current=scene.status,
-                        wanted=SceneStatus.PENDING,
-                        allowed=TRANSITIONS[scene.status],
-                    )
-                await self._retake(change, scene, prompt or scene.prompt)
+                await takes.regenerate(change, scene, self._terms, _PATH, prompt or scene.prompt)
             return {}
 
         await request.once(act)
 
+    async def select_take(self, viewer: Viewer, take_id: str, expected_version: int | None = None) -> str:
+        """Make an earlier completed take the scene's clip again, and answer the scene's id; see `takes.select`."""
+        path = ["input", "takeId"]
+        async with self._store.read() as connection:
+            take = (await queries.takes_by_id(connection, viewer, [take_id])).get(take_id)
+        if take is None:
+            raise NotFound("There is no such take.", path, take_id)
+        async with self._store.change(take.job_id, viewer, path=path) as change:
+            scene = await change.scene(take.scene_id, path)
+            targets.check_live(scene, path)
+            targets.check_version(scene, expected_version)
+            now = (await queries.takes_by_id(change.connection, viewer, [take_id]))[take_id]
+            await takes.select(change, scene, now, path)
+        return take.scene_id
+
     async def cancel(self, viewer: Viewer, target: SceneTarget) -> None:
-        """Cancel an open scene and abort its render; a canceled one is left as it is."""
+        """Cancel an open scene; see `takes.cancel`."""
         async with self._change(viewer, target) as (change, scene):
-            if scene.status in OPEN:
-                await cancel_scene(change, scene)
-            elif scene.status is not SceneStatus.CANCELED:
-                raise edits.refused_transition(scene, SceneStatus.CANCELED, _PATH)
+            await takes.cancel(change, scene, _PATH)
 
     async def delete(self, viewer: Viewer, target: SceneTarget) -> None:
-        """Delete a scene, recoverable until `purge_after`.
-
-        Raises StateRefused (JOB_PROCESSING) while the job is processing.
-        """
+        """Delete a scene, recoverable until `purge_after`; see `deletion.delete_scene`."""
         async with self._change(viewer, target) as (change, scene):
-            if change.job.status is JobStatus.PROCESSING:
-                raise StateRefused(
-                    ErrorCode.JOB_PROCESSING,
-                    "Scenes cannot be deleted while their job is processing; cancel the job first.",
-                    _PATH,
-                )
-            purge_after = change.now + self._recovery_window
-            change.fenced.append(scene.id)
-            await change.write_scene(
-                scene, EventType.SCENE_DELETED, ["deletedAt"], deleted_at=change.now, purge_after=purge_after
-            )
-            await change.shift(scene.position + 1, SCENES_A_JOB * 2, by=-1)
-            change.recut()
+            await deletion.delete_scene(change, scene, self._terms.recovery_window, _PATH)
+
+    async def restore(self, viewer: Viewer, target: SceneTarget) -> None:
+        """Put a deleted scene back where it was; see `deletion.restore_scene`."""
+        async with self._change(viewer, target, deleted=True) as (change, scene):
+            await deletion.restore_scene(change, scene, _PATH)
 
     async def move(self, viewer: Viewer, target: SceneTarget, position: int) -> None:
-        """Move a live scene to another place, 0-based; the scenes in between make room. One event."""
+        """Move a live scene to another place; see `order.move`."""
         async with self._change(viewer, target) as (change, scene):
-            _check_position(position, change.job.total - 1)
-            if position == scene.position:
-                return
-            moved = await change.write_scene(scene, EventType.SCENES_REORDERED, ["position"], position=position)
-            if position < scene.position:
-                await change.shift(position, scene.position, by=1)
-            else:
-                await change.shift(scene.position, position, by=-1)
-            # The shift took the moved scene along.
-            await change.connection.execute(sa.update(SCENE).where(SCENE.c.id == moved.id).values(position=position))
-            change.recut()
+            await order.move(change, scene, position)
+
+    async def reorder(
+        self, viewer: Viewer, job_id: str, scene_ids: Sequence[str], expected_version: int | None = None
+    ) -> None:
+        """Put all live scenes of a job in another order; see `order.reorder`."""
+        order.check_length(scene_ids)
+        async with self._store.change(job_id, viewer, expected_version=expected_version) as change:
+            await order.reorder(change, scene_ids)
 
     @asynccontextmanager
     async def _change(
@@ -155,81 +138,30 @@ class Scenes:
         request: Idempotency | None = None,
         *,
         act: Act = Act.CHANGE,
+        deleted: bool = False,
     ) -> AsyncGenerator[Target]:
-        """The change of one scene, found, live, of the right job and at the expected version."""
+        """The change of one scene: found, of the right job, at the expected version, and live unless told otherwise."""
         async with self._store.read() as connection:
-            job_id = await queries.job_of_scene(connection, viewer, target.scene_id)
+            found = await queries.job_of_scene(connection, viewer, target.scene_id)
             if target.job_id is not None and not await queries.jobs_by_id(connection, viewer, [target.job_id]):
                 raise NotFound("There is no such job.", ["input", "jobId"], target.job_id)
-        if job_id is None:
-            raise NotFound("There is no such scene.", _PATH, target.scene_id)
-        if target.job_id is not None and target.job_id != job_id:
-            raise NotFound("The scene belongs to another job.", _PATH, target.scene_id, ErrorCode.SCENE_NOT_IN_JOB)
+        job_id = targets.job_of(found, target.scene_id, target.job_id, _PATH)
         async with self._store.change(job_id, viewer, path=_PATH, act=act) as change:
             if request is not None:
                 await request.remember(change, {})
             scene = await change.scene(target.scene_id)
-            if scene.deleted_at is not None:
-                raise StateRefused(ErrorCode.ALREADY_DELETED, "The scene is deleted.", _PATH)
-            if target.expected_version is not None and target.expected_version != scene.version:
-                raise stale(scene.version)
+            if not deleted:
+                targets.check_live(scene, _PATH)
+            targets.check_version(scene, target.expected_version)
             yield Target(change, scene)
 
     async def _insert(self, change: Change, scene_id: str, new: NewScene, position: int | None) -> None:
-        total = change.job.total
-        if total >= SCENES_A_JOB:
-            raise Invalid(f"A job has at most {SCENES_A_JOB} scenes.", ["input", "jobId"], ErrorCode.LIMIT_EXCEEDED)
-        place = total if position is None else position
-        _check_position(place, total)
+        order.check_room(change, ["input", "jobId"])
+        place = change.job.total if position is None else position
+        order.check_position(place, change.job.total)
         change.record(EventType.SCENE_ADDED, scene_id, ["scenes"])
-        await change.shift(place, total, by=1)
-        number = await insert_scene(change, scene_id, new, place, self._max_attempts)
-        _resume(change)
+        (await change.arrangement()).add(scene_id, place)
+        number = await insert_scene(change, scene_id, new, place, self._terms.max_attempts)
+        change.recut()
+        resume(change)
         await enqueue(change, [(scene_id, number)])
-
-    async def _retake(self, change: Change, scene: SceneRow, prompt: str) -> None:
-        take_id, number = ids.new("take"), scene.newest_take + 1
-        await change.connection.execute(
-            sa.insert(TAKE).values(
-                id=take_id,
-                scene_id=scene.id,
-                job_id=scene.job_id,
-                number=number,
-                reason=TakeReason.REGENERATE,
-                prompt=prompt,
-                status=SceneStatus.PENDING,
-                provider=change.job.provider,
-                created_at=change.now,
-            )
-        )
-        changed = ["status", "output", "providerId", "failure", "percentage"]
-        await change.write_scene(
-            scene,
-            EventType.SCENE_REGENERATED,
-            [*changed, "prompt"] if prompt != scene.prompt else changed,
-            status=SceneStatus.PENDING,
-            prompt=prompt,
-            take_id=take_id,
-            take_number=number,
-            newest_take=number,
-            max_attempts=scene.attempts + self._max_attempts,
-            percentage=None,
-            high_water=0.0,
-            frame=None,
-            failure=None,
-            started_at=None,
-            finished_at=None,
-        )
-        _resume(change)
-        await enqueue(change, [(scene.id, number)])
-
-
-def _resume(change: Change) -> None:
-    """A job that was canceled before its start has started once something in it is to be rendered."""
-    if change.job.begun and change.job.started_at is None:
-        change.set_job(started_at=change.now)
-
-
-def _check_position(position: int, most: int) -> None:
-    if not 0 <= position <= most:
-        raise Invalid(f"position must be from 0 to {most}.", ["input", "position"])
