@@ -4,13 +4,14 @@ import strawberry
 from strawberry.types.base import get_object_definition
 
 from resolvers.audited import Audited
+from resolvers.batches import BatchMutation
 from resolvers.jobs import JobMutation
 from resolvers.query import Query
 from resolvers.scenes import SceneMutation
 
 
 @strawberry.type
-class Mutation(JobMutation, SceneMutation):
+class Mutation(JobMutation, SceneMutation, BatchMutation):
     """The root of changes."""
 
 

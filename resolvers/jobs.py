@@ -4,7 +4,7 @@ import strawberry
 
 from resolvers.answers import job_payload
 from schema.context import Info
-from schema.inputs import CreateJobInput, JobActionInput, UpdateJobInput, given
+from schema.inputs import CreateJobInput, JobActionInput, ReorderScenesInput, UpdateJobInput, given
 from schema.payloads import JobPayload
 
 
@@ -40,5 +40,32 @@ class JobMutation:
         context = info.context
         act = context.coordinator.jobs.cancel(
             context.viewer, input.job_id, given(input.expected_version), given(input.idempotency_key)
+        )
+        return await job_payload(context, act, input.job_id)
+
+    @strawberry.mutation(description="Refused while it is processing. Recoverable until purgeAfter.")
+    async def delete_job(self, info: Info, input: JobActionInput) -> JobPayload:
+        """Delete a job."""
+        context = info.context
+        act = context.coordinator.jobs.delete(
+            context.viewer, input.job_id, given(input.expected_version), given(input.idempotency_key)
+        )
+        return await job_payload(context, act, input.job_id)
+
+    @strawberry.mutation
+    async def restore_job(self, info: Info, input: JobActionInput) -> JobPayload:
+        """Bring a deleted job back; scenes that were deleted by themselves stay deleted."""
+        context = info.context
+        act = context.coordinator.jobs.restore(
+            context.viewer, input.job_id, given(input.expected_version), given(input.idempotency_key)
+        )
+        return await job_payload(context, act, input.job_id)
+
+    @strawberry.mutation
+    async def reorder_scenes(self, info: Info, input: ReorderScenesInput) -> JobPayload:
+        """Put all scenes of a job in another order."""
+        context = info.context
+        act = context.coordinator.scenes.reorder(
+            context.viewer, input.job_id, input.scene_ids, given(input.expected_version)
         )
         return await job_payload(context, act, input.job_id)

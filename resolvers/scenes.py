@@ -9,6 +9,7 @@ from schema.inputs import (
     MoveSceneInput,
     RegenerateSceneInput,
     SceneActionInput,
+    SelectTakeInput,
     UpdateSceneInput,
     given,
     target,
@@ -75,6 +76,24 @@ class SceneMutation:
             job=payload.job,
             errors=payload.errors,
         )
+
+    @strawberry.mutation
+    async def restore_scene(self, info: Info, input: SceneActionInput) -> ScenePayload:
+        """Put a deleted scene back where it was."""
+        context = info.context
+        act = context.coordinator.scenes.restore(context.viewer, target(input))
+        return await scene_payload(context, act, input.scene_id)
+
+    @strawberry.mutation(
+        description=(
+            "Makes an earlier completed take the scene's clip again; the scene shows the prompt that it was made from."
+        )
+    )
+    async def select_take(self, info: Info, input: SelectTakeInput) -> ScenePayload:
+        """Show an earlier take."""
+        context = info.context
+        act = context.coordinator.scenes.select_take(context.viewer, input.take_id, given(input.expected_version))
+        return await scene_payload(context, act)
 
     @strawberry.mutation
     async def move_scene(self, info: Info, input: MoveSceneInput) -> ScenePayload:

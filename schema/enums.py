@@ -11,6 +11,7 @@ from typing import TypeVar, cast
 import strawberry
 from strawberry.types.enum import StrawberryEnumDefinition
 
+from coordinator.requests import BatchPolicy
 from models.errors import ErrorCode
 from models.events import EventType
 from models.lifecycle import JobStatus, SceneStatus, TakeReason
@@ -70,6 +71,14 @@ _enum(SceneStatus, "Where a scene stands.")
 _enum(TakeReason, "Why a take was made.")
 _enum(JobStage, "Where the job as a whole stands; computed from its scenes.")
 _enum(SceneAction, "What can be done to a scene.")
+_enum(
+    BatchPolicy,
+    "What becomes of the good items of a batch when others are bad.",
+    {
+        "ALL_OR_NOTHING": "One bad item rejects the whole request; nothing is written.",
+        "BEST_EFFORT": "Good items are written; bad items carry their own errors.",
+    },
+)
 _enum(JobOrderField, "What jobs are ordered by.")
 _enum(OrderDirection, "Which end comes first.")
 _enum(EventType, "What happened.")
@@ -85,6 +94,7 @@ _enum(
 )
 
 __all__ = [
+    "BatchPolicy",
     "ErrorCode",
     "EventType",
     "JobOrderField",

@@ -7,6 +7,7 @@ import strawberry
 from models import errors
 from models.errors import Refusal
 from schema.enums import ErrorCode, SceneStatus
+from schema.quota import Quota, as_shown
 
 
 @strawberry.interface(description="A refusal that the caller can act on: data, not a GraphQL error.")
@@ -20,7 +21,7 @@ class UserError:
 
 @strawberry.type(description="An input breaks a rule of its field.")
 class ValidationError(UserError):
-    """VALIDATION_FAILED and LIMIT_EXCEEDED."""
+    """VALIDATION_FAILED, LIMIT_EXCEEDED, INCOMPLETE_ORDER and BATCH_ABORTED."""
 
 
 @strawberry.type(description="There is no such thing, or it is not yours.")
@@ -55,6 +56,14 @@ class ConflictError(UserError):
     current_version: int | None
 
 
+@strawberry.type(description="It was done too often; it costs nothing to be refused.")
+class RateLimitedError(UserError):
+    """RATE_LIMITED."""
+
+    retry_after_seconds: float = strawberry.field(description="It will be accepted again after this.")
+    quota: Quota
+
+
 def user_errors(refusals: Sequence[Refusal]) -> list[UserError]:
     """The refusals of one request, each as its type."""
     return [_user_error(refusal) for refusal in refusals]
@@ -77,10 +86,13 @@ def _user_error(refusal: Refusal) -> UserError:
             )
         case errors.Conflict():
             return ConflictError(code=code, message=message, path=path, current_version=refusal.current_version)
+        case errors.RateLimited():
+            quota, seconds = as_shown(refusal.quota), refusal.retry_after_seconds
+            return RateLimitedError(code=code, message=message, path=path, retry_after_seconds=seconds, quota=quota)
         case errors.Forbidden():
             return ForbiddenError(code=code, message=message, path=path)
         case _:
             return ValidationError(code=code, message=message, path=path)
 
 
-ERROR_TYPES = [ValidationError, NotFoundError, ForbiddenError, StateError, ConflictError]
+ERROR_TYPES = [ValidationError, NotFoundError, ForbiddenError, StateError, ConflictError, RateLimitedError]

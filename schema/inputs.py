@@ -5,8 +5,7 @@ from typing import Any, TypeVar, cast
 
 import strawberry
 
-from coordinator.jobs import JobEdit, NewJob, NewScene
-from coordinator.requests import Report, SceneEdit, SceneTarget
+from coordinator.requests import JobEdit, NewJob, NewScene, Report, SceneEdit, SceneTarget
 from models.queries import JobsWanted
 from models.rules import TITLE_CHARACTERS, Problems
 from schema.enums import JobOrderField, JobStatus, OrderDirection, SceneStatus
@@ -209,6 +208,25 @@ class MoveSceneInput:
     scene_id: strawberry.ID
     job_id: strawberry.ID | None = strawberry.UNSET
     position: int
+    expected_version: int | None = strawberry.UNSET
+
+
+@strawberry.input
+class SelectTakeInput:
+    """A take to be shown again."""
+
+    take_id: strawberry.ID
+    expected_version: int | None = strawberry.field(
+        default=strawberry.UNSET, description="Of the scene that the take belongs to."
+    )
+
+
+@strawberry.input
+class ReorderScenesInput:
+    """All scenes of a job in another order."""
+
+    job_id: strawberry.ID
+    scene_ids: list[strawberry.ID] = strawberry.field(description="Every live scene exactly once.")
     expected_version: int | None = strawberry.UNSET
 
 

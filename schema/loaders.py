@@ -48,6 +48,7 @@ class Loaders:
             lambda connection, ids: queries.readings(connection, viewer, ids)
         )
         self.queue_position: DataLoader[str, int | None] = self._by_id(queries.queue_positions)
+        self.with_other_clips: DataLoader[str, bool | None] = self._by_id(queries.with_other_clips)
         self.outlook: DataLoader[str, Outlook | None] = self._by_id(outlooks)
         self.scenes: DataLoader[tuple[str, ScenesWanted], Page[SceneRow]] = self._grouped(queries.scenes_of_jobs)
         self.scenes_count: DataLoader[tuple[str, ScenesWanted], int] = self._grouped(queries.scenes_count)

@@ -2,6 +2,10 @@
 
 import strawberry
 
+from coordinator import allowance
+from schema.context import Info
+from schema.quota import Quota, as_shown
+
 
 @strawberry.type
 class Viewer:
@@ -10,6 +14,13 @@ class Viewer:
     id: strawberry.ID
     name: str
     roles: list[str]
+
+    @strawberry.field(description="How often you may regenerate a scene; a batch counts each scene.")
+    @staticmethod
+    async def regenerate_quota(info: Info) -> Quota:
+        """As it stands now."""
+        context = info.context
+        return as_shown(await allowance.quota(context.store, context.viewer, context.coordinator.terms.regenerate))
 
 
 @strawberry.type

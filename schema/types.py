@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import strawberry
 
+from coordinator.deletion import may_return
 from models import lifecycle, paging
 from models.access import Act, may_do
 from models.errors import Invalid, NotFound
@@ -210,17 +211,29 @@ class Scene(Node):
         paging.window(first=first, after=None, last=None, before=None)
         return cast("list[SceneTake]", await info.context.loaders.takes.load((root.id, first)))
 
-    @strawberry.field(description="What this caller may do now, so that no client re-implements the rules.")
+    @strawberry.field(
+        description=(
+            "What this caller may do now, so that no client re-implements the rules. How often a scene may be "
+            "regenerated is told by Viewer.regenerateQuota."
+        )
+    )
     @staticmethod
-    def available_actions(root: strawberry.Parent[SceneRow], info: Info) -> list[SceneAction]:
+    async def available_actions(root: strawberry.Parent[SceneRow], info: Info) -> list[SceneAction]:
         """What the mutations would accept."""
-        if root.deleted_at is not None or root.job_deleted_at is not None:
+        if root.job_deleted_at is not None:
             return []
-        if not may_do(info.context.viewer, root, Act.CHANGE):
+        loaders, owner = info.context.loaders, may_do(info.context.viewer, root, Act.CHANGE)
+        if root.deleted_at is not None:
+            job = await loaders.job.load(root.job_id) if owner else None
+            return [SceneAction.RESTORE] if may_return(root, job) else []
+        if not owner:
             return [SceneAction.UPDATE]
         actions = [SceneAction.UPDATE, SceneAction.MOVE]
         if root.status in SETTLED_SCENE:
             actions.append(SceneAction.REGENERATE)
+            # Most scenes have one take: nothing to look for.
+            if root.newest_take > 1 and await loaders.with_other_clips.load(root.id):
+                actions.append(SceneAction.SELECT_TAKE)
         if root.status in OPEN:
             actions.append(SceneAction.CANCEL)
         if root.job_status is not JobStatus.PROCESSING:

@@ -18,9 +18,11 @@ from coordinator.postgres_bus import PostgresBus
 from coordinator.postgres_queue import PostgresQueue
 from coordinator.render import Limits, Tools
 from coordinator.retention import Retention
+from coordinator.terms import Terms
 from models import migrations
 from models.access import Deed, Viewer
 from models.database import Database
+from models.quota import Rate
 from models.store import Store
 from providers.port import Provider
 from schema.context import Context, ServerFacts
@@ -73,8 +75,11 @@ class Parts:
             Tools(self.store, self.bus, self.media, providers, limits, timedelta(seconds=lease)),
             queue,
             default_provider=settings.provider,
-            max_attempts=settings.max_attempts,
-            recovery_window=timedelta(seconds=settings.recovery_window_seconds),
+            terms=Terms(
+                settings.max_attempts,
+                timedelta(seconds=settings.recovery_window_seconds),
+                Rate(settings.regenerates_an_hour, settings.regenerate_burst),
+            ),
             log_retention=Retention(
                 settings.event_retention_versions, timedelta(seconds=settings.event_retention_seconds)
             ),

@@ -1,6 +1,7 @@
 """REST v3, for the clients that exist already: a thin adapter over the same verbs and reads as GraphQL."""
 
 import logging
+import math
 import re
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Literal, cast
@@ -16,7 +17,7 @@ from starlette.types import Message, Receive
 
 from coordinator.requests import SceneEdit, SceneTarget
 from models import ids, queries
-from models.errors import ErrorCode, Forbidden, NotFound, Refusal, Refused, Unavailable
+from models.errors import ErrorCode, Forbidden, NotFound, RateLimited, Refusal, Refused, Unavailable
 from models.lifecycle import SceneStatus
 from models.paging import Window
 from models.queries import ScenesWanted
@@ -123,7 +124,8 @@ def router(make_context: Callable[[Request], Context]) -> APIRouter:
         context = make_context(request)
         async with context.store.read() as connection:
             reading = (await queries.readings(connection, context.viewer, [job_id])).get(job_id)
-            if reading is None or not await queries.jobs_by_id(connection, context.viewer, [job_id]):
+            job = (await queries.jobs_by_id(connection, context.viewer, [job_id])).get(job_id)
+            if reading is None or job is None or job.deleted_at is not None:
                 raise _no_job(job_id)
             found = await queries.scenes_of_jobs(connection, [job_id], ScenesWanted(Window(None)))
         return {
@@ -136,6 +138,8 @@ def router(make_context: Callable[[Request], Context]) -> APIRouter:
         """One scene."""
         context = make_context(request)
         scene = await _scene(context, job_id, scene_id)
+        if scene.job_deleted_at is not None:
+            raise _no_job(job_id)
         if scene.deleted_at is not None:
             raise _no_scene(scene_id)
         return {"data": scene_answer(context, scene)}
@@ -174,7 +178,8 @@ def answer_errors(app: FastAPI) -> None:
         refusals = error.refusals if isinstance(error, Refused) else [cast("Refusal", error)]
         first = refusals[0]
         details = [{"code": each.code, "message": each.message, "path": _path(each)} for each in refusals]
-        return error_answer(_status(first), first.code, "; ".join(each.message for each in refusals), details)
+        message = "; ".join(each.message for each in refusals)
+        return error_answer(_status(first), first.code, message, details, _headers(first))
 
     async def bad_body(_request: Request, error: Exception) -> JSONResponse:
         problems = cast("RequestValidationError", error).errors()
@@ -237,8 +242,17 @@ def _status(refusal: Refusal) -> int:
             return 404
         case Forbidden():
             return 403
+        case RateLimited():
+            return 429
         case _:
             return 422
+
+
+def _headers(refusal: Refusal) -> dict[str, str] | None:
+    """When to come back, in whole seconds: RFC 9110, section 10.2.3."""
+    if isinstance(refusal, RateLimited):
+        return {"Retry-After": str(math.ceil(refusal.retry_after_seconds))}
+    return None
 
 
 def _path(refusal: Refusal) -> list[str]:

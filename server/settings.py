@@ -85,6 +85,9 @@ class Settings(BaseSettings):
     replicate_max_bytes: int = Field(default=500_000_000, ge=1)
     replicate_api_url: str = "https://api.replicate.com/v1"
 
+    regenerates_an_hour: int = Field(default=60, ge=0, le=1_000_000)
+    regenerate_burst: int = Field(default=10, ge=1, le=1_000_000)
+
     recovery_window_seconds: int = Field(default=7 * 24 * 3600, ge=0)
     event_retention_seconds: int = Field(default=7 * 24 * 3600, ge=0)
     event_retention_versions: int = Field(default=10_000, ge=1)

@@ -32,8 +32,9 @@ class Told:
     def mend(self, running: Running) -> Running | None:
         """The fraction, nowhere behind what was shown; None when its take was shown to be over."""
         scene, shown = running.scene, self._scenes.get(running.scene.id)
-        if shown is not None and shown.take_number >= scene.take_number:
-            if shown.take_number > scene.take_number or shown.status in SETTLED_SCENE or shown.deleted_at is not None:
+        # An earlier take may be shown again: what is behind the newest of all is over.
+        if shown is not None and shown.newest_take >= scene.take_number:
+            if shown.take_number != scene.take_number or shown.status in SETTLED_SCENE or shown.deleted_at is not None:
                 return None
             scene = scene._replace(
                 percentage=_further(scene.percentage, shown.percentage), frame=_further(scene.frame, shown.frame)
