@@ -14,10 +14,12 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlmodel import SQLModel
 
-from coordinator.jobs import Jobs, NewJob, NewScene
+from coordinator.batches import Batches
+from coordinator.jobs import Jobs
 from coordinator.queueing import EXTERNAL
-from coordinator.requests import SceneTarget
+from coordinator.requests import NewJob, NewScene, SceneTarget
 from coordinator.scenes import Scenes
+from coordinator.terms import Terms
 from models import queries
 from models.access import LOCAL, SYSTEM
 from models.change import Ticket
@@ -26,6 +28,7 @@ from models.migrations.run import upgrade
 from models.paging import Window
 from models.progress import Reading
 from models.queries import ScenesWanted
+from models.quota import Rate
 from models.rows import EventRow, JobRow, SceneRow, TakeRow
 from models.store import Committed, Store
 from tests.harness.home import home
@@ -35,6 +38,7 @@ T = TypeVar("T")
 OURS = "scripted"
 MAX_ATTEMPTS = 3
 RECOVERY_WINDOW = timedelta(days=7)
+TERMS = Terms(MAX_ATTEMPTS, RECOVERY_WINDOW, Rate(an_hour=0, burst=1))
 
 Row = tuple[Any, ...]
 TABLES = tuple(SQLModel.metadata.tables)
@@ -85,8 +89,9 @@ class Domain:
         self.folder = folder
         self.store = Store(Database(home.url(folder)))
         self.outside = Outside(home.url(folder))
-        self.jobs = Jobs(self.store, [OURS, EXTERNAL], OURS, MAX_ATTEMPTS)
-        self.scenes = Scenes(self.store, MAX_ATTEMPTS, RECOVERY_WINDOW)
+        self.jobs = Jobs(self.store, [OURS, EXTERNAL], OURS, TERMS)
+        self.scenes = Scenes(self.store, TERMS)
+        self.batches = Batches(self.store, TERMS)
         self.committed: list[Committed] = []
         self.store.after_commit = self.committed.append
 

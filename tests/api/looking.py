@@ -39,10 +39,11 @@ errors {
   ... on NotFoundError { id }
   ... on StateError { from to allowed }
   ... on ConflictError { currentVersion }
+  ... on RateLimitedError { retryAfterSeconds quota { limit remaining } }
 }
 """
 _DONE = {"deleteScene": "deletedSceneId purgeAfter job { id }"} | dict.fromkeys(
-    ("createJob", "updateJob", "startJob", "cancelJob"), "job { id }"
+    ("createJob", "updateJob", "startJob", "cancelJob", "deleteJob", "restoreJob", "reorderScenes"), "job { id }"
 )
 
 
@@ -103,6 +104,13 @@ def state(code: str, field: str, now: str | None = None, to: str | None = None, 
         "to": to,
         "allowed": list(allowed),
     }
+
+
+async def play_order(client: Client, job_id: str) -> list[str]:
+    """The prompts of the live scenes in play order, whose positions must be dense."""
+    scenes: list[Json] = (await jobs.job(client, job_id, "scenes { nodes { position prompt } }"))["scenes"]["nodes"]
+    assert [scene["position"] for scene in scenes] == list(range(len(scenes)))
+    return [scene["prompt"] for scene in scenes]
 
 
 def stale(version: int) -> Json:

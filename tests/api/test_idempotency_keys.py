@@ -20,6 +20,13 @@ CONFLICT: Json = {
     "path": ["input", "idempotencyKey"],
     "currentVersion": None,
 }
+JOB_ACTIONS = {
+    "startJob": "JOB_STARTED",
+    "cancelJob": "JOB_CANCELED",
+    "deleteJob": "JOB_DELETED",
+    "restoreJob": "JOB_RESTORED",
+}
+NAMES = [*JOB_ACTIONS, "addScene", "regenerateScene"]
 _numbers = itertools.count()
 
 
@@ -122,13 +129,13 @@ class TestCreateJob:
 
 
 class TestOnAJob:
-    """startJob, cancelJob, addScene and regenerateScene."""
+    """The mutations of a job and of its scenes; those of many scenes are in test_batches."""
 
-    @pytest.mark.parametrize("name", ["startJob", "cancelJob", "addScene", "regenerateScene"])
+    @pytest.mark.parametrize("name", NAMES)
     async def test_again(self, shared: App, name: str) -> None:
         """One after the other, then twenty at the same time: it happens once."""
         for repeat in (self._in_turn, self._at_once):
-            made = await a_job_of(shared, "COMPLETED") if name == "regenerateScene" else await a_job(shared, "One")
+            made = await self._made(shared, name)
             fields = self._fields(name, made) | {"idempotencyKey": a_key()}
             version = (await jobs.job(shared, made.id, "version"))["version"]
             answers = await repeat(shared, name, fields)
@@ -141,14 +148,16 @@ class TestOnAJob:
                     "cancelJob": ["JOB_CANCELED", "SCENE_CANCELED", "JOB_SETTLED"],
                     "addScene": ["SCENE_ADDED"],
                     "regenerateScene": ["SCENE_REGENERATED"],
+                    "deleteJob": ["JOB_DELETED"],
+                    "restoreJob": ["JOB_RESTORED"],
                 }[name]
             )
 
-    @pytest.mark.parametrize("name", ["startJob", "cancelJob", "addScene", "regenerateScene"])
+    @pytest.mark.parametrize("name", NAMES)
     async def test_another_request_with_the_key_is_refused(self, shared: App, name: str) -> None:
         """On another job, or another verb on the same."""
         key = a_key()
-        first, second = [await a_job_of(shared, "COMPLETED", "PENDING") for _ in "12"]
+        first, second = [await self._made(shared, name) for _ in "12"]
         await accepted(shared, name, **self._fields(name, first), idempotencyKey=key)
         error = await refused(shared, second.id, name, **self._fields(name, second), idempotencyKey=key)
         assert error == CONFLICT
@@ -187,6 +196,40 @@ class TestOnAJob:
         await report(shared, made.scenes[0], "PROCESSING")
         payload = await accepted(shared, "regenerateScene", "scene { status takes { number } }", **fields)
         assert payload["scene"] == {"status": "PROCESSING", "takes": [{"number": 2}, {"number": 1}]}
+
+    async def test_two_hundred_pairs(self, shared: App) -> None:
+        """Every request is sent twice at the same time, and is done once."""
+        grown = await a_job(shared)
+        remade = await a_job(shared, *(f"Scene {number}" for number in range(60)))
+        done = [{"sceneId": scene_id, "status": "COMPLETED"} for scene_id in remade.scenes]
+        await accepted(shared, "updateScenes", jobId=remade.id, scenes=done)
+        asked: list[tuple[str, Json]] = [
+            *(("addScene", {"jobId": grown.id, "scene": {"prompt": f"Scene {number}"}}) for number in range(100)),
+            *(("regenerateScene", {"sceneId": scene_id}) for scene_id in remade.scenes),
+        ]
+        acted = {name: [await self._made(shared, name) for _ in range(10)] for name in JOB_ACTIONS}
+        asked += [(name, {"jobId": made.id}) for name, each in acted.items() for made in each]
+        assert len(asked) == 200
+        pairs = [(name, fields | {"idempotencyKey": a_key()}) for name, fields in asked]
+        twice = [*pairs, *pairs]
+        jobs.seeded("two hundred pairs").shuffle(twice)
+        await asyncio.gather(*(accepted(shared, name, **fields) for name, fields in twice))
+        assert (await jobs.job(shared, grown.id, "version scenes { totalCount }")) == {
+            "version": 101,
+            "scenes": {"totalCount": 100},
+        }
+        assert [kind for kind, _ in await log(shared, remade.id)].count("SCENE_REGENERATED") == 60
+        for name, each in acted.items():
+            for made in each:
+                assert [kind for kind, _ in await log(shared, made.id)].count(JOB_ACTIONS[name]) == 1
+
+    async def _made(self, app: App, name: str) -> jobs.Made:
+        """A job to which it can be done."""
+        at_rest = name in ("regenerateScene", "deleteJob", "restoreJob")
+        made = await a_job_of(app, "COMPLETED") if at_rest else await a_job(app, "One")
+        if name == "restoreJob":
+            await accepted(app, "deleteJob", jobId=made.id)
+        return made
 
     def _fields(self, name: str, made: jobs.Made) -> Json:
         match name:

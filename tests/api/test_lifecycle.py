@@ -5,6 +5,7 @@ from collections import deque
 import pytest
 
 from tests.api.looking import EVERYTHING, log, refused, state
+from tests.api.looking import a_scene as look
 from tests.api.making import STATUSES, a_job, a_scene, accepted
 from tests.harness.app import App
 from tests.harness.client import Json
@@ -33,7 +34,9 @@ ACTIONS: dict[str, tuple[str, str, Json]] = {
     "REGENERATE": ("regenerateScene", "RegenerateSceneInput", {}),
     "CANCEL": ("cancelScene", "SceneActionInput", {}),
     "DELETE": ("deleteScene", "SceneActionInput", {}),
+    "RESTORE": ("restoreScene", "SceneActionInput", {}),
 }
+SELECT: Json = {"action": "SELECT_TAKE"}
 STAYING: list[Json] = [{"action": "UPDATE"}, {"action": "MOVE"}]
 
 MOVES_A_REQUEST = 4
@@ -87,11 +90,16 @@ class TestWhatIsOffered:
             seen.add(reached)
             offered, beside = _offered(scenes[0]), _offered(scenes[1])
             await _try_the_rest(shared, made, offered, road)
-            roads += [[*road, (0, what)] for what in offered if what not in STAYING]
-            roads += [[*road, (1, what)] for what in beside if what == {"status": "COMPLETED"}]
-            roads += [[*road, (None, {"action": name})] for name in JOB_ACTIONS.get(status, [])]
+            # The action CANCEL leads there, too.
+            roads += [[*road, (0, what)] for what in offered if what not in [*STAYING, {"status": "CANCELED"}]]
+            if reached[1] in STATUSES:
+                roads += [[*road, (1, what)] for what in beside if what == {"status": "COMPLETED"}]
+                roads += [[*road, (None, {"action": name})] for name in JOB_ACTIONS.get(status, [])]
         assert {status for status, _, _ in seen} == set(STATUSES)
-        assert {one for _, one, _ in seen} == {*STATUSES, "deleted"}
+        # A deleted scene is not being processed, and with another clip it is one that was regenerated.
+        ways = {*STATUSES, *(f"{status} again" for status in STATUSES)}
+        deleted = {f"deleted {way}" for way in ways if not way.startswith("PROCESSING")} - {"deleted PENDING again"}
+        assert {one for _, one, _ in seen} == ways | deleted
         assert {other for _, _, other in seen} == {"PENDING", "COMPLETED", "CANCELED"}
 
 
@@ -101,12 +109,29 @@ async def _walk(app: App, made: jobs.Made, road: list[Move]) -> None:
 
 
 async def _do(app: App, made: jobs.Made, road: list[Move]) -> list[list[Json]]:
-    """Make the moves one after the other, as many in one request as may be; answers the errors of each."""
+    """Make the moves one after the other; answers the errors of each."""
+    if (0, SELECT) not in road:
+        return await _do_at_once(app, made, road)
+    place = road.index((0, SELECT))
+    before = await _do_at_once(app, made, road[:place])
+    selected = await app.mutate("selectTake", "errors { code }", takeId=await _a_clip(app, made.scenes[0]))
+    return [*before, selected["errors"], *await _do(app, made, road[place + 1 :])]
+
+
+async def _a_clip(app: App, scene_id: str) -> str:
+    """The newest completed take that the scene does not show, or else the one it shows."""
+    takes: list[Json] = (await look(app, scene_id, "takes { id status isCurrent }"))["takes"]
+    others = [take for take in takes if take["status"] == "COMPLETED" and not take["isCurrent"]]
+    return (others or [take for take in takes if take["isCurrent"]])[0]["id"]
+
+
+async def _do_at_once(app: App, made: jobs.Made, road: list[Move]) -> list[list[Json]]:
+    """As many in one request as may be."""
     if not road:
         return []
     if len(road) > MOVES_A_REQUEST:
-        begun = await _do(app, made, road[:MOVES_A_REQUEST])
-        return begun + await _do(app, made, road[MOVES_A_REQUEST:])
+        begun = await _do_at_once(app, made, road[:MOVES_A_REQUEST])
+        return begun + await _do_at_once(app, made, road[MOVES_A_REQUEST:])
     steps: list[tuple[str, str, Json]] = []
     for scene, what in road:
         if scene is None:
@@ -125,15 +150,15 @@ async def _do(app: App, made: jobs.Made, road: list[Move]) -> list[list[Json]]:
 
 async def _look(app: App, made: jobs.Made) -> tuple[str, list[Json]]:
     """The status of the job, and what is told of its scenes in the order they were made in."""
-    selection = "scenes(includeDeleted: true) { nodes { id status deletedAt availableActions allowedTransitions } }"
-    job = await jobs.job(app, made.id, f"status {selection}")
+    told = "id status deletedAt availableActions allowedTransitions takes { status isCurrent }"
+    job = await jobs.job(app, made.id, f"status scenes(includeDeleted: true) {{ nodes {{ {told} }} }}")
     return job["status"], sorted(job["scenes"]["nodes"], key=lambda scene: made.scenes.index(scene["id"]))
 
 
 async def _try_the_rest(app: App, made: jobs.Made, offered: list[Json], road: list[Move]) -> None:
     """What is not offered is refused, or changes nothing because it is so already."""
     before = await jobs.job(app, made.id, EVERYTHING)
-    everything = [*({"action": action} for action in ACTIONS), *({"status": status} for status in STATUSES)]
+    everything = [{"action": action} for action in ACTIONS] + [SELECT] + [{"status": status} for status in STATUSES]
     await _do(app, made, [(0, what) for what in everything if what not in offered])
     assert await jobs.job(app, made.id, EVERYTHING) == before, road
     await _walk(app, made, [(0, what) for what in STAYING if what in offered])
@@ -151,4 +176,6 @@ def _mutation(what: Json) -> tuple[str, str, Json]:
 
 
 def _state(scene: Json) -> str:
-    return scene["status"] if scene["deletedAt"] is None else "deleted"
+    again = any(take["status"] == "COMPLETED" and not take["isCurrent"] for take in scene["takes"])
+    way = f"{scene['status']} again" if again else scene["status"]
+    return way if scene["deletedAt"] is None else f"deleted {way}"

@@ -370,7 +370,7 @@ class TestDelete:
             "purgeAfter": purge_after,
             "updatedAt": deleted_at,
             "version": after["version"],
-            "availableActions": [],
+            "availableActions": ["RESTORE"],
             "allowedTransitions": [],
         }
         job = await jobs.job(shared, made.id, "all: scenes(includeDeleted: true) { totalCount } scenes { totalCount }")
@@ -396,7 +396,7 @@ class TestDelete:
 
     @pytest.mark.parametrize("name", sorted(VERBS))
     async def test_a_deleted_scene_refuses_everything(self, shared: App, name: str) -> None:
-        """Also to be deleted again."""
+        """But to be restored; also to be deleted again."""
         made = await a_job(shared, "One", "Two")
         await accepted(shared, "deleteScene", sceneId=made.scenes[0])
         error = await refused(shared, made.id, name, sceneId=made.scenes[0], **VERBS[name][1])

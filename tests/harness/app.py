@@ -25,13 +25,17 @@ class App(Client):
 async def running(
     folder: Path, providers: Mapping[str, Provider] | None = None, **settings: Any
 ) -> AsyncGenerator[App]:
-    """A server with its data at home in `folder`; quick retries and the scripted provider unless told otherwise."""
+    """A server with its data at home in `folder`.
+
+    Unless told otherwise: quick retries, no limit on regenerates, and the scripted provider.
+    """
     usual: dict[str, Any] = {
         "database_url": home.url(folder),
         "media_url": str(folder / "media"),
         "provider": "scripted",
         "retry_first_seconds": 0.05,
         "render_concurrency": 4,
+        "regenerates_an_hour": 0,
         "public_url": "http://scenewire.test",
     }
     chosen = Settings.model_validate(usual | settings)

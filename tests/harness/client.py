@@ -12,6 +12,12 @@ from websockets.typing import Subprotocol
 
 Json = dict[str, Any]
 PATIENCE_SECONDS = 20.0
+# The inputs that several mutations share; others have one of their own name.
+_INPUTS = {
+    **dict.fromkeys(("startJob", "cancelJob", "deleteJob", "restoreJob"), "JobActionInput"),
+    **dict.fromkeys(("cancelScene", "deleteScene", "restoreScene"), "SceneActionInput"),
+    **dict.fromkeys(("regenerateScenes", "cancelScenes", "deleteScenes", "restoreScenes"), "SceneBatchInput"),
+}
 
 
 class Stream:
@@ -68,12 +74,7 @@ class Client:
 
     async def mutate(self, name: str, selection: str, **fields: Any) -> Json:
         """The payload of one mutation whose only argument is `input`."""
-        kind = {
-            "startJob": "JobActionInput",
-            "cancelJob": "JobActionInput",
-            "cancelScene": "SceneActionInput",
-            "deleteScene": "SceneActionInput",
-        }.get(name, f"{name[0].upper()}{name[1:]}Input")
+        kind = _INPUTS.get(name, f"{name[0].upper()}{name[1:]}Input")
         document = f"mutation($input: {kind}!) {{ {name}(input: $input) {{ {selection} }} }}"
         return (await self.execute(document, input=fields))[name]
 

@@ -34,6 +34,7 @@ class ServerProcess:
             "media_url": folder / "media",
             "port": 0,
             "retry_first_seconds": 0.1,
+            "regenerates_an_hour": 0,
             **settings,
         }
         self._process: subprocess.Popen[bytes] | None = None

@@ -41,6 +41,9 @@ class ModelScene:
     title: str | None = None
     status: SceneStatus = PENDING
     take: int = 1
+    newest: int = 1
+    # The provider's ids of the completed takes that it does not show.
+    clips: dict[int, str | None] = field(default_factory=dict[int, str | None])
     run: int = 0
     ours: bool = False
     started: bool = False
@@ -83,8 +86,21 @@ class ModelScene:
 
     def retake(self) -> None:
         """Wait for another take."""
-        self.status, self.take, self.started, self.ours = PENDING, self.take + 1, False, False
+        self.put_by()
+        self.newest += 1
+        self.status, self.take, self.started, self.ours = PENDING, self.newest, False, False
         self.percentage = self.provider_id = None
+
+    def put_by(self) -> None:
+        """Keep the clip that it shows for later, if there is one."""
+        if self.status is COMPLETED:
+            self.clips[self.take] = self.provider_id
+
+    def select(self, take: int) -> None:
+        """Show a clip that was kept."""
+        self.put_by()
+        self.take, self.provider_id, self.failed_with = take, self.clips.pop(take), None
+        self.close(COMPLETED)
 
 
 @dataclass
@@ -96,9 +112,20 @@ class ModelJob:
     title: str = "A job"
     begun: bool = False
     status: JobStatus = JobStatus.PENDING
-    scenes: list[ModelScene] = field(default_factory=list[ModelScene])
-    deleted: list[ModelScene] = field(default_factory=list[ModelScene])
+    gone: bool = False
+    # Live and deleted.
+    order: list[ModelScene] = field(default_factory=list[ModelScene])
     log: Events = field(default_factory=list[EventType])
+
+    @property
+    def scenes(self) -> list[ModelScene]:
+        """The live ones, in play order."""
+        return [scene for scene in self.order if not scene.deleted]
+
+    @property
+    def deleted(self) -> list[ModelScene]:
+        """The deleted ones."""
+        return [scene for scene in self.order if scene.deleted]
 
     def created(self, *, start: bool) -> Events:
         """Be made, with all its scenes."""
@@ -106,12 +133,14 @@ class ModelJob:
 
     def start(self) -> Events:
         """Dispatch what is pending."""
+        self._must_be_here()
         if self.status in (JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELED):
             raise No(ErrorCode.INVALID_TRANSITION)
         return self.logged([] if self.begun else self._begun())
 
     def cancel(self) -> Events:
         """Stop everything that is open."""
+        self._must_be_here()
         if self.status in (JobStatus.COMPLETED, JobStatus.FAILED):
             raise No(ErrorCode.INVALID_TRANSITION)
         if self.status is JobStatus.CANCELED:
@@ -124,15 +153,18 @@ class ModelJob:
 
     def rename(self, title: str) -> Events:
         """Be called something else."""
+        self._must_be_here()
         differs, self.title = title != self.title, title
         return self.logged([EventType.JOB_UPDATED] if differs else [])
 
     def add(self, scene: ModelScene, position: int | None) -> Events:
         """Get one more scene, at the end unless told otherwise."""
+        self._must_be_here()
         place = len(self.scenes) if position is None else position
         if not 0 <= place <= len(self.scenes):
             raise No(ErrorCode.VALIDATION_FAILED)
-        self.scenes.insert(place, scene)
+        at_the_end = place == len(self.scenes)
+        self.order.insert(len(self.order) if at_the_end else self.order.index(self.scenes[place]), scene)
         return self.logged([EventType.SCENE_ADDED])
 
     def report(self, scene: ModelScene, edit: SceneEdit) -> Events:
@@ -189,19 +221,58 @@ class ModelJob:
         if self.status is JobStatus.PROCESSING:
             raise No(ErrorCode.JOB_PROCESSING)
         scene.deleted = True
-        self.scenes.remove(scene)
-        self.deleted.append(scene)
         return self.logged([EventType.SCENE_DELETED])
+
+    def restore(self, scene: ModelScene) -> Events:
+        """Have a scene again, where it was."""
+        self._must_be_here()
+        if not scene.deleted:
+            raise No(ErrorCode.NOT_DELETED)
+        scene.deleted = False
+        return self.logged([EventType.SCENE_RESTORED])
+
+    def select(self, scene: ModelScene, take: int) -> Events:
+        """Show an earlier take of a scene."""
+        self._must_live(scene)
+        shown = take == scene.take and scene.status is COMPLETED
+        if scene.status in OPEN or not (shown or take in scene.clips):
+            raise No(ErrorCode.INVALID_TRANSITION)
+        if shown:
+            return []
+        scene.select(take)
+        return self.logged([EventType.SCENE_TAKE_SELECTED])
+
+    def put_away(self) -> Events:
+        """Be deleted as a whole."""
+        self._must_be_here()
+        if self.status is JobStatus.PROCESSING:
+            raise No(ErrorCode.JOB_PROCESSING)
+        self.gone = True
+        return self.logged([EventType.JOB_DELETED])
+
+    def bring_back(self) -> Events:
+        """Be there again."""
+        if not self.gone:
+            raise No(ErrorCode.NOT_DELETED)
+        self.gone = False
+        return self.logged([EventType.JOB_RESTORED])
 
     def move(self, scene: ModelScene, position: int) -> Events:
         """Show a scene at another place."""
         self._must_live(scene)
         if not 0 <= position < len(self.scenes):
             raise No(ErrorCode.VALIDATION_FAILED)
-        if self.scenes.index(scene) == position:
+        wanted = [each for each in self.scenes if each is not scene]
+        wanted.insert(position, scene)
+        return self.reorder(wanted)
+
+    def reorder(self, wanted: list[ModelScene]) -> Events:
+        """Show all scenes in another order; the deleted ones stay where they are."""
+        self._must_be_here()
+        if wanted == self.scenes:
             return []
-        self.scenes.remove(scene)
-        self.scenes.insert(position, scene)
+        live = iter(wanted)
+        self.order = [scene if scene.deleted else next(live) for scene in self.order]
         return self.logged([EventType.SCENES_REORDERED])
 
     def fits(self, scene: ModelScene, take: int) -> bool:
@@ -229,6 +300,7 @@ class ModelJob:
 
     def submitted(self, scene: ModelScene, held: Claim, provider_id: str) -> Events:
         """The provider has a name for it."""
+        self._must_be_here()
         self._must_own(scene, held)
         differs, scene.provider_id = provider_id != scene.provider_id, provider_id
         return self.logged([EventType.SCENE_UPDATED] if differs else [])
@@ -241,12 +313,14 @@ class ModelJob:
 
     def completed(self, scene: ModelScene, held: Claim) -> Events:
         """The clip is there."""
+        self._must_be_here()
         self._must_own(scene, held)
         scene.close(COMPLETED)
         return self.logged([EventType.SCENE_COMPLETED])
 
     def failed(self, scene: ModelScene, held: Claim, failure: Failure, *, later: bool) -> Events:
         """The take failed; perhaps another one follows."""
+        self._must_be_here()
         self._must_own(scene, held)
         scene.failed_with = failure.code
         if not failure.retryable or scene.attempts >= scene.most_attempts:
@@ -295,8 +369,12 @@ class ModelJob:
         self.begun = True
         return [EventType.JOB_STARTED]
 
+    def _must_be_here(self) -> None:
+        if self.gone:
+            raise No(ErrorCode.ALREADY_DELETED)
+
     def _must_live(self, scene: ModelScene) -> None:
-        if scene.deleted:
+        if self.gone or scene.deleted:
             raise No(ErrorCode.ALREADY_DELETED)
 
     def _must_own(self, scene: ModelScene, held: Claim) -> None:

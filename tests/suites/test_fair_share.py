@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from coordinator.dispatch import Concurrency
-from coordinator.jobs import NewJob, NewScene
+from coordinator.requests import NewJob, NewScene
 from models.access import Viewer
 from tests.stores import OURS, domain
 from tests.suites.distributed import queue_at_home

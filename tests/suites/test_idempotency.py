@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from coordinator import idempotency
-from coordinator.jobs import NewJob, NewScene
-from coordinator.requests import SceneTarget
+from coordinator.requests import NewJob, NewScene, SceneTarget
 from models.access import LOCAL, Viewer
 from models.errors import Conflict, ErrorCode, Refusal, Refused, StateRefused
 from models.events import EventType
@@ -255,6 +254,19 @@ async def test_keys_are_forgotten_after_a_day(world: Domain) -> None:
         await date(world, "old", age)
         assert await idempotency.forget_old(world.store) == forgotten
     assert [row[1] for row in world.dump()["idempotencykey"]] == ["new"]
+
+
+async def test_a_key_is_good_for_a_day_and_no_longer(world: Domain) -> None:
+    """Whether or not it has been swept away by then."""
+    job_id = await world.a_job(0)
+    almost, over = idempotency.KEPT - timedelta(minutes=1), idempotency.KEPT + timedelta(minutes=1)
+    first = await add(world, job_id, "key")
+    await date(world, "key", almost)
+    assert await add(world, job_id, "key") == first
+    await date(world, "key", over)
+    second = await add(world, job_id, "key")
+    assert second != first
+    assert await add(world, job_id, "key") == second
 
 
 async def date(world: Domain, key: str, age: timedelta) -> None:

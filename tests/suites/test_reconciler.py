@@ -29,7 +29,7 @@ from models.lifecycle import SceneStatus
 from models.tables import JOB
 from providers.port import Failure, Order, Progress, Rendered
 from providers.scripted import ScriptedProvider
-from tests.stores import OURS, Domain, Seen, domain
+from tests.stores import OURS, TERMS, Domain, Seen, domain
 from tests.suites.gathering import Gathering
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -189,8 +189,7 @@ async def coordinated(world: Domain, queue: EmbeddedQueue, provider: ScriptedPro
         tools,
         queue,
         default_provider=OURS,
-        max_attempts=3,
-        recovery_window=timedelta(days=7),
+        terms=TERMS,
         log_retention=Retention(10_000, timedelta(days=7)),
     )
     await coordinator.start()

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from coordinator import reports
-from coordinator.jobs import NewScene
+from coordinator.requests import NewScene
 from models.access import LOCAL
 from models.change import Tick, Ticket, Work
 from models.database import Connection

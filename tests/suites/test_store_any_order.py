@@ -23,10 +23,9 @@ from hypothesis.stateful import (
 from coordinator import fractions, recovery, reports
 from coordinator.dispatch import NotNow
 from coordinator.fractions import Fenced
-from coordinator.jobs import NewJob, NewScene
 from coordinator.queueing import EXTERNAL
 from coordinator.reports import Claim
-from coordinator.requests import SceneEdit, SceneTarget
+from coordinator.requests import NewJob, NewScene, SceneEdit, SceneTarget
 from models.access import LOCAL, Viewer
 from models.change import Ticket
 from models.errors import ErrorCode, Refusal, Refused
@@ -54,12 +53,19 @@ TITLES = st.sampled_from(["A", "B"])
 PROVIDER_IDS = st.sampled_from(["p-1", "p-2"])
 PERCENTAGES = st.sampled_from([0.0, 33.3, 50.0, 99.999, 100.0])
 WHO = st.sampled_from([*["owner"] * 6, "late", "stranger"])
-JOB_VERBS = st.sampled_from(["start", "start", "update", "add", "add", "cancel"])
-SCENE_VERBS = st.sampled_from(["regenerate", "regenerate", "cancel", "delete", "move"])
+JOB_VERBS = st.sampled_from(
+    ["start", "start", "update", "add", "add", "cancel", "reorder", "delete", "restore", "restore"]
+)
+SCENE_VERBS = st.sampled_from(["regenerate", "regenerate", "cancel", "delete", "move", "restore", "select", "select"])
 SAID = st.sampled_from(
     ["claim", "claim", "claim", "submitted", "got on", "got on", "complete", "complete", "failed", "failed", "alive"]
 )
-MAY_FALL = {EventType.SCENE_REGENERATED, EventType.SCENE_ADDED, EventType.SCENE_DELETED}
+MAY_FALL = {
+    EventType.SCENE_REGENERATED,
+    EventType.SCENE_ADDED,
+    EventType.SCENE_DELETED,
+    EventType.SCENE_RESTORED,
+}
 
 
 class Held(NamedTuple):
@@ -115,8 +121,15 @@ class AnyOrder(RuleBasedStateMachine):
             "cancel": lambda _, scene: scene.status in OPEN,
             "delete": lambda job, _: job.status is not JobStatus.PROCESSING,
             "move": lambda job, _: len(job.scenes) > 1,
+            "restore": lambda _, scene: scene.deleted,
+            "select": lambda _, scene: scene.status not in OPEN and bool(scene.clips),
         }
-        fit = [(job, scene) for job in self.jobs for scene in job.scenes if good and can[verb](job, scene)]
+        fit = [
+            (job, scene)
+            for job in self.jobs
+            for scene in (job.deleted if verb == "restore" else job.scenes)
+            if good and can[verb](job, scene)
+        ]
         return fit[pick % len(fit)] if fit else self.scene(pick)
 
     def right(self, pick: int, *, good: bool) -> Held:
@@ -201,9 +214,9 @@ class AnyOrder(RuleBasedStateMachine):
             self.scenes[scene.id] = scene
 
     def check_takes(self, scene: ModelScene, takes: Sequence[TakeRow]) -> None:
-        """Takes are numbered from 1, the newest is current, and none is rewritten once finished."""
-        assert [take.number for take in takes] == list(range(scene.take, 0, -1))
-        assert [take.is_current for take in takes] == [True] + [False] * (scene.take - 1)
+        """Takes are numbered from 1, one is current, and none is rewritten once finished."""
+        assert [take.number for take in takes] == list(range(scene.newest, 0, -1))
+        assert [take.number for take in takes if take.is_current] == [scene.take]
         for take in takes:
             known = self.takes.get(take.id, take)
             assert known.finished_at is None or known._replace(is_current=take.is_current) == take
@@ -251,7 +264,7 @@ class AnyOrder(RuleBasedStateMachine):
         job_id = self.runner.run(self.world.jobs.create(LOCAL, new))
         made = [ModelScene(scene.id) for scene in self.runner.run(self.world.look(job_id)).live]
         assert len(made) == count
-        job = ModelJob(job_id, ours, scenes=made)
+        job = ModelJob(job_id, ours, order=made)
         job.created(start=start)
         self.jobs.append(job)
         self.take_note(job, self.world.committed[-1:])
@@ -265,10 +278,16 @@ class AnyOrder(RuleBasedStateMachine):
             "cancel": job.cancel,
             "update": lambda: job.rename(title),
             "add": lambda: job.add(new, place),
+            "reorder": lambda: job.reorder(wanted),
+            "delete": job.put_away,
+            "restore": job.bring_back,
         }
+        # Another order, by turning it as far as chance has it.
+        turned = pick % (len(job.scenes) + 1)
+        wanted = [*job.scenes[turned:], *job.scenes[:turned]]
         viewer = STRANGER if who == "stranger" else LOCAL
         version = len(job.log) - 1 if who == "late" else len(job.log)
-        doing = self.job_verb(verb, viewer, job.id, version, title, place)
+        doing = self.job_verb(verb, viewer, job.id, version, title, place, [scene.id for scene in wanted])
 
         async def real() -> None:
             new.id = str(await doing)
@@ -276,7 +295,7 @@ class AnyOrder(RuleBasedStateMachine):
         self.does(job, refusing(who, models[verb]), real())
 
     def job_verb(
-        self, name: str, viewer: Viewer, job_id: str, version: int, title: str, place: int | None
+        self, name: str, viewer: Viewer, job_id: str, version: int, title: str, place: int | None, order: list[str]
     ) -> Work[object]:
         jobs, scenes = self.world.jobs, self.world.scenes
         verbs: dict[str, Callable[[], Work[object]]] = {
@@ -284,6 +303,9 @@ class AnyOrder(RuleBasedStateMachine):
             "cancel": lambda: jobs.cancel(viewer, job_id, version),
             "update": lambda: jobs.update(viewer, job_id, {"title": title}, version),
             "add": lambda: scenes.add(viewer, job_id, NewScene("one more"), place, version),
+            "reorder": lambda: scenes.reorder(viewer, job_id, order, version),
+            "delete": lambda: jobs.delete(viewer, job_id, version),
+            "restore": lambda: jobs.restore(viewer, job_id, version),
         }
         return verbs[name]()
 
@@ -296,19 +318,28 @@ class AnyOrder(RuleBasedStateMachine):
             "cancel": lambda: job.cancel_scene(scene),
             "delete": lambda: job.delete(scene),
             "move": lambda: job.move(scene, place),
+            "restore": lambda: job.restore(scene),
+            "select": lambda: job.select(scene, take.number),
         }
+        takes = [take for take in self.takes.values() if take.scene_id == scene.id]
+        clips = [take for take in takes if good and take.number in scene.clips]
+        take = (clips or takes)[place % len(clips or takes)]
         viewer, version = STRANGER if who == "stranger" else LOCAL, self.scenes[scene.id].version
         target = SceneTarget(scene.id, job.id, version - 1 if who == "late" else version)
-        model = models[verb] if who == "late" and scene.deleted else refusing(who, models[verb])
-        self.does(job, model, self.scene_verb(verb, viewer, target, place))
+        # What is deleted refuses whoever it is that may see it.
+        dead = job.gone or (scene.deleted and verb != "restore")
+        model = models[verb] if who == "late" and dead else refusing(who, models[verb])
+        self.does(job, model, self.scene_verb(verb, viewer, target, place, take.id))
 
-    def scene_verb(self, name: str, viewer: Viewer, target: SceneTarget, place: int) -> Work[object]:
+    def scene_verb(self, name: str, viewer: Viewer, target: SceneTarget, place: int, take_id: str) -> Work[object]:
         scenes = self.world.scenes
         verbs: dict[str, Callable[[], Work[object]]] = {
             "regenerate": lambda: scenes.regenerate(viewer, target),
             "cancel": lambda: scenes.cancel(viewer, target),
             "delete": lambda: scenes.delete(viewer, target),
             "move": lambda: scenes.move(viewer, target, place),
+            "restore": lambda: scenes.restore(viewer, target),
+            "select": lambda: scenes.select_take(viewer, take_id, target.expected_version),
         }
         return verbs[name]()
 
@@ -456,6 +487,7 @@ def without_clock(scene: SceneRow) -> SceneRow:
         queued_at=None,
         priority=0,
         job_status=scene.job_status.PENDING,
+        job_deleted_at=None,
     )
 
 

@@ -1,0 +1,154 @@
+"""Every code of ErrorCode is produced by a real request: none is there for show, and each has its type."""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from models.errors import ErrorCode
+from tests.api.looking import a_scene
+from tests.api.making import NO_JOB, a_job, a_job_of, accepted, report
+from tests.harness.app import App, running
+from tests.harness.client import Json
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+# Where one is local to the machine nobody is forbidden anything.
+COMES_WITH_ROLES = {ErrorCode.FORBIDDEN}
+
+ERRORS = "errors { __typename code message }"
+
+Request = Callable[[App], Awaitable[Json]]
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def app(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[App]:
+    """A server where one may regenerate once an hour, and nothing deleted is kept."""
+    folder = tmp_path_factory.mktemp("strict")
+    async with running(folder, regenerates_an_hour=1, regenerate_burst=1, recovery_window_seconds=0) as app:
+        yield app
+
+
+async def refusal(app: App, name: str, **fields: Any) -> Json:
+    """The first error of a request, or of the first scene that it names."""
+    batch = name in ("regenerateScenes", "cancelScenes")
+    results = f"results {{ {ERRORS} }}" if batch else ""
+    payload = await app.mutate(name, f"{results} {ERRORS}", **fields)
+    return (payload["errors"] or payload["results"][0]["errors"])[0]
+
+
+async def validation_failed(app: App) -> Json:
+    return await refusal(app, "createJob", title="")
+
+
+async def not_found(app: App) -> Json:
+    return await refusal(app, "startJob", jobId=NO_JOB)
+
+
+async def scene_not_in_job(app: App) -> Json:
+    made, another = await a_job(app, "One"), await a_job(app)
+    return await refusal(app, "cancelScene", sceneId=made.scenes[0], jobId=another.id)
+
+
+async def invalid_transition(app: App) -> Json:
+    made = await a_job_of(app, "COMPLETED")
+    return await refusal(app, "cancelScene", sceneId=made.scenes[0])
+
+
+async def not_regenerable(app: App) -> Json:
+    made = await a_job_of(app, "PROCESSING")
+    return await refusal(app, "regenerateScene", sceneId=made.scenes[0])
+
+
+async def job_processing(app: App) -> Json:
+    made = await a_job_of(app, "PROCESSING")
+    return await refusal(app, "deleteJob", jobId=made.id)
+
+
+async def already_deleted(app: App) -> Json:
+    made = await a_job(app, "One")
+    await accepted(app, "deleteScene", sceneId=made.scenes[0])
+    return await refusal(app, "deleteScene", sceneId=made.scenes[0])
+
+
+async def not_deleted(app: App) -> Json:
+    return await refusal(app, "restoreJob", jobId=(await a_job(app)).id)
+
+
+async def recovery_expired(app: App) -> Json:
+    made = await a_job(app, "One")
+    await accepted(app, "deleteScene", sceneId=made.scenes[0])
+    return await refusal(app, "restoreScene", sceneId=made.scenes[0])
+
+
+async def stale_version(app: App) -> Json:
+    made = await a_job(app, "One")
+    await accepted(app, "updateScene", sceneId=made.scenes[0], title="New")
+    assert (await a_scene(app, made.scenes[0], "version"))["version"] == 2
+    return await refusal(app, "moveScene", sceneId=made.scenes[0], position=0, expectedVersion=1)
+
+
+async def idempotency_conflict(app: App) -> Json:
+    await accepted(app, "createJob", title="One", idempotencyKey="the key")
+    return await refusal(app, "createJob", title="Another", idempotencyKey="the key")
+
+
+async def incomplete_order(app: App) -> Json:
+    made = await a_job(app, "One", "Two")
+    return await refusal(app, "reorderScenes", jobId=made.id, sceneIds=made.scenes[:1])
+
+
+async def rate_limited(app: App) -> Json:
+    made = await a_job_of(app, "COMPLETED")
+    for _ in "12":
+        payload = await app.mutate("regenerateScene", ERRORS, sceneId=made.scenes[0])
+        if payload["errors"]:
+            return payload["errors"][0]
+        await report(app, made.scenes[0], "COMPLETED")
+    raise AssertionError("it was accepted twice")
+
+
+async def limit_exceeded(app: App) -> Json:
+    made = await a_job_of(app, "COMPLETED", "COMPLETED")
+    return await refusal(app, "regenerateScenes", jobId=made.id, sceneIds=made.scenes)
+
+
+async def batch_aborted(app: App) -> Json:
+    made = await a_job_of(app, "PENDING", "COMPLETED")
+    return await refusal(app, "cancelScenes", jobId=made.id, sceneIds=made.scenes)
+
+
+# Who produces each code, and the type of the error that carries it.
+PRODUCED: dict[ErrorCode, tuple[Request, str]] = {
+    ErrorCode.VALIDATION_FAILED: (validation_failed, "ValidationError"),
+    ErrorCode.NOT_FOUND: (not_found, "NotFoundError"),
+    ErrorCode.SCENE_NOT_IN_JOB: (scene_not_in_job, "NotFoundError"),
+    ErrorCode.INVALID_TRANSITION: (invalid_transition, "StateError"),
+    ErrorCode.NOT_REGENERABLE: (not_regenerable, "StateError"),
+    ErrorCode.JOB_PROCESSING: (job_processing, "StateError"),
+    ErrorCode.ALREADY_DELETED: (already_deleted, "StateError"),
+    ErrorCode.NOT_DELETED: (not_deleted, "StateError"),
+    ErrorCode.RECOVERY_EXPIRED: (recovery_expired, "StateError"),
+    ErrorCode.STALE_VERSION: (stale_version, "ConflictError"),
+    ErrorCode.IDEMPOTENCY_CONFLICT: (idempotency_conflict, "ConflictError"),
+    ErrorCode.INCOMPLETE_ORDER: (incomplete_order, "ValidationError"),
+    ErrorCode.RATE_LIMITED: (rate_limited, "RateLimitedError"),
+    ErrorCode.LIMIT_EXCEEDED: (limit_exceeded, "ValidationError"),
+    ErrorCode.BATCH_ABORTED: (batch_aborted, "ValidationError"),
+}
+
+
+@pytest.mark.parametrize("code", [code for code in ErrorCode if code not in COMES_WITH_ROLES])
+async def test_it_is_produced(app: App, code: ErrorCode) -> None:
+    """By a request that anybody could send, with a sentence that can be shown to a person."""
+    produce, kind = PRODUCED[code]
+    error = await produce(app)
+    assert (error["code"], error["__typename"]) == (code.value, kind)
+    assert error["message"].endswith(".")
+
+
+async def test_every_code_is_accounted_for() -> None:
+    """A new one has to be added above."""
+    assert set(PRODUCED) | COMES_WITH_ROLES == set(ErrorCode)
+    assert not set(PRODUCED) & COMES_WITH_ROLES

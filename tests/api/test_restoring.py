@@ -1,0 +1,257 @@
+"""What was deleted comes back whole, for as long as it is kept."""
+
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.api.calls import call, data, no_job
+from tests.api.looking import EVERYTHING, a_scene, changes, invalid, log, missing, play_order, refused, stale, state
+from tests.api.making import NO_JOB, NO_SCENE, a_job, a_job_of, accepted, report
+from tests.api.test_scenes import VERBS
+from tests.harness.app import App, running
+from tests.harness.client import Json
+from tests.live import jobs
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+# Every verb of a job, with what else it needs.
+JOB_VERBS: dict[str, Json] = {
+    "updateJob": {"title": "New"},
+    "startJob": {},
+    "cancelJob": {},
+    "deleteJob": {},
+    "addScene": {"scene": {"prompt": "New"}},
+    "regenerateScenes": {"status": ["COMPLETED"]},
+    "restoreScenes": {"status": ["COMPLETED"]},
+    "updateScenes": {"scenes": [{"sceneId": NO_SCENE}]},
+}
+
+
+class TestDeleteJob:
+    """A job is put away."""
+
+    @pytest.mark.parametrize("statuses", [[], ["PENDING"], ["COMPLETED"], ["COMPLETED", "FAILED"], ["CANCELED"]])
+    async def test_a_job_at_rest(self, shared: App, statuses: list[str]) -> None:
+        """It is hidden from lists, says until when it can come back, and is otherwise as it was."""
+        made = await a_job_of(shared, *statuses)
+        before = await jobs.job(shared, made.id, EVERYTHING)
+        payload = await accepted(shared, "deleteJob", "job { deletedAt purgeAfter version }", jobId=made.id)
+        told = payload["job"]
+        deleted_at, purge_after = (datetime.fromisoformat(told[name]) for name in ("deletedAt", "purgeAfter"))
+        assert purge_after - deleted_at == timedelta(days=7)
+        assert await changes(shared, made.id, before["version"]) == [("JOB_DELETED", ["deletedAt"])]
+        after = await jobs.job(shared, made.id, EVERYTHING)
+        assert (after["status"], after["version"]) == (before["status"], before["version"] + 1)
+        for scene in after["scenes"]["nodes"]:
+            assert (scene["availableActions"], scene["allowedTransitions"]) == ([], [])
+        assert made.id not in await listed(shared, deleted=False)
+        assert made.id in await listed(shared, deleted=True)
+
+    async def test_refused_while_it_is_processing(self, shared: App) -> None:
+        """After a cancel it is accepted."""
+        made = await a_job_of(shared, "COMPLETED", "PROCESSING")
+        assert await refused(shared, made.id, "deleteJob", jobId=made.id) == state("JOB_PROCESSING", "jobId")
+        await accepted(shared, "cancelJob", jobId=made.id)
+        await accepted(shared, "deleteJob", jobId=made.id)
+
+    @pytest.mark.parametrize("name", sorted(JOB_VERBS))
+    async def test_a_deleted_job_refuses_everything(self, shared: App, name: str) -> None:
+        """But to be restored."""
+        made = await a_job_of(shared, "COMPLETED")
+        await accepted(shared, "deleteJob", jobId=made.id)
+        before = await jobs.job(shared, made.id, EVERYTHING)
+        errors = "errors { __typename code path ... on StateError { from to allowed } }"
+        payload = await shared.mutate(name, errors, jobId=made.id, **JOB_VERBS[name])
+        assert payload["errors"] == [state("ALREADY_DELETED", "jobId")]
+        assert await jobs.job(shared, made.id, EVERYTHING) == before
+
+    @pytest.mark.parametrize("name", [*sorted(VERBS), "restoreScene"])
+    async def test_so_do_its_scenes(self, shared: App, name: str) -> None:
+        """Also those that were deleted before."""
+        made = await a_job_of(shared, "COMPLETED", "COMPLETED")
+        await accepted(shared, "deleteScene", sceneId=made.scenes[1])
+        await accepted(shared, "deleteJob", jobId=made.id)
+        scene_id = made.scenes[name == "restoreScene"]
+        _, fields = VERBS.get(name, ("", {}))
+        assert await refused(shared, made.id, name, sceneId=scene_id, **fields) == state("ALREADY_DELETED", "sceneId")
+
+    async def test_rest_does_not_know_it(self, shared: App) -> None:
+        """Until it is back."""
+        made = await a_job_of(shared, "COMPLETED")
+        await accepted(shared, "deleteJob", jobId=made.id)
+        for scene_id in ("", made.scenes[0]):
+            answer = await call(shared, "GET", made.id, scene_id)
+            assert (answer.status_code, answer.json()["error"]) == no_job()
+        await accepted(shared, "restoreJob", jobId=made.id)
+        assert (await data(shared, "GET", made.id, made.scenes[0]))["status"] == "completed"
+
+
+class TestRestoreJob:
+    """A job comes back."""
+
+    async def test_as_it_was(self, shared: App) -> None:
+        """Only its version tells; what was deleted by itself stays deleted."""
+        made = await a_job_of(shared, "COMPLETED", "FAILED", "CANCELED")
+        await accepted(shared, "deleteScene", sceneId=made.scenes[1])
+        before = await jobs.job(shared, made.id, EVERYTHING)
+        await accepted(shared, "deleteJob", jobId=made.id)
+        await accepted(shared, "restoreJob", jobId=made.id)
+        assert await changes(shared, made.id, before["version"]) == [
+            ("JOB_DELETED", ["deletedAt"]),
+            ("JOB_RESTORED", ["deletedAt"]),
+        ]
+        after = await jobs.job(shared, made.id, EVERYTHING)
+        assert without_clock(after) == without_clock(before)
+        assert made.id in await listed(shared, deleted=False)
+
+    async def test_refusals(self, shared: App) -> None:
+        """It is not deleted, not there, or another than expected."""
+        made = await a_job_of(shared, "COMPLETED")
+        assert await refused(shared, made.id, "restoreJob", jobId=made.id) == state("NOT_DELETED", "jobId")
+        assert await refused(shared, NO_JOB, "restoreJob", jobId=NO_JOB) == missing("jobId", NO_JOB)
+        await accepted(shared, "deleteJob", jobId=made.id)
+        version = (await jobs.job(shared, made.id, "version"))["version"]
+        error = await refused(shared, made.id, "restoreJob", jobId=made.id, expectedVersion=version - 1)
+        assert error == stale(version)
+        await accepted(shared, "restoreJob", jobId=made.id, expectedVersion=version)
+
+
+class TestRestoreScene:
+    """A scene comes back."""
+
+    @pytest.mark.parametrize("status", ["PENDING", "COMPLETED", "FAILED", "CANCELED"])
+    async def test_as_it_was(self, shared: App, status: str) -> None:
+        """Status, clip and takes; those after it make room with the same event."""
+        made = await a_job_of(shared, *([status] * 3))
+        before = await jobs.job(shared, made.id, EVERYTHING)
+        await accepted(shared, "deleteScene", sceneId=made.scenes[1])
+        payload = await accepted(
+            shared,
+            "restoreScene",
+            "scene { status position deletedAt purgeAfter } job { status }",
+            sceneId=made.scenes[1],
+        )
+        assert payload["scene"] == {"status": status, "position": 1, "deletedAt": None, "purgeAfter": None}
+        assert payload["job"] == {"status": before["status"]}
+        events = [event for event, _ in await changes(shared, made.id, before["version"])]
+        assert events == ["SCENE_DELETED", "SCENE_RESTORED"]
+        assert without_clock(await jobs.job(shared, made.id, EVERYTHING)) == without_clock(before)
+        assert (await data(shared, "GET", made.id, made.scenes[1]))["status"] == status.lower()
+
+    async def test_whatever_is_deleted_and_restored_the_order_comes_back(self, shared: App) -> None:
+        """In whatever order, with additions and moves of others in between."""
+        chance = jobs.seeded("old places")
+        names = [f"Scene {number}" for number in range(8)]
+        for _ in range(6):
+            made = await a_job(shared, *names)
+            gone = chance.sample(made.scenes, chance.randint(2, 8))
+            for scene_id in gone:
+                await accepted(shared, "deleteScene", sceneId=scene_id)
+            first = await accepted(shared, "addScene", "scene { id }", jobId=made.id, scene={"prompt": "X"}, position=0)
+            await accepted(shared, "addScene", jobId=made.id, scene={"prompt": "Y"})
+            back = chance.sample(gone, len(gone))
+            for scene_id in back[:1]:
+                await accepted(shared, "restoreScene", sceneId=scene_id)
+            await accepted(shared, "deleteScene", sceneId=first["scene"]["id"])
+            await accepted(shared, "restoreScene", sceneId=first["scene"]["id"])
+            for scene_id in back[1:]:
+                await accepted(shared, "restoreScene", sceneId=scene_id)
+            shown = await play_order(shared, made.id)
+            assert [name for name in shown if name.startswith("Scene")] == names
+            assert shown[-1] == "Y"
+
+    async def test_a_place_that_is_gone(self, shared: App) -> None:
+        """The last is as near as can be."""
+        made = await a_job(shared, "One", "Two", "Three")
+        for scene_id in made.scenes[::-1]:
+            await accepted(shared, "deleteScene", sceneId=scene_id)
+        payload = await accepted(shared, "restoreScene", "scene { position }", sceneId=made.scenes[2])
+        assert payload["scene"] == {"position": 0}
+
+    async def test_what_was_waiting_waits_again(self, shared: App) -> None:
+        """In a job that was not started nothing happens; in one that was it is rendered."""
+        made = await jobs.make(shared, jobs.scene(steps=1), jobs.scene(steps=1))
+        await accepted(shared, "deleteScene", sceneId=made.scenes[0])
+        await accepted(shared, "restoreScene", sceneId=made.scenes[0])
+        assert (await jobs.job(shared, made.id, "status")) == {"status": "PENDING"}
+        await accepted(shared, "deleteScene", sceneId=made.scenes[0])
+        await accepted(shared, "startJob", jobId=made.id)
+        assert await jobs.settled(shared, made.id) == "COMPLETED"
+        payload = await accepted(shared, "restoreScene", "scene { status } job { status }", sceneId=made.scenes[0])
+        assert payload == {"scene": {"status": "PENDING"}, "job": {"status": "PROCESSING"}}
+        assert await jobs.settled(shared, made.id) == "COMPLETED"
+        assert (await a_scene(shared, made.scenes[0], "output { contentType }"))["output"] is not None
+
+    async def test_the_job_is_what_its_scenes_are(self, shared: App) -> None:
+        """A failed scene fails a job that was completed without it."""
+        made = await a_job_of(shared, "COMPLETED", "FAILED")
+        payload = await accepted(shared, "deleteScene", "job { status }", sceneId=made.scenes[1])
+        assert payload["job"] == {"status": "COMPLETED"}
+        payload = await accepted(shared, "restoreScene", "job { status }", sceneId=made.scenes[1])
+        assert payload["job"] == {"status": "FAILED"}
+        kinds = [kind for kind, _ in await log(shared, made.id, after=(made.version))]
+        assert kinds[-4:] == ["SCENE_DELETED", "JOB_SETTLED", "SCENE_RESTORED", "JOB_SETTLED"]
+
+    async def test_while_the_job_is_processing(self, shared: App) -> None:
+        """It may come back, but is not processing itself."""
+        made = await a_job_of(shared, "COMPLETED", "COMPLETED")
+        await accepted(shared, "deleteScene", sceneId=made.scenes[0])
+        await accepted(shared, "regenerateScene", sceneId=made.scenes[1])
+        await report(shared, made.scenes[1], "PROCESSING")
+        payload = await accepted(shared, "restoreScene", "scene { status } job { status }", sceneId=made.scenes[0])
+        assert payload == {"scene": {"status": "COMPLETED"}, "job": {"status": "PROCESSING"}}
+
+    async def test_into_a_full_job(self, shared: App) -> None:
+        """Two hundred are the most; when there is room again it is offered and accepted."""
+        made = await a_job(shared, *(f"Scene {number}" for number in range(200)))
+        await accepted(shared, "deleteScene", sceneId=made.scenes[0])
+        added = await accepted(shared, "addScene", "scene { id }", jobId=made.id, scene={"prompt": "New"})
+        error = await refused(shared, made.id, "restoreScene", sceneId=made.scenes[0])
+        assert error == invalid("sceneId", code="LIMIT_EXCEEDED")
+        assert (await a_scene(shared, made.scenes[0], "availableActions")) == {"availableActions": []}
+        await accepted(shared, "deleteScene", sceneId=added["scene"]["id"])
+        assert (await a_scene(shared, made.scenes[0], "availableActions")) == {"availableActions": ["RESTORE"]}
+        await accepted(shared, "restoreScene", sceneId=made.scenes[0])
+
+    async def test_refusals(self, shared: App) -> None:
+        """It is not deleted, not there, of another job, or another than expected."""
+        made, another = await a_job_of(shared, "COMPLETED"), await a_job(shared)
+        (scene_id,) = made.scenes
+        assert await refused(shared, made.id, "restoreScene", sceneId=scene_id) == state("NOT_DELETED", "sceneId")
+        assert await refused(shared, made.id, "restoreScene", sceneId=NO_SCENE) == missing("sceneId", NO_SCENE)
+        await accepted(shared, "deleteScene", sceneId=scene_id)
+        error = await refused(shared, made.id, "restoreScene", sceneId=scene_id, jobId=another.id)
+        assert error == missing("sceneId", scene_id, code="SCENE_NOT_IN_JOB")
+        version = (await a_scene(shared, scene_id, "version"))["version"]
+        error = await refused(shared, made.id, "restoreScene", sceneId=scene_id, expectedVersion=version + 1)
+        assert error == stale(version)
+        await accepted(shared, "restoreScene", sceneId=scene_id, expectedVersion=version)
+
+
+async def test_after_the_window_nothing_comes_back(tmp_path: Path) -> None:
+    """Also when it has not been removed yet; and it is not offered."""
+    async with running(tmp_path, recovery_window_seconds=0) as app:
+        made = await a_job_of(app, "COMPLETED", "COMPLETED")
+        await accepted(app, "deleteScene", sceneId=made.scenes[0])
+        assert (await a_scene(app, made.scenes[0], "availableActions")) == {"availableActions": []}
+        error = await refused(app, made.id, "restoreScene", sceneId=made.scenes[0])
+        assert error == state("RECOVERY_EXPIRED", "sceneId")
+        await accepted(app, "deleteJob", jobId=made.id)
+        assert await refused(app, made.id, "restoreJob", jobId=made.id) == state("RECOVERY_EXPIRED", "jobId")
+
+
+async def listed(app: App, *, deleted: bool) -> list[str]:
+    """The ids of the newest jobs."""
+    document = "query($all: Boolean!) { jobs(first: 5, includeDeleted: $all) { nodes { id } } }"
+    return [job["id"] for job in (await app.execute(document, all=deleted))["jobs"]["nodes"]]
+
+
+def without_clock(job: Json) -> Json:
+    """Without versions, instants of change and the log."""
+    bare = {name: value for name, value in job.items() if name not in ("version", "updatedAt", "events")}
+    bare["progress"] = {name: value for name, value in job["progress"].items() if name != "version"}
+    scenes = [dict(scene) for scene in job["scenes"]["nodes"]]
+    for scene in scenes:
+        del scene["version"], scene["updatedAt"]
+    return bare | {"scenes": scenes}

@@ -1,0 +1,73 @@
+"""The play order, and the way back into it."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.arrangement import Arrangement
+from tests.properties import MODEST
+
+IDS = [f"scene {number}" for number in range(7)]
+
+
+def dense() -> Arrangement:
+    """All of them, as they are stored."""
+    return Arrangement((scene_id, place, False) for place, scene_id in enumerate(IDS))
+
+
+@MODEST
+@given(gone=st.permutations(IDS), back=st.permutations(IDS), count=st.integers(1, 7))
+def test_whatever_is_deleted_and_restored_is_where_it_was(gone: list[str], back: list[str], count: int) -> None:
+    """Whoever goes first and whoever comes back first."""
+    arrangement = dense()
+    for scene_id in gone[:count]:
+        arrangement.delete(scene_id)
+    assert arrangement.live == [scene_id for scene_id in IDS if scene_id not in gone[:count]]
+    for scene_id in back:
+        if scene_id in arrangement.live:
+            continue
+        arrangement.restore(scene_id)
+    assert arrangement.live == IDS
+
+
+def test_only_what_moves_is_to_be_written() -> None:
+    """Once."""
+    arrangement = dense()
+    arrangement.delete(IDS[4])
+    assert arrangement.moved() == {IDS[5]: 4, IDS[6]: 5}
+    assert arrangement.moved() == {}
+    arrangement.restore(IDS[4])
+    assert arrangement.moved() == {IDS[5]: 5, IDS[6]: 6}
+    arrangement.reorder([IDS[1], IDS[0], *IDS[2:]])
+    assert arrangement.moved() == {IDS[0]: 1, IDS[1]: 0}
+
+
+def test_a_new_one_moves_the_deleted_ones_after_it() -> None:
+    """And one at the end moves nobody."""
+    arrangement = dense()
+    for scene_id in (IDS[1], IDS[5]):
+        arrangement.delete(scene_id)
+    arrangement.moved()
+    arrangement.add("at the end", 5)
+    assert arrangement.moved() == {}
+    arrangement.add("third", 2)
+    assert arrangement.moved() == {IDS[5]: 6, IDS[3]: 3, IDS[4]: 4, IDS[6]: 5, "at the end": 6}
+    for scene_id in (IDS[5], IDS[1]):
+        arrangement.restore(scene_id)
+    assert arrangement.live == [*IDS[:3], "third", *IDS[3:], "at the end"]
+
+
+def test_a_copy_is_another() -> None:
+    """What is done to one is not done to the other."""
+    arrangement = dense()
+    copied = arrangement.copy()
+    arrangement.delete(IDS[0])
+    assert copied.live == IDS
+    assert copied.moved() == {}
+
+
+def test_places_that_were_taken_twice() -> None:
+    """What older versions stored is put as near as can be."""
+    arrangement = Arrangement([("a", 0, True), ("b", 0, True), ("c", 0, False), ("d", 0, True)])
+    for scene_id in ("b", "d", "a"):
+        arrangement.restore(scene_id)
+    assert sorted(arrangement.live) == ["a", "b", "c", "d"]
