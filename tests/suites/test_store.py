@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from coordinator import reports
+from coordinator import edits, jobs, reports
 from coordinator.requests import NewScene
 from models.access import LOCAL
-from models.change import Tick, Ticket, Work
+from models.change import Change, Tick, Ticket, Work
 from models.database import Connection
 from models.errors import Conflict, ErrorCode, NotFound, StateRefused
 from models.events import EventType
@@ -345,3 +345,31 @@ async def test_a_refusal_names_the_version_that_is_true(world: Domain) -> None:
             await work
         assert conflict.value.path == ["input", "expectedVersion"]
     assert conflict.value.current_version == 1
+
+
+async def test_an_attempt_that_is_refused_leaves_no_trace(world: Domain) -> None:
+    """Neither rows nor counters, events, tickets or the play order; what was done before and after it stays."""
+    job_id = await world.a_job(3)
+    first, second, third = await world.targets(job_id)
+
+    async def refused_in_the_end(change: Change, scene_id: str) -> None:
+        await jobs.begin(change)
+        change.fenced.append(scene_id)
+        change.ticks.append(Tick(job_id, scene_id))
+        (await change.arrangement()).delete(scene_id)
+        scene = await change.scene(scene_id)
+        await change.write_scene(scene, EventType.SCENE_DELETED, ["deletedAt"], deleted_at=change.now)
+        raise NotFound("There is no such thing.", [], None)
+
+    async with world.store.change(job_id, LOCAL) as change:
+        await edits.apply(change, await change.scene(first.scene_id), {"title": "Before"}, [])
+        with suppress(NotFound):
+            async with change.attempt():
+                await refused_in_the_end(change, second.scene_id)
+        await edits.apply(change, await change.scene(third.scene_id), {"title": "After"}, [])
+    seen = await world.look(job_id)
+    assert [event.type for event in seen.log] == [EventType.JOB_CREATED, *[EventType.SCENE_UPDATED] * 2]
+    assert [(scene.title, scene.position) for scene in seen.live] == [("Before", 0), (None, 1), ("After", 2)]
+    assert (seen.job.version, seen.job.pending, seen.job.begun) == (3, 3, False)
+    told = world.committed[-1]
+    assert (told.tickets, told.fenced, told.ticks) == ([], [], [])
