@@ -116,7 +116,12 @@ class Scene(Node):
     """Read from `SceneRow`."""
 
     job_id: strawberry.ID
-    position: int = strawberry.field(description="0-based and dense among the live scenes of the job.")
+    position: int = strawberry.field(
+        description=(
+            "0-based and dense among the live scenes of the job. Of a deleted scene, its place in the order of live "
+            "and deleted ones together, to which it can return."
+        )
+    )
     title: str | None
     prompt: str
     duration_seconds: float = strawberry.field(description="Length asked for, in seconds.")
