@@ -12,7 +12,9 @@ from subscriptions.feed import Running
 from subscriptions.told import Told
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-READING = Reading("job", "local", "scripted", JobStatus.PROCESSING, 0, 1, 0, 0, 0, 0, 5, NOW, 50.0, 50.0)
+READING = Reading._make([None] * len(Reading._fields))._replace(
+    job_id="job", status=JobStatus.PROCESSING, processing=1, version=5, updated_at=NOW, high_water=50.0
+)
 
 
 def shown(take: int, newest: int, status: SceneStatus) -> SceneRow:
