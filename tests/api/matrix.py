@@ -32,6 +32,8 @@ SCHEMA = build_schema(sdl())
 ID, JOB, SCENE, TAKE = "<id>", "<job>", "<scene>", "<take>"
 ERRORS = "__typename errors { __typename code message path ... on NotFoundError { id } }"
 
+BATCHES = ("SceneBatchInput", "UpdateScenesInput")
+
 
 class Row(NamedTuple):
     """A request, and of what kind the id is that it takes."""
@@ -53,7 +55,9 @@ def change(name: str, kind: str, **fields: Any) -> dict[str, Row]:
     if root is None or name not in root.fields:
         return {}
     argument = root.fields[name].args["input"].type
-    document = f"mutation($input: {argument}) {{ {name}(input: $input) {{ {ERRORS} }} }}"
+    # Of a batch, each scene has errors of its own.
+    results = f" results {{ sceneId {ERRORS} }}" if str(argument).rstrip("!") in BATCHES else ""
+    document = f"mutation($input: {argument}) {{ {name}(input: $input) {{ {ERRORS}{results} }} }}"
     place = next(_places(fields))
     return {f"Mutation.{name}(input.{place})": Row(kind, document, {"input": fields})}
 
@@ -80,7 +84,7 @@ def _of_job(*names: str, **more: Any) -> dict[str, Row]:
 
 
 def _batch(*names: str) -> dict[str, Row]:
-    by_scene = [change(name, "scene", jobId=JOB, sceneIds=[SCENE, ID], policy="BEST_EFFORT") for name in names]
+    by_scene = [change(name, "scene", jobId=JOB, sceneIds=[SCENE, ID]) for name in names]
     by_job = [change(name, "job", jobId=ID, sceneIds=[SCENE]) for name in names]
     return {place: row for rows in (*by_scene, *by_job) for place, row in rows.items()}
 
