@@ -9,7 +9,9 @@ from strawberry.types.info import Info as StrawberryInfo
 
 from coordinator import audit
 from models.audit import OK
+from schema.batches import ScenesPayload
 from schema.context import Context
+from schema.enums import ErrorCode
 
 # The input that says what a mutation is about, the narrowest first.
 _OBJECTS = ("delivery_id", "take_id", "scene_id", "webhook_id", "job_id")
@@ -29,9 +31,17 @@ class Audited(FieldExtension):
         except Exception as error:
             log.note(viewer, audit.code_of(error))
             raise
-        errors = getattr(payload, "errors", None)
-        log.note(viewer, errors[0].code if errors else OK)
+        log.note(viewer, _result_of(payload))
         return payload
+
+
+def _result_of(payload: Any) -> str:
+    """The code of the first refusal; of a batch only when nothing was done, for else its change says what was."""
+    errors = list(getattr(payload, "errors", ()))
+    if isinstance(payload, ScenesPayload) and payload.results and not payload.succeeded:
+        refused = [error for result in payload.results for error in result.errors]
+        errors += sorted(refused, key=lambda error: error.code is ErrorCode.BATCH_ABORTED)
+    return errors[0].code if errors else OK
 
 
 def _object_of(arguments: Mapping[str, Any]) -> str | None:

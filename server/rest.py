@@ -16,8 +16,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Message, Receive
 
 from coordinator.requests import SceneEdit, SceneTarget
-from models import ids, queries
-from models.errors import ErrorCode, Forbidden, NotFound, RateLimited, Refusal, Refused, Unavailable
+from models import errors, ids, queries
+from models.errors import ErrorCode, Forbidden, NotFound, Refusal, Refused, Unavailable
 from models.lifecycle import SceneStatus
 from models.paging import Window
 from models.queries import ScenesWanted
@@ -242,7 +242,7 @@ def _status(refusal: Refusal) -> int:
             return 404
         case Forbidden():
             return 403
-        case RateLimited():
+        case errors.RateLimited():
             return 429
         case _:
             return 422
@@ -250,7 +250,7 @@ def _status(refusal: Refusal) -> int:
 
 def _headers(refusal: Refusal) -> dict[str, str] | None:
     """When to come back, in whole seconds: RFC 9110, section 10.2.3."""
-    if isinstance(refusal, RateLimited):
+    if isinstance(refusal, errors.RateLimited):
         return {"Retry-After": str(math.ceil(refusal.retry_after_seconds))}
     return None
 

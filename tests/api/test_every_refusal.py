@@ -10,12 +10,10 @@ from models.errors import ErrorCode
 from tests.api.looking import a_scene
 from tests.api.making import NO_JOB, a_job, a_job_of, accepted, report
 from tests.harness.app import App, running
-from tests.harness.client import Json
+from tests.harness.client import Client, Json
+from tests.harness.tokens import SECRET, token
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-# Where one is local to the machine nobody is forbidden anything.
-COMES_WITH_ROLES = {ErrorCode.FORBIDDEN}
 
 ERRORS = "errors { __typename code message }"
 
@@ -26,11 +24,12 @@ Request = Callable[[App], Awaitable[Json]]
 async def app(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[App]:
     """A server where one may regenerate once an hour, and nothing deleted is kept."""
     folder = tmp_path_factory.mktemp("strict")
-    async with running(folder, regenerates_an_hour=1, regenerate_burst=1, recovery_window_seconds=0) as app:
+    strict: Json = {"regenerates_an_hour": 1, "regenerate_burst": 1, "recovery_window_seconds": 0, "auth_secret": SECRET}
+    async with running(folder, **strict) as app:
         yield app
 
 
-async def refusal(app: App, name: str, **fields: Any) -> Json:
+async def refusal(app: Client, name: str, **fields: Any) -> Json:
     """The first error of a request, or of the first scene that it names."""
     batch = name in ("regenerateScenes", "cancelScenes")
     results = f"results {{ {ERRORS} }}" if batch else ""
@@ -44,6 +43,15 @@ async def validation_failed(app: App) -> Json:
 
 async def not_found(app: App) -> Json:
     return await refusal(app, "startJob", jobId=NO_JOB)
+
+
+async def forbidden(app: App) -> Json:
+    made = await a_job(app, "One", provider="external")
+    worker = Client(app.url, token("wim", "worker"))
+    try:
+        return await refusal(worker, "updateScene", sceneId=made.scenes[0], title="Mine")
+    finally:
+        await worker.close()
 
 
 async def scene_not_in_job(app: App) -> Json:
@@ -123,6 +131,7 @@ async def batch_aborted(app: App) -> Json:
 PRODUCED: dict[ErrorCode, tuple[Request, str]] = {
     ErrorCode.VALIDATION_FAILED: (validation_failed, "ValidationError"),
     ErrorCode.NOT_FOUND: (not_found, "NotFoundError"),
+    ErrorCode.FORBIDDEN: (forbidden, "ForbiddenError"),
     ErrorCode.SCENE_NOT_IN_JOB: (scene_not_in_job, "NotFoundError"),
     ErrorCode.INVALID_TRANSITION: (invalid_transition, "StateError"),
     ErrorCode.NOT_REGENERABLE: (not_regenerable, "StateError"),
@@ -139,7 +148,7 @@ PRODUCED: dict[ErrorCode, tuple[Request, str]] = {
 }
 
 
-@pytest.mark.parametrize("code", [code for code in ErrorCode if code not in COMES_WITH_ROLES])
+@pytest.mark.parametrize("code", list(ErrorCode))
 async def test_it_is_produced(app: App, code: ErrorCode) -> None:
     """By a request that anybody could send, with a sentence that can be shown to a person."""
     produce, kind = PRODUCED[code]
@@ -150,5 +159,4 @@ async def test_it_is_produced(app: App, code: ErrorCode) -> None:
 
 async def test_every_code_is_accounted_for() -> None:
     """A new one has to be added above."""
-    assert set(PRODUCED) | COMES_WITH_ROLES == set(ErrorCode)
-    assert not set(PRODUCED) & COMES_WITH_ROLES
+    assert set(PRODUCED) == set(ErrorCode)

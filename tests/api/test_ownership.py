@@ -10,7 +10,7 @@ import pytest_asyncio
 
 from tests.api.making import NO_JOB, NO_SCENE, NO_TAKE, a_job, accepted, report
 from tests.api.matrix import CALLS, ID, JOB, MATRIX, MORE, SCENE, SCHEMA, TAKE, Row, everything
-from tests.harness.client import Client
+from tests.harness.client import Client, Json
 from tests.harness.tokens import Town, town
 from tests.live import jobs
 
@@ -45,7 +45,12 @@ async def _person(place: Town, name: str) -> Person:
 
 
 # One document asks for all that there is.
-EVERYTHING_AT_ONCE: Json = {"limit_cost": 10**9, "limit_depth": 50, "limit_tokens": 10_000, "limit_characters": 1_000_000}
+EVERYTHING_AT_ONCE: Json = {
+    "limit_cost": 10**9,
+    "limit_depth": 50,
+    "limit_tokens": 10_000,
+    "limit_characters": 1_000_000,
+}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
