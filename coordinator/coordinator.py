@@ -11,11 +11,12 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from datetime import timedelta
 
-from coordinator import audit, idempotency, purge, recovery, retention, workdirs
+from coordinator import audit, deliveries, idempotency, purge, recovery, retention, workdirs
 from coordinator.assembly import Assemblies
 from coordinator.audit import Audit
 from coordinator.batches import Batches
 from coordinator.bus import Hint
+from coordinator.deliverer import Deliverer, Telling
 from coordinator.dispatch import Queue
 from coordinator.jobs import Jobs
 from coordinator.render import Tools
@@ -23,6 +24,7 @@ from coordinator.renders import Renders
 from coordinator.retention import Retention
 from coordinator.scenes import Scenes
 from coordinator.terms import Terms
+from coordinator.webhooks import Webhooks
 from models.access import EXTERNAL
 from models.change import Work
 from models.database import Connection
@@ -42,12 +44,13 @@ AUDIT_KEPT = timedelta(days=90)
 
 
 class Coordinator:
-    """The verbs (`jobs`, `scenes`, `batches`), and the life of the renders they set going."""
+    """The verbs (`jobs`, `scenes`, `batches`, `webhooks`), and the life of what they set going: renders and deliveries."""
 
     def __init__(
         self,
         tools: Tools,
         queue: Queue,
+        telling: Telling,
         *,
         default_provider: str,
         terms: Terms,
@@ -62,6 +65,9 @@ class Coordinator:
         self.jobs = Jobs(tools.store, self.providers, default_provider, terms)
         self.scenes = Scenes(tools.store, terms)
         self.batches = Batches(tools.store, terms)
+        self.webhooks = Webhooks(tools.store, tools.bus, telling)
+        self._deliverer = Deliverer(tools.store, tools.bus, telling)
+        self._telling = telling
         self._tools = tools
         self.audit = Audit(tools.store)
         self._retention = log_retention
@@ -93,6 +99,7 @@ class Coordinator:
             await asyncio.to_thread(workdirs.sweep)
             await recovery.reconcile(self.store, self._queue)
             work["dispatch"] = self._dispatch
+            work["webhooks"] = self._deliverer.run
         for name, act in work.items():
             self._spawn(self._forever(name, act))
 
@@ -104,6 +111,8 @@ class Coordinator:
         if self._tasks:
             await asyncio.wait(self._tasks)
         await self.audit.last_words()
+        await self._deliverer.stop()
+        await self._telling.outbound.close()
         for provider in self._tools.providers.values():
             await provider.close()
 
@@ -151,6 +160,7 @@ class Coordinator:
             await idempotency.forget_old(self.store)
             await retention.prune(self.store, self._retention)
             await audit.prune(self.store, self._audit_kept)
+            await deliveries.prune(self.store)
             await self.media.sweep_frames(now() - FRAMES_KEPT)
             await self._queue.tidy()
             await asyncio.sleep(HOUSEKEEPING_SECONDS)

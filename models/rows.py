@@ -6,9 +6,9 @@ from typing import Any, NamedTuple, TypeVar
 
 import sqlalchemy as sa
 
-from models.events import EventType
+from models.events import DeliveryStatus, EventType
 from models.lifecycle import SETTLED_JOB, JobStatus, SceneStatus, TakeReason
-from models.tables import EVENT, JOB, SCENE, TAKE
+from models.tables import EVENT, JOB, SCENE, TAKE, WEBHOOK, WEBHOOK_DELIVERY
 
 Json = dict[str, Any]
 
@@ -144,6 +144,53 @@ class EventRow(NamedTuple):
     occurred_at: datetime
 
 
+class WebhookRow(NamedTuple):
+    """A webhook as stored; `secret` and `previous_secret` are encrypted."""
+
+    id: str
+    owner_id: str
+    job_id: str | None
+    url: str
+    events: list[str]
+    active: bool
+    disabled_reason: str | None
+    failing_since: datetime | None
+    secret: str
+    previous_secret: str | None
+    previous_until: datetime | None
+    created_at: datetime
+    updated_at: datetime
+
+
+class DeliveryRow(NamedTuple):
+    """An event to be told to a webhook, as stored."""
+
+    id: str
+    webhook_id: str
+    job_id: str
+    scene_id: str | None
+    version: int
+    event_type: EventType
+    actor_id: str | None
+    changed: list[str]
+    status: DeliveryStatus
+    body: str | None
+    attempts: list[Json]
+    failures: int
+    failing_since: datetime | None
+    next_attempt_at: datetime | None
+    worker: str | None
+    held_until: datetime | None
+    occurred_at: datetime
+    created_at: datetime
+    finished_at: datetime | None
+
+    @property
+    def is_test(self) -> bool:
+        """Whether it is a sample: no event of a job has this version."""
+        return self.version == 0
+
+
 _FROM_JOB = {"owner_id": "owner_id", "provider": "provider", "job_status": "status", "job_deleted_at": "deleted_at"}
 _FROM_TAKE = ("provider_id", "output", "poster", "preview")
 
@@ -159,6 +206,8 @@ def _scene_column(name: str) -> sa.ColumnElement[Any]:
 
 
 JOB_COLUMNS = [JOB.c[name] for name in JobRow._fields]
+WEBHOOK_COLUMNS = [WEBHOOK.c[name] for name in WebhookRow._fields]
+DELIVERY_COLUMNS = [WEBHOOK_DELIVERY.c[name] for name in DeliveryRow._fields]
 EVENT_COLUMNS = [EVENT.c[name] for name in EventRow._fields]
 SCENE_SELECT = sa.select(*(_scene_column(name) for name in SceneRow._fields)).select_from(
     SCENE.join(JOB, JOB.c.id == SCENE.c.job_id).join(TAKE, TAKE.c.id == SCENE.c.take_id)
@@ -171,7 +220,7 @@ TAKE_SELECT = sa.select(
 # Some 20 ms of decoding on a small machine.
 ROWS_A_TURN = 250
 
-RowT = TypeVar("RowT", JobRow, SceneRow, TakeRow, EventRow)
+RowT = TypeVar("RowT", JobRow, SceneRow, TakeRow, EventRow, WebhookRow, DeliveryRow)
 
 
 def rows(kind: type[RowT], result: sa.CursorResult[Any]) -> list[RowT]:

@@ -17,7 +17,7 @@ from weakref import WeakValueDictionary
 
 import sqlalchemy as sa
 
-from models import audit, composition, ids, rows
+from models import audit, composition, ids, outbox, rows
 from models.access import Act, Viewer, may_do, may_see
 from models.change import Assembly, Change, Tick, Ticket, Work
 from models.database import Connection, Database
@@ -149,6 +149,7 @@ class Store:
         await connection.execute(sa.update(JOB).where(JOB.c.id == job.id).values(job._asdict()))
         if change.events:
             await connection.execute(sa.insert(EVENT), [event._asdict() for event in change.events])
+            await outbox.put(connection, job, change.events)
         deed = change.viewer.deed
         if deed is not None:
             await audit.write(connection, [audit.entry(change.viewer, deed, audit.OK, job.id)])

@@ -199,7 +199,7 @@ class WebhookDelivery(SQLModel, table=True):
 
     __table_args__ = (
         sa.Index("ix_webhookdelivery_due", "status", "next_attempt_at"),
-        sa.Index("ix_webhookdelivery_order", "webhook_id", "job_id", "version"),
+        sa.Index("ix_webhookdelivery_order", "webhook_id", "job_id", "status", "version"),
         sa.Index("ix_webhookdelivery_newest", "webhook_id", "created_at"),
     )
 
@@ -209,10 +209,16 @@ class WebhookDelivery(SQLModel, table=True):
     scene_id: str | None
     version: int
     event_type: EventType = Field(sa_type=_enum(EventType))
+    # The event's own words: its entry in the log may be pruned before it is told.
+    actor_id: str | None
+    changed: list[str] = Field(sa_column=sa.Column(sa.JSON, nullable=False))
     status: DeliveryStatus = Field(sa_type=_enum(DeliveryStatus))
     # Made at the first try, so that every try says the same.
     body: str | None
     attempts: list[Json] = Field(sa_column=sa.Column(sa.JSON, nullable=False))
+    # How often it failed, and since when, since it was last made due.
+    failures: int
+    failing_since: datetime | None
     next_attempt_at: datetime | None
     worker: str | None
     held_until: datetime | None

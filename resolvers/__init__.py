@@ -6,12 +6,18 @@ from strawberry.types.base import get_object_definition
 from resolvers.audited import Audited
 from resolvers.batches import BatchMutation
 from resolvers.jobs import JobMutation
-from resolvers.query import Query
+from resolvers.query import CoreQuery
 from resolvers.scenes import SceneMutation
+from resolvers.webhooks import WebhookMutation, WebhookQuery
 
 
 @strawberry.type
-class Mutation(JobMutation, SceneMutation, BatchMutation):
+class Query(CoreQuery, WebhookQuery):
+    """The root of reads."""
+
+
+@strawberry.type
+class Mutation(JobMutation, SceneMutation, BatchMutation, WebhookMutation):
     """The root of changes."""
 
 

@@ -12,8 +12,8 @@ from schema.types import Job, JobConnection, JobEdge, Node, Scene, as_job, as_sc
 
 
 @strawberry.type
-class Query:
-    """The root of reads."""
+class CoreQuery:
+    """Jobs, what they are made of, who asks and who answers."""
 
     @strawberry.field
     async def node(self, info: Info, id: strawberry.ID) -> Node | None:
@@ -26,6 +26,10 @@ class Query:
                 found = await loaders.scene.load(id)
             case "take":
                 found = await loaders.take.load(id)
+            case "webhook":
+                found = await loaders.webhook.load(id)
+            case "delivery":
+                found = await loaders.delivery.load(id)
             case _:
                 found = None
         return cast("Node | None", found)

@@ -13,7 +13,7 @@ from strawberry.types.enum import StrawberryEnumDefinition
 
 from coordinator.requests import BatchPolicy
 from models.errors import ErrorCode
-from models.events import EventType
+from models.events import DeliveryStatus, EventType
 from models.lifecycle import JobStatus, SceneStatus, TakeReason
 from models.progress import JobStage
 from models.queries import JobOrderField
@@ -82,6 +82,16 @@ _enum(
 _enum(JobOrderField, "What jobs are ordered by.")
 _enum(OrderDirection, "Which end comes first.")
 _enum(EventType, "What happened.")
+_enum(
+    DeliveryStatus,
+    "Where the telling of an event to a webhook stands.",
+    {
+        "PENDING": "Not tried yet: due, or waiting for an earlier event of the same job.",
+        "SUCCEEDED": "The address answered with 2xx.",
+        "FAILED": "Tried without success; it will be tried again.",
+        "EXHAUSTED": "Given up, a day after it first failed. redeliverWebhook tries it again.",
+    },
+)
 _enum(ErrorCode, "What a client branches on.")
 _enum(
     SnapshotReason,
@@ -95,6 +105,7 @@ _enum(
 
 __all__ = [
     "BatchPolicy",
+    "DeliveryStatus",
     "ErrorCode",
     "EventType",
     "JobOrderField",

@@ -6,15 +6,16 @@ from typing import TypeVar, cast
 
 from strawberry.dataloader import DataLoader
 
-from models import queries
+from models import queries, webhook_queries
 from models.access import Viewer
 from models.database import Connection
 from models.outlook import Outlook, outlooks
 from models.paging import Page
 from models.progress import Reading
 from models.queries import ScenesWanted
-from models.rows import EventRow, JobRow, SceneRow, TakeRow
+from models.rows import DeliveryRow, EventRow, JobRow, SceneRow, TakeRow, WebhookRow
 from models.store import Store
+from models.webhook_queries import DeliveriesWanted
 
 K = TypeVar("K", bound=Hashable)
 G = TypeVar("G", bound=Hashable)
@@ -43,6 +44,15 @@ class Loaders:
         )
         self.take: DataLoader[str, TakeRow | None] = self._by_id(
             lambda connection, ids: queries.takes_by_id(connection, viewer, ids)
+        )
+        self.webhook: DataLoader[str, WebhookRow | None] = self._by_id(
+            lambda connection, ids: webhook_queries.webhooks_by_id(connection, viewer, ids)
+        )
+        self.delivery: DataLoader[str, DeliveryRow | None] = self._by_id(
+            lambda connection, ids: webhook_queries.deliveries_by_id(connection, viewer, ids)
+        )
+        self.deliveries: DataLoader[tuple[str, DeliveriesWanted], list[DeliveryRow]] = self._grouped(
+            webhook_queries.deliveries_of_webhooks
         )
         self.reading: DataLoader[str, Reading | None] = self._by_id(
             lambda connection, ids: queries.readings(connection, viewer, ids)

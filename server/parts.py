@@ -9,15 +9,18 @@ from datetime import timedelta
 from coordinator import postgres_queue
 from coordinator.bus import LocalBus
 from coordinator.coordinator import Coordinator
+from coordinator.deliverer import Telling
 from coordinator.dispatch import Concurrency, Queue
 from coordinator.embedded_queue import EmbeddedQueue
 from coordinator.hub import Hub
 from coordinator.listener import Listener
 from coordinator.media import MediaStore
+from coordinator.outbound import Outbound, Policy
 from coordinator.postgres_bus import PostgresBus
 from coordinator.postgres_queue import PostgresQueue
 from coordinator.render import Limits, Tools
 from coordinator.retention import Retention
+from coordinator.signing import Secrets
 from coordinator.terms import Terms
 from models import migrations
 from models.access import Deed, Viewer
@@ -26,6 +29,7 @@ from models.quota import Rate
 from models.store import Store
 from providers.port import Provider
 from schema.context import Context, ServerFacts
+from server import keys
 from server.auth.gate import Gate
 from server.auth.sessions import Sessions
 from server.links import Links
@@ -74,6 +78,7 @@ class Parts:
         self.coordinator = Coordinator(
             Tools(self.store, self.bus, self.media, providers, limits, timedelta(seconds=lease)),
             queue,
+            self._telling(),
             default_provider=settings.provider,
             terms=Terms(
                 settings.max_attempts,
@@ -92,6 +97,17 @@ class Parts:
             recovery_window_seconds=settings.recovery_window_seconds,
             public_url=settings.address,
             renders_at_once=_at_once(concurrency) if self.database.embedded else {},
+        )
+
+    def _telling(self) -> Telling:
+        local = not self.settings.production
+        with _needed("SECRET_KEY"):
+            secrets = Secrets(keys.derived(self.settings, "webhooks"))
+        return Telling(
+            secrets,
+            Outbound(Policy(http=local, loopback=local)),
+            self.media_url,
+            timedelta(seconds=self.settings.webhook_retry_first_seconds),
         )
 
     def context(self, viewer: Viewer, request_id: str = "") -> Context:

@@ -16,6 +16,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Message, Receive
 
 from coordinator.requests import SceneEdit, SceneTarget
+from coordinator.rest_answers import Answer, progress_answer, scene_answer
 from models import errors, ids, queries
 from models.errors import ErrorCode, Forbidden, NotFound, Refusal, Refused, Unavailable
 from models.lifecycle import SceneStatus
@@ -24,7 +25,6 @@ from models.queries import ScenesWanted
 from models.rows import SceneRow
 from schema.context import Context
 from server.rates import REST_COST, Rates
-from server.rest_answers import Answer, progress_answer, scene_answer
 from server.transports.errors import INTERNAL_MESSAGE, TransportCode, report, request_id_of, shortened
 from server.transports.gate import RateLimited
 
@@ -129,7 +129,7 @@ def router(make_context: Callable[[Request], Context]) -> APIRouter:
                 raise _no_job(job_id)
             found = await queries.scenes_of_jobs(connection, [job_id], ScenesWanted(Window(None)))
         return {
-            "data": [scene_answer(context, scene) for scene in found[job_id].items],
+            "data": [scene_answer(context.media_url, scene) for scene in found[job_id].items],
             "progress": progress_answer(reading),
         }
 
@@ -142,7 +142,7 @@ def router(make_context: Callable[[Request], Context]) -> APIRouter:
             raise _no_job(job_id)
         if scene.deleted_at is not None:
             raise _no_scene(scene_id)
-        return {"data": scene_answer(context, scene)}
+        return {"data": scene_answer(context.media_url, scene)}
 
     @api.put("/jobs/{job_id}/scenes/{scene_id}")
     async def update_scene(request: Request, job_id: str, scene_id: str, update: SceneUpdate) -> Answer:
@@ -150,7 +150,7 @@ def router(make_context: Callable[[Request], Context]) -> APIRouter:
         context = make_context(request)
         async with context.coordinator.audit.of(context.viewer, "updateScene", scene_id):
             await context.coordinator.scenes.update(context.viewer, SceneTarget(scene_id, job_id), update.edit())
-        return {"data": scene_answer(context, await _scene(context, job_id, scene_id))}
+        return {"data": scene_answer(context.media_url, await _scene(context, job_id, scene_id))}
 
     @api.post("/jobs/{job_id}/scenes/{scene_id}/regenerate")
     async def regenerate_scene(request: Request, job_id: str, scene_id: str) -> Answer:
@@ -158,7 +158,7 @@ def router(make_context: Callable[[Request], Context]) -> APIRouter:
         context = make_context(request)
         async with context.coordinator.audit.of(context.viewer, "regenerateScene", scene_id):
             await context.coordinator.scenes.regenerate(context.viewer, SceneTarget(scene_id, job_id))
-        return {"data": scene_answer(context, await _scene(context, job_id, scene_id))}
+        return {"data": scene_answer(context.media_url, await _scene(context, job_id, scene_id))}
 
     @api.delete("/jobs/{job_id}/scenes/{scene_id}")
     async def delete_scene(request: Request, job_id: str, scene_id: str) -> Answer:
@@ -166,7 +166,7 @@ def router(make_context: Callable[[Request], Context]) -> APIRouter:
         context = make_context(request)
         async with context.coordinator.audit.of(context.viewer, "deleteScene", scene_id):
             await context.coordinator.scenes.delete(context.viewer, SceneTarget(scene_id, job_id))
-        return {"data": scene_answer(context, await _scene(context, job_id, scene_id))}
+        return {"data": scene_answer(context.media_url, await _scene(context, job_id, scene_id))}
 
     return api
 

@@ -8,6 +8,7 @@ from resolvers import Mutation, Query
 from schema.errors import ERROR_TYPES
 from schema.scalars import SCALARS
 from schema.types import SceneTake
+from schema.webhooks import WebhookDelivery
 from server.masking import MaskedSchema
 from subscriptions import Subscription
 
@@ -22,7 +23,7 @@ def executable_schema(
         mutation=Mutation,
         subscription=Subscription,
         # Reached through interfaces only.
-        types=[SceneTake, *ERROR_TYPES],
+        types=[SceneTake, WebhookDelivery, *ERROR_TYPES],
         config=StrawberryConfig(scalar_map=SCALARS),
         rules=rules,
         suggestions=suggestions,

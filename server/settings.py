@@ -87,6 +87,7 @@ class Settings(BaseSettings):
 
     regenerates_an_hour: int = Field(default=60, ge=0, le=1_000_000)
     regenerate_burst: int = Field(default=10, ge=1, le=1_000_000)
+    webhook_retry_first_seconds: float = Field(default=5.0, gt=0, le=3600)
 
     recovery_window_seconds: int = Field(default=7 * 24 * 3600, ge=0)
     event_retention_seconds: int = Field(default=7 * 24 * 3600, ge=0)

@@ -13,14 +13,17 @@ import sqlalchemy as sa
 from coordinator import recovery, reports
 from coordinator.bus import LocalBus
 from coordinator.coordinator import Coordinator
+from coordinator.deliverer import Telling
 from coordinator.dispatch import Concurrency
 from coordinator.embedded_queue import EmbeddedQueue
 from coordinator.media import MediaStore
+from coordinator.outbound import Outbound, Policy
 from coordinator.queueing import EXTERNAL
 from coordinator.render import Limits, Tools
 from coordinator.reports import Claim
 from coordinator.requests import SceneTarget
 from coordinator.retention import Retention
+from coordinator.signing import Secrets
 from models.access import LOCAL
 from models.change import Ticket, Work
 from models.database import Connection
@@ -188,6 +191,7 @@ async def coordinated(world: Domain, queue: EmbeddedQueue, provider: ScriptedPro
     coordinator = Coordinator(
         tools,
         queue,
+        Telling(Secrets(bytes(32)), Outbound(Policy()), str),
         default_provider=OURS,
         terms=TERMS,
         log_retention=Retention(10_000, timedelta(days=7)),

@@ -107,6 +107,8 @@ def upgrade() -> None:
             ),
             nullable=False,
         ),
+        sa.Column("actor_id", sqlmodel.sql.sqltypes.AutoString(), nullable=True),
+        sa.Column("changed", sa.JSON(), nullable=False),
         sa.Column(
             "status",
             sa.Enum(
@@ -123,6 +125,8 @@ def upgrade() -> None:
         ),
         sa.Column("body", sqlmodel.sql.sqltypes.AutoString(), nullable=True),
         sa.Column("attempts", sa.JSON(), nullable=False),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("failing_since", sqlmodel.sql.sqltypes.UTCDateTime(), nullable=True),
         sa.Column("next_attempt_at", sqlmodel.sql.sqltypes.UTCDateTime(), nullable=True),
         sa.Column("worker", sqlmodel.sql.sqltypes.AutoString(), nullable=True),
         sa.Column("held_until", sqlmodel.sql.sqltypes.UTCDateTime(), nullable=True),
@@ -135,7 +139,7 @@ def upgrade() -> None:
     with op.batch_alter_table("webhookdelivery", schema=None) as batch_op:
         batch_op.create_index("ix_webhookdelivery_due", ["status", "next_attempt_at"], unique=False)
         batch_op.create_index("ix_webhookdelivery_newest", ["webhook_id", "created_at"], unique=False)
-        batch_op.create_index("ix_webhookdelivery_order", ["webhook_id", "job_id", "version"], unique=False)
+        batch_op.create_index("ix_webhookdelivery_order", ["webhook_id", "job_id", "status", "version"], unique=False)
 
     # Columns are added in place: SQLite would recreate a table for anything else, and dropping the old one cascades.
     op.add_column("job", sa.Column("cut", sa.Integer(), nullable=False, server_default="0"))

@@ -1,15 +1,17 @@
-"""How a scene and a job's progress look in REST v3: snake_case, statuses in lower case."""
+"""How a scene, a job and its progress look in REST v3 and in webhooks: snake_case, statuses in lower case."""
 
+from collections.abc import Callable
 from typing import Any
 
 from models.progress import Reading
-from models.rows import SceneRow
-from schema.context import Context
+from models.rows import JobRow, SceneRow
 
 Answer = dict[str, Any]
+# From the key of a stored file to its address.
+MediaUrl = Callable[[str], str]
 
 
-def scene_answer(context: Context, scene: SceneRow) -> Answer:
+def scene_answer(media_url: MediaUrl, scene: SceneRow) -> Answer:
     """A scene."""
     return {
         "id": scene.id,
@@ -22,8 +24,8 @@ def scene_answer(context: Context, scene: SceneRow) -> Answer:
         "percentage": scene.percentage,
         "provider": scene.provider,
         "provider_id": scene.provider_id,
-        "video_url": _url(context, scene.output),
-        "poster_url": _url(context, scene.poster),
+        "video_url": _url(media_url, scene.output),
+        "poster_url": _url(media_url, scene.poster),
         "failure": scene.failure,
         "attempts": scene.attempts,
         "max_attempts": scene.max_attempts,
@@ -35,6 +37,25 @@ def scene_answer(context: Context, scene: SceneRow) -> Answer:
         "started_at": scene.started_at,
         "finished_at": scene.finished_at,
         "deleted_at": scene.deleted_at,
+    }
+
+
+def job_answer(media_url: MediaUrl, job: JobRow, reading: Reading) -> Answer:
+    """A job, with how far it is."""
+    return {
+        "id": job.id,
+        "title": job.title,
+        "status": job.status.lower(),
+        "provider": job.provider,
+        "progress": progress_answer(reading),
+        "video_url": _url(media_url, job.output),
+        "metadata": job.metadata,
+        "version": job.version,
+        "created_at": job.created_at,
+        "updated_at": job.updated_at,
+        "started_at": job.started_at,
+        "finished_at": job.finished_at,
+        "deleted_at": job.deleted_at,
     }
 
 
@@ -52,5 +73,7 @@ def progress_answer(reading: Reading) -> Answer:
     }
 
 
-def _url(context: Context, stored: dict[str, Any] | None) -> str | None:
-    return None if stored is None else context.link_to(stored).url
+def _url(media_url: MediaUrl, stored: dict[str, Any] | None) -> str | None:
+    if stored is None:
+        return None
+    return stored["url"] if "url" in stored else media_url(stored["key"])

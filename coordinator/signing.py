@@ -1,0 +1,67 @@
+"""The secrets of webhooks, and what is signed with them, by https://www.standardwebhooks.com.
+
+A secret is shown once, when it is made. In the database it lies encrypted (AES-GCM, NIST SP 800-38D), bound to its
+webhook, so that nobody who can write there can put one webhook's in place of another's.
+"""
+
+import base64
+import os
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+import standardwebhooks
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+# The specification asks for 24 to 64 bytes.
+SECRET_BYTES = 32
+PREFIX = "whsec_"
+NONCE_BYTES = 12
+
+
+class Unsigned(Exception):
+    """Nothing can be signed: the secret cannot be read with this server's key, or is none."""
+
+
+class Secrets:
+    """Encrypts and decrypts with the server's key of 32 bytes."""
+
+    def __init__(self, key: bytes) -> None:
+        self._cipher = AESGCM(key)
+
+    def seal(self, secret: str, webhook_id: str) -> str:
+        """The secret of a webhook as it is stored."""
+        nonce = os.urandom(NONCE_BYTES)
+        return base64.b64encode(nonce + self._cipher.encrypt(nonce, secret.encode(), webhook_id.encode())).decode()
+
+    def unseal(self, stored: str, webhook_id: str) -> str:
+        """The secret in clear. Raises Unsigned when it was stored with another key, or for another webhook."""
+        try:
+            sealed = base64.b64decode(stored, validate=True)
+            nonce, text = sealed[:NONCE_BYTES], sealed[NONCE_BYTES:]
+            return self._cipher.decrypt(nonce, text, webhook_id.encode()).decode()
+        except (ValueError, InvalidTag) as error:
+            raise Unsigned("the secret cannot be read with this server's key") from error
+
+
+def new_secret() -> str:
+    """A fresh secret as its owner gets it."""
+    return PREFIX + base64.b64encode(os.urandom(SECRET_BYTES)).decode()
+
+
+def signed(secrets: Sequence[str], message_id: str, at: datetime, body: str) -> Mapping[str, str]:
+    """The three headers of a message tried at this instant, signed with each of the secrets. Raises Unsigned."""
+    signatures = " ".join(_signature(secret, message_id, at, body) for secret in secrets)
+    return {
+        "webhook-id": message_id,
+        "webhook-timestamp": str(int(at.timestamp())),
+        "webhook-signature": signatures,
+    }
+
+
+def _signature(secret: str, message_id: str, at: datetime, body: str) -> str:
+    try:
+        return standardwebhooks.Webhook(secret).sign(message_id, at, body)
+    except Exception as error:
+        # It raises what its parts raise: of base64, of its own, RuntimeError.
+        raise Unsigned("the secret is not one of a webhook") from error

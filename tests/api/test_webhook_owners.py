@@ -1,0 +1,155 @@
+"""Webhooks belong to somebody: what others see of them, how many there may be, and what nobody reads again."""
+
+import asyncio
+import dataclasses
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from models.access import Viewer
+from models.tables import WEBHOOK, WEBHOOK_DELIVERY
+from server.schema import executable_schema
+from tests.api import hooks
+from tests.api.hooks import ERRORS, WEBHOOK_FIELDS, hook
+from tests.api.making import NOBODY, a_job
+from tests.fakes.receiver import receiving
+from tests.harness.app import App
+from tests.harness.client import Json
+from tests.live import jobs
+
+NO_WEBHOOK, NO_DELIVERY = f"webhook_{NOBODY}", f"delivery_{NOBODY}"
+AMY, BEN = Viewer("amy", "Amy", ("user",)), Viewer("ben", "Ben", ("user",))
+SCHEMA = executable_schema()
+CREATE = (
+    f"mutation($input: CreateWebhookInput!) "
+    f"{{ createWebhook(input: $input) {{ webhook {{ {WEBHOOK_FIELDS} }} secret {ERRORS} }} }}"
+)
+
+
+async def as_viewer(app: App, viewer: Viewer, document: str, **variables: Any) -> Json:
+    """What somebody else is answered, who is no administrator."""
+    context = dataclasses.replace(app.parts.context(), viewer=viewer)
+    result = await SCHEMA.execute(document, variable_values=variables, context_value=context)
+    assert result.errors is None
+    assert result.data is not None
+    return result.data
+
+
+async def test_the_secret_is_not_in_the_database_and_not_in_the_log(app: App, caplog: pytest.LogCaptureFixture) -> None:
+    """Neither it nor the one after a rotation, while both are in use."""
+    caplog.set_level("DEBUG")
+    async with receiving() as receiver:
+        made = await hook(app, receiver.url, "JOB_CREATED")
+        rotated = await hooks.mutate(app, "rotateWebhookSecret", made.id, "secret")
+        await a_job(app, "A kite")
+        (received,) = await receiver.count(1)
+        assert received.verified(rotated["secret"]) == received.verified(made.secret)
+    async with app.parts.store.read() as connection:
+        kept = repr((await connection.execute(sa.select(WEBHOOK))).all())
+        kept += repr((await connection.execute(sa.select(WEBHOOK_DELIVERY))).all())
+    assert made.id in kept
+    for secret in (made.secret, rotated["secret"]):
+        assert secret.removeprefix("whsec_") not in kept
+        assert secret.removeprefix("whsec_") not in caplog.text
+
+
+async def test_an_owner_has_twenty(app: App) -> None:
+    """However many are asked for at once; another owner's do not count."""
+    made = await asyncio.gather(
+        *(as_viewer(app, AMY, CREATE, input={"url": "http://127.0.0.1/", "events": ["JOB_CREATED"]}) for _ in range(25))
+    )
+    codes = [[error["code"] for error in each["createWebhook"]["errors"]] for each in made]
+    assert sorted(codes) == [[]] * 20 + [["LIMIT_EXCEEDED"]] * 5
+    assert len((await as_viewer(app, AMY, "{ webhooks { id } }"))["webhooks"]) == 20
+    await hook(app, "http://127.0.0.1/")
+
+
+class TestSomebodyElses:
+    """It answers like a missing one, on every path."""
+
+    async def test_it_is_not_seen(self, app: App) -> None:
+        """Neither listed nor by its id, nor what it was told; the administrator sees it."""
+        made = await as_viewer(app, AMY, CREATE, input={"url": "http://127.0.0.1/", "events": ["JOB_CREATED"]})
+        webhook_id = made["createWebhook"]["webhook"]["id"]
+        test = "mutation($id: ID!) { testWebhook(input: {webhookId: $id}) { delivery { id } } }"
+        tested = await as_viewer(app, AMY, test, id=webhook_id)
+        delivery_id = tested["testWebhook"]["delivery"]["id"]
+        node = "query($id: ID!) { node(id: $id) { id } }"
+        for each in (webhook_id, delivery_id):
+            assert (await as_viewer(app, AMY, node, id=each))["node"] == {"id": each}
+            assert (await app.execute(node, id=each))["node"] == {"id": each}
+            assert (await as_viewer(app, BEN, node, id=each))["node"] is None
+        assert (await as_viewer(app, BEN, "{ webhooks { id } }"))["webhooks"] == []
+        assert (await app.execute("{ webhooks { id } }"))["webhooks"] == [{"id": webhook_id}]
+
+    async def test_nothing_can_be_done_to_it(self, app: App) -> None:
+        """Word for word as if it were not there."""
+        made = await as_viewer(app, AMY, CREATE, input={"url": "http://127.0.0.1/", "events": ["JOB_CREATED"]})
+        webhook_id = made["createWebhook"]["webhook"]["id"]
+        for name, kind in (
+            ("updateWebhook", "UpdateWebhookInput"),
+            ("rotateWebhookSecret", "WebhookActionInput"),
+            ("deleteWebhook", "WebhookActionInput"),
+            ("testWebhook", "WebhookActionInput"),
+        ):
+            document = f"mutation($input: {kind}!) {{ {name}(input: $input) {{ {ERRORS} }} }}"
+            theirs = await as_viewer(app, BEN, document, input={"webhookId": webhook_id})
+            none = await as_viewer(app, BEN, document, input={"webhookId": NO_WEBHOOK})
+            assert repr(theirs).replace(webhook_id, NO_WEBHOOK) == repr(none)
+        test = "mutation($id: ID!) { testWebhook(input: {webhookId: $id}) { delivery { id } } }"
+        delivery_id = (await as_viewer(app, AMY, test, id=webhook_id))["testWebhook"]["delivery"]["id"]
+        theirs = await as_viewer(app, BEN, hooks.REDELIVER, id=delivery_id)
+        none = await as_viewer(app, BEN, hooks.REDELIVER, id=NO_DELIVERY)
+        assert repr(theirs).replace(delivery_id, NO_DELIVERY) == repr(none)
+
+    async def test_nobody_hears_of_anothers_jobs(self, app: App) -> None:
+        """Neither by a webhook for all jobs nor by one for that job; the owner does."""
+        create = "mutation($input: CreateJobInput!) { createJob(input: $input) { job { id } } }"
+        job: Json = {"title": "Amy's", "provider": "external", "scenes": [{"prompt": "A kite"}]}
+        async with receiving() as amys, receiving() as bens:
+            for viewer, receiver in ((AMY, amys), (BEN, bens)):
+                events = ["JOB_CREATED", "JOB_UPDATED"]
+                made = await as_viewer(app, viewer, CREATE, input={"url": receiver.url, "events": events})
+                assert made["createWebhook"]["errors"] == []
+            job_id = (await as_viewer(app, AMY, create, input=job))["createJob"]["job"]["id"]
+            for_that_job: Json = {"url": bens.url, "events": ["JOB_UPDATED"], "jobId": job_id}
+            made = await as_viewer(app, BEN, CREATE, input=for_that_job)
+            assert [error["code"] for error in made["createWebhook"]["errors"]] == ["NOT_FOUND"]
+            await jobs.retitle(app, job_id, "Amy's, changed by an administrator")
+            received = await amys.count(2)
+            assert [each.data["actor_id"] for each in received] == ["amy", "local"]
+            assert bens.received == []
+
+    async def test_an_administrator_may_watch_a_job(self, app: App) -> None:
+        """That of a user: with a webhook for it."""
+        create = "mutation($input: CreateJobInput!) { createJob(input: $input) { job { id } } }"
+        made = await as_viewer(app, AMY, create, input={"title": "Amy's", "provider": "external"})
+        async with receiving() as receiver:
+            await hook(app, receiver.url, "JOB_UPDATED", jobId=made["createJob"]["job"]["id"])
+            await jobs.retitle(app, made["createJob"]["job"]["id"], "Watched")
+            (received,) = await receiver.count(1)
+            assert received.data["job"]["title"] == "Watched"
+
+
+async def test_many_webhooks_deliveries_are_one_statement(app: App) -> None:
+    """However many webhooks are listed, and each has its own newest ones."""
+    made = [await hook(app, "http://127.0.0.1:9/", "JOB_CREATED") for _ in range(5)]
+    await a_job(app, "A kite")
+    await a_job(app, "Another")
+    statements: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+        if "webhookdelivery" in statement and "row_number" in statement and "webhook.url" not in statement:
+            statements.append(statement)
+
+    engine = app.parts.database.reader.sync_engine
+    sa.event.listen(engine, "before_cursor_execute", note)
+    try:
+        found = await app.execute("{ webhooks { id deliveries(first: 1) { version jobId } } }")
+    finally:
+        sa.event.remove(engine, "before_cursor_execute", note)
+    assert len(statements) == 1
+    newest = (await app.execute("{ jobs(first: 1) { nodes { id } } }"))["jobs"]["nodes"][0]["id"]
+    expected = [{"id": each.id, "deliveries": [{"version": 1, "jobId": newest}]} for each in made]
+    assert sorted(found["webhooks"], key=lambda each: each["id"]) == sorted(expected, key=lambda each: str(each["id"]))

@@ -1,0 +1,144 @@
+"""Somebody's server that webhooks are sent to, in the test's own loop; it behaves as badly as a test wants."""
+
+import asyncio
+import json
+import ssl
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import Any, NamedTuple
+
+from standardwebhooks import Webhook
+
+from tests.harness.client import PATIENCE_SECONDS
+
+
+class Received(NamedTuple):
+    """One request, as it came."""
+
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def id(self) -> str:
+        """The id of the message, the same on every try."""
+        return self.headers["webhook-id"]
+
+    @property
+    def said(self) -> Any:
+        """The body, decoded."""
+        return json.loads(self.body)
+
+    @property
+    def data(self) -> Any:
+        """What the body says happened."""
+        return self.said["data"]
+
+    @property
+    def place(self) -> tuple[str, int]:
+        """Job and version of the event."""
+        return self.data["job_id"], self.data["version"]
+
+    def verified(self, secret: str) -> Any:
+        """The body, if the library says that it was signed with this secret."""
+        return Webhook(secret).verify(self.body, self.headers)
+
+
+Answer = Callable[[Received, asyncio.StreamWriter], Awaitable[None]]
+
+
+def status(code: int, *headers: str, body: bytes = b"") -> Answer:
+    """An answer with this status."""
+
+    async def answer(_received: Received, writer: asyncio.StreamWriter) -> None:
+        lines = [f"HTTP/1.1 {code} Whatever", f"content-length: {len(body)}", *headers, "", ""]
+        writer.write("\r\n".join(lines).encode() + body)
+        await writer.drain()
+
+    return answer
+
+
+async def hang(_received: Received, _writer: asyncio.StreamWriter) -> None:
+    """Never answer."""
+    await asyncio.Event().wait()
+
+
+async def break_off(_received: Received, writer: asyncio.StreamWriter) -> None:
+    """Begin an answer, and hang up."""
+    writer.write(b"HTTP/1.1 20")
+    await writer.drain()
+
+
+class Receiver:
+    """A server on loopback. `answer` is asked about each request; `received` holds them all, in order."""
+
+    def __init__(self) -> None:
+        self.received: list[Received] = []
+        self.answer: Answer = status(204)
+        self.connections = 0
+        self.most_at_once = 0
+        self.port = 0
+        self._more = asyncio.Event()
+        self._open: set[asyncio.StreamWriter] = set()
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"http://127.0.0.1:{self.port}/hook"
+
+    async def until(self, true: Callable[[list[Received]], bool]) -> list[Received]:
+        """Wait until this is true of what was received; answers all of it."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not true(self.received):
+                self._more.clear()
+                await self._more.wait()
+        return list(self.received)
+
+    async def count(self, number: int) -> list[Received]:
+        """Wait for so many requests."""
+        return await self.until(lambda received: len(received) >= number)
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One connection, one request."""
+        self.connections += 1
+        self._open.add(writer)
+        self.most_at_once = max(self.most_at_once, len(self._open))
+        with suppress(asyncio.IncompleteReadError, ConnectionError):
+            received = await _request(reader)
+            self.received.append(received)
+            self._more.set()
+            answering = asyncio.ensure_future(self.answer(received, writer))
+            gone = asyncio.ensure_future(reader.read())
+            # Whoever sent it may hang up first.
+            await asyncio.wait([answering, gone], return_when=asyncio.FIRST_COMPLETED)
+            for task in (answering, gone):
+                task.cancel()
+            await asyncio.gather(answering, gone, return_exceptions=True)
+        self._open.discard(writer)
+        writer.close()
+
+    def hang_up(self) -> None:
+        """Close whatever is open."""
+        for writer in self._open:
+            writer.transport.abort()
+
+
+async def _request(reader: asyncio.StreamReader) -> Received:
+    head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+    first, *lines = head.strip().split("\r\n")
+    headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    body = await reader.readexactly(int(headers.get("content-length", "0")))
+    return Received(first.split(" ")[1], headers, body)
+
+
+@asynccontextmanager
+async def receiving(tls: ssl.SSLContext | None = None) -> AsyncGenerator[Receiver]:
+    """A receiver on a free port."""
+    receiver = Receiver()
+    server = await asyncio.start_server(receiver.serve, "127.0.0.1", 0, ssl=tls)
+    receiver.port = server.sockets[0].getsockname()[1]
+    try:
+        yield receiver
+    finally:
+        server.close()
+        receiver.hang_up()
