@@ -67,7 +67,7 @@ class Coordinator:
         self.batches = Batches(tools.store, terms)
         self.webhooks = Webhooks(tools.store, tools.bus, telling)
         self._deliverer = Deliverer(tools.store, tools.bus, telling)
-        self._telling = telling
+        self.telling = telling
         self._tools = tools
         self.audit = Audit(tools.store)
         self._retention = log_retention
@@ -112,7 +112,7 @@ class Coordinator:
             await asyncio.wait(self._tasks)
         await self.audit.last_words()
         await self._deliverer.stop()
-        await self._telling.outbound.close()
+        await self.telling.outbound.close()
         for provider in self._tools.providers.values():
             await provider.close()
 

@@ -29,6 +29,8 @@ CONCURRENCY = 32
 # To webhooks that fail, and may hang; the rest is left for those that do not.
 MOST_TO_FAILING = 16
 POLL_SECONDS = 2.0
+# The loop's clock may be so much ahead of the wall's.
+CLOCK_SECONDS = 0.01
 # A burst of changes is looked at once.
 GATHER_SECONDS = 0.05
 
@@ -82,14 +84,8 @@ class Deliverer:
                 await deliveries.release(self._store, self._name)
 
     def _heard(self, _message: Message) -> None:
-        self._wake_in(GATHER_SECONDS)
-
-    def _wake_in(self, seconds: float) -> None:
-        loop = asyncio.get_running_loop()
-        if self._waking is None or self._waking.cancelled() or self._waking.when() > loop.time() + seconds:
-            if self._waking is not None:
-                self._waking.cancel()
-            self._waking = loop.call_later(seconds, self._wake)
+        if self._waking is None:
+            self._waking = asyncio.get_running_loop().call_later(GATHER_SECONDS, self._wake)
 
     def _wake(self) -> None:
         self._waking = None
@@ -117,7 +113,7 @@ class Deliverer:
 
     def _told(self, task: asyncio.Task[None]) -> None:
         del self._tries[task]
-        self._wake()
+        self._woken.set()
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("a try is not recorded and will be repeated", exc_info=error, extra={"action": "webhook.lost"})
 
@@ -128,8 +124,9 @@ class Deliverer:
         except Unavailable:
             log.warning("a try is not recorded and will be repeated", extra={"action": "webhook.lost"})
             return
-        if again_at is not None:
-            self._wake_in(max(0.0, (again_at - now()).total_seconds()))
+        seconds = POLL_SECONDS if again_at is None else (again_at - now()).total_seconds() + CLOCK_SECONDS
+        if seconds < POLL_SECONDS:
+            asyncio.get_running_loop().call_later(max(0.0, seconds), self._woken.set)
 
     async def _try(self, told: Due) -> Attempt:
         at, began = now(), time.monotonic()

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
+from coordinator.bus import Hint
 from models.tables import WEBHOOK, WEBHOOK_DELIVERY
 from tests.fakes.receiver import Received
 from tests.harness.app import App
@@ -95,7 +96,7 @@ async def redeliver(client: Client, delivery_id: str) -> Json:
 
 
 async def a_day_passes(app: App) -> None:
-    """Whatever has failed so far began to a day earlier; what waits for another try is due."""
+    """Whatever has failed so far began to a day earlier; what waits for another try, and is not being tried, is due."""
     day = timedelta(hours=24, minutes=1)
     for table in (WEBHOOK, WEBHOOK_DELIVERY):
         async with app.parts.store.read() as connection:
@@ -107,6 +108,7 @@ async def a_day_passes(app: App) -> None:
                 if table is WEBHOOK_DELIVERY:
                     values["next_attempt_at"] = since
                 await connection.execute(sa.update(table).where(table.c.id == each_id).values(values))
+    app.parts.bus.publish(Hint("", 0))
 
 
 def types(received: list[Received]) -> list[str]:
