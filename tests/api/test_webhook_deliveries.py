@@ -2,12 +2,14 @@
 
 import asyncio
 import json
+import re
 import time
 from collections import Counter
 from collections.abc import AsyncGenerator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -24,6 +26,7 @@ from tests.api.making import a_job, a_scene, accepted, report
 from tests.fakes.receiver import Answer, Received, Receiver, break_off, hang, receiving, status
 from tests.harness.app import App, running
 from tests.harness.client import Json
+from tests.harness.process import ROOT
 from tests.live import jobs
 
 
@@ -529,3 +532,32 @@ async def test_a_refused_change_tells_nothing(app: App, receiver: Receiver) -> N
     await app.mutate("updateJob", "errors { code }", jobId=job.id, title="Stale", expectedVersion=9)
     assert len(await until_over(app, made.id)) == 1
     assert json.loads(receiver.received[0].body)["data"]["version"] == 1
+
+
+async def test_the_example_of_the_documentation_verifies_it(
+    app: App, receiver: Receiver, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As it stands there: the real one is taken, once; what was tampered with is not."""
+    (example,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "webhooks.md").read_text(), re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(example, names)  # noqa: S102 # it is ours
+    made = await hook(app, receiver.url, "JOB_CREATED")
+    job = await a_job(app, "A kite")
+    (received,) = await receiver.count(1)
+    seen: set[str] = set()
+    answers = [names["receive"](received.body, received.headers, made.secret, seen) for _ in range(2)]
+    answers.append(names["receive"](received.body + b" ", received.headers, made.secret, seen))
+    assert answers == [204, 204, 401]
+    assert capsys.readouterr().out == f"job.created {job.id}\n"
+
+
+async def test_the_documentation_names_what_is_sent(app: App, receiver: Receiver) -> None:
+    """The fields of the body, in this order."""
+    (shown,) = re.findall(r"```json\n(.*?)```", (ROOT / "docs" / "webhooks.md").read_text(), re.DOTALL)
+    await hook(app, receiver.url, "SCENE_STARTED")
+    _, scene_id = await a_scene(app)
+    await report(app, scene_id, "PROCESSING")
+    (received,) = await receiver.count(1)
+    named = json.loads(shown.replace("{…}", "{}"))
+    assert list(named) == list(received.said)
+    assert list(named["data"]) == list(received.data)

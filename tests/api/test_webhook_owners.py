@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy import event
 
 from models.access import Viewer
 from models.tables import WEBHOOK, WEBHOOK_DELIVERY
@@ -144,11 +145,11 @@ async def test_many_webhooks_deliveries_are_one_statement(app: App) -> None:
             statements.append(statement)
 
     engine = app.parts.database.reader.sync_engine
-    sa.event.listen(engine, "before_cursor_execute", note)
+    event.listen(engine, "before_cursor_execute", note)
     try:
         found = await app.execute("{ webhooks { id deliveries(first: 1) { version jobId } } }")
     finally:
-        sa.event.remove(engine, "before_cursor_execute", note)
+        event.remove(engine, "before_cursor_execute", note)
     assert len(statements) == 1
     newest = (await app.execute("{ jobs(first: 1) { nodes { id } } }"))["jobs"]["nodes"][0]["id"]
     expected = [{"id": each.id, "deliveries": [{"version": 1, "jobId": newest}]} for each in made]

@@ -68,7 +68,8 @@ def finding(*answers: Sequence[str]) -> Callable[[str, int], Any]:
 async def sending(policy: Policy = LAPTOP, **options: Any) -> AsyncGenerator[Outbound]:
     """An Outbound, closed at the end."""
     # Where there is no TLS nobody need be trusted.
-    made = Outbound(policy, **{"verify": ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), **options})
+    options.setdefault("verify", ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+    made = Outbound(policy, **options)
     try:
         yield made
     finally:

@@ -1,0 +1,36 @@
+"""Webhooks where some processes answer and others render: who renders tells, and they share the work."""
+
+from pathlib import Path
+
+from tests.api.hooks import LIFE, hook, until_over
+from tests.api.making import a_job, report
+from tests.fakes.receiver import receiving
+from tests.faults.deployment import client_of, deployed
+from tests.harness.postgres import Databases
+
+
+async def test_who_renders_tells(tmp_path: Path, postgres: Databases) -> None:
+    """What a process committed that only answers: once each though two workers look, and each job's in order."""
+    secret_key = "0123456789abcdef" * 2
+    with postgres.fresh() as url:
+        async with (
+            deployed(tmp_path, url, secret_key=secret_key) as deployment,
+            receiving() as receiver,
+            client_of(await deployment.api()) as client,
+        ):
+            made = await hook(client, receiver.url, *LIFE)
+            created = [await a_job(client, "A kite") for _ in range(8)]
+            for job in created:
+                await report(client, job.scenes[0], "PROCESSING", "COMPLETED")
+            assert receiver.connections == 0
+            await deployment.workers(2)
+            received = await receiver.count(8 * len(LIFE))
+            await until_over(client, made.id)
+            # Workers hear of what others commit.
+            await a_job(client, "Another")
+            await receiver.count(8 * len(LIFE) + 1)
+    assert len(received) == len({each.id for each in received}) == 8 * len(LIFE)
+    for job in created:
+        assert [each.place for each in received if each.data["job_id"] == job.id] == [
+            (job.id, version) for version in range(1, 6)
+        ]

@@ -1,0 +1,48 @@
+"""Webhooks of a server that is killed: what was committed is told, whatever became of the process that should."""
+
+import asyncio
+from pathlib import Path
+
+from tests.api.hooks import hook, until_over, webhook
+from tests.fakes.receiver import hang, receiving, status
+from tests.harness.client import Client
+from tests.harness.process import ServerProcess
+from tests.live import jobs
+
+
+async def test_a_kill_loses_no_delivery(tmp_path: Path) -> None:
+    """Neither what was being tried nor what nobody had tried yet; each job's in order, a repeated one as it was."""
+    server = ServerProcess(tmp_path, provider="external", secret_key="0123456789abcdef" * 2)
+    await asyncio.to_thread(server.start)
+    client = Client(server.url)
+    try:
+        async with receiving() as receiver:
+            receiver.answer = hang
+            made = await hook(client, receiver.url, "JOB_CREATED", "JOB_UPDATED")
+            created = [await jobs.make(client, title=f"Job {number}") for number in range(3)]
+            await receiver.count(3)
+            for job in created:
+                for number in range(5):
+                    await jobs.retitle(client, job.id, f"Title {number}")
+            server.kill()
+            tried, receiver.received = receiver.received, []
+            receiver.answer = status(204)
+            await asyncio.to_thread(server.start)
+            received = await receiver.count(18)
+            told = await until_over(client, made.id)
+        assert {each["status"] for each in told} == {"SUCCEEDED"}
+        assert len(received) == 18
+        for job in created:
+            assert [each.place for each in received if each.data["job_id"] == job.id] == [
+                (job.id, version) for version in range(1, 7)
+            ]
+        for each in tried:
+            (again,) = [one for one in received if one.id == each.id]
+            assert again.body == each.body
+            assert again.verified(made.secret) == each.verified(made.secret)
+        assert (await webhook(client, made.id))["active"]
+        assert made.secret.removeprefix("whsec_") not in server.log.read_text()
+        assert receiver.url not in server.log.read_text()
+    finally:
+        await client.close()
+        server.kill()
