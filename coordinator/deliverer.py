@@ -66,8 +66,10 @@ class Deliverer:
             while True:
                 self._woken.clear()
                 await self._look()
+                # Not wait_for: before Python 3.12 it swallows a cancellation that comes together with the event.
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._woken.wait(), POLL_SECONDS)
+                    async with asyncio.timeout(POLL_SECONDS):
+                        await self._woken.wait()
         finally:
             unlisten()
 

@@ -82,8 +82,8 @@ async def deliveries_of_webhooks(
 
 
 async def count_of_owner(connection: Connection, owner_id: str) -> int:
-    """How many webhooks an owner has; they stay as many until the end of a transaction that writes."""
+    """How many webhooks an owner has; they are locked, so that of two at once the second counts the first's."""
     query = sa.select(WEBHOOK.c.id).where(WEBHOOK.c.owner_id == owner_id).order_by(WEBHOOK.c.id)
     await connection.execute(query.with_for_update(key_share=True))
-    # Asked again: who waited for another's transaction sees what that one made.
+    # Asked again, for the first answer is as of before the wait.
     return len((await connection.execute(query)).all())

@@ -561,3 +561,14 @@ async def test_the_documentation_names_what_is_sent(app: App, receiver: Receiver
     named = json.loads(shown.replace("{…}", "{}"))
     assert list(named) == list(received.said)
     assert list(named["data"]) == list(received.data)
+
+
+async def test_a_webhook_that_is_deleted_meanwhile_lets_no_change_fail(app: App) -> None:
+    """Nor keeps one waiting."""
+    created = [await a_job(app, "A kite") for _ in range(4)]
+    for number in range(10):
+        made = await hook(app, "http://127.0.0.1:9/", "JOB_UPDATED")
+        changes = [jobs.retitle(app, job.id, f"Title {number}") for job in created]
+        gone = hooks.mutate(app, "deleteWebhook", made.id, "deletedWebhookId")
+        await asyncio.gather(*changes[:2], gone, *changes[2:])
+    assert await app.execute("{ webhooks { id } }") == {"webhooks": []}
