@@ -12,9 +12,9 @@ from coordinator.bus import Bus, Hint
 from coordinator.deliverer import Telling
 from coordinator.outbound import Outbound, Trouble, Unreached
 from models import ids, queries, webhook_queries
-from models.access import Viewer
+from models.access import Viewer, owns
 from models.database import Connection
-from models.errors import ErrorCode, Invalid, NotFound, StateRefused
+from models.errors import ErrorCode, Forbidden, Invalid, NotFound, StateRefused
 from models.events import DeliveryStatus, EventType
 from models.outbox import blank_delivery
 from models.rows import DeliveryRow, WebhookRow
@@ -68,8 +68,8 @@ class Webhooks:
         made = Shown(ids.new("webhook"), signing.new_secret())
         instant = now()
         async with self._store.write() as connection:
-            if new.job_id is not None and not await queries.jobs_by_id(connection, viewer, [new.job_id]):
-                raise NotFound("There is no such job.", ("input", "jobId"), new.job_id)
+            if new.job_id is not None:
+                await _check_job(connection, viewer, new.job_id)
             if await webhook_queries.count_of_owner(connection, viewer.id) >= WEBHOOKS_AN_OWNER:
                 raise Invalid(
                     f"You have {WEBHOOKS_AN_OWNER} webhooks already; delete one first.",
@@ -173,6 +173,15 @@ class Webhooks:
     def _wake(self, job_id: str | None) -> None:
         """Any hint makes every deliverer look, in other processes too."""
         self._bus.publish(Hint(job_id or samples.NO_JOB, 0))
+
+
+async def _check_job(connection: Connection, viewer: Viewer, job_id: str) -> None:
+    job = (await queries.jobs_by_id(connection, viewer, [job_id])).get(job_id)
+    path = ("input", "jobId")
+    if job is None:
+        raise NotFound("There is no such job.", path, job_id)
+    if not owns(viewer, job.owner_id):
+        raise Forbidden("A worker may not be told of somebody else's job.", path)
 
 
 async def _webhook(connection: Connection, viewer: Viewer, webhook_id: str) -> WebhookRow:

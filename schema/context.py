@@ -65,6 +65,10 @@ class Context:
         """Make the loaders, which batch what one operation asks for at the same time."""
         object.__setattr__(self, "loaders", Loaders(self.store, self.viewer))
 
+    def media_url(self, key: str) -> str:
+        """The address of the file under this key."""
+        return self.link(key).url
+
     def link_to(self, stored: Mapping[str, Any]) -> Link:
         """The address of what is stored of a file: ours by key, somebody else's as they gave it."""
         return Link(stored["url"], None) if "url" in stored else self.link(stored["key"])

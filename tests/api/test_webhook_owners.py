@@ -1,7 +1,6 @@
 """Webhooks belong to somebody: what others see of them, how many there may be, and what nobody reads again."""
 
 import asyncio
-import dataclasses
 from typing import Any
 
 import pytest
@@ -21,6 +20,7 @@ from tests.live import jobs
 
 NO_WEBHOOK, NO_DELIVERY = f"webhook_{NOBODY}", f"delivery_{NOBODY}"
 AMY, BEN = Viewer("amy", "Amy", ("user",)), Viewer("ben", "Ben", ("user",))
+WIM = Viewer("wim", "Wim", ("worker",))
 SCHEMA = executable_schema()
 CREATE = (
     f"mutation($input: CreateWebhookInput!) "
@@ -30,7 +30,7 @@ CREATE = (
 
 async def as_viewer(app: App, viewer: Viewer, document: str, **variables: Any) -> Json:
     """What somebody else is answered, who is no administrator."""
-    context = dataclasses.replace(app.parts.context(), viewer=viewer)
+    context = app.parts.context(viewer)
     result = await SCHEMA.execute(document, variable_values=variables, context_value=context)
     assert result.errors is None
     assert result.data is not None
@@ -121,6 +121,15 @@ class TestSomebodyElses:
             received = await amys.count(2)
             assert [each.data["actor_id"] for each in received] == ["amy", "local"]
             assert bens.received == []
+
+    async def test_a_worker_is_not_told_of_the_jobs_it_reports_on(self, app: App) -> None:
+        """It sees them, but they are not its own."""
+        create = "mutation($input: CreateJobInput!) { createJob(input: $input) { job { id } } }"
+        made = await as_viewer(app, AMY, create, input={"title": "Amy's", "provider": "external"})
+        wanted: Json = {"url": "http://127.0.0.1/", "events": ["JOB_UPDATED"], "jobId": made["createJob"]["job"]["id"]}
+        answer = await as_viewer(app, WIM, CREATE, input=wanted)
+        errors = [(each["code"], each["path"]) for each in answer["createWebhook"]["errors"]]
+        assert errors == [("FORBIDDEN", ["input", "jobId"])]
 
     async def test_an_administrator_may_watch_a_job(self, app: App) -> None:
         """That of a user: with a webhook for it."""
