@@ -16,6 +16,7 @@ ROADS: dict[str, list[str]] = {
 }
 # Well-formed, and never given out.
 NOBODY = "01h455vb4pex5vsknk084sn02q"
+NO_WEBHOOK, NO_DELIVERY = f"webhook_{NOBODY}", f"delivery_{NOBODY}"
 NO_JOB, NO_SCENE, NO_TAKE = f"job_{NOBODY}", f"scene_{NOBODY}", f"take_{NOBODY}"
 
 

@@ -118,11 +118,22 @@ MATRIX: dict[str, Row] = {
     **change("updateScenes", "scene", jobId=JOB, scenes=[{"sceneId": ID, "title": "Mine"}], policy="BEST_EFFORT"),
     **change("updateScenes", "job", jobId=JOB, scenes=[{"sceneId": SCENE, "jobId": ID}], policy="BEST_EFFORT"),
     **_batch("regenerateScenes", "cancelScenes", "deleteScenes", "restoreScenes"),
+    "Query.webhooks(jobId)": read("job", "webhooks(jobId: $id) { id }"),
+    **change("createWebhook", "job", url="http://127.0.0.1:9/", events=["JOB_DELETED"], jobId=ID),
+    **change("updateWebhook", "webhook", webhookId=ID, active=True),
+    **change("rotateWebhookSecret", "webhook", webhookId=ID),
+    **change("testWebhook", "webhook", webhookId=ID),
+    **change("deleteWebhook", "doomed", webhookId=ID),
+    "Mutation.redeliverWebhook(deliveryId)": read(
+        "delivery", f"redeliverWebhook(deliveryId: $id) {{ {ERRORS} }}", "mutation"
+    ),
 }
 
 # More ways to the same places.
 MORE: dict[str, Row] = {
     "node, of a scene": read("scene", "node(id: $id) { __typename id }"),
+    "node, of a webhook": read("webhook", "node(id: $id) { __typename id }"),
+    "node, of a delivery": read("delivery", "node(id: $id) { __typename id }"),
     "node, of a take": read("take", "node(id: $id) { __typename id }"),
     "a scene in a job of one's own": read("scene", "job(id: $job) { scene(id: $id) { id } }"),
     "a scene with a job of one's own": read("scene", "scene(id: $id, jobId: $job) { id }"),

@@ -12,13 +12,12 @@ from models.tables import WEBHOOK, WEBHOOK_DELIVERY
 from server.schema import executable_schema
 from tests.api import hooks
 from tests.api.hooks import ERRORS, WEBHOOK_FIELDS, hook
-from tests.api.making import NOBODY, a_job
+from tests.api.making import NO_DELIVERY, NO_WEBHOOK, a_job
 from tests.fakes.receiver import receiving
 from tests.harness.app import App
 from tests.harness.client import Json
 from tests.live import jobs
 
-NO_WEBHOOK, NO_DELIVERY = f"webhook_{NOBODY}", f"delivery_{NOBODY}"
 AMY, BEN = Viewer("amy", "Amy", ("user",)), Viewer("ben", "Ben", ("user",))
 WIM = Viewer("wim", "Wim", ("worker",))
 SCHEMA = executable_schema()

@@ -8,14 +8,13 @@ import pytest_asyncio
 
 from tests.api import hooks
 from tests.api.hooks import ERRORS, WEBHOOK_FIELDS, hook, webhook
-from tests.api.making import NO_JOB, NOBODY, a_job
+from tests.api.making import NO_DELIVERY, NO_JOB, NO_WEBHOOK, a_job
 from tests.fakes.receiver import Receiver, receiving
 from tests.harness.app import App
 from tests.harness.client import Json
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-NO_WEBHOOK, NO_DELIVERY = f"webhook_{NOBODY}", f"delivery_{NOBODY}"
 CREATE = (
     f"mutation($input: CreateWebhookInput!) "
     f"{{ createWebhook(input: $input) {{ webhook {{ {WEBHOOK_FIELDS} }} secret {ERRORS} }} }}"
