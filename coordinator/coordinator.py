@@ -44,7 +44,7 @@ AUDIT_KEPT = timedelta(days=90)
 
 
 class Coordinator:
-    """The verbs (`jobs`, `scenes`, `batches`, `webhooks`), and the life of what they set going: renders and deliveries."""
+    """The verbs (`jobs`, `scenes`, `batches`, `webhooks`), and the life of what they set going."""
 
     def __init__(
         self,

@@ -24,7 +24,12 @@ Request = Callable[[App], Awaitable[Json]]
 async def app(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[App]:
     """A server where one may regenerate once an hour, and nothing deleted is kept."""
     folder = tmp_path_factory.mktemp("strict")
-    strict: Json = {"regenerates_an_hour": 1, "regenerate_burst": 1, "recovery_window_seconds": 0, "auth_secret": SECRET}
+    strict: Json = {
+        "regenerates_an_hour": 1,
+        "regenerate_burst": 1,
+        "recovery_window_seconds": 0,
+        "auth_secret": SECRET,
+    }
     async with running(folder, **strict) as app:
         yield app
 
