@@ -46,7 +46,7 @@ async def webhook(client: Client, webhook_id: str, selection: str = WEBHOOK_FIEL
     return found
 
 
-async def deliveries(client: Client, webhook_id: str, arguments: str = "first: 100") -> list[Json]:
+async def deliveries(client: Client, webhook_id: str, arguments: str = "first: 80") -> list[Json]:
     """The deliveries of a webhook, newest first."""
     return (await webhook(client, webhook_id, f"deliveries({arguments}) {{ {DELIVERY} }}"))["deliveries"]
 
