@@ -8,7 +8,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from contextlib import suppress
 from datetime import timedelta
 
 from coordinator import audit, deliveries, idempotency, purge, recovery, retention, workdirs
@@ -24,6 +23,7 @@ from coordinator.renders import Renders
 from coordinator.retention import Retention
 from coordinator.scenes import Scenes
 from coordinator.terms import Terms
+from coordinator.waiting import until_set
 from coordinator.webhooks import Webhooks
 from models.access import EXTERNAL
 from models.change import Work
@@ -145,8 +145,7 @@ class Coordinator:
 
     async def _reconcile(self) -> None:
         while True:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._lost_tickets.wait(), RECONCILE_SECONDS)
+            await until_set(self._lost_tickets, RECONCILE_SECONDS)
             self._lost_tickets.clear()
             try:
                 await recovery.reconcile(self.store, self._queue)

@@ -19,6 +19,7 @@ from coordinator.outbound import Outbound, Unreached
 from coordinator.rest_answers import MediaUrl
 from coordinator.retries import Attempt
 from coordinator.signing import Secrets, Unsigned
+from coordinator.waiting import until_set
 from models.errors import Unavailable
 from models.rows import WebhookRow
 from models.store import Store, now
@@ -66,10 +67,7 @@ class Deliverer:
             while True:
                 self._woken.clear()
                 await self._look()
-                # Not wait_for: before Python 3.12 it swallows a cancellation that comes together with the event.
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(POLL_SECONDS):
-                        await self._woken.wait()
+                await until_set(self._woken, POLL_SECONDS)
         finally:
             unlisten()
 

@@ -8,11 +8,12 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import NamedTuple, Protocol
 
 from coordinator.bus import Bus, Hint, Message, Resync
 from coordinator.dashboards import Dashboards
+from coordinator.waiting import until_set
 from models import queries
 from models.access import SYSTEM, Viewer, may_see
 from models.change import Tick
@@ -113,8 +114,7 @@ class Hub:
 
     async def _keep_in_step(self) -> None:
         while True:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._out_of_step.wait(), RESYNC_SECONDS)
+            await until_set(self._out_of_step, RESYNC_SECONDS)
             self._out_of_step.clear()
             try:
                 await self.resync()
@@ -207,8 +207,7 @@ class _Reader:
         await self._woken.wait()
         pause = self._ticks_read_at + TICK_SECONDS - time.monotonic()
         if pause > 0 and not self._hinted.is_set():
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._hinted.wait(), pause)
+            await until_set(self._hinted, pause)
         self._woken.clear()
         self._hinted.clear()
         ticked, self._ticked = self._ticked, set()

@@ -7,7 +7,6 @@ lost, which is why everybody who listens here is told each time it is up again.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
 from typing import Any, Protocol, cast
 
 import asyncpg  # pyright: ignore[reportMissingTypeStubs] # it has none; what is used of it is typed below
@@ -115,8 +114,7 @@ class Listener:
             for callback in tuple(self._when_up):
                 callback()
             while not lost.is_set():
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(lost.wait(), PROBE_SECONDS)
+                await until_set(lost, PROBE_SECONDS)
                 # A connection that was cut without a word looks alive until something is asked of it.
                 async with self._using:
                     await connection.execute("SELECT 1", timeout=ANSWER_SECONDS)

@@ -5,11 +5,11 @@ import logging
 import math
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from datetime import datetime
 
 from starlette.requests import HTTPConnection
 
+from coordinator.waiting import until_set
 from models import revocations
 from models.errors import Unavailable
 from models.store import Store
@@ -69,8 +69,7 @@ class Sessions:
     async def _until_then(self) -> None:
         while (left := self._look_at - time.time()) > 0:
             self._woken.clear()
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._woken.wait(), left)
+            await until_set(self._woken, left)
 
     def _close_expired(self) -> None:
         now = time.time()
