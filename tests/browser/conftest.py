@@ -1,26 +1,19 @@
-"""A real Chromium that reaches nothing but the server under test."""
+"""Where a browser comes from, and the servers that it visits."""
 
 import os
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, Generator
 
 import pytest
-from playwright.async_api import Page, Route, async_playwright, expect
+from playwright.async_api import Page
 
+from tests.browser.browsing import browsed
 from tests.browser.driver import Server
+from tests.harness.home import home
+from tests.harness.process import ServerProcess
+from tests.harness.tokens import SECRET, token
 
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
-FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
-WIDTH, HEIGHT = 1280, 800
-PATIENCE_MS = 20_000
 
 
 @pytest.fixture(scope="session")
@@ -42,30 +35,32 @@ def server(server_url: str) -> Server:
 
 
 @pytest.fixture
-async def page(chromium: str, server: Server) -> AsyncIterator[Page]:
-    """A page that can reach the server alone; afterwards it has asked for nothing else and met no error."""
-    elsewhere: list[str] = []
-    failures: list[str] = []
-
-    def is_elsewhere(url: str) -> bool:
-        return not url.startswith((f"{server.url}/", f"{server.websocket_url}/", "blob:", "data:"))
-
-    async def refuse(route: Route) -> None:
-        elsewhere.append(route.request.url)
-        await route.abort()
-
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-        page = await browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
-        page.set_default_timeout(PATIENCE_MS)
-        expect.set_options(timeout=PATIENCE_MS)
-        await page.context.route(is_elsewhere, refuse)
-        page.on("websocket", lambda socket: elsewhere.append(socket.url) if is_elsewhere(socket.url) else None)
-        page.on("pageerror", lambda error: failures.append(error.message))
-        page.on(
-            "console", lambda line: failures.append(f"{line.text} {line.location}") if line.type == "error" else None
-        )
+async def page(chromium: str, server: Server) -> AsyncGenerator[Page]:
+    """A page of the server on a laptop, where nothing is refused."""
+    async with browsed(chromium, server) as page:
         yield page
-        await browser.close()
-    assert elsewhere == []
-    assert failures == []
+
+
+@pytest.fixture(scope="module")
+def production(tmp_path_factory: pytest.TempPathFactory) -> Generator[ServerProcess]:
+    """A server that asks everybody who they are. Its links to media last for seconds, and change each second."""
+    with home.on(None):
+        process = ServerProcess(
+            tmp_path_factory.mktemp("production"),
+            profile="production",
+            auth_secret=SECRET,
+            explorer=True,
+            introspection=True,
+            media_url_seconds=3,
+            local_width=320,
+            local_height=180,
+        )
+    process.start()
+    yield process
+    assert process.stop() == 0
+
+
+@pytest.fixture
+def amys(production: ServerProcess) -> Server:
+    """The API beside the browser, as amy."""
+    return Server(production.url, token("amy"))

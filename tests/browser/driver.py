@@ -1,6 +1,7 @@
 """What the browser tests drive: the page as a person uses it, and the API beside it."""
 
 import asyncio
+import json
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +26,10 @@ class Explorer:
         self.page = page
         self.response = page.get_by_role("region", name="Result Window")
         self.clips = page.get_by_role("article")
+        self.video = page.get_by_role("figure")
+        self.clips_pane = page.get_by_role("region", name="Clips")
+        self.alert = self.clips_pane.get_by_role("alert")
+        self.docs = page.get_by_role("region", name="Documentation Explorer")
         self.steps = page.get_by_role("list", name="Steps")
         self.stream = page.get_by_role("status")
         self.remembered_job = page.get_by_title("Copy jobId")
@@ -33,10 +38,25 @@ class Explorer:
         await self.page.get_by_role("tab", name=tab).get_by_text(tab).click()
 
     async def write(self, operation: str) -> None:
-        editor = self.page.get_by_role("region", name="Operation Editor").get_by_role("textbox")
-        await editor.focus()
+        await self._fill("Operation Editor", operation)
+
+    async def say(self, headers: str) -> None:
+        """Types what belongs under Headers."""
+        await self.page.get_by_role("button", name="Headers", exact=True).click()
+        await self._fill("Headers", headers)
+
+    async def look_at(self, job_id: str) -> None:
+        """Has the pane show a job that was not made here."""
+        await self.open("SeeItsClips")
+        await self.page.get_by_role("button", name="Variables", exact=True).click()
+        await self._fill("Variables", json.dumps({"jobId": job_id}))
+        await self.run()
+
+    async def _fill(self, editor: str, text: str) -> None:
+        await self.page.get_by_role("region", name=editor).get_by_role("textbox").focus()
         await self.page.keyboard.press("ControlOrMeta+A")
-        await self.page.keyboard.insert_text(operation)
+        await self.page.keyboard.press("Delete")  # text in place of a selection would be completed with its brackets
+        await self.page.keyboard.insert_text(text)
 
     async def run(self) -> None:
         """Runs what the open tab holds; while a stream runs there, stops it."""
@@ -45,16 +65,21 @@ class Explorer:
 
 @dataclass(frozen=True)
 class Server:
-    """The API of a running server."""
+    """The API of a running server, as the holder of `token` if given."""
 
     url: str
+    token: str | None = None
 
     @property
     def websocket_url(self) -> str:
         return self.url.replace("http", "ws", 1)
 
+    @property
+    def _headers(self) -> dict[str, str]:
+        return {} if self.token is None else {"authorization": f"Bearer {self.token}"}
+
     async def execute(self, operation: str, variables: dict[str, Any]) -> dict[str, Any]:
-        async with httpx.AsyncClient(base_url=self.url) as client:
+        async with httpx.AsyncClient(base_url=self.url, headers=self._headers) as client:
             response = await client.post("/graphql", json={"query": operation, "variables": variables})
         answer: dict[str, Any] = response.json()
         assert "errors" not in answer, answer
@@ -64,7 +89,7 @@ class Server:
         """Waits until the job is completed, failed or canceled."""
         request = gql(SETTLED)
         request.variable_values = {"jobId": job_id}
-        transport = WebsocketsTransport(url=f"{self.websocket_url}/graphql")
+        transport = WebsocketsTransport(url=f"{self.websocket_url}/graphql", init_payload=self._headers)
         async with asyncio.timeout(LONGEST_RENDER_SECONDS), Client(transport=transport) as session:
             async for _ in session.subscribe(request):
                 pass

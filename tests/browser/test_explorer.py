@@ -24,6 +24,42 @@ mutation Rename($jobId: ID!, $title: String!) {
   updateJob(input: { jobId: $jobId, title: $title }) { errors { message } }
 }
 """
+CREATE_ELSEWHERE = """
+mutation Create {
+  createJob(input: { title: "Made elsewhere", provider: "external", scenes: [{ prompt: "Rain" }] }) {
+    job { id scenes { nodes { id } } }
+  }
+}
+"""
+COMPLETE = """
+mutation Complete($sceneId: ID!) {
+  updateScene(input: { sceneId: $sceneId, status: COMPLETED }) { errors { message } }
+}
+"""
+# What the pane has said in between.
+NOTE_STAGES = """
+() => {
+  const pane = document.querySelector('section[aria-label="Clips"]')
+  window.stages = ''
+  const changes = { subtree: true, childList: true, characterData: true }
+  new MutationObserver(() => { window.stages += pane.innerText }).observe(pane, changes)
+}
+"""
+PLAY_AND_SEEK = """
+async (video) => {
+  const happens = (name) => new Promise((done, fail) => {
+    video.addEventListener(name, done, { once: true })
+    video.addEventListener('error', () => fail(new Error(video.error.message)), { once: true })
+  })
+  video.muted = true
+  await Promise.all([happens('timeupdate'), video.play()])
+  video.pause()
+  const sought = happens('seeked')
+  video.currentTime = 7
+  await sought
+  return { duration: video.duration, seekedTo: video.currentTime }
+}
+"""
 
 
 @pytest.fixture
@@ -43,9 +79,16 @@ async def test_a_newcomer_gets_from_nothing_to_clips_without_copying_anything(
     await explorer.run()
     await expect(explorer.response).to_contain_text('"createJob"')
     await expect(explorer.clips).to_have_count(3)
+    await explorer.page.evaluate(NOTE_STAGES)
     job_id = await explorer.remembered_job.inner_text()
     await server.settled(job_id)
     await expect(explorer.clips.get_by_text("COMPLETED")).to_have_count(3)
+    await expect(explorer.video).to_contain_text("The whole video")
+    await expect(explorer.video).to_contain_text("0:09")
+    assert "3 scenes ready, joining the clips" in await explorer.page.evaluate("stages")
+    await explorer.page.screenshot(path=tmp_path / "explorer.png")
+    played = await explorer.video.locator("video").evaluate(PLAY_AND_SEEK)
+    assert played == {"duration": pytest.approx(9, abs=0.2), "seekedTo": 7}
 
     await explorer.open("WatchIt")
     await explorer.run()
@@ -60,12 +103,13 @@ async def test_a_newcomer_gets_from_nothing_to_clips_without_copying_anything(
     await explorer.run()
     await expect(explorer.response).to_contain_text('"title": "A night at the lighthouse"')
     await expect(explorer.response).to_contain_text("take_")
+    await expect(explorer.response).to_contain_text('"durationSeconds": 9')
 
     await explorer.open("RegenerateAScene")
     await explorer.run()
     await expect(explorer.response).to_contain_text('"regenerateScene"')
     await expect(explorer.steps).to_contain_text("SCENE_REGENERATED · scene 1")
-    await explorer.page.screenshot(path=tmp_path / "explorer.png")
+    await expect(explorer.video).to_have_count(0)
 
 
 @pytest.mark.browser
@@ -79,6 +123,17 @@ async def test_runs_what_is_typed(explorer: Explorer) -> None:
     await explorer.run()
     await expect(explorer.response).to_contain_text('"title": "Typed"')
     await expect(explorer.page.get_by_role("heading", name="Typed")).to_be_visible()
+
+
+@pytest.mark.browser
+async def test_says_why_there_is_no_joined_video(explorer: Explorer, server: Server) -> None:
+    """Beside scenes that are completed all the same."""
+    created = await server.execute(CREATE_ELSEWHERE, {})
+    job = created["createJob"]["job"]
+    await server.execute(COMPLETE, {"sceneId": job["scenes"]["nodes"][0]["id"]})
+    await explorer.look_at(job["id"])
+    await expect(explorer.clips).to_contain_text("COMPLETED")
+    await expect(explorer.clips_pane).to_contain_text("The clips were not joined.")
 
 
 @pytest.mark.browser

@@ -1,123 +1,99 @@
 import type { GraphiQLPlugin } from '@graphiql/react'
-import { useEffect, useState } from 'react'
 
-import { client } from './api'
+import { HOW, useAccess } from './access'
+import { useJob, type Job, type Scene } from './job-stream'
 import { remember, useMemory } from './memory'
-import query from './operations/clips-pane.graphql?raw'
-
-type Media = { url: string } | null
-type Progress = { percentage: number; stageLabel: string }
-type Scene = {
-  id: string
-  title: string | null
-  prompt: string
-  status: string
-  percentage: number | null
-  output: Media
-  poster: Media
-  preview: Media
-  failure: { message: string } | null
-}
-type Job = { title: string; status: string; progress: Progress; scenes: { nodes: Scene[] } }
-type Message =
-  | { __typename: 'JobSnapshot'; start: Job }
-  | { __typename: 'JobEvent'; version: number; type: string; scene: { position: number } | null; job: Job | null }
-  | { __typename: 'SceneProgress'; sceneId: string; percentage: number | null; preview: Media; progress: Progress }
-type View = { job: Job | null; steps: string[]; problem?: string }
-
-const NOTHING: View = { job: null, steps: [] }
-const STEPS_SHOWN = 100
-
-function advance(view: View, message: Message): View {
-  switch (message.__typename) {
-    case 'JobSnapshot':
-      return { job: message.start, steps: [] }
-    case 'JobEvent': {
-      const { version, type, scene, job } = message
-      const step = `${version} ${type}${scene ? ` · scene ${scene.position + 1}` : ''}`
-      return { job, steps: [step, ...view.steps].slice(0, STEPS_SHOWN) }
-    }
-    case 'SceneProgress':
-      return { ...view, job: view.job && rendered(view.job, message) }
-  }
-}
-
-function rendered(job: Job, { sceneId, percentage, preview, progress }: Message & { __typename: 'SceneProgress' }): Job {
-  const nodes = job.scenes.nodes.map((scene) =>
-    scene.id === sceneId ? { ...scene, percentage, preview: preview ?? scene.preview } : scene,
-  )
-  return { ...job, progress, scenes: { nodes } }
-}
-
-function useJob(jobId?: string): View {
-  const [view, setView] = useState(NOTHING)
-  useEffect(() => {
-    setView(NOTHING)
-    if (!jobId) return
-    return client.subscribe<{ jobEvents: Message }>(
-      { query, variables: { jobId } },
-      {
-        next: ({ data, errors }) => {
-          if (data) setView((before) => advance(before, data.jobEvents))
-          else setView({ ...NOTHING, problem: errors?.[0]?.message })
-        },
-        error: (problem) => setView({ ...NOTHING, problem: explain(problem) }),
-        complete: () => undefined,
-      },
-    )
-  }, [jobId])
-  return view
-}
-
-function explain(problem: unknown): string {
-  if (problem instanceof CloseEvent) return `The stream was closed: ${problem.reason || problem.code}`
-  const [first] = Array.isArray(problem) ? problem : [problem]
-  return first instanceof Error || first?.message ? first.message : 'The stream failed.'
-}
+import { useSteady, Video } from './video'
 
 function Clips() {
-  const { jobId, sceneId } = useMemory()
-  const { job, steps, problem } = useJob(jobId)
-  if (problem) return <p className="scenewire-hint">{problem}</p>
-  if (!jobId) return <p className="scenewire-hint">The clips of the job you create appear here, live.</p>
-  if (!job) return <p className="scenewire-hint">Waiting for {jobId} …</p>
+  const { jobId } = useMemory()
+  const { refusal } = useAccess()
   return (
-    <section className="scenewire-clips">
-      <h2>{job.title}</h2>
-      <Bar percentage={job.progress.percentage} />
-      <p>{job.progress.stageLabel}</p>
-      {job.scenes.nodes.map((scene) => (
-        <Card key={scene.id} scene={scene} chosen={scene.id === sceneId} />
-      ))}
+    <section className="scenewire-clips" aria-label="Clips">
+      {refusal && (
+        <p role="alert">
+          <b>{refusal}</b> {HOW}
+        </p>
+      )}
+      {jobId && <Live key={jobId} jobId={jobId} refused={refusal !== undefined} />}
+      {!jobId && !refusal && <p className="scenewire-hint">The clips of the job you create appear here, live.</p>}
+    </section>
+  )
+}
+
+function Live({ jobId, refused }: { jobId: string; refused: boolean }) {
+  const { job, steps, problem, renew } = useJob(jobId)
+  return (
+    <>
+      {problem && !refused && <p role="alert">{problem}</p>}
+      {job && <Sheet job={job} renew={renew} />}
+      {!job && !problem && !refused && <p>Waiting for {jobId} …</p>}
       <ol aria-label="Steps, newest first" className="scenewire-steps">
         {steps.map((step) => (
           <li key={step}>{step}</li>
         ))}
       </ol>
-    </section>
+    </>
   )
 }
 
-function Card({ scene, chosen }: { scene: Scene; chosen: boolean }) {
+function Sheet({ job, renew }: { job: Job; renew: () => void }) {
+  const { sceneId } = useMemory()
+  const { percentage, currentStage, stageLabel } = job.progress
+  return (
+    <>
+      <h2>{job.title}</h2>
+      <Bar percentage={currentStage === 'ASSEMBLING' ? null : percentage} />
+      <p>{stageLabel}</p>
+      <Joined job={job} renew={renew} />
+      {job.scenes.nodes.map((scene) => (
+        <Card key={scene.id} scene={scene} chosen={scene.id === sceneId} renew={renew} />
+      ))}
+    </>
+  )
+}
+
+function Joined({ job: { title, output, outputFailure, scenes }, renew }: { job: Job; renew: () => void }) {
+  if (outputFailure) return <p className="scenewire-failure">The clips were not joined. {outputFailure.message}</p>
+  if (!output) return null
+  const poster = scenes.nodes[0]?.poster?.url
+  return (
+    <figure>
+      <Video src={output.url} poster={poster} onStale={renew} aria-label={title} preload="metadata" />
+      <figcaption>
+        <b>The whole video</b>
+        {output.durationSeconds && <span>{clock(output.durationSeconds)}</span>}
+      </figcaption>
+    </figure>
+  )
+}
+
+function clock(seconds: number): string {
+  const whole = Math.round(seconds)
+  return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, '0')}`
+}
+
+function Card({ scene, chosen, renew }: { scene: Scene; chosen: boolean; renew: () => void }) {
   const title = scene.title ?? scene.prompt
   return (
     <article className={chosen ? 'chosen' : ''}>
-      <Picture scene={scene} title={title} />
+      <Picture scene={scene} title={title} renew={renew} />
       <button type="button" aria-pressed={chosen} title="Use for an empty sceneId" onClick={() => remember({ sceneId: scene.id })}>
         <b>{title}</b>
         <span className={scene.status}>{scene.status}</span>
       </button>
-      {scene.failure && <p>{scene.failure.message}</p>}
+      {scene.failure && <p className="scenewire-failure">{scene.failure.message}</p>}
     </article>
   )
 }
 
-function Picture({ scene, title }: { scene: Scene; title: string }) {
-  const still = scene.preview ?? scene.poster
-  if (scene.output) return <video src={scene.output.url} poster={scene.poster?.url} aria-label={title} autoPlay controls muted playsInline />
+function Picture({ scene, title, renew }: { scene: Scene; title: string; renew: () => void }) {
+  const still = useSteady((scene.preview ?? scene.poster)?.url)
+  if (scene.output)
+    return <Video src={scene.output.url} poster={scene.poster?.url} onStale={renew} aria-label={title} autoPlay muted />
   return (
     <div className="scenewire-picture">
-      {still && <img src={still.url} alt="" />}
+      {still && <img src={still} alt="" />}
       {scene.status === 'PROCESSING' && <Bar percentage={scene.percentage} />}
     </div>
   )

@@ -15,6 +15,7 @@ import { fetcher } from './api'
 import { CLIPS } from './clips'
 import { EditorOptions } from './editor-options'
 import { Footer } from './footer'
+import { Headers } from './headers'
 import { Logo } from './logo'
 import { tabs } from './tabs'
 
@@ -35,6 +36,7 @@ createRoot(document.getElementById('root')!).render(
       <GraphiQL.Footer>
         <Footer />
         <EditorOptions />
+        <Headers />
       </GraphiQL.Footer>
     </GraphiQL>
   </StrictMode>,

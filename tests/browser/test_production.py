@@ -1,0 +1,214 @@
+"""The explorer of a server that asks everybody who they are."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.async_api import Page, Request, Route, WebSocket, expect
+
+from tests.browser.browsing import browsed
+from tests.browser.driver import Explorer, Server
+from tests.harness.process import ROOT, ServerProcess
+from tests.harness.tokens import token
+
+WHO = "Say who you are"
+HOW = "under Headers, below the operation"
+NOT_ACCEPTED = "The token is not accepted"
+EXPIRED = "The token has expired"
+NO_INTROSPECTION = "GraphQL introspection has been disabled, but the requested query contained the field '__schema'."
+CREATE_JOB = """
+mutation Create($scenes: [NewSceneInput!]!, $start: Boolean!) {
+  createJob(input: { title: "Hers", scenes: $scenes, start: $start }) { job { id } errors { message } }
+}
+"""
+SCENE = {"title": "Kite", "prompt": "A kite", "durationSeconds": 1}
+RENAME = """
+mutation Rename($jobId: ID!) { updateJob(input: { jobId: $jobId, title: "Renamed" }) { errors { message } } }
+"""
+
+PLAYS = """
+(video) => new Promise((done, fail) => {
+  video.loop = true
+  video.addEventListener('timeupdate', done, { once: true })
+  video.addEventListener('error', () => fail(new Error(video.error.message)), { once: true })
+  video.play().catch(() => undefined)
+})
+"""
+
+
+class Sockets:
+    """The websockets of a page, each as what its client said first."""
+
+    def __init__(self, page: Page) -> None:
+        self.inits: list[Any] = []
+        page.on("websocket", self._opened)
+
+    def _opened(self, socket: WebSocket) -> None:
+        socket.on("framesent", self._sent)
+
+    def _sent(self, frame: str | bytes) -> None:
+        message = json.loads(frame)
+        if message["type"] == "connection_init":
+            self.inits.append(message.get("payload"))
+
+
+async def visited(page: Page, server: Server) -> Explorer:
+    """The page, opened."""
+    await page.goto(f"{server.url}/graphql")
+    await expect(page.get_by_role("region", name="Operation Editor")).to_contain_text("Welcome to Scenewire")
+    return Explorer(page)
+
+
+async def entered(page: Page, server: Server, bearer_token: str) -> Explorer:
+    """The page, opened and shown a token that is accepted."""
+    explorer = await visited(page, server)
+    await expect(explorer.alert).to_contain_text(WHO)
+    await explorer.say(bearer(bearer_token))
+    await expect(explorer.alert).to_have_count(0)
+    return explorer
+
+
+def bearer(value: str) -> str:
+    """What is typed under Headers."""
+    return json.dumps({"Authorization": f"Bearer {value}"})
+
+
+async def a_job(server: Server, *scenes: dict[str, Any], start: bool = False) -> str:
+    """Its id."""
+    created = await server.execute(CREATE_JOB, {"scenes": scenes or [SCENE], "start": start})
+    return created["createJob"]["job"]["id"]
+
+
+async def watch(explorer: Explorer, job_id: str) -> None:
+    """Opens the tab that watches, and has it watch this job."""
+    await explorer.open("WatchIt")
+    await explorer.write(
+        f'subscription WatchIt {{ jobEvents(jobId: "{job_id}") {{ ... on JobSnapshot {{ job {{ id }} }} }} }}'
+    )
+    await explorer.run()
+
+
+@pytest.mark.browser
+async def test_a_token_under_headers_opens_everything(
+    chromium: str, production: ServerProcess, amys: Server, tmp_path: Path
+) -> None:
+    """Typed once, minted by the command line: docs, a mutation, the live pane and a subscription in another tab."""
+    command = [sys.executable, "-m", "server", "token", "--sub", "amy", "--ttl", "1h"]
+    minted = subprocess.run(command, cwd=ROOT, env=production.environment, capture_output=True, check=True, text=True)  # noqa: ASYNC221 # nothing else goes on
+    async with browsed(chromium, amys, refusals=[401, 401]) as page:
+        sockets = Sockets(page)
+        explorer = await visited(page, amys)
+        await expect(explorer.alert).to_contain_text(WHO)
+        await expect(explorer.alert).to_contain_text(HOW)
+        await page.screenshot(path=tmp_path / "who.png")
+        await explorer.run()
+        await expect(explorer.response).to_contain_text("UNAUTHENTICATED")
+
+        await explorer.say(bearer(minted.stdout.strip()))
+        await explorer.run()
+        await expect(explorer.response).to_contain_text('"createJob"')
+        await expect(explorer.clips).to_have_count(3)
+        await expect(explorer.alert).to_have_count(0)
+        await page.screenshot(path=tmp_path / "rendering.png")
+
+        await explorer.open("WatchIt")
+        await explorer.run()
+        await expect(explorer.response).to_contain_text('"__typename": "JobSnapshot"')
+        await page.get_by_role("button", name="Show Documentation Explorer").click()
+        await expect(explorer.docs).to_contain_text("mutation: Mutation")
+    assert {init["authorization"] for init in sockets.inits} == {f"Bearer {minted.stdout.strip()}"}
+
+
+@pytest.mark.browser
+async def test_a_wrong_token_is_said_so_once_and_a_right_one_goes_on(
+    chromium: str, amys: Server, tmp_path: Path
+) -> None:
+    """In the response and in the pane, without trying again and again; the socket is made anew for another token."""
+    job_id = await a_job(amys)
+    async with browsed(chromium, amys, refusals=[401, 401, 401]) as page:
+        sockets = Sockets(page)
+        explorer = await visited(page, amys)
+        await explorer.say(bearer("wrong"))
+        await expect(explorer.alert).to_contain_text(NOT_ACCEPTED)
+        await watch(explorer, job_id)
+        await expect(explorer.response).to_contain_text(NOT_ACCEPTED)
+        await expect(explorer.response).to_contain_text(HOW)
+        await page.screenshot(path=tmp_path / "wrong.png")
+        tried = len(sockets.inits)
+
+        await explorer.say(bearer(amys.token or ""))
+        await explorer.run()
+        await expect(explorer.response).to_contain_text(job_id)
+        await expect(explorer.alert).to_have_count(0)
+        await amys.execute(RENAME, {"jobId": job_id})
+    assert tried == 1
+    assert sockets.inits[-1] == {"authorization": f"Bearer {amys.token}"}
+
+
+@pytest.mark.browser
+async def test_a_token_that_expires_ends_the_stream_and_says_so(chromium: str, amys: Server, tmp_path: Path) -> None:
+    """In both panes; nothing is asked for after that, and what was seen stays."""
+    job_id = await a_job(amys)
+    async with browsed(chromium, amys, refusals=[401]) as page:
+        sockets = Sockets(page)
+        explorer = await entered(page, amys, token("amy", lasts=4))
+        await explorer.look_at(job_id)
+        await watch(explorer, job_id)
+        await expect(explorer.response).to_contain_text(job_id)
+        await expect(explorer.response).to_contain_text(EXPIRED)
+        await expect(explorer.alert).to_contain_text(EXPIRED)
+        await expect(explorer.stream).to_have_text("")
+        await page.screenshot(path=tmp_path / "expired.png")
+    assert len(sockets.inits) == 1
+
+
+@pytest.mark.browser
+async def test_a_schema_that_is_kept_secret_leaves_the_page_usable(chromium: str, amys: Server, tmp_path: Path) -> None:
+    """The docs say why there are none, having asked once for each token; operations run."""
+    asked: list[Request] = []
+
+    async def refuse(route: Route, request: Request) -> None:
+        if "IntrospectionQuery" not in (request.post_data or ""):
+            return await route.continue_()
+        asked.append(request)
+        return await route.fulfill(status=400, json={"errors": [{"message": NO_INTROSPECTION}]})
+
+    async with browsed(chromium, amys, refusals=[400, 400]) as page:
+        await page.route("**/graphql", refuse)
+        explorer = await visited(page, amys)
+        await explorer.say(bearer(amys.token or ""))
+        await explorer.write("query Me { serverInfo { version } }")
+        await explorer.run()
+        await expect(explorer.response).to_contain_text('"serverInfo"')
+        await page.get_by_role("button", name="Show Documentation Explorer").click()
+        await expect(explorer.docs).to_contain_text("introspection has been disabled")
+        await expect(explorer.response).to_contain_text('"serverInfo"')
+        await page.screenshot(path=tmp_path / "no-docs.png")
+    assert [request.headers.get("authorization") for request in asked] == [None, f"Bearer {amys.token}"]
+
+
+@pytest.mark.browser
+async def test_a_clip_plays_on_while_its_address_changes_and_again_when_it_has_expired(
+    chromium: str, amys: Server
+) -> None:
+    """The element keeps the address that it began with, and takes a new one when that leads nowhere."""
+    job_id = await a_job(amys, start=True)
+    await amys.settled(job_id)
+    async with browsed(chromium, amys, refusals=[401, 404]) as page:
+        explorer = await entered(page, amys, amys.token or "")
+        await explorer.look_at(job_id)
+        clip = explorer.clips.locator("video")
+        await clip.evaluate(PLAYS)
+        first = await clip.get_attribute("src")
+        await clip.evaluate("(video) => { video.loads = 0; video.addEventListener('emptied', () => video.loads++) }")
+        await page.wait_for_function("(url) => new URL(url).searchParams.get('expires') < Date.now() / 1000", arg=first)
+        await amys.execute(RENAME, {"jobId": job_id})
+        await expect(explorer.steps).to_contain_text("JOB_UPDATED")
+        assert (await clip.get_attribute("src"), await clip.evaluate("(video) => video.loads")) == (first, 0)
+
+        await clip.evaluate("(video) => video.load()")
+        await expect(clip).not_to_have_attribute("src", first or "")
+        await clip.evaluate(PLAYS)
