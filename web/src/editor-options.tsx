@@ -1,15 +1,15 @@
-import { useGraphiQL, type MonacoEditor } from '@graphiql/react'
+import { pick, useGraphiQL, type MonacoEditor } from '@graphiql/react'
 import { useEffect } from 'react'
 
 const OPTIONS = { fontSize: 13, wordWrap: 'on', wrappingIndent: 'indent' } as const
 
 /** Makes room: with the clips beside them the editors are narrow. */
 export function EditorOptions() {
-  const query = useGraphiQL((state) => state.queryEditor)
-  const variables = useGraphiQL((state) => state.variableEditor)
-  const response = useGraphiQL((state) => state.responseEditor)
+  const editors = useGraphiQL(
+    pick('queryEditor', 'variableEditor', 'headerEditor', 'responseEditor'),
+  ) as Record<string, MonacoEditor | undefined>
   useEffect(() => {
-    for (const editor of [query, variables, response] as (MonacoEditor | undefined)[]) editor?.updateOptions(OPTIONS)
-  }, [query, variables, response])
+    for (const editor of Object.values(editors)) editor?.updateOptions(OPTIONS)
+  }, Object.values(editors))
   return null
 }
