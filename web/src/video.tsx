@@ -32,10 +32,10 @@ function Player({ src: newest, poster, onStale, ...rest }: Props) {
 
   function onError({ currentTarget: video }: SyntheticEvent<HTMLVideoElement>) {
     setBroken(true)
-    if (!played.current) return // it never did: a newer address is taken when one comes, but not asked for
+    if (!played.current) return // it never did here: a newer address is taken when one comes, but not asked for
     left.current = { at: video.currentTime, playing: !video.paused }
     played.current = false
-    if (src === newest) onStale()
+    onStale() // the newest may be as old
   }
 
   function onLoadedMetadata({ currentTarget: video }: SyntheticEvent<HTMLVideoElement>) {
