@@ -1,27 +1,18 @@
-"""A real Chromium that reaches nothing but the server under test."""
+"""A page in a real browser that reaches nothing but the server under test."""
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 
-from playwright.async_api import Page, Route, async_playwright, expect
+from playwright.async_api import Browser, Page, Route, expect
 
 from tests.browser.driver import Server
 
-FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 WIDTH, HEIGHT = 1280, 800
 PATIENCE_MS = 20_000
 
 
 @asynccontextmanager
-async def browsed(chromium: str, server: Server, refusals: Sequence[int] = ()) -> AsyncGenerator[Page]:
+async def browsed(browser: Browser, server: Server, refusals: Sequence[int] = ()) -> AsyncGenerator[Page]:
     """A page that can reach the server alone; afterwards it has asked for nothing else and met no error.
 
     Statuses among `refusals` are part of the play, so many times each as they are listed.
@@ -44,9 +35,8 @@ async def browsed(chromium: str, server: Server, refusals: Sequence[int] = ()) -
         else:
             expected.remove(known)
 
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-        page = await browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
+    # A page opened by the browser itself has a context, cookies and storage of its own.
+    async with await browser.new_page(viewport={"width": WIDTH, "height": HEIGHT}) as page:
         page.set_default_timeout(PATIENCE_MS)
         expect.set_options(timeout=PATIENCE_MS)
         await page.context.route(is_elsewhere, refuse)
@@ -54,6 +44,5 @@ async def browsed(chromium: str, server: Server, refusals: Sequence[int] = ()) -
         page.on("pageerror", lambda error: failures.append(error.message))
         page.on("console", lambda line: fail(f"{line.text} {line.location}") if line.type == "error" else None)
         yield page
-        await browser.close()
     assert not elsewhere, elsewhere
     assert not failures, failures

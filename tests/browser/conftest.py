@@ -5,7 +5,8 @@ import shutil
 from collections.abc import AsyncGenerator, Generator
 
 import pytest
-from playwright.async_api import Page
+import pytest_asyncio
+from playwright.async_api import Browser, Page, async_playwright
 
 from tests.browser.browsing import browsed
 from tests.browser.driver import Server
@@ -14,6 +15,15 @@ from tests.harness.process import ServerProcess
 from tests.harness.tokens import SECRET, token
 
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
 
 
 @pytest.fixture(scope="session")
@@ -34,10 +44,19 @@ def server(server_url: str) -> Server:
     return Server(server_url)
 
 
-@pytest.fixture
-async def page(chromium: str, server: Server) -> AsyncGenerator[Page]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def browser(chromium: str) -> AsyncGenerator[Browser]:
+    """One for the tests of a file."""
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        yield browser
+        await browser.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def page(browser: Browser, server: Server) -> AsyncGenerator[Page]:
     """A page of the server on a laptop, where nothing is refused."""
-    async with browsed(chromium, server) as page:
+    async with browsed(browser, server) as page:
         yield page
 
 

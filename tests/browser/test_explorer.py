@@ -4,10 +4,13 @@ from pathlib import Path
 from typing import cast
 
 import pytest
+import pytest_asyncio
 from graphql import IntrospectionQuery, build_client_schema, get_introspection_query, parse, validate
 from playwright.async_api import Page, expect
 
 from tests.browser.driver import Explorer, Server
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 OPERATIONS = sorted((Path(__file__).parents[2] / "web" / "src" / "operations").glob("*.graphql"))
 
@@ -62,7 +65,7 @@ async (video) => {
 """
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def explorer(page: Page, server: Server) -> Explorer:
     """The page, opened for the first time."""
     await page.goto(f"{server.url}/graphql")

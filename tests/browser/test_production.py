@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import Page, WebSocket, expect
+from playwright.async_api import Browser, Page, WebSocket, expect
 
 from tests.browser.browsing import browsed
 from tests.browser.driver import Explorer, Server
 from tests.harness.process import ROOT, ServerProcess
 from tests.harness.tokens import token, town
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 WHO = "Say who you are"
 HOW = "under Headers, below the operation"
@@ -95,12 +97,12 @@ async def watch(explorer: Explorer, job_id: str) -> None:
 
 @pytest.mark.browser
 async def test_a_token_under_headers_opens_everything(
-    chromium: str, production: ServerProcess, amys: Server, tmp_path: Path
+    browser: Browser, production: ServerProcess, amys: Server, tmp_path: Path
 ) -> None:
     """Typed once, minted by the command line: docs, a mutation, the live pane and a subscription in another tab."""
     command = [sys.executable, "-m", "server", "token", "--sub", "amy", "--ttl", "1h"]
     minted = subprocess.run(command, cwd=ROOT, env=production.environment, capture_output=True, check=True, text=True)  # noqa: ASYNC221 # nothing else goes on
-    async with browsed(chromium, amys, refusals=[401, 401]) as page:
+    async with browsed(browser, amys, refusals=[401, 401]) as page:
         sockets = Sockets(page)
         explorer = await visited(page, amys)
         await expect(explorer.alert).to_contain_text(WHO)
@@ -126,11 +128,11 @@ async def test_a_token_under_headers_opens_everything(
 
 @pytest.mark.browser
 async def test_a_wrong_token_is_said_so_once_and_a_right_one_goes_on(
-    chromium: str, amys: Server, tmp_path: Path
+    browser: Browser, amys: Server, tmp_path: Path
 ) -> None:
     """In the response and in the pane, without trying again and again; the socket is made anew for another token."""
     job_id = await a_job(amys)
-    async with browsed(chromium, amys, refusals=[401, 401, 401]) as page:
+    async with browsed(browser, amys, refusals=[401, 401, 401]) as page:
         sockets = Sockets(page)
         explorer = await visited(page, amys)
         await explorer.say(bearer("wrong"))
@@ -159,10 +161,10 @@ async def test_a_wrong_token_is_said_so_once_and_a_right_one_goes_on(
 
 
 @pytest.mark.browser
-async def test_a_token_that_expires_ends_the_stream_and_says_so(chromium: str, amys: Server, tmp_path: Path) -> None:
+async def test_a_token_that_expires_ends_the_stream_and_says_so(browser: Browser, amys: Server, tmp_path: Path) -> None:
     """In both panes; nothing is asked for after that, and what was seen stays."""
     job_id = await a_job(amys)
-    async with browsed(chromium, amys, refusals=[401]) as page:
+    async with browsed(browser, amys, refusals=[401]) as page:
         sockets = Sockets(page)
         explorer = await entered(page, amys, token("amy", lasts=4))
         await explorer.look_at(job_id)
@@ -176,11 +178,11 @@ async def test_a_token_that_expires_ends_the_stream_and_says_so(chromium: str, a
 
 
 @pytest.mark.browser
-async def test_a_schema_that_is_kept_secret_leaves_the_page_usable(chromium: str, tmp_path: Path) -> None:
+async def test_a_schema_that_is_kept_secret_leaves_the_page_usable(browser: Browser, tmp_path: Path) -> None:
     """The docs say why there are none, having asked once for each token; operations run."""
     async with town(tmp_path, explorer=True) as place:
         server = Server(place.app.url)
-        async with browsed(chromium, server, refusals=[401, 400]) as page:
+        async with browsed(browser, server, refusals=[401, 400]) as page:
             explorer = await entered(page, server, token("amy"))
             await page.get_by_role("button", name="Show Documentation Explorer").click()
             await expect(explorer.docs).to_contain_text("introspection")
@@ -193,12 +195,12 @@ async def test_a_schema_that_is_kept_secret_leaves_the_page_usable(chromium: str
 
 @pytest.mark.browser
 async def test_a_clip_plays_on_while_its_address_changes_and_again_when_it_has_expired(
-    chromium: str, amys: Server
+    browser: Browser, amys: Server
 ) -> None:
     """The element keeps the address that it began with; when that leads nowhere, a new one is asked for."""
     job_id = await a_job(amys, start=True)
     await amys.settled(job_id)
-    async with browsed(chromium, amys, refusals=[401, 404]) as page:
+    async with browsed(browser, amys, refusals=[401, 404]) as page:
         explorer = await entered(page, amys, amys.token or "")
         await explorer.look_at(job_id)
         clip = explorer.clips.locator("video")

@@ -5,6 +5,8 @@ from playwright.async_api import Page, Response
 
 from tests.browser.driver import Server
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 CREATE_JOB = """
 mutation Create {
   createJob(input: {
