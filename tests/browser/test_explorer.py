@@ -113,6 +113,14 @@ async def test_a_newcomer_gets_from_nothing_to_clips_without_copying_anything(
     await expect(explorer.response).to_contain_text('"regenerateScene"')
     await expect(explorer.steps).to_contain_text("SCENE_REGENERATED · scene 1")
     await expect(explorer.video).to_have_count(0)
+    await server.settled(job_id)
+
+    await explorer.open("TakeItBack")
+    await explorer.run()
+    await expect(explorer.response).to_contain_text('"number": 1')
+    await expect(explorer.steps).to_contain_text("SCENE_TAKE_SELECTED · scene 1")
+    await expect(explorer.video).to_be_visible()
+    await explorer.page.screenshot(path=tmp_path / "taken-back.png")
 
 
 @pytest.mark.browser

@@ -10,6 +10,8 @@ import { fillIn, remember, rememberAnswer } from './memory'
 const PATH = '/graphql'
 const LONGEST_WAIT_MS = 5_000
 const FORBIDDEN = 4403
+const CREATE = 'create a job in the first tab'
+const ADVICE = { jobId: CREATE, sceneId: CREATE, takeId: 'regenerate a scene first' }
 
 export const useStream = create(() => ({ state: 'idle' as 'idle' | 'live' | 'reconnecting' }))
 
@@ -83,7 +85,7 @@ const send = createGraphiQLFetcher({ url: PATH, wsClient: explaining, enableIncr
 export const fetcher: Fetcher = async (given, options) => {
   const { document, operation } = read(given)
   const { params, lacking } = fillIn({ ...given, operationName: operation?.name?.value ?? given.operationName }, operation)
-  if (lacking) return { errors: [new GraphQLError(`The ${lacking} is empty: create a job in the first tab, or name one.`)] }
+  if (lacking) return { errors: [new GraphQLError(`The ${lacking} is empty: ${ADVICE[lacking]}, or name one.`)] }
 
   const own = authorizationAmong(options?.headers)
   if (own) present(own) // at once: a subscription is let in by it

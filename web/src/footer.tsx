@@ -1,12 +1,13 @@
 import { useMemory } from './memory'
 
-/** Says what an empty jobId and sceneId stand for. */
+/** Says what an empty jobId, sceneId and takeId stand for. */
 export function Footer() {
-  const { jobId, sceneId } = useMemory()
+  const { jobId, sceneId, takeId } = useMemory()
   return (
     <div className="scenewire-footer">
       <Meaning name="jobId" id={jobId} />
       <Meaning name="sceneId" id={sceneId} />
+      <Meaning name="takeId" id={takeId} />
     </div>
   )
 }
