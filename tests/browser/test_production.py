@@ -123,6 +123,8 @@ async def test_a_token_under_headers_opens_everything(
         await expect(explorer.response).to_contain_text('"__typename": "JobSnapshot"')
         await page.get_by_role("button", name="Show Documentation Explorer").click()
         await expect(explorer.docs).to_contain_text("mutation: Mutation")
+        await page.wait_for_function("localStorage['graphiql:queries'].includes('createJob')")
+        assert "Bearer ey" not in await page.evaluate("JSON.stringify(localStorage)")
     assert {init["authorization"] for init in sockets.inits} == {f"Bearer {minted.stdout.strip()}"}
 
 

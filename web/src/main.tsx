@@ -17,6 +17,7 @@ import { EditorOptions } from './editor-options'
 import { Footer } from './footer'
 import { Headers } from './headers'
 import { Logo } from './logo'
+import { storage } from './storage'
 import { tabs } from './tabs'
 
 const PLUGINS = [CLIPS, HISTORY_PLUGIN]
@@ -25,6 +26,7 @@ createRoot(document.getElementById('root')!).render(
   <StrictMode>
     <GraphiQL
       fetcher={fetcher}
+      storage={storage}
       defaultTabs={tabs}
       defaultEditorToolsVisibility="variables"
       plugins={PLUGINS}
