@@ -11,6 +11,8 @@ from typing import Any, Protocol, cast
 
 import asyncpg  # pyright: ignore[reportMissingTypeStubs] # it has none; what is used of it is typed below
 
+from coordinator.waiting import until_set
+
 log = logging.getLogger(__name__)
 
 RETRY_SECONDS = 0.5
