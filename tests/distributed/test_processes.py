@@ -52,10 +52,10 @@ class TestTheBudget:
                 await jobs.make(client, *(jobs.scene(steps=20) for _ in range(8)), start=True, title=f"Job {n}")
                 for n in range(5)
             ]
-            for each in made * 4:
+            for each in made * 2:
                 await stack.enter_async_context(client.subscribe(EVENTS, id=each.id))
             counted: list[int] = []
-            load = asyncio.gather(*(use(client, each.id) for each in made * 5))
+            load = asyncio.gather(*(use(client, each.id) for each in made * 2))
             while not load.done():
                 counted.append(len(await connections(deployment, server.pid)))
                 await asyncio.sleep(0.02)
