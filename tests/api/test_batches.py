@@ -262,7 +262,7 @@ class TestDryRun:
         """In any state, for any batch: the same results, and the scenes as they would be; but nothing has changed."""
         chance = jobs.seeded("dry runs")
         another = (await a_job_of(shared, "COMPLETED")).scenes
-        for _ in range(40):
+        for _ in range(20):
             made = await a_job_of(shared, *chance.choices(STATUSES, k=5))
             if chance.random() < 0.7:
                 await accepted_or_not(shared, "cancelJob", jobId=made.id)
