@@ -1,6 +1,6 @@
 # `make` alone lists the words. On a fresh machine python3 (3.11 or newer), its venv and make are enough.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check fix schema lock explorer bench chaos fuzz clean
+.PHONY: help setup run test check audit fix schema lock explorer bench chaos fuzz clean
 
 PYTHON ?= python3
 UV_VERSION := 0.13.9
@@ -31,6 +31,9 @@ check: .venv/.dev ## the static part of CI: formatting, lints, types, arrows
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/pyright
+
+audit: .venv/.dev ## ask whether a locked package has a known vulnerability
+	@$(BIN)/python .ci/audit.py
 
 fix: .venv/.dev ## format, and mend what can be mended by itself
 	@$(BIN)/ruff check --fix --quiet .
