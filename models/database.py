@@ -2,8 +2,8 @@
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, Generator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, Coroutine, Generator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +59,8 @@ class Database:
     def __init__(self, url: str) -> None:
         self.url = sa.make_url(url)
         self.embedded = self.url.get_backend_name() == "sqlite"
+        # What is under way to and from the pools without anybody who waits for it.
+        self._taking: set[asyncio.Future[Any]] = set()
         # When anybody was answered last, by the clock of the loop.
         self._answered_at = 0.0
         if self.embedded:
@@ -100,12 +102,15 @@ class Database:
                 async with self._waiting():
                     if turn is not None:
                         await stack.enter_async_context(turn)
-                    connection = await stack.enter_async_context(engine.connect())
+                    connection = await self._take(engine)
+                stack.push_async_callback(_give_back, connection)
                 yield connection
             self._answered_at = asyncio.get_running_loop().time()
 
     async def close(self) -> None:
         """Close every connection."""
+        while self._taking:
+            await asyncio.wait(self._taking)
         for engine in {self.writer, self.reader, self.patient}:
             await engine.dispose()
 
@@ -113,6 +118,23 @@ class Database:
         """Raise Unavailable when the database does not answer."""
         async with self.connect(self.reader) as connection:
             await connection.execute(sa.text("SELECT 1"))
+
+    async def _take(self, engine: AsyncEngine) -> Connection:
+        """A connection out of the pool. One that nobody waits for any longer when it comes goes back by itself."""
+        taking: asyncio.Task[Connection] = asyncio.ensure_future(_taken(engine))
+        self._taking.add(taking)
+        taking.add_done_callback(self._taking.discard)
+        try:
+            return await asyncio.shield(taking)
+        except asyncio.CancelledError:
+            taking.add_done_callback(self._return)
+            raise
+
+    def _return(self, taken: "asyncio.Task[Connection]") -> None:
+        if not taken.cancelled() and taken.exception() is None:
+            returning = asyncio.ensure_future(taken.result().close())
+            self._taking.add(returning)
+            returning.add_done_callback(self._taking.discard)
 
     @asynccontextmanager
     async def _waiting(self) -> AsyncGenerator[None]:
@@ -136,6 +158,28 @@ class Database:
                 yield
             finally:
                 looking.cancel()
+
+
+async def _taken(engine: AsyncEngine) -> Connection:
+    return await engine.connect()
+
+
+async def _give_back(connection: Connection) -> None:
+    await to_the_end(connection.close())
+
+
+async def to_the_end(work: Coroutine[None, None, None]) -> None:
+    """Await `work` even when the caller is cancelled meanwhile: nobody may interrupt between a commit and its hint, or
+    while a connection goes back to its pool."""
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        # A scope that is being left cancels again and again.
+        while not task.done():
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait([task])
+        raise
 
 
 @contextmanager

@@ -9,8 +9,8 @@ told to `after_commit`.
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import NamedTuple
 from weakref import WeakValueDictionary
@@ -20,7 +20,7 @@ import sqlalchemy as sa
 from models import audit, composition, ids, outbox, rows
 from models.access import Act, Viewer, may_do, may_see
 from models.change import Assembly, Change, Tick, Ticket, Work
-from models.database import Connection, Database
+from models.database import Connection, Database, to_the_end
 from models.errors import Conflict, ErrorCode, Forbidden, NotFound, StateRefused
 from models.rows import JOB_COLUMNS, JobRow
 from models.tables import EVENT, JOB
@@ -127,7 +127,7 @@ class Store:
                 raise StateRefused(ErrorCode.ALREADY_DELETED, "The job is deleted.", path)
             change = Change(connection, before, viewer, now())
             yield change
-            await _to_the_end(self._finish(connection, change))
+            await to_the_end(self._finish(connection, change))
 
     @asynccontextmanager
     async def create(self, job: JobRow, viewer: Viewer) -> AsyncGenerator[Change]:
@@ -136,7 +136,7 @@ class Store:
             await connection.execute(sa.insert(JOB).values(job._asdict()))
             change = Change(connection, job, viewer, job.created_at)
             yield change
-            await _to_the_end(self._finish(connection, change))
+            await to_the_end(self._finish(connection, change))
 
     async def _finish(self, connection: Connection, change: Change) -> None:
         await change.arrange()
@@ -164,19 +164,6 @@ class Store:
         except Exception:
             # It is done and must be acknowledged; what was not told now is found by the reconciler and by resyncs.
             log.exception("a commit was not told", extra={"action": "store.after_commit"})
-
-
-async def _to_the_end(work: Coroutine[None, None, None]) -> None:
-    """Await `work` even when the caller is cancelled meanwhile: between a commit and its hint nobody may interrupt."""
-    task = asyncio.ensure_future(work)
-    try:
-        await asyncio.shield(task)
-    except asyncio.CancelledError:
-        # A scope that is being left cancels again and again.
-        while not task.done():
-            with suppress(asyncio.CancelledError):
-                await asyncio.wait([task])
-        raise
 
 
 def now() -> datetime:

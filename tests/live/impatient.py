@@ -9,5 +9,5 @@ from server.transports import TransportLimits, uvicorn_options
 
 if __name__ == "__main__":
     options = uvicorn_options(TransportLimits(stall_seconds=float(sys.argv[1])))
-    with patch("server.serve.uvicorn_options", lambda: options):
+    with patch("server.serve.uvicorn_options", lambda _limits: options):
         sys.exit(serve(load()))
