@@ -9,12 +9,13 @@ from coordinator.reports import Claim
 from coordinator.requests import SceneEdit
 from models.errors import ErrorCode
 from models.events import EventType
-from models.lifecycle import JobStatus, SceneStatus
+from models.lifecycle import TRANSITIONS, JobStatus, SceneStatus
+from models.progress import JobStage
 from providers.port import Failure
+from schema.enums import SceneAction
+from tests.any_order.model_scene import CANCELED, COMPLETED, FAILED, OPEN, PENDING, PROCESSING, ModelScene
 from tests.stores import MAX_ATTEMPTS
 
-PENDING, PROCESSING, COMPLETED, FAILED, CANCELED = SceneStatus
-OPEN = (PENDING, PROCESSING)
 REPORTED = {
     PROCESSING: EventType.SCENE_STARTED,
     COMPLETED: EventType.SCENE_COMPLETED,
@@ -34,76 +35,6 @@ class No(Exception):
 
 
 @dataclass
-class ModelScene:
-    """One scene. `reached` is the furthest any take got since the last regenerate, `ours` that our worker has it."""
-
-    id: str
-    title: str | None = None
-    status: SceneStatus = PENDING
-    take: int = 1
-    newest: int = 1
-    # The provider's ids of the completed takes that it does not show.
-    clips: dict[int, str | None] = field(default_factory=dict[int, str | None])
-    run: int = 0
-    ours: bool = False
-    started: bool = False
-    attempts: int = 0
-    most_attempts: int = MAX_ATTEMPTS
-    percentage: float | None = None
-    reached: float = 0.0
-    provider_id: str | None = None
-    failed_with: str | None = None
-    retry: bool = False
-    far: bool = False
-    deleted: bool = False
-
-    @property
-    def retry_later(self) -> bool:
-        """Whether an automatic retry waits for a time that does not come within the test."""
-        return self.retry and self.far
-
-    def close(self, status: SceneStatus) -> None:
-        """Nothing renders it any more."""
-        self.status, self.ours, self.retry = status, False, False
-        if status is COMPLETED:
-            self.percentage = self.reached = 100.0
-
-    def advance(self, percentage: float) -> None:
-        """Get on, and never back."""
-        self.percentage = max(percentage, self.percentage or 0.0)
-        self.reached = max(percentage, self.reached)
-
-    def reported(self, status: SceneStatus) -> None:
-        """Be moved by somebody else's worker."""
-        if status is not CANCELED:
-            self.attempts += not self.started
-            self.started = True
-            self.failed_with = "REPORTED_FAILURE" if status is FAILED else None
-        if status is PROCESSING:
-            self.status, self.retry = PROCESSING, False
-        else:
-            self.close(status)
-
-    def retake(self) -> None:
-        """Wait for another take."""
-        self.put_by()
-        self.newest += 1
-        self.status, self.take, self.started, self.ours = PENDING, self.newest, False, False
-        self.percentage = self.provider_id = None
-
-    def put_by(self) -> None:
-        """Keep the clip that it shows for later, if there is one."""
-        if self.status is COMPLETED:
-            self.clips[self.take] = self.provider_id
-
-    def select(self, take: int) -> None:
-        """Show a clip that was kept."""
-        self.put_by()
-        self.take, self.provider_id, self.failed_with = take, self.clips.pop(take), None
-        self.close(COMPLETED)
-
-
-@dataclass
 class ModelJob:
     """One job. `ours` says that our own workers render it, `begun` that it was started, or canceled before that."""
 
@@ -113,6 +44,11 @@ class ModelJob:
     begun: bool = False
     status: JobStatus = JobStatus.PENDING
     gone: bool = False
+    expired: bool = False
+    purged: bool = False
+    # The version at which the clips were last complete in this order, and which they were.
+    cut: int = 0
+    composition: list[tuple[str, int]] = field(default_factory=list[tuple[str, int]])
     # Live and deleted.
     order: list[ModelScene] = field(default_factory=list[ModelScene])
     log: Events = field(default_factory=list[EventType])
@@ -228,6 +164,8 @@ class ModelJob:
         self._must_be_here()
         if not scene.deleted:
             raise No(ErrorCode.NOT_DELETED)
+        if scene.expired:
+            raise No(ErrorCode.RECOVERY_EXPIRED)
         scene.deleted = False
         return self.logged([EventType.SCENE_RESTORED])
 
@@ -254,6 +192,8 @@ class ModelJob:
         """Be there again."""
         if not self.gone:
             raise No(ErrorCode.NOT_DELETED)
+        if self.expired:
+            raise No(ErrorCode.RECOVERY_EXPIRED)
         self.gone = False
         return self.logged([EventType.JOB_RESTORED])
 
@@ -269,6 +209,8 @@ class ModelJob:
     def reorder(self, wanted: list[ModelScene]) -> Events:
         """Show all scenes in another order; the deleted ones stay where they are."""
         self._must_be_here()
+        if len(wanted) != len(self.scenes):
+            raise No(ErrorCode.INCOMPLETE_ORDER)
         if wanted == self.scenes:
             return []
         live = iter(wanted)
@@ -301,6 +243,8 @@ class ModelJob:
     def submitted(self, scene: ModelScene, held: Claim, provider_id: str) -> Events:
         """The provider has a name for it."""
         self._must_be_here()
+        if scene.purged:
+            raise No(ErrorCode.SCENE_NOT_IN_JOB)
         self._must_own(scene, held)
         differs, scene.provider_id = provider_id != scene.provider_id, provider_id
         return self.logged([EventType.SCENE_UPDATED] if differs else [])
@@ -314,13 +258,18 @@ class ModelJob:
     def completed(self, scene: ModelScene, held: Claim) -> Events:
         """The clip is there."""
         self._must_be_here()
+        if scene.purged:
+            raise No(ErrorCode.SCENE_NOT_IN_JOB)
         self._must_own(scene, held)
+        scene.here = True
         scene.close(COMPLETED)
         return self.logged([EventType.SCENE_COMPLETED])
 
     def failed(self, scene: ModelScene, held: Claim, failure: Failure, *, later: bool) -> Events:
         """The take failed; perhaps another one follows."""
         self._must_be_here()
+        if scene.purged:
+            raise No(ErrorCode.SCENE_NOT_IN_JOB)
         self._must_own(scene, held)
         scene.failed_with = failure.code
         if not failure.retryable or scene.attempts >= scene.most_attempts:
@@ -330,6 +279,18 @@ class ModelJob:
         scene.retry, scene.far = True, later
         return self.logged([EventType.SCENE_RETRYING])
 
+    def purge(self) -> None:
+        """Be removed, with all there was."""
+        self.purged = True
+        for scene in self.order:
+            scene.deleted = scene.purged = True
+
+    def purge_scenes(self) -> None:
+        """Have the scenes that can no longer be restored removed."""
+        for scene in self.deleted:
+            scene.purged = scene.expired
+        self.order = [scene for scene in self.order if not scene.purged]
+
     def waits(self, scene: ModelScene) -> bool:
         """Whether it waits for a worker of ours."""
         return self.ours and self.begun and scene.status is PENDING and not scene.deleted
@@ -337,6 +298,47 @@ class ModelJob:
     def count(self, status: SceneStatus) -> int:
         """How many live scenes stand there."""
         return sum(scene.status is status for scene in self.scenes)
+
+    @property
+    def joinable(self) -> bool:
+        """Whether every clip is stored with us."""
+        return all(scene.here for scene in self.scenes)
+
+    @property
+    def retrying(self) -> int:
+        """How many live scenes wait for an automatic retry."""
+        return sum(scene.retry for scene in self.scenes)
+
+    @property
+    def stage(self) -> JobStage:
+        """What is going on, for people."""
+        match self.status:
+            case JobStatus.PENDING:
+                return JobStage.WAITING
+            case JobStatus.COMPLETED:
+                return JobStage.ASSEMBLING if self.joinable and not self.gone else JobStage.DONE
+            case JobStatus.FAILED | JobStatus.CANCELED:
+                return JobStage.STOPPED
+            case JobStatus.PROCESSING:
+                if self.count(PROCESSING):
+                    return JobStage.GENERATING
+                return JobStage.RETRYING if self.retrying == self.count(PENDING) else JobStage.QUEUED
+
+    def actions(self, scene: ModelScene) -> set[SceneAction]:
+        """What its owner is told may be done to a scene."""
+        if self.gone:
+            return set()
+        if scene.deleted:
+            return set() if scene.expired else {SceneAction.RESTORE}
+        can = {SceneAction.UPDATE, SceneAction.MOVE}
+        can |= {SceneAction.CANCEL} if scene.status in OPEN else {SceneAction.REGENERATE}
+        if scene.status not in OPEN and scene.clips:
+            can.add(SceneAction.SELECT_TAKE)
+        return can if self.status is JobStatus.PROCESSING else can | {SceneAction.DELETE}
+
+    def transitions(self, scene: ModelScene) -> tuple[SceneStatus, ...]:
+        """What updateScene may set."""
+        return () if self.gone or scene.deleted else TRANSITIONS[scene.status]
 
     @property
     def percentage(self) -> float:
@@ -361,7 +363,15 @@ class ModelJob:
         if self.status is not before and self.status not in (JobStatus.PENDING, JobStatus.PROCESSING):
             events = [*events, EventType.JOB_SETTLED]
         self.log += events
+        self._compose(before, comes_back=EventType.JOB_RESTORED in events)
         return events
+
+    def _compose(self, before: JobStatus, *, comes_back: bool) -> None:
+        composition = [(scene.id, scene.take) for scene in self.scenes]
+        is_new = before is not JobStatus.COMPLETED or composition != self.composition or (comes_back and self.joinable)
+        if self.status is JobStatus.COMPLETED and is_new:
+            self.cut = len(self.log)
+        self.composition = composition
 
     def _begun(self) -> Events:
         if not self.scenes:
@@ -370,6 +380,8 @@ class ModelJob:
         return [EventType.JOB_STARTED]
 
     def _must_be_here(self) -> None:
+        if self.purged:
+            raise No(ErrorCode.NOT_FOUND)
         if self.gone:
             raise No(ErrorCode.ALREADY_DELETED)
 
