@@ -1,6 +1,6 @@
 # `make` alone lists the words. On a fresh machine python3 (3.11 or newer), its venv and make are enough.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check audit fix schema lock explorer bench chaos fuzz clean
+.PHONY: help setup run test check audit fix schema lock explorer bench chaos fuzz proof clean
 
 PYTHON ?= python3
 UV_VERSION := 0.13.9
@@ -52,6 +52,9 @@ chaos: .venv/.dev ## minutes of cut streams, killed servers, workers and databas
 
 fuzz: .venv/.dev ## minutes of random requests by the published schemas; prints its seeds
 	@$(BIN)/python -m tests.attacks.fuzz
+
+proof: .venv/.dev ## minutes of everything in any order beside a model, on both databases; prints its seed
+	@$(BIN)/python -m tests.any_order
 
 lock: $(UV) ## resolve the newest versions that pyproject.toml allows
 	@echo "Resolving"

@@ -109,8 +109,10 @@ async def whole(parts: Parts, job_id: str, after: int = 0) -> Json | None:
 async def log_of(parts: Parts, job_id: str) -> list[Json]:
     """The whole log, page by page."""
     log: list[Json] = []
-    while page := (await ask(parts, LOG, {"id": job_id, "after": len(log)}))["job"]["events"]:
+    after = 0
+    while page := (await ask(parts, LOG, {"id": job_id, "after": after}))["job"]["events"]:
         log += page
+        after = log[-1]["version"]
     return log
 
 

@@ -71,6 +71,8 @@ class Bench(RuleBasedStateMachine):
         folder = self.open.enter_context(tempfile.TemporaryDirectory())
         self.world = self.runner.run(self._a_world(Path(folder)))
         self.rows = self.world.rows()
+        # As the process was when it started last, and when the reconciler was asked last.
+        self.restarted: list[str] = []
         self._reconciled: list[str] = []
         self._keys = 0
 
@@ -186,7 +188,8 @@ class Bench(RuleBasedStateMachine):
         wanted = told(model)
         said = self.world.committed[announced:]
         if isinstance(wanted, No) or isinstance(answer, No):
-            assert type(answer) is type(wanted) is No, (answer, wanted)
+            assert isinstance(wanted, No), answer
+            assert isinstance(answer, No), wanted
             assert (answer.code, self.rows, said) == (wanted.code, before, [])
             return None
         assert beside(job.id, self.rows) == beside(job.id, before)
@@ -220,6 +223,7 @@ class Bench(RuleBasedStateMachine):
         found = self.runner.run(self.world.kill())
         self.note(found.tickets)
         assert self.world.rows() == self.rows
+        self.restarted = self.rows
         for job in self.jobs:
             real = self.runner.run(asking.whole(self.world.parts, job.id, len(job.log)))
             known = self.checks.seen.get(job.id)

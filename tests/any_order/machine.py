@@ -273,7 +273,8 @@ class AnyOrder(Bench):
     def meanwhile(self, what: str, pick: int, good: bool) -> None:
         match what:
             case "killed":
-                self.restart()
+                if self.rows != self.restarted:
+                    self.restart()
             case "said again" if self.keyed:
                 self.say_it_again(*self.keyed[pick % len(self.keyed)], same=good)
             case _:
