@@ -9,7 +9,7 @@ from models.errors import ErrorCode
 from server.masking import MaskedSchema
 from server.parts import Parts
 from server.schema import executable_schema
-from tests.any_order.model import No
+from tests.any_order.model_facts import No
 from tests.harness.client import Json
 
 JOB = "id version status title deletedAt progress { percentage version }"

@@ -20,7 +20,8 @@ from models.store import Committed
 from models.tables import JOB, SCENE
 from tests.any_order import asking
 from tests.any_order.checks import Checks
-from tests.any_order.model import Events, ModelJob, No
+from tests.any_order.model import ModelJob
+from tests.any_order.model_facts import Events, No
 from tests.any_order.model_scene import OPEN, PROCESSING, ModelScene
 from tests.any_order.world import Death, Killed, World, beside, rows_of
 from tests.harness.client import Json

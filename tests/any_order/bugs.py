@@ -38,11 +38,11 @@ def version_twice() -> AbstractContextManager[object]:
 
 
 def event_missing() -> AbstractContextManager[object]:
-    """A cancellation is not in the log."""
+    """That the job was started is not in the log."""
 
     def record(self: Change, kind: EventType, scene_id: str | None = None, changed: Sequence[str] = ()) -> int:
         version = _record(self, kind, scene_id, changed)
-        if kind is EventType.SCENE_CANCELED and len(self.events) > 1:
+        if kind is EventType.JOB_STARTED and len(self.events) > 1:
             self.events.pop()
         return version
 

@@ -114,7 +114,7 @@ class Checks:
         )
         assert takes[-1]["reason"] == "INITIAL"
         for take in takes:
-            known: Json = self._takes.get(take["id"], take)
+            known: Json = self._takes.get(take["id"]) or take
             assert known["finishedAt"] is None or known | {"isCurrent": take["isCurrent"]} == take
             assert (take["finishedAt"] is not None) == (take["status"] not in OPEN)
             self._takes[take["id"]] = take

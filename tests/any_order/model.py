@@ -3,16 +3,13 @@
 A verb answers the events it would log, changes the model, or raises No and then has changed nothing.
 """
 
-from dataclasses import dataclass, field
-
 from coordinator.reports import Claim
 from coordinator.requests import SceneEdit
 from models.errors import ErrorCode
 from models.events import EventType
-from models.lifecycle import TRANSITIONS, JobStatus, SceneStatus
-from models.progress import JobStage
+from models.lifecycle import JobStatus
 from providers.port import Failure
-from schema.enums import SceneAction
+from tests.any_order.model_facts import Events, JobFacts, No
 from tests.any_order.model_scene import CANCELED, COMPLETED, FAILED, OPEN, PENDING, PROCESSING, ModelScene
 from tests.stores import MAX_ATTEMPTS
 
@@ -23,60 +20,24 @@ REPORTED = {
     CANCELED: EventType.SCENE_CANCELED,
 }
 
-Events = list[EventType]
 
-
-class No(Exception):
-    """Refused, with the code that a client sees; None when a render was fenced off, which no client sees."""
-
-    def __init__(self, code: ErrorCode | None = None) -> None:
-        super().__init__(code)
-        self.code = code
-
-
-@dataclass
-class ModelJob:
-    """One job. `ours` says that our own workers render it, `begun` that it was started, or canceled before that."""
-
-    id: str
-    ours: bool
-    title: str = "A job"
-    begun: bool = False
-    status: JobStatus = JobStatus.PENDING
-    gone: bool = False
-    expired: bool = False
-    purged: bool = False
-    # The version at which the clips were last complete in this order, and which they were.
-    cut: int = 0
-    composition: list[tuple[str, int]] = field(default_factory=list[tuple[str, int]])
-    # Live and deleted.
-    order: list[ModelScene] = field(default_factory=list[ModelScene])
-    log: Events = field(default_factory=list[EventType])
-
-    @property
-    def scenes(self) -> list[ModelScene]:
-        """The live ones, in play order."""
-        return [scene for scene in self.order if not scene.deleted]
-
-    @property
-    def deleted(self) -> list[ModelScene]:
-        """The deleted ones."""
-        return [scene for scene in self.order if scene.deleted]
+class ModelJob(JobFacts):
+    """What may be done to it."""
 
     def created(self, *, start: bool) -> Events:
         """Be made, with all its scenes."""
-        return self.logged([EventType.JOB_CREATED, *(self._begun() if start else [])])
+        return self.logged([EventType.JOB_CREATED, *(self.begins() if start else [])])
 
     def start(self) -> Events:
         """Dispatch what is pending."""
-        self._must_be_here()
+        self.must_be_here()
         if self.status in (JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELED):
             raise No(ErrorCode.INVALID_TRANSITION)
-        return self.logged([] if self.begun else self._begun())
+        return self.logged([] if self.begun else self.begins())
 
     def cancel(self) -> Events:
         """Stop everything that is open."""
-        self._must_be_here()
+        self.must_be_here()
         if self.status in (JobStatus.COMPLETED, JobStatus.FAILED):
             raise No(ErrorCode.INVALID_TRANSITION)
         if self.status is JobStatus.CANCELED:
@@ -89,13 +50,13 @@ class ModelJob:
 
     def rename(self, title: str) -> Events:
         """Be called something else."""
-        self._must_be_here()
+        self.must_be_here()
         differs, self.title = title != self.title, title
         return self.logged([EventType.JOB_UPDATED] if differs else [])
 
     def add(self, scene: ModelScene, position: int | None) -> Events:
         """Get one more scene, at the end unless told otherwise."""
-        self._must_be_here()
+        self.must_be_here()
         place = len(self.scenes) if position is None else position
         if not 0 <= place <= len(self.scenes):
             raise No(ErrorCode.VALIDATION_FAILED)
@@ -105,7 +66,7 @@ class ModelJob:
 
     def report(self, scene: ModelScene, edit: SceneEdit) -> Events:
         """Be edited or reported on by updateScene."""
-        self._must_live(scene)
+        self.must_live(scene)
         was, wanted, percentage = scene.status, edit.get("status") or scene.status, edit.get("percentage")
         title, provider_id = edit.get("title", scene.title), edit.get("provider_id", scene.provider_id)
         moves, open_before = wanted is not was, was in OPEN
@@ -120,7 +81,7 @@ class ModelJob:
             and (wanted, percentage) != (COMPLETED, 100)
         ):
             raise No(ErrorCode.VALIDATION_FAILED)
-        events = self._begun() if moves and not self.begun else []
+        events = self.begins() if moves and not self.begun else []
         if moves:
             events.append(REPORTED[wanted])
             scene.reported(wanted)
@@ -133,7 +94,7 @@ class ModelJob:
 
     def regenerate(self, scene: ModelScene) -> Events:
         """Render a finished scene anew."""
-        self._must_live(scene)
+        self.must_live(scene)
         if scene.status in OPEN:
             raise No(ErrorCode.NOT_REGENERABLE)
         scene.retake()
@@ -143,7 +104,7 @@ class ModelJob:
 
     def cancel_scene(self, scene: ModelScene) -> Events:
         """Stop one scene."""
-        self._must_live(scene)
+        self.must_live(scene)
         if scene.status is CANCELED:
             return []
         if scene.status not in OPEN:
@@ -153,7 +114,7 @@ class ModelJob:
 
     def delete(self, scene: ModelScene) -> Events:
         """Lose a scene."""
-        self._must_live(scene)
+        self.must_live(scene)
         if self.status is JobStatus.PROCESSING:
             raise No(ErrorCode.JOB_PROCESSING)
         scene.deleted = True
@@ -161,7 +122,7 @@ class ModelJob:
 
     def restore(self, scene: ModelScene) -> Events:
         """Have a scene again, where it was."""
-        self._must_be_here()
+        self.must_be_here()
         if not scene.deleted:
             raise No(ErrorCode.NOT_DELETED)
         if scene.expired:
@@ -171,7 +132,7 @@ class ModelJob:
 
     def select(self, scene: ModelScene, take: int) -> Events:
         """Show an earlier take of a scene."""
-        self._must_live(scene)
+        self.must_live(scene)
         shown = take == scene.take and scene.status is COMPLETED
         if scene.status in OPEN or not (shown or take in scene.clips):
             raise No(ErrorCode.INVALID_TRANSITION)
@@ -182,7 +143,7 @@ class ModelJob:
 
     def put_away(self) -> Events:
         """Be deleted as a whole."""
-        self._must_be_here()
+        self.must_be_here()
         if self.status is JobStatus.PROCESSING:
             raise No(ErrorCode.JOB_PROCESSING)
         self.gone = True
@@ -199,7 +160,7 @@ class ModelJob:
 
     def move(self, scene: ModelScene, position: int) -> Events:
         """Show a scene at another place."""
-        self._must_live(scene)
+        self.must_live(scene)
         if not 0 <= position < len(self.scenes):
             raise No(ErrorCode.VALIDATION_FAILED)
         wanted = [each for each in self.scenes if each is not scene]
@@ -208,7 +169,7 @@ class ModelJob:
 
     def reorder(self, wanted: list[ModelScene]) -> Events:
         """Show all scenes in another order; the deleted ones stay where they are."""
-        self._must_be_here()
+        self.must_be_here()
         if len(wanted) != len(self.scenes):
             raise No(ErrorCode.INCOMPLETE_ORDER)
         if wanted == self.scenes:
@@ -216,14 +177,6 @@ class ModelJob:
         live = iter(wanted)
         self.order = [scene if scene.deleted else next(live) for scene in self.order]
         return self.logged([EventType.SCENES_REORDERED])
-
-    def fits(self, scene: ModelScene, take: int) -> bool:
-        """Whether a ticket for this take is still good for something: waiting, or taken over from another worker."""
-        return scene.take == take and (self.waits(scene) or (scene.status is PROCESSING and scene.ours))
-
-    def owns(self, scene: ModelScene, held: Claim) -> bool:
-        """Whether who holds this right may still write."""
-        return not scene.deleted and (scene.status, scene.take, scene.run) == (PROCESSING, held.take_number, held.run)
 
     def claim(self, scene: ModelScene) -> Events:
         """Be taken by a worker of ours."""
@@ -237,40 +190,40 @@ class ModelJob:
 
     def alive(self, scene: ModelScene, held: Claim) -> Events:
         """The render goes on, which is not logged."""
-        self._must_own(scene, held)
+        self.must_own(scene, held)
         return []
 
     def submitted(self, scene: ModelScene, held: Claim, provider_id: str) -> Events:
         """The provider has a name for it."""
-        self._must_be_here()
+        self.must_be_here()
         if scene.purged:
             raise No(ErrorCode.SCENE_NOT_IN_JOB)
-        self._must_own(scene, held)
+        self.must_own(scene, held)
         differs, scene.provider_id = provider_id != scene.provider_id, provider_id
         return self.logged([EventType.SCENE_UPDATED] if differs else [])
 
     def advanced(self, scene: ModelScene, held: Claim, percentage: float) -> Events:
         """The render got on, which is not logged."""
-        self._must_own(scene, held)
+        self.must_own(scene, held)
         scene.advance(percentage)
         return []
 
     def completed(self, scene: ModelScene, held: Claim) -> Events:
         """The clip is there."""
-        self._must_be_here()
+        self.must_be_here()
         if scene.purged:
             raise No(ErrorCode.SCENE_NOT_IN_JOB)
-        self._must_own(scene, held)
+        self.must_own(scene, held)
         scene.here = True
         scene.close(COMPLETED)
         return self.logged([EventType.SCENE_COMPLETED])
 
     def failed(self, scene: ModelScene, held: Claim, failure: Failure, *, later: bool) -> Events:
         """The take failed; perhaps another one follows."""
-        self._must_be_here()
+        self.must_be_here()
         if scene.purged:
             raise No(ErrorCode.SCENE_NOT_IN_JOB)
-        self._must_own(scene, held)
+        self.must_own(scene, held)
         scene.failed_with = failure.code
         if not failure.retryable or scene.attempts >= scene.most_attempts:
             scene.close(FAILED)
@@ -290,105 +243,3 @@ class ModelJob:
         for scene in self.deleted:
             scene.purged = scene.expired
         self.order = [scene for scene in self.order if not scene.purged]
-
-    def waits(self, scene: ModelScene) -> bool:
-        """Whether it waits for a worker of ours."""
-        return self.ours and self.begun and scene.status is PENDING and not scene.deleted
-
-    def count(self, status: SceneStatus) -> int:
-        """How many live scenes stand there."""
-        return sum(scene.status is status for scene in self.scenes)
-
-    @property
-    def joinable(self) -> bool:
-        """Whether every clip is stored with us."""
-        return all(scene.here for scene in self.scenes)
-
-    @property
-    def retrying(self) -> int:
-        """How many live scenes wait for an automatic retry."""
-        return sum(scene.retry for scene in self.scenes)
-
-    @property
-    def stage(self) -> JobStage:
-        """What is going on, for people."""
-        match self.status:
-            case JobStatus.PENDING:
-                return JobStage.WAITING
-            case JobStatus.COMPLETED:
-                return JobStage.ASSEMBLING if self.joinable and not self.gone else JobStage.DONE
-            case JobStatus.FAILED | JobStatus.CANCELED:
-                return JobStage.STOPPED
-            case JobStatus.PROCESSING:
-                if self.count(PROCESSING):
-                    return JobStage.GENERATING
-                return JobStage.RETRYING if self.retrying == self.count(PENDING) else JobStage.QUEUED
-
-    def actions(self, scene: ModelScene) -> set[SceneAction]:
-        """What its owner is told may be done to a scene."""
-        if self.gone:
-            return set()
-        if scene.deleted:
-            return set() if scene.expired else {SceneAction.RESTORE}
-        can = {SceneAction.UPDATE, SceneAction.MOVE}
-        can |= {SceneAction.CANCEL} if scene.status in OPEN else {SceneAction.REGENERATE}
-        if scene.status not in OPEN and scene.clips:
-            can.add(SceneAction.SELECT_TAKE)
-        return can if self.status is JobStatus.PROCESSING else can | {SceneAction.DELETE}
-
-    def transitions(self, scene: ModelScene) -> tuple[SceneStatus, ...]:
-        """What updateScene may set."""
-        return () if self.gone or scene.deleted else TRANSITIONS[scene.status]
-
-    @property
-    def percentage(self) -> float:
-        """How far all is, unrounded and uncapped."""
-        return sum(scene.reached for scene in self.scenes) / len(self.scenes) if self.scenes else 0.0
-
-    def derived(self) -> JobStatus:
-        """The status by the rule."""
-        if not self.begun:
-            return JobStatus.PENDING
-        if self.count(PENDING) + self.count(PROCESSING) > 0:
-            return JobStatus.PROCESSING
-        if self.scenes and self.count(COMPLETED) == len(self.scenes):
-            return JobStatus.COMPLETED
-        return JobStatus.FAILED if self.count(FAILED) else JobStatus.CANCELED
-
-    def logged(self, events: Events) -> Events:
-        """Log the events, and that the job has come to rest by them."""
-        if not events:
-            return []
-        before, self.status = self.status, self.derived()
-        if self.status is not before and self.status not in (JobStatus.PENDING, JobStatus.PROCESSING):
-            events = [*events, EventType.JOB_SETTLED]
-        self.log += events
-        self._compose(before, comes_back=EventType.JOB_RESTORED in events)
-        return events
-
-    def _compose(self, before: JobStatus, *, comes_back: bool) -> None:
-        composition = [(scene.id, scene.take) for scene in self.scenes]
-        is_new = before is not JobStatus.COMPLETED or composition != self.composition or (comes_back and self.joinable)
-        if self.status is JobStatus.COMPLETED and is_new:
-            self.cut = len(self.log)
-        self.composition = composition
-
-    def _begun(self) -> Events:
-        if not self.scenes:
-            raise No(ErrorCode.INVALID_TRANSITION)
-        self.begun = True
-        return [EventType.JOB_STARTED]
-
-    def _must_be_here(self) -> None:
-        if self.purged:
-            raise No(ErrorCode.NOT_FOUND)
-        if self.gone:
-            raise No(ErrorCode.ALREADY_DELETED)
-
-    def _must_live(self, scene: ModelScene) -> None:
-        if self.gone or scene.deleted:
-            raise No(ErrorCode.ALREADY_DELETED)
-
-    def _must_own(self, scene: ModelScene, held: Claim) -> None:
-        if not self.owns(scene, held):
-            raise No
