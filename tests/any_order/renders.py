@@ -105,8 +105,14 @@ class Renders(Bench):
         self.must_wait(lambda: reports.claim(self.world.parts.store, ticket, "another", LEASE))
 
     def must_wait(self, claiming: Real[Claim | None]) -> None:
-        try:
-            raise AssertionError(self.runner.run(claiming()))
-        except NotNow as wait:
-            assert 0 < wait.delay_seconds <= LATER_SECONDS
+        assert 0 < self.runner.run(delay_of(claiming)) <= LATER_SECONDS
         assert self.world.rows() == self.rows
+
+
+async def delay_of(claiming: Real[Claim | None]) -> float:
+    """In how many seconds it may be tried again."""
+    try:
+        claim = await claiming()
+    except NotNow as wait:
+        return wait.delay_seconds
+    raise AssertionError(claim)
