@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from coordinator.bus import Bus, Hint
 from coordinator.media import MediaStore
 from models import discards
+from models.database import Connection
 from models.store import Store, now
 from models.tables import JOB, SCENE
 
@@ -53,12 +54,23 @@ async def remove_scenes(store: Store) -> list[str]:
     over = sa.and_(SCENE.c.deleted_at.is_not(None), SCENE.c.purge_after <= now())
     some = sa.select(SCENE.c.id).where(over).order_by(SCENE.c.purge_after).limit(SCENES_AT_ONCE)
     async with store.tidy() as connection:
+        # As every change does: the job first. Its play order is not to be read by another meanwhile.
+        theirs = sa.select(SCENE.c.job_id).where(SCENE.c.id.in_(some))
+        await connection.execute(sa.select(JOB.c.id).where(JOB.c.id.in_(theirs)).order_by(JOB.c.id).with_for_update())
         removed = await connection.execute(
-            sa.delete(SCENE).where(SCENE.c.id.in_(some), over).returning(SCENE.c.job_id, SCENE.c.id)
+            sa.delete(SCENE).where(SCENE.c.id.in_(some), over).returning(SCENE.c.job_id, SCENE.c.id, SCENE.c.position)
         )
-        gone = [(str(job_id), str(scene_id)) for job_id, scene_id in removed]
-        await discards.discard(connection, [f"{job_id}/{scene_id}/" for job_id, scene_id in gone], now())
-    return [job_id for job_id, _ in gone]
+        gone = [(str(job_id), str(scene_id), int(position)) for job_id, scene_id, position in removed]
+        await _close_gaps(connection, gone)
+        await discards.discard(connection, [f"{job_id}/{scene_id}/" for job_id, scene_id, _ in gone], now())
+    return [job_id for job_id, _, _ in gone]
+
+
+async def _close_gaps(connection: Connection, gone: Sequence[tuple[str, str, int]]) -> None:
+    """What is still deleted returns to its place in the order, which has fewer scenes now; the live ones are dense."""
+    for job_id, _, position in sorted(gone, key=lambda each: each[2], reverse=True):
+        later = sa.and_(SCENE.c.job_id == job_id, SCENE.c.deleted_at.is_not(None), SCENE.c.position > position)
+        await connection.execute(sa.update(SCENE).where(later).values(position=SCENE.c.position - 1))
 
 
 async def delete_files(store: Store, media: MediaStore, grace: timedelta = GRACE) -> int:

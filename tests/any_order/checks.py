@@ -68,6 +68,12 @@ class Checks:
         """The takes of a scene as last seen, newest first."""
         return self._scenes[scene_id]["takes"]
 
+    def gaps_closed(self, job: ModelJob) -> None:
+        """Scenes have been purged, which the clock does not count: later deleted ones have moved up."""
+        for place, scene in enumerate(job.order):
+            if scene.deleted:
+                self._scenes[scene.id] = {**self._scenes[scene.id], "position": place}
+
     def check(self, job: ModelJob, real: Json, rows: Sequence[Json], logged: int) -> None:
         """The real job is the model's; `logged` events were there before."""
         self.seen[job.id] = real
@@ -80,6 +86,9 @@ class Checks:
         assert real["live"]["totalCount"] == len(live)
         assert [scene["id"] for scene in live] == [scene.id for scene in job.scenes]
         assert {scene["id"] for scene in scenes} == {scene.id for scene in job.order}
+        # What is deleted has its place in the order of live and deleted ones together.
+        deleted = {scene["id"]: scene["position"] for scene in scenes if scene["deletedAt"] is not None}
+        assert deleted == {scene.id: place for place, scene in enumerate(job.order) if scene.deleted}
         shown, inside = {scene["id"]: scene for scene in scenes}, {row["id"]: row for row in rows}
         for scene in job.order:
             assert as_shown(shown[scene.id]) == as_told(job, scene)

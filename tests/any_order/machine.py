@@ -227,6 +227,7 @@ class AnyOrder(Renders):
         self.keyed = [request for request in self.keyed if not request.job.purged]
         for job in self.jobs:
             job.purge_scenes()
+            self.checks.gaps_closed(job)
 
 
 def refusing(who: str, model: Callable[[], Events]) -> Callable[[], Events]:
