@@ -174,6 +174,19 @@ class TestAScene:
             await run(app)
             await stream.rest()
 
+    async def test_leaves_no_gap(self, app: App) -> None:
+        """What was deleted after it is restored between the scenes that it was between."""
+        made = await jobs.make(app, *[clip(color) for color in ("red", "blue", "green", "white")], start=False)
+        first, gone, back, last = made.scenes
+        for scene_id in (gone, back):
+            await accepted(app, "deleteScene", sceneId=scene_id)
+        later = sa.update(SCENE).where(SCENE.c.id == back).values(purge_after=now() + timedelta(hours=1))
+        async with app.parts.store.write() as connection:
+            await connection.execute(later)
+        await run(app)
+        restored = await accepted(app, "restoreScene", "job { scenes { nodes { id } } }", sceneId=back)
+        assert [scene["id"] for scene in restored["job"]["scenes"]["nodes"]] == [first, back, last]
+
 
 class TestACrash:
     """At whatever instant: the next run finishes what was begun."""
