@@ -12,5 +12,5 @@ STEPS = 50
 
 def test_any_order(database: None) -> None:
     """Clock, log, counters, takes and progress agree, who comes late changes nothing, and a death loses nothing."""
-    examples = 4 if home.distributed else 10
+    examples = 8 if home.distributed else 10
     run_state_machine_as_test(AnyOrder, settings=settings(MODEST, max_examples=examples, stateful_step_count=STEPS))
