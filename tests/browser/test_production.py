@@ -191,7 +191,7 @@ async def test_a_schema_that_is_kept_secret_leaves_the_page_usable(browser: Brow
             await explorer.run()
             await expect(explorer.response).to_contain_text('"id": "amy"')
             await page.screenshot(path=tmp_path / "no-docs.png")
-            await page.wait_for_function("localStorage['graphiql:queries'].includes('viewer')")
+            await page.wait_for_function("() => localStorage['graphiql:queries'].includes('viewer')")
             assert "Bearer ey" not in await page.evaluate("JSON.stringify(localStorage)")  # not in the history either
 
 

@@ -90,6 +90,8 @@ class Run:
             local_height=64,
             render_concurrency=4,
             subscriber_events=SUBSCRIBER_EVENTS,
+            # A follower that polls compares the whole job with each event.
+            limit_cost=100_000,
         )
         self._followers: list[Follower] = []
         self._finished = asyncio.Event()
