@@ -288,7 +288,8 @@ class TestAClientThatFallsBehind:
         wide = FEED.replace(
             "fragment J on Job {", f"fragment J on Job {{ {' '.join(f't{n}: title' for n in range(200))}"
         )
-        async with running(tmp_path, subscriber_events=8) as app:
+        room: Json = {"limit_aliases": 1_000, "limit_tokens": 10_000}
+        async with running(tmp_path, subscriber_events=8, **room) as app:
             made = await jobs.make(app, jobs.scene(), jobs.scene(), provider="external")
             async with deaf(app, wide, jobId=made.id) as stream:
                 for number in range(60):
