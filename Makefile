@@ -23,7 +23,8 @@ run: setup ## start the server and say where it listens
 	@exec $(BIN)/python -m server
 
 test: .venv/.dev web/dist/index.html ## run all tests
-	@$(BIN)/python -m pytest -q -m "not alone" -n 3 --dist loadfile
+	@$(BIN)/python -m pytest -q -m "not alone and not seeded" -n 3 --dist loadfile
+	@$(BIN)/python -m pytest -q -m seeded tests/any_order
 	@$(BIN)/python -m pytest -q -m alone
 
 check: .venv/.dev ## the static part of CI: formatting, lints, types, arrows
