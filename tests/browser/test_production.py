@@ -166,7 +166,7 @@ async def test_a_token_that_expires_ends_the_stream_and_says_so(browser: Browser
     job_id = await a_job(amys)
     async with browsed(browser, amys, refusals=[401]) as page:
         sockets = Sockets(page)
-        explorer = await entered(page, amys, token("amy", lasts=4))
+        explorer = await entered(page, amys, token("amy", lasts=12))
         await explorer.look_at(job_id)
         await watch(explorer, job_id)
         await expect(explorer.response).to_contain_text(job_id)
