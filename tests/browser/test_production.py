@@ -1,5 +1,6 @@
 """The explorer of a server that asks everybody who they are."""
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -30,6 +31,7 @@ RENAME = """
 mutation Rename($jobId: ID!) { updateJob(input: { jobId: $jobId, title: "Renamed" }) { errors { message } } }
 """
 
+KEPT = "() => (localStorage['graphiql:queries'] ?? '').includes('viewer')"
 LASTS_LESS_THAN = """
 ([url, seconds]) => new URL(url).searchParams.get('expires') - Date.now() / 1000 < seconds
 """
@@ -187,11 +189,14 @@ async def test_a_schema_that_is_kept_secret_leaves_the_page_usable(browser: Brow
             await page.get_by_role("button", name="Show Documentation Explorer").click()
             await expect(explorer.docs).to_contain_text("introspection")
             await expect(explorer.docs).to_contain_text("SCENEWIRE_INTROSPECTION")
+            # GraphiQL may forget to keep one that is answered before it has drawn that it waits.
             await explorer.write("query Me { viewer { id } }")
-            await explorer.run()
-            await expect(explorer.response).to_contain_text('"id": "amy"')
+            async with asyncio.timeout(60):
+                while not await page.evaluate(KEPT):
+                    await explorer.run()
+                    await expect(explorer.response).to_contain_text('"id": "amy"')
+                    await asyncio.sleep(0.5)
             await page.screenshot(path=tmp_path / "no-docs.png")
-            await page.wait_for_function("() => localStorage['graphiql:queries'].includes('viewer')")
             assert "Bearer ey" not in await page.evaluate("JSON.stringify(localStorage)")  # not in the history either
 
 
