@@ -65,17 +65,7 @@ async def insert_scene(change: Change, scene_id: str, new: NewScene, position: i
             "version": change.job.version,
             "created_at": change.now,
             "updated_at": change.now,
-        },
-        {
-            "id": take_id,
-            "scene_id": scene_id,
-            "job_id": change.job.id,
-            "number": number,
-            "reason": TakeReason.INITIAL,
-            "prompt": new.prompt,
-            "status": SceneStatus.PENDING,
-            "provider": change.job.provider,
-            "created_at": change.now,
-        },
+        }
     )
+    await change.insert_take(take_id, scene_id, number, TakeReason.INITIAL, new.prompt)
     return number

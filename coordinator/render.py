@@ -168,7 +168,8 @@ class Render:
         """What is just being bought and no longer wanted gets its id, by which it can be canceled."""
         if self._unwanted:
             with suppress(Exception):
-                self._provider_id = await asyncio.wait_for(submitting, SUBMIT_SECONDS)
+                async with asyncio.timeout(SUBMIT_SECONDS):
+                    self._provider_id = await submitting
         elif not submitting.done():
             submitting.cancel()
             await asyncio.wait([submitting])

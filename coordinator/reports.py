@@ -185,19 +185,7 @@ def _held(held: Claim) -> list[sa.ColumnElement[bool]]:
 
 async def _retry(change: Change, scene: SceneRow, told: dict[str, Any], backoff_seconds: float) -> None:
     take_id, number = ids.new("take"), scene.newest_take + 1
-    await change.connection.execute(
-        sa.insert(TAKE).values(
-            id=take_id,
-            scene_id=scene.id,
-            job_id=scene.job_id,
-            number=number,
-            reason=TakeReason.AUTOMATIC_RETRY,
-            prompt=scene.prompt,
-            status=SceneStatus.PENDING,
-            provider=change.job.provider,
-            created_at=change.now,
-        )
-    )
+    await change.insert_take(take_id, scene.id, number, TakeReason.AUTOMATIC_RETRY, scene.prompt)
     await change.write_scene(
         scene,
         EventType.SCENE_RETRYING,

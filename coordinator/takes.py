@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 
-import sqlalchemy as sa
-
 from coordinator import allowance
 from coordinator.edits import refused_transition
 from coordinator.jobs import cancel_scene
@@ -15,7 +13,6 @@ from models.errors import ErrorCode, StateRefused
 from models.events import EventType
 from models.lifecycle import OPEN, TRANSITIONS, SceneStatus, TakeReason
 from models.rows import SceneRow, TakeRow
-from models.tables import TAKE
 
 
 async def regenerate(change: Change, scene: SceneRow, terms: Terms, path: Sequence[str], prompt: str) -> None:
@@ -34,7 +31,7 @@ async def regenerate(change: Change, scene: SceneRow, terms: Terms, path: Sequen
         )
     await allowance.spend(change, terms.regenerate, path)
     take_id, number = ids.new("take"), scene.newest_take + 1
-    await _insert(change, scene, take_id, number, prompt)
+    await change.insert_take(take_id, scene.id, number, TakeReason.REGENERATE, prompt)
     changed = ["status", "output", "providerId", "failure", "percentage"]
     await change.write_scene(
         scene,
@@ -110,19 +107,3 @@ async def cancel(change: Change, scene: SceneRow, path: Sequence[str]) -> None:
         await cancel_scene(change, scene)
     elif scene.status is not SceneStatus.CANCELED:
         raise refused_transition(scene, SceneStatus.CANCELED, path)
-
-
-async def _insert(change: Change, scene: SceneRow, take_id: str, number: int, prompt: str) -> None:
-    await change.connection.execute(
-        sa.insert(TAKE).values(
-            id=take_id,
-            scene_id=scene.id,
-            job_id=scene.job_id,
-            number=number,
-            reason=TakeReason.REGENERATE,
-            prompt=prompt,
-            status=SceneStatus.PENDING,
-            provider=change.job.provider,
-            created_at=change.now,
-        )
-    )

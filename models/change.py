@@ -13,7 +13,7 @@ from models.arrangement import Arrangement
 from models.database import Connection
 from models.errors import ErrorCode, NotFound, Refusal, Refused
 from models.events import EventType
-from models.lifecycle import SETTLED_JOB, SceneStatus, job_status
+from models.lifecycle import SETTLED_JOB, SceneStatus, TakeReason, job_status
 from models.rows import SCENE_SELECT, EventRow, JobRow, SceneRow
 from models.tables import SCENE, TAKE
 
@@ -152,11 +152,26 @@ class Change:
         self._recount(before, after)
         return after
 
-    async def insert_scene(self, scene: dict[str, Any], take: dict[str, Any]) -> None:
-        """Write a new live scene and its first take."""
+    async def insert_scene(self, scene: dict[str, Any]) -> None:
+        """Write a new live scene; its first take is written by itself."""
         await self.connection.execute(sa.insert(SCENE).values(scene))
-        await self.connection.execute(sa.insert(TAKE).values(take))
         self._count(SceneStatus(scene["status"]), 1)
+
+    async def insert_take(self, take_id: str, scene_id: str, number: int, reason: TakeReason, prompt: str) -> None:
+        """Write a new pending take of the job's provider."""
+        await self.connection.execute(
+            sa.insert(TAKE).values(
+                id=take_id,
+                scene_id=scene_id,
+                job_id=self.job.id,
+                number=number,
+                reason=reason,
+                prompt=prompt,
+                status=SceneStatus.PENDING,
+                provider=self.job.provider,
+                created_at=self.now,
+            )
+        )
 
     async def arrangement(self) -> Arrangement:
         """The play order, to be changed; what moves is written by `arrange`, in the end at the latest."""

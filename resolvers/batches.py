@@ -1,16 +1,22 @@
 """The mutations of many scenes at once. Each unpacks its input, calls one verb and wraps the answer."""
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 
 import strawberry
 
 from coordinator.batches import Result
+from coordinator.requests import SceneBatch
+from models.access import Viewer
 from resolvers.answers import attempt
 from schema.batches import SceneBatchInput, SceneResult, ScenesPayload, UpdateScenesInput
 from schema.context import Context, Info
 from schema.errors import user_errors
-from schema.types import as_job, as_scene
+from schema.jobs import as_job
+from schema.scenes import as_scene
+
+Verb = Callable[[Viewer, SceneBatch], Awaitable[tuple[Result, ...]]]
+"""What is done to the scenes of a batch, each the same."""
 
 
 @strawberry.type
@@ -27,30 +33,26 @@ class BatchMutation:
     @strawberry.mutation
     async def regenerate_scenes(self, info: Info, input: SceneBatchInput) -> ScenesPayload:
         """Make another take of each."""
-        context = info.context
-        act = context.coordinator.batches.regenerate(context.viewer, input.batch())
-        return await _payload(context, act, input.job_id, dry_run=input.dry_run)
+        return await _act(info.context, info.context.coordinator.batches.regenerate, input)
 
     @strawberry.mutation
     async def cancel_scenes(self, info: Info, input: SceneBatchInput) -> ScenesPayload:
         """Cancel open scenes."""
-        context = info.context
-        act = context.coordinator.batches.cancel(context.viewer, input.batch())
-        return await _payload(context, act, input.job_id, dry_run=input.dry_run)
+        return await _act(info.context, info.context.coordinator.batches.cancel, input)
 
     @strawberry.mutation
     async def delete_scenes(self, info: Info, input: SceneBatchInput) -> ScenesPayload:
         """Delete scenes."""
-        context = info.context
-        act = context.coordinator.batches.delete(context.viewer, input.batch())
-        return await _payload(context, act, input.job_id, dry_run=input.dry_run)
+        return await _act(info.context, info.context.coordinator.batches.delete, input)
 
     @strawberry.mutation
     async def restore_scenes(self, info: Info, input: SceneBatchInput) -> ScenesPayload:
         """Put deleted scenes back where they were."""
-        context = info.context
-        act = context.coordinator.batches.restore(context.viewer, input.batch())
-        return await _payload(context, act, input.job_id, dry_run=input.dry_run)
+        return await _act(info.context, info.context.coordinator.batches.restore, input)
+
+
+async def _act(context: Context, verb: Verb, input: SceneBatchInput) -> ScenesPayload:
+    return await _payload(context, verb(context.viewer, input.batch()), input.job_id, dry_run=input.dry_run)
 
 
 async def _payload(

@@ -1,11 +1,17 @@
 """The mutations of jobs. Each unpacks its input, calls one verb of the coordinator and wraps the answer."""
 
+from collections.abc import Awaitable, Callable
+
 import strawberry
 
+from models.access import Viewer
 from resolvers.answers import job_payload
-from schema.context import Info
+from schema.context import Context, Info
 from schema.inputs import CreateJobInput, JobActionInput, ReorderScenesInput, UpdateJobInput, given
 from schema.payloads import JobPayload
+
+Verb = Callable[[Viewer, str, int | None, str | None], Awaitable[None]]
+"""What is done to a job of that id, as of that version if given, and under that idempotency key if given."""
 
 
 @strawberry.type
@@ -28,38 +34,22 @@ class JobMutation:
     @strawberry.mutation
     async def start_job(self, info: Info, input: JobActionInput) -> JobPayload:
         """Dispatch the scenes of a pending job."""
-        context = info.context
-        act = context.coordinator.jobs.start(
-            context.viewer, input.job_id, given(input.expected_version), given(input.idempotency_key)
-        )
-        return await job_payload(context, act, input.job_id)
+        return await _act(info.context, info.context.coordinator.jobs.start, input)
 
     @strawberry.mutation
     async def cancel_job(self, info: Info, input: JobActionInput) -> JobPayload:
         """Cancel every open scene."""
-        context = info.context
-        act = context.coordinator.jobs.cancel(
-            context.viewer, input.job_id, given(input.expected_version), given(input.idempotency_key)
-        )
-        return await job_payload(context, act, input.job_id)
+        return await _act(info.context, info.context.coordinator.jobs.cancel, input)
 
     @strawberry.mutation(description="Refused while it is processing. Recoverable until purgeAfter.")
     async def delete_job(self, info: Info, input: JobActionInput) -> JobPayload:
         """Delete a job."""
-        context = info.context
-        act = context.coordinator.jobs.delete(
-            context.viewer, input.job_id, given(input.expected_version), given(input.idempotency_key)
-        )
-        return await job_payload(context, act, input.job_id)
+        return await _act(info.context, info.context.coordinator.jobs.delete, input)
 
     @strawberry.mutation
     async def restore_job(self, info: Info, input: JobActionInput) -> JobPayload:
         """Bring a deleted job back; scenes that were deleted by themselves stay deleted."""
-        context = info.context
-        act = context.coordinator.jobs.restore(
-            context.viewer, input.job_id, given(input.expected_version), given(input.idempotency_key)
-        )
-        return await job_payload(context, act, input.job_id)
+        return await _act(info.context, info.context.coordinator.jobs.restore, input)
 
     @strawberry.mutation
     async def reorder_scenes(self, info: Info, input: ReorderScenesInput) -> JobPayload:
@@ -69,3 +59,8 @@ class JobMutation:
             context.viewer, input.job_id, input.scene_ids, given(input.expected_version)
         )
         return await job_payload(context, act, input.job_id)
+
+
+async def _act(context: Context, verb: Verb, input: JobActionInput) -> JobPayload:
+    act = verb(context.viewer, input.job_id, given(input.expected_version), given(input.idempotency_key))
+    return await job_payload(context, act, input.job_id)

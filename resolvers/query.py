@@ -4,11 +4,13 @@ from typing import cast
 
 import strawberry
 
-from models import ids, paging, queries
+from models import ids, listing, paging
 from schema.context import Info
 from schema.inputs import JobFilter, JobOrder, given, jobs_wanted
+from schema.jobs import Job, JobConnection, JobEdge, as_job
+from schema.nodes import Node, page_info
+from schema.scenes import Scene, as_scene
 from schema.server_info import ServerInfo, Viewer
-from schema.types import Job, JobConnection, JobEdge, Node, Scene, as_job, as_scene, page_info
 
 
 @strawberry.type
@@ -57,7 +59,7 @@ class CoreQuery:
         window = paging.window(first=given(first), after=given(after), last=given(last), before=given(before))
         wanted = jobs_wanted(given(filter), given(order_by), include_deleted=include_deleted)
         async with context.store.read() as connection:
-            page = await queries.jobs_page(connection, context.viewer, wanted, window)
+            page = await listing.jobs_page(connection, context.viewer, wanted, window)
         edges = [JobEdge(cursor=paging.encode(wanted.key(row)), node=as_job(row)) for row in page.items]
         return JobConnection(
             edges=edges,

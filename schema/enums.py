@@ -15,8 +15,8 @@ from coordinator.requests import BatchPolicy
 from models.errors import ErrorCode
 from models.events import DeliveryStatus, EventType
 from models.lifecycle import JobStatus, SceneStatus, TakeReason
+from models.listing import JobOrderField
 from models.progress import JobStage
-from models.queries import JobOrderField
 
 EnumT = TypeVar("EnumT", bound=type[StrEnum])
 

@@ -6,7 +6,7 @@ from typing import Any, TypeVar, cast
 import strawberry
 
 from coordinator.requests import JobEdit, NewJob, NewScene, Report, SceneEdit, SceneTarget
-from models.queries import JobsWanted
+from models.listing import JobsWanted
 from models.rules import TITLE_CHARACTERS, Problems
 from schema.enums import JobOrderField, JobStatus, OrderDirection, SceneStatus
 from schema.scalars import JSONObject

@@ -6,13 +6,13 @@ from typing import TypeVar, cast
 
 from strawberry.dataloader import DataLoader
 
-from models import queries, webhook_queries
+from models import listing, queries, webhook_queries
 from models.access import Viewer
 from models.database import Connection
+from models.listing import ScenesWanted
 from models.outlook import Outlook, outlooks
 from models.paging import Page
 from models.progress import Reading
-from models.queries import ScenesWanted
 from models.rows import DeliveryRow, EventRow, JobRow, SceneRow, TakeRow, WebhookRow
 from models.store import Store
 from models.webhook_queries import DeliveriesWanted
@@ -60,8 +60,8 @@ class Loaders:
         self.queue_position: DataLoader[str, int | None] = self._by_id(queries.queue_positions)
         self.with_other_clips: DataLoader[str, bool | None] = self._by_id(queries.with_other_clips)
         self.outlook: DataLoader[str, Outlook | None] = self._by_id(outlooks)
-        self.scenes: DataLoader[tuple[str, ScenesWanted], Page[SceneRow]] = self._grouped(queries.scenes_of_jobs)
-        self.scenes_count: DataLoader[tuple[str, ScenesWanted], int] = self._grouped(queries.scenes_count)
+        self.scenes: DataLoader[tuple[str, ScenesWanted], Page[SceneRow]] = self._grouped(listing.scenes_of_jobs)
+        self.scenes_count: DataLoader[tuple[str, ScenesWanted], int] = self._grouped(listing.scenes_count)
         self.takes: DataLoader[tuple[str, int], list[TakeRow]] = self._grouped(queries.takes_of_scenes)
         self.events: DataLoader[tuple[str, tuple[int, int]], list[EventRow]] = self._grouped(
             lambda connection, ids, span: queries.events_of_jobs(connection, ids, *span)

@@ -35,3 +35,17 @@ def media(context: Context, stored: dict[str, Any] | None) -> Media | None:
         height=stored.get("height"),
         duration_seconds=stored.get("duration_seconds"),
     )
+
+
+def live_frame(context: Context, take_id: str, frame: int) -> Media:
+    """The newest frame of a running render; its number makes each address new to caches."""
+    link = context.link(f"live/{take_id}.webp", frame)
+    return Media(
+        url=link.url,
+        content_type="image/webp",
+        expires_at=link.expires_at,
+        size_bytes=None,
+        width=None,
+        height=None,
+        duration_seconds=None,
+    )

@@ -5,10 +5,11 @@ from typing import cast
 
 import strawberry
 
+from models.errors import NotFound
 from models.outlook import eta_seconds
 from models.progress import Reading
 from models.store import now
-from schema.context import Info
+from schema.context import Context, Info
 from schema.enums import JobStage
 
 
@@ -53,6 +54,19 @@ class JobProgress:
         return eta_seconds(root, outlook, at_least=at_least, now=now())
 
 
+async def progress_of(context: Context, job_id: str) -> JobProgress:
+    """How far a job is now, that was there a moment ago. Raises NotFound."""
+    reading = await context.loaders.reading.load(job_id)
+    if reading is None:
+        raise gone(job_id)
+    return job_progress(reading)
+
+
 def job_progress(reading: Reading) -> JobProgress:
     """A reading stands in for the type: same names, no copy."""
     return cast("JobProgress", reading)
+
+
+def gone(job_id: str) -> NotFound:
+    """It was there a moment ago, and has been purged or is no longer the viewer's."""
+    return NotFound("There is no such job.", ["jobId"], job_id)

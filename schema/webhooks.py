@@ -15,7 +15,7 @@ from schema.context import Info
 from schema.enums import DeliveryStatus, EventType
 from schema.errors import UserError
 from schema.inputs import given
-from schema.types import Node
+from schema.nodes import Node
 
 
 @strawberry.type(description="One try to tell a webhook of an event.")

@@ -69,7 +69,6 @@ def create_app(
         redoc_url=None,
     )
     app.state.parts = parts
-    app.state.rates = parts.rates
     _add_health(app, parts)
     if answers:
         _add_api(app, parts)

@@ -17,14 +17,15 @@ from starlette.types import Message, Receive
 
 from coordinator.requests import SceneEdit, SceneTarget
 from coordinator.rest_answers import Answer, progress_answer, scene_answer
-from models import errors, ids, queries
+from models import errors, ids, listing, queries
 from models.errors import ErrorCode, Forbidden, NotFound, Refusal, Refused, Unavailable
 from models.lifecycle import SceneStatus
+from models.listing import ScenesWanted
 from models.paging import Window
-from models.queries import ScenesWanted
 from models.rows import SceneRow
 from schema.context import Context
-from server.rates import REST_COST, Rates
+from server.parts import Parts
+from server.rates import REST_COST
 from server.transports.errors import INTERNAL_MESSAGE, TransportCode, report, request_id_of, shortened
 from server.transports.gate import RateLimited
 
@@ -78,7 +79,7 @@ class _Route(APIRoute):
 
         async def guarded(request: Request) -> Response:
             try:
-                rates = cast("Rates", request.app.state.rates)
+                rates = cast("Parts", request.app.state.parts).rates
                 rates.request(request)
                 rates.spend(request, REST_COST)
                 limited = Request(request.scope, _limited(request.receive))
@@ -127,7 +128,7 @@ def router(make_context: Callable[[Request], Context]) -> APIRouter:
             job = (await queries.jobs_by_id(connection, context.viewer, [job_id])).get(job_id)
             if reading is None or job is None or job.deleted_at is not None:
                 raise _no_job(job_id)
-            found = await queries.scenes_of_jobs(connection, [job_id], ScenesWanted(Window(None)))
+            found = await listing.scenes_of_jobs(connection, [job_id], ScenesWanted(Window(None)))
         return {
             "data": [scene_answer(context.media_url, scene) for scene in found[job_id].items],
             "progress": progress_answer(reading),

@@ -7,7 +7,7 @@ from strawberry.schema.config import StrawberryConfig
 from resolvers import Mutation, Query
 from schema.errors import ERROR_TYPES
 from schema.scalars import SCALARS
-from schema.types import SceneTake
+from schema.takes import SceneTake
 from schema.webhooks import WebhookDelivery
 from server.masking import MaskedSchema
 from subscriptions import Subscription

@@ -14,8 +14,10 @@ from models.rows import EventRow, JobRow
 from schema.context import Info
 from schema.enums import SnapshotReason
 from schema.feed import JobSnapshot, SceneProgress
+from schema.job_events import JobEvent
+from schema.jobs import as_job
+from schema.media import live_frame
 from schema.progress import job_progress
-from schema.types import JobEvent, as_job, live_frame
 from subscriptions.feed import Feed, Gone, Lagged, Running
 from subscriptions.patience import patiently
 from subscriptions.told import Told
@@ -111,7 +113,7 @@ class JobEvents:
 
     def _scene_progress(self, running: Running) -> SceneProgress:
         scene = running.scene
-        preview = None if scene.frame is None else live_frame(self._info, scene.take_id, scene.frame)
+        preview = None if scene.frame is None else live_frame(self._info.context, scene.take_id, scene.frame)
         return SceneProgress(
             job_id=strawberry.ID(self._job_id),
             scene_id=strawberry.ID(scene.id),

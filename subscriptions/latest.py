@@ -7,10 +7,10 @@ from contextlib import aclosing
 from typing import TypeVar
 
 from coordinator.hub import News
-from models import queries
+from models import listing, queries
 from models.access import Viewer
+from models.listing import JobsWanted
 from models.paging import Window
-from models.queries import JobsWanted
 from models.rows import JobRow
 from models.store import Store
 from schema.context import Context
@@ -85,7 +85,7 @@ async def _changed(context: Context, wanted: JobsWanted, ids: list[str]) -> tupl
     """Those of these jobs that may be seen, the one changed longest ago first, and which of them fit."""
     async with context.store.read() as connection:
         rows = await queries.jobs_by_id(connection, context.viewer, ids)
-        fitting = await queries.matching(connection, context.viewer, wanted, ids)
+        fitting = await listing.matching(connection, context.viewer, wanted, ids)
     return sorted(rows.values(), key=lambda job: job.updated_at), {job.id for job in fitting}
 
 
@@ -93,7 +93,7 @@ async def _all(store: Store, viewer: Viewer, wanted: JobsWanted) -> AsyncGenerat
     window = Window(JOBS_A_PAGE)
     while True:
         async with store.read() as connection:
-            page = await queries.jobs_page(connection, viewer, wanted, window)
+            page = await listing.jobs_page(connection, viewer, wanted, window)
         for job in page.items:
             yield job
         if not page.has_next:

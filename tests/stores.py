@@ -20,14 +20,14 @@ from coordinator.queueing import EXTERNAL
 from coordinator.requests import NewJob, NewScene, SceneTarget
 from coordinator.scenes import Scenes
 from coordinator.terms import Terms
-from models import queries
+from models import listing, queries
 from models.access import LOCAL, SYSTEM
 from models.change import Ticket
 from models.database import Database
+from models.listing import ScenesWanted
 from models.migrations.run import upgrade
 from models.paging import Window
 from models.progress import Reading
-from models.queries import ScenesWanted
 from models.quota import Rate
 from models.rows import EventRow, JobRow, SceneRow, TakeRow
 from models.store import Committed, Store
@@ -122,7 +122,7 @@ class Domain:
         wanted = ScenesWanted(Window(None), include_deleted=True)
         async with self.store.read() as connection:
             job = (await queries.jobs_by_id(connection, SYSTEM, [job_id]))[job_id]
-            scenes = (await queries.scenes_of_jobs(connection, [job_id], wanted))[job_id].items
+            scenes = (await listing.scenes_of_jobs(connection, [job_id], wanted))[job_id].items
             takes = await queries.takes_of_scenes(connection, [scene.id for scene in scenes], 1_000)
             log = await queries.events_after(connection, job_id, 0, 100_000)
             reading = (await queries.readings(connection, SYSTEM, [job_id]))[job_id]

@@ -29,7 +29,7 @@ class Watch:
     async def pause(self, seconds: float) -> None:
         """Wait for so long, or until woken, also by what came since the last pause."""
         with suppress(TimeoutError):
-            await self.until(asyncio.wait_for(self._woken.wait(), seconds))
+            await self.until(self._wakes(seconds))
         self._woken.clear()
 
     async def until(self, work: Awaitable[T]) -> T:
@@ -44,3 +44,7 @@ class Watch:
             if not task.done():
                 task.cancel()
                 await asyncio.wait({task})
+
+    async def _wakes(self, seconds: float) -> None:
+        async with asyncio.timeout(seconds):
+            await self._woken.wait()
