@@ -4,9 +4,21 @@ import re
 import subprocess
 import sys
 
+import pytest
+
 from tests.harness.process import ROOT
 
 SECONDS, SEEDS = 4, 1
+
+
+@pytest.fixture(scope="module", autouse=True)
+def on_each_database() -> None:
+    """The program sees to that itself."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def canary() -> None:
+    """It has servers of its own, and nobody else on them."""
 
 
 def test_random_requests_find_no_accident() -> None:

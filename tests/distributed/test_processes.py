@@ -12,7 +12,7 @@ import pytest
 
 from tests.faults.deployment import Deployment, client_of, deployed
 from tests.faults.listening import EVENTS
-from tests.harness.client import Client
+from tests.harness.client import Client, Stream
 from tests.harness.postgres import Databases
 from tests.harness.process import ServerProcess
 from tests.live import jobs
@@ -21,6 +21,7 @@ from tests.processes import children_of, on_linux, runs
 # Stated in the README.
 CONNECTIONS = 12
 SUBSCRIBERS = 50
+UNTIL_SETTLED = "subscription($id: ID!) { jobEvents(jobId: $id, untilSettled: true) { __typename } }"
 
 
 @pytest.fixture
@@ -52,10 +53,12 @@ class TestTheBudget:
                 await jobs.make(client, *(jobs.scene(steps=20) for _ in range(8)), start=True, title=f"Job {n}")
                 for n in range(5)
             ]
-            for each in made * 2:
-                await stack.enter_async_context(client.subscribe(EVENTS, id=each.id))
+            people = [
+                use(client, each.id, await stack.enter_async_context(client.subscribe(UNTIL_SETTLED, id=each.id)))
+                for each in made * 2
+            ]
             counted: list[int] = []
-            load = asyncio.gather(*(use(client, each.id) for each in made * 2))
+            load = asyncio.gather(*people)
             while not load.done():
                 counted.append(len(await connections(deployment, server.pid)))
                 await asyncio.sleep(0.02)
@@ -91,11 +94,12 @@ async def all_idle(deployment: Deployment, pid: int) -> bool:
     return set(await connections(deployment, pid)) == {"idle"}
 
 
-async def use(client: Client, job_id: str) -> None:
-    """A person at work."""
+async def use(client: Client, job_id: str, stream: Stream) -> None:
+    """A person at work, who looks at what comes of it until it is done."""
     for number in range(5):
         await jobs.retitle(client, job_id, f"Title {number}")
         await jobs.job(client, job_id, "title scenes { nodes { id status takes { id } } } events(first: 5) { version }")
+    await stream.rest()
 
 
 class TestProcesses:
