@@ -43,9 +43,10 @@ fix: .venv/.dev ## format, and mend what can be mended by itself
 schema: .venv/.runtime ## print the GraphQL schema
 	@$(BIN)/python -m server schema
 
-bench: .venv/.dev ## what a clip costs the server, and what a crowd of subscribers does
+bench: .venv/.dev ## what a clip costs the server, what a crowd of subscribers does, and coming back
 	@$(BIN)/python -m bench.local_render
 	@$(BIN)/python -m bench.fan_out
+	@$(BIN)/python -m bench.replay
 
 chaos: .venv/.dev ## minutes of cut streams, killed servers, workers and databases; prints its seed
 	@$(BIN)/python -m tests.chaos

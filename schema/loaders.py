@@ -1,10 +1,13 @@
-"""Loaders: one statement for many parents. They batch and never cache, so nothing they hand out is stale."""
+"""Loaders: one statement for many parents. They batch, and cache only when told: what they hand out is not stale."""
 
+import asyncio
+import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Hashable, Iterable, Sequence
-from typing import TypeVar, cast
+from collections.abc import Awaitable, Callable, Generator, Hashable, Iterable, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar, cast
 
-from strawberry.dataloader import DataLoader
+from strawberry.dataloader import AbstractCache, DataLoader
 
 from models import listing, queries, webhook_queries
 from models.access import Viewer
@@ -21,6 +24,9 @@ K = TypeVar("K", bound=Hashable)
 G = TypeVar("G", bound=Hashable)
 V = TypeVar("V")
 
+REMEMBERED_SECONDS = 0.1
+"""How old a row may be that is shown with an event of the past: as of now, as far as anybody can tell."""
+
 Fetch = Callable[[Connection, Sequence[K]], Awaitable[dict[K, V]]]
 FetchOf = Callable[[Connection, Sequence[str], G], Awaitable[dict[str, V]]]
 
@@ -29,11 +35,43 @@ def _nobody_asks(_rows: Iterable[object]) -> None:
     """Most operations are over when they have shown something."""
 
 
+class _Memory(AbstractCache[Any, Any]):
+    """What was read lately, while somebody wants that remembered."""
+
+    def __init__(self) -> None:
+        self.wanted = False
+        self._read: dict[Any, asyncio.Future[Any]] = {}
+        self._since = 0.0
+
+    def get(self, key: Any) -> asyncio.Future[Any] | None:
+        """What is read or being read; one that went wrong is not remembered."""
+        if time.monotonic() - self._since > REMEMBERED_SECONDS:
+            self.clear()
+        known = self._read.get(key)
+        failed = known is not None and known.done() and (known.cancelled() or known.exception() is not None)
+        return None if failed else known
+
+    def set(self, key: Any, value: asyncio.Future[Any]) -> None:
+        """If wanted."""
+        if self.wanted:
+            self._read[key] = value
+
+    def delete(self, key: Any) -> None:
+        """Read it anew."""
+        self._read.pop(key, None)
+
+    def clear(self) -> None:
+        """Read all anew."""
+        self._read.clear()
+        self._since = time.monotonic()
+
+
 class Loaders:
     """One loader per relation. What the viewer may not see is None, exactly like what does not exist."""
 
     def __init__(self, store: Store, viewer: Viewer) -> None:
         self._store = store
+        self._memories: list[_Memory] = []
         # Told of the scenes and readings that were read, before they are shown.
         self.show: Callable[[Iterable[object]], None] = _nobody_asks
         self.job: DataLoader[str, JobRow | None] = self._by_id(
@@ -67,6 +105,28 @@ class Loaders:
             lambda connection, ids, span: queries.events_of_jobs(connection, ids, *span)
         )
 
+    @contextmanager
+    def remembering(self) -> Generator[None]:
+        """In the block, what was read in it is used again for REMEMBERED_SECONDS: for many messages about the past.
+
+        Nothing from before the block is, so what goes with an event is at least as new as what was known on entering.
+        """
+        self._remember(wanted=True)
+        try:
+            yield
+        finally:
+            self._remember(wanted=False)
+
+    def _remember(self, *, wanted: bool) -> None:
+        for memory in self._memories:
+            memory.wanted = wanted
+            memory.clear()
+
+    def _loader(self, load: Callable[[list[K]], Awaitable[Sequence[V | BaseException]]]) -> DataLoader[K, V]:
+        memory = _Memory()
+        self._memories.append(memory)
+        return DataLoader(load, cache_map=memory)
+
     def _by_id(self, fetch: Fetch[str, V]) -> DataLoader[str, V | None]:
         async def load(ids: list[str]) -> list[V | None]:
             async with self._store.read() as connection:
@@ -74,7 +134,7 @@ class Loaders:
             self.show(found.values())
             return [found.get(each) for each in ids]
 
-        return DataLoader(load, cache=False)
+        return self._loader(load)
 
     def _grouped(self, fetch: FetchOf[G, V]) -> DataLoader[tuple[str, G], V]:
         """Keys are (parent id, arguments): parents asked with the same arguments share a statement."""
@@ -92,4 +152,4 @@ class Loaders:
                             self.show(cast("Page[object]", value).items)
             return [found[key] for key in keys]
 
-        return DataLoader(load, cache=False)
+        return self._loader(load)

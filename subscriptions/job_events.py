@@ -80,9 +80,10 @@ class JobEvents:
                 job = await patiently(self._read_job)
                 yield self._snapshot_of(job, SnapshotReason.LOG_TRUNCATED)
                 continue
-            for event in events:
-                self._position = event.version
-                yield cast("JobEvent", event)
+            with self._context.loaders.remembering():
+                for event in events:
+                    self._position = event.version
+                    yield cast("JobEvent", event)
             if len(events) < EVENTS_A_PAGE and self._feed.catch_up(self._position):
                 return
 

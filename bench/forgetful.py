@@ -1,0 +1,11 @@
+"""The server, but each event of the past is shown with rows read for it alone; for `bench.replay`."""
+
+import sys
+
+from schema import loaders
+from server.serve import serve
+from server.settings import load
+
+if __name__ == "__main__":
+    loaders.REMEMBERED_SECONDS = -1.0
+    sys.exit(serve(load()))
