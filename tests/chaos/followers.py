@@ -25,7 +25,7 @@ AGAIN_SECONDS = 0.3
 STALL_SECONDS = 5.0
 # So much has to happen while a subscriber does not read that it falls behind.
 STALL_VERSIONS = 30
-TO_THE_END_SECONDS = 15.0
+STUCK_SECONDS = 15.0
 LINGER_SECONDS = 0.3
 GONE = (OSError, EOFError, Ended)
 
@@ -60,13 +60,9 @@ class Follower:
 
     async def to_the_end(self, version: int) -> None:
         """Come once more, hear everything up to the last version, and nothing after it."""
-        try:
-            async with asyncio.timeout(TO_THE_END_SECONDS):
-                while self.screen.version != version:
-                    visit = Visit(self._chance.choice(TRANSPORTS), self.screen.version, known=True)
-                    await self._make(visit, lambda line, visit=visit: self._read_to(version, line, visit))
-        except TimeoutError:
-            raise self.screen.objection(Kind.STUCK, f"the job is at {version}") from None
+        while self.screen.version != version:
+            visit = Visit(self._chance.choice(TRANSPORTS), self.screen.version, known=True)
+            await self._make(visit, lambda line, visit=visit: self._read_to(version, line, visit))
         await self._api.close()
 
     def _visit(self) -> Visit:
@@ -126,11 +122,12 @@ class Follower:
 
     async def _read_to(self, version: int, line: Line, visit: Visit) -> None:
         while self.screen.version != version:
-            await self._read_one(line, visit, None)
+            if not await self._read_one(line, visit, monotonic() + STUCK_SECONDS):
+                raise self.screen.objection(Kind.STUCK, f"the job is at {version}")
         # Whatever comes now does not follow, and is objected to.
         await self._read_one(line, visit, monotonic() + LINGER_SECONDS)
 
-    async def _read_one(self, line: Line, visit: Visit, until: float | None) -> bool:
+    async def _read_one(self, line: Line, visit: Visit, until: float) -> bool:
         """Fold the next message; False when none came in time."""
         coming = asyncio.ensure_future(line.message())
         looks_late = 0
@@ -140,7 +137,7 @@ class Follower:
                 looks_late = looks_late + 1 if self._is_late(coming) else 0
                 if looks_late == LATE_LOOKS:
                     raise self.screen.objection(Kind.LATE, f"{self._board.newest(self.topic.job_id)} is not told")
-                if until is not None and monotonic() > until and not coming.done():
+                if monotonic() > until and not coming.done():
                     return False
         finally:
             if not coming.done():
