@@ -39,7 +39,7 @@ LEAST_A_SECOND = {
     "messages over websocket": 10.0,
     "messages over sse": 8.0,
     "messages over polling": 2.0,
-    "snapshots LAGGED": 0.1,
+    "snapshots LAGGED": 0.04,
     "snapshots LOG_TRUNCATED": 0.05,
 }
 
