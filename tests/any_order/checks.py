@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from typing import NamedTuple
+from unittest.mock import ANY
 
 import pytest
 
@@ -73,6 +74,10 @@ class Checks:
         for place, scene in enumerate(job.order):
             if scene.deleted:
                 self._scenes[scene.id] = {**self._scenes[scene.id], "position": place}
+
+    def waited(self, scene_id: str) -> None:
+        """In place of the time that passes, which the clock does not count, the date was moved that was waited for."""
+        self._scenes[scene_id] = {**self._scenes[scene_id], "purgeAfter": ANY}
 
     def check(self, job: ModelJob, real: Json, rows: Sequence[Json], logged: int) -> None:
         """The real job is the model's; `logged` events were there before."""

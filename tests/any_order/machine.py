@@ -211,6 +211,8 @@ class AnyOrder(Renders):
         table, expired = (JOB, job) if scene is None else (SCENE, scene)
         expired.expired = True
         self.runner.run(self.world.expire(table, expired.id))
+        if scene is not None:
+            self.checks.waited(scene.id)
         if purges:
             parts = self.world.parts
             self.runner.run(purge.purge(parts.store, parts.media, parts.bus))
