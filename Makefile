@@ -23,8 +23,9 @@ run: setup ## start the server and say where it listens
 	@exec $(BIN)/python -m server
 
 test: .venv/.dev web/dist/index.html ## run all tests
-	@$(BIN)/python -m pytest -q -m "not alone and not seeded" -n 3 --dist loadfile
+	@$(BIN)/python -m pytest -q -m "not alone and not paired and not seeded" -n 3 --dist loadfile
 	@$(BIN)/python -m pytest -q -m seeded tests/any_order
+	@$(BIN)/python -m pytest -q -m paired -n 2 --dist loadfile
 	@$(BIN)/python -m pytest -q -m alone
 
 check: .venv/.dev ## the static part of CI: formatting, lints, types, arrows

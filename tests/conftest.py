@@ -13,6 +13,13 @@ from tests.harness.process import ServerProcess
 HERE = Path(__file__).parent
 # The folders whose tests start processes and measure how long things take.
 ALONE = ("live", "faults", "distributed", "browser", "attacks")
+# Of those, what has patience: it bears one other beside it.
+PAIRED = (
+    "distributed",
+    "attacks/test_fuzz.py",
+    *(f"live/test_{name}.py" for name in ("cli", "job_events", "journey", "kill", "latest", "live_page", "plugins")),
+    *(f"live/test_{name}.py" for name in ("readme", "renders", "replay", "replicate", "webhooks")),
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -30,7 +37,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what cannot bear anything beside it, so that the rest can be run by several processes."""
     for item in items:
-        if item.path.relative_to(HERE).parts[0] in ALONE:
+        where = item.path.relative_to(HERE).as_posix()
+        if where.startswith(PAIRED):
+            item.add_marker("paired")
+        elif where.startswith(ALONE):
             item.add_marker("alone")
 
 

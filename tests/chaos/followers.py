@@ -114,21 +114,21 @@ class Follower:
         """Read for a while, and perhaps pause in between, as a busy client does."""
         seconds = self._chance.uniform(0.1, 3.0) if self.topic.hot else self._chance.uniform(5.0, 12.0)
         if visit.stalls:
-            await self._read_one(line, visit, monotonic() + seconds)
+            await self._read_one(line, visit, _after(seconds))
             await self._stall()
-        until = monotonic() + seconds
-        while not finished.is_set() and await self._read_one(line, visit, until):
+        is_over = _after(seconds)
+        while await self._read_one(line, visit, lambda: finished.is_set() or is_over()):
             pass
 
     async def _read_to(self, version: int, line: Line, visit: Visit) -> None:
         while self.screen.version != version:
-            if not await self._read_one(line, visit, monotonic() + STUCK_SECONDS):
+            if not await self._read_one(line, visit, _after(STUCK_SECONDS)):
                 raise self.screen.objection(Kind.STUCK, f"the job is at {version}")
         # Whatever comes now does not follow, and is objected to.
-        await self._read_one(line, visit, monotonic() + LINGER_SECONDS)
+        await self._read_one(line, visit, _after(LINGER_SECONDS))
 
-    async def _read_one(self, line: Line, visit: Visit, until: float) -> bool:
-        """Fold the next message; False when none came in time."""
+    async def _read_one(self, line: Line, visit: Visit, is_over: Callable[[], bool]) -> bool:
+        """Fold the next message; False when none had come when it was over."""
         coming = asyncio.ensure_future(line.message())
         looks_late = 0
         try:
@@ -137,7 +137,7 @@ class Follower:
                 looks_late = looks_late + 1 if self._is_late(coming) else 0
                 if looks_late == LATE_LOOKS:
                     raise self.screen.objection(Kind.LATE, f"{self._board.newest(self.topic.job_id)} is not told")
-                if monotonic() > until and not coming.done():
+                if is_over() and not coming.done():
                     return False
         finally:
             if not coming.done():
@@ -178,3 +178,9 @@ class Follower:
                 if transport != "polling":
                     self._board.tell(self.topic.job_id, message["version"])
                 self._board.amounts["events"] += 1
+
+
+def _after(seconds: float) -> Callable[[], bool]:
+    """Whether so much time has passed since now."""
+    end = monotonic() + seconds
+    return lambda: monotonic() > end
