@@ -7,10 +7,9 @@ import strawberry
 from models import ids, listing, paging
 from schema.context import Info
 from schema.inputs import JobFilter, JobOrder, given, jobs_wanted
-from schema.jobs import Job, JobConnection, JobEdge, as_job
 from schema.nodes import Node, page_info
-from schema.scenes import Scene, as_scene
 from schema.server_info import ServerInfo, Viewer
+from schema.types import Job, JobConnection, JobEdge, Scene, as_job, as_scene
 
 
 @strawberry.type

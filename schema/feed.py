@@ -5,10 +5,9 @@ from typing import Annotated
 import strawberry
 
 from schema.enums import SnapshotReason
-from schema.job_events import JobEvent
-from schema.jobs import Job
 from schema.media import Media
 from schema.progress import JobProgress
+from schema.types import Job, JobEvent
 
 
 @strawberry.type(

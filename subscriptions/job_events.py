@@ -14,10 +14,9 @@ from models.rows import EventRow, JobRow
 from schema.context import Info
 from schema.enums import SnapshotReason
 from schema.feed import JobSnapshot, SceneProgress
-from schema.job_events import JobEvent
-from schema.jobs import as_job
 from schema.media import live_frame
 from schema.progress import job_progress
+from schema.types import JobEvent, as_job
 from subscriptions.feed import Feed, Gone, Lagged, Running
 from subscriptions.patience import patiently
 from subscriptions.told import Told
