@@ -16,7 +16,7 @@ from tests.any_order import asking
 from tests.any_order.bench import Bench
 from tests.any_order.model import ModelJob
 from tests.any_order.model_facts import Events, No
-from tests.any_order.model_scene import ModelScene
+from tests.any_order.model_scene import OPEN, ModelScene
 from tests.any_order.renders import DEATHS, OFTEN, PERCENTAGES, PICKS, PROVIDER_IDS, SELDOM, Renders
 from tests.any_order.world import Death
 from tests.harness.client import Json
@@ -30,7 +30,7 @@ JOB_VERBS = st.sampled_from(
     ["start", "start", "update", "add", "add", "cancel", "reorder", "delete", "restore", "restore"]
 )
 SCENE_VERBS = st.sampled_from(["regenerate", "regenerate", "cancel", "delete", "move", "restore", "select", "select"])
-MEANWHILE = st.sampled_from(["killed", "said again", "said again", "too late"])
+MEANWHILE = st.sampled_from(["killed", "finished", "finished", "said again", "said again", "too late"])
 MUTATIONS = {
     "start": "startJob",
     "cancel": "cancelJob",
@@ -183,6 +183,8 @@ class AnyOrder(Renders):
             case "killed":
                 if self.rows != self.restarted:
                     self.restart()
+            case "finished":
+                self.finish(pick)
             case "said again" if self.keyed:
                 self.say_it_again(*self.keyed[pick % len(self.keyed)], same=good)
             case _:
@@ -200,6 +202,17 @@ class AnyOrder(Renders):
             assert isinstance(no, No), no
             assert no.code is ErrorCode.IDEMPOTENCY_CONFLICT
         assert self.world.rows() == self.rows
+
+    def finish(self, pick: int) -> None:
+        """Somebody makes the clips of a job that are missing: by chance alone few jobs are ever completed."""
+        unfinished = [job for job in self.jobs if not job.gone and any(scene.status in OPEN for scene in job.scenes)]
+        if not unfinished:
+            return
+        job = unfinished[pick % len(unfinished)]
+        for scene in [scene for scene in job.scenes if scene.status in OPEN]:
+            told = {"sceneId": scene.id, "status": SceneStatus.COMPLETED}
+            done: SceneEdit = {"status": SceneStatus.COMPLETED}
+            self.asks(job, lambda scene=scene, done=done: job.report(scene, done), "updateScene", told)
 
     def wait_too_long(self, pick: int, *, purges: bool) -> None:
         """What was deleted can no longer be restored; perhaps it is even removed."""
