@@ -120,7 +120,7 @@ class _Queries(Queries):
     async def _ours(self, jobs: list[Job]) -> set[int]:
         """Those that nobody took over: PgQueuer asks for the ticket alone, and would drop the new owner's."""
         holders = await self.driver.fetch(
-            f"SELECT id, queue_manager_id FROM {NAMES.queue_table} WHERE id = ANY($1)",  # noqa: S608
+            f"SELECT id, queue_manager_id FROM {NAMES.queue_table} WHERE id = ANY($1)",  # noqa: S608 # our own name
             [job.id for job in jobs],
         )
         held = {(row["id"], row["queue_manager_id"]) for row in holders}
@@ -192,7 +192,7 @@ class PostgresQueue:
         """Forget waiting tickets; a running one is aborted by its handler, not here."""
         async with self._database.connect(self._database.writer) as connection, connection.begin():
             await connection.exec_driver_sql(
-                f"DELETE FROM {NAMES.queue_table} WHERE dedupe_key = ANY($1) AND status = 'queued'",  # noqa: S608
+                f"DELETE FROM {NAMES.queue_table} WHERE dedupe_key = ANY($1) AND status = 'queued'",  # noqa: S608 # our own name
                 # No key has a NUL, and Postgres chokes on it.
                 ([key for key in keys if "\0" not in key],),
             )
@@ -225,7 +225,7 @@ class PostgresQueue:
         """Forget what PgQueuer logged more than a day ago: it never does so itself."""
         async with self._database.connect(self._database.patient) as connection, connection.begin():
             await connection.exec_driver_sql(
-                f"DELETE FROM {NAMES.queue_table_log} WHERE created < now() - $1::interval",  # noqa: S608
+                f"DELETE FROM {NAMES.queue_table_log} WHERE created < now() - $1::interval",  # noqa: S608 # our own name
                 (LOG_KEPT,),
             )
 

@@ -48,7 +48,7 @@ class CopiedTrack:
 
     def _write(self, packet: Packet, shift: int) -> None:
         assert packet.pts is not None  # noqa: S101 # of plain clips alone
-        assert packet.dts is not None  # noqa: S101
+        assert packet.dts is not None  # noqa: S101 # of plain clips alone
         packet.pts, packet.dts = packet.pts + shift, packet.dts + shift
         self._written = packet.dts * packet.time_base
         packet.stream = self._stream
