@@ -9,12 +9,13 @@ from datetime import timedelta
 
 import sqlalchemy as sa
 
-from models import audit, ids
-from models.access import Viewer
-from models.audit import OK, Entry
-from models.errors import Refusal, Refused, Unavailable
-from models.store import Store, now
-from models.tables import AUDIT
+from models.db.tables import AUDIT
+from models.domain import ids
+from models.domain.access import Viewer
+from models.domain.errors import Refusal, Refused, Unavailable
+from models.writes import audit
+from models.writes.audit import OK, Entry
+from models.writes.store import Store, now
 
 log = logging.getLogger(__name__)
 

@@ -10,26 +10,30 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from datetime import timedelta
 
-from coordinator import audit, deliveries, idempotency, purge, recovery, retention, workdirs
-from coordinator.assembly import Assemblies
+from coordinator import audit
 from coordinator.audit import Audit
-from coordinator.batches import Batches
-from coordinator.bus import Hint
-from coordinator.deliverer import Deliverer, Telling
-from coordinator.dispatch import Queue
-from coordinator.jobs import Jobs
-from coordinator.render import Tools
-from coordinator.renders import Renders
-from coordinator.retention import Retention
-from coordinator.scenes import Scenes
-from coordinator.terms import Terms
-from coordinator.waiting import until_set
-from coordinator.webhooks import Webhooks
-from models.access import EXTERNAL
-from models.change import Work
-from models.database import Connection
-from models.errors import Unavailable
-from models.store import Committed, now
+from coordinator.bus.port import Hint
+from coordinator.bus.waiting import until_set
+from coordinator.commands import idempotency
+from coordinator.commands.batches import Batches
+from coordinator.commands.jobs import Jobs
+from coordinator.commands.policy import Terms
+from coordinator.commands.scenes import Scenes
+from coordinator.queue.port import Queue
+from coordinator.renders import reconciler, workdirs
+from coordinator.renders.assembly import Assemblies
+from coordinator.renders.pool import Renders
+from coordinator.renders.render import Tools
+from coordinator.storage import purge, retention
+from coordinator.storage.retention import Retention
+from coordinator.webhooks import deliveries
+from coordinator.webhooks.commands import Webhooks
+from coordinator.webhooks.deliverer import Deliverer, Telling
+from models.db.database import Connection
+from models.domain.access import EXTERNAL
+from models.domain.errors import Unavailable
+from models.writes.change import Work
+from models.writes.store import Committed, now
 from providers.joining import joiner
 
 log = logging.getLogger(__name__)
@@ -97,7 +101,7 @@ class Coordinator:
         }
         if renders:
             await asyncio.to_thread(workdirs.sweep)
-            await recovery.reconcile(self.store, self._queue)
+            await reconciler.reconcile(self.store, self._queue)
             work["dispatch"] = self._dispatch
             work["webhooks"] = self._deliverer.run
         for name, act in work.items():
@@ -148,7 +152,7 @@ class Coordinator:
             await until_set(self._lost_tickets, RECONCILE_SECONDS)
             self._lost_tickets.clear()
             try:
-                await recovery.reconcile(self.store, self._queue)
+                await reconciler.reconcile(self.store, self._queue)
             except Exception:
                 # As long as that fails nobody can tell what is lost: not only the next round looks again.
                 self._lost_tickets.set()

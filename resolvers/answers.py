@@ -3,7 +3,7 @@
 from collections.abc import Awaitable
 from typing import TypeVar
 
-from models.errors import Refusal, Refused
+from models.domain.errors import Refusal, Refused
 from schema.context import Context
 from schema.errors import UserError, user_errors
 from schema.payloads import JobPayload, ScenePayload

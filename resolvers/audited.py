@@ -8,7 +8,7 @@ from strawberry.extensions.field_extension import AsyncExtensionResolver
 from strawberry.types.info import Info as StrawberryInfo
 
 from coordinator import audit
-from models.audit import OK
+from models.writes.audit import OK
 from schema.batches import ScenesPayload
 from schema.context import Context
 from schema.enums import ErrorCode

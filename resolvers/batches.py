@@ -5,9 +5,9 @@ from collections.abc import Awaitable, Callable
 
 import strawberry
 
-from coordinator.batches import Result
-from coordinator.requests import SceneBatch
-from models.access import Viewer
+from coordinator.commands.batches import Result
+from coordinator.commands.inputs import SceneBatch
+from models.domain.access import Viewer
 from resolvers.answers import attempt
 from schema.batches import SceneBatchInput, SceneResult, ScenesPayload, UpdateScenesInput
 from schema.context import Context, Info

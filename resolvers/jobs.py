@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 
 import strawberry
 
-from models.access import Viewer
+from models.domain.access import Viewer
 from resolvers.answers import job_payload
 from schema.context import Context, Info
 from schema.inputs import CreateJobInput, JobActionInput, ReorderScenesInput, UpdateJobInput, given

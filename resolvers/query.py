@@ -4,7 +4,8 @@ from typing import cast
 
 import strawberry
 
-from models import ids, listing, paging
+from models.domain import ids, paging
+from models.reads import listing
 from schema.context import Info
 from schema.inputs import JobFilter, JobOrder, given, jobs_wanted
 from schema.nodes import Node, page_info

@@ -5,8 +5,8 @@ from typing import cast
 
 import strawberry
 
-from coordinator.webhooks import Shown
-from models import webhook_queries
+from coordinator.webhooks.commands import Shown
+from models.reads import webhook_queries
 from resolvers.answers import attempt
 from schema.context import Context, Info
 from schema.inputs import given

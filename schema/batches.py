@@ -2,7 +2,7 @@
 
 import strawberry
 
-from coordinator.requests import SceneBatch, SceneEdits
+from coordinator.commands.inputs import SceneBatch, SceneEdits
 from schema.enums import BatchPolicy, SceneStatus
 from schema.errors import UserError
 from schema.inputs import UpdateSceneInput, given, target

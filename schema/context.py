@@ -9,9 +9,9 @@ from typing import Any, NamedTuple, Protocol
 from strawberry.types.info import Info as StrawberryInfo
 
 from coordinator.coordinator import Coordinator
-from coordinator.hub import Hub
-from models.access import Viewer
-from models.store import Store
+from coordinator.live.hub import Hub
+from models.domain.access import Viewer
+from models.writes.store import Store
 from schema.loaders import Loaders
 
 # Between one long list of an operation and the next.

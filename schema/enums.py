@@ -11,12 +11,12 @@ from typing import TypeVar, cast
 import strawberry
 from strawberry.types.enum import StrawberryEnumDefinition
 
-from coordinator.requests import BatchPolicy
-from models.errors import ErrorCode
-from models.events import DeliveryStatus, EventType
-from models.lifecycle import JobStatus, SceneStatus, TakeReason
-from models.listing import JobOrderField
-from models.progress import JobStage
+from coordinator.commands.inputs import BatchPolicy
+from models.domain.errors import ErrorCode
+from models.domain.events import DeliveryStatus, EventType
+from models.domain.lifecycle import JobStatus, SceneStatus, TakeReason
+from models.domain.progress import JobStage
+from models.reads.listing import JobOrderField
 
 EnumT = TypeVar("EnumT", bound=type[StrEnum])
 

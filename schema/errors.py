@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import strawberry
 
-from models import errors
-from models.errors import Refusal
+from models.domain import errors
+from models.domain.errors import Refusal
 from schema.enums import ErrorCode, SceneStatus
 from schema.quota import Quota, as_shown
 

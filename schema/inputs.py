@@ -5,9 +5,9 @@ from typing import Any, TypeVar, cast
 
 import strawberry
 
-from coordinator.requests import JobEdit, NewJob, NewScene, Report, SceneEdit, SceneTarget
-from models.listing import JobsWanted
-from models.rules import TITLE_CHARACTERS, Problems
+from coordinator.commands.inputs import JobEdit, NewJob, NewScene, Report, SceneEdit, SceneTarget
+from models.domain.rules import TITLE_CHARACTERS, Problems
+from models.reads.listing import JobsWanted
 from schema.enums import JobOrderField, JobStatus, OrderDirection, SceneStatus
 from schema.scalars import JSONObject
 

@@ -9,16 +9,16 @@ from typing import Any, TypeVar, cast
 
 from strawberry.dataloader import AbstractCache, DataLoader
 
-from models import listing, queries, webhook_queries
-from models.access import Viewer
-from models.database import Connection
-from models.listing import ScenesWanted
-from models.outlook import Outlook, outlooks
-from models.paging import Page
-from models.progress import Reading
-from models.rows import DeliveryRow, EventRow, JobRow, SceneRow, TakeRow, WebhookRow
-from models.store import Store
-from models.webhook_queries import DeliveriesWanted
+from models.db.database import Connection
+from models.db.rows import DeliveryRow, EventRow, JobRow, SceneRow, TakeRow, WebhookRow
+from models.domain.access import Viewer
+from models.domain.paging import Page
+from models.domain.progress import Reading
+from models.reads import listing, queries, webhook_queries
+from models.reads.eta import Outlook, outlooks
+from models.reads.listing import ScenesWanted
+from models.reads.webhook_queries import DeliveriesWanted
+from models.writes.store import Store
 
 K = TypeVar("K", bound=Hashable)
 G = TypeVar("G", bound=Hashable)

@@ -4,7 +4,7 @@ from typing import Any
 
 import strawberry
 
-from models import paging
+from models.domain import paging
 
 
 @strawberry.interface(

@@ -5,10 +5,10 @@ from typing import cast
 
 import strawberry
 
-from models.errors import NotFound
-from models.outlook import eta_seconds
-from models.progress import Reading
-from models.store import now
+from models.domain.errors import NotFound
+from models.domain.progress import Reading
+from models.reads.eta import eta_seconds
+from models.writes.store import now
 from schema.context import Context, Info
 from schema.enums import JobStage
 
@@ -21,7 +21,7 @@ from schema.enums import JobStage
     )
 )
 class JobProgress:
-    """Read from `models.progress.Reading`, whose columns need no resolver."""
+    """Read from `models.domain.progress.Reading`, whose columns need no resolver."""
 
     job_id: strawberry.ID
     total: int

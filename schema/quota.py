@@ -4,7 +4,7 @@ from datetime import datetime
 
 import strawberry
 
-from models import quota
+from models.domain import quota
 
 
 @strawberry.type(description="How often something may be done. 2147483647 stands for no limit.")

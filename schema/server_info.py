@@ -2,7 +2,7 @@
 
 import strawberry
 
-from coordinator import allowance
+from coordinator.commands import rate_limit
 from schema.context import Info
 from schema.quota import Quota, as_shown
 
@@ -20,7 +20,7 @@ class Viewer:
     async def regenerate_quota(info: Info) -> Quota:
         """As it stands now."""
         context = info.context
-        return as_shown(await allowance.quota(context.store, context.viewer, context.coordinator.terms.regenerate))
+        return as_shown(await rate_limit.quota(context.store, context.viewer, context.coordinator.policy.regenerate))
 
 
 @strawberry.type

@@ -1,11 +1,11 @@
-"""One attempt at a scene, and why it failed. Values are the light rows of `models.rows`."""
+"""One attempt at a scene, and why it failed. Values are the light rows of `models.db.rows`."""
 
 from datetime import datetime
 from typing import Any
 
 import strawberry
 
-from models.rows import TakeRow
+from models.db.rows import TakeRow
 from schema.context import Info
 from schema.enums import SceneStatus, TakeReason
 from schema.media import Media, media

@@ -1,6 +1,6 @@
 """Job and Scene, and what refers to both. They refer to each other, so they live in one file.
 
-Values are the light rows of `models.rows`: plain columns need no resolver, a relation asks a loader.
+Values are the light rows of `models.db.rows`: plain columns need no resolver, a relation asks a loader.
 """
 
 from datetime import datetime
@@ -8,13 +8,13 @@ from typing import cast
 
 import strawberry
 
-from coordinator.deletion import may_return
-from models import lifecycle, paging
-from models.access import Act, may_do
-from models.errors import Invalid
-from models.lifecycle import OPEN, SETTLED_SCENE
-from models.listing import JobsWanted, ScenesWanted, jobs_count, scene_key
-from models.rows import EventRow, JobRow, SceneRow
+from coordinator.commands.deletion import may_return
+from models.db.rows import EventRow, JobRow, SceneRow
+from models.domain import lifecycle, paging
+from models.domain.access import Act, may_do
+from models.domain.errors import Invalid
+from models.domain.lifecycle import OPEN, SETTLED_SCENE
+from models.reads.listing import JobsWanted, ScenesWanted, jobs_count, scene_key
 from schema.context import Info
 from schema.enums import EventType, JobStatus, SceneAction, SceneStatus
 from schema.inputs import given

@@ -4,7 +4,7 @@ from typing import cast
 
 import strawberry
 
-from coordinator.webhooks import NewWebhook, WebhookEdit
+from coordinator.webhooks.commands import NewWebhook, WebhookEdit
 from schema.enums import EventType
 from schema.inputs import given
 

@@ -1,6 +1,6 @@
 """Webhooks: who is told of what, and what came of it.
 
-Values are the light rows of `models.rows`, as those of jobs and scenes.
+Values are the light rows of `models.db.rows`, as those of jobs and scenes.
 """
 
 from datetime import datetime
@@ -8,9 +8,9 @@ from typing import cast
 
 import strawberry
 
-from models import paging
-from models.rows import DeliveryRow, WebhookRow
-from models.webhook_queries import DeliveriesWanted
+from models.db.rows import DeliveryRow, WebhookRow
+from models.domain import paging
+from models.reads.webhook_queries import DeliveriesWanted
 from schema.context import Info
 from schema.enums import DeliveryStatus, EventType
 from schema.errors import UserError

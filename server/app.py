@@ -9,24 +9,24 @@ from fastapi import FastAPI
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
-from models.errors import Unavailable
+from models.domain.errors import Unavailable
 from providers.port import Provider
 from providers.replicate.model import CALLBACK_PATH
 from schema.context import Context
 from server import rest, rest_docs
-from server.auth.gate import Gated
+from server.auth.authenticator import Gated
 from server.callbacks import callback_routes
-from server.defences import defend
+from server.container import Parts
 from server.explorer import ASSETS_PATH, explorer_response, mount_explorer, wants_explorer
 from server.media import media_route
-from server.parts import Parts
 from server.providers import configured
 from server.schema import executable_schema
+from server.security_middleware import defend
 from server.settings import VERSION, Settings
 from server.transports import Guard, graphql_router
 from server.transports.accept import preferred
 from server.transports.errors import TransportCode
-from server.transports.refusals import HTTPRefusal
+from server.transports.http_errors import HTTPRefusal
 
 log = logging.getLogger(__name__)
 

@@ -32,7 +32,7 @@ from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRul
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 from strawberry.types import ExecutionContext
 
-from models.errors import ErrorCode, Refusal, Refused, Unavailable
+from models.domain.errors import ErrorCode, Refusal, Refused, Unavailable
 from server.transports.closing import CloseConnection
 from server.transports.documents import CACHED_DOCUMENTS, is_cacheable, parse_document
 from server.transports.errors import INTERNAL_MESSAGE, TransportCode, cause_of, report

@@ -7,8 +7,8 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from coordinator.media import CONTENT_TYPES, MediaStore, Stored
-from server.links import Links
+from coordinator.storage.media import CONTENT_TYPES, MediaStore, Stored
+from server.signed_urls import Links
 
 # Only names that the server makes; everything else is a 404 and never reaches the store.
 _KEY = re.compile(

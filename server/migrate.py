@@ -3,9 +3,9 @@
 import typer
 
 from models import migrations
-from models.database import Database
-from server.parts import check_opens
-from server.parts import migrate as bring_up_to_date
+from models.db.database import Database
+from server.container import check_opens
+from server.container import migrate as bring_up_to_date
 from server.settings import Settings
 
 

@@ -4,8 +4,8 @@ from providers.local import LocalProvider
 from providers.port import Provider
 from providers.replicate.api import Api
 from providers.replicate.model import Model
-from providers.replicate.patience import Pace
 from providers.replicate.provider import ReplicateProvider
+from providers.replicate.retrying import Pace
 from providers.replicate.template import Template
 from providers.scripted import ScriptedProvider
 from server import plugins

@@ -19,7 +19,7 @@ from limits.strategies import SlidingWindowCounterRateLimiter
 from starlette.requests import HTTPConnection
 
 from server.auth.identity import Identity
-from server.transports.gate import RateLimited
+from server.transports.rate_limiter import RateLimited
 
 COUNTED_CALLERS: Final = 10_000
 """Beyond so many at once the newcomers share one count: whoever has a million addresses does not get a million."""

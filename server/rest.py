@@ -15,19 +15,20 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 from starlette.types import Message, Receive
 
-from coordinator.requests import SceneEdit, SceneTarget
-from coordinator.rest_answers import Answer, progress_answer, scene_answer
-from models import errors, ids, listing, queries
-from models.errors import ErrorCode, Forbidden, NotFound, Refusal, Refused, Unavailable
-from models.lifecycle import SceneStatus
-from models.listing import ScenesWanted
-from models.paging import Window
-from models.rows import SceneRow
+from coordinator.commands.inputs import SceneEdit, SceneTarget
+from coordinator.webhooks.json_v3 import Answer, progress_answer, scene_answer
+from models.db.rows import SceneRow
+from models.domain import errors, ids
+from models.domain.errors import ErrorCode, Forbidden, NotFound, Refusal, Refused, Unavailable
+from models.domain.lifecycle import SceneStatus
+from models.domain.paging import Window
+from models.reads import listing, queries
+from models.reads.listing import ScenesWanted
 from schema.context import Context
-from server.parts import Parts
+from server.container import Parts
 from server.rates import REST_COST
 from server.transports.errors import INTERNAL_MESSAGE, TransportCode, report, request_id_of, shortened
-from server.transports.gate import RateLimited
+from server.transports.rate_limiter import RateLimited
 
 log = logging.getLogger(__name__)
 

@@ -14,9 +14,9 @@ from contextlib import contextmanager
 import uvicorn
 from fastapi import FastAPI
 
-from models.errors import Unavailable
+from models.domain.errors import Unavailable
 from server.app import create_app
-from server.parts import check_migrated, check_opens
+from server.container import check_migrated, check_opens
 from server.settings import LOOPBACK, Profile, Settings, WrongSettings
 from server.transports import hide_query_strings, uvicorn_options
 

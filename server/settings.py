@@ -17,7 +17,7 @@ from providers.replicate.template import Template
 from providers.replicate.webhooks import SigningSecret
 from server import plugins
 from server.rates import RateLimits
-from server.transports.guard import DocumentLimits
+from server.transports.document_limiter import DocumentLimits
 from server.transports.limits import TransportLimits
 
 ROOT = Path(__file__).parent.parent

@@ -4,10 +4,10 @@ import asyncio
 from collections import deque
 from typing import NamedTuple
 
-from coordinator.hub import News
-from models.progress import Reading
-from models.queries import RunningScene
-from models.rows import EventRow
+from coordinator.live.hub import News
+from models.db.rows import EventRow
+from models.domain.progress import Reading
+from models.reads.queries import RunningScene
 
 EVENTS_BUFFERED = 256
 

@@ -6,11 +6,11 @@ from typing import cast
 
 import strawberry
 
-from models import queries
-from models.errors import NotFound
-from models.lifecycle import SETTLED_JOB
-from models.progress import Reading
-from models.rows import EventRow, JobRow
+from models.db.rows import EventRow, JobRow
+from models.domain.errors import NotFound
+from models.domain.lifecycle import SETTLED_JOB
+from models.domain.progress import Reading
+from models.reads import queries
 from schema.context import Info
 from schema.enums import SnapshotReason
 from schema.feed import JobSnapshot, SceneProgress
@@ -18,8 +18,8 @@ from schema.media import live_frame
 from schema.progress import job_progress
 from schema.types import JobEvent, as_job
 from subscriptions.feed import Feed, Gone, Lagged, Running
-from subscriptions.patience import patiently
-from subscriptions.told import Told
+from subscriptions.progress_guard import Told
+from subscriptions.retrying import patiently
 
 EVENTS_A_PAGE = 200
 

@@ -6,15 +6,15 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from typing import TypeVar
 
-from coordinator.hub import News
-from models import listing, queries
-from models.access import Viewer
-from models.listing import JobsWanted
-from models.paging import Window
-from models.rows import JobRow
-from models.store import Store
+from coordinator.live.hub import News
+from models.db.rows import JobRow
+from models.domain.access import Viewer
+from models.domain.paging import Window
+from models.reads import listing, queries
+from models.reads.listing import JobsWanted
+from models.writes.store import Store
 from schema.context import Context
-from subscriptions.patience import patiently
+from subscriptions.retrying import patiently
 
 # A scene or a dashboard is drawn by a person's browser: more often than this is waste.
 SCENE_INTERVAL_SECONDS = 0.1

@@ -6,10 +6,10 @@ from contextlib import aclosing
 
 import strawberry
 
-from models import queries
-from models.errors import Invalid, NotFound
-from models.progress import JobStage, Reading
-from models.rows import JobRow, SceneRow
+from models.db.rows import JobRow, SceneRow
+from models.domain.errors import Invalid, NotFound
+from models.domain.progress import JobStage, Reading
+from models.reads import queries
 from schema.context import Context, Info
 from schema.feed import JobFeedMessage
 from schema.inputs import JobFilter, given, jobs_wanted

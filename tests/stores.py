@@ -14,23 +14,23 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlmodel import SQLModel
 
-from coordinator.batches import Batches
-from coordinator.jobs import Jobs
-from coordinator.queueing import EXTERNAL
-from coordinator.requests import NewJob, NewScene, SceneTarget
-from coordinator.scenes import Scenes
-from coordinator.terms import Terms
-from models import listing, queries
-from models.access import LOCAL, SYSTEM
-from models.change import Ticket
-from models.database import Database
-from models.listing import ScenesWanted
+from coordinator.commands.batches import Batches
+from coordinator.commands.inputs import NewJob, NewScene, SceneTarget
+from coordinator.commands.jobs import Jobs
+from coordinator.commands.policy import Terms
+from coordinator.commands.scenes import Scenes
+from coordinator.commands.scheduling import EXTERNAL
+from models.db.database import Database
+from models.db.rows import EventRow, JobRow, SceneRow, TakeRow
+from models.domain.access import LOCAL, SYSTEM
+from models.domain.paging import Window
+from models.domain.progress import Reading
+from models.domain.quota import Rate
 from models.migrations.run import upgrade
-from models.paging import Window
-from models.progress import Reading
-from models.quota import Rate
-from models.rows import EventRow, JobRow, SceneRow, TakeRow
-from models.store import Committed, Store
+from models.reads import listing, queries
+from models.reads.listing import ScenesWanted
+from models.writes.change import Ticket
+from models.writes.store import Committed, Store
 from tests.harness.home import home
 
 T = TypeVar("T")

@@ -6,7 +6,7 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
-from models.database import Database
+from models.db.database import Database
 
 FOLDER = Path(__file__).parent
 

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import context
 from sqlmodel import SQLModel
 
-from models import tables
+from models.db import tables
 
 assert tables.JOB is not None, "the tables must be registered before Alembic compares them"  # noqa: S101
 

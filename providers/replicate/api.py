@@ -11,9 +11,9 @@ from urllib.parse import parse_qsl, quote, urlsplit
 import httpx
 
 from providers.port import Failure
-from providers.replicate.patience import Unanswered
+from providers.replicate.failures import refusal
 from providers.replicate.prediction import Prediction, read
-from providers.replicate.refusals import refusal
+from providers.replicate.retrying import Unanswered
 
 log = logging.getLogger(__name__)
 

@@ -10,9 +10,9 @@ import httpx
 
 from providers.port import Failure
 from providers.replicate.api import Api
-from providers.replicate.patience import Pace, Unanswered, patiently
+from providers.replicate.failures import refusal
 from providers.replicate.prediction import expired
-from providers.replicate.refusals import refusal
+from providers.replicate.retrying import Pace, Unanswered, patiently
 
 log = logging.getLogger(__name__)
 

@@ -12,10 +12,10 @@ from providers.replicate import logs
 from providers.replicate.api import Api
 from providers.replicate.downloads import Downloads
 from providers.replicate.model import Model
-from providers.replicate.patience import Pace, Unanswered, patiently
 from providers.replicate.posters import illustrated
 from providers.replicate.prediction import Prediction, clip_address
 from providers.replicate.purchases import Purchases
+from providers.replicate.retrying import Pace, Unanswered, patiently
 from providers.replicate.watch import Watch
 
 log = logging.getLogger(__name__)

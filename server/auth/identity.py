@@ -5,7 +5,7 @@ import time
 from collections.abc import Mapping
 from typing import Any, NamedTuple, cast
 
-from models.access import LOCAL, Role, Viewer
+from models.domain.access import LOCAL, Role, Viewer
 
 SUBJECT_CHARACTERS = 200
 # Clocks differ. Not for the end of a token: its sockets are closed to the second.

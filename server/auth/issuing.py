@@ -5,14 +5,16 @@ from datetime import timedelta
 
 import typer
 
-from models import audit, migrations, revocations
-from models.access import Role
-from models.database import Connection, Database
-from models.errors import Unavailable
-from models.store import Store, now
+from models import migrations
+from models.db.database import Connection, Database
+from models.domain.access import Role
+from models.domain.errors import Unavailable
+from models.reads import revocations
+from models.writes import audit
+from models.writes.store import Store, now
 from server.auth.identity import SUBJECT_CHARACTERS
 from server.auth.tokens import mint, secret_of
-from server.parts import check_migrated
+from server.container import check_migrated
 from server.settings import Settings, WrongSettings
 
 OPERATOR = "operator"

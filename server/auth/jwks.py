@@ -12,7 +12,7 @@ import httpx
 from joserfc.errors import JoseError, SecurityWarning
 from joserfc.jwk import ECKey, Key, OKPKey, RSAKey
 
-from models.errors import Unavailable
+from models.domain.errors import Unavailable
 from server.transports.payloads import InvalidJSON, decode
 
 log = logging.getLogger(__name__)

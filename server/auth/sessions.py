@@ -9,10 +9,10 @@ from datetime import datetime
 
 from starlette.requests import HTTPConnection
 
-from coordinator.waiting import until_set
-from models import revocations
-from models.errors import Unavailable
-from models.store import Store
+from coordinator.bus.waiting import until_set
+from models.domain.errors import Unavailable
+from models.reads import revocations
+from models.writes.store import Store
 from server.auth.identity import Identity
 from server.transports import CloseCode, Connections
 

@@ -2,10 +2,10 @@
 
 from server.transports.closing import CloseCode, CloseConnection
 from server.transports.connections import Connections
-from server.transports.gate import Gate, RateLimited
-from server.transports.guard import DocumentLimits, Guard
+from server.transports.document_limiter import DocumentLimits, Guard
 from server.transports.limits import TransportLimits
 from server.transports.logs import hide_query_strings
+from server.transports.rate_limiter import Gate, RateLimited
 from server.transports.router import graphql_router
 from server.transports.sockets import uvicorn_options
 

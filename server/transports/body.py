@@ -3,7 +3,7 @@
 from starlette.requests import Request
 
 from server.transports.errors import TransportCode
-from server.transports.refusals import HTTPRefusal
+from server.transports.http_errors import HTTPRefusal
 
 
 async def read_body(request: Request, limit_bytes: int) -> bytes:

@@ -12,12 +12,12 @@ from starlette.requests import HTTPConnection
 from strawberry.types import ExecutionResult
 
 from server.transports.closing import CloseConnection
+from server.transports.document_limiter import Admitted, Guard
 from server.transports.documents import find_operation, parse_document
 from server.transports.errors import TransportCode, cause_of, formatted
-from server.transports.gate import Gate, OpenGate, RateLimited
-from server.transports.guard import Admitted, Guard
 from server.transports.limits import TransportLimits
 from server.transports.params import Params
+from server.transports.rate_limiter import Gate, OpenGate, RateLimited
 
 GetContext = Callable[[HTTPConnection], Awaitable[object]]
 """Makes the context of one operation. On a websocket it is called for each: a context that outlived its operation would

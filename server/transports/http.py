@@ -19,6 +19,7 @@ from server.transports import accept
 from server.transports.body import read_body
 from server.transports.closing import CloseConnection
 from server.transports.connections import Connections
+from server.transports.document_limiter import Admitted
 from server.transports.errors import TransportCode, formatted, internal_error
 from server.transports.execution import (
     Executor,
@@ -27,11 +28,10 @@ from server.transports.execution import (
     response_map,
     wanted_closing,
 )
-from server.transports.gate import RateLimited
-from server.transports.guard import Admitted
+from server.transports.http_errors import HTTPRefusal, json_response
 from server.transports.params import InvalidParams, Params, read_params, read_url_params
 from server.transports.payloads import InvalidJSON, decode
-from server.transports.refusals import HTTPRefusal, json_response
+from server.transports.rate_limiter import RateLimited
 from server.transports.sse import EventStream, only
 
 Explorer = Callable[[Request], Response]

@@ -5,11 +5,11 @@ from fastapi import APIRouter
 from starlette.routing import Route, WebSocketRoute
 
 from server.transports.connections import Connections
+from server.transports.document_limiter import Guard
 from server.transports.execution import Executor, GetContext
-from server.transports.gate import Gate, OpenGate
-from server.transports.guard import Guard
 from server.transports.http import Explorer, HTTPEndpoint
 from server.transports.limits import TransportLimits
+from server.transports.rate_limiter import Gate, OpenGate
 from server.transports.websocket import OnInit, WebSocketEndpoint
 
 

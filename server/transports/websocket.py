@@ -21,8 +21,6 @@ from server.transports.closing import CloseCode, CloseConnection, fit_reason
 from server.transports.connections import Connections
 from server.transports.errors import TransportCode, coded, internal_error, report, request_id_of, told
 from server.transports.execution import Executor, is_request_error, response_map, wanted_closing
-from server.transports.gate import RateLimited
-from server.transports.lobby import Lobby
 from server.transports.messages import (
     Complete,
     ConnectionInit,
@@ -34,6 +32,8 @@ from server.transports.messages import (
     read_message,
 )
 from server.transports.payloads import encode
+from server.transports.pending_connections import Lobby
+from server.transports.rate_limiter import RateLimited
 from server.transports.sockets import stream_control
 
 SUBPROTOCOL = "graphql-transport-ws"

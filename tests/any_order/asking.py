@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from models.access import LOCAL, Viewer
-from models.errors import ErrorCode
+from models.domain.access import LOCAL, Viewer
+from models.domain.errors import ErrorCode
+from server.container import Parts
 from server.masking import MaskedSchema
-from server.parts import Parts
 from server.schema import executable_schema
 from tests.any_order.model_facts import No
 from tests.harness.client import Json

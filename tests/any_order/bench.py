@@ -9,15 +9,15 @@ from typing import Any, NamedTuple, TypeVar
 
 from hypothesis.stateful import RuleBasedStateMachine, invariant
 
-from coordinator.fractions import Fenced
-from coordinator.reports import Claim
-from models.access import LOCAL, Viewer
-from models.change import Assembly, Ticket
-from models.errors import Refusal
-from models.lifecycle import JobStatus
-from models.progress import JobStage
-from models.store import Committed
-from models.tables import JOB, SCENE
+from coordinator.commands.scene_progress import Fenced
+from coordinator.renders.claims import Claim
+from models.db.tables import JOB, SCENE
+from models.domain.access import LOCAL, Viewer
+from models.domain.errors import Refusal
+from models.domain.lifecycle import JobStatus
+from models.domain.progress import JobStage
+from models.writes.change import Assembly, Ticket
+from models.writes.store import Committed
 from tests.any_order import asking
 from tests.any_order.checks import Checks
 from tests.any_order.model import ModelJob

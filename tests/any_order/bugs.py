@@ -8,17 +8,19 @@ from unittest.mock import patch
 
 import sqlalchemy as sa
 
-from coordinator import jobs, reports
-from coordinator.reports import Claim
-from models import composition, queries
-from models.arrangement import Arrangement
-from models.change import Change, Ticket
-from models.database import Connection
-from models.events import EventType
-from models.lifecycle import SETTLED_JOB, JobStatus, SceneStatus
-from models.rows import SceneRow
-from models.store import Store
-from models.tables import SCENE
+from coordinator.commands import jobs
+from coordinator.renders import claims
+from coordinator.renders.claims import Claim
+from models.db.database import Connection
+from models.db.rows import SceneRow
+from models.db.tables import SCENE
+from models.domain.arrangement import Arrangement
+from models.domain.events import EventType
+from models.domain.lifecycle import SETTLED_JOB, JobStatus, SceneStatus
+from models.reads import queries
+from models.writes import composition
+from models.writes.change import Change, Ticket
+from models.writes.store import Store
 
 Values = dict[str, Any]
 Bug = Callable[[], AbstractContextManager[object]]
@@ -55,20 +57,20 @@ def stale_run() -> AbstractContextManager[object]:
     def owns(held: Claim, scene: SceneRow) -> bool:
         return scene.take_number == held.take_number and scene.status is SceneStatus.PROCESSING
 
-    return patch("coordinator.reports._owns", owns)
+    return patch("coordinator.renders.claims._owns", owns)
 
 
 def stale_take() -> AbstractContextManager[object]:
     """A ticket for an earlier take is good for the current one."""
-    claim = reports.claim
+    claim = claims.claim
 
-    async def claim_any(store: Store, ticket: Ticket, worker: str, lease: timedelta = reports.NO_LEASE) -> Claim | None:
+    async def claim_any(store: Store, ticket: Ticket, worker: str, lease: timedelta = claims.NO_LEASE) -> Claim | None:
         async with store.read() as connection:
             found = await connection.execute(sa.select(SCENE.c.take_number).where(SCENE.c.id == ticket.scene_id))
             number: int | None = found.scalar_one_or_none()
         return await claim(store, ticket._replace(take_number=number or ticket.take_number), worker, lease)
 
-    return patch.object(reports, "claim", claim_any)
+    return patch.object(claims, "claim", claim_any)
 
 
 def result_twice() -> AbstractContextManager[object]:
@@ -77,12 +79,12 @@ def result_twice() -> AbstractContextManager[object]:
     def owns(held: Claim, scene: SceneRow) -> bool:
         return (scene.take_number, scene.run) == (held.take_number, held.run) and scene.deleted_at is None
 
-    return patch("coordinator.reports._owns", owns)
+    return patch("coordinator.renders.claims._owns", owns)
 
 
 def take_over_without_run() -> AbstractContextManager[object]:
     """Who takes a render over has the same right as who held it before."""
-    take_over: Callable[..., Awaitable[Claim | None]] = vars(reports)["_take_over"]
+    take_over: Callable[..., Awaitable[Claim | None]] = vars(claims)["_take_over"]
 
     async def same_run(store: Store, scene: SceneRow, worker: str, lease: timedelta) -> Claim | None:
         claim = await take_over(store, scene, worker, lease)
@@ -90,7 +92,7 @@ def take_over_without_run() -> AbstractContextManager[object]:
             await connection.execute(sa.update(SCENE).where(SCENE.c.id == scene.id).values(run=scene.run))
         return claim and claim._replace(run=scene.run)
 
-    return patch.object(reports, "_take_over", same_run)
+    return patch.object(claims, "_take_over", same_run)
 
 
 def counted_though_deleted() -> AbstractContextManager[object]:
@@ -165,7 +167,7 @@ def hole_in_the_order() -> AbstractContextManager[object]:
         def moved(self) -> dict[str, int]:
             return dict(list(super().moved().items())[:-1])
 
-    return patch("models.change.Arrangement", Gaping)
+    return patch("models.writes.change.Arrangement", Gaping)
 
 
 def canceled_starts_again() -> AbstractContextManager[object]:
@@ -179,7 +181,7 @@ def fraction_falls() -> AbstractContextManager[object]:
     def latest(_column: sa.ColumnElement[float], value: float) -> float:
         return value
 
-    return patch("coordinator.fractions._further", latest)
+    return patch("coordinator.commands.scene_progress._further", latest)
 
 
 def done_twice() -> AbstractContextManager[object]:
@@ -188,7 +190,7 @@ def done_twice() -> AbstractContextManager[object]:
     async def forget(_self: object, _change: Change, answer: Values) -> Values:
         return answer
 
-    return patch("coordinator.idempotency.Idempotency.remember", forget)
+    return patch("coordinator.commands.idempotency.Idempotency.remember", forget)
 
 
 def window_ignored() -> AbstractContextManager[object]:
@@ -197,7 +199,7 @@ def window_ignored() -> AbstractContextManager[object]:
     def never(_purge_after: datetime | None, _instant: datetime) -> bool:
         return False
 
-    return patch("coordinator.deletion._expired", never)
+    return patch("coordinator.commands.deletion._expired", never)
 
 
 def lock_ignored() -> AbstractContextManager[object]:
@@ -206,7 +208,7 @@ def lock_ignored() -> AbstractContextManager[object]:
     def accept(_scene: SceneRow, _expected: int | None, _path: Sequence[str] = ()) -> None:
         pass
 
-    return patch("coordinator.targets.check_version", accept)
+    return patch("coordinator.commands.preconditions.check_version", accept)
 
 
 def stranger_let_in() -> AbstractContextManager[object]:
@@ -218,7 +220,7 @@ def stranger_let_in() -> AbstractContextManager[object]:
     def anything(_viewer: object, _owned: object, _act: object) -> bool:
         return True
 
-    return patch.multiple("models.store", may_see=everybody, may_do=anything)
+    return patch.multiple("models.writes.store", may_see=everybody, may_do=anything)
 
 
 def running_forgotten() -> AbstractContextManager[object]:
@@ -237,7 +239,7 @@ def ticket_missing() -> AbstractContextManager[object]:
     async def enqueue(_change: Change, _takes: Sequence[tuple[str, int]], **_: float) -> None:
         pass
 
-    return patch("coordinator.takes.enqueue", enqueue)
+    return patch("coordinator.commands.takes.enqueue", enqueue)
 
 
 def half_a_change() -> AbstractContextManager[object]:
@@ -267,7 +269,7 @@ def deleted_obeys() -> AbstractContextManager[object]:
     def accept(_scene: SceneRow, _path: Sequence[str]) -> None:
         pass
 
-    return patch("coordinator.targets.check_live", accept)
+    return patch("coordinator.commands.preconditions.check_live", accept)
 
 
 BUGS: Sequence[Bug] = (

@@ -6,8 +6,8 @@ from unittest.mock import ANY
 
 import pytest
 
-from models.events import EventType
-from models.lifecycle import SceneStatus
+from models.domain.events import EventType
+from models.domain.lifecycle import SceneStatus
 from tests.any_order.model import ModelJob
 from tests.any_order.model_scene import COMPLETED, OPEN, ModelScene
 from tests.harness.client import Json

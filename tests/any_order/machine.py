@@ -5,13 +5,13 @@ from collections.abc import Callable
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
 
-from coordinator import purge
-from coordinator.queueing import EXTERNAL
-from coordinator.requests import SceneEdit
-from models.access import LOCAL, Viewer
-from models.errors import ErrorCode
-from models.lifecycle import SceneStatus
-from models.tables import JOB, SCENE
+from coordinator.commands.inputs import SceneEdit
+from coordinator.commands.scheduling import EXTERNAL
+from coordinator.storage import purge
+from models.db.tables import JOB, SCENE
+from models.domain.access import LOCAL, Viewer
+from models.domain.errors import ErrorCode
+from models.domain.lifecycle import SceneStatus
 from tests.any_order import asking
 from tests.any_order.bench import Bench
 from tests.any_order.model import ModelJob

@@ -3,11 +3,11 @@
 A verb answers the events it would log, changes the model, or raises No and then has changed nothing.
 """
 
-from coordinator.reports import Claim
-from coordinator.requests import SceneEdit
-from models.errors import ErrorCode
-from models.events import EventType
-from models.lifecycle import JobStatus
+from coordinator.commands.inputs import SceneEdit
+from coordinator.renders.claims import Claim
+from models.domain.errors import ErrorCode
+from models.domain.events import EventType
+from models.domain.lifecycle import JobStatus
 from providers.port import Failure
 from tests.any_order.model_facts import Events, JobFacts, No
 from tests.any_order.model_scene import CANCELED, COMPLETED, FAILED, OPEN, PENDING, PROCESSING, ModelScene

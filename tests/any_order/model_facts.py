@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass, field
 
-from coordinator.reports import Claim
-from models.errors import ErrorCode
-from models.events import EventType
-from models.lifecycle import TRANSITIONS, JobStatus, SceneStatus
-from models.progress import JobStage
+from coordinator.renders.claims import Claim
+from models.domain.errors import ErrorCode
+from models.domain.events import EventType
+from models.domain.lifecycle import TRANSITIONS, JobStatus, SceneStatus
+from models.domain.progress import JobStage
 from schema.enums import SceneAction
 from tests.any_order.model_scene import COMPLETED, FAILED, OPEN, PENDING, PROCESSING, ModelScene
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from models.lifecycle import SceneStatus
+from models.domain.lifecycle import SceneStatus
 from tests.stores import MAX_ATTEMPTS
 
 PENDING, PROCESSING, COMPLETED, FAILED, CANCELED = SceneStatus

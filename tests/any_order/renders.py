@@ -6,10 +6,11 @@ from datetime import timedelta
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
-from coordinator import fractions, reports
-from coordinator.dispatch import NotNow
-from coordinator.reports import Claim
-from models.change import Ticket
+from coordinator.commands import scene_progress
+from coordinator.queue.port import NotNow
+from coordinator.renders import claims
+from coordinator.renders.claims import Claim
+from models.writes.change import Ticket
 from providers.port import Failure
 from tests.any_order.bench import Bench, Held, Real, Ticketed
 from tests.any_order.model_facts import Events
@@ -62,15 +63,15 @@ class Renders(Bench):
         both: dict[str, tuple[Callable[[], Events], Real[None]]] = {
             "submitted": (
                 lambda: job.submitted(scene, held, provider_id),
-                lambda: reports.submitted(store, held, provider_id),
+                lambda: claims.submitted(store, held, provider_id),
             ),
             "got on": (lambda: job.advanced(scene, held, percentage), lambda: self.advance(held, percentage)),
-            "complete": (lambda: job.completed(scene, held), lambda: reports.completed(store, held, CLIP)),
+            "complete": (lambda: job.completed(scene, held), lambda: claims.completed(store, held, CLIP)),
             "failed": (
                 lambda: job.failed(scene, held, failure, later=wait),
-                lambda: reports.failed(store, held, failure, backoff_seconds=backoff),
+                lambda: claims.failed(store, held, failure, backoff_seconds=backoff),
             ),
-            "alive": (lambda: job.alive(scene, held), lambda: reports.heartbeat(store, held)),
+            "alive": (lambda: job.alive(scene, held), lambda: claims.heartbeat(store, held)),
         }
         self.does(job, *both[said], death)
         if said == "alive" and scene.ours and not scene.deleted:
@@ -83,10 +84,10 @@ class Renders(Bench):
         job, scene, ticket = drawn
         store = self.world.parts.store
         if scene.take == ticket.take_number and scene.retry_later and not scene.deleted:
-            return self.must_wait(lambda: reports.claim(store, ticket, "worker"))
+            return self.must_wait(lambda: claims.claim(store, ticket, "worker"))
         fits = job.fits(scene, ticket.take_number)
         claim = self.does(
-            job, lambda: job.claim(scene) if fits else [], lambda: reports.claim(store, ticket, "worker"), death
+            job, lambda: job.claim(scene) if fits else [], lambda: claims.claim(store, ticket, "worker"), death
         )
         assert (claim is not None) == (fits and not self.died)
         if claim is not None:
@@ -97,12 +98,12 @@ class Renders(Bench):
     async def advance(self, held: Claim, percentage: float) -> None:
         async with self.world.parts.store.write() as connection:
             take, run = held.take_number, held.run
-            await fractions.advance(connection, held.scene_id, take, run, percentage=percentage)
+            await scene_progress.advance(connection, held.scene_id, take, run, percentage=percentage)
 
     def rob(self, scene: ModelScene, held: Claim) -> None:
         """Another worker wants it, too, but who was heard of within the lease keeps it."""
         ticket = Ticket(OURS, held.job_id, scene.id, scene.take)
-        self.must_wait(lambda: reports.claim(self.world.parts.store, ticket, "another", LEASE))
+        self.must_wait(lambda: claims.claim(self.world.parts.store, ticket, "another", LEASE))
 
     def must_wait(self, claiming: Real[Claim | None]) -> None:
         assert 0 < self.runner.run(delay_of(claiming)) <= LATER_SECONDS

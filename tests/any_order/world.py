@@ -10,13 +10,13 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlmodel import SQLModel
 
-from coordinator import recovery
-from models.change import Work
-from models.database import Connection
-from models.store import Committed
-from models.tables import AUDIT, IDEMPOTENCY_KEY
+from coordinator.renders import reconciler
+from models.db.database import Connection
+from models.db.tables import AUDIT, IDEMPOTENCY_KEY
+from models.writes.change import Work
+from models.writes.store import Committed
 from providers.scripted import ScriptedProvider
-from server.parts import Parts
+from server.container import Parts
 from server.settings import Settings
 from tests.harness.client import Json
 from tests.harness.home import home
@@ -69,7 +69,7 @@ class World:
     async def reconciled(self) -> Gathering:
         """What the reconciler would put into the queue."""
         found = Gathering()
-        await recovery.reconcile(self.parts.store, found)
+        await reconciler.reconcile(self.parts.store, found)
         return found
 
     async def expire(self, table: sa.Table, thing_id: str) -> None:

@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from coordinator.bus import Hint
-from models.tables import WEBHOOK, WEBHOOK_DELIVERY
+from coordinator.bus.port import Hint
+from models.db.tables import WEBHOOK, WEBHOOK_DELIVERY
 from tests.fakes.receiver import Received
 from tests.harness.app import App
 from tests.harness.client import Client, Json

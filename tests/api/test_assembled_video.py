@@ -14,7 +14,7 @@ import pytest
 import pytest_asyncio
 from av.container import InputContainer
 
-from coordinator import assembly
+from coordinator.renders import assembly
 from providers.joining import joiner
 from providers.joining.wire import Clip
 from providers.port import Asset, Failure

@@ -10,7 +10,7 @@ import pytest_asyncio
 import sqlalchemy as sa
 
 from coordinator import audit
-from models.tables import AUDIT
+from models.db.tables import AUDIT
 from server.transports import hide_query_strings
 from tests.api.making import NO_JOB, NO_SCENE, a_job
 from tests.harness.client import Client, Json
@@ -128,7 +128,7 @@ async def test_an_accident_is_there_too(place: Town, monkeypatch: pytest.MonkeyP
         raise RuntimeError(SECRET_WORDS)
 
     with monkeypatch.context() as patch:
-        patch.setattr("models.change.Change.settle", broken)
+        patch.setattr("models.writes.change.Change.settle", broken)
         document = f'mutation {{ updateJob(input: {{jobId: "{made.id}", title: "B"}}) {{ errors {{ code }} }} }}'
         answer = await eve.result(document)
     assert re.fullmatch(r"[0-9a-f]{16}", answer["errors"][0]["extensions"]["requestId"])
@@ -239,7 +239,7 @@ async def test_refusals_wait_for_nobody(place: Town, monkeypatch: pytest.MonkeyP
         raise RuntimeError("not now")
 
     with monkeypatch.context() as patch:
-        patch.setattr("models.audit.write", away)
+        patch.setattr("models.writes.audit.write", away)
         payload: Json = await hal.mutate("startJob", "errors { code }", jobId=NO_JOB)
         assert payload == {"errors": [{"code": "NOT_FOUND"}]}
     assert await lines(place, "hal", count=1) == [("startJob", NO_JOB, "NOT_FOUND")]

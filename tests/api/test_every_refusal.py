@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from models.errors import ErrorCode
+from models.domain.errors import ErrorCode
 from tests.api.looking import a_scene
 from tests.api.making import NO_JOB, a_job, a_job_of, accepted, report
 from tests.harness.app import App, running

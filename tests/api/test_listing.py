@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 import sqlalchemy as sa
 
-from models.tables import JOB
+from models.db.tables import JOB
 from tests.api.making import NO_JOB, a_job, accepted, report
 from tests.harness.app import App, running
 from tests.harness.client import Json

@@ -5,7 +5,7 @@ import logging
 import httpx
 import pytest
 
-from models.change import Change
+from models.writes.change import Change
 from tests.api.looking import EVERYTHING
 from tests.api.making import a_job
 from tests.harness.app import App
@@ -40,7 +40,7 @@ def logged(caplog: pytest.LogCaptureFixture) -> logging.LogRecord:
 async def test_a_query(app: App, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     """The other fields are answered."""
     made = await a_job(app, "One")
-    monkeypatch.setattr("models.queries.readings", Broken)
+    monkeypatch.setattr("models.reads.queries.readings", Broken)
     document = f'{{ node(id: "{made.id}") {{ id }} job(id: "{made.id}") {{ progress {{ total }} }} }}'
     answer = await app.http.post("/graphql", json={"query": document})
     record = logged(caplog)
@@ -79,11 +79,11 @@ async def test_a_mutation(app: App, caplog: pytest.LogCaptureFixture, monkeypatc
 @pytest.mark.parametrize(
     ("method", "path", "broken"),
     [
-        ("GET", "", "models.queries.readings"),
-        ("GET", "/{scene}", "models.queries.scenes_by_id"),
-        ("PUT", "/{scene}", "models.queries.job_of_scene"),
-        ("POST", "/{scene}/regenerate", "models.queries.job_of_scene"),
-        ("DELETE", "/{scene}", "models.queries.job_of_scene"),
+        ("GET", "", "models.reads.queries.readings"),
+        ("GET", "/{scene}", "models.reads.queries.scenes_by_id"),
+        ("PUT", "/{scene}", "models.reads.queries.job_of_scene"),
+        ("POST", "/{scene}/regenerate", "models.reads.queries.job_of_scene"),
+        ("DELETE", "/{scene}", "models.reads.queries.job_of_scene"),
     ],
 )
 async def test_a_call_of_rest(

@@ -8,7 +8,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from coordinator.outbound import Policy
+from coordinator.webhooks.http_client import Policy
 from tests.api import hooks
 from tests.api.making import NO_DELIVERY, NO_JOB, NO_SCENE, NO_TAKE, NO_WEBHOOK, a_job, accepted, report
 from tests.api.matrix import CALLS, ID, JOB, MATRIX, MORE, SCENE, SCHEMA, TAKE, Row, everything

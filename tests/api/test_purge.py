@@ -10,10 +10,11 @@ import pytest
 import pytest_asyncio
 import sqlalchemy as sa
 
-from coordinator import coordinator, purge
-from models import discards
-from models.store import now
-from models.tables import DISCARDED_MEDIA, EVENT, JOB, SCENE, TAKE
+from coordinator import coordinator
+from coordinator.storage import purge
+from models.db.tables import DISCARDED_MEDIA, EVENT, JOB, SCENE, TAKE
+from models.writes import media_gc
+from models.writes.store import now
 from tests.api.making import accepted
 from tests.api.test_assembled_video import joined
 from tests.harness.app import App, running
@@ -196,7 +197,7 @@ class TestACrash:
         gone = await made(app)
         before = await rows(app, gone.id)
         await delete(app, gone.id)
-        await self._crashes(run(app), monkeypatch, discards, "discard")
+        await self._crashes(run(app), monkeypatch, media_gc, "discard")
         assert await rows(app, gone.id) == before
         assert await notes(app, gone.id) == []
         await self._finishes(app, folder, gone)
@@ -216,7 +217,7 @@ class TestACrash:
         await delete(app, gone.id)
         await purge.remove_jobs(app.parts.store)
         deleting = purge.delete_files(app.parts.store, app.parts.media, NOTHING)
-        await self._crashes(deleting, monkeypatch, discards, "retain")
+        await self._crashes(deleting, monkeypatch, media_gc, "retain")
         assert not (folder / "media" / gone.id).exists()
         assert await notes(app, gone.id) == [f"{gone.id}/"]
         await self._finishes(app, folder, gone)
@@ -247,7 +248,7 @@ async def test_what_is_in_use_stays(app: App, folder: Path) -> None:
     urls = [told["output"]["url"], *(scene["output"]["url"] for scene in told["scenes"]["nodes"])]
     keys = [url.removeprefix("http://scenewire.test/media/") for url in urls]
     async with app.parts.store.write() as connection:
-        await discards.discard(connection, [f"{job.id}/", f"{job.id}/{job.scenes[0]}/", *keys], now())
+        await media_gc.discard(connection, [f"{job.id}/", f"{job.id}/{job.scenes[0]}/", *keys], now())
     await run(app)
     assert len(files(folder, job.id)) == 3
     assert await notes(app, job.id) == []
@@ -257,7 +258,7 @@ async def test_a_file_that_cannot_be_deleted_holds_up_no_other(app: App, monkeyp
     """It is tried again later."""
     stuck, gone = f"{(await jobs.make(app)).id}/stuck.mp4", f"{(await jobs.make(app)).id}/gone.mp4"
     async with app.parts.store.write() as connection:
-        await discards.discard(connection, [stuck, gone], now() - timedelta(hours=2))
+        await media_gc.discard(connection, [stuck, gone], now() - timedelta(hours=2))
     real = app.parts.media.delete
 
     async def fails(key: str) -> None:

@@ -12,10 +12,10 @@ import sqlalchemy as sa
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
-from coordinator.bus import Resync
-from models import revocations
-from models.store import now
-from models.tables import JOB
+from coordinator.bus.port import Resync
+from models.db.tables import JOB
+from models.reads import revocations
+from models.writes.store import now
 from tests.api.making import a_job
 from tests.harness.client import Client
 from tests.harness.tokens import Town, token, town

@@ -15,10 +15,11 @@ import pytest
 import sqlalchemy as sa
 from standardwebhooks import WebhookVerificationError
 
-from coordinator import deliveries, outbound, retention
-from coordinator.deliverer import Deliverer
-from coordinator.retention import Retention
-from models.tables import WEBHOOK, WEBHOOK_DELIVERY
+from coordinator.storage import retention
+from coordinator.storage.retention import Retention
+from coordinator.webhooks import deliveries, http_client
+from coordinator.webhooks.deliverer import Deliverer
+from models.db.tables import WEBHOOK, WEBHOOK_DELIVERY
 from tests.api import hooks
 from tests.api.calls import data, place
 from tests.api.hooks import LIFE, a_day_passes, hook, until_delivery, until_over, webhook
@@ -190,7 +191,7 @@ class TestTrying:
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         """Id and body are the same, byte for byte, though the scene has changed; every try is noted and signed."""
-        monkeypatch.setattr(outbound, "TOTAL_SECONDS", 0.3)
+        monkeypatch.setattr(http_client, "TOTAL_SECONDS", 0.3)
         receiver.answer = failing(2, answer)
         made = await hook(app, receiver.url, "JOB_CREATED")
         job = await a_job(app, "A kite")

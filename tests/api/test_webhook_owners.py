@@ -7,8 +7,8 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy import event
 
-from models.access import Viewer
-from models.tables import WEBHOOK, WEBHOOK_DELIVERY
+from models.db.tables import WEBHOOK, WEBHOOK_DELIVERY
+from models.domain.access import Viewer
 from server.schema import executable_schema
 from tests.api import hooks
 from tests.api.hooks import ERRORS, WEBHOOK_FIELDS, hook

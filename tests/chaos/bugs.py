@@ -7,9 +7,9 @@ from enum import StrEnum
 from typing import assert_never
 from unittest.mock import patch
 
-from models.change import Change
-from models.database import Connection
-from models.store import Committed, Store
+from models.db.database import Connection
+from models.writes.change import Change
+from models.writes.store import Committed, Store
 from subscriptions.job_events import JobEvents, Message
 
 # For so long a transaction is told of before it is committed.
@@ -62,7 +62,7 @@ def seeded(bug: Bug) -> Generator[None]:
     """Put the bug into the server of this process."""
     match bug:
         case Bug.PUBLISH_BEFORE_COMMIT:
-            with patch("server.parts.Store", HastyStore):
+            with patch("server.container.Store", HastyStore):
                 yield
         case Bug.JOIN_AFTER_READ:
             with patch("subscriptions.subscription.JobEvents", ReadsFirst):

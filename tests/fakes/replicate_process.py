@@ -9,8 +9,8 @@ import httpx
 
 from providers.replicate.api import Api
 from providers.replicate.model import Model
-from providers.replicate.patience import Pace
 from providers.replicate.provider import ReplicateProvider
+from providers.replicate.retrying import Pace
 from providers.replicate.template import Template
 from tests.fakes.replicate_state import SECRET, TOKEN, VERSION, Json
 from tests.harness.process import ROOT

@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from models.database import Database
-from models.store import Store
+from models.db.database import Database
+from models.writes.store import Store
 from tests.harness.client import Client
 from tests.harness.process import ServerProcess
 

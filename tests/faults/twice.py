@@ -7,15 +7,15 @@ import sys
 from datetime import timedelta
 from typing import Any
 
-from coordinator import reports
-from coordinator.fractions import Fenced
-from coordinator.reports import Claim
-from models.change import Ticket
-from models.store import Store
+from coordinator.commands.scene_progress import Fenced
+from coordinator.renders import claims
+from coordinator.renders.claims import Claim
+from models.writes.change import Ticket
+from models.writes.store import Store
 from server.cli import app
 
-once = reports.completed
-quietly = reports.claim
+once = claims.completed
+quietly = claims.claim
 
 
 async def twice(store: Store, held: Claim, files: dict[str, Any]) -> None:
@@ -35,6 +35,6 @@ async def aloud(store: Store, ticket: Ticket, worker: str, lease: timedelta) -> 
 
 
 if __name__ == "__main__":
-    reports.completed = twice
-    reports.claim = aloud
+    claims.completed = twice
+    claims.claim = aloud
     app()

@@ -9,10 +9,10 @@ from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
-from models import queries
-from models.access import SYSTEM
-from models.lifecycle import SceneStatus
-from models.rows import EventRow, SceneRow, TakeRow
+from models.db.rows import EventRow, SceneRow, TakeRow
+from models.domain.access import SYSTEM
+from models.domain.lifecycle import SceneStatus
+from models.reads import queries
 from tests.faults.deployment import Deployment, client_of, deployed
 from tests.harness.client import Client, Json
 from tests.harness.process import ServerProcess

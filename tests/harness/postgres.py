@@ -19,8 +19,8 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
-from models.database import Database
-from server.parts import migrate
+from models.db.database import Database
+from server.container import migrate
 from tests.processes import children_of, runs
 
 START_SECONDS = 30.0

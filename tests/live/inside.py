@@ -3,9 +3,9 @@
 from dataclasses import replace
 from typing import cast
 
-from models import queries
-from models.access import LOCAL, SYSTEM
-from models.rows import JobRow
+from models.db.rows import JobRow
+from models.domain.access import LOCAL, SYSTEM
+from models.reads import queries
 from schema.context import Context, Info
 from subscriptions.feed import Feed
 from tests.harness.app import App

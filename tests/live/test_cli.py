@@ -13,10 +13,11 @@ from typing import NamedTuple
 import pytest
 import sqlalchemy as sa
 
-from models import migrations, revocations
-from models.access import Viewer
-from models.database import Database
-from models.tables import AUDIT
+from models import migrations
+from models.db.database import Database
+from models.db.tables import AUDIT
+from models.domain.access import Viewer
+from models.reads import revocations
 from server.auth.issuing import revoke, token
 from server.auth.sessions import is_revoked
 from server.auth.tokens import Tokens

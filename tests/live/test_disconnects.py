@@ -14,8 +14,8 @@ from typing import cast
 
 import pytest
 
-from models.access import LOCAL
-from models.rows import EventRow
+from models.db.rows import EventRow
+from models.domain.access import LOCAL
 from tests.harness.app import App, running
 from tests.harness.client import Client, Json, Stream
 from tests.harness.process import ServerProcess

@@ -11,14 +11,14 @@ import pytest
 import sqlalchemy as sa
 from strawberry.dataloader import DataLoader
 
-from coordinator.hub import Hub, News
-from models import queries
-from models.access import LOCAL, SYSTEM
-from models.database import Connection, Database
-from models.queries import RunningScene
-from models.rows import EventRow, JobRow
-from models.store import Store
-from models.tables import EVENT
+from coordinator.live.hub import Hub, News
+from models.db.database import Connection, Database
+from models.db.rows import EventRow, JobRow
+from models.db.tables import EVENT
+from models.domain.access import LOCAL, SYSTEM
+from models.reads import queries
+from models.reads.queries import RunningScene
+from models.writes.store import Store
 from schema.feed import JobSnapshot, SceneProgress
 from subscriptions.feed import Feed, Running
 from subscriptions.job_events import JobEvents

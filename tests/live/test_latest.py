@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pytest
 
-from models.access import LOCAL
+from models.domain.access import LOCAL
 from subscriptions import latest
 from tests.harness.app import App
 from tests.harness.client import Client, Json, Stream

@@ -12,10 +12,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from models import queries
-from models.access import LOCAL, SYSTEM, Viewer
-from models.database import Connection
-from models.errors import Unavailable
+from models.db.database import Connection
+from models.domain.access import LOCAL, SYSTEM, Viewer
+from models.domain.errors import Unavailable
+from models.reads import queries
 from server.schema import executable_schema
 from server.settings import Settings
 from server.transports import CloseCode, TransportLimits

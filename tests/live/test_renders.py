@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from coordinator import render
-from models.tables import SCENE
+from coordinator.renders import render
+from models.db.tables import SCENE
 from providers.local import LocalProvider
 from providers.port import Asset, Order, Progress, Provider, Rendered
 from providers.sample import sample

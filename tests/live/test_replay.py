@@ -6,7 +6,7 @@ from contextlib import aclosing
 
 from sqlalchemy import event
 
-from models.rows import EventRow
+from models.db.rows import EventRow
 from schema.loaders import REMEMBERED_SECONDS
 from subscriptions.job_events import JobEvents
 from tests.harness.app import App

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from models.tables import SCENE
+from models.db.tables import SCENE
 from tests.fakes.replicate_process import CALLBACKS, FakeReplicate
 from tests.fakes.replicate_state import SECRET, TOKEN
 from tests.harness.app import App, running

@@ -3,7 +3,7 @@
 import asyncio
 from pathlib import Path
 
-from coordinator.deliveries import LEASE
+from coordinator.webhooks.deliveries import LEASE
 from tests.api.hooks import hook, until_over, webhook
 from tests.fakes.receiver import hang, receiving, status
 from tests.harness.client import Client

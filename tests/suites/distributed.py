@@ -5,12 +5,12 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from coordinator.dispatch import Concurrency, Queue
-from coordinator.embedded_queue import EmbeddedQueue
-from coordinator.listener import Listener
-from coordinator.postgres_bus import PostgresBus
-from coordinator.postgres_queue import PostgresQueue
-from models.database import Database
+from coordinator.bus.listener import Listener
+from coordinator.bus.postgres import PostgresBus
+from coordinator.queue.embedded import EmbeddedQueue
+from coordinator.queue.port import Concurrency, Queue
+from coordinator.queue.postgres import PostgresQueue
+from models.db.database import Database
 from tests.harness.home import home
 from tests.live import jobs
 

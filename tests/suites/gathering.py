@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from coordinator.dispatch import Assembler, Handler
-from models.change import Assembly, Ticket, Work
-from models.database import Connection
+from coordinator.queue.port import Assembler, Handler
+from models.db.database import Connection
+from models.writes.change import Assembly, Ticket, Work
 
 
 class Gathering:

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 
-from coordinator.dispatch import Assembler, Handler, Queue
-from models.change import Ticket
+from coordinator.queue.port import Assembler, Handler, Queue
+from models.writes.change import Ticket
 
 PATIENCE_SECONDS = 15.0
 # Later than everything else, so that whatever was to come has come when it is handled.

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import pytest
 
-from coordinator.bus import Bus, Hint, LocalBus, Message
-from models.change import Tick
+from coordinator.bus.port import Bus, Hint, LocalBus, Message
+from models.writes.change import Tick
 from tests.harness.home import home
 from tests.suites.distributed import buses_on
 

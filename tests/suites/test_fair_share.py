@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from coordinator.dispatch import Concurrency
-from coordinator.requests import NewJob, NewScene
-from models.access import Viewer
+from coordinator.commands.inputs import NewJob, NewScene
+from coordinator.queue.port import Concurrency
+from models.domain.access import Viewer
 from tests.stores import OURS, domain
 from tests.suites.distributed import queue_at_home
 from tests.suites.renderer import LAST, Renderer, running

@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from coordinator import fractions, reports
-from coordinator.dispatch import NotNow
-from coordinator.fractions import Fenced, TakenOver
-from coordinator.reports import Claim
-from coordinator.requests import SceneTarget
-from models.access import LOCAL
-from models.lifecycle import SceneStatus
+from coordinator.commands import scene_progress
+from coordinator.commands.inputs import SceneTarget
+from coordinator.commands.scene_progress import Fenced, TakenOver
+from coordinator.queue.port import NotNow
+from coordinator.renders import claims
+from coordinator.renders.claims import Claim
+from models.domain.access import LOCAL
+from models.domain.lifecycle import SceneStatus
 from providers.port import Failure
 from tests.stores import Domain, domain
 
@@ -33,7 +34,7 @@ async def world(tmp_path: Path) -> AsyncGenerator[Domain]:
 
 async def a_claim(world: Domain, *, ticket: int = -1) -> Claim:
     """Claim the scene of one of the tickets that were given out."""
-    claim = await reports.claim(world.store, world.tickets[ticket], "worker")
+    claim = await claims.claim(world.store, world.tickets[ticket], "worker")
     assert claim is not None
     return claim
 
@@ -78,11 +79,11 @@ async def taken_over(world: Domain, held: Claim) -> None:
 
 async def retried(world: Domain, held: Claim) -> None:
     """Fail by the claim itself, so that it is heard twice of the same take."""
-    await reports.failed(world.store, held, RETRYABLE, backoff_seconds=0)
+    await claims.failed(world.store, held, RETRYABLE, backoff_seconds=0)
 
 
 async def completed(world: Domain, held: Claim) -> None:
-    await reports.completed(world.store, held, CLIP)
+    await claims.completed(world.store, held, CLIP)
 
 
 LOSSES: list[Loss] = [
@@ -100,32 +101,32 @@ LOSSES: list[Loss] = [
 
 
 async def submit(world: Domain, held: Claim) -> None:
-    await reports.submitted(world.store, held, "late-1")
+    await claims.submitted(world.store, held, "late-1")
 
 
 async def advance(world: Domain, held: Claim) -> None:
     async with world.store.write() as connection:
-        await fractions.advance(connection, held.scene_id, held.take_number, held.run, percentage=99.0, frame=9)
+        await scene_progress.advance(connection, held.scene_id, held.take_number, held.run, percentage=99.0, frame=9)
 
 
 async def complete(world: Domain, held: Claim) -> None:
-    await reports.completed(world.store, held, CLIP)
+    await claims.completed(world.store, held, CLIP)
 
 
 async def fail(world: Domain, held: Claim) -> None:
-    await reports.failed(world.store, held, FINAL, backoff_seconds=0)
+    await claims.failed(world.store, held, FINAL, backoff_seconds=0)
 
 
 async def fail_retryably(world: Domain, held: Claim) -> None:
-    await reports.failed(world.store, held, RETRYABLE, backoff_seconds=0)
+    await claims.failed(world.store, held, RETRYABLE, backoff_seconds=0)
 
 
 async def beat(world: Domain, held: Claim) -> None:
-    await reports.heartbeat(world.store, held)
+    await claims.heartbeat(world.store, held)
 
 
 async def look(world: Domain, held: Claim) -> None:
-    await reports.check(world.store, held)
+    await claims.check(world.store, held)
 
 
 REPORTS: list[Report] = [submit, advance, complete, fail, fail_retryably, beat, look]
@@ -184,17 +185,17 @@ async def test_a_ticket_of_what_is_done_with_claims_nothing(world: Domain, lose:
     first = world.tickets[-1]
     await lose(world, await a_claim(world))
     before = world.dump()
-    assert await reports.claim(world.store, first, "worker") is None
+    assert await claims.claim(world.store, first, "worker") is None
     assert world.dump() == before
 
 
 async def test_a_retry_waits_for_its_time(world: Domain) -> None:
     """The ticket is seen again when the backoff is over."""
     await world.a_job(start=True)
-    await reports.failed(world.store, await a_claim(world), RETRYABLE, backoff_seconds=60)
+    await claims.failed(world.store, await a_claim(world), RETRYABLE, backoff_seconds=60)
     before = world.dump()
     with pytest.raises(NotNow) as wait:
-        await reports.claim(world.store, world.tickets[-1], "worker")
+        await claims.claim(world.store, world.tickets[-1], "worker")
     assert 59 < wait.value.delay_seconds <= 60
     assert world.dump() == before
 
@@ -205,4 +206,4 @@ async def test_a_scene_of_a_job_that_was_not_started_is_not_claimed(world: Domai
     (target,) = await world.targets(job_id)
     await world.a_job(start=True)
     forged = world.tickets[-1]._replace(job_id=job_id, scene_id=target.scene_id)
-    assert await reports.claim(world.store, forged, "worker") is None
+    assert await claims.claim(world.store, forged, "worker") is None

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from coordinator import idempotency
-from coordinator.requests import NewJob, NewScene, SceneTarget
-from models.access import LOCAL, Viewer
-from models.errors import Conflict, ErrorCode, Refusal, Refused, StateRefused
-from models.events import EventType
-from models.lifecycle import SceneStatus
-from models.store import now
-from models.tables import IDEMPOTENCY_KEY
+from coordinator.commands import idempotency
+from coordinator.commands.inputs import NewJob, NewScene, SceneTarget
+from models.db.tables import IDEMPOTENCY_KEY
+from models.domain.access import LOCAL, Viewer
+from models.domain.errors import Conflict, ErrorCode, Refusal, Refused, StateRefused
+from models.domain.events import EventType
+from models.domain.lifecycle import SceneStatus
+from models.writes.store import now
 from tests.stores import Domain, domain
 
 Verb = Callable[[Domain, str, str], Awaitable[object]]

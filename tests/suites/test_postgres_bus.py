@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coordinator.bus import Hint, Message, Resync
-from coordinator.postgres_bus import CHANNEL, PostgresBus, pack, unpack
-from models.change import Tick
+from coordinator.bus.port import Hint, Message, Resync
+from coordinator.bus.postgres import CHANNEL, PostgresBus, pack, unpack
+from models.writes.change import Tick
 from tests.harness.postgres import Databases
 from tests.live import jobs
 from tests.properties import MODEST

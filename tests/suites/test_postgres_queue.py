@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from coordinator.dispatch import Concurrency
-from models.change import Ticket
+from coordinator.queue.port import Concurrency
+from models.writes.change import Ticket
 from tests.harness.app import running as serving
 from tests.harness.home import home
 from tests.harness.postgres import Databases

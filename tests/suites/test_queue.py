@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from coordinator.dispatch import Concurrency, NotNow, Queue
-from coordinator.embedded_queue import EmbeddedQueue
-from models.change import Assembly, Ticket
-from models.errors import Unavailable
+from coordinator.queue.embedded import EmbeddedQueue
+from coordinator.queue.port import Concurrency, NotNow, Queue
+from models.domain.errors import Unavailable
+from models.writes.change import Assembly, Ticket
 from tests.harness.home import home
 from tests.suites.distributed import queue_at_home
 from tests.suites.renderer import Renderer, running

@@ -10,26 +10,26 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from coordinator import recovery, reports
-from coordinator.bus import LocalBus
+from coordinator.bus.port import LocalBus
+from coordinator.commands.inputs import SceneTarget
+from coordinator.commands.scheduling import EXTERNAL
 from coordinator.coordinator import Coordinator
-from coordinator.deliverer import Telling
-from coordinator.dispatch import Concurrency
-from coordinator.embedded_queue import EmbeddedQueue
-from coordinator.media import MediaStore
-from coordinator.outbound import Outbound, Policy
-from coordinator.queueing import EXTERNAL
-from coordinator.render import Limits, Tools
-from coordinator.reports import Claim
-from coordinator.requests import SceneTarget
-from coordinator.retention import Retention
-from coordinator.signing import Secrets
-from models.access import LOCAL
-from models.change import Ticket, Work
-from models.database import Connection
-from models.events import EventType
-from models.lifecycle import SceneStatus
-from models.tables import JOB
+from coordinator.queue.embedded import EmbeddedQueue
+from coordinator.queue.port import Concurrency
+from coordinator.renders import claims, reconciler
+from coordinator.renders.claims import Claim
+from coordinator.renders.render import Limits, Tools
+from coordinator.storage.media import MediaStore
+from coordinator.storage.retention import Retention
+from coordinator.webhooks.deliverer import Telling
+from coordinator.webhooks.http_client import Outbound, Policy
+from coordinator.webhooks.signing import Secrets
+from models.db.database import Connection
+from models.db.tables import JOB
+from models.domain.access import LOCAL
+from models.domain.events import EventType
+from models.domain.lifecycle import SceneStatus
+from models.writes.change import Ticket, Work
 from providers.port import Failure, Order, Progress, Rendered
 from providers.scripted import ScriptedProvider
 from tests.stores import OURS, TERMS, Domain, Seen, domain
@@ -80,7 +80,7 @@ async def test_jobs_whose_clips_are_yet_to_be_joined_are_put_back(world: Domain)
     made = [await world.a_job(start=True) for _ in range(5)]
     for ticket in world.tickets[:4]:
         held = await claimed(world, ticket)
-        await reports.completed(
+        await claims.completed(
             world.store, held, {"output": {"key": f"{held.scene_id}.mp4", "content_type": "video/mp4"}}
         )
     cuts = [committed.assembly for committed in world.committed if committed.assembly is not None]
@@ -90,7 +90,7 @@ async def test_jobs_whose_clips_are_yet_to_be_joined_are_put_back(world: Domain)
         for job_id, values in zip(made[:3], told, strict=True):
             await connection.execute(sa.update(JOB).where(JOB.c.id == job_id).values(values))
     found = Gathering()
-    await recovery.reconcile(world.store, found)
+    await reconciler.reconcile(world.store, found)
     assert found.assemblies == [cuts[3]]
 
 
@@ -101,7 +101,7 @@ def a_queue() -> EmbeddedQueue:
 
 async def claimed(world: Domain, ticket: Ticket) -> Claim:
     """Claim what a ticket is for."""
-    claim = await reports.claim(world.store, ticket, "worker")
+    claim = await claims.claim(world.store, ticket, "worker")
     assert claim is not None
     return claim
 
@@ -111,14 +111,14 @@ async def test_what_is_open_comes_back_after_the_queue_lost_it(world: Domain) ->
     await world.a_job(6, start=True)
     waiting, running, retried, completed, canceled, reported = world.tickets
     await claimed(world, running)
-    await reports.failed(world.store, await claimed(world, retried), BUSY, backoff_seconds=60)
-    await reports.completed(world.store, await claimed(world, completed), {})
+    await claims.failed(world.store, await claimed(world, retried), BUSY, backoff_seconds=60)
+    await claims.completed(world.store, await claimed(world, completed), {})
     await world.scenes.cancel(LOCAL, SceneTarget(canceled.scene_id))
     await world.scenes.update(LOCAL, SceneTarget(reported.scene_id), {"status": SceneStatus.PROCESSING})
     await world.a_job(2)
     await world.a_job(2, start=True, provider=EXTERNAL)
     queue = Gathering()
-    assert await recovery.reconcile(world.store, queue) == 3
+    assert await reconciler.reconcile(world.store, queue) == 3
     delays = {ticket.scene_id: ticket.delay_seconds for ticket in queue.tickets}
     assert {ticket._replace(delay_seconds=0) for ticket in queue.tickets} == {
         waiting,
@@ -143,7 +143,7 @@ async def test_what_was_deleted_stays_away(world: Domain, runs: bool) -> None:
     async with world.store.change(second.job_id, LOCAL) as change:
         scene = await change.scene(second.scene_id)
         await change.write_scene(scene, EventType.SCENE_DELETED, ["deletedAt"], deleted_at=change.now)
-    assert await recovery.reconcile(world.store, Gathering()) == 0
+    assert await reconciler.reconcile(world.store, Gathering()) == 0
 
 
 async def test_nothing_that_waits_or_runs_is_doubled(world: Domain) -> None:
@@ -157,7 +157,7 @@ async def test_nothing_that_waits_or_runs_is_doubled(world: Domain) -> None:
         held = await claimed(world, ticket)
         runs.set()
         await hold.wait()
-        await reports.completed(world.store, held, {})
+        await claims.completed(world.store, held, {})
         if len(handled) == 3:
             done.set()
 
@@ -166,12 +166,12 @@ async def test_nothing_that_waits_or_runs_is_doubled(world: Domain) -> None:
     async with asyncio.timeout(PATIENCE_SECONDS):
         await runs.wait()
         for _ in range(3):
-            assert await recovery.reconcile(world.store, queue) == 3
+            assert await reconciler.reconcile(world.store, queue) == 3
         hold.set()
         await done.wait()
     task.cancel()
     await asyncio.wait([task])
-    assert await recovery.reconcile(world.store, queue) == 0
+    assert await reconciler.reconcile(world.store, queue) == 0
     assert handled == [ticket.scene_id for ticket in world.tickets]
     (job_id,) = {ticket.job_id for ticket in world.tickets}
     assert {scene.attempts for scene in (await world.look(job_id)).live} == {1}

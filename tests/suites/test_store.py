@@ -10,15 +10,16 @@ from typing import Any
 
 import pytest
 
-from coordinator import edits, jobs, reports
-from coordinator.requests import NewScene
-from models.access import LOCAL
-from models.change import Change, Tick, Ticket, Work
-from models.database import Connection
-from models.errors import Conflict, ErrorCode, NotFound, StateRefused
-from models.events import EventType
-from models.lifecycle import SceneStatus
-from models.store import Committed
+from coordinator.commands import edits, jobs
+from coordinator.commands.inputs import NewScene
+from coordinator.renders import claims
+from models.db.database import Connection
+from models.domain.access import LOCAL
+from models.domain.errors import Conflict, ErrorCode, NotFound, StateRefused
+from models.domain.events import EventType
+from models.domain.lifecycle import SceneStatus
+from models.writes.change import Change, Tick, Ticket, Work
+from models.writes.store import Committed
 from tests.stores import Domain, domain
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -296,7 +297,7 @@ async def test_a_deleted_job_refuses_everything(world: Domain) -> None:
     """And so do its scenes."""
     job_id = await world.a_job(2, start=True)
     targets = await world.targets(job_id)
-    held = await reports.claim(world.store, world.tickets[0], "worker")
+    held = await claims.claim(world.store, world.tickets[0], "worker")
     assert held is not None
     async with world.store.change(job_id, LOCAL) as change:
         change.set_job(deleted_at=change.now, purge_after=change.now)
@@ -311,19 +312,19 @@ async def test_a_deleted_job_refuses_everything(world: Domain) -> None:
         world.scenes.cancel(LOCAL, targets[1]),
         world.scenes.move(LOCAL, targets[1], 0),
         world.scenes.delete(LOCAL, targets[1]),
-        reports.completed(world.store, held, {}),
+        claims.completed(world.store, held, {}),
     ):
         with pytest.raises(StateRefused) as refused:
             await work
         assert refused.value.code is ErrorCode.ALREADY_DELETED
-    assert await reports.claim(world.store, world.tickets[1], "worker") is None
+    assert await claims.claim(world.store, world.tickets[1], "worker") is None
     assert world.dump() == before
 
 
 async def test_the_log_tells_who_did_it(world: Domain) -> None:
     """A person is named, the system is not."""
     job_id = await world.a_job(start=True)
-    await reports.claim(world.store, world.tickets[0], "worker")
+    await claims.claim(world.store, world.tickets[0], "worker")
     actors = [(event.type, event.actor_id) for event in (await world.look(job_id)).log]
     assert actors == [
         (EventType.JOB_CREATED, LOCAL.id),

@@ -11,7 +11,7 @@ from graphql import GraphQLError
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import HTMLResponse
 
-from models.errors import Invalid, NotFound, Refused
+from models.domain.errors import Invalid, NotFound, Refused
 from server.masking import MaskedSchema
 from server.transports import CloseCode, CloseConnection, Connections, TransportLimits, graphql_router
 from server.transports.websocket import OnInit

@@ -8,7 +8,7 @@ import strawberry
 from graphql import ASTValidationRule, FieldNode, GraphQLError, ValidationRule
 from strawberry.types import ExecutionContext
 
-from models.errors import Invalid, NotFound, Refused
+from models.domain.errors import Invalid, NotFound, Refused
 from server.masking import MaskedSchema
 from server.transports.documents import CACHEABLE_CHARACTERS
 

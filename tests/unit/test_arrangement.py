@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.arrangement import Arrangement
+from models.domain.arrangement import Arrangement
 from tests.properties import MODEST
 
 IDS = [f"scene {number}" for number in range(7)]

@@ -9,12 +9,12 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from coordinator.hub import News
-from models.events import EventType
-from models.lifecycle import JobStatus
-from models.progress import Reading
-from models.queries import RunningScene
-from models.rows import EventRow
+from coordinator.live.hub import News
+from models.db.rows import EventRow
+from models.domain.events import EventType
+from models.domain.lifecycle import JobStatus
+from models.domain.progress import Reading
+from models.reads.queries import RunningScene
 from subscriptions.feed import Feed, Gone, Lagged, Running
 from tests.properties import MODEST
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models import ids
-from models.ids import Prefix
+from models.domain import ids
+from models.domain.ids import Prefix
 from tests.properties import MODEST
 
 DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"  # the specification's base32, which is Crockford's

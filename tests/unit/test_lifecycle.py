@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models import lifecycle
-from models.lifecycle import JobStatus, SceneStatus
+from models.domain import lifecycle
+from models.domain.lifecycle import JobStatus, SceneStatus
 from tests.properties import MODEST
 
 PENDING, PROCESSING, COMPLETED, FAILED, CANCELED = SceneStatus

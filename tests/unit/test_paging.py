@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models import paging
-from models.errors import ErrorCode, Invalid
-from models.paging import Page, Window
+from models.domain import paging
+from models.domain.errors import ErrorCode, Invalid
+from models.domain.paging import Page, Window
 from tests.properties import MODEST
 
 # What a row's key may hold: any text that can be stored.

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models import lifecycle, progress
-from models.lifecycle import JobStatus, SceneStatus
-from models.progress import JobStage, Reading
+from models.domain import lifecycle, progress
+from models.domain.lifecycle import JobStatus, SceneStatus
+from models.domain.progress import JobStage, Reading
 from tests.properties import MODEST
 
 PENDING, PROCESSING, COMPLETED, FAILED, CANCELED = SceneStatus

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from models.quota import WITHOUT_LIMIT, Quota, Rate
+from models.domain.quota import WITHOUT_LIMIT, Quota, Rate
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 RATE = Rate(an_hour=60, burst=10)

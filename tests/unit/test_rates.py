@@ -6,12 +6,12 @@ from contextlib import ExitStack
 import pytest
 from starlette.requests import HTTPConnection
 
-from models.access import Viewer
+from models.domain.access import Viewer
 from server import rates
 from server.auth.identity import Identity
 from server.rates import RateLimits, Rates
 from server.transports.bucket import Bucket
-from server.transports.gate import RateLimited
+from server.transports.rate_limiter import RateLimited
 
 FEW = RateLimits(requests=3, cost=100, connections=2, failed_logins=2, parallel_reads=1)
 

@@ -9,9 +9,9 @@ import pytest
 
 from providers.port import Failure
 from providers.replicate import logs, webhooks
-from providers.replicate.patience import Unanswered
+from providers.replicate.failures import LONGEST_WAIT_SECONDS, refusal
 from providers.replicate.prediction import read
-from providers.replicate.refusals import LONGEST_WAIT_SECONDS, refusal
+from providers.replicate.retrying import Unanswered
 from providers.replicate.template import Template, seed
 from providers.replicate.webhooks import SigningSecret
 from tests.fakes.replicate_state import SECRET, signature

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from providers.port import Failure, Order, Progress, Rendered
-from providers.replicate.patience import Pace
 from providers.replicate.provider import ReplicateProvider
+from providers.replicate.retrying import Pace
 from providers.replicate.template import seed
 from tests.fakes.replicate_process import CALLBACKS, QUICK, FakeReplicate
 from tests.fakes.replicate_state import TOKEN, VERSION

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.errors import ErrorCode, Refused
-from models.rules import Problems
+from models.domain.errors import ErrorCode, Refused
+from models.domain.rules import Problems
 from tests.properties import MODEST
 
 PATH = ["input", "field"]

@@ -1,0 +1,107 @@
+"""What is asked for, in the words of the domain."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, TypedDict
+
+from models.domain.lifecycle import SceneStatus
+from models.domain.rules import Problems
+
+
+@dataclass(frozen=True, slots=True)
+class SceneTarget:
+    """Which scene; with `job_id` it must belong to that job, with `expected_version` be at that version."""
+
+    scene_id: str
+    job_id: str | None = None
+    expected_version: int | None = None
+
+
+class Report(TypedDict):
+    """Why a scene failed, as its worker tells it."""
+
+    code: str
+    message: str
+    retryable: bool
+
+
+class SceneEdit(TypedDict, total=False):
+    """What updateScene may set; what is absent stays. Units as in the schema."""
+
+    title: str | None
+    prompt: str | None
+    duration_seconds: float | None
+    metadata: Mapping[str, Any] | None
+    status: SceneStatus | None
+    provider_id: str | None
+    percentage: float | None
+    output_url: str | None
+    failure: Report | None
+
+
+@dataclass(frozen=True, slots=True)
+class NewScene:
+    """A scene to be made; `duration_seconds` None means the default."""
+
+    prompt: str
+    title: str | None = None
+    duration_seconds: float | None = None
+    metadata: Mapping[str, Any] | None = None
+
+    def check(self, problems: Problems, path: Sequence[str]) -> None:
+        """Note what is wrong with it."""
+        problems.prompt(self.prompt, [*path, "prompt"])
+        problems.title(self.title, [*path, "title"], needed=False)
+        if self.duration_seconds is not None:
+            problems.duration(self.duration_seconds, [*path, "durationSeconds"])
+        if self.metadata is not None:
+            problems.metadata(self.metadata, [*path, "metadata"])
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """A job to be made; `provider` None means the server's default."""
+
+    title: str
+    scenes: Sequence[NewScene] = ()
+    provider: str | None = None
+    metadata: Mapping[str, Any] | None = None
+    start: bool = False
+    idempotency_key: str | None = field(default=None)
+
+
+class JobEdit(TypedDict, total=False):
+    """The fields of a job to change; what is absent stays."""
+
+    title: str | None
+    metadata: Mapping[str, Any] | None
+
+
+class BatchPolicy(StrEnum):
+    """What becomes of the good items of a batch when others are bad."""
+
+    ALL_OR_NOTHING = "ALL_OR_NOTHING"
+    BEST_EFFORT = "BEST_EFFORT"
+
+
+@dataclass(frozen=True, slots=True)
+class SceneBatch:
+    """Scenes of one job to do the same to: those named, or else all in one of these statuses."""
+
+    job_id: str
+    scene_ids: Sequence[str] | None = None
+    status: Sequence[SceneStatus] | None = None
+    policy: BatchPolicy = BatchPolicy.ALL_OR_NOTHING
+    dry_run: bool = False
+    key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SceneEdits:
+    """Scenes of one job, each with edits of its own."""
+
+    job_id: str
+    scenes: Sequence[tuple[SceneTarget, SceneEdit]]
+    policy: BatchPolicy = BatchPolicy.ALL_OR_NOTHING
+    dry_run: bool = False

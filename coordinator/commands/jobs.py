@@ -1,0 +1,203 @@
+"""What can be done to a job."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from coordinator.commands import deletion
+from coordinator.commands.idempotency import Idempotency
+from coordinator.commands.inputs import JobEdit, NewJob
+from coordinator.commands.new_rows import blank_job, insert_scene
+from coordinator.commands.policy import Terms
+from coordinator.commands.scheduling import enqueue
+from models.db.rows import JobRow, SceneRow
+from models.domain import ids
+from models.domain.access import Viewer
+from models.domain.errors import ErrorCode, StateRefused
+from models.domain.events import EventType
+from models.domain.lifecycle import OPEN, SETTLED_JOB, JobStatus, SceneStatus
+from models.domain.rules import SCENES_A_JOB, Problems
+from models.writes.change import Change
+from models.writes.store import Store
+
+_PATH = ["input", "jobId"]
+
+
+class Jobs:
+    """The verbs on jobs. Each raises Refusal or Refused and then has changed nothing."""
+
+    def __init__(self, store: Store, providers: Sequence[str], default_provider: str, terms: Terms) -> None:
+        self._store = store
+        self._providers = providers
+        self._default_provider = default_provider
+        self._terms = terms
+
+    async def create(self, viewer: Viewer, new: NewJob) -> str:
+        """Make a job and answer its id; with `start` its scenes are dispatched in the same transaction."""
+        provider = new.provider if new.provider is not None else self._default_provider
+        self._check_new(new, provider)
+        request = Idempotency(self._store, viewer, "createJob", new.idempotency_key, asdict(new))
+
+        async def act() -> dict[str, Any]:
+            job = blank_job(viewer, new, provider)
+            async with self._store.create(job, viewer) as change:
+                answer = await request.remember(change, {"jobId": job.id})
+                change.record(EventType.JOB_CREATED, changed=["title", "scenes"])
+                for position, scene in enumerate(new.scenes):
+                    await insert_scene(change, ids.new("scene"), scene, position, self._terms.max_attempts)
+                if new.start:
+                    await begin(change)
+            return answer
+
+        return (await request.once(act))["jobId"]
+
+    async def update(self, viewer: Viewer, job_id: str, edit: JobEdit, expected_version: int | None = None) -> None:
+        """Change a job's own fields; the same values again are no change."""
+        problems = Problems()
+        if "title" in edit:
+            problems.title(edit["title"], ["input", "title"], needed=True)
+        if "metadata" in edit:
+            problems.metadata(edit["metadata"], ["input", "metadata"])
+        problems.check()
+        async with self._store.change(job_id, viewer, expected_version=expected_version) as change:
+            changed = [name for name, value in edit.items() if getattr(change.job, name) != value]
+            if changed:
+                change.set_job(**{name: edit[name] for name in changed})
+                change.record(EventType.JOB_UPDATED, changed=changed)
+
+    async def start(
+        self, viewer: Viewer, job_id: str, expected_version: int | None = None, key: str | None = None
+    ) -> None:
+        """Dispatch the scenes of a pending job; one that is processing is left as it is."""
+        await self._act(viewer, "startJob", job_id, expected_version, key, _start)
+
+    async def cancel(
+        self, viewer: Viewer, job_id: str, expected_version: int | None = None, key: str | None = None
+    ) -> None:
+        """Cancel every open scene; what is completed or failed stays. Canceled again it is left as it is."""
+        await self._act(viewer, "cancelJob", job_id, expected_version, key, _cancel)
+
+    async def delete(
+        self, viewer: Viewer, job_id: str, expected_version: int | None = None, key: str | None = None
+    ) -> None:
+        """Delete a job, recoverable until `purge_after`; see `deletion.delete_job`."""
+
+        async def delete(change: Change) -> None:
+            deletion.delete_job(change, self._terms.recovery_window, _PATH)
+
+        await self._act(viewer, "deleteJob", job_id, expected_version, key, delete)
+
+    async def restore(
+        self, viewer: Viewer, job_id: str, expected_version: int | None = None, key: str | None = None
+    ) -> None:
+        """Bring a deleted job back; see `deletion.restore_job`."""
+
+        async def restore(change: Change) -> None:
+            deletion.restore_job(change, _PATH)
+
+        await self._act(viewer, "restoreJob", job_id, expected_version, key, restore, deleted=True)
+
+    async def _act(
+        self,
+        viewer: Viewer,
+        operation: str,
+        job_id: str,
+        expected_version: int | None,
+        key: str | None,
+        verb: Callable[[Change], Awaitable[None]],
+        *,
+        deleted: bool = False,
+    ) -> None:
+        """Do it once for each key."""
+        problems = Problems()
+        problems.key(key, ["input", "idempotencyKey"])
+        problems.check()
+        asked = {"jobId": job_id, "expectedVersion": expected_version}
+        request = Idempotency(self._store, viewer, operation, key, asked)
+
+        async def act() -> dict[str, Any]:
+            expected = expected_version
+            async with self._store.change(job_id, viewer, expected_version=expected, deleted=deleted) as change:
+                answer = await request.remember(change, {})
+                await verb(change)
+            return answer
+
+        await request.once(act)
+
+    def _check_new(self, new: NewJob, provider: str) -> None:
+        problems = Problems()
+        problems.title(new.title, ["input", "title"], needed=True)
+        problems.key(new.idempotency_key, ["input", "idempotencyKey"])
+        if new.metadata is not None:
+            problems.metadata(new.metadata, ["input", "metadata"])
+        if provider not in self._providers:
+            known = ", ".join(self._providers)
+            problems.add(f"There is no such provider here; there are: {known}.", ["input", "provider"])
+        if new.start and not new.scenes:
+            problems.add("A job without scenes cannot be started.", ["input", "start"])
+        if len(new.scenes) > SCENES_A_JOB:
+            problems.add(f"A job has at most {SCENES_A_JOB} scenes.", ["input", "scenes"], ErrorCode.LIMIT_EXCEEDED)
+        else:
+            for index, scene in enumerate(new.scenes):
+                scene.check(problems, ["input", "scenes", str(index)])
+        problems.check()
+
+
+async def begin(change: Change) -> None:
+    """Start the job: it leaves the storyboard and its pending scenes are dispatched."""
+    if change.job.total == 0:
+        raise StateRefused(ErrorCode.INVALID_TRANSITION, "A job without scenes cannot be started.", ("input", "jobId"))
+    change.set_job(started_at=change.now)
+    change.record(EventType.JOB_STARTED, changed=["status", "startedAt"])
+    pending = [scene for scene in await change.live_scenes() if scene.status is SceneStatus.PENDING]
+    await enqueue(change, [(scene.id, scene.take_number) for scene in pending])
+
+
+async def cancel_scene(change: Change, scene: SceneRow) -> SceneRow:
+    """Cancel an open scene and abort its render."""
+    change.fenced.append(scene.id)
+    return await change.write_scene(
+        scene,
+        EventType.SCENE_CANCELED,
+        ["status"],
+        take={"status": SceneStatus.CANCELED, "finished_at": change.now},
+        status=SceneStatus.CANCELED,
+        **closed(change),
+    )
+
+
+def closed(change: Change) -> dict[str, Any]:
+    """The columns of a scene that nothing is rendering any more."""
+    return {
+        "finished_at": change.now,
+        "next_attempt_at": None,
+        "queued_at": None,
+        "worker": None,
+        "frame": None,
+    }
+
+
+async def _start(change: Change) -> None:
+    if change.job.status in SETTLED_JOB:
+        raise _settled(change.job, "started")
+    if not change.job.begun:
+        await begin(change)
+
+
+async def _cancel(change: Change) -> None:
+    if change.job.status in SETTLED_JOB - {JobStatus.CANCELED}:
+        raise _settled(change.job, "canceled")
+    if change.job.status is not JobStatus.CANCELED:
+        change.set_job(canceled_at=change.now)
+        change.record(EventType.JOB_CANCELED, changed=["status"])
+        for scene in await change.live_scenes():
+            if scene.status in OPEN:
+                await cancel_scene(change, scene)
+
+
+def _settled(job: JobRow, verb: str) -> StateRefused:
+    return StateRefused(
+        ErrorCode.INVALID_TRANSITION,
+        f"The job is {job.status.value.lower()} and cannot be {verb}; regenerate a scene to set it going again.",
+        _PATH,
+    )

@@ -1,0 +1,73 @@
+"""Changes of the play order, and what a place may be."""
+
+from collections.abc import Sequence
+
+from models.db.rows import SceneRow
+from models.domain import ids
+from models.domain.arrangement import Arrangement
+from models.domain.errors import ErrorCode, Invalid
+from models.domain.events import EventType
+from models.domain.rules import SCENES_A_JOB, Problems
+from models.writes.change import Change
+
+
+def check_room(change: Change, path: Sequence[str]) -> None:
+    """Raise Invalid (LIMIT_EXCEEDED) when the job is full."""
+    if change.job.total >= SCENES_A_JOB:
+        raise Invalid(f"A job has at most {SCENES_A_JOB} scenes.", path, ErrorCode.LIMIT_EXCEEDED)
+
+
+def check_position(position: int, most: int) -> None:
+    """Raise Invalid for a place that is not there."""
+    if not 0 <= position <= most:
+        raise Invalid(f"position must be from 0 to {most}.", ["input", "position"])
+
+
+async def move(change: Change, scene: SceneRow, position: int) -> None:
+    """Move a live scene to another place, 0-based; the scenes in between make room. One event."""
+    check_position(position, change.job.total - 1)
+    arrangement = await change.arrangement()
+    wanted = [scene_id for scene_id in arrangement.live if scene_id != scene.id]
+    wanted.insert(position, scene.id)
+    _reorder(change, arrangement, wanted, scene.id)
+
+
+def check_length(scene_ids: Sequence[str]) -> None:
+    """Raise Invalid (LIMIT_EXCEEDED) for more scenes than a job can have."""
+    if len(scene_ids) > SCENES_A_JOB:
+        message = f"A job has at most {SCENES_A_JOB} scenes."
+        raise Invalid(message, ["input", "sceneIds"], ErrorCode.LIMIT_EXCEEDED)
+
+
+async def reorder(change: Change, scene_ids: Sequence[str]) -> None:
+    """Put all live scenes in this order; only those that move have changed. The same order again is no change.
+
+    Raises Refused (INCOMPLETE_ORDER) that names every scene that is missing, of elsewhere or named twice.
+    """
+    arrangement = await change.arrangement()
+    _check_complete(arrangement.live, scene_ids)
+    _reorder(change, arrangement, scene_ids, None)
+
+
+def _reorder(change: Change, arrangement: Arrangement, wanted: Sequence[str], moved: str | None) -> None:
+    if list(wanted) != arrangement.live:
+        arrangement.reorder(wanted)
+        change.record(EventType.SCENES_REORDERED, moved, ["position"])
+        change.recut()
+
+
+def _check_complete(live: Sequence[str], scene_ids: Sequence[str]) -> None:
+    problems, seen = Problems(), set[str]()
+    for index, scene_id in enumerate(scene_ids):
+        path = ["input", "sceneIds", str(index)]
+        # What is no id is not repeated: it may hold anything.
+        name = scene_id if ids.is_id(scene_id, "scene") else "This"
+        if scene_id not in live:
+            problems.add(f"{name} is not a live scene of the job.", path, ErrorCode.INCOMPLETE_ORDER)
+        elif scene_id in seen:
+            problems.add(f"{name} is named twice.", path, ErrorCode.INCOMPLETE_ORDER)
+        seen.add(scene_id)
+    for scene_id in live:
+        if scene_id not in seen:
+            problems.add(f"{scene_id} is missing.", ["input", "sceneIds"], ErrorCode.INCOMPLETE_ORDER)
+    problems.check()

@@ -1,0 +1,15 @@
+"""What an operator has set that the verbs go by."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from models.domain.quota import Rate
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """`max_attempts` of a take and its retries, how long deleted things can be restored, how often to regenerate."""
+
+    max_attempts: int
+    recovery_window: timedelta
+    regenerate: Rate

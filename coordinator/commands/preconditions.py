@@ -1,0 +1,33 @@
+"""Which scene is meant, and whether it is as the caller believes it to be."""
+
+from collections.abc import Sequence
+
+from models.db.rows import SceneRow
+from models.domain.errors import ErrorCode, NotFound, StateRefused
+from models.writes.store import stale
+
+Path = Sequence[str]
+
+
+def job_of(found: str | None, scene_id: str, wanted: str | None, path: Path) -> str:
+    """The job of a scene, which was looked for; it must be the wanted one.
+
+    Raises NotFound: SCENE_NOT_IN_JOB for a scene that is there but in another job.
+    """
+    if found is None:
+        raise NotFound("There is no such scene.", path, scene_id)
+    if wanted is not None and wanted != found:
+        raise NotFound("The scene belongs to another job.", path, scene_id, ErrorCode.SCENE_NOT_IN_JOB)
+    return found
+
+
+def check_live(scene: SceneRow, path: Path) -> None:
+    """Raise StateRefused (ALREADY_DELETED) for a deleted scene."""
+    if scene.deleted_at is not None:
+        raise StateRefused(ErrorCode.ALREADY_DELETED, "The scene is deleted.", path)
+
+
+def check_version(scene: SceneRow, expected: int | None, path: Path = ("input", "expectedVersion")) -> None:
+    """Raise Conflict (STALE_VERSION) for a scene that has changed since."""
+    if expected is not None and expected != scene.version:
+        raise stale(scene.version, path)

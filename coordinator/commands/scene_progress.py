@@ -1,0 +1,53 @@
+"""The fractions of running renders: written beside the clock, fenced, and never backwards."""
+
+import sqlalchemy as sa
+
+from models.db.database import Connection
+from models.db.tables import SCENE
+from models.domain.lifecycle import SceneStatus
+
+
+class Fenced(Exception):
+    """The render no longer owns its scene: it was regenerated, canceled, deleted, reported on or taken over."""
+
+
+class TakenOver(Fenced):
+    """Another worker goes on with the same take: what the provider makes for it is still wanted."""
+
+
+async def advance(
+    connection: Connection,
+    scene_id: str,
+    take_number: int,
+    run: int,
+    *,
+    percentage: float | None = None,
+    frame: int | None = None,
+) -> None:
+    """Write how far the take is, 0..100, and the number of its newest frame. A lower percentage changes nothing.
+
+    Raises Fenced when (take, run, PROCESSING) is no longer true of the scene.
+    """
+    values: dict[str, object] = {"run": run}
+    if percentage is not None:
+        values["percentage"] = _further(SCENE.c.percentage, percentage)
+        values["high_water"] = _further(SCENE.c.high_water, percentage)
+    if frame is not None:
+        values["frame"] = frame
+    written = await connection.execute(
+        sa.update(SCENE)
+        .where(
+            SCENE.c.id == scene_id,
+            SCENE.c.take_number == take_number,
+            SCENE.c.run == run,
+            SCENE.c.status == SceneStatus.PROCESSING,
+            SCENE.c.deleted_at.is_(None),
+        )
+        .values(values)
+    )
+    if written.rowcount == 0:
+        raise Fenced
+
+
+def _further(column: sa.ColumnElement[float], value: float) -> sa.ColumnElement[float]:
+    return sa.case((sa.func.coalesce(column, 0.0) > value, column), else_=value)

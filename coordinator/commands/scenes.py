@@ -1,0 +1,168 @@
+"""What can be done to one scene. The same to many at once is in `batches`."""
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import asdict
+from typing import Any, NamedTuple
+
+from coordinator.commands import deletion, edits, ordering, preconditions, takes
+from coordinator.commands.idempotency import Idempotency
+from coordinator.commands.inputs import NewScene, SceneEdit, SceneTarget
+from coordinator.commands.new_rows import insert_scene
+from coordinator.commands.policy import Terms
+from coordinator.commands.scheduling import enqueue, resume
+from models.db.rows import SceneRow
+from models.domain import ids
+from models.domain.access import Act, Viewer
+from models.domain.errors import NotFound
+from models.domain.events import EventType
+from models.domain.rules import Problems
+from models.reads import queries
+from models.writes.change import Change
+from models.writes.store import Store
+
+_PATH = ["input", "sceneId"]
+
+
+class Target(NamedTuple):
+    """A scene inside the change that is to be made to it."""
+
+    change: Change
+    scene: SceneRow
+
+
+class Scenes:
+    """The verbs on a scene. Each raises Refusal or Refused and then has changed nothing."""
+
+    def __init__(self, store: Store, terms: Terms) -> None:
+        self._store = store
+        self._terms = terms
+
+    async def add(
+        self,
+        viewer: Viewer,
+        job_id: str,
+        new: NewScene,
+        position: int | None = None,
+        expected_version: int | None = None,
+        key: str | None = None,
+    ) -> str:
+        """Add a scene, at the end unless a position is given, and answer its id; in a started job it is dispatched."""
+        problems = Problems()
+        new.check(problems, ["input", "scene"])
+        problems.key(key, ["input", "idempotencyKey"])
+        problems.check()
+        asked = {"jobId": job_id, "scene": asdict(new), "position": position}
+        request = Idempotency(self._store, viewer, "addScene", key, asked)
+
+        async def act() -> dict[str, Any]:
+            async with self._store.change(job_id, viewer, expected_version=expected_version) as change:
+                scene_id = ids.new("scene")
+                answer = await request.remember(change, {"sceneId": scene_id})
+                await self._insert(change, scene_id, new, position)
+            return answer
+
+        return (await request.once(act))["sceneId"]
+
+    async def update(self, viewer: Viewer, target: SceneTarget, edit: SceneEdit) -> None:
+        """Edit a scene or report on it; see `edits.apply` for what is refused."""
+        edits.check(edit, ["input"])
+        async with self._change(viewer, target, act=edits.act_of(edit)) as (change, scene):
+            await edits.apply(change, scene, edit, ["input"])
+
+    async def regenerate(
+        self, viewer: Viewer, target: SceneTarget, prompt: str | None = None, key: str | None = None
+    ) -> None:
+        """Render a finished scene anew, with another prompt if one is given; see `takes.regenerate`."""
+        problems = Problems()
+        if prompt is not None:
+            problems.prompt(prompt, ["input", "prompt"])
+        problems.key(key, ["input", "idempotencyKey"])
+        problems.check()
+        request = Idempotency(self._store, viewer, "regenerateScene", key, {"target": asdict(target), "prompt": prompt})
+
+        async def act() -> dict[str, Any]:
+            async with self._change(viewer, target, request) as (change, scene):
+                await takes.regenerate(change, scene, self._terms, _PATH, prompt or scene.prompt)
+            return {}
+
+        await request.once(act)
+
+    async def select_take(self, viewer: Viewer, take_id: str, expected_version: int | None = None) -> str:
+        """Make an earlier completed take the scene's clip again, and answer the scene's id; see `takes.select`."""
+        path = ["input", "takeId"]
+        async with self._store.read() as connection:
+            take = (await queries.takes_by_id(connection, viewer, [take_id])).get(take_id)
+        if take is None:
+            raise NotFound("There is no such take.", path, take_id)
+        async with self._store.change(take.job_id, viewer, path=path) as change:
+            scene = await change.scene(take.scene_id, path)
+            preconditions.check_live(scene, path)
+            preconditions.check_version(scene, expected_version)
+            now = (await queries.takes_by_id(change.connection, viewer, [take_id]))[take_id]
+            await takes.select(change, scene, now, path)
+        return take.scene_id
+
+    async def cancel(self, viewer: Viewer, target: SceneTarget) -> None:
+        """Cancel an open scene; see `takes.cancel`."""
+        async with self._change(viewer, target) as (change, scene):
+            await takes.cancel(change, scene, _PATH)
+
+    async def delete(self, viewer: Viewer, target: SceneTarget) -> None:
+        """Delete a scene, recoverable until `purge_after`; see `deletion.delete_scene`."""
+        async with self._change(viewer, target) as (change, scene):
+            await deletion.delete_scene(change, scene, self._terms.recovery_window, _PATH)
+
+    async def restore(self, viewer: Viewer, target: SceneTarget) -> None:
+        """Put a deleted scene back where it was; see `deletion.restore_scene`."""
+        async with self._change(viewer, target, deleted=True) as (change, scene):
+            await deletion.restore_scene(change, scene, _PATH)
+
+    async def move(self, viewer: Viewer, target: SceneTarget, position: int) -> None:
+        """Move a live scene to another place; see `order.move`."""
+        async with self._change(viewer, target) as (change, scene):
+            await ordering.move(change, scene, position)
+
+    async def reorder(
+        self, viewer: Viewer, job_id: str, scene_ids: Sequence[str], expected_version: int | None = None
+    ) -> None:
+        """Put all live scenes of a job in another order; see `order.reorder`."""
+        ordering.check_length(scene_ids)
+        async with self._store.change(job_id, viewer, expected_version=expected_version) as change:
+            await ordering.reorder(change, scene_ids)
+
+    @asynccontextmanager
+    async def _change(
+        self,
+        viewer: Viewer,
+        target: SceneTarget,
+        request: Idempotency | None = None,
+        *,
+        act: Act = Act.CHANGE,
+        deleted: bool = False,
+    ) -> AsyncGenerator[Target]:
+        """The change of one scene: found, of the right job, at the expected version, and live unless told otherwise."""
+        async with self._store.read() as connection:
+            found = await queries.job_of_scene(connection, viewer, target.scene_id)
+            if target.job_id is not None and not await queries.jobs_by_id(connection, viewer, [target.job_id]):
+                raise NotFound("There is no such job.", ["input", "jobId"], target.job_id)
+        job_id = preconditions.job_of(found, target.scene_id, target.job_id, _PATH)
+        async with self._store.change(job_id, viewer, path=_PATH, act=act) as change:
+            if request is not None:
+                await request.remember(change, {})
+            scene = await change.scene(target.scene_id)
+            if not deleted:
+                preconditions.check_live(scene, _PATH)
+            preconditions.check_version(scene, target.expected_version)
+            yield Target(change, scene)
+
+    async def _insert(self, change: Change, scene_id: str, new: NewScene, position: int | None) -> None:
+        ordering.check_room(change, ["input", "jobId"])
+        place = change.job.total if position is None else position
+        ordering.check_position(place, change.job.total)
+        change.record(EventType.SCENE_ADDED, scene_id, ["scenes"])
+        (await change.arrangement()).add(scene_id, place)
+        number = await insert_scene(change, scene_id, new, place, self._terms.max_attempts)
+        change.recut()
+        resume(change)
+        await enqueue(change, [(scene_id, number)])

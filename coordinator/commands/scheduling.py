@@ -1,0 +1,44 @@
+"""Which scenes wait for a worker of ours, and who goes first."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+import sqlalchemy as sa
+
+from models.db.tables import JOB, SCENE
+from models.domain.access import EXTERNAL
+from models.reads.queries import waits_for_worker
+from models.writes.change import Change, Ticket
+
+
+async def enqueue(change: Change, takes: Sequence[tuple[str, int]], *, delay_seconds: float = 0.0) -> None:
+    """Put the current takes, given as (scene id, take number), in the queue when ours is to render them.
+
+    Fair share: priority falls with what the owner already has waiting, so a second owner is served in between.
+    """
+    if change.job.provider == EXTERNAL or not change.job.begun:
+        return
+    if change.waiting is None:
+        change.waiting = await _waiting_of_owner(change)
+    due = change.now + timedelta(seconds=delay_seconds)
+    for ahead, (scene_id, take_number) in enumerate(takes, start=change.waiting):
+        await change.connection.execute(
+            sa.update(SCENE).where(SCENE.c.id == scene_id).values(queued_at=due, priority=-ahead)
+        )
+        change.tickets.append(Ticket(change.job.provider, change.job.id, scene_id, take_number, -ahead, delay_seconds))
+    change.waiting += len(takes)
+
+
+def resume(change: Change) -> None:
+    """A job that was canceled before its start has started once something in it is to be rendered."""
+    if change.job.begun and change.job.started_at is None:
+        change.set_job(started_at=change.now)
+
+
+async def _waiting_of_owner(change: Change) -> int:
+    query = (
+        sa.select(sa.func.count())
+        .select_from(SCENE.join(JOB, JOB.c.id == SCENE.c.job_id))
+        .where(JOB.c.owner_id == change.job.owner_id, waits_for_worker())
+    )
+    return (await change.connection.execute(query)).scalar_one()

@@ -1,0 +1,109 @@
+"""What is done to the takes of a scene: another is made, an earlier one shown again, the current one canceled."""
+
+from collections.abc import Sequence
+
+from coordinator.commands import rate_limit
+from coordinator.commands.edits import refused_transition
+from coordinator.commands.jobs import cancel_scene
+from coordinator.commands.policy import Terms
+from coordinator.commands.scheduling import enqueue, resume
+from models.db.rows import SceneRow, TakeRow
+from models.domain import ids
+from models.domain.errors import ErrorCode, StateRefused
+from models.domain.events import EventType
+from models.domain.lifecycle import OPEN, TRANSITIONS, SceneStatus, TakeReason
+from models.writes.change import Change
+
+
+async def regenerate(change: Change, scene: SceneRow, terms: Terms, path: Sequence[str], prompt: str) -> None:
+    """Put a finished scene back to pending with a new take; earlier takes are kept as they are.
+
+    Raises StateRefused (NOT_REGENERABLE) for a scene that is pending or processing, and RateLimited.
+    """
+    if scene.status in OPEN:
+        raise StateRefused(
+            ErrorCode.NOT_REGENERABLE,
+            f"A scene that is {scene.status.value} cannot be regenerated before it is finished.",
+            path,
+            current=scene.status,
+            wanted=SceneStatus.PENDING,
+            allowed=TRANSITIONS[scene.status],
+        )
+    await rate_limit.spend(change, terms.regenerate, path)
+    take_id, number = ids.new("take"), scene.newest_take + 1
+    await change.insert_take(take_id, scene.id, number, TakeReason.REGENERATE, prompt)
+    changed = ["status", "output", "providerId", "failure", "percentage"]
+    await change.write_scene(
+        scene,
+        EventType.SCENE_REGENERATED,
+        [*changed, "prompt"] if prompt != scene.prompt else changed,
+        status=SceneStatus.PENDING,
+        prompt=prompt,
+        take_id=take_id,
+        take_number=number,
+        newest_take=number,
+        max_attempts=scene.attempts + terms.max_attempts,
+        percentage=None,
+        high_water=0.0,
+        frame=None,
+        failure=None,
+        started_at=None,
+        finished_at=None,
+    )
+    change.recut()
+    resume(change)
+    await enqueue(change, [(scene.id, number)])
+
+
+async def select(change: Change, scene: SceneRow, take: TakeRow, path: Sequence[str]) -> None:
+    """Let a finished scene show a completed take of its own, as it did when that was made: its clip, prompt and times.
+
+    The one it shows already is no change. Raises StateRefused (INVALID_TRANSITION) for a scene that is pending or
+    processing, and for a take that has no clip.
+    """
+    if scene.status in OPEN:
+        raise StateRefused(
+            ErrorCode.INVALID_TRANSITION,
+            f"A scene that is {scene.status.value} shows another take only when it is finished.",
+            path,
+            current=scene.status,
+            allowed=TRANSITIONS[scene.status],
+        )
+    if take.status is not SceneStatus.COMPLETED:
+        raise StateRefused(
+            ErrorCode.INVALID_TRANSITION,
+            f"Only a completed take can be selected; this one is {take.status.value}.",
+            path,
+            current=take.status,
+            wanted=SceneStatus.COMPLETED,
+        )
+    if take.id == scene.take_id:
+        return
+    changed = ["output", "providerId", "currentTake"]
+    changed += ["status"] * (scene.status is not SceneStatus.COMPLETED) + ["prompt"] * (scene.prompt != take.prompt)
+    await change.write_scene(
+        scene,
+        EventType.SCENE_TAKE_SELECTED,
+        changed,
+        status=SceneStatus.COMPLETED,
+        prompt=take.prompt,
+        take_id=take.id,
+        take_number=take.number,
+        percentage=100.0,
+        high_water=100.0,
+        failure=None,
+        started_at=take.started_at,
+        finished_at=take.finished_at,
+    )
+    change.recut()
+
+
+async def cancel(change: Change, scene: SceneRow, path: Sequence[str]) -> None:
+    """Cancel an open scene and abort its render; a canceled one is left as it is.
+
+    Raises StateRefused (INVALID_TRANSITION) for one that is completed or failed.
+    """
+    if scene.status in OPEN:
+        await cancel_scene(change, scene)
+    elif scene.status is not SceneStatus.CANCELED:
+        raise refused_transition(scene, SceneStatus.CANCELED, path)

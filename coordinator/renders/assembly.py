@@ -1,0 +1,184 @@
+"""The joining of a job's clips to one video: fetched, joined in a process of its own, kept, and recorded.
+
+Fenced by the job's cut: whatever is made of a composition that is no more changes nothing, and its file is discarded.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from coordinator.queue.port import NotNow
+from coordinator.renders.workdirs import workdir
+from coordinator.storage.media import MediaStore, cut_key
+from models.domain.access import SYSTEM
+from models.domain.errors import NotFound, StateRefused, Unavailable
+from models.domain.events import EventType
+from models.reads import queries
+from models.writes import composition, media_gc
+from models.writes.change import Assembly, Change
+from models.writes.store import Store, now
+from providers.joining.wire import Clip
+from providers.port import Asset, Failure
+
+log = logging.getLogger(__name__)
+
+# Of several hours of clips that do not agree, an hour or so is encoded anew.
+DEADLINE_SECONDS = 7200.0
+# How often it is looked whether the video is still wanted.
+FENCE_SECONDS = 0.5
+# What fails in a way that may pass is tried so often, ever later: for two minutes or so.
+ATTEMPTS = 5
+BACKOFF_FACTOR = 4
+LAST_BACKOFF_SECONDS = 60.0
+# A failure to join of this process is forgotten when so many others came after it.
+REMEMBERED = 10_000
+
+Json = dict[str, Any]
+Join = Callable[[Sequence[Clip], Path], Awaitable[Asset]]
+
+
+class Outdated(Exception):
+    """The composition is another one now, or its video is there."""
+
+
+class Assemblies:
+    """Joins what it is told to, and remembers how often that failed."""
+
+    def __init__(self, store: Store, media: MediaStore, join: Join, first_backoff_seconds: float) -> None:
+        self._store = store
+        self._media = media
+        self.join = join
+        self._first_backoff_seconds = first_backoff_seconds
+        self._failed: dict[str, int] = {}
+        self._running: set[str] = set()
+
+    async def handle(self, assembly: Assembly) -> None:
+        """Make the video, if it is still wanted. Raises NotNow when that is to be tried again."""
+        if assembly.key in self._running:
+            # A queue that missed our heartbeats hands out again what runs here.
+            raise NotNow(LAST_BACKOFF_SECONDS)
+        self._running.add(assembly.key)
+        try:
+            await self._try(assembly)
+        finally:
+            self._running.discard(assembly.key)
+        self._failed.pop(assembly.key, None)
+
+    async def _try(self, assembly: Assembly) -> None:
+        try:
+            await self._make(assembly)
+        except Outdated:
+            log.info("not joined: outdated", extra={"action": "assembly.outdated", "job": assembly.job_id})
+        except Failure as failure:
+            log.info("not joined: %s", failure.code, extra={"action": "assembly.failed", "job": assembly.job_id})
+            self._again(assembly, failure)
+            await self._give_up(assembly, failure)
+
+    async def _make(self, assembly: Assembly) -> None:
+        await self._check(assembly)
+        async with workdir() as folder:
+            output = await self._while_wanted(assembly, self._produce(assembly, folder))
+        async with self._change(assembly) as change:
+            await media_gc.retain(change.connection, [output["key"]])
+            change.set_job(output=output)
+            change.record(EventType.JOB_UPDATED, changed=["output"])
+
+    async def _produce(self, assembly: Assembly, folder: Path) -> Json:
+        try:
+            async with asyncio.timeout(DEADLINE_SECONDS):
+                joined = await self.join(await self._fetch(assembly, folder), folder)
+                return await self._keep(assembly, joined)
+        except TimeoutError as error:
+            message = f"The clips were not joined within {DEADLINE_SECONDS:g} seconds."
+            raise Failure("JOIN_TIMEOUT", message, retryable=False) from error
+
+    async def _fetch(self, assembly: Assembly, folder: Path) -> list[Clip]:
+        async with self._store.read() as connection:
+            stored = await composition.clips(connection, assembly.job_id)
+        clips: list[Clip] = []
+        for number, each in enumerate(stored, start=1):
+            if each is None or "key" not in each:
+                # Since before videos were joined; of newer ones it was known when they were complete.
+                raise Failure("NO_CLIP", f"The clip of scene {number} is not kept by this server.", retryable=False)
+            clips.append(Clip(str(await self._fetch_one(number, each["key"], folder)), each["content_type"]))
+        return clips
+
+    async def _fetch_one(self, number: int, key: str, folder: Path) -> Path:
+        try:
+            return await self._media.fetch(key, folder / f"{number}.{key.rpartition('.')[2]}")
+        except FileNotFoundError as error:
+            message = f"The clip of scene {number} is not in the media storage."
+            raise Failure("CLIP_MISSING", message, retryable=True) from error
+        except Exception as error:
+            raise _storage_failed("The clips could not be fetched.", error) from error
+
+    async def _keep(self, assembly: Assembly, joined: Asset) -> Json:
+        """Store the video. Written down as discarded until it is recorded, it is never left behind."""
+        key = cut_key(assembly.job_id, assembly.cut)
+        try:
+            async with self._store.write() as connection:
+                late = now() + timedelta(seconds=DEADLINE_SECONDS)
+                await media_gc.discard(connection, [f"{key}.mp4"], late)
+            return await self._media.keep(key, joined)
+        except Unavailable:
+            raise
+        except Exception as error:
+            raise _storage_failed("The video could not be stored.", error) from error
+
+    def _again(self, assembly: Assembly, failure: Failure) -> None:
+        """Raise NotNow when another try may help."""
+        failed = self._failed.pop(assembly.key, 0) + 1
+        if failure.retryable and failed < ATTEMPTS:
+            self._failed[assembly.key] = failed
+            while len(self._failed) > REMEMBERED:
+                del self._failed[next(iter(self._failed))]
+            backoff = self._first_backoff_seconds * BACKOFF_FACTOR ** (failed - 1)
+            raise NotNow(min(LAST_BACKOFF_SECONDS, backoff)) from failure
+
+    async def _give_up(self, assembly: Assembly, failure: Failure) -> None:
+        try:
+            async with self._change(assembly) as change:
+                told = {"code": failure.code, "message": failure.message, "retryable": failure.retryable}
+                change.set_job(output_failure=told | {"occurred_at": change.now.isoformat()})
+                change.record(EventType.JOB_UPDATED, changed=["outputFailure"])
+        except Outdated:
+            log.info("nobody wants it any more", extra={"action": "assembly.outdated", "job": assembly.job_id})
+
+    @asynccontextmanager
+    async def _change(self, assembly: Assembly) -> AsyncGenerator[Change]:
+        """A change of the job, which must still wait for this very video. Raises Outdated."""
+        try:
+            async with self._store.change(assembly.job_id, SYSTEM) as change:
+                if not change.job.joining or change.job.cut != assembly.cut:
+                    raise Outdated
+                yield change
+        except (NotFound, StateRefused) as gone:
+            raise Outdated from gone
+
+    async def _while_wanted(self, assembly: Assembly, work: Coroutine[Any, Any, Json]) -> Json:
+        """Do the work, or stop it soon after nobody wants the video any more. Raises Outdated then."""
+        task = asyncio.ensure_future(work)
+        try:
+            while not task.done():
+                await asyncio.wait([task], timeout=FENCE_SECONDS)
+                with suppress(Unavailable):
+                    await self._check(assembly)
+            return task.result()
+        finally:
+            task.cancel()
+            await asyncio.wait([task])
+
+    async def _check(self, assembly: Assembly) -> None:
+        async with self._store.read() as connection:
+            job = (await queries.jobs_by_id(connection, SYSTEM, [assembly.job_id])).get(assembly.job_id)
+        if job is None or not job.joining or job.cut != assembly.cut:
+            raise Outdated
+
+
+def _storage_failed(message: str, error: Exception) -> Failure:
+    log.error("%s", message, exc_info=error, extra={"action": "assembly.storage"})
+    return Failure("STORAGE", message, retryable=True)

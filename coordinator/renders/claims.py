@@ -1,0 +1,247 @@
+"""What a render writes about its scene: claimed, submitted, completed, failed. Each is fenced, or changes nothing."""
+
+from datetime import timedelta
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+
+from coordinator.commands.jobs import closed
+from coordinator.commands.scene_progress import Fenced, TakenOver
+from coordinator.commands.scheduling import enqueue
+from coordinator.queue.port import NotNow
+from models.db.rows import SceneRow
+from models.db.tables import SCENE, TAKE
+from models.domain import ids
+from models.domain.access import SYSTEM
+from models.domain.errors import NotFound, StateRefused
+from models.domain.events import EventType
+from models.domain.lifecycle import SceneStatus, TakeReason
+from models.reads import queries
+from models.writes.change import Change, Ticket
+from models.writes.store import Store, now
+from providers.port import Failure
+
+# A ticket that comes this little early is taken all the same: clocks of queue and database differ.
+EARLY = timedelta(milliseconds=50)
+NO_LEASE = timedelta(0)
+
+
+class Claim(NamedTuple):
+    """The right to render one take, until `run` or the take of the scene is another."""
+
+    job_id: str
+    scene_id: str
+    take_id: str
+    take_number: int
+    run: int
+    provider: str
+    provider_id: str | None
+    prompt: str
+    title: str | None
+    duration_seconds: float
+    metadata: dict[str, Any]
+    attempts_left: int
+
+
+async def claim(store: Store, ticket: Ticket, worker: str, lease: timedelta = NO_LEASE) -> Claim | None:
+    """Take the ticket's scene, or take it over from a worker that is gone; None when it is no longer wanted.
+
+    Raises NotNow while an automatic retry has to wait, and while another worker was heard of within the lease. A lease
+    of nothing means that there are no other workers: whoever rendered it before is gone.
+    """
+    async with store.read() as connection:
+        scene = (await queries.scenes_by_id(connection, SYSTEM, [ticket.scene_id])).get(ticket.scene_id)
+    if scene is None or scene.take_number != ticket.take_number:
+        return None
+    try:
+        if scene.status is SceneStatus.PROCESSING:
+            return await _take_over(store, scene, worker, lease)
+        return await _start(store, ticket, worker)
+    except (NotFound, StateRefused, Fenced):
+        return None
+
+
+async def submitted(store: Store, held: Claim, provider_id: str) -> None:
+    """The provider accepted the order: commit its id before anything else, so that it is never bought twice."""
+    async with store.change(held.job_id, SYSTEM) as change:
+        scene = await _owned(change, held)
+        # Said again by who does not know whether it was heard, it is no news.
+        if scene.provider_id != provider_id:
+            await change.write_scene(scene, EventType.SCENE_UPDATED, ["providerId"], take={"provider_id": provider_id})
+
+
+async def completed(store: Store, held: Claim, files: dict[str, Any]) -> None:
+    """The clip is there; `files` holds the JSON of output, poster and preview."""
+    async with store.change(held.job_id, SYSTEM) as change:
+        scene = await _owned(change, held)
+        await change.write_scene(
+            scene,
+            EventType.SCENE_COMPLETED,
+            ["status", *files],
+            take={"status": SceneStatus.COMPLETED, "finished_at": change.now, **files},
+            status=SceneStatus.COMPLETED,
+            percentage=100.0,
+            high_water=100.0,
+            failure=None,
+            **closed(change),
+        )
+
+
+async def failed(store: Store, held: Claim, failure: Failure, *, backoff_seconds: float) -> None:
+    """The take failed: try again after the backoff when that may help and attempts are left, else the scene failed."""
+    async with store.change(held.job_id, SYSTEM) as change:
+        scene = await _owned(change, held)
+        told = {
+            "code": failure.code,
+            "message": failure.message,
+            "retryable": failure.retryable,
+            "occurred_at": change.now.isoformat(),
+        }
+        finished = {"status": SceneStatus.FAILED, "failure": told, "finished_at": change.now}
+        if failure.retryable and scene.attempts < scene.max_attempts:
+            await change.connection.execute(sa.update(TAKE).where(TAKE.c.id == held.take_id).values(finished))
+            await _retry(change, scene, told, backoff_seconds)
+        else:
+            await change.write_scene(
+                scene,
+                EventType.SCENE_FAILED,
+                ["status", "failure"],
+                take=finished,
+                status=SceneStatus.FAILED,
+                failure=told,
+                **closed(change),
+            )
+
+
+async def heartbeat(store: Store, held: Claim) -> None:
+    """Say that the render is alive. Raises Fenced when the claim no longer holds."""
+    async with store.write() as connection:
+        beat = sa.update(SCENE).where(*_held(held)).values(heartbeat_at=now())
+        beats = (await connection.execute(beat)).rowcount
+    if beats == 0:
+        await check(store, held)
+        raise Fenced
+
+
+async def check(store: Store, held: Claim) -> None:
+    """Raise Fenced when the claim no longer holds, TakenOver when the take goes on elsewhere."""
+    async with store.read() as connection:
+        scene = (await queries.scenes_by_id(connection, SYSTEM, [held.scene_id])).get(held.scene_id)
+    if scene is None:
+        raise Fenced
+    _check_owned(held, scene)
+
+
+async def _start(store: Store, ticket: Ticket, worker: str) -> Claim | None:
+    async with store.change(ticket.job_id, SYSTEM) as change:
+        scene = await change.scene(ticket.scene_id)
+        if scene.status is not SceneStatus.PENDING or scene.take_number != ticket.take_number or scene.deleted_at:
+            raise Fenced
+        if scene.queued_at is None:
+            raise Fenced
+        if scene.next_attempt_at is not None and scene.next_attempt_at > change.now + EARLY:
+            raise NotNow((scene.next_attempt_at - change.now).total_seconds())
+        scene = await change.write_scene(
+            scene,
+            EventType.SCENE_STARTED,
+            ["status", "attempts", "startedAt"],
+            take={"status": SceneStatus.PROCESSING, "started_at": change.now, "prompt": scene.prompt},
+            status=SceneStatus.PROCESSING,
+            run=scene.run + 1,
+            worker=worker,
+            heartbeat_at=change.now,
+            attempts=scene.attempts + 1,
+            started_at=change.now,
+            queued_at=None,
+            next_attempt_at=None,
+            failure=None,
+        )
+    return _claim_of(scene)
+
+
+async def _take_over(store: Store, scene: SceneRow, worker: str, lease: timedelta) -> Claim | None:
+    if scene.worker is None:
+        # Somebody else's worker renders it and reports by updateScene.
+        return None
+    gone_at = (scene.heartbeat_at or scene.updated_at) + lease
+    if scene.worker != worker and gone_at > now():
+        raise NotNow((gone_at - now()).total_seconds())
+    held = _claim_of(scene)
+    async with store.write() as connection:
+        taken = await connection.execute(
+            sa.update(SCENE).where(*_held(held)).values(run=scene.run + 1, worker=worker, heartbeat_at=now())
+        )
+    return held._replace(run=scene.run + 1) if taken.rowcount else None
+
+
+def _held(held: Claim) -> list[sa.ColumnElement[bool]]:
+    return [
+        SCENE.c.id == held.scene_id,
+        SCENE.c.take_number == held.take_number,
+        SCENE.c.run == held.run,
+        SCENE.c.status == SceneStatus.PROCESSING,
+        SCENE.c.deleted_at.is_(None),
+    ]
+
+
+async def _retry(change: Change, scene: SceneRow, told: dict[str, Any], backoff_seconds: float) -> None:
+    take_id, number = ids.new("take"), scene.newest_take + 1
+    await change.insert_take(take_id, scene.id, number, TakeReason.AUTOMATIC_RETRY, scene.prompt)
+    await change.write_scene(
+        scene,
+        EventType.SCENE_RETRYING,
+        ["status", "failure", "nextAttemptAt", "providerId"],
+        status=SceneStatus.PENDING,
+        take_id=take_id,
+        take_number=number,
+        newest_take=number,
+        worker=None,
+        percentage=None,
+        frame=None,
+        failure=told,
+        next_attempt_at=change.now + timedelta(seconds=backoff_seconds),
+    )
+    await enqueue(change, [(scene.id, number)], delay_seconds=backoff_seconds)
+
+
+async def _owned(change: Change, held: Claim) -> SceneRow:
+    scene = await change.scene(held.scene_id)
+    _check_owned(held, scene)
+    return scene
+
+
+def _check_owned(held: Claim, scene: SceneRow) -> None:
+    if not _owns(held, scene):
+        raise TakenOver if _owns(held._replace(run=scene.run), scene) else Fenced
+
+
+def _owns(held: Claim, scene: SceneRow) -> bool:
+    return (
+        scene.take_number == held.take_number
+        and scene.run == held.run
+        and scene.status is SceneStatus.PROCESSING
+        and scene.deleted_at is None
+    )
+
+
+def _claim_of(scene: SceneRow) -> Claim:
+    return Claim(
+        scene.job_id,
+        scene.id,
+        scene.take_id,
+        scene.take_number,
+        scene.run,
+        scene.provider,
+        scene.provider_id,
+        scene.prompt,
+        scene.title,
+        scene.duration_seconds,
+        scene.metadata,
+        scene.max_attempts - scene.attempts,
+    )
+
+
+def ticket_of(scene: SceneRow) -> Ticket:
+    """The ticket of an open scene, for a queue that has lost it."""
+    waits = (scene.next_attempt_at - now()).total_seconds() if scene.next_attempt_at else 0.0
+    return Ticket(scene.provider, scene.job_id, scene.id, scene.take_number, scene.priority, max(0.0, waits))

@@ -1,0 +1,1 @@
+"""Webhooks: registering them, and delivering events to them with retries, signatures and SSRF protection."""

@@ -1,0 +1,79 @@
+"""How a scene, a job and its progress look in REST v3 and in webhooks: snake_case, statuses in lower case."""
+
+from collections.abc import Callable
+from typing import Any
+
+from models.db.rows import JobRow, SceneRow
+from models.domain.progress import Reading
+
+Answer = dict[str, Any]
+# From the key of a stored file to its address.
+MediaUrl = Callable[[str], str]
+
+
+def scene_answer(media_url: MediaUrl, scene: SceneRow) -> Answer:
+    """A scene."""
+    return {
+        "id": scene.id,
+        "job_id": scene.job_id,
+        "position": scene.position,
+        "title": scene.title,
+        "prompt": scene.prompt,
+        "duration_seconds": scene.duration_seconds,
+        "status": scene.status.lower(),
+        "percentage": scene.percentage,
+        "provider": scene.provider,
+        "provider_id": scene.provider_id,
+        "video_url": _url(media_url, scene.output),
+        "poster_url": _url(media_url, scene.poster),
+        "failure": scene.failure,
+        "attempts": scene.attempts,
+        "max_attempts": scene.max_attempts,
+        "next_attempt_at": scene.next_attempt_at,
+        "metadata": scene.metadata,
+        "version": scene.version,
+        "created_at": scene.created_at,
+        "updated_at": scene.updated_at,
+        "started_at": scene.started_at,
+        "finished_at": scene.finished_at,
+        "deleted_at": scene.deleted_at,
+    }
+
+
+def job_answer(media_url: MediaUrl, job: JobRow, reading: Reading) -> Answer:
+    """A job, with how far it is."""
+    return {
+        "id": job.id,
+        "title": job.title,
+        "status": job.status.lower(),
+        "provider": job.provider,
+        "progress": progress_answer(reading),
+        "video_url": _url(media_url, job.output),
+        "metadata": job.metadata,
+        "version": job.version,
+        "created_at": job.created_at,
+        "updated_at": job.updated_at,
+        "started_at": job.started_at,
+        "finished_at": job.finished_at,
+        "deleted_at": job.deleted_at,
+    }
+
+
+def progress_answer(reading: Reading) -> Answer:
+    """How far a job is."""
+    return {
+        "total": reading.total,
+        "completed": reading.completed,
+        "processing": reading.processing,
+        "failed": reading.failed,
+        "canceled": reading.canceled,
+        "pending": reading.pending,
+        "percentage": reading.percentage,
+        "current_stage": reading.current_stage.lower(),
+    }
+
+
+def _url(media_url: MediaUrl, stored: dict[str, Any] | None) -> str | None:
+    if stored is None:
+        return None
+    return stored["url"] if "url" in stored else media_url(stored["key"])

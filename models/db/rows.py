@@ -1,0 +1,243 @@
+"""Light, immutable rows: what reads return. Hydrating ORM objects would cost more than the rest of a request."""
+
+import asyncio
+from datetime import datetime
+from typing import Any, NamedTuple, TypeVar
+
+import sqlalchemy as sa
+
+from models.db.tables import EVENT, JOB, SCENE, TAKE, WEBHOOK, WEBHOOK_DELIVERY
+from models.domain.events import DeliveryStatus, EventType
+from models.domain.lifecycle import SETTLED_JOB, JobStatus, SceneStatus, TakeReason
+
+Json = dict[str, Any]
+
+
+class JobRow(NamedTuple):
+    """A job as stored; fields as in `tables.Job`."""
+
+    id: str
+    owner_id: str
+    title: str
+    provider: str
+    metadata: Json
+    version: int
+    status: JobStatus
+    pending: int
+    processing: int
+    completed: int
+    failed: int
+    canceled: int
+    retrying: int
+    cut: int
+    output: Json | None
+    output_failure: Json | None
+    created_at: datetime
+    updated_at: datetime
+    started_at: datetime | None
+    canceled_at: datetime | None
+    finished_at: datetime | None
+    deleted_at: datetime | None
+    purge_after: datetime | None
+
+    @property
+    def total(self) -> int:
+        """How many live scenes the job has."""
+        return self.pending + self.processing + self.completed + self.failed + self.canceled
+
+    @property
+    def counts(self) -> dict[SceneStatus, int]:
+        """Live scenes by status."""
+        return {status: getattr(self, status.value.lower()) for status in SceneStatus}
+
+    @property
+    def begun(self) -> bool:
+        """Whether it has left the storyboard: started, or canceled before that."""
+        return self.started_at is not None or self.canceled_at is not None
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing is pending or processing any more."""
+        return self.status in SETTLED_JOB
+
+    @property
+    def joining(self) -> bool:
+        """Whether its clips are complete and yet to be joined."""
+        done = self.output is not None or self.output_failure is not None
+        return self.status is JobStatus.COMPLETED and not done and self.deleted_at is None
+
+
+class SceneRow(NamedTuple):
+    """A scene as stored, with what it shows of its job (owner, provider, status) and its current take (the files)."""
+
+    id: str
+    job_id: str
+    position: int
+    title: str | None
+    prompt: str
+    duration_seconds: float
+    status: SceneStatus
+    take_id: str
+    take_number: int
+    newest_take: int
+    run: int
+    worker: str | None
+    heartbeat_at: datetime | None
+    percentage: float | None
+    high_water: float
+    frame: int | None
+    attempts: int
+    max_attempts: int
+    next_attempt_at: datetime | None
+    queued_at: datetime | None
+    priority: int
+    failure: Json | None
+    metadata: Json
+    version: int
+    created_at: datetime
+    updated_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    deleted_at: datetime | None
+    purge_after: datetime | None
+    owner_id: str
+    provider: str
+    job_status: JobStatus
+    job_deleted_at: datetime | None
+    provider_id: str | None
+    output: Json | None
+    poster: Json | None
+    preview: Json | None
+    take_started_at: datetime | None
+
+
+class TakeRow(NamedTuple):
+    """A take as stored, with whether it is the one the scene shows."""
+
+    id: str
+    scene_id: str
+    job_id: str
+    number: int
+    reason: TakeReason
+    prompt: str
+    status: SceneStatus
+    provider: str
+    provider_id: str | None
+    output: Json | None
+    poster: Json | None
+    failure: Json | None
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    is_current: bool
+
+
+class EventRow(NamedTuple):
+    """An entry of a job's log."""
+
+    job_id: str
+    version: int
+    type: EventType
+    scene_id: str | None
+    actor_id: str | None
+    changed: list[str]
+    occurred_at: datetime
+
+
+class WebhookRow(NamedTuple):
+    """A webhook as stored; `secret` and `previous_secret` are encrypted."""
+
+    id: str
+    owner_id: str
+    job_id: str | None
+    url: str
+    events: list[str]
+    active: bool
+    disabled_reason: str | None
+    failing_since: datetime | None
+    secret: str
+    previous_secret: str | None
+    previous_until: datetime | None
+    created_at: datetime
+    updated_at: datetime
+
+
+class DeliveryRow(NamedTuple):
+    """An event to be told to a webhook, as stored."""
+
+    id: str
+    webhook_id: str
+    job_id: str
+    scene_id: str | None
+    version: int
+    event_type: EventType
+    actor_id: str | None
+    changed: list[str]
+    status: DeliveryStatus
+    body: str | None
+    attempts: list[Json]
+    failures: int
+    failing_since: datetime | None
+    next_attempt_at: datetime | None
+    worker: str | None
+    held_until: datetime | None
+    occurred_at: datetime
+    created_at: datetime
+    finished_at: datetime | None
+
+    @property
+    def is_test(self) -> bool:
+        """Whether it is a sample: no event of a job has this version."""
+        return self.version == 0
+
+
+_FROM_JOB = {"owner_id": "owner_id", "provider": "provider", "job_status": "status", "job_deleted_at": "deleted_at"}
+_FROM_TAKE = ("provider_id", "output", "poster", "preview")
+
+
+def _scene_column(name: str) -> sa.ColumnElement[Any]:
+    if name in _FROM_JOB:
+        return JOB.c[_FROM_JOB[name]].label(name)
+    if name in _FROM_TAKE:
+        return TAKE.c[name]
+    if name == "take_started_at":
+        return TAKE.c.started_at.label(name)
+    return SCENE.c[name]
+
+
+JOB_COLUMNS = [JOB.c[name] for name in JobRow._fields]
+WEBHOOK_COLUMNS = [WEBHOOK.c[name] for name in WebhookRow._fields]
+DELIVERY_COLUMNS = [WEBHOOK_DELIVERY.c[name] for name in DeliveryRow._fields]
+EVENT_COLUMNS = [EVENT.c[name] for name in EventRow._fields]
+SCENE_SELECT = sa.select(*(_scene_column(name) for name in SceneRow._fields)).select_from(
+    SCENE.join(JOB, JOB.c.id == SCENE.c.job_id).join(TAKE, TAKE.c.id == SCENE.c.take_id)
+)
+TAKE_SELECT = sa.select(
+    *(TAKE.c[name] for name in TakeRow._fields if name != "is_current"),
+    (TAKE.c.id == SCENE.c.take_id).label("is_current"),
+).select_from(TAKE.join(SCENE, SCENE.c.id == TAKE.c.scene_id))
+
+# Some 20 ms of decoding on a small machine.
+ROWS_A_TURN = 250
+
+RowT = TypeVar("RowT", JobRow, SceneRow, TakeRow, EventRow, WebhookRow, DeliveryRow)
+
+
+def rows(kind: type[RowT], result: sa.CursorResult[Any]) -> list[RowT]:
+    """All rows of a result as `kind`, whose fields are the selected columns in order."""
+    return [kind._make(row) for row in result]
+
+
+async def many(kind: type[RowT], result: sa.CursorResult[Any]) -> list[RowT]:
+    """As `rows`, for thousands of them: decoding so many at a stretch would let everybody else wait."""
+    found: list[RowT] = []
+    for part in result.partitions(ROWS_A_TURN):
+        found += [kind._make(row) for row in part]
+        await asyncio.sleep(0)
+    return found
+
+
+def first(kind: type[RowT], result: sa.CursorResult[Any]) -> RowT | None:
+    """The first row of a result as `kind`, or None."""
+    row = result.first()
+    return None if row is None else kind._make(row)

@@ -1,0 +1,262 @@
+"""The tables. Written through `store.change` alone, read through `queries` alone."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import sqlalchemy as sa
+from sqlmodel import Field, SQLModel
+
+from models.domain.events import DeliveryStatus, EventType
+from models.domain.lifecycle import JobStatus, SceneStatus, TakeReason
+
+Json = dict[str, Any]
+
+
+def _values(kind: type[StrEnum]) -> list[str]:
+    return [member.value for member in kind]
+
+
+def _enum(kind: type[StrEnum]) -> sa.Enum:
+    """Stored as checked text by value: a native enum cannot be changed in a transaction, names are Python's."""
+    return sa.Enum(
+        kind,
+        values_callable=_values,
+        native_enum=False,
+        create_constraint=True,
+        length=24,
+        name=kind.__name__.lower(),
+    )
+
+
+_UNJOINED = sa.text("output IS NULL AND output_failure IS NULL AND deleted_at IS NULL")
+
+
+class Job(SQLModel, table=True):
+    """A video to be made. The five counters hold its live scenes by status; `retrying` is a part of `pending`."""
+
+    __table_args__ = (
+        sa.Index("ix_job_owner_created", "owner_id", "created_at", "id"),
+        sa.Index("ix_job_owner_updated", "owner_id", "updated_at", "id"),
+        sa.Index("ix_job_updated", "updated_at"),
+        sa.Index("ix_job_owner_title", "owner_id", "title", "id"),
+        sa.Index("ix_job_unjoined", "status", sqlite_where=_UNJOINED, postgresql_where=_UNJOINED),
+        sa.Index("ix_job_purge_after", "purge_after"),
+    )
+
+    id: str = Field(primary_key=True, max_length=64)
+    owner_id: str
+    title: str
+    provider: str
+    meta: Json = Field(sa_column=sa.Column("metadata", sa.JSON, nullable=False))
+    version: int
+    status: JobStatus = Field(sa_type=_enum(JobStatus))
+    pending: int
+    processing: int
+    completed: int
+    failed: int
+    canceled: int
+    retrying: int
+    # The joined video of the cut made at this version, and why it could not be made.
+    cut: int
+    output: Json | None = Field(sa_column=sa.Column(sa.JSON(none_as_null=True)))
+    output_failure: Json | None = Field(sa_column=sa.Column(sa.JSON(none_as_null=True)))
+    created_at: datetime
+    updated_at: datetime
+    started_at: datetime | None
+    canceled_at: datetime | None
+    finished_at: datetime | None
+    deleted_at: datetime | None
+    purge_after: datetime | None
+
+
+class Scene(SQLModel, table=True):
+    """One clip of a job. `take_id`, `take_number` and `run` say which attempt may still write to it."""
+
+    __table_args__ = (
+        sa.Index("ix_scene_job_position", "job_id", "position"),
+        sa.Index("ix_scene_queue", "status", "priority", "queued_at"),
+        sa.Index("ix_scene_purge_after", "purge_after"),
+    )
+
+    id: str = Field(primary_key=True, max_length=64)
+    job_id: str = Field(foreign_key="job.id", ondelete="CASCADE")
+    position: int
+    title: str | None
+    prompt: str
+    duration_seconds: float
+    status: SceneStatus = Field(sa_type=_enum(SceneStatus))
+    take_id: str
+    take_number: int
+    newest_take: int
+    run: int
+    worker: str | None
+    heartbeat_at: datetime | None
+    percentage: float | None
+    high_water: float
+    frame: int | None
+    attempts: int
+    max_attempts: int
+    next_attempt_at: datetime | None
+    queued_at: datetime | None
+    priority: int
+    failure: Json | None = Field(sa_column=sa.Column(sa.JSON(none_as_null=True)))
+    meta: Json = Field(sa_column=sa.Column("metadata", sa.JSON, nullable=False))
+    version: int
+    created_at: datetime
+    updated_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    deleted_at: datetime | None
+    purge_after: datetime | None
+
+
+class Take(SQLModel, table=True):
+    """One attempt at a scene."""
+
+    __table_args__ = (
+        sa.UniqueConstraint("scene_id", "number"),
+        sa.Index("ix_take_provider_finished", "provider", "status", "finished_at"),
+    )
+
+    id: str = Field(primary_key=True, max_length=64)
+    scene_id: str = Field(foreign_key="scene.id", ondelete="CASCADE")
+    job_id: str
+    number: int
+    reason: TakeReason = Field(sa_type=_enum(TakeReason))
+    prompt: str
+    status: SceneStatus = Field(sa_type=_enum(SceneStatus))
+    provider: str
+    provider_id: str | None
+    output: Json | None = Field(sa_column=sa.Column(sa.JSON(none_as_null=True)))
+    poster: Json | None = Field(sa_column=sa.Column(sa.JSON(none_as_null=True)))
+    preview: Json | None = Field(sa_column=sa.Column(sa.JSON(none_as_null=True)))
+    failure: Json | None = Field(sa_column=sa.Column(sa.JSON(none_as_null=True)))
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+class Event(SQLModel, table=True):
+    """One entry of a job's log; (job_id, version) is its position, without holes."""
+
+    job_id: str = Field(primary_key=True, foreign_key="job.id", ondelete="CASCADE", max_length=64)
+    version: int = Field(primary_key=True)
+    type: EventType = Field(sa_type=_enum(EventType))
+    scene_id: str | None
+    actor_id: str | None
+    changed: list[str] = Field(sa_column=sa.Column(sa.JSON, nullable=False))
+    occurred_at: datetime
+
+
+class IdempotencyKey(SQLModel, table=True):
+    """What a request with this key did, so that the same request again does nothing twice."""
+
+    owner_id: str = Field(primary_key=True)
+    key: str = Field(primary_key=True)
+    operation: str
+    request_hash: str
+    answer: Json = Field(sa_column=sa.Column(sa.JSON, nullable=False))
+    created_at: datetime = Field(index=True)
+
+
+class Allowance(SQLModel, table=True):
+    """What an owner may still do of something that is limited: a bucket that is full again at `full_at`."""
+
+    owner_id: str = Field(primary_key=True)
+    purpose: str = Field(primary_key=True)
+    full_at: datetime
+
+
+class DiscardedMedia(SQLModel, table=True):
+    """A stored file that nothing refers to any more, to be deleted a while after."""
+
+    key: str = Field(primary_key=True)
+    discarded_at: datetime = Field(index=True)
+
+
+class Webhook(SQLModel, table=True):
+    """An address that is told of events: those of `job_id`, or of every job of the owner."""
+
+    id: str = Field(primary_key=True, max_length=64)
+    owner_id: str = Field(index=True)
+    job_id: str | None = Field(foreign_key="job.id", ondelete="CASCADE", index=True)
+    url: str
+    events: list[str] = Field(sa_column=sa.Column(sa.JSON, nullable=False))
+    active: bool
+    disabled_reason: str | None
+    failing_since: datetime | None
+    # Encrypted; the previous one signs beside it until then.
+    secret: str
+    previous_secret: str | None
+    previous_until: datetime | None
+    created_at: datetime
+    updated_at: datetime
+
+
+class WebhookDelivery(SQLModel, table=True):
+    """One event to be told to one webhook, by whichever worker holds it; `attempts` is the list of tries so far."""
+
+    __table_args__ = (
+        sa.Index("ix_webhookdelivery_due", "status", "next_attempt_at"),
+        sa.Index("ix_webhookdelivery_order", "webhook_id", "job_id", "status", "version"),
+        sa.Index("ix_webhookdelivery_newest", "webhook_id", "created_at"),
+    )
+
+    id: str = Field(primary_key=True, max_length=64)
+    webhook_id: str = Field(foreign_key="webhook.id", ondelete="CASCADE")
+    job_id: str
+    scene_id: str | None
+    version: int
+    event_type: EventType = Field(sa_type=_enum(EventType))
+    # The event's own words: its entry in the log may be pruned before it is told.
+    actor_id: str | None
+    changed: list[str] = Field(sa_column=sa.Column(sa.JSON, nullable=False))
+    status: DeliveryStatus = Field(sa_type=_enum(DeliveryStatus))
+    # Made at the first try, so that every try says the same.
+    body: str | None
+    attempts: list[Json] = Field(sa_column=sa.Column(sa.JSON, nullable=False))
+    # How often it failed, and since when, since it was last made due.
+    failures: int
+    failing_since: datetime | None
+    next_attempt_at: datetime | None
+    worker: str | None
+    held_until: datetime | None
+    occurred_at: datetime
+    created_at: datetime
+    finished_at: datetime | None
+
+
+class Audit(SQLModel, table=True):
+    """Who did what to which object, with what result."""
+
+    __table_args__ = (sa.Index("ix_audit_actor", "actor_id", "at"),)
+
+    id: str = Field(primary_key=True, max_length=64)
+    at: datetime = Field(index=True)
+    actor_id: str
+    action: str
+    object_id: str | None
+    result: str
+    request_id: str | None
+
+
+class Revocation(SQLModel, table=True):
+    """Tokens of this subject that were issued before then are no longer accepted."""
+
+    subject: str = Field(primary_key=True)
+    not_before: datetime
+
+
+# The Core tables: statements on them return light rows and hydrate nothing.
+JOB = SQLModel.metadata.tables["job"]
+SCENE = SQLModel.metadata.tables["scene"]
+TAKE = SQLModel.metadata.tables["take"]
+EVENT = SQLModel.metadata.tables["event"]
+IDEMPOTENCY_KEY = SQLModel.metadata.tables["idempotencykey"]
+ALLOWANCE = SQLModel.metadata.tables["allowance"]
+DISCARDED_MEDIA = SQLModel.metadata.tables["discardedmedia"]
+WEBHOOK = SQLModel.metadata.tables["webhook"]
+WEBHOOK_DELIVERY = SQLModel.metadata.tables["webhookdelivery"]
+AUDIT = SQLModel.metadata.tables["audit"]
+REVOCATION = SQLModel.metadata.tables["revocation"]

@@ -1,0 +1,1 @@
+"""Every SELECT that answers a query, scoped by the viewer."""

@@ -1,0 +1,139 @@
+"""When a job will be done: from how long the latest takes of its provider lasted, and what goes before its own."""
+
+import statistics
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+
+from models.db.database import Connection
+from models.db.tables import JOB, SCENE, TAKE
+from models.domain.lifecycle import JobStatus, SceneStatus
+from models.domain.progress import Reading
+from models.reads.queries import waits_for_worker
+
+# How many of a provider's latest takes the typical duration is made of.
+TYPICAL_OF = 20
+
+
+class Running(NamedTuple):
+    """A take that is being rendered; `percentage` 0..100, None when the provider gives no figure."""
+
+    job_id: str
+    percentage: float | None
+    started_at: datetime | None
+
+    def share_left(self, typical_seconds: float, now: datetime) -> float:
+        """How much of a typical take is yet to be done, 0..1; without a figure, by the time that has passed."""
+        if self.percentage is not None:
+            return max(0.0, 1 - self.percentage / 100)
+        if self.started_at is None or typical_seconds <= 0:
+            return 1.0
+        return min(1.0, max(0.0, 1 - (now - self.started_at).total_seconds() / typical_seconds))
+
+
+class Outlook(NamedTuple):
+    """What a job's end depends on.
+
+    `typical_seconds` is None when no take of its provider has ever been completed. `running` are all of the provider;
+    `ahead` is how many wait for a worker up to and including the last of the job's own, whoever's they are.
+    """
+
+    typical_seconds: float | None
+    running: Sequence[Running]
+    ahead: int
+
+
+def eta_seconds(reading: Reading, outlook: Outlook, *, at_least: int, now: datetime) -> float | None:
+    """Seconds until nothing of the job is open; None when there is nothing to go by. Never negative.
+
+    As many takes go on side by side as do now, or `at_least` so many. No take is done in less than what is left of it.
+    """
+    typical = outlook.typical_seconds
+    if typical is None or reading.status is not JobStatus.PROCESSING:
+        return None
+    left = [each.share_left(typical, now) for each in outlook.running]
+    own = [share for each, share in zip(outlook.running, left, strict=True) if each.job_id == reading.job_id]
+    takes = max(own, default=0.0)
+    if reading.pending:
+        side_by_side = max(1, at_least, len(left))
+        waiting = max(outlook.ahead, reading.pending)
+        takes = max(takes, 1.0, (sum(left) + waiting) / side_by_side)
+    return round(takes * typical, 1)
+
+
+async def outlooks(connection: Connection, job_ids: Sequence[str]) -> dict[str, Outlook]:
+    """The outlook of each of these jobs, which the caller has already been allowed to see."""
+    query = sa.select(JOB.c.id, JOB.c.provider).where(JOB.c.id.in_(job_ids))
+    providers = {str(job_id): str(provider) for job_id, provider in await connection.execute(query)}
+    typical = await typical_seconds(connection, sorted(set(providers.values())))
+    running = await _running(connection, providers)
+    ahead = await _ahead(connection, providers)
+    return {
+        job_id: Outlook(typical.get(provider), running[provider], ahead.get(job_id, 0))
+        for job_id, provider in providers.items()
+    }
+
+
+async def typical_seconds(connection: Connection, providers: Sequence[str]) -> dict[str, float]:
+    """How long a take of each provider lasts: the median of its latest completed ones; absent if there is none.
+
+    Not the mean: one that was taken up again after a night without power says nothing of the others.
+    """
+    if not providers:
+        return {}
+    latest = sa.union_all(*(sa.select(_latest(provider).subquery()) for provider in providers))
+    lasted: defaultdict[str, list[float]] = defaultdict(list)
+    for provider, start, end in await connection.execute(latest):
+        # Clocks of several machines differ.
+        lasted[provider].append(max(0.0, (end - start).total_seconds()))
+    return {provider: statistics.median(seconds) for provider, seconds in lasted.items()}
+
+
+def _latest(provider: str) -> sa.Select[Any, Any, Any]:
+    return (
+        sa.select(TAKE.c.provider, TAKE.c.started_at, TAKE.c.finished_at)
+        .where(
+            TAKE.c.provider == provider,
+            TAKE.c.status == SceneStatus.COMPLETED,
+            TAKE.c.started_at.is_not(None),
+            TAKE.c.finished_at.is_not(None),
+        )
+        .order_by(TAKE.c.finished_at.desc())
+        .limit(TYPICAL_OF)
+    )
+
+
+async def _running(connection: Connection, providers: dict[str, str]) -> defaultdict[str, list[Running]]:
+    """What is rendered of each provider. What others' workers render takes no place from other jobs."""
+    query = (
+        sa.select(JOB.c.provider, SCENE.c.job_id, SCENE.c.percentage, TAKE.c.started_at)
+        .select_from(SCENE.join(JOB, JOB.c.id == SCENE.c.job_id).join(TAKE, TAKE.c.id == SCENE.c.take_id))
+        .where(
+            SCENE.c.status == SceneStatus.PROCESSING,
+            SCENE.c.deleted_at.is_(None),
+            JOB.c.provider.in_(set(providers.values())),
+            sa.or_(SCENE.c.worker.is_not(None), SCENE.c.job_id.in_(providers)),
+        )
+    )
+    running: defaultdict[str, list[Running]] = defaultdict(list)
+    for provider, job_id, percentage, started_at in await connection.execute(query):
+        running[provider].append(Running(job_id, percentage, started_at))
+    return running
+
+
+async def _ahead(connection: Connection, providers: dict[str, str]) -> dict[str, int]:
+    place = sa.func.row_number().over(
+        partition_by=JOB.c.provider,
+        order_by=[SCENE.c.priority.desc(), SCENE.c.queued_at, SCENE.c.position, SCENE.c.id],
+    )
+    waiting = (
+        sa.select(SCENE.c.job_id, place.label("place"))
+        .select_from(SCENE.join(JOB, JOB.c.id == SCENE.c.job_id))
+        .where(waits_for_worker(), JOB.c.provider.in_(set(providers.values())))
+        .subquery()
+    )
+    query = sa.select(waiting.c.job_id, sa.func.max(waiting.c.place)).where(waiting.c.job_id.in_(providers))
+    return {str(job_id): int(ahead) for job_id, ahead in await connection.execute(query.group_by(waiting.c.job_id))}

@@ -1,0 +1,48 @@
+"""What webhooks are to be told, written in the very transaction of the change: no commit is without it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from models.db.database import Connection
+from models.db.rows import EventRow, JobRow
+from models.db.tables import WEBHOOK, WEBHOOK_DELIVERY
+from models.domain import ids
+from models.domain.events import DeliveryStatus
+
+
+async def put(connection: Connection, job: JobRow, events: Sequence[EventRow]) -> None:
+    """Write a delivery for each of these events and each active webhook that wants it."""
+    wants = sa.or_(
+        sa.and_(WEBHOOK.c.owner_id == job.owner_id, WEBHOOK.c.job_id.is_(None)),
+        WEBHOOK.c.job_id == job.id,
+    )
+    # Locked as the foreign key will lock it: a webhook that is deleted meanwhile must not make the change fail.
+    query = sa.select(WEBHOOK.c.id, WEBHOOK.c.events).where(wants, WEBHOOK.c.active.is_(True)).order_by(WEBHOOK.c.id)
+    found = (await connection.execute(query.with_for_update(read=True, key_share=True))).all()
+    deliveries = [
+        blank_delivery(webhook_id, event) for webhook_id, kinds in found for event in events if event.type in kinds
+    ]
+    if deliveries:
+        await connection.execute(sa.insert(WEBHOOK_DELIVERY), deliveries)
+
+
+def blank_delivery(webhook_id: str, event: EventRow) -> dict[str, Any]:
+    """The row of a delivery that is due and was never tried."""
+    return {
+        "id": ids.new("delivery"),
+        "webhook_id": webhook_id,
+        "job_id": event.job_id,
+        "scene_id": event.scene_id,
+        "version": event.version,
+        "event_type": event.type,
+        "actor_id": event.actor_id,
+        "changed": event.changed,
+        "status": DeliveryStatus.PENDING,
+        "attempts": [],
+        "failures": 0,
+        "next_attempt_at": event.occurred_at,
+        "occurred_at": event.occurred_at,
+        "created_at": event.occurred_at,
+    }

@@ -1,0 +1,86 @@
+"""When a job will be done: a time to come, and nothing without experience."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.domain.lifecycle import JobStatus
+from models.domain.progress import Reading
+from models.reads import eta as eta_module
+from models.reads.eta import Outlook, Running
+from tests.properties import MODEST
+
+NOW = datetime(2026, 1, 31, tzinfo=UTC)
+MINE, THEIRS = "job_mine", "job_theirs"
+WAITING = Reading(MINE, "o", "local", JobStatus.PROCESSING, 0, 0, 0, 0, 0, 0, 1, NOW, 0.0, 0.0, False)
+figures = st.none() | st.floats(0, 100)
+starts = st.none() | st.integers(-10_000, 10_000).map(lambda seconds: NOW - timedelta(seconds=seconds))
+renders = st.lists(st.builds(Running, st.sampled_from([MINE, THEIRS]), figures, starts), max_size=8)
+
+
+def eta(
+    pending: int, *running: Running, ahead: int | None = None, typical: float | None = 10.0, at_least: int = 1
+) -> float | None:
+    processing = sum(each.job_id == MINE for each in running)
+    status = JobStatus.PROCESSING if pending or processing else JobStatus.COMPLETED
+    reading = WAITING._replace(pending=pending, processing=processing, status=status)
+    known = Outlook(typical, running, pending if ahead is None else ahead)
+    return eta_module.eta_seconds(reading, known, at_least=at_least, now=NOW)
+
+
+def mine(percentage: float | None, since: float = 0.0) -> Running:
+    return Running(MINE, percentage, NOW - timedelta(seconds=since))
+
+
+def theirs(percentage: float | None) -> Running:
+    return Running(THEIRS, percentage, NOW)
+
+
+@pytest.mark.parametrize(
+    ("estimate", "expected"),
+    [
+        (eta(3), 30.0),
+        (eta(3, at_least=2), 15.0),
+        (eta(3, at_least=200), 10.0),
+        (eta(2, mine(50)), 25.0),
+        (eta(2, mine(50), theirs(50)), 15.0),
+        (eta(1, theirs(0), ahead=4), 50.0),
+        (eta(0, mine(25), theirs(0)), 7.5),
+        (eta(0, mine(25), mine(75)), 7.5),
+        (eta(0, mine(100)), 0.0),
+        (eta(0, mine(None, since=4)), 6.0),
+        (eta(0, mine(None, since=400)), 0.0),
+        (eta(0, mine(None, since=-5)), 10.0),
+        (eta(3, typical=None), None),
+        (eta(0), None),
+    ],
+)
+def test_examples_of_estimates(estimate: float | None, expected: float | None) -> None:
+    """What is left, and what goes before it, as many side by side as go on now; no take is faster than itself."""
+    assert estimate == expected
+
+
+@MODEST
+@given(st.integers(0, 200), renders, st.integers(0, 400), st.floats(0, 3600), st.integers(1, 64))
+def test_an_estimate_is_never_negative(
+    pending: int, running: list[Running], ahead: int, typical: float, at_least: int
+) -> None:
+    """As long as something is open there is an estimate, and it is a time to come."""
+    estimate = eta(pending, *running, ahead=ahead, typical=typical, at_least=at_least)
+    assert (estimate is None) == (pending + sum(each.job_id == MINE for each in running) == 0)
+    assert estimate is None or estimate >= 0
+
+
+@MODEST
+@given(st.integers(1, 200), renders, st.integers(0, 200), st.integers(1, 100), st.integers(1, 64))
+def test_who_has_more_to_wait_for_is_not_told_less(
+    pending: int, running: list[Running], ahead: int, more: int, at_least: int
+) -> None:
+    """And what waits takes at least as long as one take."""
+    sooner = eta(pending, *running, ahead=ahead, at_least=at_least)
+    later = eta(pending, *running, ahead=ahead + more, at_least=at_least)
+    assert sooner is not None
+    assert later is not None
+    assert 10.0 <= sooner <= later

@@ -1,0 +1,80 @@
+"""What is put around the application, seen without one."""
+
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI, Request
+
+from server.security_middleware import defend
+from server.settings import Settings
+
+SECRET = "the password is swordfish"
+
+
+SECRET_KEY = "only so that production has one at all"
+
+
+def client(host: str = "127.0.0.1", **settings: Any) -> httpx.AsyncClient:
+    """Of an application that tells whom it sees, and of one that fails."""
+    app = FastAPI()
+
+    async def whom(request: Request) -> str:
+        return request.client.host if request.client is not None else ""
+
+    async def fail() -> None:
+        raise RuntimeError(SECRET)
+
+    app.add_api_route("/", whom, methods=["GET", "POST"])
+    app.add_api_route("/fail", fail)
+    defend(app, Settings.model_validate({"auth_secret": SECRET_KEY} | settings))
+    transport = httpx.ASGITransport(app, client=(host, 1), raise_app_exceptions=False)
+    return httpx.AsyncClient(transport=transport, base_url="http://localhost:4000")
+
+
+@pytest.mark.parametrize(
+    ("trusted", "peer", "forwarded", "seen"),
+    [
+        ("", "10.0.0.1", "203.0.113.7", "10.0.0.1"),
+        ("10.0.0.0/8", "192.0.2.1", "203.0.113.7", "192.0.2.1"),
+        ("10.0.0.0/8", "10.0.0.1", "203.0.113.7", "203.0.113.7"),
+        ("10.0.0.0/8", "10.0.0.1", "198.51.100.1, 203.0.113.7, 10.0.0.2", "203.0.113.7"),
+        ("10.0.0.0/8, 192.0.2.1", "192.0.2.1", "6.6.6.6, 203.0.113.7, 10.0.0.2", "203.0.113.7"),
+        ("2001:db8::/32", "2001:db8::1", "203.0.113.7", "203.0.113.7"),
+    ],
+)
+async def test_the_first_stranger_from_the_right_is_the_client(
+    trusted: str, peer: str, forwarded: str, seen: str
+) -> None:
+    """What stands before it, anybody may have written."""
+    async with client(peer, trusted_proxies=trusted) as http:
+        assert (await http.get("/", headers={"x-forwarded-for": forwarded})).json() == seen
+
+
+@pytest.mark.parametrize(
+    ("profile", "host", "status"),
+    [
+        ("development", "localhost:4000", 200),
+        ("development", "127.0.0.1:4000", 200),
+        ("development", "[::1]:4000", 200),
+        ("development", "rebound.example:4000", 403),
+        ("production", "scenewire.example", 200),
+    ],
+)
+async def test_a_name_that_points_to_this_machine_is_not_ours(profile: str, host: str, status: int) -> None:
+    """In development, where nobody is asked who they are, a page must come from loopback or from PUBLIC_URL."""
+    async with client(profile=profile) as http:
+        answer = await http.post("/", headers={"host": host, "origin": f"http://{host}"})
+    assert answer.status_code == status
+
+
+async def test_an_accident_tells_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    """Logged once under the id that is told; the answer has the headers of every other."""
+    async with client() as http:
+        answer = await http.get("/fail")
+    (record,) = [record for record in caplog.records if record.name.startswith("server")]
+    assert answer.status_code == 500
+    ids = {"id": record.__dict__["error_id"], "requestId": answer.headers["x-request-id"]}
+    assert answer.json()["error"]["details"] == [ids]
+    assert SECRET not in answer.text
+    assert answer.headers["x-content-type-options"] == "nosniff"
