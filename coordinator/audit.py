@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from models.db.tables import AUDIT
 from models.domain import ids
 from models.domain.access import Viewer
-from models.domain.errors import Refusal, Refused, Unavailable
+from models.domain.errors import DomainError, DomainErrors, Unavailable
 from models.writes import audit
 from models.writes.audit import OK, Entry
 from models.writes.store import Store, now
@@ -34,9 +34,9 @@ class Audit:
 
     def note(self, viewer: Viewer, result: str = OK) -> None:
         """How the viewer's deed ended, unless its change has written that."""
-        deed = viewer.deed
-        if deed is not None and not (deed.written and result == OK):
-            self._waiting.append(audit.entry(viewer, deed, result))
+        audit_context = viewer.audit_context
+        if audit_context is not None and not (audit_context.written and result == OK):
+            self._waiting.append(audit.entry(viewer, audit_context, result))
             self._woken.set()
 
     @asynccontextmanager
@@ -69,7 +69,7 @@ class Audit:
                 self._woken.set()
                 raise
 
-    async def last_words(self) -> None:
+    async def flush_on_shutdown(self) -> None:
         """At the end: what the database takes at once is kept."""
         try:
             await self.flush()
@@ -79,16 +79,16 @@ class Audit:
 
 def begin(viewer: Viewer, action: str, object_id: str | None) -> None:
     """What the viewer does from now on is this; only what could be an id is taken for one."""
-    if viewer.deed is not None:
-        viewer.deed.begin(action, object_id if object_id is not None and ids.prefix_of(object_id) else None)
+    if viewer.audit_context is not None:
+        viewer.audit_context.begin(action, object_id if object_id is not None and ids.prefix_of(object_id) else None)
 
 
 def code_of(error: Exception) -> str:
     """The result that an exception stands for."""
     match error:
-        case Refusal() | Unavailable():
+        case DomainError() | Unavailable():
             return error.code
-        case Refused():
+        case DomainErrors():
             return error.refusals[0].code
         case _:
             return "INTERNAL"
@@ -96,5 +96,5 @@ def code_of(error: Exception) -> str:
 
 async def prune(store: Store, kept: timedelta) -> int:
     """Delete the entries that are older; how many."""
-    async with store.tidy() as connection:
+    async with store.maintenance() as connection:
         return (await connection.execute(sa.delete(AUDIT).where(AUDIT.c.at < now() - kept))).rowcount

@@ -17,18 +17,18 @@ from coordinator.bus.waiting import until_set
 from coordinator.commands import idempotency
 from coordinator.commands.batches import Batches
 from coordinator.commands.jobs import Jobs
-from coordinator.commands.policy import Terms
+from coordinator.commands.policy import JobPolicy
 from coordinator.commands.scenes import Scenes
 from coordinator.queue.port import Queue
 from coordinator.renders import reconciler, workdirs
 from coordinator.renders.assembly import Assemblies
 from coordinator.renders.pool import Renders
-from coordinator.renders.render import Tools
+from coordinator.renders.render import RenderDeps
 from coordinator.storage import purge, retention
 from coordinator.storage.retention import Retention
 from coordinator.webhooks import deliveries
 from coordinator.webhooks.commands import Webhooks
-from coordinator.webhooks.deliverer import Deliverer, Telling
+from coordinator.webhooks.deliverer import Deliverer, DeliveryDeps
 from models.db.database import Connection
 from models.domain.access import EXTERNAL
 from models.domain.errors import Unavailable
@@ -52,12 +52,12 @@ class Coordinator:
 
     def __init__(
         self,
-        tools: Tools,
+        tools: RenderDeps,
         queue: Queue,
-        telling: Telling,
+        telling: DeliveryDeps,
         *,
         default_provider: str,
-        terms: Terms,
+        policy: JobPolicy,
         log_retention: Retention,
         audit_kept: timedelta = AUDIT_KEPT,
     ) -> None:
@@ -65,10 +65,10 @@ class Coordinator:
         self.bus = tools.bus
         self.media = tools.media
         self.providers = [*tools.providers, EXTERNAL]
-        self.terms = terms
-        self.jobs = Jobs(tools.store, self.providers, default_provider, terms)
-        self.scenes = Scenes(tools.store, terms)
-        self.batches = Batches(tools.store, terms)
+        self.policy = policy
+        self.jobs = Jobs(tools.store, self.providers, default_provider, policy)
+        self.scenes = Scenes(tools.store, policy)
+        self.batches = Batches(tools.store, policy)
         self.webhooks = Webhooks(tools.store, tools.bus, telling)
         self._deliverer = Deliverer(tools.store, tools.bus, telling)
         self.telling = telling
@@ -95,7 +95,7 @@ class Coordinator:
         """Take up what the last process left, and hand out tickets from now on; without `renders` others do."""
         work = {
             "reconcile": self._reconcile,
-            "housekeeping": self._tidy,
+            "housekeeping": self._housekeeping,
             "purge": self._purge,
             "audit": self.audit.run,
         }
@@ -114,7 +114,7 @@ class Coordinator:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks)
-        await self.audit.last_words()
+        await self.audit.flush_on_shutdown()
         await self._deliverer.stop()
         await self.telling.outbound.close()
         for provider in self._tools.providers.values():
@@ -158,14 +158,14 @@ class Coordinator:
                 self._lost_tickets.set()
                 raise
 
-    async def _tidy(self) -> None:
+    async def _housekeeping(self) -> None:
         while True:
             await idempotency.forget_old(self.store)
             await retention.prune(self.store, self._retention)
             await audit.prune(self.store, self._audit_kept)
             await deliveries.prune(self.store)
             await self.media.sweep_frames(now() - FRAMES_KEPT)
-            await self._queue.tidy()
+            await self._queue.prune()
             await asyncio.sleep(HOUSEKEEPING_SECONDS)
 
     async def _purge(self) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable
 from typing import TypeVar
 
-from models.domain.errors import Refusal, Refused
+from models.domain.errors import DomainError, DomainErrors
 from schema.context import Context
 from schema.errors import UserError, user_errors
 from schema.payloads import JobPayload, ScenePayload
@@ -16,9 +16,9 @@ async def attempt(act: Awaitable[T]) -> T | list[UserError]:
     """Do it; what is refused is an answer, not a GraphQL error."""
     try:
         return await act
-    except Refusal as refusal:
+    except DomainError as refusal:
         return user_errors([refusal])
-    except Refused as refused:
+    except DomainErrors as refused:
         return user_errors(refused.refusals)
 
 

@@ -41,7 +41,7 @@ class JobMutation:
         """Cancel every open scene."""
         return await _act(info.context, info.context.coordinator.jobs.cancel, input)
 
-    @strawberry.mutation(description="Refused while it is processing. Recoverable until purgeAfter.")
+    @strawberry.mutation(description="DomainErrors while it is processing. Recoverable until purgeAfter.")
     async def delete_job(self, info: Info, input: JobActionInput) -> JobPayload:
         """Delete a job."""
         return await _act(info.context, info.context.coordinator.jobs.delete, input)

@@ -7,7 +7,7 @@ import strawberry
 from models.domain import ids, paging
 from models.reads import listing
 from schema.context import Info
-from schema.inputs import JobFilter, JobOrder, given, jobs_wanted
+from schema.inputs import JobFilter, JobOrder, given, job_query
 from schema.nodes import Node, page_info
 from schema.server_info import ServerInfo, Viewer
 from schema.types import Job, JobConnection, JobEdge, Scene, as_job, as_scene
@@ -57,7 +57,7 @@ class CoreQuery:
         """A page of jobs."""
         context = info.context
         window = paging.window(first=given(first), after=given(after), last=given(last), before=given(before))
-        wanted = jobs_wanted(given(filter), given(order_by), include_deleted=include_deleted)
+        wanted = job_query(given(filter), given(order_by), include_deleted=include_deleted)
         async with context.store.read() as connection:
             page = await listing.jobs_page(connection, context.viewer, wanted, window)
         edges = [JobEdge(cursor=paging.encode(wanted.key(row)), node=as_job(row)) for row in page.items]

@@ -62,7 +62,7 @@ class SceneMutation:
         act = context.coordinator.scenes.cancel(context.viewer, target(input))
         return await scene_payload(context, act, input.scene_id)
 
-    @strawberry.mutation(description="Refused while the job is processing. Recoverable until purgeAfter.")
+    @strawberry.mutation(description="DomainErrors while the job is processing. Recoverable until purgeAfter.")
     async def delete_scene(self, info: Info, input: SceneActionInput) -> DeleteScenePayload:
         """Delete a scene."""
         context = info.context

@@ -59,7 +59,7 @@ class Context:
     link: Linking
     request_id: str
     loaders: Loaders = field(init=False)
-    _turns: asyncio.Lock = field(init=False, default_factory=asyncio.Lock)
+    _long_list_lock: asyncio.Lock = field(init=False, default_factory=asyncio.Lock)
 
     def __post_init__(self) -> None:
         """Make the loaders, which batch what one operation asks for at the same time."""
@@ -73,14 +73,14 @@ class Context:
         """The address of what is stored of a file: ours by key, somebody else's as they gave it."""
         return Link(stored["url"], None) if "url" in stored else self.link(stored["key"])
 
-    async def turn(self) -> None:
+    async def yield_to_others(self) -> None:
         """Wait until nothing else of this operation is about to complete a long list.
 
         The fields of two hundred scenes take some 50 ms; of twenty jobs at a stretch everybody else would wait for all.
         Another request needs several turns of the event loop, so these must not all be ours.
         """
-        crowded = self._turns.locked()
-        async with self._turns:
+        crowded = self._long_list_lock.locked()
+        async with self._long_list_lock:
             await asyncio.sleep(OTHERS_SECONDS if crowded else 0)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import strawberry
 
 from models.domain import errors
-from models.domain.errors import Refusal
+from models.domain.errors import DomainError
 from schema.enums import ErrorCode, SceneStatus
 from schema.quota import Quota, as_shown
 
@@ -64,18 +64,18 @@ class RateLimitedError(UserError):
     quota: Quota
 
 
-def user_errors(refusals: Sequence[Refusal]) -> list[UserError]:
+def user_errors(refusals: Sequence[DomainError]) -> list[UserError]:
     """The refusals of one request, each as its type."""
     return [_user_error(refusal) for refusal in refusals]
 
 
-def _user_error(refusal: Refusal) -> UserError:
+def _user_error(refusal: DomainError) -> UserError:
     code, message, path = refusal.code, refusal.message, refusal.path
     match refusal:
         case errors.NotFound():
             missing = None if refusal.missing_id is None else strawberry.ID(refusal.missing_id)
             return NotFoundError(code=code, message=message, path=path, id=missing)
-        case errors.StateRefused():
+        case errors.InvalidState():
             return StateError(
                 code=code,
                 message=message,
@@ -86,7 +86,7 @@ def _user_error(refusal: Refusal) -> UserError:
             )
         case errors.Conflict():
             return ConflictError(code=code, message=message, path=path, current_version=refusal.current_version)
-        case errors.RateLimited():
+        case errors.QuotaExceeded():
             quota, seconds = as_shown(refusal.quota), refusal.retry_after_seconds
             return RateLimitedError(code=code, message=message, path=path, retry_after_seconds=seconds, quota=quota)
         case errors.Forbidden():

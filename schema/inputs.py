@@ -7,7 +7,7 @@ import strawberry
 
 from coordinator.commands.inputs import JobEdit, NewJob, NewScene, Report, SceneEdit, SceneTarget
 from models.domain.rules import TITLE_CHARACTERS, Problems
-from models.reads.listing import JobsWanted
+from models.reads.listing import JobQuery
 from schema.enums import JobOrderField, JobStatus, OrderDirection, SceneStatus
 from schema.scalars import JSONObject
 
@@ -47,15 +47,15 @@ class JobOrder:
     direction: OrderDirection = OrderDirection.DESC
 
 
-def jobs_wanted(filter: JobFilter | None, order: JobOrder | None, *, include_deleted: bool = False) -> JobsWanted:
-    """Filter and order in the words of the domain. Raises Refused for what no title and no owner can hold."""
+def job_query(filter: JobFilter | None, order: JobOrder | None, *, include_deleted: bool = False) -> JobQuery:
+    """Filter and order in the words of the domain. Raises DomainErrors for what no title and no owner can hold."""
     which, how = filter or JobFilter(), order or JobOrder()
     search, owner_id = given(which.search), given(which.owner_id)
     problems = Problems()
     problems.text(search, ["filter", "search"], most=TITLE_CHARACTERS, needed=False)
     problems.text(owner_id, ["filter", "ownerId"], most=TITLE_CHARACTERS, needed=False)
     problems.check()
-    return JobsWanted(
+    return JobQuery(
         status=given(which.status),
         search=search,
         updated_since=given(which.updated_since),

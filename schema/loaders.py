@@ -13,11 +13,11 @@ from models.db.database import Connection
 from models.db.rows import DeliveryRow, EventRow, JobRow, SceneRow, TakeRow, WebhookRow
 from models.domain.access import Viewer
 from models.domain.paging import Page
-from models.domain.progress import Reading
+from models.domain.progress import ProgressSnapshot
 from models.reads import listing, queries, webhook_queries
-from models.reads.eta import Outlook, outlooks
-from models.reads.listing import ScenesWanted
-from models.reads.webhook_queries import DeliveriesWanted
+from models.reads.eta import EtaInputs, eta_inputs
+from models.reads.listing import SceneQuery
+from models.reads.webhook_queries import DeliveryQuery
 from models.writes.store import Store
 
 K = TypeVar("K", bound=Hashable)
@@ -89,17 +89,17 @@ class Loaders:
         self.delivery: DataLoader[str, DeliveryRow | None] = self._by_id(
             lambda connection, ids: webhook_queries.deliveries_by_id(connection, viewer, ids)
         )
-        self.deliveries: DataLoader[tuple[str, DeliveriesWanted], list[DeliveryRow]] = self._grouped(
+        self.deliveries: DataLoader[tuple[str, DeliveryQuery], list[DeliveryRow]] = self._grouped(
             webhook_queries.deliveries_of_webhooks
         )
-        self.reading: DataLoader[str, Reading | None] = self._by_id(
-            lambda connection, ids: queries.readings(connection, viewer, ids)
+        self.snapshot: DataLoader[str, ProgressSnapshot | None] = self._by_id(
+            lambda connection, ids: queries.progress_snapshots(connection, viewer, ids)
         )
         self.queue_position: DataLoader[str, int | None] = self._by_id(queries.queue_positions)
         self.with_other_clips: DataLoader[str, bool | None] = self._by_id(queries.with_other_clips)
-        self.outlook: DataLoader[str, Outlook | None] = self._by_id(outlooks)
-        self.scenes: DataLoader[tuple[str, ScenesWanted], Page[SceneRow]] = self._grouped(listing.scenes_of_jobs)
-        self.scenes_count: DataLoader[tuple[str, ScenesWanted], int] = self._grouped(listing.scenes_count)
+        self.outlook: DataLoader[str, EtaInputs | None] = self._by_id(eta_inputs)
+        self.scenes: DataLoader[tuple[str, SceneQuery], Page[SceneRow]] = self._grouped(listing.scenes_of_jobs)
+        self.scenes_count: DataLoader[tuple[str, SceneQuery], int] = self._grouped(listing.scenes_count)
         self.takes: DataLoader[tuple[str, int], list[TakeRow]] = self._grouped(queries.takes_of_scenes)
         self.events: DataLoader[tuple[str, tuple[int, int]], list[EventRow]] = self._grouped(
             lambda connection, ids, span: queries.events_of_jobs(connection, ids, *span)

@@ -6,7 +6,7 @@ from typing import cast
 import strawberry
 
 from models.domain.errors import NotFound
-from models.domain.progress import Reading
+from models.domain.progress import ProgressSnapshot
 from models.reads.eta import eta_seconds
 from models.writes.store import now
 from schema.context import Context, Info
@@ -21,7 +21,7 @@ from schema.enums import JobStage
     )
 )
 class JobProgress:
-    """Read from `models.domain.progress.Reading`, whose columns need no resolver."""
+    """Read from `models.domain.progress.ProgressSnapshot`, whose columns need no resolver."""
 
     job_id: strawberry.ID
     total: int
@@ -45,7 +45,7 @@ class JobProgress:
         )
     )
     @staticmethod
-    async def eta_seconds(root: strawberry.Parent[Reading], info: Info) -> float | None:
+    async def eta_seconds(root: strawberry.Parent[ProgressSnapshot], info: Info) -> float | None:
         """From how long the latest takes of the provider lasted, and what goes before."""
         outlook = await info.context.loaders.outlook.load(root.job_id)
         if outlook is None:
@@ -56,15 +56,15 @@ class JobProgress:
 
 async def progress_of(context: Context, job_id: str) -> JobProgress:
     """How far a job is now, that was there a moment ago. Raises NotFound."""
-    reading = await context.loaders.reading.load(job_id)
-    if reading is None:
+    snapshot = await context.loaders.snapshot.load(job_id)
+    if snapshot is None:
         raise gone(job_id)
-    return job_progress(reading)
+    return job_progress(snapshot)
 
 
-def job_progress(reading: Reading) -> JobProgress:
+def job_progress(snapshot: ProgressSnapshot) -> JobProgress:
     """A reading stands in for the type: same names, no copy."""
-    return cast("JobProgress", reading)
+    return cast("JobProgress", snapshot)
 
 
 def gone(job_id: str) -> NotFound:

@@ -14,7 +14,7 @@ from models.domain import lifecycle, paging
 from models.domain.access import Act, may_do
 from models.domain.errors import Invalid
 from models.domain.lifecycle import OPEN, SETTLED_SCENE
-from models.reads.listing import JobsWanted, ScenesWanted, jobs_count, scene_key
+from models.reads.listing import JobQuery, SceneQuery, jobs_count, scene_key
 from schema.context import Info
 from schema.enums import EventType, JobStatus, SceneAction, SceneStatus
 from schema.inputs import given
@@ -185,7 +185,7 @@ class SceneConnection:
     edges: list[SceneEdge]
     nodes: list[Scene]
     page_info: PageInfo
-    asked: strawberry.Private[tuple[str, ScenesWanted]]
+    asked: strawberry.Private[tuple[str, SceneQuery]]
 
     @strawberry.field
     async def total_count(self, info: Info) -> int:
@@ -268,10 +268,10 @@ class Job(Node):
             first=given(first), after=given(after), last=given(last), before=given(before), default=None
         )
         statuses = given(status)
-        wanted = ScenesWanted(window, None if statuses is None else tuple(statuses), include_deleted)
+        wanted = SceneQuery(window, None if statuses is None else tuple(statuses), include_deleted)
         page = await info.context.loaders.scenes.load((root.id, wanted))
         if len(page.items) > LONG_LIST:
-            await info.context.turn()
+            await info.context.yield_to_others()
         edges = [SceneEdge(cursor=paging.encode(scene_key(row)), node=as_scene(row)) for row in page.items]
         return SceneConnection(
             edges=edges,
@@ -319,7 +319,7 @@ class JobConnection:
     edges: list[JobEdge]
     nodes: list[Job]
     page_info: PageInfo
-    wanted: strawberry.Private[JobsWanted]
+    wanted: strawberry.Private[JobQuery]
 
     @strawberry.field
     async def total_count(self, info: Info) -> int:

@@ -10,7 +10,7 @@ import strawberry
 
 from models.db.rows import DeliveryRow, WebhookRow
 from models.domain import paging
-from models.reads.webhook_queries import DeliveriesWanted
+from models.reads.webhook_queries import DeliveryQuery
 from schema.context import Info
 from schema.enums import DeliveryStatus, EventType
 from schema.errors import UserError
@@ -108,7 +108,7 @@ class Webhook(Node):
     ) -> list[WebhookDelivery]:
         """What it was told, or is to be."""
         paging.window(first=first, after=None, last=None, before=None)
-        wanted = DeliveriesWanted(first, given(status))
+        wanted = DeliveryQuery(first, given(status))
         return cast("list[WebhookDelivery]", await info.context.loaders.deliveries.load((root.id, wanted)))
 
 

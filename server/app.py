@@ -14,19 +14,19 @@ from providers.port import Provider
 from providers.replicate.model import CALLBACK_PATH
 from schema.context import Context
 from server import rest, rest_docs
-from server.auth.authenticator import Gated
+from server.auth.authenticator import AuthMiddleware
 from server.callbacks import callback_routes
-from server.container import Parts
+from server.container import Container
 from server.explorer import ASSETS_PATH, explorer_response, mount_explorer, wants_explorer
 from server.media import media_route
 from server.providers import configured
 from server.schema import executable_schema
-from server.security_middleware import defend
+from server.security_middleware import install_security_middleware
 from server.settings import VERSION, Settings
-from server.transports import Guard, graphql_router
+from server.transports import DocumentLimiter, graphql_router
 from server.transports.accept import preferred
 from server.transports.errors import TransportCode
-from server.transports.http_errors import HTTPRefusal
+from server.transports.http_errors import GraphQLHTTPError
 
 log = logging.getLogger(__name__)
 
@@ -46,18 +46,18 @@ def create_app(
     `providers` replaces the configured ones, for tests; without `renders`, others render.
     """
     chosen = configured(settings) if providers is None else providers
-    parts = Parts(settings, chosen, renders=renders)
+    container = Container(settings, chosen, renders=renders)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncGenerator[None]:
-        await parts.start()
+        await container.start()
         # What exists now lives as long as the process: the collector need not look at it again.
         gc.collect()
         gc.freeze()
         try:
             yield
         finally:
-            await parts.stop()
+            await container.stop()
 
     described = settings.allows_explorer
     app = FastAPI(
@@ -68,13 +68,15 @@ def create_app(
         openapi_url=DESCRIPTION_PATH if described else None,
         redoc_url=None,
     )
-    app.state.parts = parts
-    _add_health(app, parts)
+    app.state.container = container
+    _add_health(app, container)
     if answers:
-        _add_api(app, parts)
+        _add_api(app, container)
         app.router.routes.extend(callback_routes(chosen, settings))
-    app.add_middleware(Gated, gate=parts.gate, is_open=_opened(settings), refuse=_refusal)
-    defend(app, settings)
+    app.add_middleware(
+        AuthMiddleware, authenticator=container.authenticator, is_open=_opened(settings), refuse=_refusal
+    )
+    install_security_middleware(app, settings)
     return app
 
 
@@ -94,18 +96,18 @@ def _opened(settings: Settings) -> Callable[[Request], bool]:
 def _refusal(request: Request, status: int, code: TransportCode, why: str) -> Response:
     """For who does not get in, in the shape of the API that they knocked at."""
     if request.scope["path"] == GRAPHQL_PATH:
-        return HTTPRefusal(status, code, why).response(preferred(request.headers.get("accept", "")))
+        return GraphQLHTTPError(status, code, why).response(preferred(request.headers.get("accept", "")))
     return rest.error_answer(status, code, why, [])
 
 
-def _add_api(app: FastAPI, parts: Parts) -> None:
+def _add_api(app: FastAPI, container: Container) -> None:
     def make_context(connection: HTTPConnection) -> Context:
-        return parts.context(connection.state.identity.viewer, connection.state.request_id)
+        return container.context(connection.state.identity.viewer, connection.state.request_id)
 
     async def context(connection: HTTPConnection) -> Context:
         return make_context(connection)
 
-    settings = parts.settings
+    settings = container.settings
     schema = executable_schema(
         introspection=settings.allows_introspection,
         suggestions=settings.allows_suggestions,
@@ -115,10 +117,10 @@ def _add_api(app: FastAPI, parts: Parts) -> None:
         graphql_router(
             schema,
             context=context,
-            on_init=parts.gate.on_init,
-            connections=parts.connections,
-            guard=Guard(schema.core, settings.document_limits),
-            gate=parts.rates,
+            on_init=container.authenticator.on_init,
+            connections=container.connections,
+            document_limiter=DocumentLimiter(schema.core, settings.document_limits),
+            rate_limiter=container.rates,
             limits=settings.transport_limits,
             get_queries=settings.allows_get_queries,
             explorer=(lambda _request: explorer_response()) if settings.allows_explorer else None,
@@ -127,14 +129,14 @@ def _add_api(app: FastAPI, parts: Parts) -> None:
     )
     app.include_router(rest.router(make_context))
     rest.answer_errors(app)
-    app.router.routes.append(media_route(parts.media, parts.links))
+    app.router.routes.append(media_route(container.media, container.signed_urls))
     if settings.allows_explorer:
         rest_docs.add_docs(app)
         mount_explorer(app)
-        app.add_api_route("/", _front_door, include_in_schema=False)
+        app.add_api_route("/", _redirect_to_explorer, include_in_schema=False)
 
 
-def _add_health(app: FastAPI, parts: Parts) -> None:
+def _add_health(app: FastAPI, container: Container) -> None:
     async def healthz() -> JSONResponse:
         """The process is alive."""
         return JSONResponse({"status": "ok"})
@@ -142,12 +144,12 @@ def _add_health(app: FastAPI, parts: Parts) -> None:
     async def readyz() -> JSONResponse:
         """The database answers and the queue hands out work."""
         try:
-            await parts.database.ping()
+            await container.database.ping()
             database = True
         except Unavailable as away:
             log.warning("not ready: %s (%s)", away, away.__cause__, extra={"action": "readyz"})
             database = False
-        queue = parts.coordinator.running or not parts.renders
+        queue = container.coordinator.running or not container.renders
         ready = database and queue
         return JSONResponse(
             {"status": "ok" if ready else "unavailable", "database": database, "queue": queue},
@@ -158,6 +160,6 @@ def _add_health(app: FastAPI, parts: Parts) -> None:
         app.add_api_route(path, endpoint, include_in_schema=False)
 
 
-async def _front_door() -> RedirectResponse:
+async def _redirect_to_explorer() -> RedirectResponse:
     """A browser that was given the bare address finds the explorer."""
     return RedirectResponse(GRAPHQL_PATH)

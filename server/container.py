@@ -9,53 +9,53 @@ from datetime import timedelta
 from coordinator.bus.listener import Listener
 from coordinator.bus.port import LocalBus
 from coordinator.bus.postgres import PostgresBus
-from coordinator.commands.policy import Terms
+from coordinator.commands.policy import JobPolicy
 from coordinator.coordinator import Coordinator
 from coordinator.live.hub import Hub
 from coordinator.queue import postgres
 from coordinator.queue.embedded import EmbeddedQueue
 from coordinator.queue.port import Concurrency, Queue
 from coordinator.queue.postgres import PostgresQueue
-from coordinator.renders.render import Limits, Tools
+from coordinator.renders.render import Limits, RenderDeps
 from coordinator.storage.media import MediaStore
 from coordinator.storage.retention import Retention
-from coordinator.webhooks.deliverer import Telling
+from coordinator.webhooks.deliverer import DeliveryDeps
 from coordinator.webhooks.http_client import Outbound, Policy
 from coordinator.webhooks.signing import Secrets
 from models import migrations
 from models.db.database import Database
-from models.domain.access import Deed, Viewer
+from models.domain.access import AuditContext, Viewer
 from models.domain.quota import Rate
 from models.writes.store import Store
 from providers.port import Provider
 from schema.context import Context, ServerFacts
 from server import keys
-from server.auth.authenticator import Gate
+from server.auth.authenticator import Authenticator
 from server.auth.sessions import Sessions
 from server.rates import Rates
 from server.settings import PREFIX, VERSION, Settings, WrongSettings
-from server.signed_urls import Links
+from server.signed_urls import SignedUrls
 from server.transports import Connections
 
 # The key of the advisory lock that whoever migrates holds.
 MIGRATING = 0x5CE9E
 
 
-class Parts:
+class Container:
     """What a running server or worker consists of."""
 
     def __init__(self, settings: Settings, providers: Mapping[str, Provider], *, renders: bool = True) -> None:
         self.settings = settings
-        with _needed("DATABASE_URL"):
+        with _required_setting("DATABASE_URL"):
             self.database = Database(settings.database_url)
         self.store = Store(self.database)
-        with _needed("MEDIA_URL"):
+        with _required_setting("MEDIA_URL"):
             self.media = MediaStore(settings.media_url)
         self.connections = Connections()
         self.sessions = Sessions(self.connections, self.store)
         self.rates = Rates(settings.rate_limits)
-        self.gate = Gate(settings, self.store, self.sessions, self.rates.failed_login)
-        self.links = Links(settings)
+        self.authenticator = Authenticator(settings, self.store, self.sessions, self.rates.failed_login)
+        self.signed_urls = SignedUrls(settings)
         self.renders = renders
         self._listener: Listener | None = None
         concurrency = Concurrency(
@@ -76,11 +76,11 @@ class Parts:
             settings.render_deadline_seconds, settings.retry_first_seconds, max_attempts=settings.max_attempts
         )
         self.coordinator = Coordinator(
-            Tools(self.store, self.bus, self.media, providers, limits, timedelta(seconds=lease)),
+            RenderDeps(self.store, self.bus, self.media, providers, limits, timedelta(seconds=lease)),
             queue,
             self._telling(),
             default_provider=settings.provider,
-            terms=Terms(
+            policy=JobPolicy(
                 settings.max_attempts,
                 timedelta(seconds=settings.recovery_window_seconds),
                 Rate(settings.regenerates_an_hour, settings.regenerate_burst),
@@ -99,11 +99,11 @@ class Parts:
             renders_at_once=_at_once(concurrency) if self.database.embedded else {},
         )
 
-    def _telling(self) -> Telling:
+    def _telling(self) -> DeliveryDeps:
         local = not self.settings.production
-        with _needed("SECRET_KEY"):
+        with _required_setting("SECRET_KEY"):
             secrets = Secrets(keys.derived(self.settings, "webhooks"))
-        return Telling(
+        return DeliveryDeps(
             secrets,
             Outbound(Policy(http=local, loopback=local)),
             self.media_url,
@@ -113,19 +113,19 @@ class Parts:
     def context(self, viewer: Viewer, request_id: str = "") -> Context:
         """What one operation of this viewer has at hand."""
         return Context(
-            viewer=replace(viewer, deed=Deed(request_id)),
+            viewer=replace(viewer, audit_context=AuditContext(request_id)),
             store=self.store,
             coordinator=self.coordinator,
             hub=self.hub,
             facts=self.facts,
             buffered_events=self.settings.subscriber_events,
-            link=self.links,
+            link=self.signed_urls,
             request_id=request_id,
         )
 
     def media_url(self, key: str) -> str:
         """The address of a stored file, for those who tell of it outside of an operation."""
-        return self.links(key).url
+        return self.signed_urls(key).url
 
     async def start(self) -> None:
         """Take up what the last process left, and render from now on; an embedded database is brought up to date."""
@@ -142,7 +142,7 @@ class Parts:
     async def stop(self) -> None:
         """Abandon renders, stop every reader, close the database."""
         await self.sessions.stop()
-        await self.gate.close()
+        await self.authenticator.close()
         await self.hub.stop()
         await self.coordinator.stop()
         if isinstance(self.bus, PostgresBus):
@@ -159,7 +159,7 @@ def _at_once(concurrency: Concurrency) -> dict[str, int]:
 
 
 @contextmanager
-def _needed(name: str) -> Generator[None]:
+def _required_setting(name: str) -> Generator[None]:
     """What cannot be opened is a setting that cannot be used."""
     try:
         yield
@@ -169,7 +169,7 @@ def _needed(name: str) -> Generator[None]:
 
 def check_opens(settings: Settings) -> None:
     """Raise WrongSettings when the file of an embedded database cannot be opened or made, or is none."""
-    with _needed("DATABASE_URL"):
+    with _required_setting("DATABASE_URL"):
         path = Database(settings.database_url).url.database
         with closing(sqlite3.connect(path or ":memory:")) as connection:
             connection.execute("PRAGMA schema_version")
@@ -195,8 +195,8 @@ async def migrate(database: Database) -> bool:
     """Bring the database up to date, the queue's tables included; whether there was anything to do."""
     if database.embedded:
         return await migrations.upgrade(database)
-    async with database.connect(database.patient) as guard:
+    async with database.connect(database.maintenance) as lock_holder:
         # One at a time, however many are started at once. The lock goes with the connection.
-        await guard.exec_driver_sql(f"SELECT pg_advisory_lock({MIGRATING})")
+        await lock_holder.exec_driver_sql(f"SELECT pg_advisory_lock({MIGRATING})")
         changed = await migrations.upgrade(database)
         return await postgres.install(database) or changed

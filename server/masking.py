@@ -32,7 +32,7 @@ from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRul
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 from strawberry.types import ExecutionContext
 
-from models.domain.errors import ErrorCode, Refusal, Refused, Unavailable
+from models.domain.errors import DomainError, DomainErrors, ErrorCode, Unavailable
 from server.transports.closing import CloseConnection
 from server.transports.documents import CACHED_DOCUMENTS, is_cacheable, parse_document
 from server.transports.errors import INTERNAL_MESSAGE, TransportCode, cause_of, report
@@ -156,9 +156,9 @@ def _present(error: GraphQLError, reported: dict[int, dict[str, object]], reques
     """`reported` holds what one result has reported: a loader fails once for the hundred fields that waited for it."""
     cause = cause_of(error)
     match cause:
-        case Refusal():
+        case DomainError():
             error.message, error.extensions = cause.message, _refusal(cause)
-        case Refused():
+        case DomainErrors():
             error.message = str(cause)
             error.extensions = {
                 "code": ErrorCode.VALIDATION_FAILED,
@@ -193,6 +193,6 @@ def _blames(error: GraphQLError, kind: type[Node]) -> bool:
     return any(isinstance(node, kind) for node in error.nodes or ())
 
 
-def _refusal(refusal: Refusal) -> dict[str, object]:
+def _refusal(refusal: DomainError) -> dict[str, object]:
     located = {} if refusal.path is None else {"field": refusal.path}
     return {"code": refusal.code, **located}

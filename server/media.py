@@ -8,7 +8,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from coordinator.storage.media import CONTENT_TYPES, MediaStore, Stored
-from server.signed_urls import Links
+from server.signed_urls import SignedUrls
 
 # Only names that the server makes; everything else is a 404 and never reaches the store.
 _KEY = re.compile(
@@ -19,12 +19,12 @@ _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII | re.IGNORECASE)
 _A_YEAR_SECONDS = 31_536_000
 
 
-def media_route(store: MediaStore, links: Links) -> Route:
+def media_route(store: MediaStore, signed_urls: SignedUrls) -> Route:
     """GET and HEAD /media/{key}, for those who have a link; without one there is nothing at any address."""
 
     async def serve(request: Request) -> Response:
         key = request.path_params["key"]
-        lasting = links.seconds_left(key, request.query_params) if _KEY.fullmatch(key) else 0
+        lasting = signed_urls.seconds_left(key, request.query_params) if _KEY.fullmatch(key) else 0
         stored = await store.head(key) if lasting else None
         if stored is None:
             return Response("Not found", 404, media_type="text/plain")

@@ -19,7 +19,7 @@ from limits.strategies import SlidingWindowCounterRateLimiter
 from starlette.requests import HTTPConnection
 
 from server.auth.identity import Identity
-from server.transports.rate_limiter import RateLimited
+from server.transports.rate_limiter import TooManyRequests
 
 COUNTED_CALLERS: Final = 10_000
 """Beyond so many at once the newcomers share one count: whoever has a million addresses does not get a million."""
@@ -58,15 +58,15 @@ class Rates:
         self._lanes: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
     def request(self, connection: HTTPConnection) -> None:
-        """Count one operation or call of this caller. Raises RateLimited."""
+        """Count one operation or call of this caller. Raises TooManyRequests."""
         self._hit(self._requests, self._caller(connection), 1, "Too many requests")
 
     def spend(self, connection: HTTPConnection, cost: int) -> None:
-        """Count what it costs. Raises RateLimited."""
+        """Count what it costs. Raises TooManyRequests."""
         self._hit(self._cost, self._caller(connection), cost, "Too much work was asked for")
 
     @asynccontextmanager
-    async def turn(self, connection: HTTPConnection, cost: int) -> AsyncGenerator[None]:
+    async def read_slot(self, connection: HTTPConnection, cost: int) -> AsyncGenerator[None]:
         """One user's lists are read one after the other, and a long read is followed by as long a pause in which the
         others' requests are answered: Python does one thing at a time, and those who ask for little should not wait
         for all that one asks for at once."""
@@ -88,10 +88,10 @@ class Rates:
 
     @contextmanager
     def holding(self, connection: HTTPConnection) -> Generator[None]:
-        """A socket or a stream of this caller is open. Raises RateLimited."""
+        """A socket or a stream of this caller is open. Raises TooManyRequests."""
         caller = self._caller(connection)
         if self._open[caller] >= self._limits.connections:
-            raise RateLimited(f"At most {self._limits.connections} connections at once", 1.0)
+            raise TooManyRequests(f"At most {self._limits.connections} connections at once", 1.0)
         self._open[caller] += 1
         try:
             yield
@@ -101,7 +101,7 @@ class Rates:
                 del self._open[caller]
 
     def failed_login(self, connection: HTTPConnection) -> None:
-        """Count a token that was not accepted, by the address it came from. Raises RateLimited.
+        """Count a token that was not accepted, by the address it came from. Raises TooManyRequests.
 
         Only to be asked after a token was refused: a valid one is never counted, and so never turned away because of
         what its neighbours at the same address do.
@@ -117,7 +117,7 @@ class Rates:
         if len(self._storage.storage) > COUNTED_CALLERS and not self._is_counted(item, caller):
             caller = "others"
         if not self._windows.hit(item, caller, cost=amount):
-            raise RateLimited(message, self._windows.get_window_stats(item, caller).reset_time - time.time())
+            raise TooManyRequests(message, self._windows.get_window_stats(item, caller).reset_time - time.time())
 
     def _is_counted(self, item: RateLimitItem, caller: str) -> bool:
         keys = self._storage.sliding_window_keys(item.key_for(caller), item.get_expiry(), time.time())

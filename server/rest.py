@@ -19,16 +19,16 @@ from coordinator.commands.inputs import SceneEdit, SceneTarget
 from coordinator.webhooks.json_v3 import Answer, progress_answer, scene_answer
 from models.db.rows import SceneRow
 from models.domain import errors, ids
-from models.domain.errors import ErrorCode, Forbidden, NotFound, Refusal, Refused, Unavailable
+from models.domain.errors import DomainError, DomainErrors, ErrorCode, Forbidden, NotFound, Unavailable
 from models.domain.lifecycle import SceneStatus
 from models.domain.paging import Window
 from models.reads import listing, queries
-from models.reads.listing import ScenesWanted
+from models.reads.listing import SceneQuery
 from schema.context import Context
-from server.container import Parts
+from server.container import Container
 from server.rates import REST_COST
 from server.transports.errors import INTERNAL_MESSAGE, TransportCode, report, request_id_of, shortened
-from server.transports.rate_limiter import RateLimited
+from server.transports.rate_limiter import TooManyRequests
 
 log = logging.getLogger(__name__)
 
@@ -80,17 +80,17 @@ class _Route(APIRoute):
 
         async def guarded(request: Request) -> Response:
             try:
-                rates = cast("Parts", request.app.state.parts).rates
+                rates = cast("Container", request.app.state.container).rates
                 rates.request(request)
                 rates.spend(request, REST_COST)
                 limited = Request(request.scope, _limited(request.receive))
                 if request.method != "GET":
                     return await handle(limited)
-                async with rates.turn(request, REST_COST):
+                async with rates.read_slot(request, REST_COST):
                     return await handle(limited)
-            except (HTTPException, RequestValidationError, Refusal, Refused, Unavailable):
+            except (HTTPException, RequestValidationError, DomainError, DomainErrors, Unavailable):
                 raise
-            except RateLimited as refused:
+            except TooManyRequests as refused:
                 details = [{"retry_after_seconds": refused.retry_after_seconds}]
                 return error_answer(429, TransportCode.RATE_LIMITED, f"{refused.message}.", details, refused.headers)
             except Exception as error:
@@ -125,11 +125,11 @@ def router(make_context: Callable[[Request], Context]) -> APIRouter:
         """The live scenes of a job in play order, and how far it is."""
         context = make_context(request)
         async with context.store.read() as connection:
-            reading = (await queries.readings(connection, context.viewer, [job_id])).get(job_id)
+            reading = (await queries.progress_snapshots(connection, context.viewer, [job_id])).get(job_id)
             job = (await queries.jobs_by_id(connection, context.viewer, [job_id])).get(job_id)
             if reading is None or job is None or job.deleted_at is not None:
                 raise _no_job(job_id)
-            found = await listing.scenes_of_jobs(connection, [job_id], ScenesWanted(Window(None)))
+            found = await listing.scenes_of_jobs(connection, [job_id], SceneQuery(Window(None)))
         return {
             "data": [scene_answer(context.media_url, scene) for scene in found[job_id].items],
             "progress": progress_answer(reading),
@@ -177,7 +177,7 @@ def answer_errors(app: FastAPI) -> None:
     """Refusals, bad bodies and wrong addresses under /api/v3 as `{"error": {code, message, details}}`."""
 
     async def refusal(_request: Request, error: Exception) -> JSONResponse:
-        refusals = error.refusals if isinstance(error, Refused) else [cast("Refusal", error)]
+        refusals = error.refusals if isinstance(error, DomainErrors) else [cast("DomainError", error)]
         first = refusals[0]
         details = [{"code": each.code, "message": each.message, "path": _path(each)} for each in refusals]
         message = "; ".join(each.message for each in refusals)
@@ -211,8 +211,8 @@ def answer_errors(app: FastAPI) -> None:
         return error_answer(503, away.code, away.message, [])
 
     app.add_exception_handler(Unavailable, unavailable)
-    app.add_exception_handler(Refusal, refusal)
-    app.add_exception_handler(Refused, refusal)
+    app.add_exception_handler(DomainError, refusal)
+    app.add_exception_handler(DomainErrors, refusal)
     app.add_exception_handler(RequestValidationError, bad_body)
     app.add_exception_handler(HTTPException, wrong_call)
 
@@ -238,26 +238,26 @@ def _no_scene(scene_id: str) -> NotFound:
     return NotFound("The job has no such scene.", ["scene_id"], scene_id if ids.is_id(scene_id, "scene") else None)
 
 
-def _status(refusal: Refusal) -> int:
+def _status(refusal: DomainError) -> int:
     match refusal:
         case NotFound():
             return 404
         case Forbidden():
             return 403
-        case errors.RateLimited():
+        case errors.QuotaExceeded():
             return 429
         case _:
             return 422
 
 
-def _headers(refusal: Refusal) -> dict[str, str] | None:
+def _headers(refusal: DomainError) -> dict[str, str] | None:
     """When to come back, in whole seconds: RFC 9110, section 10.2.3."""
-    if isinstance(refusal, errors.RateLimited):
+    if isinstance(refusal, errors.QuotaExceeded):
         return {"Retry-After": str(math.ceil(refusal.retry_after_seconds))}
     return None
 
 
-def _path(refusal: Refusal) -> list[str]:
+def _path(refusal: DomainError) -> list[str]:
     """Where the problem is, in the names of this API."""
     parts = [part for part in refusal.path or () if part != "input"]
     snake = [re.sub(r"(?<=[a-z])([A-Z])", lambda match: f"_{match.group(1).lower()}", part) for part in parts]

@@ -30,7 +30,7 @@ _CORS_METHODS: Final = ("GET", "POST", "PUT", "DELETE")
 _CORS_HEADERS: Final = ("authorization", "content-type")
 
 
-def defend(app: FastAPI, settings: Settings) -> None:
+def install_security_middleware(app: FastAPI, settings: Settings) -> None:
     """Put them around the application; the last is the first that a request meets."""
     app.add_middleware(_Origins, own=_own_hosts(settings), allowed=settings.allowed_origins)
     if settings.allowed_origins:

@@ -63,7 +63,7 @@ class Server(uvicorn.Server):
         """Stop accepting, say goodbye to sockets and streams, let requests finish."""
         for server in self.servers:
             server.close()
-        await self._app.state.parts.connections.close_all()
+        await self._app.state.container.connections.close_all()
         await super().shutdown(sockets)
 
 

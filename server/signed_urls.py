@@ -1,4 +1,4 @@
-"""Links to media: plain in development; in production signed, and good for a few minutes."""
+"""SignedUrls to media: plain in development; in production signed, and good for a few minutes."""
 
 import hashlib
 import hmac
@@ -18,7 +18,7 @@ EXPIRES, SIGNATURE = "expires", "signature"
 LINKS_A_LIFETIME = 10
 
 
-class Links:
+class SignedUrls:
     """Makes links, and knows its own."""
 
     def __init__(self, settings: Settings) -> None:

@@ -4,9 +4,9 @@ import asyncio
 from collections import deque
 from typing import NamedTuple
 
-from coordinator.live.hub import News
+from coordinator.live.hub import JobUpdate
 from models.db.rows import EventRow
-from models.domain.progress import Reading
+from models.domain.progress import ProgressSnapshot
 from models.reads.queries import RunningScene
 
 EVENTS_BUFFERED = 256
@@ -20,7 +20,7 @@ class Running(NamedTuple):
     """How far a running render is, with the reading of its job."""
 
     scene: RunningScene
-    reading: Reading
+    snapshot: ProgressSnapshot
 
 
 class Gone(NamedTuple):
@@ -39,16 +39,16 @@ class Feed:
         self._dropped = 0
         self._gone = False
         self._woken = asyncio.Event()
-        self.latest: Reading | None = None
+        self.latest: ProgressSnapshot | None = None
 
-    def hear(self, news: News) -> None:
+    def on_update(self, news: JobUpdate) -> None:
         """Remember the news; when they do not fit, only that there were too many."""
-        if news.reading is None:
+        if news.snapshot is None:
             self._gone = True
         else:
-            self.latest = news.reading
+            self.latest = news.snapshot
             for scene in news.running:
-                self._running[scene.id] = Running(scene, news.reading)
+                self._running[scene.id] = Running(scene, news.snapshot)
         for event in news.events:
             if event.scene_id is not None:
                 self._forget_unless_running(event.scene_id, news)
@@ -65,7 +65,7 @@ class Feed:
             self._events.popleft()
         if self._dropped <= version:
             self._dropped = 0
-        self._running = {key: each for key, each in self._running.items() if each.reading.version >= version}
+        self._running = {key: each for key, each in self._running.items() if each.snapshot.version >= version}
 
     def catch_up(self, version: int) -> bool:
         """Forget what is known at `version`; False when something after it was dropped, and is to be read again."""
@@ -90,6 +90,6 @@ class Feed:
             return self._events.popleft()
         return self._running.pop(next(iter(self._running)))
 
-    def _forget_unless_running(self, scene_id: str, news: News) -> None:
+    def _forget_unless_running(self, scene_id: str, news: JobUpdate) -> None:
         if all(scene.id != scene_id for scene in news.running):
             self._running.pop(scene_id, None)

@@ -9,7 +9,7 @@ import strawberry
 from models.db.rows import EventRow, JobRow
 from models.domain.errors import NotFound
 from models.domain.lifecycle import SETTLED_JOB
-from models.domain.progress import Reading
+from models.domain.progress import ProgressSnapshot
 from models.reads import queries
 from schema.context import Info
 from schema.enums import SnapshotReason
@@ -18,8 +18,8 @@ from schema.media import live_frame
 from schema.progress import job_progress
 from schema.types import JobEvent, as_job
 from subscriptions.feed import Feed, Gone, Lagged, Running
-from subscriptions.progress_guard import Told
-from subscriptions.retrying import patiently
+from subscriptions.progress_guard import ProgressGuard
+from subscriptions.retrying import retry_until_available
 
 EVENTS_A_PAGE = 200
 
@@ -36,7 +36,7 @@ class JobEvents:
         self._position = -1 if after is None else after
         self._until_settled = until_settled
         self._feed = Feed(self._context.buffered_events)
-        self._told = Told()
+        self._told = ProgressGuard()
         self._context.loaders.show = self._told.note
 
     async def messages(self) -> AsyncGenerator[Message]:
@@ -56,7 +56,7 @@ class JobEvents:
                         if running is not None:
                             yield self._scene_progress(running)
                     case Lagged():
-                        snapshot = await patiently(lambda: self._snapshot(SnapshotReason.LAGGED))
+                        snapshot = await retry_until_available(lambda: self._snapshot(SnapshotReason.LAGGED))
                         if snapshot is None:
                             return
                         self._feed.forget(snapshot.version)
@@ -66,17 +66,17 @@ class JobEvents:
 
     async def _catch_up(self) -> AsyncGenerator[Message]:
         """The state, or the missed events, up to where the feed goes on without a hole."""
-        job = await patiently(self._read_job)
+        job = await retry_until_available(self._read_job)
         if self._position < 0:
             yield self._snapshot_of(job, SnapshotReason.INITIAL)
         elif self._position > job.version:
             yield self._snapshot_of(job, SnapshotReason.LOG_TRUNCATED)
         while True:
-            events = await patiently(self._page)
+            events = await retry_until_available(self._page)
             # The job was read before the log: with nothing to read, the log ended at its version or was deleted.
             follows = events[0].version == self._position + 1 if events else self._position >= job.version
             if not follows:
-                job = await patiently(self._read_job)
+                job = await retry_until_available(self._read_job)
                 yield self._snapshot_of(job, SnapshotReason.LOG_TRUNCATED)
                 continue
             with self._context.loaders.remembering():
@@ -108,7 +108,7 @@ class JobEvents:
         """Whether the subscriber wanted to hear until the job came to rest, and has heard all of it."""
         if not self._until_settled or not self._feed.empty:
             return False
-        latest: Reading | JobRow = self._feed.latest or await patiently(self._read_job)
+        latest: ProgressSnapshot | JobRow = self._feed.latest or await retry_until_available(self._read_job)
         return latest.status in SETTLED_JOB and self._position >= latest.version
 
     def _scene_progress(self, running: Running) -> SceneProgress:
@@ -120,5 +120,5 @@ class JobEvents:
             take_number=scene.take_number,
             percentage=scene.percentage,
             preview=preview,
-            progress=job_progress(running.reading),
+            progress=job_progress(running.snapshot),
         )

@@ -6,15 +6,15 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from typing import TypeVar
 
-from coordinator.live.hub import News
+from coordinator.live.hub import JobUpdate
 from models.db.rows import JobRow
 from models.domain.access import Viewer
 from models.domain.paging import Window
 from models.reads import listing, queries
-from models.reads.listing import JobsWanted
+from models.reads.listing import JobQuery
 from models.writes.store import Store
 from schema.context import Context
-from subscriptions.retrying import patiently
+from subscriptions.retrying import retry_until_available
 
 # A scene or a dashboard is drawn by a person's browser: more often than this is waste.
 SCENE_INTERVAL_SECONDS = 0.1
@@ -30,7 +30,7 @@ class Signal:
     def __init__(self) -> None:
         self._heard = asyncio.Event()
 
-    def hear(self, news: News) -> None:
+    def on_update(self, news: JobUpdate) -> None:
         """There is something new."""
         self._heard.set()
 
@@ -48,7 +48,7 @@ async def latest(
     async with context.hub.join(job_id, signal, context.viewer):
         sent: V | None = None
         while True:
-            value = await patiently(read)
+            value = await retry_until_available(read)
             if value is None:
                 return
             if value != sent:
@@ -59,7 +59,7 @@ async def latest(
             await asyncio.sleep(read_at + interval_seconds - time.monotonic())
 
 
-async def jobs(context: Context, wanted: JobsWanted) -> AsyncGenerator[JobRow]:
+async def jobs(context: Context, wanted: JobQuery) -> AsyncGenerator[JobRow]:
     """The jobs wanted, page by page, then each that changed; one that no longer fits is sent a last time."""
     # By job, the version that was sent.
     shown: dict[str, int] = {}
@@ -70,7 +70,7 @@ async def jobs(context: Context, wanted: JobsWanted) -> AsyncGenerator[JobRow]:
                 yield job
         while True:
             changed = await dashboard.take()
-            rows, fitting = await patiently(lambda: _changed(context, wanted, list(changed)))  # noqa: B023 # awaited here
+            rows, fitting = await retry_until_available(lambda: _changed(context, wanted, list(changed)))  # noqa: B023 # awaited here
             for job in rows:
                 new = changed[job.id] or shown.get(job.id) != job.version
                 if job.id in fitting and new:
@@ -81,7 +81,7 @@ async def jobs(context: Context, wanted: JobsWanted) -> AsyncGenerator[JobRow]:
             await asyncio.sleep(JOBS_INTERVAL_SECONDS)
 
 
-async def _changed(context: Context, wanted: JobsWanted, ids: list[str]) -> tuple[list[JobRow], set[str]]:
+async def _changed(context: Context, wanted: JobQuery, ids: list[str]) -> tuple[list[JobRow], set[str]]:
     """Those of these jobs that may be seen, the one changed longest ago first, and which of them fit."""
     async with context.store.read() as connection:
         rows = await queries.jobs_by_id(connection, context.viewer, ids)
@@ -89,7 +89,7 @@ async def _changed(context: Context, wanted: JobsWanted, ids: list[str]) -> tupl
     return sorted(rows.values(), key=lambda job: job.updated_at), {job.id for job in fitting}
 
 
-async def _all(store: Store, viewer: Viewer, wanted: JobsWanted) -> AsyncGenerator[JobRow]:
+async def _all(store: Store, viewer: Viewer, wanted: JobQuery) -> AsyncGenerator[JobRow]:
     window = Window(JOBS_A_PAGE)
     while True:
         async with store.read() as connection:

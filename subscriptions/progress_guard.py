@@ -5,13 +5,13 @@ from typing import TypeVar
 
 from models.db.rows import SceneRow
 from models.domain.lifecycle import SETTLED_SCENE
-from models.domain.progress import Reading
+from models.domain.progress import ProgressSnapshot
 from subscriptions.feed import Running
 
 N = TypeVar("N", int, float)
 
 
-class Told:
+class ProgressGuard:
     """The rows that went into the messages of one stream, the newest of each.
 
     An event shows them as they are when it is sent, a fraction as they were when it was heard, and it may have waited.
@@ -19,14 +19,14 @@ class Told:
 
     def __init__(self) -> None:
         self._scenes: dict[str, SceneRow] = {}
-        self._reading: Reading | None = None
+        self._reading: ProgressSnapshot | None = None
 
     def note(self, rows: Iterable[object]) -> None:
         """These are about to be shown."""
         for row in rows:
             if isinstance(row, SceneRow):
                 self._scenes[row.id] = row
-            elif isinstance(row, Reading):
+            elif isinstance(row, ProgressSnapshot):
                 self._reading = row
 
     def mend(self, running: Running) -> Running | None:
@@ -39,13 +39,13 @@ class Told:
             scene = scene._replace(
                 percentage=_further(scene.percentage, shown.percentage), frame=_further(scene.frame, shown.frame)
             )
-        return Running(scene, self._newest(running.reading))
+        return Running(scene, self._newest(running.snapshot))
 
-    def _newest(self, reading: Reading) -> Reading:
+    def _newest(self, snapshot: ProgressSnapshot) -> ProgressSnapshot:
         """Within a version, progress only rises."""
         shown = self._reading
-        if shown is None or (reading.version, reading.percentage) >= (shown.version, shown.percentage):
-            return reading
+        if shown is None or (snapshot.version, snapshot.percentage) >= (shown.version, shown.percentage):
+            return snapshot
         return shown
 
 

@@ -11,7 +11,7 @@ PAUSE_SECONDS = 0.5
 T = TypeVar("T")
 
 
-async def patiently(read: Callable[[], Awaitable[T]]) -> T:
+async def retry_until_available(read: Callable[[], Awaitable[T]]) -> T:
     """What `read` answers, as soon as the database does."""
     while True:
         try:

@@ -8,11 +8,11 @@ import strawberry
 
 from models.db.rows import JobRow, SceneRow
 from models.domain.errors import Invalid, NotFound
-from models.domain.progress import JobStage, Reading
+from models.domain.progress import JobStage, ProgressSnapshot
 from models.reads import queries
 from schema.context import Context, Info
 from schema.feed import JobFeedMessage
-from schema.inputs import JobFilter, given, jobs_wanted
+from schema.inputs import JobFilter, given, job_query
 from schema.progress import JobProgress, job_progress
 from schema.types import Job, Scene, as_job, as_scene
 from subscriptions import latest
@@ -72,12 +72,12 @@ class Subscription:
             raise Invalid(f"minIntervalMs must be from {least} to {most}.", ["minIntervalMs"])
         await _job(info.context, job_id)
 
-        async def read() -> Reading | None:
-            return await info.context.loaders.reading.load(job_id)
+        async def read() -> ProgressSnapshot | None:
+            return await info.context.loaders.snapshot.load(job_id)
 
-        async with aclosing(latest.latest(info.context, job_id, read, min_interval_ms / 1000)) as readings:
-            async for reading in readings:
-                yield job_progress(reading)
+        async with aclosing(latest.latest(info.context, job_id, read, min_interval_ms / 1000)) as progress_snapshots:
+            async for snapshot in progress_snapshots:
+                yield job_progress(snapshot)
 
     @strawberry.subscription(description="Latest value of one scene, the current state first.")
     async def scene_updated(self, info: Info, scene_id: strawberry.ID) -> AsyncGenerator[Scene]:
@@ -90,13 +90,13 @@ class Subscription:
 
         async def read() -> tuple[SceneRow, JobStage] | None:
             """With the stage of its job, which may change when no scene does any more."""
-            scene, reading = await asyncio.gather(
-                context.loaders.scene.load(scene_id), context.loaders.reading.load(job_id)
+            scene, snapshot = await asyncio.gather(
+                context.loaders.scene.load(scene_id), context.loaders.snapshot.load(job_id)
             )
-            return None if scene is None or reading is None else (scene, reading.current_stage)
+            return None if scene is None or snapshot is None else (scene, snapshot.current_stage)
 
-        async with aclosing(latest.latest(context, job_id, read, latest.SCENE_INTERVAL_SECONDS)) as readings:
-            async for row, _ in readings:
+        async with aclosing(latest.latest(context, job_id, read, latest.SCENE_INTERVAL_SECONDS)) as progress_snapshots:
+            async for row, _ in progress_snapshots:
                 yield as_scene(row)
 
     @strawberry.subscription(
@@ -111,6 +111,6 @@ class Subscription:
         filter: JobFilter | None = strawberry.UNSET,
     ) -> AsyncGenerator[Job]:
         """Jobs, live."""
-        async with aclosing(latest.jobs(info.context, jobs_wanted(given(filter), None))) as rows:
+        async with aclosing(latest.jobs(info.context, job_query(given(filter), None))) as rows:
             async for row in rows:
                 yield as_job(row)

@@ -17,18 +17,18 @@ from sqlmodel import SQLModel
 from coordinator.commands.batches import Batches
 from coordinator.commands.inputs import NewJob, NewScene, SceneTarget
 from coordinator.commands.jobs import Jobs
-from coordinator.commands.policy import Terms
+from coordinator.commands.policy import JobPolicy
 from coordinator.commands.scenes import Scenes
 from coordinator.commands.scheduling import EXTERNAL
 from models.db.database import Database
 from models.db.rows import EventRow, JobRow, SceneRow, TakeRow
 from models.domain.access import LOCAL, SYSTEM
 from models.domain.paging import Window
-from models.domain.progress import Reading
+from models.domain.progress import ProgressSnapshot
 from models.domain.quota import Rate
 from models.migrations.run import upgrade
 from models.reads import listing, queries
-from models.reads.listing import ScenesWanted
+from models.reads.listing import SceneQuery
 from models.writes.change import Ticket
 from models.writes.store import Committed, Store
 from tests.harness.home import home
@@ -38,7 +38,7 @@ T = TypeVar("T")
 OURS = "scripted"
 MAX_ATTEMPTS = 3
 RECOVERY_WINDOW = timedelta(days=7)
-TERMS = Terms(MAX_ATTEMPTS, RECOVERY_WINDOW, Rate(an_hour=0, burst=1))
+TERMS = JobPolicy(MAX_ATTEMPTS, RECOVERY_WINDOW, Rate(an_hour=0, burst=1))
 
 Row = tuple[Any, ...]
 TABLES = tuple(SQLModel.metadata.tables)
@@ -79,7 +79,7 @@ class Seen(NamedTuple):
     deleted: list[SceneRow]
     takes: dict[str, list[TakeRow]]
     log: list[EventRow]
-    reading: Reading
+    reading: ProgressSnapshot
 
 
 class Domain:
@@ -119,13 +119,13 @@ class Domain:
 
     async def look(self, job_id: str) -> Seen:
         """All that reads tell of a job."""
-        wanted = ScenesWanted(Window(None), include_deleted=True)
+        wanted = SceneQuery(Window(None), include_deleted=True)
         async with self.store.read() as connection:
             job = (await queries.jobs_by_id(connection, SYSTEM, [job_id]))[job_id]
             scenes = (await listing.scenes_of_jobs(connection, [job_id], wanted))[job_id].items
             takes = await queries.takes_of_scenes(connection, [scene.id for scene in scenes], 1_000)
             log = await queries.events_after(connection, job_id, 0, 100_000)
-            reading = (await queries.readings(connection, SYSTEM, [job_id]))[job_id]
+            reading = (await queries.progress_snapshots(connection, SYSTEM, [job_id]))[job_id]
         live = [scene for scene in scenes if scene.deleted_at is None]
         return Seen(job, live, [scene for scene in scenes if scene.deleted_at], takes, log, reading)
 

@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 from coordinator.commands import deletion, edits, error_json, preconditions, rate_limit, takes
 from coordinator.commands.idempotency import Answer, Idempotency
 from coordinator.commands.inputs import BatchPolicy, SceneBatch, SceneEdit, SceneEdits
-from coordinator.commands.policy import Terms
+from coordinator.commands.policy import JobPolicy
 from models.db.rows import SceneRow
 from models.domain import lifecycle
 from models.domain.access import Act, Viewer
-from models.domain.errors import ErrorCode, Invalid, NotFound, Refusal, Refused
+from models.domain.errors import DomainError, DomainErrors, ErrorCode, Invalid, NotFound
 from models.domain.rules import SCENES_A_JOB, Problems
 from models.reads import queries
 from models.writes.change import Change
@@ -30,7 +30,7 @@ class Result(NamedTuple):
     """What became of one item: refused, or done. `scene` is how it would be after a dry run, None otherwise."""
 
     scene_id: str
-    refusals: Sequence[Refusal] = ()
+    refusals: Sequence[DomainError] = ()
     scene: SceneRow | None = None
 
 
@@ -63,11 +63,11 @@ class _TakenBack(Exception):
 
 
 class Batches:
-    """The verbs on many scenes. Each raises Refusal or Refused when the request as a whole cannot be done."""
+    """The verbs on many scenes. Each raises DomainError or DomainErrors when the request as a whole cannot be done."""
 
-    def __init__(self, store: Store, terms: Terms) -> None:
+    def __init__(self, store: Store, policy: JobPolicy) -> None:
         self._store = store
-        self._terms = terms
+        self._terms = policy
 
     async def update(self, viewer: Viewer, batch: SceneEdits) -> tuple[Result, ...]:
         """Edit scenes or report on them, each with its own fields; see `edits.apply`."""
@@ -94,7 +94,7 @@ class Batches:
     async def regenerate(self, viewer: Viewer, batch: SceneBatch) -> tuple[Result, ...]:
         """Render finished scenes anew; see `takes.regenerate`. Each counts.
 
-        With ALL_OR_NOTHING raises RateLimited when there is not enough left for all, and Invalid when there never is.
+        With ALL_OR_NOTHING raises QuotaExceeded when there is not enough left for all, and Invalid when there never is.
         """
         rate = self._terms.regenerate
 
@@ -178,9 +178,9 @@ async def _attempt(change: Change, item: Item, jobs: dict[str, str], verb: Verb,
     try:
         async with change.attempt():
             await verb(change, await _scene(change, item, jobs, deleted=deleted), item)
-    except Refusal as refusal:
+    except DomainError as refusal:
         return Result(item.scene_id, [refusal])
-    except Refused as refused:
+    except DomainErrors as refused:
         return Result(item.scene_id, refused.refusals)
     return Result(item.scene_id)
 
@@ -230,7 +230,7 @@ async def _foreseen(change: Change, result: Result) -> Result:
     if result.refusals:
         return result
     scene = await change.scene(result.scene_id)
-    status = lifecycle.job_status(begun=change.job.begun, counts=change.job.counts)
+    status = lifecycle.job_status(left_draft=change.job.left_draft, counts=change.job.counts)
     return result._replace(scene=scene._replace(job_status=status))
 
 

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from coordinator.commands import ordering
-from coordinator.commands.scheduling import enqueue, resume
+from coordinator.commands.scheduling import resume, schedule_takes
 from models.db.rows import JobRow, SceneRow
-from models.domain.errors import ErrorCode, StateRefused
+from models.domain.errors import ErrorCode, InvalidState
 from models.domain.events import EventType
 from models.domain.lifecycle import JobStatus, SceneStatus
 from models.domain.rules import SCENES_A_JOB
@@ -17,7 +17,7 @@ from models.writes.store import now
 async def delete_scene(change: Change, scene: SceneRow, window: timedelta, path: Sequence[str]) -> None:
     """Delete a live scene, recoverable for `window`.
 
-    Raises StateRefused (JOB_PROCESSING) while the job is processing.
+    Raises InvalidState (JOB_PROCESSING) while the job is processing.
     """
     _check_at_rest(change, "Scenes cannot be deleted while their job is processing; cancel the job first.", path)
     change.fenced.append(scene.id)
@@ -26,29 +26,29 @@ async def delete_scene(change: Change, scene: SceneRow, window: timedelta, path:
     await change.write_scene(
         scene, EventType.SCENE_DELETED, ["deletedAt"], deleted_at=change.now, purge_after=purge_after
     )
-    change.recut()
+    change.composition_changed()
 
 
 async def restore_scene(change: Change, scene: SceneRow, path: Sequence[str]) -> None:
     """Put a deleted scene back where it was, as it was; in a job that has begun a pending one is dispatched.
 
-    Raises StateRefused (NOT_DELETED, RECOVERY_EXPIRED), and Invalid (LIMIT_EXCEEDED) when the job is full by now. It
+    Raises InvalidState (NOT_DELETED, RECOVERY_EXPIRED), and Invalid (LIMIT_EXCEEDED) when the job is full by now. It
     never comes back into PROCESSING: what is deleted was not, because its job was at rest.
     """
     _check_recoverable(change, scene.deleted_at, scene.purge_after, "scene", path)
     ordering.check_room(change, path)
     (await change.arrangement()).restore(scene.id)
     await change.write_scene(scene, EventType.SCENE_RESTORED, ["deletedAt"], deleted_at=None, purge_after=None)
-    change.recut()
+    change.composition_changed()
     if scene.status is SceneStatus.PENDING:
         resume(change)
-        await enqueue(change, [(scene.id, scene.take_number)])
+        await schedule_takes(change, [(scene.id, scene.take_number)])
 
 
 def delete_job(change: Change, window: timedelta, path: Sequence[str]) -> None:
     """Delete a job with all it holds, recoverable for `window`.
 
-    Raises StateRefused (JOB_PROCESSING) while it is processing.
+    Raises InvalidState (JOB_PROCESSING) while it is processing.
     """
     _check_at_rest(change, "A job cannot be deleted while it is processing; cancel it first.", path)
     change.set_job(deleted_at=change.now, purge_after=change.now + window)
@@ -58,7 +58,7 @@ def delete_job(change: Change, window: timedelta, path: Sequence[str]) -> None:
 def restore_job(change: Change, path: Sequence[str]) -> None:
     """Bring a deleted job back. Scenes that were deleted by themselves stay deleted.
 
-    Raises StateRefused (NOT_DELETED, RECOVERY_EXPIRED).
+    Raises InvalidState (NOT_DELETED, RECOVERY_EXPIRED).
     """
     _check_recoverable(change, change.job.deleted_at, change.job.purge_after, "job", path)
     change.set_job(deleted_at=None, purge_after=None)
@@ -72,16 +72,16 @@ def may_return(scene: SceneRow, job: JobRow | None) -> bool:
 
 def _check_at_rest(change: Change, message: str, path: Sequence[str]) -> None:
     if change.job.status is JobStatus.PROCESSING:
-        raise StateRefused(ErrorCode.JOB_PROCESSING, message, path)
+        raise InvalidState(ErrorCode.JOB_PROCESSING, message, path)
 
 
 def _check_recoverable(
     change: Change, deleted_at: datetime | None, purge_after: datetime | None, noun: str, path: Sequence[str]
 ) -> None:
     if deleted_at is None:
-        raise StateRefused(ErrorCode.NOT_DELETED, f"The {noun} is not deleted.", path)
+        raise InvalidState(ErrorCode.NOT_DELETED, f"The {noun} is not deleted.", path)
     if _expired(purge_after, change.now):
-        raise StateRefused(ErrorCode.RECOVERY_EXPIRED, f"The {noun} can no longer be restored.", path)
+        raise InvalidState(ErrorCode.RECOVERY_EXPIRED, f"The {noun} can no longer be restored.", path)
 
 
 def _expired(purge_after: datetime | None, instant: datetime) -> bool:

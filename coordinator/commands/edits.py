@@ -7,11 +7,11 @@ from urllib.parse import urlsplit
 
 from coordinator.commands import scene_progress
 from coordinator.commands.inputs import Report, SceneEdit
-from coordinator.commands.jobs import begin, closed
+from coordinator.commands.jobs import closed, start_job
 from models.db.rows import SceneRow
 from models.domain import lifecycle
 from models.domain.access import Act
-from models.domain.errors import ErrorCode, StateRefused
+from models.domain.errors import ErrorCode, InvalidState
 from models.domain.events import EventType
 from models.domain.lifecycle import SceneStatus
 from models.domain.rules import CODE_CHARACTERS, MESSAGE_CHARACTERS, TITLE_CHARACTERS, Problems
@@ -40,7 +40,7 @@ def act_of(edit: SceneEdit) -> Act:
 
 
 def check(edit: SceneEdit, path: list[str]) -> None:
-    """Raise Refused with everything that is wrong with the fields by themselves."""
+    """Raise DomainErrors with everything that is wrong with the fields by themselves."""
     problems = Problems()
     if "title" in edit:
         problems.title(edit["title"], [*path, "title"], needed=False)
@@ -68,8 +68,8 @@ def check(edit: SceneEdit, path: list[str]) -> None:
 async def apply(change: Change, scene: SceneRow, edit: SceneEdit, path: list[str]) -> SceneRow:
     """Make the edit: at most one event of the scene, none when nothing differs; a percentage alone is only a tick.
 
-    Raises StateRefused (INVALID_TRANSITION) when the status cannot be reached from where the scene is, and Refused for
-    a reporting field that does not go with the status the scene would have.
+    Raises InvalidState (INVALID_TRANSITION) when the status cannot be reached from where the scene is, and DomainErrors
+    for a reporting field that does not go with the status the scene would have.
     """
     wanted = edit.get("status") or scene.status
     if not lifecycle.may_become(scene.status, wanted):
@@ -80,8 +80,8 @@ async def apply(change: Change, scene: SceneRow, edit: SceneEdit, path: list[str
     take = _take_columns(scene, edit)
     changed = [_NAMES.get(name, name) for name in (*columns, *take)]
     if wanted is not scene.status:
-        if not change.job.begun:
-            await begin(change)
+        if not change.job.left_draft:
+            await start_job(change)
         # Whoever renders this take here has been overtaken by the report.
         change.fenced.append(scene.id)
         moved, moved_take = _moved(change, scene, wanted, edit)
@@ -101,11 +101,11 @@ async def _advance(change: Change, scene: SceneRow, edit: SceneEdit) -> None:
     change.ticks.append(Tick(scene.job_id, scene.id))
 
 
-def refused_transition(scene: SceneRow, wanted: SceneStatus, path: Sequence[str]) -> StateRefused:
+def refused_transition(scene: SceneRow, wanted: SceneStatus, path: Sequence[str]) -> InvalidState:
     """The refusal that says where the scene is and what would be accepted."""
     allowed = lifecycle.TRANSITIONS[scene.status]
     choice = " or ".join(status.value for status in allowed) if allowed else "nothing but a regenerate"
-    return StateRefused(
+    return InvalidState(
         ErrorCode.INVALID_TRANSITION,
         f"A scene that is {scene.status.value} cannot become {wanted.value}; it accepts {choice}.",
         path,

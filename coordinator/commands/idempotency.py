@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from models.db.database import Connection
 from models.db.tables import IDEMPOTENCY_KEY
 from models.domain.access import Viewer
-from models.domain.errors import Conflict, ErrorCode, Refusal
+from models.domain.errors import Conflict, DomainError, ErrorCode
 from models.writes.change import Change
 from models.writes.store import Store, now
 
@@ -47,7 +47,7 @@ class Idempotency:
             return answered
         try:
             return await act()
-        except (IntegrityError, Refusal):
+        except (IntegrityError, DomainError):
             # Somebody with the same key committed first, which may be why we were refused: we left nothing behind.
             async with self._store.read() as connection:
                 answered = await self._recall(connection)
@@ -102,6 +102,6 @@ class Idempotency:
 
 async def forget_old(store: Store) -> int:
     """Delete the keys that are older than a day; how many."""
-    async with store.tidy() as connection:
+    async with store.maintenance() as connection:
         old = sa.delete(IDEMPOTENCY_KEY).where(IDEMPOTENCY_KEY.c.created_at < now() - KEPT)
         return (await connection.execute(old)).rowcount

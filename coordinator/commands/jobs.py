@@ -7,13 +7,13 @@ from typing import Any
 from coordinator.commands import deletion
 from coordinator.commands.idempotency import Idempotency
 from coordinator.commands.inputs import JobEdit, NewJob
-from coordinator.commands.new_rows import blank_job, insert_scene
-from coordinator.commands.policy import Terms
-from coordinator.commands.scheduling import enqueue
+from coordinator.commands.new_rows import insert_scene, new_job_row
+from coordinator.commands.policy import JobPolicy
+from coordinator.commands.scheduling import schedule_takes
 from models.db.rows import JobRow, SceneRow
 from models.domain import ids
 from models.domain.access import Viewer
-from models.domain.errors import ErrorCode, StateRefused
+from models.domain.errors import ErrorCode, InvalidState
 from models.domain.events import EventType
 from models.domain.lifecycle import OPEN, SETTLED_JOB, JobStatus, SceneStatus
 from models.domain.rules import SCENES_A_JOB, Problems
@@ -24,13 +24,13 @@ _PATH = ["input", "jobId"]
 
 
 class Jobs:
-    """The verbs on jobs. Each raises Refusal or Refused and then has changed nothing."""
+    """The verbs on jobs. Each raises DomainError or DomainErrors and then has changed nothing."""
 
-    def __init__(self, store: Store, providers: Sequence[str], default_provider: str, terms: Terms) -> None:
+    def __init__(self, store: Store, providers: Sequence[str], default_provider: str, policy: JobPolicy) -> None:
         self._store = store
         self._providers = providers
         self._default_provider = default_provider
-        self._terms = terms
+        self._terms = policy
 
     async def create(self, viewer: Viewer, new: NewJob) -> str:
         """Make a job and answer its id; with `start` its scenes are dispatched in the same transaction."""
@@ -39,14 +39,14 @@ class Jobs:
         request = Idempotency(self._store, viewer, "createJob", new.idempotency_key, asdict(new))
 
         async def act() -> dict[str, Any]:
-            job = blank_job(viewer, new, provider)
+            job = new_job_row(viewer, new, provider)
             async with self._store.create(job, viewer) as change:
                 answer = await request.remember(change, {"jobId": job.id})
                 change.record(EventType.JOB_CREATED, changed=["title", "scenes"])
                 for position, scene in enumerate(new.scenes):
                     await insert_scene(change, ids.new("scene"), scene, position, self._terms.max_attempts)
                 if new.start:
-                    await begin(change)
+                    await start_job(change)
             return answer
 
         return (await request.once(act))["jobId"]
@@ -143,14 +143,14 @@ class Jobs:
         problems.check()
 
 
-async def begin(change: Change) -> None:
+async def start_job(change: Change) -> None:
     """Start the job: it leaves the storyboard and its pending scenes are dispatched."""
     if change.job.total == 0:
-        raise StateRefused(ErrorCode.INVALID_TRANSITION, "A job without scenes cannot be started.", ("input", "jobId"))
+        raise InvalidState(ErrorCode.INVALID_TRANSITION, "A job without scenes cannot be started.", ("input", "jobId"))
     change.set_job(started_at=change.now)
     change.record(EventType.JOB_STARTED, changed=["status", "startedAt"])
     pending = [scene for scene in await change.live_scenes() if scene.status is SceneStatus.PENDING]
-    await enqueue(change, [(scene.id, scene.take_number) for scene in pending])
+    await schedule_takes(change, [(scene.id, scene.take_number) for scene in pending])
 
 
 async def cancel_scene(change: Change, scene: SceneRow) -> SceneRow:
@@ -172,7 +172,7 @@ def closed(change: Change) -> dict[str, Any]:
         "finished_at": change.now,
         "next_attempt_at": None,
         "queued_at": None,
-        "worker": None,
+        "leased_by": None,
         "frame": None,
     }
 
@@ -180,8 +180,8 @@ def closed(change: Change) -> dict[str, Any]:
 async def _start(change: Change) -> None:
     if change.job.status in SETTLED_JOB:
         raise _settled(change.job, "started")
-    if not change.job.begun:
-        await begin(change)
+    if not change.job.left_draft:
+        await start_job(change)
 
 
 async def _cancel(change: Change) -> None:
@@ -195,8 +195,8 @@ async def _cancel(change: Change) -> None:
                 await cancel_scene(change, scene)
 
 
-def _settled(job: JobRow, verb: str) -> StateRefused:
-    return StateRefused(
+def _settled(job: JobRow, verb: str) -> InvalidState:
+    return InvalidState(
         ErrorCode.INVALID_TRANSITION,
         f"The job is {job.status.value.lower()} and cannot be {verb}; regenerate a scene to set it going again.",
         _PATH,

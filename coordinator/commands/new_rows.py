@@ -10,7 +10,7 @@ from models.writes.change import Change
 from models.writes.store import now
 
 
-def blank_job(viewer: Viewer, new: NewJob, provider: str) -> JobRow:
+def new_job_row(viewer: Viewer, new: NewJob, provider: str) -> JobRow:
     """A job that nobody has seen yet."""
     instant = now()
     return JobRow(
@@ -27,7 +27,7 @@ def blank_job(viewer: Viewer, new: NewJob, provider: str) -> JobRow:
         failed=0,
         canceled=0,
         retrying=0,
-        cut=0,
+        composition_version=0,
         output=None,
         output_failure=None,
         created_at=instant,

@@ -42,7 +42,7 @@ def check_length(scene_ids: Sequence[str]) -> None:
 async def reorder(change: Change, scene_ids: Sequence[str]) -> None:
     """Put all live scenes in this order; only those that move have changed. The same order again is no change.
 
-    Raises Refused (INCOMPLETE_ORDER) that names every scene that is missing, of elsewhere or named twice.
+    Raises DomainErrors (INCOMPLETE_ORDER) that names every scene that is missing, of elsewhere or named twice.
     """
     arrangement = await change.arrangement()
     _check_complete(arrangement.live, scene_ids)
@@ -53,7 +53,7 @@ def _reorder(change: Change, arrangement: Arrangement, wanted: Sequence[str], mo
     if list(wanted) != arrangement.live:
         arrangement.reorder(wanted)
         change.record(EventType.SCENES_REORDERED, moved, ["position"])
-        change.recut()
+        change.composition_changed()
 
 
 def _check_complete(live: Sequence[str], scene_ids: Sequence[str]) -> None:

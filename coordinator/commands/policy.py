@@ -7,7 +7,7 @@ from models.domain.quota import Rate
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class JobPolicy:
     """`max_attempts` of a take and its retries, how long deleted things can be restored, how often to regenerate."""
 
     max_attempts: int

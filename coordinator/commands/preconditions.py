@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from models.db.rows import SceneRow
-from models.domain.errors import ErrorCode, NotFound, StateRefused
+from models.domain.errors import ErrorCode, InvalidState, NotFound
 from models.writes.store import stale
 
 Path = Sequence[str]
@@ -22,9 +22,9 @@ def job_of(found: str | None, scene_id: str, wanted: str | None, path: Path) -> 
 
 
 def check_live(scene: SceneRow, path: Path) -> None:
-    """Raise StateRefused (ALREADY_DELETED) for a deleted scene."""
+    """Raise InvalidState (ALREADY_DELETED) for a deleted scene."""
     if scene.deleted_at is not None:
-        raise StateRefused(ErrorCode.ALREADY_DELETED, "The scene is deleted.", path)
+        raise InvalidState(ErrorCode.ALREADY_DELETED, "The scene is deleted.", path)
 
 
 def check_version(scene: SceneRow, expected: int | None, path: Path = ("input", "expectedVersion")) -> None:

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from models.db.tables import ALLOWANCE
 from models.domain.access import Viewer
-from models.domain.errors import ErrorCode, Invalid, RateLimited
+from models.domain.errors import ErrorCode, Invalid, QuotaExceeded
 from models.domain.quota import Quota, Rate
 from models.reads import queries
 from models.writes.change import Change
@@ -26,16 +26,16 @@ _FIRST_USE = sa.text(
 
 
 async def spend(change: Change, rate: Rate, path: Sequence[str], purpose: str = REGENERATE) -> None:
-    """Count one use by whoever makes the change. Raises RateLimited, and then has counted nothing."""
+    """Count one use by whoever makes the change. Raises QuotaExceeded, and then has counted nothing."""
     if not rate.limited:
         return
-    full_at = await _must_be_there(change, rate, 1, path, purpose)
+    full_at = await _require_available(change, rate, 1, path, purpose)
     used = sa.update(ALLOWANCE).where(*_of(change, purpose))
     await change.connection.execute(used.values(full_at=rate.after(full_at, change.now)))
 
 
 async def check(change: Change, rate: Rate, uses: int, path: Sequence[str], purpose: str = REGENERATE) -> None:
-    """Make sure that so many uses are there at once. Raises RateLimited, and Invalid for more than ever are."""
+    """Make sure that so many uses are there at once. Raises QuotaExceeded, and Invalid for more than ever are."""
     if not rate.limited:
         return
     if uses > rate.burst:
@@ -44,7 +44,7 @@ async def check(change: Change, rate: Rate, uses: int, path: Sequence[str], purp
             path,
             ErrorCode.LIMIT_EXCEEDED,
         )
-    await _must_be_there(change, rate, uses, path, purpose)
+    await _require_available(change, rate, uses, path, purpose)
 
 
 async def quota(store: Store, viewer: Viewer, rate: Rate, purpose: str = REGENERATE) -> Quota:
@@ -53,7 +53,7 @@ async def quota(store: Store, viewer: Viewer, rate: Rate, purpose: str = REGENER
         return rate.quota(await queries.allowance_full_at(connection, viewer.id, purpose), now())
 
 
-async def _must_be_there(change: Change, rate: Rate, uses: int, path: Sequence[str], purpose: str) -> Any:
+async def _require_available(change: Change, rate: Rate, uses: int, path: Sequence[str], purpose: str) -> Any:
     """The instant of the bucket, which nobody else can change until this transaction is over."""
     owner: dict[str, Any] = {"owner_id": change.viewer.id, "purpose": purpose}
     await change.connection.execute(_FIRST_USE, owner | {"full_at": change.now})
@@ -62,7 +62,7 @@ async def _must_be_there(change: Change, rate: Rate, uses: int, path: Sequence[s
     wait = rate.wait(full_at, change.now, uses)
     if wait:
         seconds = wait.total_seconds()
-        raise RateLimited(
+        raise QuotaExceeded(
             f"You have regenerated too often; try again in {max(1, round(seconds))} seconds.",
             path,
             retry_after_seconds=seconds,

@@ -9,8 +9,8 @@ from coordinator.commands import deletion, edits, ordering, preconditions, takes
 from coordinator.commands.idempotency import Idempotency
 from coordinator.commands.inputs import NewScene, SceneEdit, SceneTarget
 from coordinator.commands.new_rows import insert_scene
-from coordinator.commands.policy import Terms
-from coordinator.commands.scheduling import enqueue, resume
+from coordinator.commands.policy import JobPolicy
+from coordinator.commands.scheduling import resume, schedule_takes
 from models.db.rows import SceneRow
 from models.domain import ids
 from models.domain.access import Act, Viewer
@@ -32,11 +32,11 @@ class Target(NamedTuple):
 
 
 class Scenes:
-    """The verbs on a scene. Each raises Refusal or Refused and then has changed nothing."""
+    """The verbs on a scene. Each raises DomainError or DomainErrors and then has changed nothing."""
 
-    def __init__(self, store: Store, terms: Terms) -> None:
+    def __init__(self, store: Store, policy: JobPolicy) -> None:
         self._store = store
-        self._terms = terms
+        self._terms = policy
 
     async def add(
         self,
@@ -163,6 +163,6 @@ class Scenes:
         change.record(EventType.SCENE_ADDED, scene_id, ["scenes"])
         (await change.arrangement()).add(scene_id, place)
         number = await insert_scene(change, scene_id, new, place, self._terms.max_attempts)
-        change.recut()
+        change.composition_changed()
         resume(change)
-        await enqueue(change, [(scene_id, number)])
+        await schedule_takes(change, [(scene_id, number)])

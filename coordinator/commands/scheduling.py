@@ -11,12 +11,12 @@ from models.reads.queries import waits_for_worker
 from models.writes.change import Change, Ticket
 
 
-async def enqueue(change: Change, takes: Sequence[tuple[str, int]], *, delay_seconds: float = 0.0) -> None:
+async def schedule_takes(change: Change, takes: Sequence[tuple[str, int]], *, delay_seconds: float = 0.0) -> None:
     """Put the current takes, given as (scene id, take number), in the queue when ours is to render them.
 
     Fair share: priority falls with what the owner already has waiting, so a second owner is served in between.
     """
-    if change.job.provider == EXTERNAL or not change.job.begun:
+    if change.job.provider == EXTERNAL or not change.job.left_draft:
         return
     if change.waiting is None:
         change.waiting = await _waiting_of_owner(change)
@@ -31,7 +31,7 @@ async def enqueue(change: Change, takes: Sequence[tuple[str, int]], *, delay_sec
 
 def resume(change: Change) -> None:
     """A job that was canceled before its start has started once something in it is to be rendered."""
-    if change.job.begun and change.job.started_at is None:
+    if change.job.left_draft and change.job.started_at is None:
         change.set_job(started_at=change.now)
 
 

@@ -5,23 +5,23 @@ from collections.abc import Sequence
 from coordinator.commands import rate_limit
 from coordinator.commands.edits import refused_transition
 from coordinator.commands.jobs import cancel_scene
-from coordinator.commands.policy import Terms
-from coordinator.commands.scheduling import enqueue, resume
+from coordinator.commands.policy import JobPolicy
+from coordinator.commands.scheduling import resume, schedule_takes
 from models.db.rows import SceneRow, TakeRow
 from models.domain import ids
-from models.domain.errors import ErrorCode, StateRefused
+from models.domain.errors import ErrorCode, InvalidState
 from models.domain.events import EventType
 from models.domain.lifecycle import OPEN, TRANSITIONS, SceneStatus, TakeReason
 from models.writes.change import Change
 
 
-async def regenerate(change: Change, scene: SceneRow, terms: Terms, path: Sequence[str], prompt: str) -> None:
+async def regenerate(change: Change, scene: SceneRow, policy: JobPolicy, path: Sequence[str], prompt: str) -> None:
     """Put a finished scene back to pending with a new take; earlier takes are kept as they are.
 
-    Raises StateRefused (NOT_REGENERABLE) for a scene that is pending or processing, and RateLimited.
+    Raises InvalidState (NOT_REGENERABLE) for a scene that is pending or processing, and QuotaExceeded.
     """
     if scene.status in OPEN:
-        raise StateRefused(
+        raise InvalidState(
             ErrorCode.NOT_REGENERABLE,
             f"A scene that is {scene.status.value} cannot be regenerated before it is finished.",
             path,
@@ -29,7 +29,7 @@ async def regenerate(change: Change, scene: SceneRow, terms: Terms, path: Sequen
             wanted=SceneStatus.PENDING,
             allowed=TRANSITIONS[scene.status],
         )
-    await rate_limit.spend(change, terms.regenerate, path)
+    await rate_limit.spend(change, policy.regenerate, path)
     take_id, number = ids.new("take"), scene.newest_take + 1
     await change.insert_take(take_id, scene.id, number, TakeReason.REGENERATE, prompt)
     changed = ["status", "output", "providerId", "failure", "percentage"]
@@ -42,7 +42,7 @@ async def regenerate(change: Change, scene: SceneRow, terms: Terms, path: Sequen
         take_id=take_id,
         take_number=number,
         newest_take=number,
-        max_attempts=scene.attempts + terms.max_attempts,
+        max_attempts=scene.attempts + policy.max_attempts,
         percentage=None,
         high_water=0.0,
         frame=None,
@@ -50,19 +50,19 @@ async def regenerate(change: Change, scene: SceneRow, terms: Terms, path: Sequen
         started_at=None,
         finished_at=None,
     )
-    change.recut()
+    change.composition_changed()
     resume(change)
-    await enqueue(change, [(scene.id, number)])
+    await schedule_takes(change, [(scene.id, number)])
 
 
 async def select(change: Change, scene: SceneRow, take: TakeRow, path: Sequence[str]) -> None:
     """Let a finished scene show a completed take of its own, as it did when that was made: its clip, prompt and times.
 
-    The one it shows already is no change. Raises StateRefused (INVALID_TRANSITION) for a scene that is pending or
+    The one it shows already is no change. Raises InvalidState (INVALID_TRANSITION) for a scene that is pending or
     processing, and for a take that has no clip.
     """
     if scene.status in OPEN:
-        raise StateRefused(
+        raise InvalidState(
             ErrorCode.INVALID_TRANSITION,
             f"A scene that is {scene.status.value} shows another take only when it is finished.",
             path,
@@ -70,7 +70,7 @@ async def select(change: Change, scene: SceneRow, take: TakeRow, path: Sequence[
             allowed=TRANSITIONS[scene.status],
         )
     if take.status is not SceneStatus.COMPLETED:
-        raise StateRefused(
+        raise InvalidState(
             ErrorCode.INVALID_TRANSITION,
             f"Only a completed take can be selected; this one is {take.status.value}.",
             path,
@@ -95,13 +95,13 @@ async def select(change: Change, scene: SceneRow, take: TakeRow, path: Sequence[
         started_at=take.started_at,
         finished_at=take.finished_at,
     )
-    change.recut()
+    change.composition_changed()
 
 
 async def cancel(change: Change, scene: SceneRow, path: Sequence[str]) -> None:
     """Cancel an open scene and abort its render; a canceled one is left as it is.
 
-    Raises StateRefused (INVALID_TRANSITION) for one that is completed or failed.
+    Raises InvalidState (INVALID_TRANSITION) for one that is completed or failed.
     """
     if scene.status in OPEN:
         await cancel_scene(change, scene)

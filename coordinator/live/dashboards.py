@@ -49,7 +49,7 @@ class Dashboard:
         self._changed: Changed = {}
         self._woken = asyncio.Event()
 
-    def hear(self, job_id: str, *, ticked: bool) -> None:
+    def on_update(self, job_id: str, *, ticked: bool) -> None:
         """A job changed, or only something of it that its version does not count."""
         self._changed[job_id] = ticked or self._changed.get(job_id, False)
         self._woken.set()
@@ -97,7 +97,7 @@ class Dashboards:
             if not self._by_audience:
                 self.stop()
 
-    def hear(self, job_id: str, *, ticked: bool) -> None:
+    def on_update(self, job_id: str, *, ticked: bool) -> None:
         """A job changed; nobody cares when there is no dashboard."""
         if self._by_audience:
             self._changed[job_id] = ticked or self._changed.get(job_id, False)
@@ -114,7 +114,7 @@ class Dashboards:
         for job_id in changed:
             # Whose it is may be what has changed.
             self._audiences.pop(job_id, None)
-            self.hear(job_id, ticked=False)
+            self.on_update(job_id, ticked=False)
 
     def stop(self) -> None:
         """Stop telling."""
@@ -139,14 +139,14 @@ class Dashboards:
             for job_id, ticked in changed.items():
                 for audience in self._audiences.get(job_id, {EVERY}):
                     for dashboard in self._by_audience.get(audience, ()):
-                        dashboard.hear(job_id, ticked=ticked)
+                        dashboard.on_update(job_id, ticked=ticked)
 
     async def _learn_audiences(self, job_ids: Iterable[str]) -> None:
         unknown = [job_id for job_id in job_ids if job_id not in self._audiences]
         if unknown:
             async with self._store.read() as connection:
-                standings = await queries.standings(connection, unknown)
-            for job_id, standing in standings.items():
-                self._audiences[job_id] = _of_job(standing.owner_id, standing.provider)
+                job_heads = await queries.job_heads(connection, unknown)
+            for job_id, job_head in job_heads.items():
+                self._audiences[job_id] = _of_job(job_head.owner_id, job_head.provider)
         while len(self._audiences) > JOBS_REMEMBERED:
             self._audiences.popitem(last=False)

@@ -17,9 +17,9 @@ from coordinator.live.dashboards import Dashboards
 from models.db.rows import EventRow
 from models.domain.access import SYSTEM, Viewer, may_see
 from models.domain.errors import Unavailable
-from models.domain.progress import Reading
+from models.domain.progress import ProgressSnapshot
 from models.reads import queries
-from models.reads.queries import RunningScene, Standing
+from models.reads.queries import JobHead, RunningScene
 from models.writes.change import Tick
 from models.writes.store import Store
 
@@ -34,21 +34,21 @@ RESYNC_SECONDS = 4.0
 AGAIN_SECONDS = 0.5
 
 
-class News(NamedTuple):
+class JobUpdate(NamedTuple):
     """What a reader found: new events, running scenes that got on, and how the job stands; None when it is gone."""
 
     events: Sequence[EventRow]
     running: Sequence[RunningScene]
-    reading: Reading | None
+    snapshot: ProgressSnapshot | None
 
 
-GONE = News((), (), None)
+GONE = JobUpdate((), (), None)
 
 
 class Watcher(Protocol):
     """Somebody who wants the news of one job."""
 
-    def hear(self, news: News) -> None:
+    def on_update(self, news: JobUpdate) -> None:
         """Remember the news; must not wait."""
         ...
 
@@ -110,7 +110,7 @@ class Hub:
         reader = self._readers.get(message.job_id)
         if reader is not None:
             reader.wake(message)
-        self.dashboards.hear(message.job_id, ticked=isinstance(message, Tick))
+        self.dashboards.on_update(message.job_id, ticked=isinstance(message, Tick))
 
     async def _keep_in_step(self) -> None:
         while True:
@@ -135,14 +135,14 @@ class Hub:
         if not watched:
             return
         async with self._store.read() as connection:
-            standings = await queries.standings(connection, watched)
+            job_heads = await queries.job_heads(connection, watched)
         for job_id in watched:
-            reader, standing = self._readers.get(job_id), standings.get(job_id)
+            reader, job_head = self._readers.get(job_id), job_heads.get(job_id)
             if reader is None:
                 continue
-            if standing is not None:
-                reader.dismiss(standing)
-            version = 0 if standing is None else standing.version
+            if job_head is not None:
+                reader.dismiss(job_head)
+            version = 0 if job_head is None else job_head.version
             if version != reader.position:
                 reader.wake(Hint(job_id, version))
 
@@ -170,11 +170,11 @@ class _Reader:
             self._hinted.set()
         self._woken.set()
 
-    def dismiss(self, standing: Standing) -> None:
+    def dismiss(self, job_head: JobHead) -> None:
         """For watchers who may not see the job as it stands, it is gone."""
         for watcher, viewer in tuple(self.watchers.items()):
-            if not may_see(viewer, standing):
-                watcher.hear(GONE)
+            if not may_see(viewer, job_head):
+                watcher.on_update(GONE)
 
     def stop(self) -> None:
         """Nobody watches any more."""
@@ -199,8 +199,8 @@ class _Reader:
 
     async def _find_position(self) -> None:
         async with self._store.read() as connection:
-            standing = (await queries.standings(connection, [self._job_id])).get(self._job_id)
-        self.position = 0 if standing is None else standing.version
+            job_head = (await queries.job_heads(connection, [self._job_id])).get(self._job_id)
+        self.position = 0 if job_head is None else job_head.version
         self.ready.set()
 
     async def _next(self) -> None:
@@ -219,17 +219,17 @@ class _Reader:
         if news.events:
             self.position = news.events[-1].version
         for watcher in tuple(self.watchers):
-            watcher.hear(news)
+            watcher.on_update(news)
         if len(news.events) == EVENTS_A_READ:
             self._hinted.set()
             self._woken.set()
 
-    async def _read(self, ticked: set[str]) -> News:
+    async def _read(self, ticked: set[str]) -> JobUpdate:
         async with self._store.read() as connection:
             events = await queries.events_after(connection, self._job_id, self.position, EVENTS_A_READ)
             running: list[RunningScene] = []
             if ticked:
                 self._ticks_read_at = time.monotonic()
                 running = await queries.running_scenes(connection, list(ticked))
-            reading = (await queries.readings(connection, SYSTEM, [self._job_id])).get(self._job_id)
-        return News(events, running, reading)
+            snapshot = (await queries.progress_snapshots(connection, SYSTEM, [self._job_id])).get(self._job_id)
+        return JobUpdate(events, running, snapshot)

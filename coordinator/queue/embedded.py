@@ -58,9 +58,9 @@ class EmbeddedQueue:
         """Accept tickets and assemblies; one that is waiting or running stays as it is."""
         for each in work:
             queries = self._assemblies if isinstance(each, Assembly) else self._renders
-            entrypoint, priority = port.place(self._known(each))
+            entrypoint, priority = port.route(self._known(each))
             delay = timedelta(seconds=each.delay_seconds)
-            await queries.enqueue(entrypoint, port.pack(each), priority, delay, each.key, on_conflict="skip")
+            await queries.enqueue(entrypoint, port.encode(each), priority, delay, each.key, on_conflict="skip")
 
     async def cancel(self, keys: Sequence[str]) -> None:
         """Forget waiting tickets; a running one is aborted by its handler, not here."""
@@ -72,14 +72,14 @@ class EmbeddedQueue:
         lanes = [_run(self._renders, port.renders(self._concurrency, handler))]
         if assembler is not None:
             lanes.append(_run(self._assemblies, port.assemblies(assembler)))
-        await port.side_by_side(*lanes)
+        await port.run_until_first_exits(*lanes)
 
     def _known(self, work: Work) -> Work:
         if isinstance(work, Assembly) or work.provider in self._concurrency.of_provider:
             return work
         return work._replace(provider=UNKNOWN)
 
-    async def tidy(self) -> None:
+    async def prune(self) -> None:
         """Nothing is kept."""
 
 

@@ -34,7 +34,7 @@ ASSEMBLIES_AT_ONCE = 1
 ASSEMBLY = "assembly"
 
 
-class NotNow(Exception):
+class Snooze(Exception):
     """The handler asks to see the ticket again after `delay_seconds`."""
 
     def __init__(self, delay_seconds: float) -> None:
@@ -84,7 +84,7 @@ class Queue(Protocol):
         """
         ...
 
-    async def tidy(self) -> None:
+    async def prune(self) -> None:
         """Forget what is kept of tickets that were done long ago."""
         ...
 
@@ -108,7 +108,7 @@ def assemblies(assembler: Assembler) -> Lane:
     return Lane({ASSEMBLY: 0}, ASSEMBLIES_AT_ONCE, handle)
 
 
-async def side_by_side(*lanes: Coroutine[Any, Any, None]) -> None:
+async def run_until_first_exits(*lanes: Coroutine[Any, Any, None]) -> None:
     """Run lanes until one of them ends, which it does only by an error, or until cancelled."""
     tasks = [asyncio.ensure_future(lane) for lane in lanes]
     try:
@@ -139,7 +139,7 @@ async def run(manager: QueueManager, lane: Lane, *, lease_seconds: float) -> Non
             await lane.handle(job.payload)
         except RetryRequested:
             raise
-        except NotNow as later:
+        except Snooze as later:
             raise RetryRequested(timedelta(seconds=later.delay_seconds)) from later
         except asyncio.CancelledError as stopping:
             # A CancelledError that escapes is taken as "canceled" and deletes the ticket.
@@ -182,7 +182,7 @@ def entrypoint(provider: str) -> str:
     return f"render.{provider}"
 
 
-def place(work: Work) -> tuple[str, int]:
+def route(work: Work) -> tuple[str, int]:
     """Under which entrypoint work is queued, and its priority there."""
     match work:
         case Ticket():
@@ -193,7 +193,7 @@ def place(work: Work) -> tuple[str, int]:
             assert_never(work)
 
 
-def pack(work: Work) -> bytes:
+def encode(work: Work) -> bytes:
     """Work as the payload of a queued job."""
     return json.dumps(work).encode()
 

@@ -105,7 +105,7 @@ class _Queries(Queries):
             if await self._ours([job]):
                 await again(job, delay, traceback_record)
 
-        await self._insist(retry)
+        await self._retry_until_available(retry)
 
     async def log_jobs(self, job_status: list[Done]) -> None:
         finish = super().log_jobs
@@ -115,7 +115,7 @@ class _Queries(Queries):
             if ours:
                 await finish([done for done in job_status if done[0].id in ours])
 
-        await self._insist(log_ours)
+        await self._retry_until_available(log_ours)
 
     async def _ours(self, jobs: list[Job]) -> set[int]:
         """Those that nobody took over: PgQueuer asks for the ticket alone, and would drop the new owner's."""
@@ -126,7 +126,7 @@ class _Queries(Queries):
         held = {(row["id"], row["queue_manager_id"]) for row in holders}
         return {job.id for job in jobs if (job.id, job.queue_manager_id) in held}
 
-    async def _insist(self, write: Callable[[], Awaitable[None]]) -> None:
+    async def _retry_until_available(self, write: Callable[[], Awaitable[None]]) -> None:
         """Write it, if need be when Postgres is back; while stopping, only at once."""
         while True:
             try:
@@ -173,11 +173,11 @@ class PostgresQueue:
         if not (await _raw(connection)).is_in_transaction():
             # SQLAlchemy begins lazily, with the first statement.
             raise RuntimeError("a ticket would escape the transaction: nothing was executed in it yet")
-        places = [port.place(each) for each in work]
+        places = [port.route(each) for each in work]
         try:
             await (await _queries_on(connection)).enqueue(
                 [entrypoint for entrypoint, _ in places],
-                [port.pack(each) for each in work],
+                [port.encode(each) for each in work],
                 [priority for _, priority in places],
                 [timedelta(seconds=each.delay_seconds) for each in work],
                 [each.key for each in work],
@@ -205,7 +205,7 @@ class PostgresQueue:
         create_pool = cast("Callable[..., asyncpg.Pool]", asyncpg.create_pool)  # pyright: ignore[reportUnknownMemberType]
         pool = create_pool(**self._database.connect_arguments("queue"), min_size=0, max_size=CONNECTIONS)
         async with pool:
-            await port.side_by_side(*(self._run(pool, lane) for lane in lanes))
+            await port.run_until_first_exits(*(self._run(pool, lane) for lane in lanes))
 
     async def _run(self, pool: asyncpg.Pool, lane: Lane) -> None:
         """A lane counts what it runs by its manager, so each has its own."""
@@ -221,9 +221,9 @@ class PostgresQueue:
             await asyncio.wait([running])
             driver.stop()
 
-    async def tidy(self) -> None:
+    async def prune(self) -> None:
         """Forget what PgQueuer logged more than a day ago: it never does so itself."""
-        async with self._database.connect(self._database.patient) as connection, connection.begin():
+        async with self._database.connect(self._database.maintenance) as connection, connection.begin():
             await connection.exec_driver_sql(
                 f"DELETE FROM {NAMES.queue_table_log} WHERE created < now() - $1::interval",  # noqa: S608 # our own name
                 (LOG_KEPT,),
@@ -233,7 +233,7 @@ class PostgresQueue:
 async def install(database: Database) -> bool:
     """Make PgQueuer's tables, or bring them up to date; whether they were new."""
     # Some of its statements cannot be in a transaction with others.
-    engine = database.patient.execution_options(isolation_level="AUTOCOMMIT")
+    engine = database.maintenance.execution_options(isolation_level="AUTOCOMMIT")
     async with database.connect(engine) as connection:
         queries = await _queries_on(connection)
         if await queries.schema_is_installed():

@@ -11,11 +11,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from coordinator.queue.port import NotNow
+from coordinator.queue.port import Snooze
 from coordinator.renders.workdirs import workdir
-from coordinator.storage.media import MediaStore, cut_key
+from coordinator.storage.media import MediaStore, composition_key
 from models.domain.access import SYSTEM
-from models.domain.errors import NotFound, StateRefused, Unavailable
+from models.domain.errors import InvalidState, NotFound, Unavailable
 from models.domain.events import EventType
 from models.reads import queries
 from models.writes import composition, media_gc
@@ -57,10 +57,10 @@ class Assemblies:
         self._running: set[str] = set()
 
     async def handle(self, assembly: Assembly) -> None:
-        """Make the video, if it is still wanted. Raises NotNow when that is to be tried again."""
+        """Make the video, if it is still wanted. Raises Snooze when that is to be tried again."""
         if assembly.key in self._running:
             # A queue that missed our heartbeats hands out again what runs here.
-            raise NotNow(LAST_BACKOFF_SECONDS)
+            raise Snooze(LAST_BACKOFF_SECONDS)
         self._running.add(assembly.key)
         try:
             await self._try(assembly)
@@ -83,7 +83,7 @@ class Assemblies:
         async with workdir() as folder:
             output = await self._while_wanted(assembly, self._produce(assembly, folder))
         async with self._change(assembly) as change:
-            await media_gc.retain(change.connection, [output["key"]])
+            await media_gc.unmark(change.connection, [output["key"]])
             change.set_job(output=output)
             change.record(EventType.JOB_UPDATED, changed=["output"])
 
@@ -118,11 +118,11 @@ class Assemblies:
 
     async def _keep(self, assembly: Assembly, joined: Asset) -> Json:
         """Store the video. Written down as discarded until it is recorded, it is never left behind."""
-        key = cut_key(assembly.job_id, assembly.cut)
+        key = composition_key(assembly.job_id, assembly.composition_version)
         try:
             async with self._store.write() as connection:
                 late = now() + timedelta(seconds=DEADLINE_SECONDS)
-                await media_gc.discard(connection, [f"{key}.mp4"], late)
+                await media_gc.mark(connection, [f"{key}.mp4"], late)
             return await self._media.keep(key, joined)
         except Unavailable:
             raise
@@ -130,14 +130,14 @@ class Assemblies:
             raise _storage_failed("The video could not be stored.", error) from error
 
     def _again(self, assembly: Assembly, failure: Failure) -> None:
-        """Raise NotNow when another try may help."""
+        """Raise Snooze when another try may help."""
         failed = self._failed.pop(assembly.key, 0) + 1
         if failure.retryable and failed < ATTEMPTS:
             self._failed[assembly.key] = failed
             while len(self._failed) > REMEMBERED:
                 del self._failed[next(iter(self._failed))]
             backoff = self._first_backoff_seconds * BACKOFF_FACTOR ** (failed - 1)
-            raise NotNow(min(LAST_BACKOFF_SECONDS, backoff)) from failure
+            raise Snooze(min(LAST_BACKOFF_SECONDS, backoff)) from failure
 
     async def _give_up(self, assembly: Assembly, failure: Failure) -> None:
         try:
@@ -153,10 +153,10 @@ class Assemblies:
         """A change of the job, which must still wait for this very video. Raises Outdated."""
         try:
             async with self._store.change(assembly.job_id, SYSTEM) as change:
-                if not change.job.joining or change.job.cut != assembly.cut:
+                if not change.job.awaiting_assembly or change.job.composition_version != assembly.composition_version:
                     raise Outdated
                 yield change
-        except (NotFound, StateRefused) as gone:
+        except (NotFound, InvalidState) as gone:
             raise Outdated from gone
 
     async def _while_wanted(self, assembly: Assembly, work: Coroutine[Any, Any, Json]) -> Json:
@@ -175,7 +175,7 @@ class Assemblies:
     async def _check(self, assembly: Assembly) -> None:
         async with self._store.read() as connection:
             job = (await queries.jobs_by_id(connection, SYSTEM, [assembly.job_id])).get(assembly.job_id)
-        if job is None or not job.joining or job.cut != assembly.cut:
+        if job is None or not job.awaiting_assembly or job.composition_version != assembly.composition_version:
             raise Outdated
 
 

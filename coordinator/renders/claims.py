@@ -7,13 +7,13 @@ import sqlalchemy as sa
 
 from coordinator.commands.jobs import closed
 from coordinator.commands.scene_progress import Fenced, TakenOver
-from coordinator.commands.scheduling import enqueue
-from coordinator.queue.port import NotNow
+from coordinator.commands.scheduling import schedule_takes
+from coordinator.queue.port import Snooze
 from models.db.rows import SceneRow
 from models.db.tables import SCENE, TAKE
 from models.domain import ids
 from models.domain.access import SYSTEM
-from models.domain.errors import NotFound, StateRefused
+from models.domain.errors import InvalidState, NotFound
 from models.domain.events import EventType
 from models.domain.lifecycle import SceneStatus, TakeReason
 from models.reads import queries
@@ -46,7 +46,7 @@ class Claim(NamedTuple):
 async def claim(store: Store, ticket: Ticket, worker: str, lease: timedelta = NO_LEASE) -> Claim | None:
     """Take the ticket's scene, or take it over from a worker that is gone; None when it is no longer wanted.
 
-    Raises NotNow while an automatic retry has to wait, and while another worker was heard of within the lease. A lease
+    Raises Snooze while an automatic retry has to wait, and while another worker was heard of within the lease. A lease
     of nothing means that there are no other workers: whoever rendered it before is gone.
     """
     async with store.read() as connection:
@@ -56,8 +56,8 @@ async def claim(store: Store, ticket: Ticket, worker: str, lease: timedelta = NO
     try:
         if scene.status is SceneStatus.PROCESSING:
             return await _take_over(store, scene, worker, lease)
-        return await _start(store, ticket, worker)
-    except (NotFound, StateRefused, Fenced):
+        return await _start(store, ticket, worker, lease)
+    except (NotFound, InvalidState, Fenced):
         return None
 
 
@@ -113,10 +113,10 @@ async def failed(store: Store, held: Claim, failure: Failure, *, backoff_seconds
             )
 
 
-async def heartbeat(store: Store, held: Claim) -> None:
-    """Say that the render is alive. Raises Fenced when the claim no longer holds."""
+async def heartbeat(store: Store, held: Claim, lease: timedelta) -> None:
+    """Extend the lease from now on. Raises Fenced when the claim no longer holds."""
     async with store.write() as connection:
-        beat = sa.update(SCENE).where(*_held(held)).values(heartbeat_at=now())
+        beat = sa.update(SCENE).where(*_held(held)).values(lease_expires_at=now() + lease)
         beats = (await connection.execute(beat)).rowcount
     if beats == 0:
         await check(store, held)
@@ -132,7 +132,7 @@ async def check(store: Store, held: Claim) -> None:
     _check_owned(held, scene)
 
 
-async def _start(store: Store, ticket: Ticket, worker: str) -> Claim | None:
+async def _start(store: Store, ticket: Ticket, worker: str, lease: timedelta) -> Claim | None:
     async with store.change(ticket.job_id, SYSTEM) as change:
         scene = await change.scene(ticket.scene_id)
         if scene.status is not SceneStatus.PENDING or scene.take_number != ticket.take_number or scene.deleted_at:
@@ -140,7 +140,7 @@ async def _start(store: Store, ticket: Ticket, worker: str) -> Claim | None:
         if scene.queued_at is None:
             raise Fenced
         if scene.next_attempt_at is not None and scene.next_attempt_at > change.now + EARLY:
-            raise NotNow((scene.next_attempt_at - change.now).total_seconds())
+            raise Snooze((scene.next_attempt_at - change.now).total_seconds())
         scene = await change.write_scene(
             scene,
             EventType.SCENE_STARTED,
@@ -148,8 +148,8 @@ async def _start(store: Store, ticket: Ticket, worker: str) -> Claim | None:
             take={"status": SceneStatus.PROCESSING, "started_at": change.now, "prompt": scene.prompt},
             status=SceneStatus.PROCESSING,
             run=scene.run + 1,
-            worker=worker,
-            heartbeat_at=change.now,
+            leased_by=worker,
+            lease_expires_at=change.now + lease,
             attempts=scene.attempts + 1,
             started_at=change.now,
             queued_at=None,
@@ -160,16 +160,18 @@ async def _start(store: Store, ticket: Ticket, worker: str) -> Claim | None:
 
 
 async def _take_over(store: Store, scene: SceneRow, worker: str, lease: timedelta) -> Claim | None:
-    if scene.worker is None:
+    if scene.leased_by is None:
         # Somebody else's worker renders it and reports by updateScene.
         return None
-    gone_at = (scene.heartbeat_at or scene.updated_at) + lease
-    if scene.worker != worker and gone_at > now():
-        raise NotNow((gone_at - now()).total_seconds())
+    expires_at = scene.lease_expires_at
+    if lease and scene.leased_by != worker and expires_at is not None and expires_at > now():
+        raise Snooze((expires_at - now()).total_seconds())
     held = _claim_of(scene)
     async with store.write() as connection:
         taken = await connection.execute(
-            sa.update(SCENE).where(*_held(held)).values(run=scene.run + 1, worker=worker, heartbeat_at=now())
+            sa.update(SCENE)
+            .where(*_held(held))
+            .values(run=scene.run + 1, leased_by=worker, lease_expires_at=now() + lease)
         )
     return held._replace(run=scene.run + 1) if taken.rowcount else None
 
@@ -195,13 +197,13 @@ async def _retry(change: Change, scene: SceneRow, told: dict[str, Any], backoff_
         take_id=take_id,
         take_number=number,
         newest_take=number,
-        worker=None,
+        leased_by=None,
         percentage=None,
         frame=None,
         failure=told,
         next_attempt_at=change.now + timedelta(seconds=backoff_seconds),
     )
-    await enqueue(change, [(scene.id, number)], delay_seconds=backoff_seconds)
+    await schedule_takes(change, [(scene.id, number)], delay_seconds=backoff_seconds)
 
 
 async def _owned(change: Change, held: Claim) -> SceneRow:

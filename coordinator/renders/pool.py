@@ -3,27 +3,27 @@
 import asyncio
 import uuid
 
-from coordinator.queue.port import NotNow
+from coordinator.queue.port import Snooze
 from coordinator.renders import claims
-from coordinator.renders.render import Render, Tools
+from coordinator.renders.render import Render, RenderDeps
 from models.writes.change import Ticket
 
 
 class Renders:
     """Runs the renders of this process and aborts those that are fenced off."""
 
-    def __init__(self, tools: Tools) -> None:
+    def __init__(self, tools: RenderDeps) -> None:
         self._tools = tools
         self._worker = uuid.uuid4().hex[:12]
         self._running: dict[str, Render] = {}
         self._stopping = False
 
     async def handle(self, ticket: Ticket) -> None:
-        """Render what the ticket asks for, if that is still wanted. Raises NotNow when it must wait."""
+        """Render what the ticket asks for, if that is still wanted. Raises Snooze when it must wait."""
         if self._stopping:
-            raise NotNow(1.0)
+            raise Snooze(1.0)
         if self._renders_already(ticket):
-            raise NotNow(self._tools.lease.total_seconds() or 1.0)
+            raise Snooze(self._tools.lease.total_seconds() or 1.0)
         claim = await claims.claim(self._tools.store, ticket, self._worker, self._tools.lease)
         if claim is None:
             return
@@ -35,7 +35,7 @@ class Renders:
             if self._running.get(claim.scene_id) is render:
                 del self._running[claim.scene_id]
         if self._stopping:
-            raise NotNow(1.0)
+            raise Snooze(1.0)
 
     def _renders_already(self, ticket: Ticket) -> bool:
         """A queue that missed our heartbeats hands out again what runs here."""

@@ -20,7 +20,7 @@ from coordinator.commands.scene_progress import Fenced, TakenOver
 from coordinator.renders import claims
 from coordinator.renders.claims import Claim
 from coordinator.renders.workdirs import workdir
-from coordinator.storage.media import MediaStore, frame_key, take_key
+from coordinator.storage.media import MediaStore, live_frame_key, take_key
 from models.domain.errors import Unavailable
 from models.writes.change import Tick
 from models.writes.store import Store
@@ -63,7 +63,7 @@ class Limits(NamedTuple):
         return min(self.last_backoff_seconds, self.first_backoff_seconds * 2 ** min(failed_before, 16))
 
 
-class Tools(NamedTuple):
+class RenderDeps(NamedTuple):
     """What a render works with."""
 
     store: Store
@@ -78,7 +78,7 @@ class Tools(NamedTuple):
 class Render:
     """Starts at once, in a task of its own."""
 
-    def __init__(self, tools: Tools, claim: Claim) -> None:
+    def __init__(self, tools: RenderDeps, claim: Claim) -> None:
         self._tools = tools
         self._claim = claim
         self._provider_id = claim.provider_id
@@ -162,7 +162,7 @@ class Render:
             await self._leave(submitting)
             raise
         self._provider_id = provider_id
-        await _persistently(lambda: claims.submitted(self._tools.store, self._claim, provider_id))
+        await retry_until_available(lambda: claims.submitted(self._tools.store, self._claim, provider_id))
         return provider_id
 
     async def _leave(self, submitting: asyncio.Future[str]) -> None:
@@ -214,7 +214,7 @@ class Render:
             return False
         self._framed_at = time.monotonic()
         try:
-            await self._tools.media.put(frame_key(self._claim.take_id), frame)
+            await self._tools.media.put(live_frame_key(self._claim.take_id), frame)
         except Exception:
             self._note("frame not kept", "render.frame_lost")
             return False
@@ -223,7 +223,7 @@ class Render:
 
     async def _check(self) -> None:
         """Raise Fenced, or TakenOver, when the scene is no longer ours."""
-        await _persistently(lambda: claims.check(self._tools.store, self._claim))
+        await retry_until_available(lambda: claims.check(self._tools.store, self._claim))
 
     async def _record(self, rendered: Rendered) -> None:
         await self._check()
@@ -231,7 +231,7 @@ class Render:
         for name, picture in (("poster", rendered.poster), ("preview", rendered.preview)):
             if picture is not None and await self._is_small(picture):
                 files[name] = await self._keep(f".{name}", picture)
-        await _persistently(lambda: claims.completed(self._tools.store, self._claim, files))
+        await retry_until_available(lambda: claims.completed(self._tools.store, self._claim, files))
 
     async def _is_small(self, picture: Asset) -> bool:
         try:
@@ -248,7 +248,7 @@ class Render:
         claim = self._claim
         key = take_key(claim.job_id, claim.scene_id, claim.take_id) + suffix
         try:
-            return await _persistently(lambda: self._tools.media.keep(key, asset), Exception, STORE_SECONDS)
+            return await retry_until_available(lambda: self._tools.media.keep(key, asset), Exception, STORE_SECONDS)
         except Exception as error:
             raise _defect("STORAGE", "The clip could not be stored.", error, retryable=False) from error
 
@@ -257,7 +257,9 @@ class Render:
         self._note(f"take failed: {failure.code}", "render.failed")
         backoff = self._tools.limits.backoff_seconds(self._claim.attempts_left)
         try:
-            await _persistently(lambda: claims.failed(self._tools.store, self._claim, failure, backoff_seconds=backoff))
+            await retry_until_available(
+                lambda: claims.failed(self._tools.store, self._claim, failure, backoff_seconds=backoff)
+            )
         except Fenced:
             return False
         return True
@@ -283,7 +285,7 @@ class Render:
                 lease = self._tools.lease.total_seconds()
                 try:
                     if lease and time.monotonic() - beat_at >= lease / BEATS_A_LEASE:
-                        await claims.heartbeat(self._tools.store, self._claim)
+                        await claims.heartbeat(self._tools.store, self._claim, self._tools.lease)
                         beat_at = time.monotonic()
                     else:
                         await claims.check(self._tools.store, self._claim)
@@ -362,7 +364,7 @@ def _report(message: str, error: Exception) -> str:
     return error_id
 
 
-async def _persistently(
+async def retry_until_available(
     write: Callable[[], Awaitable[T]], passing: type[Exception] = Unavailable, patience: float = PATIENCE_SECONDS
 ) -> T:
     """Write a result even if that fails for a while. Raises Fenced, or the last error after `patience` seconds."""

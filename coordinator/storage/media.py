@@ -137,12 +137,12 @@ def take_key(job_id: str, scene_id: str, take_id: str) -> str:
     return f"{job_id}/{scene_id}/{take_id}"
 
 
-def cut_key(job_id: str, cut: int) -> str:
+def composition_key(job_id: str, composition_version: int) -> str:
     """Where a video lies that was joined of the composition of this version, without suffix; each try has another."""
-    return f"{job_id}/cut_{cut}_{uuid.uuid4().hex[:12]}"
+    return f"{job_id}/cut_{composition_version}_{uuid.uuid4().hex[:12]}"
 
 
-def frame_key(take_id: str) -> str:
+def live_frame_key(take_id: str) -> str:
     """Where the newest frame of a running render lies."""
     return f"{FRAMES}/{take_id}.webp"
 
@@ -162,8 +162,8 @@ def _copy_durably(source: Path, target: Path, root: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     aside = target.with_name(f"{target.name}.{uuid.uuid4().hex}.part")
     try:
-        with source.open("rb") as reading, aside.open("xb") as writing:
-            shutil.copyfileobj(reading, writing, COPIED_BYTES)
+        with source.open("rb") as snapshot, aside.open("xb") as writing:
+            shutil.copyfileobj(snapshot, writing, COPIED_BYTES)
             writing.flush()
             os.fsync(writing.fileno())
         aside.replace(target)

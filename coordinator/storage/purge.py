@@ -41,11 +41,11 @@ async def remove_jobs(store: Store) -> list[str]:
     """Remove some jobs with all they have; answers which."""
     over = sa.and_(JOB.c.deleted_at.is_not(None), JOB.c.purge_after <= now())
     some = sa.select(JOB.c.id).where(over).order_by(JOB.c.purge_after).limit(JOBS_AT_ONCE)
-    async with store.tidy() as connection:
+    async with store.maintenance() as connection:
         # Said again: who restores one in the meantime is waited for, and then it is not over.
         removed = await connection.execute(sa.delete(JOB).where(JOB.c.id.in_(some), over).returning(JOB.c.id))
         gone = list(removed.scalars())
-        await media_gc.discard(connection, [f"{job_id}/" for job_id in gone], now())
+        await media_gc.mark(connection, [f"{job_id}/" for job_id in gone], now())
     return gone
 
 
@@ -53,7 +53,7 @@ async def remove_scenes(store: Store) -> list[str]:
     """Remove some scenes with all their takes; answers the job of each."""
     over = sa.and_(SCENE.c.deleted_at.is_not(None), SCENE.c.purge_after <= now())
     some = sa.select(SCENE.c.id).where(over).order_by(SCENE.c.purge_after).limit(SCENES_AT_ONCE)
-    async with store.tidy() as connection:
+    async with store.maintenance() as connection:
         # As every change does: the job first. Its play order is not to be read by another meanwhile.
         theirs = sa.select(SCENE.c.job_id).where(SCENE.c.id.in_(some))
         await connection.execute(sa.select(JOB.c.id).where(JOB.c.id.in_(theirs)).order_by(JOB.c.id).with_for_update())
@@ -62,7 +62,7 @@ async def remove_scenes(store: Store) -> list[str]:
         )
         gone = [(str(job_id), str(scene_id), int(position)) for job_id, scene_id, position in removed]
         await _close_gaps(connection, gone)
-        await media_gc.discard(connection, [f"{job_id}/{scene_id}/" for job_id, scene_id, _ in gone], now())
+        await media_gc.mark(connection, [f"{job_id}/{scene_id}/" for job_id, scene_id, _ in gone], now())
     return [job_id for job_id, _, _ in gone]
 
 
@@ -77,12 +77,12 @@ async def delete_files(store: Store, media: MediaStore, grace: timedelta = GRACE
     """Delete some of the files that were discarded longer ago than the grace, then their notes; answers how many."""
     async with store.read() as connection:
         due = await media_gc.due(connection, now() - grace, FILES_AT_ONCE)
-        used = await media_gc.in_use(connection, due)
+        used = await media_gc.referenced(connection, due)
     failed = [key for key in due if key not in used and not await _deleted(media, key)]
-    async with store.tidy() as connection:
-        await media_gc.retain(connection, [key for key in due if key not in failed])
+    async with store.maintenance() as connection:
+        await media_gc.unmark(connection, [key for key in due if key not in failed])
         # They are not asked for again before the others.
-        await media_gc.discard(connection, failed, now())
+        await media_gc.mark(connection, failed, now())
     return len(due) - len(failed)
 
 

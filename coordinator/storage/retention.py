@@ -23,5 +23,5 @@ async def prune(store: Store, kept: Retention) -> int:
         EVENT.c.occurred_at < now() - kept.age,
         EVENT.c.version <= newest - kept.versions,
     )
-    async with store.tidy() as connection:
+    async with store.maintenance() as connection:
         return (await connection.execute(old)).rowcount

@@ -40,7 +40,7 @@ class Attempt(NamedTuple):
         }
 
 
-def word_for(status: int) -> str | None:
+def error_kind(status: int) -> str | None:
     """What is wrong with the status of an answer; nothing with 2xx. Redirects are not followed."""
     if 200 <= status < 300:
         return None
@@ -51,8 +51,8 @@ def after(delivery: DeliveryRow, attempt: Attempt, first_backoff: timedelta, now
     """The columns of a delivery after a try that ended now."""
     values: dict[str, Any] = {
         "attempts": [*delivery.attempts, attempt.stored()][-ATTEMPTS_KEPT:],
-        "worker": None,
-        "held_until": None,
+        "leased_by": None,
+        "lease_expires_at": None,
     }
     if attempt.error is None:
         return values | _over(DeliveryStatus.SUCCEEDED, now)

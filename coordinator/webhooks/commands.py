@@ -9,18 +9,18 @@ import sqlalchemy as sa
 
 from coordinator.bus.port import Bus, Hint
 from coordinator.webhooks import deliveries, samples, signing
-from coordinator.webhooks.deliverer import Telling
-from coordinator.webhooks.http_client import Outbound, Trouble, Unreached
+from coordinator.webhooks.deliverer import DeliveryDeps
+from coordinator.webhooks.http_client import DeliveryErrorKind, DeliveryFailed, Outbound
 from models.db.database import Connection
 from models.db.rows import DeliveryRow, WebhookRow
 from models.db.tables import WEBHOOK, WEBHOOK_DELIVERY
 from models.domain import ids
 from models.domain.access import Viewer, owns
-from models.domain.errors import ErrorCode, Forbidden, Invalid, NotFound, StateRefused
+from models.domain.errors import ErrorCode, Forbidden, Invalid, InvalidState, NotFound
 from models.domain.events import DeliveryStatus, EventType
 from models.domain.rules import URL_CHARACTERS, Problems
 from models.reads import queries, webhook_queries
-from models.writes.outbox import blank_delivery
+from models.writes.outbox import new_delivery_row
 from models.writes.store import Store, now
 
 WEBHOOKS_AN_OWNER = 20
@@ -55,9 +55,9 @@ class Shown(NamedTuple):
 
 
 class Webhooks:
-    """The verbs on webhooks. Each raises Refusal or Refused and then has changed nothing; none waits for an answer."""
+    """Commands on webhooks; none waits for a delivery. Each that raises DomainError or DomainErrors changed nothing."""
 
-    def __init__(self, store: Store, bus: Bus, telling: Telling) -> None:
+    def __init__(self, store: Store, bus: Bus, telling: DeliveryDeps) -> None:
         self._store = store
         self._bus = bus
         self._secrets = telling.secrets
@@ -150,14 +150,14 @@ class Webhooks:
             )
             delivery_id = (await connection.execute(waiting)).scalar()
             if delivery_id is None:
-                row = blank_delivery(webhook_id, sample)
+                row = new_delivery_row(webhook_id, sample)
                 await connection.execute(sa.insert(WEBHOOK_DELIVERY).values(row))
                 delivery_id = str(row["id"])
         self._wake(sample.job_id)
         return delivery_id
 
     async def redeliver(self, viewer: Viewer, delivery_id: str) -> None:
-        """Make a delivery due again: same id, same body. Raises StateRefused while its webhook is switched off."""
+        """Make a delivery due again: same id, same body. Raises InvalidState while its webhook is switched off."""
         path = ("deliveryId",)
         async with self._store.write() as connection:
             found = await webhook_queries.deliveries_by_id(connection, viewer, [delivery_id])
@@ -167,7 +167,7 @@ class Webhooks:
             webhook = await _webhook(connection, viewer, delivery.webhook_id)
             if not (webhook.active or delivery.is_test):
                 message = "The webhook is switched off; switch it on first."
-                raise StateRefused(ErrorCode.INVALID_TRANSITION, message, path)
+                raise InvalidState(ErrorCode.INVALID_TRANSITION, message, path)
             await deliveries.restart(connection, WEBHOOK_DELIVERY.c.id == delivery_id)
         self._wake(delivery.job_id)
 
@@ -197,7 +197,7 @@ def _distinct(events: Sequence[EventType]) -> list[str]:
 
 
 async def _check(outbound: Outbound, edit: WebhookEdit) -> None:
-    """Raise Refused with all that is wrong with these fields."""
+    """Raise DomainErrors with all that is wrong with these fields."""
     problems = Problems()
     if "events" in edit and not edit.get("events"):
         problems.add("events must name at least one type of event.", ["input", "events"])
@@ -216,14 +216,14 @@ async def _check_url(outbound: Outbound, problems: Problems, url: str | None) ->
         return
     try:
         outbound.parsed(url)
-    except Unreached:
+    except DeliveryFailed:
         schemes = "http or https" if outbound.policy.http else "https"
         problems.add(f"url must be an {schemes} address that names a host and no user.", path)
         return
     try:
         await outbound.reachable(url)
-    except Unreached as unreached:
-        if unreached.trouble is Trouble.NOT_ALLOWED:
+    except DeliveryFailed as unreached:
+        if unreached.trouble is DeliveryErrorKind.NOT_ALLOWED:
             problems.add("url leads to an address that is not on the public internet.", path)
         else:
             problems.add("url names a host that cannot be found.", path)

@@ -17,7 +17,7 @@ from coordinator.bus.waiting import until_set
 from coordinator.webhooks import backoff, deliveries, payloads, signing
 from coordinator.webhooks.backoff import Attempt
 from coordinator.webhooks.deliveries import AT_ONCE, Due
-from coordinator.webhooks.http_client import Outbound, Unreached
+from coordinator.webhooks.http_client import DeliveryFailed, Outbound
 from coordinator.webhooks.json_v3 import MediaUrl
 from coordinator.webhooks.signing import Secrets, Unsigned
 from models.db.rows import WebhookRow
@@ -36,7 +36,7 @@ CLOCK_SECONDS = 0.01
 GATHER_SECONDS = 0.05
 
 
-class Telling(NamedTuple):
+class DeliveryDeps(NamedTuple):
     """What telling a webhook takes. The first pause after a failure grows by `retries.BACKOFF_FACTOR`."""
 
     secrets: Secrets
@@ -48,7 +48,7 @@ class Telling(NamedTuple):
 class Deliverer:
     """`run` until it is cancelled, then `stop`."""
 
-    def __init__(self, store: Store, bus: Bus, telling: Telling) -> None:
+    def __init__(self, store: Store, bus: Bus, telling: DeliveryDeps) -> None:
         self._store = store
         self._bus = bus
         self._telling = telling
@@ -139,8 +139,8 @@ class Deliverer:
             status, retry_after = await self._telling.outbound.post(
                 told.webhook.url, body.encode(), {**common, **headers}
             )
-            error = backoff.word_for(status)
-        except Unreached as unreached:
+            error = backoff.error_kind(status)
+        except DeliveryFailed as unreached:
             error = unreached.trouble.value
         except Unsigned as unsigned:
             log.error("not told: %s", unsigned, extra={"action": "webhook.unsigned", "webhook": told.webhook.id})

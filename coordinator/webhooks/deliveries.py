@@ -86,10 +86,10 @@ async def claim(store: Store, found: Sequence[Due], bodies: Mapping[str, str], w
             update = (
                 sa.update(WEBHOOK_DELIVERY)
                 .where(WEBHOOK_DELIVERY.c.id == each.delivery.id, _claimable(instant))
-                .values(worker=worker, held_until=instant + LEASE, body=body)
+                .values(leased_by=worker, lease_expires_at=instant + LEASE, body=body)
             )
             result = await connection.execute(update.returning(*DELIVERY_COLUMNS))
-            ours = rows.first(DeliveryRow, result)
+            ours = rows.first_row(DeliveryRow, result)
             if ours is not None:
                 claimed.append(each._replace(delivery=ours))
     return claimed
@@ -101,8 +101,8 @@ async def record(store: Store, told: Due, attempt: Attempt, first_backoff: timed
     values = backoff.after(told.delivery, attempt, first_backoff, instant)
     held = sa.and_(
         WEBHOOK_DELIVERY.c.id == told.delivery.id,
-        WEBHOOK_DELIVERY.c.worker == told.delivery.worker,
-        WEBHOOK_DELIVERY.c.held_until == told.delivery.held_until,
+        WEBHOOK_DELIVERY.c.leased_by == told.delivery.leased_by,
+        WEBHOOK_DELIVERY.c.lease_expires_at == told.delivery.lease_expires_at,
     )
     async with store.write() as connection:
         # The webhook first, as whoever deletes it and with it its deliveries.
@@ -115,17 +115,17 @@ async def record(store: Store, told: Due, attempt: Attempt, first_backoff: timed
 async def restart(connection: Connection, condition: Condition) -> None:
     """Make deliveries due, with a whole day of tries before them; those that are being tried are left alone."""
     fresh = {"status": DeliveryStatus.PENDING, "failures": 0, "failing_since": None, "finished_at": None}
-    free = WEBHOOK_DELIVERY.c.held_until.is_(None) | (WEBHOOK_DELIVERY.c.held_until <= now())
+    free = WEBHOOK_DELIVERY.c.lease_expires_at.is_(None) | (WEBHOOK_DELIVERY.c.lease_expires_at <= now())
     await connection.execute(sa.update(WEBHOOK_DELIVERY).where(condition, free).values(next_attempt_at=now(), **fresh))
 
 
 async def release(store: Store, worker: str | None = None) -> None:
     """Let go of what a worker that ends holds; without one, of what anybody holds, where there is only one process."""
-    held = WEBHOOK_DELIVERY.c.held_until.is_not(None)
+    held = WEBHOOK_DELIVERY.c.lease_expires_at.is_not(None)
     if worker is not None:
-        held &= WEBHOOK_DELIVERY.c.worker == worker
+        held &= WEBHOOK_DELIVERY.c.leased_by == worker
     async with store.write() as connection:
-        await connection.execute(sa.update(WEBHOOK_DELIVERY).where(held).values(worker=None, held_until=None))
+        await connection.execute(sa.update(WEBHOOK_DELIVERY).where(held).values(leased_by=None, lease_expires_at=None))
 
 
 async def prune(store: Store) -> int:
@@ -133,7 +133,7 @@ async def prune(store: Store) -> int:
     last = now() - KEPT
     off = sa.select(WEBHOOK.c.id).where(WEBHOOK.c.active.is_(False))
     stale = sa.and_(WEBHOOK_DELIVERY.c.created_at < last, WEBHOOK_DELIVERY.c.webhook_id.in_(off))
-    async with store.tidy() as connection:
+    async with store.maintenance() as connection:
         old = sa.delete(WEBHOOK_DELIVERY).where((WEBHOOK_DELIVERY.c.finished_at < last) | stale)
         return (await connection.execute(old)).rowcount
 
@@ -142,7 +142,7 @@ def _claimable(instant: datetime) -> Condition:
     return sa.and_(
         WEBHOOK_DELIVERY.c.status.in_(WAITING),
         WEBHOOK_DELIVERY.c.next_attempt_at <= instant,
-        WEBHOOK_DELIVERY.c.held_until.is_(None) | (WEBHOOK_DELIVERY.c.held_until <= instant),
+        WEBHOOK_DELIVERY.c.lease_expires_at.is_(None) | (WEBHOOK_DELIVERY.c.lease_expires_at <= instant),
     )
 
 

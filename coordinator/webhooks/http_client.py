@@ -29,7 +29,7 @@ RESOLVING_THREADS = 8
 Resolve = Callable[[str, int], Awaitable[Sequence[Address]]]
 
 
-class Trouble(StrEnum):
+class DeliveryErrorKind(StrEnum):
     """Why a request got no answer, in a word that may be shown to its user."""
 
     NOT_ALLOWED = "NOT_ALLOWED"
@@ -40,10 +40,10 @@ class Trouble(StrEnum):
     BROKEN_OFF = "BROKEN_OFF"
 
 
-class Unreached(Exception):
+class DeliveryFailed(Exception):
     """There is no answer."""
 
-    def __init__(self, trouble: Trouble) -> None:
+    def __init__(self, trouble: DeliveryErrorKind) -> None:
         super().__init__(trouble.value)
         self.trouble = trouble
 
@@ -55,7 +55,7 @@ class Policy(NamedTuple):
     loopback: bool = False
 
 
-class Answered(NamedTuple):
+class DeliveryResponse(NamedTuple):
     """The head of an answer; `retry_after` is that header as it came."""
 
     status: int
@@ -73,30 +73,30 @@ class Outbound:
         self._http: httpx.AsyncClient | None = None
 
     def parsed(self, address: str) -> httpx.URL:
-        """The address, if it is one that may be called as far as can be seen. Raises Unreached (NOT_ALLOWED)."""
+        """The address, if it is one that may be called as far as can be seen. Raises DeliveryFailed (NOT_ALLOWED)."""
         try:
             url = httpx.URL(address)
         except httpx.InvalidURL as error:
-            raise Unreached(Trouble.NOT_ALLOWED) from error
+            raise DeliveryFailed(DeliveryErrorKind.NOT_ALLOWED) from error
         schemes = ("http", "https") if self.policy.http else ("https",)
         port = 443 if url.port is None else url.port
         strange = url.userinfo or "%" in url.host or not url.host or not 0 < port < 65_536
         if url.scheme not in schemes or strange:
-            raise Unreached(Trouble.NOT_ALLOWED)
+            raise DeliveryFailed(DeliveryErrorKind.NOT_ALLOWED)
         return url
 
     async def reachable(self, address: str) -> None:
-        """Raise Unreached when the address may not be called, or its name cannot be resolved, now."""
+        """Raise DeliveryFailed when the address may not be called, or its name cannot be resolved, now."""
         await self._checked(self.parsed(address))
 
-    async def post(self, address: str, body: bytes, headers: Mapping[str, str]) -> Answered:
-        """Send one request. Raises Unreached; whether the other side got it may be unknown then."""
+    async def post(self, address: str, body: bytes, headers: Mapping[str, str]) -> DeliveryResponse:
+        """Send one request. Raises DeliveryFailed; whether the other side got it may be unknown then."""
         try:
             async with asyncio.timeout(TOTAL_SECONDS) as whole:
                 url = self.parsed(address)
                 answer = await self._send(url, await self._checked(url), body, headers)
         except TimeoutError as error:
-            raise Unreached(Trouble.TIMEOUT) from error
+            raise DeliveryFailed(DeliveryErrorKind.TIMEOUT) from error
         try:
             # The first line has decided; the other side may finish what it says, within bounds.
             with suppress(httpx.HTTPError, TimeoutError):
@@ -104,7 +104,7 @@ class Outbound:
                     await _read_some(answer)
         finally:
             await answer.aclose()
-        return Answered(answer.status_code, answer.headers.get("retry-after"))
+        return DeliveryResponse(answer.status_code, answer.headers.get("retry-after"))
 
     async def close(self) -> None:
         """Hang up."""
@@ -119,11 +119,11 @@ class Outbound:
             async with asyncio.timeout(CONNECT_SECONDS):
                 found = await self._resolve(name, url.port or 443)
         except (OSError, UnicodeError) as error:  # TimeoutError is an OSError
-            raise Unreached(Trouble.NOT_RESOLVED) from error
+            raise DeliveryFailed(DeliveryErrorKind.NOT_RESOLVED) from error
         if not found:
-            raise Unreached(Trouble.NOT_RESOLVED)
+            raise DeliveryFailed(DeliveryErrorKind.NOT_RESOLVED)
         if not all(is_public(each) or (self.policy.loopback and each.is_loopback) for each in found):
-            raise Unreached(Trouble.NOT_ALLOWED)
+            raise DeliveryFailed(DeliveryErrorKind.NOT_ALLOWED)
         return found
 
     async def _send(
@@ -146,8 +146,8 @@ class Outbound:
             except (httpx.ConnectError, httpx.ConnectTimeout) as error:
                 failed = error
             except httpx.HTTPError as error:
-                raise Unreached(_trouble(error)) from error
-        raise Unreached(_trouble(failed)) from failed
+                raise DeliveryFailed(_trouble(error)) from error
+        raise DeliveryFailed(_trouble(failed)) from failed
 
     async def _client(self) -> httpx.AsyncClient:
         # Reading all the authorities that are trusted takes a while, and most processes never need them.
@@ -188,16 +188,16 @@ async def _read_some(answer: httpx.Response) -> None:
             return
 
 
-def _trouble(error: httpx.HTTPError | None) -> Trouble:
+def _trouble(error: httpx.HTTPError | None) -> DeliveryErrorKind:
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ssl.SSLError):
-            return Trouble.TLS
+            return DeliveryErrorKind.TLS
         cause = cause.__cause__ or cause.__context__
     match error:
         case httpx.TimeoutException():
-            return Trouble.TIMEOUT
+            return DeliveryErrorKind.TIMEOUT
         case httpx.ConnectError():
-            return Trouble.NOT_CONNECTED
+            return DeliveryErrorKind.NOT_CONNECTED
         case _:
-            return Trouble.BROKEN_OFF
+            return DeliveryErrorKind.BROKEN_OFF

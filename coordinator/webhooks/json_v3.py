@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from models.db.rows import JobRow, SceneRow
-from models.domain.progress import Reading
+from models.domain.progress import ProgressSnapshot
 
 Answer = dict[str, Any]
 # From the key of a stored file to its address.
@@ -40,14 +40,14 @@ def scene_answer(media_url: MediaUrl, scene: SceneRow) -> Answer:
     }
 
 
-def job_answer(media_url: MediaUrl, job: JobRow, reading: Reading) -> Answer:
+def job_answer(media_url: MediaUrl, job: JobRow, snapshot: ProgressSnapshot) -> Answer:
     """A job, with how far it is."""
     return {
         "id": job.id,
         "title": job.title,
         "status": job.status.lower(),
         "provider": job.provider,
-        "progress": progress_answer(reading),
+        "progress": progress_answer(snapshot),
         "video_url": _url(media_url, job.output),
         "metadata": job.metadata,
         "version": job.version,
@@ -59,17 +59,17 @@ def job_answer(media_url: MediaUrl, job: JobRow, reading: Reading) -> Answer:
     }
 
 
-def progress_answer(reading: Reading) -> Answer:
+def progress_answer(snapshot: ProgressSnapshot) -> Answer:
     """How far a job is."""
     return {
-        "total": reading.total,
-        "completed": reading.completed,
-        "processing": reading.processing,
-        "failed": reading.failed,
-        "canceled": reading.canceled,
-        "pending": reading.pending,
-        "percentage": reading.percentage,
-        "current_stage": reading.current_stage.lower(),
+        "total": snapshot.total,
+        "completed": snapshot.completed,
+        "processing": snapshot.processing,
+        "failed": snapshot.failed,
+        "canceled": snapshot.canceled,
+        "pending": snapshot.pending,
+        "percentage": snapshot.percentage,
+        "current_stage": snapshot.current_stage.lower(),
     }
 
 

@@ -10,7 +10,7 @@ from models.db.database import Connection
 from models.db.rows import DeliveryRow, JobRow, SceneRow
 from models.domain.access import SYSTEM
 from models.domain.events import EventType
-from models.domain.progress import Reading
+from models.domain.progress import ProgressSnapshot
 from models.reads import queries
 
 
@@ -19,9 +19,9 @@ async def bodies(connection: Connection, deliveries: Sequence[DeliveryRow], medi
     job_ids = sorted({delivery.job_id for delivery in deliveries})
     scene_ids = sorted({delivery.scene_id for delivery in deliveries if delivery.scene_id is not None})
     jobs = await queries.jobs_by_id(connection, SYSTEM, job_ids)
-    readings = await queries.readings(connection, SYSTEM, job_ids)
+    progress_snapshots = await queries.progress_snapshots(connection, SYSTEM, job_ids)
     scenes = await queries.scenes_by_id(connection, SYSTEM, scene_ids) if scene_ids else {}
-    return {delivery.id: _body(delivery, jobs, readings, scenes, media_url) for delivery in deliveries}
+    return {delivery.id: _body(delivery, jobs, progress_snapshots, scenes, media_url) for delivery in deliveries}
 
 
 def dotted(kind: EventType) -> str:
@@ -32,7 +32,7 @@ def dotted(kind: EventType) -> str:
 def _body(
     delivery: DeliveryRow,
     jobs: Mapping[str, JobRow],
-    readings: Mapping[str, Reading],
+    progress_snapshots: Mapping[str, ProgressSnapshot],
     scenes: Mapping[str, SceneRow],
     media_url: MediaUrl,
 ) -> str:
@@ -45,9 +45,9 @@ def _body(
         "changed": delivery.changed,
         "job": None,
     }
-    job, reading = jobs.get(delivery.job_id), readings.get(delivery.job_id)
-    if job is not None and reading is not None:
-        data["job"] = job_answer(media_url, job, reading)
+    job, snapshot = jobs.get(delivery.job_id), progress_snapshots.get(delivery.job_id)
+    if job is not None and snapshot is not None:
+        data["job"] = job_answer(media_url, job, snapshot)
     if delivery.scene_id is not None:
         scene = scenes.get(delivery.scene_id)
         data["scene"] = None if scene is None else scene_answer(media_url, scene)

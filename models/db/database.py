@@ -68,7 +68,7 @@ class Database:
                 Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
             self.writer = _engine(self.url, pool_size=1, max_overflow=0)
             self.reader = _engine(self.url, pool_size=READERS, max_overflow=0)
-            self.patient = self.writer
+            self.maintenance = self.writer
             _prepare_sqlite(self.writer, begin="BEGIN IMMEDIATE")
             _prepare_sqlite(self.reader, begin="BEGIN")
         else:
@@ -84,7 +84,7 @@ class Database:
                 },
             )
             patience = {"timeout": CONNECT_SECONDS, "server_settings": name}
-            self.patient = create_async_engine(self.url, poolclass=NullPool, connect_args=patience)
+            self.maintenance = create_async_engine(self.url, poolclass=NullPool, connect_args=patience)
             _prepare_postgres(self.writer)
 
     def connect_arguments(self, purpose: str) -> dict[str, Any]:
@@ -95,13 +95,13 @@ class Database:
         return {"server_settings": settings, "timeout": CONNECT_SECONDS, "command_timeout": COMMAND_SECONDS} | named
 
     @asynccontextmanager
-    async def connect(self, engine: AsyncEngine, turn: asyncio.Lock | None = None) -> AsyncGenerator[Connection]:
+    async def connect(self, engine: AsyncEngine, job_lock: asyncio.Lock | None = None) -> AsyncGenerator[Connection]:
         """A connection of one of the engines, when it is our turn. Raises Unavailable when the database is away."""
-        with reaching():
+        with translate_errors():
             async with AsyncExitStack() as stack:
                 async with self._waiting():
-                    if turn is not None:
-                        await stack.enter_async_context(turn)
+                    if job_lock is not None:
+                        await stack.enter_async_context(job_lock)
                     connection = await self._take(engine)
                 stack.push_async_callback(_give_back, connection)
                 yield connection
@@ -111,7 +111,7 @@ class Database:
         """Close every connection."""
         while self._taking:
             await asyncio.wait(self._taking)
-        for engine in {self.writer, self.reader, self.patient}:
+        for engine in {self.writer, self.reader, self.maintenance}:
             await engine.dispose()
 
     async def ping(self) -> None:
@@ -165,10 +165,10 @@ async def _taken(engine: AsyncEngine) -> Connection:
 
 
 async def _give_back(connection: Connection) -> None:
-    await to_the_end(connection.close())
+    await shield_to_completion(connection.close())
 
 
-async def to_the_end(work: Coroutine[None, None, None]) -> None:
+async def shield_to_completion(work: Coroutine[None, None, None]) -> None:
     """Await `work` even when the caller is cancelled meanwhile: nobody may interrupt between a commit and its hint, or
     while a connection goes back to its pool."""
     task = asyncio.ensure_future(work)
@@ -183,7 +183,7 @@ async def to_the_end(work: Coroutine[None, None, None]) -> None:
 
 
 @contextmanager
-def reaching() -> Generator[None]:
+def translate_errors() -> Generator[None]:
     """Tell a database that is away or full from a statement that is wrong: the former becomes Unavailable."""
     try:
         yield
@@ -218,7 +218,7 @@ def _unavailable(error: BaseException | None, *, away: bool) -> Unavailable | No
 
 def _engine(url: sa.URL, **options: Any) -> AsyncEngine:
     # What people wrote stays out of the log.
-    # Reading metadata is most of reading a scene that has much of it: the standard library takes four times as long.
+    # Decoding metadata is most of reading a scene that has much of it: the standard library takes four times as long.
     return create_async_engine(
         url, hide_parameters=True, pool_timeout=LONGEST_WAIT_SECONDS, json_deserializer=orjson.loads, **options
     )

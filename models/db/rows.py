@@ -29,7 +29,7 @@ class JobRow(NamedTuple):
     failed: int
     canceled: int
     retrying: int
-    cut: int
+    composition_version: int
     output: Json | None
     output_failure: Json | None
     created_at: datetime
@@ -51,7 +51,7 @@ class JobRow(NamedTuple):
         return {status: getattr(self, status.value.lower()) for status in SceneStatus}
 
     @property
-    def begun(self) -> bool:
+    def left_draft(self) -> bool:
         """Whether it has left the storyboard: started, or canceled before that."""
         return self.started_at is not None or self.canceled_at is not None
 
@@ -61,7 +61,7 @@ class JobRow(NamedTuple):
         return self.status in SETTLED_JOB
 
     @property
-    def joining(self) -> bool:
+    def awaiting_assembly(self) -> bool:
         """Whether its clips are complete and yet to be joined."""
         done = self.output is not None or self.output_failure is not None
         return self.status is JobStatus.COMPLETED and not done and self.deleted_at is None
@@ -81,8 +81,8 @@ class SceneRow(NamedTuple):
     take_number: int
     newest_take: int
     run: int
-    worker: str | None
-    heartbeat_at: datetime | None
+    leased_by: str | None
+    lease_expires_at: datetime | None
     percentage: float | None
     high_water: float
     frame: int | None
@@ -179,8 +179,8 @@ class DeliveryRow(NamedTuple):
     failures: int
     failing_since: datetime | None
     next_attempt_at: datetime | None
-    worker: str | None
-    held_until: datetime | None
+    leased_by: str | None
+    lease_expires_at: datetime | None
     occurred_at: datetime
     created_at: datetime
     finished_at: datetime | None
@@ -223,12 +223,12 @@ ROWS_A_TURN = 250
 RowT = TypeVar("RowT", JobRow, SceneRow, TakeRow, EventRow, WebhookRow, DeliveryRow)
 
 
-def rows(kind: type[RowT], result: sa.CursorResult[Any]) -> list[RowT]:
+def all_rows(kind: type[RowT], result: sa.CursorResult[Any]) -> list[RowT]:
     """All rows of a result as `kind`, whose fields are the selected columns in order."""
     return [kind._make(row) for row in result]
 
 
-async def many(kind: type[RowT], result: sa.CursorResult[Any]) -> list[RowT]:
+async def all_rows_yielding(kind: type[RowT], result: sa.CursorResult[Any]) -> list[RowT]:
     """As `rows`, for thousands of them: decoding so many at a stretch would let everybody else wait."""
     found: list[RowT] = []
     for part in result.partitions(ROWS_A_TURN):
@@ -237,7 +237,7 @@ async def many(kind: type[RowT], result: sa.CursorResult[Any]) -> list[RowT]:
     return found
 
 
-def first(kind: type[RowT], result: sa.CursorResult[Any]) -> RowT | None:
+def first_row(kind: type[RowT], result: sa.CursorResult[Any]) -> RowT | None:
     """The first row of a result as `kind`, or None."""
     row = result.first()
     return None if row is None else kind._make(row)

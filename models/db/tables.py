@@ -58,7 +58,7 @@ class Job(SQLModel, table=True):
     canceled: int
     retrying: int
     # The joined video of the cut made at this version, and why it could not be made.
-    cut: int
+    composition_version: int
     output: Json | None = Field(sa_column=sa.Column(sa.JSON(none_as_null=True)))
     output_failure: Json | None = Field(sa_column=sa.Column(sa.JSON(none_as_null=True)))
     created_at: datetime
@@ -90,8 +90,8 @@ class Scene(SQLModel, table=True):
     take_number: int
     newest_take: int
     run: int
-    worker: str | None
-    heartbeat_at: datetime | None
+    leased_by: str | None
+    lease_expires_at: datetime | None
     percentage: float | None
     high_water: float
     frame: int | None
@@ -220,8 +220,8 @@ class WebhookDelivery(SQLModel, table=True):
     failures: int
     failing_since: datetime | None
     next_attempt_at: datetime | None
-    worker: str | None
-    held_until: datetime | None
+    leased_by: str | None
+    lease_expires_at: datetime | None
     occurred_at: datetime
     created_at: datetime
     finished_at: datetime | None

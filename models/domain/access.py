@@ -27,7 +27,7 @@ class Act(StrEnum):
     """Tell how a render goes, in the fields that are there for it."""
 
 
-class Deed:
+class AuditContext:
     """One mutation, as the audit log names it; the mutations of an operation follow one another."""
 
     def __init__(self, request_id: str) -> None:
@@ -49,7 +49,7 @@ class Viewer:
     id: str
     name: str
     roles: tuple[str, ...]
-    deed: Deed | None = field(default=None, compare=False, repr=False)
+    audit_context: AuditContext | None = field(default=None, compare=False, repr=False)
 
     @property
     def sees_all(self) -> bool:

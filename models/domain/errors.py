@@ -29,7 +29,7 @@ class ErrorCode(StrEnum):
     BATCH_ABORTED = "BATCH_ABORTED"
 
 
-class Refusal(Exception):
+class DomainError(Exception):
     """The base of all refusals. `path` names the offending input, outermost first, e.g. ("input", "sceneIds", "2")."""
 
     def __init__(self, code: ErrorCode, message: str, path: Sequence[str] | None = None) -> None:
@@ -39,14 +39,14 @@ class Refusal(Exception):
         self.path = list(path) if path is not None else None
 
 
-class Invalid(Refusal):
+class Invalid(DomainError):
     """The input breaks a rule of its field."""
 
     def __init__(self, message: str, path: Sequence[str], code: ErrorCode = ErrorCode.VALIDATION_FAILED) -> None:
         super().__init__(code, message, path)
 
 
-class NotFound(Refusal):
+class NotFound(DomainError):
     """There is no such thing, or it is not the caller's."""
 
     def __init__(
@@ -60,14 +60,14 @@ class NotFound(Refusal):
         self.missing_id = missing_id
 
 
-class Forbidden(Refusal):
+class Forbidden(DomainError):
     """The caller may see the thing but not do this to it."""
 
     def __init__(self, message: str, path: Sequence[str] | None = None) -> None:
         super().__init__(ErrorCode.FORBIDDEN, message, path)
 
 
-class StateRefused(Refusal):
+class InvalidState(DomainError):
     """The status of the thing stands in the way. `allowed` is what would be accepted from it."""
 
     def __init__(
@@ -86,7 +86,7 @@ class StateRefused(Refusal):
         self.allowed = list(allowed)
 
 
-class Conflict(Refusal):
+class Conflict(DomainError):
     """Somebody else was first."""
 
     def __init__(
@@ -101,7 +101,7 @@ class Conflict(Refusal):
         self.current_version = current_version
 
 
-class RateLimited(Refusal):
+class QuotaExceeded(DomainError):
     """It was done too often; after `retry_after_seconds` it will be accepted again."""
 
     def __init__(self, message: str, path: Sequence[str] | None, *, retry_after_seconds: float, quota: Quota) -> None:
@@ -122,9 +122,9 @@ class Unavailable(Exception):
         self.message = message
 
 
-class Refused(Exception):
+class DomainErrors(Exception):
     """Several refusals of one request: all that is wrong with it, so that a form can show everything at once."""
 
-    def __init__(self, refusals: Sequence[Refusal]) -> None:
+    def __init__(self, refusals: Sequence[DomainError]) -> None:
         super().__init__("; ".join(refusal.message for refusal in refusals))
         self.refusals = list(refusals)

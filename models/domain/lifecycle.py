@@ -59,9 +59,9 @@ def may_become(current: SceneStatus, wanted: SceneStatus) -> bool:
     return current is wanted or wanted in TRANSITIONS[current]
 
 
-def job_status(*, begun: bool, counts: Mapping[SceneStatus, int]) -> JobStatus:
+def job_status(*, left_draft: bool, counts: Mapping[SceneStatus, int]) -> JobStatus:
     """The status of a job from the counts of its live scenes; `begun` once it was started or canceled."""
-    if not begun:
+    if not left_draft:
         return JobStatus.PENDING
     if counts[SceneStatus.PENDING] or counts[SceneStatus.PROCESSING]:
         return JobStatus.PROCESSING

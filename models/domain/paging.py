@@ -81,17 +81,17 @@ def decode(argument: str, cursor: str | None) -> tuple[str, ...] | None:
         raw = base64.urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4))
         key: object = json.loads(raw)
     except (ValueError, binascii.Error, RecursionError) as error:
-        raise foreign(argument) from error
+        raise invalid_cursor(argument) from error
     if not isinstance(key, list):
-        raise foreign(argument)
+        raise invalid_cursor(argument)
     parts = cast("list[object]", key)
     texts = tuple(part for part in parts if isinstance(part, str) and _storable(part))
     if len(texts) != len(parts):
-        raise foreign(argument)
+        raise invalid_cursor(argument)
     return texts
 
 
-def foreign(argument: str) -> Invalid:
+def invalid_cursor(argument: str) -> Invalid:
     """The refusal of a cursor that is not of the list it was given to."""
     return Invalid(f"{argument} is not a cursor of this list.", [argument])
 

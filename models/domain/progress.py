@@ -26,11 +26,11 @@ class JobStage(StrEnum):
     STOPPED = "STOPPED"
 
 
-class Reading(NamedTuple):
+class ProgressSnapshot(NamedTuple):
     """One consistent reading of a job's progress.
 
     `high_water` is the sum over live scenes that are not completed, `under_way` the sum of the percentages of those
-    that are being processed. `joining` says that the clips of a completed job are yet to be joined.
+    that are being processed. `awaiting_assembly` says that the clips of a completed job are yet to be joined.
     """
 
     job_id: str
@@ -47,7 +47,7 @@ class Reading(NamedTuple):
     updated_at: datetime
     high_water: float
     under_way: float
-    joining: bool
+    awaiting_assembly: bool
 
     @property
     def total(self) -> int:
@@ -66,7 +66,7 @@ class Reading(NamedTuple):
             case JobStatus.PENDING:
                 return JobStage.WAITING
             case JobStatus.COMPLETED:
-                return JobStage.ASSEMBLING if self.joining else JobStage.DONE
+                return JobStage.ASSEMBLING if self.awaiting_assembly else JobStage.DONE
             case JobStatus.FAILED | JobStatus.CANCELED:
                 return JobStage.STOPPED
             case JobStatus.PROCESSING:

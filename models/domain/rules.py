@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from models.domain.errors import ErrorCode, Invalid, Refusal, Refused
+from models.domain.errors import DomainError, DomainErrors, ErrorCode, Invalid
 
 TITLE_CHARACTERS = 200
 PROMPT_CHARACTERS = 4_000
@@ -37,16 +37,16 @@ class Problems:
     """Collects refusals; `check()` raises them together."""
 
     def __init__(self) -> None:
-        self.found: list[Refusal] = []
+        self.found: list[DomainError] = []
 
     def add(self, message: str, path: Path, code: ErrorCode = ErrorCode.VALIDATION_FAILED) -> None:
         """Note one problem."""
         self.found.append(Invalid(message, path, code))
 
     def check(self) -> None:
-        """Raise Refused when anything was noted."""
+        """Raise DomainErrors when anything was noted."""
         if self.found:
-            raise Refused(self.found)
+            raise DomainErrors(self.found)
 
     def text(self, value: str | None, path: Path, *, most: int, lines: bool = False, needed: bool = True) -> None:
         """A text for people: not blank when needed, at most `most` characters, none that controls or reverses."""

@@ -31,6 +31,6 @@ async def upgrade(database: Database) -> bool:
         return False
     # Alembic takes a third of a second to import, and at nearly every start there is nothing for it to do.
     run = importlib.import_module("models.migrations.run")
-    async with database.patient.begin() as connection:
+    async with database.maintenance.begin() as connection:
         await connection.run_sync(run.upgrade)
     return True

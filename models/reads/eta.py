@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from models.db.database import Connection
 from models.db.tables import JOB, SCENE, TAKE
 from models.domain.lifecycle import JobStatus, SceneStatus
-from models.domain.progress import Reading
+from models.domain.progress import ProgressSnapshot
 from models.reads.queries import waits_for_worker
 
 # How many of a provider's latest takes the typical duration is made of.
@@ -34,7 +34,7 @@ class Running(NamedTuple):
         return min(1.0, max(0.0, 1 - (now - self.started_at).total_seconds() / typical_seconds))
 
 
-class Outlook(NamedTuple):
+class EtaInputs(NamedTuple):
     """What a job's end depends on.
 
     `typical_seconds` is None when no take of its provider has ever been completed. `running` are all of the provider;
@@ -46,25 +46,25 @@ class Outlook(NamedTuple):
     ahead: int
 
 
-def eta_seconds(reading: Reading, outlook: Outlook, *, at_least: int, now: datetime) -> float | None:
+def eta_seconds(snapshot: ProgressSnapshot, outlook: EtaInputs, *, at_least: int, now: datetime) -> float | None:
     """Seconds until nothing of the job is open; None when there is nothing to go by. Never negative.
 
     As many takes go on side by side as do now, or `at_least` so many. No take is done in less than what is left of it.
     """
     typical = outlook.typical_seconds
-    if typical is None or reading.status is not JobStatus.PROCESSING:
+    if typical is None or snapshot.status is not JobStatus.PROCESSING:
         return None
     left = [each.share_left(typical, now) for each in outlook.running]
-    own = [share for each, share in zip(outlook.running, left, strict=True) if each.job_id == reading.job_id]
+    own = [share for each, share in zip(outlook.running, left, strict=True) if each.job_id == snapshot.job_id]
     takes = max(own, default=0.0)
-    if reading.pending:
+    if snapshot.pending:
         side_by_side = max(1, at_least, len(left))
-        waiting = max(outlook.ahead, reading.pending)
+        waiting = max(outlook.ahead, snapshot.pending)
         takes = max(takes, 1.0, (sum(left) + waiting) / side_by_side)
     return round(takes * typical, 1)
 
 
-async def outlooks(connection: Connection, job_ids: Sequence[str]) -> dict[str, Outlook]:
+async def eta_inputs(connection: Connection, job_ids: Sequence[str]) -> dict[str, EtaInputs]:
     """The outlook of each of these jobs, which the caller has already been allowed to see."""
     query = sa.select(JOB.c.id, JOB.c.provider).where(JOB.c.id.in_(job_ids))
     providers = {str(job_id): str(provider) for job_id, provider in await connection.execute(query)}
@@ -72,7 +72,7 @@ async def outlooks(connection: Connection, job_ids: Sequence[str]) -> dict[str, 
     running = await _running(connection, providers)
     ahead = await _ahead(connection, providers)
     return {
-        job_id: Outlook(typical.get(provider), running[provider], ahead.get(job_id, 0))
+        job_id: EtaInputs(typical.get(provider), running[provider], ahead.get(job_id, 0))
         for job_id, provider in providers.items()
     }
 
@@ -115,7 +115,7 @@ async def _running(connection: Connection, providers: dict[str, str]) -> default
             SCENE.c.status == SceneStatus.PROCESSING,
             SCENE.c.deleted_at.is_(None),
             JOB.c.provider.in_(set(providers.values())),
-            sa.or_(SCENE.c.worker.is_not(None), SCENE.c.job_id.in_(providers)),
+            sa.or_(SCENE.c.leased_by.is_not(None), SCENE.c.job_id.in_(providers)),
         )
     )
     running: defaultdict[str, list[Running]] = defaultdict(list)

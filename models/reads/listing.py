@@ -14,7 +14,7 @@ from models.db.rows import JOB_COLUMNS, SCENE_SELECT, JobRow, SceneRow
 from models.db.tables import JOB, SCENE
 from models.domain.access import Viewer
 from models.domain.lifecycle import JobStatus, SceneStatus
-from models.domain.paging import Page, Window, foreign, page
+from models.domain.paging import Page, Window, invalid_cursor, page
 from models.reads.queries import Condition, visible
 
 # What a cursor of scenes says its order is.
@@ -37,7 +37,7 @@ _ORDER_COLUMNS = {
 
 
 @dataclass(frozen=True, slots=True)
-class JobsWanted:
+class JobQuery:
     """Which jobs, in which order."""
 
     status: Sequence[JobStatus] | None = None
@@ -55,7 +55,7 @@ class JobsWanted:
 
 
 @dataclass(frozen=True, slots=True)
-class ScenesWanted:
+class SceneQuery:
     """Which scenes of a job."""
 
     window: Window
@@ -63,7 +63,7 @@ class ScenesWanted:
     include_deleted: bool = False
 
 
-async def jobs_page(connection: Connection, viewer: Viewer, wanted: JobsWanted, window: Window) -> Page[JobRow]:
+async def jobs_page(connection: Connection, viewer: Viewer, wanted: JobQuery, window: Window) -> Page[JobRow]:
     """One page of the jobs wanted."""
     column = _ORDER_COLUMNS[wanted.order]
     descending = wanted.descending != window.backward
@@ -78,19 +78,19 @@ async def jobs_page(connection: Connection, viewer: Viewer, wanted: JobsWanted, 
             query = query.where(key < place if beyond else key > place)
     ordering = [column.desc(), JOB.c.id.desc()] if descending else [column, JOB.c.id]
     query = query.order_by(*ordering).limit(None if window.limit is None else window.limit + 1)
-    return page(rows.rows(JobRow, await connection.execute(query)), window)
+    return page(rows.all_rows(JobRow, await connection.execute(query)), window)
 
 
-async def jobs_count(connection: Connection, viewer: Viewer, wanted: JobsWanted) -> int:
+async def jobs_count(connection: Connection, viewer: Viewer, wanted: JobQuery) -> int:
     """How many jobs are wanted in all."""
     query = sa.select(sa.func.count()).select_from(JOB).where(_wanted(viewer, wanted))
     return (await connection.execute(query)).scalar_one()
 
 
-async def matching(connection: Connection, viewer: Viewer, wanted: JobsWanted, ids: Sequence[str]) -> list[JobRow]:
+async def matching(connection: Connection, viewer: Viewer, wanted: JobQuery, ids: Sequence[str]) -> list[JobRow]:
     """Those of these jobs that are wanted, the one changed longest ago first."""
     query = sa.select(*JOB_COLUMNS).where(JOB.c.id.in_(ids), _wanted(viewer, wanted))
-    return rows.rows(JobRow, await connection.execute(query.order_by(JOB.c.updated_at, JOB.c.id)))
+    return rows.all_rows(JobRow, await connection.execute(query.order_by(JOB.c.updated_at, JOB.c.id)))
 
 
 def scene_key(scene: SceneRow) -> tuple[str, str, str]:
@@ -99,7 +99,7 @@ def scene_key(scene: SceneRow) -> tuple[str, str, str]:
 
 
 async def scenes_of_jobs(
-    connection: Connection, job_ids: Sequence[str], wanted: ScenesWanted
+    connection: Connection, job_ids: Sequence[str], wanted: SceneQuery
 ) -> dict[str, Page[SceneRow]]:
     """One page of scenes for each of these jobs, which the caller has already been allowed to see."""
     window = wanted.window
@@ -118,12 +118,12 @@ async def scenes_of_jobs(
         ranked = sa.select(SCENE.c.id, rank).where(*conditions).subquery()
         query = SCENE_SELECT.join(ranked, ranked.c.id == SCENE.c.id).where(ranked.c.rank <= window.limit + 1)
     found: dict[str, list[SceneRow]] = {job_id: [] for job_id in job_ids}
-    for scene in await rows.many(SceneRow, await connection.execute(query.order_by(*order))):
+    for scene in await rows.all_rows_yielding(SceneRow, await connection.execute(query.order_by(*order))):
         found[scene.job_id].append(scene)
     return {job_id: page(scenes, window) for job_id, scenes in found.items()}
 
 
-async def scenes_count(connection: Connection, job_ids: Sequence[str], wanted: ScenesWanted) -> dict[str, int]:
+async def scenes_count(connection: Connection, job_ids: Sequence[str], wanted: SceneQuery) -> dict[str, int]:
     """How many scenes each of these jobs has, whatever the page."""
     query = (
         sa.select(SCENE.c.job_id, sa.func.count())
@@ -134,7 +134,7 @@ async def scenes_count(connection: Connection, job_ids: Sequence[str], wanted: S
     return {job_id: counted.get(job_id, 0) for job_id in job_ids}
 
 
-def _wanted(viewer: Viewer, wanted: JobsWanted) -> Condition:
+def _wanted(viewer: Viewer, wanted: JobQuery) -> Condition:
     conditions = [visible(viewer)]
     if not wanted.include_deleted:
         conditions.append(JOB.c.deleted_at.is_(None))
@@ -149,7 +149,7 @@ def _wanted(viewer: Viewer, wanted: JobsWanted) -> Condition:
     return sa.and_(*conditions)
 
 
-def _scene_conditions(wanted: ScenesWanted) -> list[Condition]:
+def _scene_conditions(wanted: SceneQuery) -> list[Condition]:
     conditions: list[Condition] = []
     if not wanted.include_deleted:
         conditions.append(SCENE.c.deleted_at.is_(None))
@@ -160,7 +160,7 @@ def _scene_conditions(wanted: ScenesWanted) -> list[Condition]:
 
 def _job_key(argument: str, order: JobOrderField, cursor: tuple[str, ...]) -> list[sa.BindParameter[Any]]:
     if len(cursor) != 3 or cursor[0] != order:
-        raise foreign(argument)
+        raise invalid_cursor(argument)
     _, text, job_id = cursor
     value: object = text if order is JobOrderField.TITLE else _instant(argument, text)
     return [sa.bindparam(None, value, _ORDER_COLUMNS[order].type), sa.bindparam(None, job_id, JOB.c.id.type)]
@@ -173,13 +173,13 @@ def _instant(argument: str, text: str) -> datetime:
             raise ValueError(text)
         return instant.astimezone(UTC)
     except (ValueError, OverflowError) as error:
-        raise foreign(argument) from error
+        raise invalid_cursor(argument) from error
 
 
 def _scene_key(argument: str, cursor: tuple[str, ...]) -> list[sa.BindParameter[Any]]:
     if len(cursor) != 3 or cursor[0] != SCENE_ORDER:
-        raise foreign(argument)
+        raise invalid_cursor(argument)
     _, position, scene_id = cursor
     if not position.isdecimal() or len(position) > 9:
-        raise foreign(argument)
+        raise invalid_cursor(argument)
     return [sa.bindparam(None, int(position), sa.Integer()), sa.bindparam(None, scene_id, SCENE.c.id.type)]

@@ -13,7 +13,7 @@ from models.db.tables import ALLOWANCE, EVENT, JOB, SCENE, TAKE
 from models.domain.access import EXTERNAL, Viewer
 from models.domain.ids import Prefix, is_id
 from models.domain.lifecycle import JobStatus, SceneStatus
-from models.domain.progress import Reading
+from models.domain.progress import ProgressSnapshot
 
 Condition = sa.ColumnElement[bool]
 
@@ -29,19 +29,19 @@ def visible(viewer: Viewer) -> Condition:
 async def jobs_by_id(connection: Connection, viewer: Viewer, ids: Sequence[str]) -> dict[str, JobRow]:
     """The visible ones of these jobs."""
     query = sa.select(*JOB_COLUMNS).where(JOB.c.id.in_(_proper(ids, "job")), visible(viewer))
-    return {job.id: job for job in rows.rows(JobRow, await connection.execute(query))}
+    return {job.id: job for job in rows.all_rows(JobRow, await connection.execute(query))}
 
 
 async def scenes_by_id(connection: Connection, viewer: Viewer, ids: Sequence[str]) -> dict[str, SceneRow]:
     """The visible ones of these scenes."""
     query = SCENE_SELECT.where(SCENE.c.id.in_(_proper(ids, "scene")), visible(viewer))
-    return {scene.id: scene for scene in rows.rows(SceneRow, await connection.execute(query))}
+    return {scene.id: scene for scene in rows.all_rows(SceneRow, await connection.execute(query))}
 
 
 async def takes_by_id(connection: Connection, viewer: Viewer, ids: Sequence[str]) -> dict[str, TakeRow]:
     """The visible ones of these takes."""
     query = TAKE_SELECT.join(JOB, JOB.c.id == TAKE.c.job_id).where(TAKE.c.id.in_(_proper(ids, "take")), visible(viewer))
-    return {take.id: take for take in rows.rows(TakeRow, await connection.execute(query))}
+    return {take.id: take for take in rows.all_rows(TakeRow, await connection.execute(query))}
 
 
 async def job_of_scene(connection: Connection, viewer: Viewer, scene_id: str) -> str | None:
@@ -65,7 +65,7 @@ async def takes_of_scenes(connection: Connection, scene_ids: Sequence[str], limi
     ranked = sa.select(TAKE.c.id, rank).where(TAKE.c.scene_id.in_(scene_ids)).subquery()
     query = TAKE_SELECT.join(ranked, ranked.c.id == TAKE.c.id).where(ranked.c.rank <= limit)
     found: dict[str, list[TakeRow]] = {scene_id: [] for scene_id in scene_ids}
-    for take in await rows.many(TakeRow, await connection.execute(query.order_by(TAKE.c.number.desc()))):
+    for take in await rows.all_rows_yielding(TakeRow, await connection.execute(query.order_by(TAKE.c.number.desc()))):
         found[take.scene_id].append(take)
     return found
 
@@ -104,7 +104,7 @@ async def events_of_jobs(
         .order_by(EVENT.c.job_id, EVENT.c.version)
     )
     found: dict[str, list[EventRow]] = {job_id: [] for job_id in job_ids}
-    for event in await rows.many(EventRow, await connection.execute(query)):
+    for event in await rows.all_rows_yielding(EventRow, await connection.execute(query)):
         found[event.job_id].append(event)
     return found
 
@@ -112,18 +112,20 @@ async def events_of_jobs(
 async def events_after(connection: Connection, job_id: str, after: int, limit: int) -> list[EventRow]:
     """The first `limit` events of one job after a version, oldest first."""
     query = sa.select(*EVENT_COLUMNS).where(EVENT.c.job_id == job_id, EVENT.c.version > after)
-    return rows.rows(EventRow, await connection.execute(query.order_by(EVENT.c.version).limit(limit)))
+    return rows.all_rows(EventRow, await connection.execute(query.order_by(EVENT.c.version).limit(limit)))
 
 
-async def readings(connection: Connection, viewer: Viewer, job_ids: Sequence[str]) -> dict[str, Reading]:
+async def progress_snapshots(
+    connection: Connection, viewer: Viewer, job_ids: Sequence[str]
+) -> dict[str, ProgressSnapshot]:
     """How far each visible one of these jobs is, read in one statement and so at one version."""
     high_water = _over_live_scenes(SCENE.c.high_water, SCENE.c.status != SceneStatus.COMPLETED)
     under_way = _over_live_scenes(SCENE.c.percentage, SCENE.c.status == SceneStatus.PROCESSING)
-    named: list[sa.ColumnElement[Any]] = [JOB.c.id, *(JOB.c[name] for name in Reading._fields[1:-3])]
+    named: list[sa.ColumnElement[Any]] = [JOB.c.id, *(JOB.c[name] for name in ProgressSnapshot._fields[1:-3])]
     query = sa.select(*named, high_water, under_way, _is_unjoined()).where(
         JOB.c.id.in_(_proper(job_ids, "job")), visible(viewer)
     )
-    return {row[0]: Reading._make(row) for row in await connection.execute(query)}
+    return {row[0]: ProgressSnapshot._make(row) for row in await connection.execute(query)}
 
 
 def _over_live_scenes(column: sa.ColumnElement[float], condition: Condition) -> sa.ScalarSelect[float]:
@@ -164,16 +166,19 @@ async def open_renders(connection: Connection) -> list[SceneRow]:
         JOB.c.deleted_at.is_(None),
         sa.or_(
             waits_for_worker(),
-            sa.and_(SCENE.c.status == SceneStatus.PROCESSING, SCENE.c.worker.is_not(None)),
+            sa.and_(SCENE.c.status == SceneStatus.PROCESSING, SCENE.c.leased_by.is_not(None)),
         ),
     )
-    return rows.rows(SceneRow, await connection.execute(query.order_by(SCENE.c.queued_at, SCENE.c.position)))
+    return rows.all_rows(SceneRow, await connection.execute(query.order_by(SCENE.c.queued_at, SCENE.c.position)))
 
 
 async def unjoined(connection: Connection) -> list[tuple[str, int]]:
     """Every job whose clips are yet to be joined, with the version at which its composition became complete."""
-    query = sa.select(JOB.c.id, JOB.c.cut).where(_is_unjoined())
-    return [(job_id, cut) for job_id, cut in await connection.execute(query.order_by(JOB.c.updated_at))]
+    query = sa.select(JOB.c.id, JOB.c.composition_version).where(_is_unjoined())
+    return [
+        (job_id, composition_version)
+        for job_id, composition_version in await connection.execute(query.order_by(JOB.c.updated_at))
+    ]
 
 
 def _is_unjoined() -> Condition:
@@ -203,7 +208,7 @@ async def running_scenes(connection: Connection, scene_ids: Sequence[str]) -> li
     return [RunningScene._make(row) for row in await connection.execute(query)]
 
 
-class Standing(NamedTuple):
+class JobHead(NamedTuple):
     """Where a job's clock is, and what decides who may see it."""
 
     id: str
@@ -213,10 +218,10 @@ class Standing(NamedTuple):
     deleted_at: datetime | None
 
 
-async def standings(connection: Connection, job_ids: Sequence[str]) -> dict[str, Standing]:
+async def job_heads(connection: Connection, job_ids: Sequence[str]) -> dict[str, JobHead]:
     """How each of these jobs stands; absent once purged."""
-    query = sa.select(*(JOB.c[name] for name in Standing._fields)).where(JOB.c.id.in_(job_ids))
-    return {row[0]: Standing._make(row) for row in await connection.execute(query)}
+    query = sa.select(*(JOB.c[name] for name in JobHead._fields)).where(JOB.c.id.in_(job_ids))
+    return {row[0]: JobHead._make(row) for row in await connection.execute(query)}
 
 
 async def changed_since(connection: Connection, since: datetime) -> list[str]:

@@ -18,7 +18,7 @@ from models.reads.queries import Condition
 MOST_LISTED = 1_000
 
 
-class DeliveriesWanted(NamedTuple):
+class DeliveryQuery(NamedTuple):
     """Which deliveries of a webhook."""
 
     limit: int
@@ -34,7 +34,7 @@ async def webhooks_by_id(connection: Connection, viewer: Viewer, ids: Sequence[s
     """The visible ones of these webhooks."""
     proper = [each for each in ids if is_id(each, "webhook")]
     query = sa.select(*WEBHOOK_COLUMNS).where(WEBHOOK.c.id.in_(proper), visible(viewer))
-    return {webhook.id: webhook for webhook in rows.rows(WebhookRow, await connection.execute(query))}
+    return {webhook.id: webhook for webhook in rows.all_rows(WebhookRow, await connection.execute(query))}
 
 
 async def deliveries_by_id(connection: Connection, viewer: Viewer, ids: Sequence[str]) -> dict[str, DeliveryRow]:
@@ -45,7 +45,7 @@ async def deliveries_by_id(connection: Connection, viewer: Viewer, ids: Sequence
         .select_from(WEBHOOK_DELIVERY.join(WEBHOOK, WEBHOOK.c.id == WEBHOOK_DELIVERY.c.webhook_id))
         .where(WEBHOOK_DELIVERY.c.id.in_(proper), visible(viewer))
     )
-    return {delivery.id: delivery for delivery in rows.rows(DeliveryRow, await connection.execute(query))}
+    return {delivery.id: delivery for delivery in rows.all_rows(DeliveryRow, await connection.execute(query))}
 
 
 async def webhooks(connection: Connection, viewer: Viewer, job_id: str | None) -> list[WebhookRow]:
@@ -56,11 +56,11 @@ async def webhooks(connection: Connection, viewer: Viewer, job_id: str | None) -
             return []
         query = query.where(WEBHOOK.c.job_id == job_id)
     query = query.order_by(WEBHOOK.c.created_at, WEBHOOK.c.id).limit(MOST_LISTED)
-    return rows.rows(WebhookRow, await connection.execute(query))
+    return rows.all_rows(WebhookRow, await connection.execute(query))
 
 
 async def deliveries_of_webhooks(
-    connection: Connection, webhook_ids: Sequence[str], wanted: DeliveriesWanted
+    connection: Connection, webhook_ids: Sequence[str], wanted: DeliveryQuery
 ) -> dict[str, list[DeliveryRow]]:
     """The newest deliveries of each of these webhooks, newest first, which the caller has been allowed to see."""
     newest = [WEBHOOK_DELIVERY.c.created_at.desc(), WEBHOOK_DELIVERY.c.version.desc(), WEBHOOK_DELIVERY.c.id.desc()]
@@ -76,7 +76,7 @@ async def deliveries_of_webhooks(
         .order_by(*newest)
     )
     found: dict[str, list[DeliveryRow]] = {webhook_id: [] for webhook_id in webhook_ids}
-    for delivery in rows.rows(DeliveryRow, await connection.execute(query)):
+    for delivery in rows.all_rows(DeliveryRow, await connection.execute(query)):
         found[delivery.webhook_id].append(delivery)
     return found
 

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from models.db.database import Connection
 from models.db.tables import AUDIT
 from models.domain import ids
-from models.domain.access import Deed, Viewer
+from models.domain.access import AuditContext, Viewer
 
 OK = "OK"
 
@@ -26,10 +26,18 @@ class Entry(NamedTuple):
     request_id: str | None
 
 
-def entry(viewer: Viewer, deed: Deed, result: str, made: str | None = None) -> Entry:
+def entry(viewer: Viewer, audit_context: AuditContext, result: str, made: str | None = None) -> Entry:
     """The line of a deed; `made` is its object when the request named none."""
-    object_id = deed.object_id or made
-    return Entry(ids.new("audit"), datetime.now(UTC), viewer.id, deed.action, object_id, result, deed.request_id)
+    object_id = audit_context.object_id or made
+    return Entry(
+        ids.new("audit"),
+        datetime.now(UTC),
+        viewer.id,
+        audit_context.action,
+        object_id,
+        result,
+        audit_context.request_id,
+    )
 
 
 def plain(actor_id: str, action: str, object_id: str) -> Entry:

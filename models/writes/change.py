@@ -13,7 +13,7 @@ from models.db.rows import SCENE_SELECT, EventRow, JobRow, SceneRow
 from models.db.tables import SCENE, TAKE
 from models.domain.access import SYSTEM, Viewer
 from models.domain.arrangement import Arrangement
-from models.domain.errors import ErrorCode, NotFound, Refusal, Refused
+from models.domain.errors import DomainError, DomainErrors, ErrorCode, NotFound
 from models.domain.events import EventType
 from models.domain.lifecycle import SETTLED_JOB, SceneStatus, TakeReason, job_status
 
@@ -38,13 +38,13 @@ class Assembly(NamedTuple):
     """The clips of a job to be joined: those of the composition that became complete at version `cut`."""
 
     job_id: str
-    cut: int
+    composition_version: int
     delay_seconds: float = 0.0
 
     @property
     def key(self) -> str:
         """The same for the same composition, so that dispatching it twice is harmless."""
-        return f"{self.job_id}:{self.cut}"
+        return f"{self.job_id}:{self.composition_version}"
 
 
 Work = Ticket | Assembly
@@ -77,7 +77,7 @@ class Change:
         # Whether something beside the job is to be kept even if nothing happens to the job: a remembered answer.
         self.keep = False
         self.before = job
-        self.recomposed = False
+        self.composition_is_changed = False
         # How many takes of the job's owner wait for a worker; None until somebody has counted.
         self.waiting: int | None = None
         self._arrangement: Arrangement | None = None
@@ -94,22 +94,27 @@ class Change:
         """Change columns of the job itself."""
         self.job = self.job._replace(**values)
 
-    def recut(self) -> None:
+    def composition_changed(self) -> None:
         """The clips that make up the video, or their order, are others now: a joined one is stale."""
-        self.recomposed = True
+        self.composition_is_changed = True
 
     @asynccontextmanager
     async def attempt(self) -> AsyncGenerator[None]:
         """A part of the change that leaves no trace when it is refused: neither rows nor what is kept here."""
-        job, waiting, recomposed = self.job, self.waiting, self.recomposed
+        job, waiting, composition_is_changed = self.job, self.waiting, self.composition_is_changed
         arrangement = self._arrangement and self._arrangement.copy()
         collected: list[list[Any]] = [self.events, self.tickets, self.fenced, self.ticks]
         lengths = [len(each) for each in collected]
         try:
             async with self.connection.begin_nested():
                 yield
-        except (Refusal, Refused):
-            self.job, self.waiting, self.recomposed, self._arrangement = job, waiting, recomposed, arrangement
+        except (DomainError, DomainErrors):
+            self.job, self.waiting, self.composition_is_changed, self._arrangement = (
+                job,
+                waiting,
+                composition_is_changed,
+                arrangement,
+            )
             for each, length in zip(collected, lengths, strict=True):
                 del each[length:]
             raise
@@ -117,7 +122,7 @@ class Change:
     async def scene(self, scene_id: str, path: Sequence[str] = ("input", "sceneId")) -> SceneRow:
         """A scene of this job. Raises NotFound (SCENE_NOT_IN_JOB) for one of another job or none at all."""
         query = SCENE_SELECT.where(SCENE.c.id == scene_id, SCENE.c.job_id == self.job.id)
-        scene = rows.first(SceneRow, await self.connection.execute(query))
+        scene = rows.first_row(SceneRow, await self.connection.execute(query))
         if scene is None:
             raise NotFound("The job has no such scene.", path, scene_id, ErrorCode.SCENE_NOT_IN_JOB)
         return scene
@@ -125,12 +130,12 @@ class Change:
     async def deleted_scenes(self) -> list[SceneRow]:
         """The scenes that can be restored, in the order in which they were."""
         query = SCENE_SELECT.where(SCENE.c.job_id == self.job.id, SCENE.c.deleted_at.is_not(None))
-        return rows.rows(SceneRow, await self.connection.execute(query.order_by(SCENE.c.position, SCENE.c.id)))
+        return rows.all_rows(SceneRow, await self.connection.execute(query.order_by(SCENE.c.position, SCENE.c.id)))
 
     async def live_scenes(self) -> list[SceneRow]:
         """The scenes that are not deleted, in play order."""
         query = SCENE_SELECT.where(SCENE.c.job_id == self.job.id, SCENE.c.deleted_at.is_(None))
-        return rows.rows(SceneRow, await self.connection.execute(query.order_by(SCENE.c.position)))
+        return rows.all_rows(SceneRow, await self.connection.execute(query.order_by(SCENE.c.position)))
 
     async def write_scene(
         self,
@@ -197,7 +202,7 @@ class Change:
         """Derive the job's status; when it has come to rest, say so as the last event."""
         if not self.events:
             return
-        status = job_status(begun=self.job.begun, counts=self.job.counts)
+        status = job_status(left_draft=self.job.left_draft, counts=self.job.counts)
         if status is self.before.status:
             return
         settled = status in SETTLED_JOB

@@ -13,7 +13,7 @@ from models.writes.change import Assembly, Change
 Json = dict[str, Any]
 
 
-async def follow(change: Change) -> None:
+async def update_assembly(change: Change) -> None:
     """Drop what was joined of a composition that is no more, and order a complete one to be joined.
 
     Composed are completed jobs; `cut` becomes the version at which they were. Part of the change's last event.
@@ -24,18 +24,20 @@ async def follow(change: Change) -> None:
         return
     if not whole and before.output is None and before.output_failure is None:
         return
-    missing = await obstacle(change) if whole else None
-    change.set_job(output=None, output_failure=missing, cut=job.version if whole else job.cut)
+    missing = await why_not_assemblable(change) if whole else None
+    change.set_job(
+        output=None, output_failure=missing, composition_version=job.version if whole else job.composition_version
+    )
     if whole and missing is None:
         change.assembly = Assembly(job.id, job.version)
     if before.output is not None:
-        await media_gc.discard(change.connection, [before.output["key"]], change.now)
+        await media_gc.mark(change.connection, [before.output["key"]], change.now)
         _note(change, "output")
     if before.output_failure != missing:
         _note(change, "outputFailure")
 
 
-async def obstacle(change: Change) -> Json | None:
+async def why_not_assemblable(change: Change) -> Json | None:
     """Why the clips cannot be joined, as a failure is stored; None when all of them are kept here."""
     for position, output in enumerate(await clips(change.connection, change.job.id), start=1):
         if output is None:
@@ -59,7 +61,7 @@ async def clips(connection: Connection, job_id: str) -> list[Json | None]:
 def _is_new(change: Change) -> bool:
     before, job = change.before, change.job
     comes_back = before.deleted_at is not None and job.output is None and job.output_failure is None
-    return change.recomposed or before.status is not JobStatus.COMPLETED or comes_back
+    return change.composition_is_changed or before.status is not JobStatus.COMPLETED or comes_back
 
 
 def _note(change: Change, name: str) -> None:

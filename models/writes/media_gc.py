@@ -10,16 +10,16 @@ from models.db.database import Connection
 from models.db.tables import DISCARDED_MEDIA, JOB, SCENE, TAKE
 
 
-async def discard(connection: Connection, keys: Sequence[str], at: datetime) -> None:
+async def mark(connection: Connection, keys: Sequence[str], at: datetime) -> None:
     """Let these files be deleted a while after `at`; a key that ends in a slash means all that is kept under it."""
-    await retain(connection, keys)
+    await unmark(connection, keys)
     if keys:
         await connection.execute(
             sa.insert(DISCARDED_MEDIA), [{"key": key, "discarded_at": at} for key in dict.fromkeys(keys)]
         )
 
 
-async def retain(connection: Connection, keys: Sequence[str]) -> None:
+async def unmark(connection: Connection, keys: Sequence[str]) -> None:
     """These files are in use, or gone."""
     if keys:
         await connection.execute(sa.delete(DISCARDED_MEDIA).where(DISCARDED_MEDIA.c.key.in_(keys)))
@@ -35,7 +35,7 @@ async def due(connection: Connection, before: datetime, limit: int) -> list[str]
     return list((await connection.execute(query.limit(limit))).scalars())
 
 
-async def in_use(connection: Connection, keys: Sequence[str]) -> set[str]:
+async def referenced(connection: Connection, keys: Sequence[str]) -> set[str]:
     """Those of these keys under which something lies that is still referred to: whatever was noted, it stays."""
     paths = [key.rstrip("/").split("/") for key in keys]
     named = [path[-1].partition(".")[0] for path in paths]

@@ -22,13 +22,13 @@ async def put(connection: Connection, job: JobRow, events: Sequence[EventRow]) -
     query = sa.select(WEBHOOK.c.id, WEBHOOK.c.events).where(wants, WEBHOOK.c.active.is_(True)).order_by(WEBHOOK.c.id)
     found = (await connection.execute(query.with_for_update(read=True, key_share=True))).all()
     deliveries = [
-        blank_delivery(webhook_id, event) for webhook_id, kinds in found for event in events if event.type in kinds
+        new_delivery_row(webhook_id, event) for webhook_id, kinds in found for event in events if event.type in kinds
     ]
     if deliveries:
         await connection.execute(sa.insert(WEBHOOK_DELIVERY), deliveries)
 
 
-def blank_delivery(webhook_id: str, event: EventRow) -> dict[str, Any]:
+def new_delivery_row(webhook_id: str, event: EventRow) -> dict[str, Any]:
     """The row of a delivery that is due and was never tried."""
     return {
         "id": ids.new("delivery"),

@@ -18,12 +18,12 @@ from weakref import WeakValueDictionary
 import sqlalchemy as sa
 
 from models.db import rows
-from models.db.database import Connection, Database, to_the_end
+from models.db.database import Connection, Database, shield_to_completion
 from models.db.rows import JOB_COLUMNS, JobRow
 from models.db.tables import EVENT, JOB
 from models.domain import ids
 from models.domain.access import Act, Viewer, may_do, may_see
-from models.domain.errors import Conflict, ErrorCode, Forbidden, NotFound, StateRefused
+from models.domain.errors import Conflict, ErrorCode, Forbidden, InvalidState, NotFound
 from models.writes import audit, composition, outbox
 from models.writes.change import Assembly, Change, Tick, Ticket, Work
 
@@ -72,7 +72,7 @@ class Store:
         self.database = database
         # A queue that lives in the same database joins the transaction here, so that no commit is without its work.
         self.before_commit: BeforeCommit = _enqueue_nothing
-        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._job_locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self.after_commit: AfterCommit = _tell_nobody
 
     @asynccontextmanager
@@ -88,9 +88,9 @@ class Store:
             yield connection
 
     @asynccontextmanager
-    async def tidy(self) -> AsyncGenerator[Connection]:
+    async def maintenance(self) -> AsyncGenerator[Connection]:
         """A transaction for housekeeping, which may take its time."""
-        async with self.database.connect(self.database.patient) as connection, connection.begin():
+        async with self.database.connect(self.database.maintenance) as connection, connection.begin():
             yield connection
 
     @asynccontextmanager
@@ -107,17 +107,17 @@ class Store:
         """Change a job or its scenes, with `deleted` also a deleted job.
 
         Raises NotFound when there is no such job or the viewer may not see it, Forbidden when the viewer sees it but
-        may not do this `act` to it, Conflict (STALE_VERSION) when `expected_version` is not the job's, and StateRefused
+        may not do this `act` to it, Conflict (STALE_VERSION) when `expected_version` is not the job's, and InvalidState
         (ALREADY_DELETED) when the job is deleted; nothing is written then. Raises Unavailable when the database does
         not answer; then it may be unknown what was written.
         """
         if not ids.is_id(job_id, "job"):
             raise NotFound("There is no such job.", path, job_id)
         # Who waits for a row's lock keeps a connection from everybody else: wait for one's turn before.
-        turn = self._turns.setdefault(job_id, asyncio.Lock())
-        async with self.database.connect(self.database.writer, turn) as connection:
+        job_lock = self._job_locks.setdefault(job_id, asyncio.Lock())
+        async with self.database.connect(self.database.writer, job_lock) as connection:
             bump = sa.update(JOB).where(JOB.c.id == job_id).values(version=JOB.c.version + 1)
-            job = rows.first(JobRow, await connection.execute(bump.returning(*JOB_COLUMNS)))
+            job = rows.first_row(JobRow, await connection.execute(bump.returning(*JOB_COLUMNS)))
             if job is None or not may_see(viewer, job):
                 raise NotFound("There is no such job.", path, job_id)
             if not may_do(viewer, job, act):
@@ -126,10 +126,10 @@ class Store:
             if expected_version is not None and expected_version != before.version:
                 raise stale(before.version)
             if job.deleted_at is not None and not deleted:
-                raise StateRefused(ErrorCode.ALREADY_DELETED, "The job is deleted.", path)
+                raise InvalidState(ErrorCode.ALREADY_DELETED, "The job is deleted.", path)
             change = Change(connection, before, viewer, now())
             yield change
-            await to_the_end(self._finish(connection, change))
+            await shield_to_completion(self._finish(connection, change))
 
     @asynccontextmanager
     async def create(self, job: JobRow, viewer: Viewer) -> AsyncGenerator[Change]:
@@ -138,12 +138,12 @@ class Store:
             await connection.execute(sa.insert(JOB).values(job._asdict()))
             change = Change(connection, job, viewer, job.created_at)
             yield change
-            await to_the_end(self._finish(connection, change))
+            await shield_to_completion(self._finish(connection, change))
 
     async def _finish(self, connection: Connection, change: Change) -> None:
         await change.arrange()
         change.settle()
-        await composition.follow(change)
+        await composition.update_assembly(change)
         if not (change.events or change.ticks or change.keep):
             await connection.rollback()
             return
@@ -152,13 +152,13 @@ class Store:
         if change.events:
             await connection.execute(sa.insert(EVENT), [event._asdict() for event in change.events])
             await outbox.put(connection, job, change.events)
-        deed = change.viewer.deed
-        if deed is not None:
-            await audit.write(connection, [audit.entry(change.viewer, deed, audit.OK, job.id)])
+        audit_context = change.viewer.audit_context
+        if audit_context is not None:
+            await audit.write(connection, [audit.entry(change.viewer, audit_context, audit.OK, job.id)])
         await self.before_commit(connection, _work(change.tickets, change.assembly))
         await connection.commit()
-        if deed is not None:
-            deed.written = True
+        if audit_context is not None:
+            audit_context.written = True
         version = job.version if change.events else None
         try:
             done = Committed(job.id, version, change.ticks, change.tickets, change.fenced, change.assembly)

@@ -12,7 +12,7 @@ from providers.port import Failure
 from providers.replicate.api import Api
 from providers.replicate.failures import refusal
 from providers.replicate.prediction import expired
-from providers.replicate.retrying import Pace, Unanswered, patiently
+from providers.replicate.retrying import Pace, Unanswered, retry_until_available
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +41,9 @@ class Downloads:
     async def fetch(self, address: str, folder: Path) -> Clip:
         """Lay the clip into the folder. Raises Failure; none is retryable, for the clip was paid for."""
         try:
-            return await patiently(self._pace, lambda: self._try(address, folder), patience=self._pace.patience)
+            return await retry_until_available(
+                self._pace, lambda: self._try(address, folder), patience=self._pace.patience
+            )
         except Unanswered as lost:
             raise _unavailable() from lost
 

@@ -15,7 +15,7 @@ from providers.replicate.model import Model
 from providers.replicate.posters import illustrated
 from providers.replicate.prediction import Prediction, clip_address
 from providers.replicate.purchases import Purchases
-from providers.replicate.retrying import Pace, Unanswered, patiently
+from providers.replicate.retrying import Pace, Unanswered, retry_until_available
 from providers.replicate.watch import Watch
 
 log = logging.getLogger(__name__)
@@ -81,7 +81,9 @@ class ReplicateProvider:
         """Stop the prediction and whoever follows it here."""
         self._end(provider_id, Failure("CANCELED", "The prediction was canceled.", retryable=False))
         try:
-            await patiently(self._pace, lambda: self._api.cancel(provider_id), patience=CANCEL_PATIENCE_SECONDS)
+            await retry_until_available(
+                self._pace, lambda: self._api.cancel(provider_id), patience=CANCEL_PATIENCE_SECONDS
+            )
         except Failure as refused:
             # Unknown or over: there is nothing to stop.
             log.info("not canceled: %s", refused, extra={"action": "replicate.cancel", "prediction": provider_id})
@@ -105,7 +107,7 @@ class ReplicateProvider:
         try:
             for pause in (*(self._pace.settling if unclear else ()), 0.0):
                 patience = max(0.0, give_up_at - time.monotonic())
-                found = await patiently(self._pace, lambda: self._purchases.find(order), patience=patience)
+                found = await retry_until_available(self._pace, lambda: self._purchases.find(order), patience=patience)
                 if found is not None:
                     return found
                 await asyncio.sleep(pause)
@@ -119,7 +121,7 @@ class ReplicateProvider:
 
     async def _look(self, provider_id: str) -> Prediction:
         """The prediction, whatever it takes: to give up is to throw away what was paid for."""
-        return await patiently(self._pace, lambda: self._api.get(provider_id))
+        return await retry_until_available(self._pace, lambda: self._api.get(provider_id))
 
     @contextmanager
     def _watched(self, provider_id: str) -> Generator[Watch]:

@@ -46,7 +46,7 @@ class Pace:
             pause = min(self.last_backoff, pause * 2)
 
 
-async def patiently(pace: Pace, act: Callable[[], Awaitable[T]], *, patience: float = math.inf) -> T:
+async def retry_until_available(pace: Pace, act: Callable[[], Awaitable[T]], *, patience: float = math.inf) -> T:
     """Do what may be done twice until it is answered. Raises the last Unanswered after `patience` seconds."""
     give_up_at = time.monotonic() + patience
     backoffs = pace.backoffs()

@@ -22,7 +22,7 @@ from server.settings import Settings
 from server.transports import CloseCode, CloseConnection
 from server.transports.errors import TransportCode
 from server.transports.messages import Payload
-from server.transports.rate_limiter import RateLimited
+from server.transports.rate_limiter import TooManyRequests
 
 # RFC 6750, section 3: nothing is said of the token when there was none.
 CHALLENGE: Final = 'Bearer realm="scenewire"'
@@ -33,10 +33,10 @@ Refuse = Callable[[Request, int, TransportCode, str], Response]
 """The answer to a request that does not get in: its status, its code and why."""
 
 Count = Callable[[HTTPConnection], None]
-"""Told of each token that was not accepted; raises RateLimited when it were too many."""
+"""Told of each token that was not accepted; raises TooManyRequests when it were too many."""
 
 
-class Gate:
+class Authenticator:
     """Knows whom to let in, over HTTP and over websocket."""
 
     def __init__(self, settings: Settings, store: Store, sessions: Sessions, failed: Count) -> None:
@@ -92,12 +92,14 @@ class Gate:
             await self._jwks.close()
 
 
-class Gated:
+class AuthMiddleware:
     """The application behind the gate; a websocket is let in by its first message."""
 
-    def __init__(self, app: ASGIApp, gate: Gate, is_open: Callable[[Request], bool], refuse: Refuse) -> None:
+    def __init__(
+        self, app: ASGIApp, authenticator: Authenticator, is_open: Callable[[Request], bool], refuse: Refuse
+    ) -> None:
         self._app = app
-        self._gate = gate
+        self._gate = authenticator
         self._is_open = is_open
         self._refuse = refuse
 
@@ -123,7 +125,7 @@ class Gated:
         try:
             if again:
                 self._gate.failed(request)
-        except RateLimited as limited:
+        except TooManyRequests as limited:
             answer = self._refuse(request, 429, TransportCode.RATE_LIMITED, f"{limited.message}.")
             answer.headers.update(limited.headers)
         else:

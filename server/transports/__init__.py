@@ -2,10 +2,10 @@
 
 from server.transports.closing import CloseCode, CloseConnection
 from server.transports.connections import Connections
-from server.transports.document_limiter import DocumentLimits, Guard
+from server.transports.document_limiter import DocumentLimiter, DocumentLimits
 from server.transports.limits import TransportLimits
 from server.transports.logs import hide_query_strings
-from server.transports.rate_limiter import Gate, RateLimited
+from server.transports.rate_limiter import RateLimiter, TooManyRequests
 from server.transports.router import graphql_router
 from server.transports.sockets import uvicorn_options
 
@@ -13,10 +13,10 @@ __all__ = [
     "CloseCode",
     "CloseConnection",
     "Connections",
+    "DocumentLimiter",
     "DocumentLimits",
-    "Gate",
-    "Guard",
-    "RateLimited",
+    "RateLimiter",
+    "TooManyRequests",
     "TransportLimits",
     "graphql_router",
     "hide_query_strings",

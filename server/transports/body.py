@@ -3,11 +3,11 @@
 from starlette.requests import Request
 
 from server.transports.errors import TransportCode
-from server.transports.http_errors import HTTPRefusal
+from server.transports.http_errors import GraphQLHTTPError
 
 
 async def read_body(request: Request, limit_bytes: int) -> bytes:
-    """Raise HTTPRefusal with 413 or 415, and starlette's ClientDisconnect."""
+    """Raise GraphQLHTTPError with 413 or 415, and starlette's ClientDisconnect."""
     _check_type(request)
     if _declared_bytes(request) > limit_bytes:
         raise _too_large(limit_bytes)
@@ -38,9 +38,9 @@ def _declared_bytes(request: Request) -> int:
     return int(declared) if declared.isdecimal() and len(declared) < 20 else 0
 
 
-def _too_large(limit_bytes: int) -> HTTPRefusal:
-    return HTTPRefusal(413, TransportCode.PAYLOAD_TOO_LARGE, f"The body is larger than {limit_bytes} bytes")
+def _too_large(limit_bytes: int) -> GraphQLHTTPError:
+    return GraphQLHTTPError(413, TransportCode.PAYLOAD_TOO_LARGE, f"The body is larger than {limit_bytes} bytes")
 
 
-def _unsupported(message: str) -> HTTPRefusal:
-    return HTTPRefusal(415, TransportCode.UNSUPPORTED_MEDIA_TYPE, message, {"accept": "application/json"})
+def _unsupported(message: str) -> GraphQLHTTPError:
+    return GraphQLHTTPError(415, TransportCode.UNSUPPORTED_MEDIA_TYPE, message, {"accept": "application/json"})

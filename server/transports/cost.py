@@ -44,7 +44,7 @@ Sizes = Mapping[str, int]
 
 
 @dataclass(slots=True)
-class Weight:
+class Cost:
     """Of one selection set with everything below it, each fragment as often as it is spread."""
 
     depth: int = -1
@@ -58,7 +58,7 @@ class Weight:
     per_item: int = 0
     """In a connection: what each item of its page adds."""
 
-    def add(self, other: "Weight") -> None:
+    def add(self, other: "Cost") -> None:
         """Beside it, in the same selection set."""
         self.depth = max(self.depth, other.depth)
         self.introspection_depth = max(self.introspection_depth, other.introspection_depth)
@@ -70,7 +70,7 @@ class Weight:
 
 
 @dataclass(slots=True)
-class Scales:
+class CostAnalyzer:
     """Weighs the operations of one document. `aliases`, `directives` and `repeats` are of all of its text."""
 
     schema: GraphQLSchema
@@ -82,16 +82,16 @@ class Scales:
     """Fields that their own selection set holds already: validation compares each with each."""
     visits: int = 0
     _fragments: dict[str, FragmentDefinitionNode] = field(init=False)
-    _weighed: dict[str, Weight | None] = field(default_factory=dict[str, "Weight | None"])
+    _weighed: dict[str, Cost | None] = field(default_factory=dict[str, "Cost | None"])
 
     def __post_init__(self) -> None:
         self._fragments = {
             node.name.value: node for node in self.document.definitions if isinstance(node, FragmentDefinitionNode)
         }
 
-    def weigh(self, operation: OperationDefinitionNode) -> Weight:
+    def analyze(self, operation: OperationDefinitionNode) -> Cost:
         """The operation as it would be executed; beside it, once, all else that validation will have to read."""
-        found = Weight()
+        found = Cost()
         for node in self.document.definitions:
             if isinstance(node, OperationDefinitionNode):
                 weight = self._operation(node)
@@ -101,12 +101,12 @@ class Scales:
                 self._fragment(node.name.value)
         return found
 
-    def _operation(self, node: OperationDefinitionNode) -> Weight:
+    def _operation(self, node: OperationDefinitionNode) -> Cost:
         on_variables = sum(len(variable.directives or ()) for variable in node.variable_definitions or ())
         self._count_directives(len(node.directives or ()) + on_variables)
         return self._selections(node.selection_set, self.schema.get_root_type(node.operation), set())
 
-    def _fragment(self, name: str) -> Weight:
+    def _fragment(self, name: str) -> Cost:
         """Measured once. One that does not exist, or holds itself, weighs nothing here: validation refuses it."""
         if name not in self._weighed:
             self._weighed[name] = None
@@ -115,11 +115,11 @@ class Scales:
                 self._count_directives(len(node.directives or ()))
                 kind = self.schema.get_type(node.type_condition.name.value)
                 self._weighed[name] = self._selections(node.selection_set, kind, set())
-        return self._weighed[name] or Weight()
+        return self._weighed[name] or Cost()
 
-    def _selections(self, node: SelectionSetNode, parent: GraphQLNamedType | None, seen: set[str]) -> Weight:
-        total = Weight()
-        apart: dict[str, Weight] = {}
+    def _selections(self, node: SelectionSetNode, parent: GraphQLNamedType | None, seen: set[str]) -> Cost:
+        total = Cost()
+        apart: dict[str, Cost] = {}
         for selection in node.selections:
             self.visits += 1
             on_this = len(selection.directives or ())
@@ -137,19 +137,19 @@ class Scales:
                     continue
             weight.directives += on_this
             if kind is not parent and is_object_type(kind):
-                apart.setdefault(kind.name, Weight()).add(weight)
+                apart.setdefault(kind.name, Cost()).add(weight)
             else:
                 total.add(weight)
         return _with_dearest(total, apart.values())
 
-    def _spread(self, node: FragmentSpreadNode) -> tuple[Weight, GraphQLNamedType | None]:
+    def _spread(self, node: FragmentSpreadNode) -> tuple[Cost, GraphQLNamedType | None]:
         name = node.name.value
-        weight = Weight()
+        weight = Cost()
         weight.add(self._fragment(name))
         fragment = self._fragments.get(name)
         return weight, None if fragment is None else self.schema.get_type(fragment.type_condition.name.value)
 
-    def _field(self, node: FieldNode, parent: GraphQLNamedType | None, seen: set[str]) -> Weight:
+    def _field(self, node: FieldNode, parent: GraphQLNamedType | None, seen: set[str]) -> Cost:
         name = node.name.value
         aliased = int(node.alias is not None)
         self.aliases += aliased
@@ -158,10 +158,10 @@ class Scales:
         seen.add(key)
         known = _definition(parent, name)
         kind = None if known is None else _kind(known)
-        below = Weight()
+        below = Cost()
         if node.selection_set is not None:
             below = self._selections(node.selection_set, kind, set())
-        weight = Weight(below.depth + 1, below.introspection_depth, 1, aliased + below.aliases, below.directives)
+        weight = Cost(below.depth + 1, below.introspection_depth, 1, aliased + below.aliases, below.directives)
         if name in _INTROSPECTION:
             weight.depth, weight.introspection_depth = 0, below.depth + 1
             weight.cost = INTROSPECTION_COST
@@ -172,7 +172,7 @@ class Scales:
         return weight
 
     def _price(
-        self, weight: Weight, below: Weight, node: FieldNode, known: GraphQLField, parent: GraphQLNamedType | None
+        self, weight: Cost, below: Cost, node: FieldNode, known: GraphQLField, parent: GraphQLNamedType | None
     ) -> None:
         one = 1 + below.cost
         is_list = str(_output(known)).startswith("[")
@@ -271,13 +271,13 @@ def _has_pages(parent: GraphQLNamedType | None) -> bool:
     return parent is not None and "pageInfo" in getattr(parent, "fields", {})
 
 
-def _with_dearest(total: Weight, apart: Collection[Weight]) -> Weight:
+def _with_dearest(total: Cost, apart: Collection[Cost]) -> Cost:
     """Only one of those that are apart can come to pass; what is written is written in all of them."""
-    dearest = Weight()
+    most_expensive = Cost()
     for weight in apart:
-        cost, per_item = max(dearest.cost, weight.cost), max(dearest.per_item, weight.per_item)
-        fields = max(dearest.fields, weight.fields)
-        dearest.add(weight)
-        dearest.cost, dearest.per_item, dearest.fields = cost, per_item, fields
-    total.add(dearest)
+        cost, per_item = max(most_expensive.cost, weight.cost), max(most_expensive.per_item, weight.per_item)
+        fields = max(most_expensive.fields, weight.fields)
+        most_expensive.add(weight)
+        most_expensive.cost, most_expensive.per_item, most_expensive.fields = cost, per_item, fields
+    total.add(most_expensive)
     return total

@@ -17,7 +17,7 @@ from graphql import (
     OperationType,
 )
 
-from server.transports.cost import Scales, page_sizes, page_variables
+from server.transports.cost import CostAnalyzer, page_sizes, page_variables
 from server.transports.documents import CACHED_DOCUMENTS, find_operation, is_cacheable, parse_document
 from server.transports.errors import TransportCode
 from server.transports.params import Params
@@ -52,7 +52,7 @@ class DocumentLimits:
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class MeasuredDocument:
     """What was found of one operation in its document."""
 
     depth: int
@@ -74,7 +74,7 @@ class Admitted:
     """None where nobody counts."""
 
 
-class Guard:
+class DocumentLimiter:
     """Made once per schema; what it found of a document is kept as long as the document."""
 
     def __init__(self, schema: GraphQLSchema, limits: DocumentLimits) -> None:
@@ -119,10 +119,10 @@ class Guard:
 
     def _measure(
         self, document: DocumentNode, operation: OperationDefinitionNode, sizes: tuple[tuple[str, int], ...]
-    ) -> Measured:
-        scales = Scales(self._schema, document, dict(sizes))
-        weight = scales.weigh(operation)
-        return Measured(
+    ) -> MeasuredDocument:
+        scales = CostAnalyzer(self._schema, document, dict(sizes))
+        weight = scales.analyze(operation)
+        return MeasuredDocument(
             depth=weight.depth,
             introspection_depth=weight.introspection_depth,
             aliases=max(weight.aliases, scales.aliases),
@@ -139,7 +139,7 @@ class Guard:
             raise self.refusal(name, found if found < _COUNTABLE else None)
 
 
-_MEASURES: Final = tuple(each.name for each in fields(Measured))
+_MEASURES: Final = tuple(each.name for each in fields(MeasuredDocument))
 _COUNTABLE: Final = 10**9
 _WORDS: Final[Mapping[str, str]] = {
     "depth": "levels of nesting",

@@ -12,12 +12,12 @@ from starlette.requests import HTTPConnection
 from strawberry.types import ExecutionResult
 
 from server.transports.closing import CloseConnection
-from server.transports.document_limiter import Admitted, Guard
+from server.transports.document_limiter import Admitted, DocumentLimiter
 from server.transports.documents import find_operation, parse_document
 from server.transports.errors import TransportCode, cause_of, formatted
 from server.transports.limits import TransportLimits
 from server.transports.params import Params
-from server.transports.rate_limiter import Gate, OpenGate, RateLimited
+from server.transports.rate_limiter import OpenGate, RateLimiter, TooManyRequests
 
 GetContext = Callable[[HTTPConnection], Awaitable[object]]
 """Makes the context of one operation. On a websocket it is called for each: a context that outlived its operation would
@@ -29,24 +29,24 @@ class Executor:
     schema: strawberry.Schema
     context: GetContext
     limits: TransportLimits
-    guard: Guard | None = None
-    gate: Gate = field(default_factory=OpenGate)
+    document_limiter: DocumentLimiter | None = None
+    rate_limiter: RateLimiter = field(default_factory=OpenGate)
 
     def admit(self, params: Params, connection: HTTPConnection) -> Admitted:
         """What is meant and what it costs. Raise a coded GraphQLError when the document cannot be parsed, does not say
-        which operation is meant or asks for too much, and RateLimited when the caller does."""
-        self.gate.request(connection)
-        if self.guard is None:
+        which operation is meant or asks for too much, and TooManyRequests when the caller does."""
+        self.rate_limiter.request(connection)
+        if self.document_limiter is None:
             document = parse_document(params.query, self.limits.document_tokens)
             return Admitted(find_operation(document, params.operation_name).operation)
-        admitted = self.guard.admit(params)
-        self.gate.spend(connection, admitted.cost or 1)
+        admitted = self.document_limiter.admit(params)
+        self.rate_limiter.spend(connection, admitted.cost or 1)
         return admitted
 
     async def execute(self, params: Params, connection: HTTPConnection, admitted: Admitted) -> ExecutionResult:
         """A query or a mutation."""
         reads = admitted.kind is OperationType.QUERY
-        async with self.gate.turn(connection, admitted.cost or 1) if reads else nullcontext():
+        async with self.rate_limiter.read_slot(connection, admitted.cost or 1) if reads else nullcontext():
             result = await self.schema.execute(
                 params.query,
                 variable_values=params.variables,
@@ -84,13 +84,13 @@ class Executor:
     async def _afford(self, connection: HTTPConnection, cost: int) -> None:
         while True:
             try:
-                return self.gate.spend(connection, cost)
-            except RateLimited as limited:
+                return self.rate_limiter.spend(connection, cost)
+            except TooManyRequests as limited:
                 await asyncio.sleep(max(1.0, limited.retry_after_seconds))
 
     def _with_cost(self, result: ExecutionResult, admitted: Admitted) -> ExecutionResult:
-        if admitted.cost is not None and self.guard is not None:
-            cost = {"requested": admitted.cost, "limit": self.guard.limits.cost}
+        if admitted.cost is not None and self.document_limiter is not None:
+            cost = {"requested": admitted.cost, "limit": self.document_limiter.limits.cost}
             result.extensions = {**(result.extensions or {}), "cost": cost}
         return result
 

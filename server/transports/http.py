@@ -28,10 +28,10 @@ from server.transports.execution import (
     response_map,
     wanted_closing,
 )
-from server.transports.http_errors import HTTPRefusal, json_response
+from server.transports.http_errors import GraphQLHTTPError, json_response
 from server.transports.params import InvalidParams, Params, read_params, read_url_params
 from server.transports.payloads import InvalidJSON, decode
-from server.transports.rate_limiter import RateLimited
+from server.transports.rate_limiter import TooManyRequests
 from server.transports.sse import EventStream, only
 
 Explorer = Callable[[Request], Response]
@@ -70,13 +70,13 @@ class HTTPEndpoint:
         media_type = accept.preferred(accepted)
         try:
             return await self._negotiated(request, media_type)
-        except HTTPRefusal as refusal:
+        except GraphQLHTTPError as refusal:
             return refusal.response(media_type)
         except CloseConnection as closing:
-            return HTTPRefusal.from_closing(closing).response(media_type)
+            return GraphQLHTTPError.from_closing(closing).response(media_type)
         except HTTPException as error:
-            return HTTPRefusal.from_exception(error).response(media_type)
-        except RateLimited as limited:
+            return GraphQLHTTPError.from_exception(error).response(media_type)
+        except TooManyRequests as limited:
             return json_response(formatted([limited]), 429, media_type, limited.headers)
         except ClientDisconnect:
             raise
@@ -88,7 +88,7 @@ class HTTPEndpoint:
         if request.method != "POST" and request.method not in self._reading_methods:
             raise self._method_not_allowed(f"{request.method} is not allowed", self._allow)
         if media_type is None:
-            raise HTTPRefusal(
+            raise GraphQLHTTPError(
                 406,
                 TransportCode.NOT_ACCEPTABLE,
                 f"Accept one of {accept.GRAPHQL_RESPONSE}, {accept.JSON}, {accept.EVENT_STREAM}",
@@ -96,7 +96,7 @@ class HTTPEndpoint:
         params = await self._read(request)
         try:
             admitted = self._executor.admit(params, request)
-        except RateLimited:
+        except TooManyRequests:
             raise
         except GraphQLError as error:
             return self._respond(request, ExecutionResult(data=None, errors=[error]), media_type)
@@ -106,13 +106,13 @@ class HTTPEndpoint:
         if kind is not OperationType.SUBSCRIPTION:
             return self._respond(request, await self._executor.execute(params, request, admitted), media_type)
         if media_type != accept.EVENT_STREAM:
-            raise HTTPRefusal(400, TransportCode.STREAM_REQUIRED, _STREAM_REQUIRED)
+            raise GraphQLHTTPError(400, TransportCode.STREAM_REQUIRED, _STREAM_REQUIRED)
         return await self._stream(request, params, admitted)
 
     async def _stream(self, request: Request, params: Params, admitted: Admitted) -> ASGIApp:
         """The place is taken here, where it can still be refused with a status, and given back by the stream."""
         place = ExitStack()
-        place.enter_context(self._executor.gate.holding(request))
+        place.enter_context(self._executor.rate_limiter.holding(request))
         try:
             results = await self._executor.subscribe(params, request, admitted)
         except BaseException:
@@ -126,9 +126,9 @@ class HTTPEndpoint:
                 return read_params(decode(await read_body(request, self._executor.limits.body_bytes)))
             return read_url_params(request.query_params)
         except InvalidJSON as error:
-            raise HTTPRefusal(400, TransportCode.BAD_REQUEST, f"The request {error}") from None
+            raise GraphQLHTTPError(400, TransportCode.BAD_REQUEST, f"The request {error}") from None
         except InvalidParams as error:
-            raise HTTPRefusal(400, TransportCode.BAD_REQUEST, str(error)) from None
+            raise GraphQLHTTPError(400, TransportCode.BAD_REQUEST, str(error)) from None
 
     def _respond(self, request: Request, result: ExecutionResult, media_type: str) -> ASGIApp:
         if closing := wanted_closing(result):
@@ -137,8 +137,8 @@ class HTTPEndpoint:
             return EventStream(request, only(result), self._executor.limits, self._connections)
         return json_response(response_map(result), _status(result, media_type), media_type)
 
-    def _method_not_allowed(self, message: str, allow: str) -> HTTPRefusal:
-        return HTTPRefusal(405, TransportCode.METHOD_NOT_ALLOWED, message, {"allow": allow})
+    def _method_not_allowed(self, message: str, allow: str) -> GraphQLHTTPError:
+        return GraphQLHTTPError(405, TransportCode.METHOD_NOT_ALLOWED, message, {"allow": allow})
 
 
 def _is_browser(request: Request, accepted: str) -> bool:

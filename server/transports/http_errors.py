@@ -11,7 +11,7 @@ from server.transports.errors import TransportCode, coded, formatted
 from server.transports.payloads import encode
 
 
-class HTTPRefusal(Exception):
+class GraphQLHTTPError(Exception):
     """The message is the client's to read."""
 
     def __init__(
@@ -24,14 +24,14 @@ class HTTPRefusal(Exception):
         self.headers = headers
 
     @classmethod
-    def from_closing(cls, closing: CloseConnection) -> "HTTPRefusal":
+    def from_closing(cls, closing: CloseConnection) -> "GraphQLHTTPError":
         """HTTP has no close codes: the nearest status."""
         if closing.code is CloseCode.UNAUTHORIZED:
             return cls(401, TransportCode.UNAUTHENTICATED, closing.reason)
         return cls(403, TransportCode.FORBIDDEN, closing.reason)
 
     @classmethod
-    def from_exception(cls, error: HTTPException) -> "HTTPRefusal":
+    def from_exception(cls, error: HTTPException) -> "GraphQLHTTPError":
         """What the making of the context raised, in Starlette's terms."""
         code = _CODES.get(error.status_code, TransportCode.BAD_REQUEST)
         return cls(error.status_code, code, error.detail, error.headers)

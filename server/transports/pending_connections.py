@@ -14,7 +14,7 @@ class Waiting(Protocol):
     async def close(self, code: CloseCode, reason: str) -> None: ...
 
 
-class Lobby:
+class PendingConnections:
     def __init__(self, per_address: int, in_all: int) -> None:
         self._per_address = per_address
         self._in_all = in_all

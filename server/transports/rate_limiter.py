@@ -11,7 +11,7 @@ from starlette.requests import HTTPConnection
 from server.transports.errors import TransportCode
 
 
-class RateLimited(GraphQLError):
+class TooManyRequests(GraphQLError):
     """Too much in too short a time; the same again is welcome after `retry_after_seconds`."""
 
     def __init__(self, message: str, retry_after_seconds: float) -> None:
@@ -25,8 +25,8 @@ class RateLimited(GraphQLError):
         return {"retry-after": str(max(1, math.ceil(self.retry_after_seconds)))}
 
 
-class Gate(Protocol):
-    """Each raises RateLimited."""
+class RateLimiter(Protocol):
+    """Each raises TooManyRequests."""
 
     def request(self, connection: HTTPConnection) -> None:
         """One more operation is asked for, well-formed or not."""
@@ -36,7 +36,7 @@ class Gate(Protocol):
         """It may be executed as far as its document is concerned, and costs so much."""
         ...
 
-    def turn(self, connection: HTTPConnection, cost: int) -> AbstractAsyncContextManager[None]:
+    def read_slot(self, connection: HTTPConnection, cost: int) -> AbstractAsyncContextManager[None]:
         """Something of this cost is read within the block, which begins when it is the caller's turn."""
         ...
 
@@ -52,7 +52,7 @@ class OpenGate:
 
     def spend(self, connection: HTTPConnection, cost: int) -> None: ...
 
-    def turn(self, connection: HTTPConnection, cost: int) -> AbstractAsyncContextManager[None]:
+    def read_slot(self, connection: HTTPConnection, cost: int) -> AbstractAsyncContextManager[None]:
         return nullcontext()
 
     @contextmanager

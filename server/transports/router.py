@@ -5,11 +5,11 @@ from fastapi import APIRouter
 from starlette.routing import Route, WebSocketRoute
 
 from server.transports.connections import Connections
-from server.transports.document_limiter import Guard
+from server.transports.document_limiter import DocumentLimiter
 from server.transports.execution import Executor, GetContext
 from server.transports.http import Explorer, HTTPEndpoint
 from server.transports.limits import TransportLimits
-from server.transports.rate_limiter import Gate, OpenGate
+from server.transports.rate_limiter import OpenGate, RateLimiter
 from server.transports.websocket import OnInit, WebSocketEndpoint
 
 
@@ -19,8 +19,8 @@ def graphql_router(
     context: GetContext,
     on_init: OnInit | None = None,
     connections: Connections | None = None,
-    guard: Guard | None = None,
-    gate: Gate | None = None,
+    document_limiter: DocumentLimiter | None = None,
+    rate_limiter: RateLimiter | None = None,
     limits: TransportLimits | None = None,
     get_queries: bool = True,
     explorer: Explorer | None = None,
@@ -32,7 +32,7 @@ def graphql_router(
     close sockets and streams. `guard` measures documents and `gate` counts; without them nobody does.
     `explorer` answers a browser that asks for HTML without a query.
     """
-    executor = Executor(schema, context, limits or TransportLimits(), guard, gate or OpenGate())
+    executor = Executor(schema, context, limits or TransportLimits(), document_limiter, rate_limiter or OpenGate())
     registry = Connections() if connections is None else connections  # an empty one is falsy
     http = HTTPEndpoint(executor, registry, get_queries=get_queries, explorer=explorer)
     websocket = WebSocketEndpoint(executor, registry, on_init)

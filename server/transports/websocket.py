@@ -32,8 +32,8 @@ from server.transports.messages import (
     read_message,
 )
 from server.transports.payloads import encode
-from server.transports.pending_connections import Lobby
-from server.transports.rate_limiter import RateLimited
+from server.transports.pending_connections import PendingConnections
+from server.transports.rate_limiter import TooManyRequests
 from server.transports.sockets import stream_control
 
 SUBPROTOCOL = "graphql-transport-ws"
@@ -50,7 +50,7 @@ class WebSocketEndpoint:
         self._executor = executor
         self._connections = connections
         self._on_init = on_init
-        self._lobby = Lobby(executor.limits.silent_per_address, executor.limits.silent_sockets)
+        self._lobby = PendingConnections(executor.limits.silent_per_address, executor.limits.silent_sockets)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         socket = WebSocket(scope, receive, send)
@@ -85,11 +85,13 @@ class Operation:
 class Connection:
     """One socket, from the handshake to the last clean-up."""
 
-    def __init__(self, socket: WebSocket, executor: Executor, on_init: OnInit | None, lobby: Lobby) -> None:
+    def __init__(
+        self, socket: WebSocket, executor: Executor, on_init: OnInit | None, pending: PendingConnections
+    ) -> None:
         self._socket = socket
         self._executor = executor
         self._on_init = on_init
-        self._lobby = lobby
+        self._lobby = pending
         self._place = ExitStack()  # among the caller's open connections, from the acknowledgement on
         self._messages = Bucket(executor.limits.messages_burst, executor.limits.messages_per_second)
         self._initialised = asyncio.Event()
@@ -191,8 +193,8 @@ class Connection:
     async def _acknowledge(self, payload: Payload | None) -> None:
         answer = await self._ask_on_init(payload)
         try:
-            self._place.enter_context(self._executor.gate.holding(self._socket))
-        except RateLimited as limited:
+            self._place.enter_context(self._executor.rate_limiter.holding(self._socket))
+        except TooManyRequests as limited:
             raise CloseConnection(CloseCode.TOO_MANY_REQUESTS, limited.message) from None
         self._lobby.leave(self)
         self._acknowledged = True
@@ -206,7 +208,7 @@ class Connection:
             return await self._on_init(self._socket, payload)
         except CloseConnection:
             raise
-        except RateLimited as limited:
+        except TooManyRequests as limited:
             raise CloseConnection(CloseCode.TOO_MANY_REQUESTS, limited.message) from None
         except Exception as error:
             error_id = report(error, request_id_of(self._socket))["id"]

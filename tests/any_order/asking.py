@@ -6,7 +6,7 @@ from typing import Any
 
 from models.domain.access import LOCAL, Viewer
 from models.domain.errors import ErrorCode
-from server.container import Parts
+from server.container import Container
 from server.masking import MaskedSchema
 from server.schema import executable_schema
 from tests.any_order.model_facts import No
@@ -66,20 +66,20 @@ def schema() -> MaskedSchema:
     return executable_schema()
 
 
-async def ask(parts: Parts, document: str, variables: Json, viewer: Viewer = LOCAL) -> Json:
+async def ask(container: Container, document: str, variables: Json, viewer: Viewer = LOCAL) -> Json:
     """The `data` of an operation that has no errors of GraphQL's own."""
-    result = await schema().execute(document, variables, context_value=parts.context(viewer))
+    result = await schema().execute(document, variables, context_value=container.context(viewer))
     assert not result.errors, result.errors
     assert result.data is not None
     return result.data
 
 
-async def mutate(parts: Parts, name: str, wanted: Json, viewer: Viewer = LOCAL) -> Json:
+async def mutate(container: Container, name: str, wanted: Json, viewer: Viewer = LOCAL) -> Json:
     """The payload of a mutation. Raises No when it is refused, as a client branches on it."""
     kind, of_scene = MUTATIONS[name]
     shown = f"job {{ {JOB} }} {ERRORS}" + (f" scene {{ {SCENE} }}" if of_scene else "")
     document = f"mutation($input: {kind}!) {{ {name}(input: $input) {{ {shown} }} }}"
-    payload = (await ask(parts, document, {"input": wanted}, viewer))[name]
+    payload = (await ask(container, document, {"input": wanted}, viewer))[name]
     if payload["errors"]:
         assert payload["job"] is payload.get("scene") is None
         raise No(_code(payload["errors"], wanted))
@@ -101,16 +101,16 @@ def _code(errors: list[Json], wanted: Json) -> ErrorCode:
     return code
 
 
-async def whole(parts: Parts, job_id: str, after: int = 0) -> Json | None:
+async def whole(container: Container, job_id: str, after: int = 0) -> Json | None:
     """All that is shown of a job to its owner, and its log after a version."""
-    return (await ask(parts, WHOLE, {"id": job_id, "after": after}))["job"]
+    return (await ask(container, WHOLE, {"id": job_id, "after": after}))["job"]
 
 
-async def log_of(parts: Parts, job_id: str) -> list[Json]:
+async def log_of(container: Container, job_id: str) -> list[Json]:
     """The whole log, page by page."""
     log: list[Json] = []
     after = 0
-    while page := (await ask(parts, LOG, {"id": job_id, "after": after}))["job"]["events"]:
+    while page := (await ask(container, LOG, {"id": job_id, "after": after}))["job"]["events"]:
         log += page
         after = log[-1]["version"]
     return log

@@ -13,7 +13,7 @@ from coordinator.commands.scene_progress import Fenced
 from coordinator.renders.claims import Claim
 from models.db.tables import JOB, SCENE
 from models.domain.access import LOCAL, Viewer
-from models.domain.errors import Refusal
+from models.domain.errors import DomainError
 from models.domain.lifecycle import JobStatus
 from models.domain.progress import JobStage
 from models.writes.change import Assembly, Ticket
@@ -84,7 +84,7 @@ class Bench(RuleBasedStateMachine):
         """The whole log is what was seen of it bit by bit; then everything is closed."""
         try:
             for job in self.jobs:
-                log = self.runner.run(asking.log_of(self.world.parts, job.id))
+                log = self.runner.run(asking.log_of(self.world.container, job.id))
                 assert [event["version"] for event in log] == list(range(1, len(job.log) + 1))
                 assert [event["type"] for event in log] == job.log
         finally:
@@ -147,7 +147,7 @@ class Bench(RuleBasedStateMachine):
         death: Death | None = None,
     ) -> Json | None:
         """A mutation; the payload, None when it was refused or the process was killed."""
-        payload = self.does(job, model, lambda: asking.mutate(self.world.parts, name, wanted, viewer), death)
+        payload = self.does(job, model, lambda: asking.mutate(self.world.container, name, wanted, viewer), death)
         self.accepted(job, name, wanted, payload)
         return payload
 
@@ -176,7 +176,7 @@ class Bench(RuleBasedStateMachine):
 
     def does(self, job: ModelJob, model: Callable[[], Events], real: Real[T], death: Death | None = None) -> T | None:
         """The real one must do what the model does, say so after the commit, and leave other jobs alone."""
-        before, announced, logged, cut = self.rows, len(self.world.committed), len(job.log), job.cut
+        before, announced, logged, cut = self.rows, len(self.world.committed), len(job.log), job.composition_version
         self.world.death = death
         answer = self.outcome(real)
         self.rows = self.world.rows()
@@ -210,7 +210,7 @@ class Bench(RuleBasedStateMachine):
             return self.runner.run(real())
         except No as no:
             return no
-        except Refusal as refusal:
+        except DomainError as refusal:
             return No(refusal.code)
         except Fenced:
             return No()
@@ -226,7 +226,7 @@ class Bench(RuleBasedStateMachine):
         assert self.world.rows() == self.rows
         self.restarted = self.rows
         for job in self.jobs:
-            real = self.runner.run(asking.whole(self.world.parts, job.id, len(job.log)))
+            real = self.runner.run(asking.whole(self.world.container, job.id, len(job.log)))
             known = self.checks.seen.get(job.id)
             assert real is not None
             if known is not None and job is not unseen:
@@ -239,18 +239,20 @@ class Bench(RuleBasedStateMachine):
 
     def check(self, job: ModelJob, logged: int) -> None:
         """The real job is the model's, and what is promised of every job holds; `logged` events were there before."""
-        real = self.runner.run(asking.whole(self.world.parts, job.id, logged))
+        real = self.runner.run(asking.whole(self.world.container, job.id, logged))
         assert real is not None
         self.checks.check(job, real, rows_of(SCENE, job.id, self.rows), logged)
         (own,) = rows_of(JOB, job.id, self.rows)
-        assert (own["retrying"], own["cut"]) == (job.retrying, job.cut)
+        assert (own["retrying"], own["composition_version"]) == (job.retrying, job.composition_version)
 
     def _check_said(self, job: ModelJob, said: Sequence[Committed], wanted: Events, cut: int) -> None:
         """After the commit it was told what happened to the job, and what is to be done now."""
         assert {committed.job_id for committed in said} <= {job.id}
         assert [each.version for each in said if each.version is not None] == ([len(job.log)] if wanted else [])
         ordered = [each.assembly for each in said if each.assembly is not None]
-        assert ordered == ([Assembly(job.id, job.cut)] if job.cut != cut and job.joinable else [])
+        assert ordered == (
+            [Assembly(job.id, job.composition_version)] if job.composition_version != cut and job.joinable else []
+        )
         for committed in said:
             self.note(committed.tickets)
 
@@ -270,8 +272,8 @@ class Bench(RuleBasedStateMachine):
         }
         assert {(ticket.scene_id, ticket.take_number) for ticket in found.tickets} == open_with_us
         assert open_with_us <= dispatched
-        unjoined = {(job.id, job.cut) for job in self.jobs if job.stage is JobStage.ASSEMBLING}
-        assert {(each.job_id, each.cut) for each in found.assemblies} == unjoined
+        unjoined = {(job.id, job.composition_version) for job in self.jobs if job.stage is JobStage.ASSEMBLING}
+        assert {(each.job_id, each.composition_version) for each in found.assemblies} == unjoined
 
 
 def told(model: Callable[[], Events]) -> Events | No:

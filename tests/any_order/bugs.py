@@ -239,19 +239,19 @@ def ticket_missing() -> AbstractContextManager[object]:
     async def enqueue(_change: Change, _takes: Sequence[tuple[str, int]], **_: float) -> None:
         pass
 
-    return patch("coordinator.commands.takes.enqueue", enqueue)
+    return patch("coordinator.commands.takes.schedule_takes", enqueue)
 
 
 def half_a_change() -> AbstractContextManager[object]:
     """The scenes are committed by themselves, before the job and its log."""
-    follow = composition.follow
+    update_assembly = composition.update_assembly
 
     async def commit_before(change: Change) -> None:
-        await follow(change)
+        await update_assembly(change)
         if change.events:
             await change.connection.commit()
 
-    return patch.object(composition, "follow", commit_before)
+    return patch.object(composition, "update_assembly", commit_before)
 
 
 def cut_kept() -> AbstractContextManager[object]:
@@ -260,7 +260,7 @@ def cut_kept() -> AbstractContextManager[object]:
     def ignore(_self: Change) -> None:
         pass
 
-    return patch.object(Change, "recut", ignore)
+    return patch.object(Change, "composition_changed", ignore)
 
 
 def deleted_obeys() -> AbstractContextManager[object]:

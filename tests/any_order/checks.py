@@ -219,7 +219,7 @@ def as_told(job: ModelJob, scene: ModelScene) -> Shown:
 
 def as_kept(row: Json) -> Inside:
     """The row of a scene."""
-    return Inside(row["run"], row["worker"] is not None, row["high_water"], row["queued_at"] is not None)
+    return Inside(row["run"], row["leased_by"] is not None, row["high_water"], row["queued_at"] is not None)
 
 
 def as_known(job: ModelJob, scene: ModelScene) -> Inside:

@@ -66,9 +66,9 @@ class AnyOrder(Renders):
             return job.created(start=start)
 
         async def real() -> Json:
-            payload = await asking.mutate(self.world.parts, "createJob", wanted)
+            payload = await asking.mutate(self.world.container, "createJob", wanted)
             job.id = payload["job"]["id"]
-            shown = await asking.whole(self.world.parts, job.id)
+            shown = await asking.whole(self.world.container, job.id)
             assert shown is not None
             job.order = [ModelScene(scene["id"]) for scene in shown["scenes"]["nodes"]]
             assert len(job.order) == count
@@ -193,12 +193,12 @@ class AnyOrder(Renders):
     def say_it_again(self, job: ModelJob, name: str, wanted: Json, *, same: bool) -> None:
         """The same key with the same request does nothing twice; with another it is refused."""
         if same:
-            payload = self.runner.run(asking.mutate(self.world.parts, name, wanted))
+            payload = self.runner.run(asking.mutate(self.world.container, name, wanted))
             assert payload["job"] == asking.brief(payload["job"], self.checks.seen[job.id])
         else:
             name = "startJob" if name != "startJob" else "cancelJob"
             other = {"jobId": job.id, "idempotencyKey": wanted["idempotencyKey"]}
-            no = self.outcome(lambda: asking.mutate(self.world.parts, name, other))
+            no = self.outcome(lambda: asking.mutate(self.world.container, name, other))
             assert isinstance(no, No), no
             assert no.code is ErrorCode.IDEMPOTENCY_CONFLICT
         assert self.world.rows() == self.rows
@@ -227,8 +227,8 @@ class AnyOrder(Renders):
         if scene is not None:
             self.checks.waited(scene.id)
         if purges:
-            parts = self.world.parts
-            self.runner.run(purge.purge(parts.store, parts.media, parts.bus))
+            container = self.world.container
+            self.runner.run(purge.purge(container.store, container.media, container.bus))
             self.forget()
         self.rows = self.world.rows()
         for each in self.jobs:

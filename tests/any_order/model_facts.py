@@ -34,7 +34,7 @@ class JobFacts:
     expired: bool = False
     purged: bool = False
     # The version at which the clips were last complete in this order, and which they were.
-    cut: int = 0
+    composition_version: int = 0
     composition: list[tuple[str, int]] = field(default_factory=list[tuple[str, int]])
     # Live and deleted.
     order: list[ModelScene] = field(default_factory=list[ModelScene])
@@ -137,7 +137,7 @@ class JobFacts:
         composition = [(scene.id, scene.take) for scene in self.scenes]
         is_new = before is not JobStatus.COMPLETED or composition != self.composition or (comes_back and self.joinable)
         if self.status is JobStatus.COMPLETED and is_new:
-            self.cut = len(self.log)
+            self.composition_version = len(self.log)
         self.composition = composition
 
     def begins(self) -> Events:

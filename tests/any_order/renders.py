@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
 from coordinator.commands import scene_progress
-from coordinator.queue.port import NotNow
+from coordinator.queue.port import Snooze
 from coordinator.renders import claims
-from coordinator.renders.claims import Claim
+from coordinator.renders.claims import NO_LEASE, Claim
 from models.writes.change import Ticket
 from providers.port import Failure
 from tests.any_order.bench import Bench, Held, Real, Ticketed
@@ -58,7 +58,7 @@ class Renders(Bench):
         if said == "claim" or not self.held:
             return self.claim(self.ticket(pick, good=good), death)
         job, scene, held = self.right(pick, good=good)
-        store, failure = self.world.parts.store, Failure("OUT_OF_PAPER", "No paper.", retryable=retryable)
+        store, failure = self.world.container.store, Failure("OUT_OF_PAPER", "No paper.", retryable=retryable)
         backoff = LATER_SECONDS if wait else 0.0
         both: dict[str, tuple[Callable[[], Events], Real[None]]] = {
             "submitted": (
@@ -71,7 +71,7 @@ class Renders(Bench):
                 lambda: job.failed(scene, held, failure, later=wait),
                 lambda: claims.failed(store, held, failure, backoff_seconds=backoff),
             ),
-            "alive": (lambda: job.alive(scene, held), lambda: claims.heartbeat(store, held)),
+            "alive": (lambda: job.alive(scene, held), lambda: claims.heartbeat(store, held, NO_LEASE)),
         }
         self.does(job, *both[said], death)
         if said == "alive" and scene.ours and not scene.deleted:
@@ -82,7 +82,7 @@ class Renders(Bench):
 
     def claim(self, drawn: Ticketed, death: Death | None) -> None:
         job, scene, ticket = drawn
-        store = self.world.parts.store
+        store = self.world.container.store
         if scene.take == ticket.take_number and scene.retry_later and not scene.deleted:
             return self.must_wait(lambda: claims.claim(store, ticket, "worker"))
         fits = job.fits(scene, ticket.take_number)
@@ -96,14 +96,14 @@ class Renders(Bench):
         return None
 
     async def advance(self, held: Claim, percentage: float) -> None:
-        async with self.world.parts.store.write() as connection:
+        async with self.world.container.store.write() as connection:
             take, run = held.take_number, held.run
             await scene_progress.advance(connection, held.scene_id, take, run, percentage=percentage)
 
     def rob(self, scene: ModelScene, held: Claim) -> None:
         """Another worker wants it, too, but who was heard of within the lease keeps it."""
         ticket = Ticket(OURS, held.job_id, scene.id, scene.take)
-        self.must_wait(lambda: claims.claim(self.world.parts.store, ticket, "another", LEASE))
+        self.must_wait(lambda: claims.claim(self.world.container.store, ticket, "another", LEASE))
 
     def must_wait(self, claiming: Real[Claim | None]) -> None:
         assert 0 < self.runner.run(delay_of(claiming)) <= LATER_SECONDS
@@ -114,6 +114,6 @@ async def delay_of(claiming: Real[Claim | None]) -> float:
     """In how many seconds it may be tried again."""
     try:
         claim = await claiming()
-    except NotNow as wait:
+    except Snooze as wait:
         return wait.delay_seconds
     raise AssertionError(claim)

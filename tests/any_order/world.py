@@ -16,7 +16,7 @@ from models.db.tables import AUDIT, IDEMPOTENCY_KEY
 from models.writes.change import Work
 from models.writes.store import Committed
 from providers.scripted import ScriptedProvider
-from server.container import Parts
+from server.container import Container
 from server.settings import Settings
 from tests.harness.client import Json
 from tests.harness.home import home
@@ -53,7 +53,7 @@ class World:
                 "regenerates_an_hour": 0,
             }
         )
-        self.parts = self._opened()
+        self.container = self._opened()
 
     def rows(self) -> list[str]:
         """Every row of every table as another program finds it, each with the name of its table."""
@@ -63,19 +63,19 @@ class World:
         """Kill the process and start another; answers what its reconciler puts into the queue."""
         self.death = None
         await self._end()
-        self.parts = self._opened()
+        self.container = self._opened()
         return await self.reconciled()
 
     async def reconciled(self) -> Gathering:
         """What the reconciler would put into the queue."""
         found = Gathering()
-        await reconciler.reconcile(self.parts.store, found)
+        await reconciler.reconcile(self.container.store, found)
         return found
 
     async def expire(self, table: sa.Table, thing_id: str) -> None:
         """So much time passes that it can no longer be restored."""
         over = sa.update(table).where(table.c.id == thing_id).values(purge_after=datetime.now(UTC) - timedelta(hours=2))
-        async with self.parts.store.tidy() as connection:
+        async with self.container.store.maintenance() as connection:
             await connection.execute(over)
 
     async def close(self) -> None:
@@ -90,11 +90,11 @@ class World:
             task.cancel()
         if others:
             await asyncio.wait(others)
-        await self.parts.database.close()
+        await self.container.database.close()
 
-    def _opened(self) -> Parts:
-        parts = Parts(self._settings, {OURS: ScriptedProvider()})
-        enqueue, tell = parts.store.before_commit, parts.store.after_commit
+    def _opened(self) -> Container:
+        container = Container(self._settings, {OURS: ScriptedProvider()})
+        enqueue, tell = container.store.before_commit, container.store.after_commit
 
         async def before_commit(connection: Connection, work: Sequence[Work]) -> None:
             await enqueue(connection, work)
@@ -105,8 +105,8 @@ class World:
             self.committed.append(committed)
             tell(committed)
 
-        parts.store.before_commit, parts.store.after_commit = before_commit, after_commit
-        return parts
+        container.store.before_commit, container.store.after_commit = before_commit, after_commit
+        return container
 
     def _dies(self, death: Death) -> None:
         if self.death is death:

@@ -99,16 +99,16 @@ async def a_day_passes(app: App) -> None:
     """Whatever has failed so far began to a day earlier; what waits for another try, and is not being tried, is due."""
     day = timedelta(hours=24, minutes=1)
     for table in (WEBHOOK, WEBHOOK_DELIVERY):
-        async with app.parts.store.read() as connection:
+        async with app.container.store.read() as connection:
             query = sa.select(table.c.id, table.c.failing_since).where(table.c.failing_since.is_not(None))
             failing = (await connection.execute(query)).all()
-        async with app.parts.store.write() as connection:
+        async with app.container.store.write() as connection:
             for each_id, since in failing:
                 values: Json = {"failing_since": since - day}
                 if table is WEBHOOK_DELIVERY:
                     values["next_attempt_at"] = since
                 await connection.execute(sa.update(table).where(table.c.id == each_id).values(values))
-    app.parts.bus.publish(Hint("", 0))
+    app.container.bus.publish(Hint("", 0))
 
 
 def types(received: list[Received]) -> list[str]:

@@ -263,7 +263,7 @@ class TestItIsStale:
                 stopped.set()
             raise AssertionError
 
-        monkeypatch.setattr(app.parts.coordinator.assemblies, "join", slowly)
+        monkeypatch.setattr(app.container.coordinator.assemblies, "join", slowly)
         made_ = await jobs.make(app, clip("red"), clip("blue"), start=True)
         await begun.wait()
         await accepted(app, "moveScene", sceneId=made_.scenes[0], position=1)
@@ -323,7 +323,7 @@ class TestItCannotBeMade:
 
         monkeypatch.setattr(assembly, "ATTEMPTS", 2)
         monkeypatch.setattr(assembly, "LAST_BACKOFF_SECONDS", 0.05)
-        monkeypatch.setattr(app.parts.coordinator.assemblies, "join", failing)
+        monkeypatch.setattr(app.container.coordinator.assemblies, "join", failing)
         job = await joined(app, (await jobs.make(app, clip(), start=True)).id)
         assert (job["output"] is not None) == made_at_last
         assert tries == fails + made_at_last

@@ -35,7 +35,7 @@ async def lines(place: Town, actor: str, *, count: int) -> list[tuple[str, str |
     found: list[tuple[str, str | None, str]] = []
 
     async def there() -> bool:
-        async with place.app.parts.store.read() as connection:
+        async with place.app.container.store.read() as connection:
             rows = await connection.execute(query.order_by(AUDIT.c.at, AUDIT.c.id))
             found[:] = [(row[0], row[1], row[2]) for row in rows]
         return len(found) >= count
@@ -87,7 +87,7 @@ async def test_several_in_one_request_are_several_lines(place: Town) -> None:
         ("updateJob", made.id, "OK"),
     ]
     query = sa.select(sa.func.count()).where(AUDIT.c.request_id == "three-at-once")
-    async with place.app.parts.store.read() as connection:
+    async with place.app.container.store.read() as connection:
         assert (await connection.execute(query)).scalar() == 3
 
 
@@ -140,9 +140,9 @@ async def test_old_lines_are_forgotten(place: Town) -> None:
     fay = place.citizen("fay")
     await a_job(fay, "One")
     await lines(place, "fay", count=1)
-    store = place.app.parts.store
+    store = place.app.container.store
     assert await audit.prune(store, timedelta(days=90)) == 0
-    await place.app.parts.coordinator.audit.flush()
+    await place.app.container.coordinator.audit.flush()
     assert await audit.prune(store, timedelta(0)) > 0
     assert await lines(place, "fay", count=0) == []
 
@@ -186,9 +186,9 @@ async def test_what_breaks_outside_of_the_apis_is_masked(
     async def broken(_key: str) -> None:
         raise RuntimeError(SECRET_WORDS)
 
-    monkeypatch.setattr(place.app.parts.media, "head", broken)
+    monkeypatch.setattr(place.app.container.media, "head", broken)
     key = f"live/take_{'0' * 26}.webp"
-    link = place.app.parts.links(key).url.removeprefix("http://scenewire.test")
+    link = place.app.container.signed_urls(key).url.removeprefix("http://scenewire.test")
     answer = await place.client(None).http.get(link)
     assert answer.status_code == 500
     error = answer.json()["errors"][0]["extensions"]

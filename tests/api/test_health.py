@@ -43,7 +43,7 @@ async def test_without_its_database_it_is_alive_but_not_ready(app: App, tmp_path
     """Until the database is back; nothing has to be started again."""
     if home.distributed:
         pytest.skip("a Postgres is taken away for real in tests/faults")
-    await app.parts.database.reader.dispose()
+    await app.container.database.reader.dispose()
     with moved_away(tmp_path / "test.db"):
         assert await probe(app, "/readyz") == (503, {"status": "unavailable", "database": False, "queue": True})
         assert await probe(app, "/healthz") == (200, {"status": "ok"})
@@ -52,7 +52,7 @@ async def test_without_its_database_it_is_alive_but_not_ready(app: App, tmp_path
 
 async def test_without_its_queue_it_is_not_ready(app: App) -> None:
     """Nobody would render what is asked for."""
-    await app.parts.coordinator.stop()
+    await app.container.coordinator.stop()
     assert await probe(app, "/readyz") == (503, {"status": "unavailable", "database": True, "queue": False})
 
 

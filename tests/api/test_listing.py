@@ -87,7 +87,7 @@ async def gallery(on_each_database: None, tmp_path_factory: pytest.TempPathFacto
             created = EPOCH + timedelta(microseconds=chance.randrange(5))
             updated = EPOCH + timedelta(days=chance.randrange(4))
             rows.append({"id": made.id, "TITLE": title, "CREATED_AT": created, "UPDATED_AT": updated})
-        async with app.parts.store.write() as connection:
+        async with app.container.store.write() as connection:
             for row in rows:
                 instants = {"created_at": row["CREATED_AT"], "updated_at": row["UPDATED_AT"]}
                 await connection.execute(sa.update(JOB).where(JOB.c.id == row["id"]).values(instants))

@@ -40,7 +40,7 @@ def logged(caplog: pytest.LogCaptureFixture) -> logging.LogRecord:
 async def test_a_query(app: App, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     """The other fields are answered."""
     made = await a_job(app, "One")
-    monkeypatch.setattr("models.reads.queries.readings", Broken)
+    monkeypatch.setattr("models.reads.queries.progress_snapshots", Broken)
     document = f'{{ node(id: "{made.id}") {{ id }} job(id: "{made.id}") {{ progress {{ total }} }} }}'
     answer = await app.http.post("/graphql", json={"query": document})
     record = logged(caplog)
@@ -79,7 +79,7 @@ async def test_a_mutation(app: App, caplog: pytest.LogCaptureFixture, monkeypatc
 @pytest.mark.parametrize(
     ("method", "path", "broken"),
     [
-        ("GET", "", "models.reads.queries.readings"),
+        ("GET", "", "models.reads.queries.progress_snapshots"),
         ("GET", "/{scene}", "models.reads.queries.scenes_by_id"),
         ("PUT", "/{scene}", "models.reads.queries.job_of_scene"),
         ("POST", "/{scene}/regenerate", "models.reads.queries.job_of_scene"),

@@ -71,7 +71,7 @@ async def lane(on_each_database: None, tmp_path_factory: pytest.TempPathFactory)
     """Two neighbours at a production server."""
     async with town(tmp_path_factory.mktemp("ownership"), **EVERYTHING_AT_ONCE) as place:
         # Nobody is to be called by a test; that these addresses are refused in production is tested where they are.
-        place.app.parts.coordinator.telling.outbound.policy = Policy(http=True, loopback=True)
+        place.app.container.coordinator.telling.outbound.policy = Policy(http=True, loopback=True)
         yield Neighbours(place, await _person(place, "olga"), await _person(place, "sam"))
 
 

@@ -54,26 +54,26 @@ async def made(app: App) -> jobs.Made:
 async def delete(app: App, job_id: str, recoverable: timedelta = PAST) -> None:
     """Delete a job, recoverable for so long from now."""
     values = {"deleted_at": now(), "purge_after": now() + recoverable}
-    async with app.parts.store.write() as connection:
+    async with app.container.store.write() as connection:
         await connection.execute(sa.update(JOB).where(JOB.c.id == job_id).values(values))
 
 
 async def run(app: App, grace: timedelta = NOTHING) -> None:
     """Purge now."""
-    await purge.purge(app.parts.store, app.parts.media, app.parts.bus, grace)
+    await purge.purge(app.container.store, app.container.media, app.container.bus, grace)
 
 
 async def rows(app: App, job_id: str) -> list[int]:
     """How many jobs, scenes, takes and events there are of a job."""
     columns = [JOB.c.id, SCENE.c.job_id, TAKE.c.job_id, EVENT.c.job_id]
-    async with app.parts.store.read() as connection:
+    async with app.container.store.read() as connection:
         counted = [await connection.execute(sa.select(sa.func.count()).where(column == job_id)) for column in columns]
     return [result.scalar_one() for result in counted]
 
 
 async def notes(app: App, job_id: str) -> list[str]:
     """What is noted as discarded of a job."""
-    async with app.parts.store.read() as connection:
+    async with app.container.store.read() as connection:
         query = sa.select(DISCARDED_MEDIA.c.key).where(DISCARDED_MEDIA.c.key.startswith(job_id, autoescape=True))
         return sorted((await connection.execute(query)).scalars())
 
@@ -139,7 +139,7 @@ class TestAJob:
         many = [await jobs.make(app) for _ in range(5)]
         for each in many:
             await delete(app, each.id)
-        assert len(await purge.remove_jobs(app.parts.store)) == 2
+        assert len(await purge.remove_jobs(app.container.store)) == 2
         await run(app)
         assert [await rows(app, each.id) for each in many] == [[0, 0, 0, 0]] * 5
         assert [await notes(app, each.id) for each in many] == [[]] * 5
@@ -182,7 +182,7 @@ class TestAScene:
         for scene_id in (gone, back):
             await accepted(app, "deleteScene", sceneId=scene_id)
         later = sa.update(SCENE).where(SCENE.c.id == back).values(purge_after=now() + timedelta(hours=1))
-        async with app.parts.store.write() as connection:
+        async with app.container.store.write() as connection:
             await connection.execute(later)
         await run(app)
         restored = await accepted(app, "restoreScene", "job { scenes { nodes { id } } }", sceneId=back)
@@ -197,7 +197,7 @@ class TestACrash:
         gone = await made(app)
         before = await rows(app, gone.id)
         await delete(app, gone.id)
-        await self._crashes(run(app), monkeypatch, media_gc, "discard")
+        await self._crashes(run(app), monkeypatch, media_gc, "mark")
         assert await rows(app, gone.id) == before
         assert await notes(app, gone.id) == []
         await self._finishes(app, folder, gone)
@@ -206,7 +206,7 @@ class TestACrash:
         """It is known which files are left."""
         gone = await made(app)
         await delete(app, gone.id)
-        await self._crashes(run(app), monkeypatch, app.parts.media, "delete")
+        await self._crashes(run(app), monkeypatch, app.container.media, "delete")
         assert await rows(app, gone.id) == [0, 0, 0, 0]
         assert await notes(app, gone.id) == [f"{gone.id}/"]
         await self._finishes(app, folder, gone)
@@ -215,9 +215,9 @@ class TestACrash:
         """They are deleted again, which is no error."""
         gone = await made(app)
         await delete(app, gone.id)
-        await purge.remove_jobs(app.parts.store)
-        deleting = purge.delete_files(app.parts.store, app.parts.media, NOTHING)
-        await self._crashes(deleting, monkeypatch, media_gc, "retain")
+        await purge.remove_jobs(app.container.store)
+        deleting = purge.delete_files(app.container.store, app.container.media, NOTHING)
+        await self._crashes(deleting, monkeypatch, media_gc, "unmark")
         assert not (folder / "media" / gone.id).exists()
         assert await notes(app, gone.id) == [f"{gone.id}/"]
         await self._finishes(app, folder, gone)
@@ -247,8 +247,8 @@ async def test_what_is_in_use_stays(app: App, folder: Path) -> None:
     told = await jobs.job(app, job.id, document)
     urls = [told["output"]["url"], *(scene["output"]["url"] for scene in told["scenes"]["nodes"])]
     keys = [url.removeprefix("http://scenewire.test/media/") for url in urls]
-    async with app.parts.store.write() as connection:
-        await media_gc.discard(connection, [f"{job.id}/", f"{job.id}/{job.scenes[0]}/", *keys], now())
+    async with app.container.store.write() as connection:
+        await media_gc.mark(connection, [f"{job.id}/", f"{job.id}/{job.scenes[0]}/", *keys], now())
     await run(app)
     assert len(files(folder, job.id)) == 3
     assert await notes(app, job.id) == []
@@ -257,9 +257,9 @@ async def test_what_is_in_use_stays(app: App, folder: Path) -> None:
 async def test_a_file_that_cannot_be_deleted_holds_up_no_other(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is tried again later."""
     stuck, gone = f"{(await jobs.make(app)).id}/stuck.mp4", f"{(await jobs.make(app)).id}/gone.mp4"
-    async with app.parts.store.write() as connection:
-        await media_gc.discard(connection, [stuck, gone], now() - timedelta(hours=2))
-    real = app.parts.media.delete
+    async with app.container.store.write() as connection:
+        await media_gc.mark(connection, [stuck, gone], now() - timedelta(hours=2))
+    real = app.container.media.delete
 
     async def fails(key: str) -> None:
         if key == stuck:
@@ -267,7 +267,7 @@ async def test_a_file_that_cannot_be_deleted_holds_up_no_other(app: App, monkeyp
         await real(key)
 
     with monkeypatch.context() as patch:
-        patch.setattr(app.parts.media, "delete", fails)
+        patch.setattr(app.container.media, "delete", fails)
         await run(app, timedelta(hours=1))
     assert (await notes(app, stuck), await notes(app, gone)) == ([stuck], [])
     await run(app)

@@ -56,7 +56,7 @@ async def closed(socket: ClientConnection, within_seconds: float = WITHIN_SECOND
 
 async def revoke(place: Town, subject: str) -> None:
     """As the command does."""
-    async with place.app.parts.store.write() as connection:
+    async with place.app.container.store.write() as connection:
         await revocations.revoke(connection, subject, now())
 
 
@@ -132,7 +132,7 @@ async def test_a_job_that_changes_hands_ends_its_streams(place: Town) -> None:
     ):
         for each in (events, progress, scene, hers):
             await each.next()
-        async with place.app.parts.store.write() as connection:
+        async with place.app.container.store.write() as connection:
             await connection.execute(sa.update(JOB).where(JOB.c.id == made.id).values(owner_id="ben"))
         async with asyncio.timeout(WITHIN_SECONDS):
             assert [await each.rest() for each in (events, progress, scene)] == [[], [], []]
@@ -148,9 +148,9 @@ async def test_a_job_that_is_gone_ends_its_streams(place: Town) -> None:
     async with amy.subscribe(EVENTS, id=made.id) as events, amy.subscribe(SCENE, id=made.scenes[0]) as scene:
         await events.next()
         await scene.next()
-        async with place.app.parts.store.write() as connection:
+        async with place.app.container.store.write() as connection:
             await connection.execute(sa.delete(JOB).where(JOB.c.id == made.id))
-        place.app.parts.bus.publish(Resync())
+        place.app.container.bus.publish(Resync())
         async with asyncio.timeout(WITHIN_SECONDS):
             assert [await events.rest(), await scene.rest()] == [[], []]
 
@@ -162,9 +162,9 @@ async def test_a_deleted_job_is_its_owners_to_see(place: Town) -> None:
     async with worker.subscribe(EVENTS, id=made.id) as theirs, amy.subscribe(EVENTS, id=made.id) as hers:
         await theirs.next()
         await hers.next()
-        async with place.app.parts.store.write() as connection:
+        async with place.app.container.store.write() as connection:
             await connection.execute(sa.update(JOB).where(JOB.c.id == made.id).values(deleted_at=now()))
-        place.app.parts.bus.publish(Resync())
+        place.app.container.bus.publish(Resync())
         async with asyncio.timeout(WITHIN_SECONDS):
             assert await theirs.rest() == []
         assert (await amy.execute(f'{{ job(id: "{made.id}") {{ id }} }}'))["job"] == {"id": made.id}

@@ -119,7 +119,7 @@ async def test_any_other_address_is_that_of_a_missing_file(rendered: Rendered) -
         answer = await rendered.get(f"{prefix}{path.removeprefix('/media')}?{query}")
         assert answer.status_code in (401, 404)
     # What is not of the server's making has no address, though somebody could sign one.
-    link = rendered.place.app.parts.links("../secret.txt").url.removeprefix(ORIGIN)
+    link = rendered.place.app.container.signed_urls("../secret.txt").url.removeprefix(ORIGIN)
     assert (await rendered.get(link)).status_code in (401, 404)
 
 
@@ -128,8 +128,10 @@ async def test_a_link_of_another_server_is_none_of_ours(rendered: Rendered, tmp_
     path, _ = await rendered.output()
     async with town(tmp_path, auth_secret="a different secret of a different server") as other:
         key = path.removeprefix("/media/")
-        assert (await rendered.get(other.app.parts.links(key).url.removeprefix(ORIGIN))).status_code == 404
-        assert (await rendered.get(rendered.place.app.parts.links(key).url.removeprefix(ORIGIN))).status_code == 200
+        assert (await rendered.get(other.app.container.signed_urls(key).url.removeprefix(ORIGIN))).status_code == 404
+        assert (
+            await rendered.get(rendered.place.app.container.signed_urls(key).url.removeprefix(ORIGIN))
+        ).status_code == 200
 
 
 async def test_a_link_expires(tmp_path: Path) -> None:

@@ -155,7 +155,7 @@ class TestWhatIsSent:
         job = await a_job(app, "A kite")
         await jobs.retitle(app, job.id, "Renamed")
         await receiver.count(1)
-        await retention.prune(app.parts.store, Retention(0, timedelta(0)))
+        await retention.prune(app.container.store, Retention(0, timedelta(0)))
         assert await events(app, job.id) == []
         receiver.answer = status(204)
         receiver.hang_up()
@@ -277,7 +277,7 @@ class TestTrying:
         _, first = await hooks.deliveries(app, made.id)
         await until_delivery(app, first["id"], "FAILED")
         # As if another job's had been accepted today.
-        async with app.parts.store.write() as connection:
+        async with app.container.store.write() as connection:
             await connection.execute(sa.update(WEBHOOK).values(failing_since=None))
         await a_day_passes(app)
         second, first = await until_over(app, made.id)
@@ -311,7 +311,7 @@ class TestTrying:
     async def test_an_address_that_has_come_to_lead_inside(self, app: App, receiver: Receiver) -> None:
         """Is not connected to, though it was checked when the webhook was made."""
         made = await hook(app, receiver.url, "JOB_CREATED")
-        async with app.parts.store.write() as connection:
+        async with app.container.store.write() as connection:
             await connection.execute(sa.update(WEBHOOK).values(url="http://10.0.0.1/"))
         await a_job(app, "A kite")
         (waiting,) = await hooks.deliveries(app, made.id)
@@ -322,7 +322,7 @@ class TestTrying:
         """As after the server's key was changed: nothing is sent unsigned, and a rotation helps."""
         made = await hook(app, receiver.url, "JOB_CREATED")
         other = await hook(app, receiver.url, "JOB_DELETED")
-        async with app.parts.store.write() as connection:
+        async with app.container.store.write() as connection:
             another = sa.select(WEBHOOK.c.secret).where(WEBHOOK.c.id == other.id).scalar_subquery()
             await connection.execute(sa.update(WEBHOOK).where(WEBHOOK.c.id == made.id).values(secret=another))
         await a_job(app, "A kite")
@@ -386,9 +386,9 @@ class TestOrder:
 
     async def test_two_deliverers_share_the_work(self, app: App, receiver: Receiver) -> None:
         """Each event is told once, by one or the other."""
-        parts = app.parts
+        container = app.container
         # As another process has it: a deliverer with a name of its own on the same database.
-        other = Deliverer(parts.store, parts.bus, parts.coordinator.telling)
+        other = Deliverer(container.store, container.bus, container.coordinator.telling)
         running_too = asyncio.create_task(other.run())
         try:
             made = await hook(app, receiver.url, *LIFE)
@@ -412,8 +412,11 @@ class TestOrder:
         job = await a_job(app, "A kite")
         await receiver.count(1)
         (held,) = await hooks.deliveries(app, made.id)
-        async with app.parts.store.write() as connection:
-            gone: Json = {"worker": "somebody who died", "held_until": datetime.now(UTC) + timedelta(seconds=0.3)}
+        async with app.container.store.write() as connection:
+            gone: Json = {
+                "leased_by": "somebody who died",
+                "lease_expires_at": datetime.now(UTC) + timedelta(seconds=0.3),
+            }
             await connection.execute(sa.update(WEBHOOK_DELIVERY).values(gone))
         receiver.answer = status(204)
         receiver.hang_up()
@@ -435,7 +438,7 @@ class TestRotation:
         (received,) = await receiver.count(1)
         assert len(received.headers["webhook-signature"].split(" ")) == 2
         assert received.verified(made.secret) == received.verified(new)
-        async with app.parts.store.write() as connection:
+        async with app.container.store.write() as connection:
             until = (await connection.execute(sa.select(WEBHOOK.c.previous_until))).scalar_one()
             assert timedelta(hours=23) < until - datetime.now(UTC) <= timedelta(hours=24)
             await connection.execute(sa.update(WEBHOOK).values(previous_until=datetime.now(UTC)))
@@ -513,16 +516,16 @@ async def test_old_deliveries_are_forgotten(app: App, receiver: Receiver) -> Non
     await a_job(app, "Another")
     waiting, _ = await hooks.deliveries(app, made.id)
     await until_delivery(app, waiting["id"], "FAILED")
-    assert await deliveries.prune(app.parts.store) == 0
+    assert await deliveries.prune(app.container.store) == 0
     month: Json = {"created_at": datetime.now(UTC) - deliveries.KEPT - timedelta(days=1)}
-    async with app.parts.store.write() as connection:
+    async with app.container.store.write() as connection:
         await connection.execute(sa.update(WEBHOOK_DELIVERY).values(month))
         done = WEBHOOK_DELIVERY.c.finished_at.is_not(None)
         await connection.execute(sa.update(WEBHOOK_DELIVERY).where(done).values(finished_at=month["created_at"]))
-    assert await deliveries.prune(app.parts.store) == 1
+    assert await deliveries.prune(app.container.store) == 1
     assert [each["id"] for each in await hooks.deliveries(app, made.id)] == [waiting["id"]] != [over["id"]]
     await hooks.mutate(app, "updateWebhook", made.id, "webhook { id }", active=False)
-    assert await deliveries.prune(app.parts.store) == 1
+    assert await deliveries.prune(app.container.store) == 1
 
 
 async def test_a_refused_change_tells_nothing(app: App, receiver: Receiver) -> None:

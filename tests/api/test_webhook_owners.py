@@ -29,7 +29,7 @@ CREATE = (
 
 async def as_viewer(app: App, viewer: Viewer, document: str, **variables: Any) -> Json:
     """What somebody else is answered, who is no administrator."""
-    context = app.parts.context(viewer)
+    context = app.container.context(viewer)
     result = await SCHEMA.execute(document, variable_values=variables, context_value=context)
     assert result.errors is None
     assert result.data is not None
@@ -45,7 +45,7 @@ async def test_the_secret_is_not_in_the_database_and_not_in_the_log(app: App, ca
         await a_job(app, "A kite")
         (received,) = await receiver.count(1)
         assert received.verified(rotated["secret"]) == received.verified(made.secret)
-    async with app.parts.store.read() as connection:
+    async with app.container.store.read() as connection:
         kept = repr((await connection.execute(sa.select(WEBHOOK))).all())
         kept += repr((await connection.execute(sa.select(WEBHOOK_DELIVERY))).all())
     assert made.id in kept
@@ -152,7 +152,7 @@ async def test_many_webhooks_deliveries_are_one_statement(app: App) -> None:
         if "webhookdelivery" in statement and "row_number" in statement and "webhook.url" not in statement:
             statements.append(statement)
 
-    engine = app.parts.database.reader.sync_engine
+    engine = app.container.database.reader.sync_engine
     event.listen(engine, "before_cursor_execute", note)
     try:
         found = await app.execute("{ webhooks { id deliveries(first: 1) { version jobId } } }")

@@ -58,7 +58,7 @@ class Follower:
             visit = self._visit()
             await self._make(visit, lambda line, visit=visit: self._read_some(line, visit, finished))
 
-    async def to_the_end(self, version: int) -> None:
+    async def shield_to_completion(self, version: int) -> None:
         """Come once more, hear everything up to the last version, and nothing after it."""
         while self.screen.version != version:
             visit = Visit(self._chance.choice(TRANSPORTS), self.screen.version, known=True)

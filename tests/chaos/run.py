@@ -132,7 +132,7 @@ class Run:
             self._finished.set()
         async with asyncio.TaskGroup() as last:
             for follower in self._followers:
-                last.create_task(follower.to_the_end(await writers[0].version(follower.topic)))
+                last.create_task(follower.shield_to_completion(await writers[0].version(follower.topic)))
         for writer in (*writers, *cool):
             await writer.close()
 

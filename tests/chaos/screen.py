@@ -36,7 +36,7 @@ def document(text: str, *, wide: bool = False) -> str:
     return text.replace("%s", "pad: metadata" if wide else "") + FRAGMENTS
 
 
-class Reading(NamedTuple):
+class ProgressSnapshot(NamedTuple):
     """A job's progress as it was told."""
 
     version: int
@@ -49,13 +49,13 @@ class Screen:
 
     def __init__(self, name: str) -> None:
         self.version: int | None = None
-        self.falls: list[tuple[Reading, Reading]] = []
+        self.falls: list[tuple[ProgressSnapshot, ProgressSnapshot]] = []
         self._name = name
         self._connection = ""
         self._expected: str | None = None
         self._job: Json = {}
         self._scenes: dict[str, Json] = {}
-        self._reading = Reading(0, 0.0)
+        self._reading = ProgressSnapshot(0, 0.0)
         self._fractions: dict[tuple[str, int], float] = {}
         self._told: deque[str] = deque(maxlen=40)
 
@@ -135,7 +135,7 @@ class Screen:
 
     def _read(self, progress: Json) -> None:
         """By the contract a reading with a lower version is stale. The log tells later whether a fall was allowed."""
-        reading = Reading(progress["version"], progress["percentage"], f"{self._connection}: {self._told[-1]}")
+        reading = ProgressSnapshot(progress["version"], progress["percentage"], f"{self._connection}: {self._told[-1]}")
         if reading.version < self._reading.version:
             return
         if reading.percentage < self._reading.percentage:

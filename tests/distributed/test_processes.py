@@ -187,7 +187,7 @@ class TestWorkers:
             made = await jobs.make(client, *(jobs.scene(steps=10, stepSeconds=0.05) for _ in range(12)), start=True)
             most, who = 0, set[str]()
             while await jobs.job(client, made.id, "status") == {"status": "PROCESSING"}:
-                running = await deployment.rows("SELECT worker FROM scene WHERE status = 'PROCESSING'")
+                running = await deployment.rows("SELECT leased_by FROM scene WHERE status = 'PROCESSING'")
                 most = max(most, len(running))
                 who |= {worker for (worker,) in running}
                 await asyncio.sleep(0.02)

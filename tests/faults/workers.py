@@ -135,7 +135,7 @@ async def harm(deployment: Deployment, workers: list[ServerProcess], size: Size,
 
 async def recovery(deployment: Deployment, worker: str, harmed_at: float, size: Size) -> float:
     """Wait until others have all that a worker had; answers how many seconds after the harm that was."""
-    left = "SELECT count(*) FROM scene WHERE status = 'PROCESSING' AND worker = $1"
+    left = "SELECT count(*) FROM scene WHERE status = 'PROCESSING' AND leased_by = $1"
     while (await deployment.rows(left, worker))[0][0]:
         seconds = time.monotonic() - harmed_at
         assert seconds <= size.lease_seconds + GRACE_SECONDS, f"a scene was left alone for {seconds:.1f} s"
@@ -145,11 +145,11 @@ async def recovery(deployment: Deployment, worker: str, harmed_at: float, size: 
 
 async def all_busy(deployment: Deployment, size: Size) -> None:
     """Until every worker renders something."""
-    query = """SELECT count(DISTINCT worker) FROM scene
-        WHERE status = 'PROCESSING' AND heartbeat_at > now() - interval '1 second'"""
+    query = """SELECT count(DISTINCT leased_by) FROM scene
+        WHERE status = 'PROCESSING' AND lease_expires_at > now() + interval '1 second' * ($1::float - 1)"""
 
     async def busy() -> bool:
-        return (await deployment.rows(query))[0][0] == size.workers
+        return (await deployment.rows(query, size.lease_seconds))[0][0] == size.workers
 
     await jobs.until(busy, LONGEST_START_SECONDS)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from providers.port import Provider
-from server.app import Parts, create_app
+from server.app import Container, create_app
 from server.settings import Settings
 from tests.harness.client import Client
 from tests.harness.home import home
@@ -16,9 +16,9 @@ from tests.transports.serving import serve
 class App(Client):
     """The client of a running server, and its parts."""
 
-    def __init__(self, url: str, parts: Parts) -> None:
+    def __init__(self, url: str, container: Container) -> None:
         super().__init__(url)
-        self.parts = parts
+        self.container = container
 
 
 @asynccontextmanager
@@ -40,9 +40,9 @@ async def running(
     }
     chosen = Settings.model_validate(usual | settings)
     app = create_app(chosen, providers=providers)
-    parts: Parts = app.state.parts
-    async with serve(app, parts.connections) as served:
-        client = App(served.origin, parts)
+    container: Container = app.state.container
+    async with serve(app, container.connections) as served:
+        client = App(served.origin, container)
         try:
             yield client
         finally:

@@ -14,7 +14,7 @@ from tests.live import jobs
 
 def context_of(app: App, buffered_events: int = 8) -> Context:
     """The context of one operation of the server."""
-    return replace(app.parts.context(LOCAL), buffered_events=buffered_events)
+    return replace(app.container.context(LOCAL), buffered_events=buffered_events)
 
 
 def info_of(context: Context) -> Info:
@@ -29,18 +29,18 @@ def info_of(context: Context) -> Info:
 
 async def row_of(app: App, job_id: str) -> JobRow:
     """A job as it is now."""
-    async with app.parts.store.read() as connection:
+    async with app.container.store.read() as connection:
         return (await queries.jobs_by_id(connection, SYSTEM, [job_id]))[job_id]
 
 
 async def flood(app: App, job_id: str, changes: int) -> int:
     """Change a job so many times; answers its version when all its watchers have heard of it."""
     witness = Feed()
-    async with app.parts.hub.join(job_id, witness):
+    async with app.container.hub.join(job_id, witness):
         version = (await row_of(app, job_id)).version
         for _ in range(changes):
             version += 1
-            await app.parts.coordinator.jobs.update(LOCAL, job_id, {"title": f"Title at version {version}"})
+            await app.container.coordinator.jobs.update(LOCAL, job_id, {"title": f"Title at version {version}"})
         # One reader tells all watchers in one go: what this one has heard, the others have too.
         await jobs.until(lambda: witness.latest is not None and witness.latest.version == version)
     return version

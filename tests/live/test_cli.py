@@ -214,7 +214,7 @@ class TestWatch:
         play = {"completed": {}, "failed": {"outcome": "fail"}, "canceled": {"outcome": "stall"}}[outcome]
         made = await jobs.make(app, jobs.scene(**play), jobs.scene(steps=8), title=outcome)
         watching = asyncio.create_task(watch(app.url, made.id))
-        await jobs.until(lambda: app.parts.hub.watchers == 1)
+        await jobs.until(lambda: app.container.hub.watchers == 1)
         await jobs.change(app, "startJob", jobId=made.id)
         if outcome == "canceled":
             await jobs.change(app, "cancelJob", jobId=made.id)

@@ -78,7 +78,7 @@ async def nothing_left(app: App) -> AsyncGenerator[None]:
         before |= tasks()
 
     def left() -> tuple[int, int, Counter[str]]:
-        return app.parts.hub.watchers, len(app.parts.connections), tasks() - before
+        return app.container.hub.watchers, len(app.container.connections), tasks() - before
 
     yield
     try:
@@ -101,9 +101,9 @@ class TestTheEnd:
         made = await jobs.make(app, provider="external")
         async with nothing_left(app), app.subscribe(DOCUMENTS[name], job=made.id, scene=made.scenes[0]) as stream:
             await stream.next()
-            assert app.parts.hub.watchers == 1
+            assert app.container.hub.watchers == 1
             await ending(stream)
-            await jobs.until(lambda: app.parts.hub.watchers == 0, SHORTLY_SECONDS)
+            await jobs.until(lambda: app.container.hub.watchers == 0, SHORTLY_SECONDS)
             await jobs.until(lambda: generators() == [], SHORTLY_SECONDS)
 
     async def test_nothing_stays_of_many_that_are_cut_off_in_mid_answer(self, app: App) -> None:
@@ -172,7 +172,7 @@ class TestWhileItIsIdle:
                 for document in DOCUMENTS.values():
                     stream = await stack.enter_async_context(app.subscribe(document, job=made.id, scene=made.scenes[0]))
                     await stream.next()
-            assert app.parts.hub.watchers == 8 * len(DOCUMENTS)
+            assert app.container.hub.watchers == 8 * len(DOCUMENTS)
             async with asyncio.timeout(SHORTLY_SECONDS):
                 await asyncio.gather(*(jobs.job(app, made.id, "version") for _ in range(10)))
 
@@ -209,7 +209,7 @@ async def round_trips(app: App, job_id: str, streams: list[Stream], times: int) 
     """Change a job so many times; answers how long each took to be heard of by all, in seconds from the commit."""
     seconds: list[float] = []
     for number in range(times):
-        await app.parts.coordinator.jobs.update(LOCAL, job_id, {"title": f"{number} {'x' * 190}"})
+        await app.container.coordinator.jobs.update(LOCAL, job_id, {"title": f"{number} {'x' * 190}"})
         committed_at = time.monotonic()
         await asyncio.gather(*(stream.next() for stream in streams))
         seconds.append(time.monotonic() - committed_at)

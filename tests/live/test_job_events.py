@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 from strawberry.dataloader import DataLoader
 
-from coordinator.live.hub import Hub, News
+from coordinator.live.hub import Hub, JobUpdate
 from models.db.database import Connection, Database
 from models.db.rows import EventRow, JobRow
 from models.db.tables import EVENT
@@ -36,7 +36,7 @@ async def heard(stream: Stream, number: int) -> list[Json]:
     return [(await stream.next())["jobEvents"] for _ in range(number)]
 
 
-async def to_the_end(stream: Stream) -> list[Json]:
+async def shield_to_completion(stream: Stream) -> list[Json]:
     """All messages until `complete`."""
     return [message["jobEvents"] for message in await stream.rest()]
 
@@ -59,13 +59,13 @@ async def a_log(app: App, length: int) -> str:
     """A job whose log has so many events."""
     made = await jobs.make(app, provider="external")
     for number in range(2, length + 1):
-        await app.parts.coordinator.jobs.update(LOCAL, made.id, {"title": f"Title {number}"})
+        await app.container.coordinator.jobs.update(LOCAL, made.id, {"title": f"Title {number}"})
     return made.id
 
 
 async def prune(app: App, job_id: str, below: int) -> None:
     """Delete the events before a version, as retention does."""
-    async with app.parts.store.write() as connection:
+    async with app.container.store.write() as connection:
         await connection.execute(sa.delete(EVENT).where(EVENT.c.job_id == job_id, EVENT.c.version < below))
 
 
@@ -140,13 +140,13 @@ class TestTheStart:
     async def test_a_job_that_is_not_there_is_refused(self, app: App, job_id: str) -> None:
         """Nobody waits for the news of nothing."""
         assert await refusal(app, id=job_id) == {"code": "NOT_FOUND", "field": ["jobId"]}
-        assert app.parts.hub.watchers == 0
+        assert app.container.hub.watchers == 0
 
     async def test_what_is_told_late_is_not_told_twice(self, app: App) -> None:
         """The state was read when the reader of the job still had to tell of it."""
         made = await jobs.make(app, provider="external")
-        store = Gated(app.parts.database)
-        hub = Hub(store, app.parts.bus)
+        store = Gated(app.container.database)
+        hub = Hub(store, app.container.bus)
         context = replace(context_of(app), hub=hub)
         async with hub.join(made.id, Feed()):
             store.open.clear()
@@ -225,7 +225,7 @@ class TestTheEnd:
             screen = Screen()
             screen.show((await stream.next())["jobEvents"])
             await jobs.change(app, "startJob", jobId=made.id)
-            messages = await to_the_end(stream)
+            messages = await shield_to_completion(stream)
         for message in messages:
             screen.show(message)
         told = events(messages)
@@ -242,7 +242,7 @@ class TestTheEnd:
         told: list[list[tuple[str, int]]] = []
         for after in (None, last - 1, last, last + 1):
             async with app.subscribe(FEED, jobId=made.id, after=after, untilSettled=True) as stream:
-                told.append([(message["kind"], message["version"]) for message in await to_the_end(stream)])
+                told.append([(message["kind"], message["version"]) for message in await shield_to_completion(stream)])
         assert told == [[("JobSnapshot", last)], [("JobEvent", last)], [], [("JobSnapshot", last)]]
 
     async def test_otherwise_it_stays_open(self, app: App) -> None:
@@ -266,7 +266,7 @@ class TestTheEnd:
         async with app.subscribe(FEED, jobId=made.id, after=1, untilSettled=True) as stream:
             missed = await heard(stream, version - 1)
             await jobs.change(app, "cancelScene", sceneId=scene_id)
-            rest = await to_the_end(stream)
+            rest = await shield_to_completion(stream)
         assert [kind for _, kind in events(missed)].count("JOB_SETTLED") == 1
         assert events(rest) == [(version + 1, "SCENE_CANCELED"), (version + 2, "JOB_SETTLED")]
 
@@ -356,7 +356,7 @@ class TestFractions:
         made = await jobs.make(app, provider="external")
         await jobs.change(app, "updateScene", sceneId=made.scenes[0], status="PROCESSING")
         feed = Feed()
-        feed.hear(await news(app, made.id, running={made.scenes[0]: 50.0}))
+        feed.on_update(await news(app, made.id, running={made.scenes[0]: 50.0}))
         version = await jobs.change(app, "updateScene", sceneId=made.scenes[0], status="COMPLETED")
         assert not feed.empty
         feed.forget(version)
@@ -368,8 +368,8 @@ class TestFractions:
         feed = Feed()
         one, two = made.scenes
         for percentage in (10.0, 20.0, 30.0):
-            feed.hear(await news(app, made.id, running={one: percentage, two: percentage / 2}))
-        feed.hear(await news(app, made.id, after=0))
+            feed.on_update(await news(app, made.id, running={one: percentage, two: percentage / 2}))
+        feed.on_update(await news(app, made.id, after=0))
         told = [await feed.next() for _ in range(3)]
         assert feed.empty
         assert isinstance(told[0], EventRow)
@@ -380,9 +380,9 @@ class TestFractions:
         made = await jobs.make(app, provider="external")
         (scene_id,) = made.scenes
         feed = Feed()
-        feed.hear(await news(app, made.id, running={scene_id: 10.0}))
+        feed.on_update(await news(app, made.id, running={scene_id: 10.0}))
         version = await jobs.change(app, "updateScene", sceneId=scene_id, status="COMPLETED")
-        feed.hear(await news(app, made.id, after=made.version))
+        feed.on_update(await news(app, made.id, after=made.version))
         told = [await feed.next() for _ in range(version - made.version)]
         assert all(isinstance(each, EventRow) for each in told)
         assert feed.empty
@@ -414,20 +414,20 @@ class TestWhateverHappens:
         assert sum(screen.connections for screen in screens) > 2 * len(screens)
 
 
-async def news(app: App, job_id: str, running: dict[str, float] | None = None, after: int | None = None) -> News:
+async def news(app: App, job_id: str, running: dict[str, float] | None = None, after: int | None = None) -> JobUpdate:
     """What the reader of a job would tell its watchers now, with these fractions."""
-    async with app.parts.store.read() as connection:
-        reading = (await queries.readings(connection, SYSTEM, [job_id]))[job_id]
+    async with app.container.store.read() as connection:
+        reading = (await queries.progress_snapshots(connection, SYSTEM, [job_id]))[job_id]
         events = [] if after is None else await queries.events_after(connection, job_id, after, 100)
     scenes = [RunningScene(id_, "take", 1, percentage, None) for id_, percentage in (running or {}).items()]
-    return News(events, scenes, reading)
+    return JobUpdate(events, scenes, reading)
 
 
 async def joined_late(app: App, job_id: str, seconds: float) -> list[Json]:
     """All that somebody is told who comes after a while."""
     await asyncio.sleep(seconds)
     async with app.subscribe(FEED, jobId=job_id, untilSettled=True) as stream:
-        return await to_the_end(stream)
+        return await shield_to_completion(stream)
 
 
 def assert_fractions_fit(messages: list[Json]) -> None:
@@ -472,7 +472,7 @@ async def comes_and_goes(app: App, job_id: str, chance: random.Random, finished:
         if screen.version == after and after != seen:
             screen.resume(None)
     async with app.subscribe(FEED, jobId=job_id, after=screen.version, untilSettled=True) as stream:
-        for message in await to_the_end(stream):
+        for message in await shield_to_completion(stream):
             screen.show(message)
     return screen
 

@@ -319,7 +319,7 @@ class TestJobsUpdated:
                 await value(stream)
             for number in range(2, 22):
                 for job_id in made:
-                    await app.parts.coordinator.jobs.update(LOCAL, job_id, {"title": f"Title {number}"})
+                    await app.container.coordinator.jobs.update(LOCAL, job_id, {"title": f"Title {number}"})
             latest: dict[str, int] = {}
             told = 0
             async with asyncio.timeout(SOON_SECONDS):

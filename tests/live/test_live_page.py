@@ -193,7 +193,7 @@ class TestAClientOfThePage:
                 with monkeypatch.context() as patch:
                     for name in ("jobs_by_id", "readings"):
                         patch.setattr(queries, name, unreadable(getattr(queries, name)))
-                    await app.parts.coordinator.jobs.update(LOCAL, made.id, {"title": "Unheard of"})
+                    await app.container.coordinator.jobs.update(LOCAL, made.id, {"title": "Unheard of"})
                     await every(watchers, lambda follower: follower.states.count("reconnecting") >= 2)
                 last = await jobs.retitle(app, made.id, "Whole")
                 end = await truth(app, made.id)
@@ -217,7 +217,7 @@ class TestAClientOfThePage:
         made = await jobs.make(app, provider="external")
         async with following(app.url, made.id, tmp_path) as watchers:
             await every(watchers, lambda follower: follower.snapshots != [])
-        await jobs.until(lambda: app.parts.hub.watchers == 0)
+        await jobs.until(lambda: app.container.hub.watchers == 0)
         assert [(watchers[name].states, watchers[name].ends) for name in NAMES] == [(["live"], [])] * len(NAMES)
         assert complaints(tmp_path) == NO_COMPLAINTS
 

@@ -237,7 +237,7 @@ class TestARenderThatNobodyWants:
         async with running(tmp_path, only(fake), provider="external") as app:
             made = await jobs.make(app, provider="fake", start=True)
             await jobs.until(lambda: is_processing(app, made.id))
-            async with app.parts.store.write() as connection:
+            async with app.container.store.write() as connection:
                 await connection.execute(sa.update(SCENE).values(run=SCENE.c.run + 1, worker="another"))
             await jobs.until(lambda: fake.running == 0)
             assert (await scene(app, made.id, "status"))["status"] == "PROCESSING"
@@ -424,7 +424,7 @@ class TestFailures:
         fake = Fake()
 
         async with running(tmp_path, only(fake), provider="external") as app:
-            keep = app.parts.media.keep
+            keep = app.container.media.keep
 
             async def failing(key: str, asset: Asset) -> Json:
                 nonlocal refusals
@@ -433,7 +433,7 @@ class TestFailures:
                     raise OSError(SECRET)
                 return await keep(key, asset)
 
-            monkeypatch.setattr(app.parts.media, "keep", failing)
+            monkeypatch.setattr(app.container.media, "keep", failing)
             made = await jobs.make(app, provider="fake", start=True)
             assert await jobs.settled(app, made.id) == "COMPLETED"
         assert (refusals, len(fake.submitted)) == (0, 1)
@@ -446,7 +446,7 @@ class TestFailures:
         monkeypatch.setattr(render, "STORE_SECONDS", 0.3)
         async with running(tmp_path, only(fake), provider="external", max_attempts=2) as app:
             with monkeypatch.context() as broken:
-                broken.setattr(app.parts.media, "keep", full)
+                broken.setattr(app.container.media, "keep", full)
                 made = await jobs.make(app, provider="fake", start=True)
                 assert await jobs.settled(app, made.id) == "FAILED"
             found = await scene(app, made.id, "attempts failure { code message retryable }")
@@ -464,7 +464,7 @@ class TestFailures:
         async def failing(_key: str, _content: bytes) -> None:
             raise OSError(SECRET)
 
-        monkeypatch.setattr(app.parts.media, "put", failing)
+        monkeypatch.setattr(app.container.media, "put", failing)
         made = await jobs.make(app, jobs.scene(frames=True), start=True)
         assert await jobs.settled(app, made.id) == "COMPLETED"
 

@@ -28,7 +28,7 @@ async def test_many_events_do_not_ask_the_database_each(app: App) -> None:
     def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
         statements.append(statement)
 
-    engine = app.parts.database.reader.sync_engine
+    engine = app.container.database.reader.sync_engine
     event.listen(engine, "before_cursor_execute", note)
     try:
         async with app.subscribe(FEED, jobId=made.id, after=1) as stream:

@@ -192,7 +192,7 @@ async def test_a_render_that_was_taken_over_leaves_the_prediction_alone(
         await fake.until(**reached)
         renders = {task for task in asyncio.all_tasks() if task.get_name() == f"render {job.scenes[0]}"}
         assert len(renders) == 1
-        async with app.parts.store.write() as connection:
+        async with app.container.store.write() as connection:
             taken = sa.update(SCENE).where(SCENE.c.id == job.scenes[0]).values(run=SCENE.c.run + 1)
             await connection.execute(taken)
         async with asyncio.timeout(10):

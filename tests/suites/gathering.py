@@ -26,5 +26,5 @@ class Gathering:
     async def run(self, handler: Handler, assembler: Assembler | None = None) -> None:
         raise NotImplementedError
 
-    async def tidy(self) -> None:
+    async def prune(self) -> None:
         raise NotImplementedError

@@ -1,6 +1,7 @@
 """Whoever lost the right to render a scene, in whatever way, changes nothing any more, whatever they say."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from coordinator.commands import scene_progress
 from coordinator.commands.inputs import SceneTarget
 from coordinator.commands.scene_progress import Fenced, TakenOver
-from coordinator.queue.port import NotNow
+from coordinator.queue.port import Snooze
 from coordinator.renders import claims
 from coordinator.renders.claims import Claim
 from models.domain.access import LOCAL
@@ -122,7 +123,7 @@ async def fail_retryably(world: Domain, held: Claim) -> None:
 
 
 async def beat(world: Domain, held: Claim) -> None:
-    await claims.heartbeat(world.store, held)
+    await claims.heartbeat(world.store, held, timedelta(0))
 
 
 async def look(world: Domain, held: Claim) -> None:
@@ -194,7 +195,7 @@ async def test_a_retry_waits_for_its_time(world: Domain) -> None:
     await world.a_job(start=True)
     await claims.failed(world.store, await a_claim(world), RETRYABLE, backoff_seconds=60)
     before = world.dump()
-    with pytest.raises(NotNow) as wait:
+    with pytest.raises(Snooze) as wait:
         await claims.claim(world.store, world.tickets[-1], "worker")
     assert 59 < wait.value.delay_seconds <= 60
     assert world.dump() == before

@@ -11,7 +11,7 @@ from coordinator.commands import idempotency
 from coordinator.commands.inputs import NewJob, NewScene, SceneTarget
 from models.db.tables import IDEMPOTENCY_KEY
 from models.domain.access import LOCAL, Viewer
-from models.domain.errors import Conflict, ErrorCode, Refusal, Refused, StateRefused
+from models.domain.errors import Conflict, DomainError, DomainErrors, ErrorCode, InvalidState
 from models.domain.events import EventType
 from models.domain.lifecycle import SceneStatus
 from models.writes.store import now
@@ -203,7 +203,7 @@ async def test_a_key_belongs_to_one_person(world: Domain) -> None:
     new = NewJob("A job", idempotency_key="key")
     ids = [await world.jobs.create(viewer, new) for viewer in (AMY, BEN, AMY)]
     assert ids[0] == ids[2] != ids[1]
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(DomainError) as refused:
         await world.jobs.start(BEN, ids[0], None, "start")
     assert refused.value.code is ErrorCode.NOT_FOUND
 
@@ -211,12 +211,12 @@ async def test_a_key_belongs_to_one_person(world: Domain) -> None:
 async def test_a_refused_request_is_not_remembered(world: Domain) -> None:
     """What stood in its way may be gone at the next try."""
     job_id = await world.a_job(0)
-    with pytest.raises(StateRefused):
+    with pytest.raises(InvalidState):
         await start(world, job_id, "key")
     assert world.dump()["idempotencykey"] == []
     await world.scenes.add(LOCAL, job_id, NewScene("now"))
     await start(world, job_id, "key")
-    assert (await world.look(job_id)).job.begun
+    assert (await world.look(job_id)).job.left_draft
 
 
 async def test_a_failed_commit_is_not_remembered(world: Domain) -> None:
@@ -239,7 +239,7 @@ async def test_a_key_that_is_none(world: Domain, key: str) -> None:
     """It is refused by its name before anything is done."""
     job_id = await world.a_job(1)
     for verb in VERBS:
-        with pytest.raises(Refused) as refused:
+        with pytest.raises(DomainErrors) as refused:
             await verb(world, job_id, key)
         assert [refusal.path for refusal in refused.value.refusals] == [["input", "idempotencyKey"]]
     assert world.dump()["idempotencykey"] == []

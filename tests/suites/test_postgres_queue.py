@@ -241,7 +241,7 @@ class TestTheLog:
                     await jobs.until(lambda: nothing_left(one))
                     if name == "old":
                         await rows(one, "UPDATE pgqueuer_log SET created = now() - interval '25 hours' RETURNING id")
-            await queue.tidy()
+            await queue.prune()
             assert await rows(one, "SELECT DISTINCT created > now() - interval '1 hour' FROM pgqueuer_log") == [(True,)]
 
     async def test_a_server_sees_to_it(self, postgres: Databases, tmp_path: Path) -> None:

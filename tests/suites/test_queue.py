@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from coordinator.queue.embedded import EmbeddedQueue
-from coordinator.queue.port import Concurrency, NotNow, Queue
+from coordinator.queue.port import Concurrency, Queue, Snooze
 from models.domain.errors import Unavailable
 from models.writes.change import Assembly, Ticket
 from tests.harness.home import home
@@ -217,7 +217,7 @@ class TestAssemblies:
             nonlocal tries
             tries += 1
             if tries == 1:
-                raise NotNow(0.05)
+                raise Snooze(0.05)
             done.set()
 
         async with open_queue(at_once(1)) as queue:
@@ -247,7 +247,7 @@ async def test_a_ticket_that_must_wait_comes_back(open_queue: Open) -> None:
 
     async def work(ticket: Ticket) -> None:
         if ticket.scene_id == "a" and len(renderer.given) == 1:
-            raise NotNow(0.4)
+            raise Snooze(0.4)
 
     renderer = Renderer(work)
     async with open_queue(at_once(1)) as queue, running(queue, renderer):
@@ -378,7 +378,7 @@ async def test_what_is_done_with_takes_no_memory() -> None:
     async def work(ticket: Ticket) -> None:
         if ticket.take_number % 10 == 0 and ticket.delay_seconds == 0 and ticket not in seen:
             seen.add(ticket)
-            raise NotNow(0.0)
+            raise Snooze(0.0)
 
     async def turn(number: int, queue: Queue) -> None:
         renderer = Renderer(work)
@@ -389,7 +389,7 @@ async def test_what_is_done_with_takes_no_memory() -> None:
             expected = Counter(each.take_number for each in some) - Counter(each.take_number for each in some[::4])
             await renderer.until(lambda: not expected - Counter(each.take_number for each in renderer.given))
             await renderer.until_last(queue)
-        await queue.tidy()
+        await queue.prune()
         seen.clear()
 
     def traced_bytes() -> int:

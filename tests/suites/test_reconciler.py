@@ -18,10 +18,10 @@ from coordinator.queue.embedded import EmbeddedQueue
 from coordinator.queue.port import Concurrency
 from coordinator.renders import claims, reconciler
 from coordinator.renders.claims import Claim
-from coordinator.renders.render import Limits, Tools
+from coordinator.renders.render import Limits, RenderDeps
 from coordinator.storage.media import MediaStore
 from coordinator.storage.retention import Retention
-from coordinator.webhooks.deliverer import Telling
+from coordinator.webhooks.deliverer import DeliveryDeps
 from coordinator.webhooks.http_client import Outbound, Policy
 from coordinator.webhooks.signing import Secrets
 from models.db.database import Connection
@@ -181,7 +181,7 @@ async def test_nothing_that_waits_or_runs_is_doubled(world: Domain) -> None:
 async def coordinated(world: Domain, queue: EmbeddedQueue, provider: ScriptedProvider) -> AsyncGenerator[LocalBus]:
     """A coordinator at work on the world; the verbs reach it by what the store says after commits."""
     bus = LocalBus()
-    tools = Tools(
+    tools = RenderDeps(
         world.store,
         bus,
         MediaStore(str(world.folder / "media")),
@@ -191,9 +191,9 @@ async def coordinated(world: Domain, queue: EmbeddedQueue, provider: ScriptedPro
     coordinator = Coordinator(
         tools,
         queue,
-        Telling(Secrets(bytes(32)), Outbound(Policy()), str),
+        DeliveryDeps(Secrets(bytes(32)), Outbound(Policy()), str),
         default_provider=OURS,
-        terms=TERMS,
+        policy=TERMS,
         log_retention=Retention(10_000, timedelta(days=7)),
     )
     await coordinator.start()

@@ -15,7 +15,7 @@ from coordinator.commands.inputs import NewScene
 from coordinator.renders import claims
 from models.db.database import Connection
 from models.domain.access import LOCAL
-from models.domain.errors import Conflict, ErrorCode, NotFound, StateRefused
+from models.domain.errors import Conflict, ErrorCode, InvalidState, NotFound
 from models.domain.events import EventType
 from models.domain.lifecycle import SceneStatus
 from models.writes.change import Change, Tick, Ticket, Work
@@ -314,7 +314,7 @@ async def test_a_deleted_job_refuses_everything(world: Domain) -> None:
         world.scenes.delete(LOCAL, targets[1]),
         claims.completed(world.store, held, {}),
     ):
-        with pytest.raises(StateRefused) as refused:
+        with pytest.raises(InvalidState) as refused:
             await work
         assert refused.value.code is ErrorCode.ALREADY_DELETED
     assert await claims.claim(world.store, world.tickets[1], "worker") is None
@@ -354,7 +354,7 @@ async def test_an_attempt_that_is_refused_leaves_no_trace(world: Domain) -> None
     first, second, third = await world.targets(job_id)
 
     async def refused_in_the_end(change: Change, scene_id: str) -> None:
-        await jobs.begin(change)
+        await jobs.start_job(change)
         change.fenced.append(scene_id)
         change.ticks.append(Tick(job_id, scene_id))
         (await change.arrangement()).delete(scene_id)
@@ -371,6 +371,6 @@ async def test_an_attempt_that_is_refused_leaves_no_trace(world: Domain) -> None
     seen = await world.look(job_id)
     assert [event.type for event in seen.log] == [EventType.JOB_CREATED, *[EventType.SCENE_UPDATED] * 2]
     assert [(scene.title, scene.position) for scene in seen.live] == [("Before", 0), (None, 1), ("After", 2)]
-    assert (seen.job.version, seen.job.pending, seen.job.begun) == (3, 3, False)
+    assert (seen.job.version, seen.job.pending, seen.job.left_draft) == (3, 3, False)
     told = world.committed[-1]
     assert (told.tickets, told.fenced, told.ticks) == ([], [], [])

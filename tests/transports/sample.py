@@ -11,7 +11,7 @@ from graphql import GraphQLError
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import HTMLResponse
 
-from models.domain.errors import Invalid, NotFound, Refused
+from models.domain.errors import DomainErrors, Invalid, NotFound
 from server.masking import MaskedSchema
 from server.transports import CloseCode, CloseConnection, Connections, TransportLimits, graphql_router
 from server.transports.websocket import OnInit
@@ -117,7 +117,7 @@ class Query:
 
     @strawberry.field
     def refused(self) -> str | None:
-        raise Refused([Invalid("Too long", ["input", "title"]), Invalid("Empty", ["input", "prompt"])])
+        raise DomainErrors([Invalid("Too long", ["input", "title"]), Invalid("Empty", ["input", "prompt"])])
 
 
 @strawberry.type

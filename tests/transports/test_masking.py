@@ -8,7 +8,7 @@ import strawberry
 from graphql import ASTValidationRule, FieldNode, GraphQLError, ValidationRule
 from strawberry.types import ExecutionContext
 
-from models.domain.errors import Invalid, NotFound, Refused
+from models.domain.errors import DomainErrors, Invalid, NotFound
 from server.masking import MaskedSchema
 from server.transports.documents import CACHEABLE_CHARACTERS
 
@@ -63,7 +63,7 @@ class Query:
 
     @strawberry.field
     def wrong(self) -> str | None:
-        raise Refused([Invalid("Too long", ["title"]), Invalid("Empty", ["prompt"])])
+        raise DomainErrors([Invalid("Too long", ["title"]), Invalid("Empty", ["prompt"])])
 
     @strawberry.field
     def raises(self) -> str | None:

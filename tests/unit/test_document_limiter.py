@@ -9,13 +9,13 @@ from graphql import GraphQLError, OperationDefinitionNode, get_introspection_que
 
 from server import demo, watch
 from server.schema import executable_schema
-from server.transports.cost import Scales
-from server.transports.document_limiter import DocumentLimits, Guard
+from server.transports.cost import CostAnalyzer
+from server.transports.document_limiter import DocumentLimiter, DocumentLimits
 from server.transports.params import Params
 
 ROOT = Path(__file__).parent.parent.parent
 SCHEMA = executable_schema().core
-GUARD = Guard(SCHEMA, DocumentLimits())
+GUARD = DocumentLimiter(SCHEMA, DocumentLimits())
 
 
 def cost(document: str, **variables: Any) -> int | None:
@@ -23,7 +23,7 @@ def cost(document: str, **variables: Any) -> int | None:
     return GUARD.admit(Params(document, variables)).cost
 
 
-def limit(document: str, guard: Guard = GUARD) -> tuple[object, object]:
+def limit(document: str, guard: DocumentLimiter = GUARD) -> tuple[object, object]:
     """Which limit a document exceeds, and by what it was found to."""
     with pytest.raises(GraphQLError) as refused:
         guard.admit(Params(document))
@@ -37,11 +37,11 @@ def names(count: int) -> str:
     return " ".join(f"a{number}: id" for number in range(count))
 
 
-def scales(document: str) -> Scales:
+def scales(document: str) -> CostAnalyzer:
     """After everything was weighed."""
     parsed = parse(document)
-    weighing = Scales(SCHEMA, parsed, {})
-    weighing.weigh(cast("OperationDefinitionNode", parsed.definitions[0]))
+    weighing = CostAnalyzer(SCHEMA, parsed, {})
+    weighing.analyze(cast("OperationDefinitionNode", parsed.definitions[0]))
     return weighing
 
 
@@ -125,7 +125,7 @@ def test_fragments_in_a_ring_come_to_an_end() -> None:
 
 def test_a_limit_can_be_set() -> None:
     """Each by its name."""
-    guard = Guard(SCHEMA, DocumentLimits(depth=1, tokens=20))
+    guard = DocumentLimiter(SCHEMA, DocumentLimits(depth=1, tokens=20))
     assert guard.admit(Params("{ viewer { id } }")).cost == 1
     assert limit('{ job(id: "1") { progress { total } } }', guard) == ("depth", 2)
     assert limit("{ viewer { id id id id id id id id id id id id id id id id id } }", guard)[0] == "tokens"

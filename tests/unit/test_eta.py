@@ -7,14 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.domain.lifecycle import JobStatus
-from models.domain.progress import Reading
+from models.domain.progress import ProgressSnapshot
 from models.reads import eta as eta_module
-from models.reads.eta import Outlook, Running
+from models.reads.eta import EtaInputs, Running
 from tests.properties import MODEST
 
 NOW = datetime(2026, 1, 31, tzinfo=UTC)
 MINE, THEIRS = "job_mine", "job_theirs"
-WAITING = Reading(MINE, "o", "local", JobStatus.PROCESSING, 0, 0, 0, 0, 0, 0, 1, NOW, 0.0, 0.0, False)
+WAITING = ProgressSnapshot(MINE, "o", "local", JobStatus.PROCESSING, 0, 0, 0, 0, 0, 0, 1, NOW, 0.0, 0.0, False)
 figures = st.none() | st.floats(0, 100)
 starts = st.none() | st.integers(-10_000, 10_000).map(lambda seconds: NOW - timedelta(seconds=seconds))
 renders = st.lists(st.builds(Running, st.sampled_from([MINE, THEIRS]), figures, starts), max_size=8)
@@ -26,7 +26,7 @@ def eta(
     processing = sum(each.job_id == MINE for each in running)
     status = JobStatus.PROCESSING if pending or processing else JobStatus.COMPLETED
     reading = WAITING._replace(pending=pending, processing=processing, status=status)
-    known = Outlook(typical, running, pending if ahead is None else ahead)
+    known = EtaInputs(typical, running, pending if ahead is None else ahead)
     return eta_module.eta_seconds(reading, known, at_least=at_least, now=NOW)
 
 

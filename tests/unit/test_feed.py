@@ -9,11 +9,11 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from coordinator.live.hub import News
+from coordinator.live.hub import JobUpdate
 from models.db.rows import EventRow
 from models.domain.events import EventType
 from models.domain.lifecycle import JobStatus
-from models.domain.progress import Reading
+from models.domain.progress import ProgressSnapshot
 from models.reads.queries import RunningScene
 from subscriptions.feed import Feed, Gone, Lagged, Running
 from tests.properties import MODEST
@@ -32,13 +32,15 @@ def running(scene_id: str, percentage: float = 50.0) -> RunningScene:
     return RunningScene(scene_id, "take_1", 1, percentage, None)
 
 
-def reading(version: int) -> Reading:
-    return Reading("job_1", "local", "local", JobStatus.PROCESSING, 0, 1, 0, 0, 0, 0, version, WHEN, 0.0, 0.0, False)
+def reading(version: int) -> ProgressSnapshot:
+    return ProgressSnapshot(
+        "job_1", "local", "local", JobStatus.PROCESSING, 0, 1, 0, 0, 0, 0, version, WHEN, 0.0, 0.0, False
+    )
 
 
-def news(*events: EventRow, running: tuple[RunningScene, ...] = (), version: int | None = None) -> News:
+def news(*events: EventRow, running: tuple[RunningScene, ...] = (), version: int | None = None) -> JobUpdate:
     """What a reader found when the job was at `version`, the last event's unless told."""
-    return News(events, running, reading(events[-1].version if version is None else version))
+    return JobUpdate(events, running, reading(events[-1].version if version is None else version))
 
 
 def at_once(feed: Feed) -> Message:
@@ -114,7 +116,7 @@ class SlowReader(RuleBasedStateMachine):
         for found in events:
             self.expected.pop(found.scene_id or "", None)
         self.expected |= {scene.id: Running(scene, stands) for scene in scenes}
-        self.feed.hear(News(events, scenes, stands))
+        self.feed.on_update(JobUpdate(events, scenes, stands))
 
     @precondition(lambda self: self.reads is None and not self.feed.empty)
     @rule()
@@ -147,7 +149,7 @@ class SlowReader(RuleBasedStateMachine):
             self.joined = True
         else:
             self.reads = len(self.committed)
-        self.expected = {key: each for key, each in self.expected.items() if each.reading.version >= known}
+        self.expected = {key: each for key, each in self.expected.items() if each.snapshot.version >= known}
 
     def teardown(self) -> None:
         """However it ends, little is kept; and told everything, the subscriber ends up knowing everything."""
@@ -173,8 +175,8 @@ def test_events_come_in_order_and_before_what_is_not_logged() -> None:
     """A reader sees what led to a state before the state."""
     feed = Feed()
     first, second, scene = event(1), event(2, "scene_b"), running("scene_a")
-    feed.hear(news(first, running=(scene,)))
-    feed.hear(news(second))
+    feed.on_update(news(first, running=(scene,)))
+    feed.on_update(news(second))
     assert drained(feed) == [first, second, Running(scene, reading(1))]
 
 
@@ -182,7 +184,7 @@ def test_of_a_running_scene_only_the_newest_state_is_kept() -> None:
     """Fractions may be skipped, never the last one."""
     feed = Feed()
     for percentage in (10.0, 20.0, 30.0):
-        feed.hear(news(running=(running("scene_a", percentage), running("scene_b", 5.0)), version=1))
+        feed.on_update(news(running=(running("scene_a", percentage), running("scene_b", 5.0)), version=1))
     newest = [running("scene_a", 30.0), running("scene_b", 5.0)]
     assert drained(feed) == [Running(scene, reading(1)) for scene in newest]
 
@@ -190,9 +192,9 @@ def test_of_a_running_scene_only_the_newest_state_is_kept() -> None:
 def test_a_scene_that_runs_no_longer_is_not_said_to_run() -> None:
     """After its event a stale fraction would be a step back; one of the same reading is not stale."""
     feed = Feed()
-    feed.hear(news(running=(running("scene_a"), running("scene_b")), version=1))
-    feed.hear(news(event(2, "scene_a")))
-    feed.hear(news(event(3, "scene_b"), running=(running("scene_b", 60.0),)))
+    feed.on_update(news(running=(running("scene_a"), running("scene_b")), version=1))
+    feed.on_update(news(event(2, "scene_a")))
+    feed.on_update(news(event(3, "scene_b"), running=(running("scene_b", 60.0),)))
     expected = [event(2, "scene_a"), event(3, "scene_b"), Running(running("scene_b", 60.0), reading(3))]
     assert drained(feed) == expected
 
@@ -201,7 +203,7 @@ def test_what_does_not_fit_is_told_once() -> None:
     """However much is dropped, it becomes one message, and what follows the new state is kept."""
     feed = Feed(2)
     for version in range(1, 8):
-        feed.hear(news(event(version)))
+        feed.on_update(news(event(version)))
     assert at_once(feed) == Lagged()
     feed.forget(6)
     assert drained(feed) == [event(7)]
@@ -210,18 +212,18 @@ def test_what_does_not_fit_is_told_once() -> None:
 def test_exactly_the_limit_fits() -> None:
     """The limit is a number of events that can wait, not one less."""
     feed = Feed(3)
-    feed.hear(news(event(1), event(2), event(3)))
+    feed.on_update(news(event(1), event(2), event(3)))
     assert drained(feed) == [event(1), event(2), event(3)]
-    feed.hear(news(event(4), event(5), event(6), event(7)))
+    feed.on_update(news(event(4), event(5), event(6), event(7)))
     assert drained(feed) == [Lagged()]
 
 
 def test_what_is_dropped_while_the_state_is_read_is_told_again() -> None:
     """The state that arrives is older than what was dropped, so it alone would leave a hole."""
     feed = Feed(2)
-    feed.hear(news(event(1), event(2), event(3)))
+    feed.on_update(news(event(1), event(2), event(3)))
     assert at_once(feed) == Lagged()
-    feed.hear(news(event(4), event(5), event(6)))
+    feed.on_update(news(event(4), event(5), event(6)))
     feed.forget(3)
     assert drained(feed) == [Lagged()]
 
@@ -229,9 +231,9 @@ def test_what_is_dropped_while_the_state_is_read_is_told_again() -> None:
 def test_what_is_dropped_before_the_first_state_is_read_again() -> None:
     """Catching up says whether it is complete, so that the log is read once more if not."""
     feed = Feed(2)
-    feed.hear(news(event(1), event(2), event(3)))
+    feed.on_update(news(event(1), event(2), event(3)))
     assert not feed.catch_up(1)
-    feed.hear(news(event(4)))
+    feed.on_update(news(event(4)))
     assert feed.catch_up(3)
     assert drained(feed) == [event(4)]
 
@@ -239,8 +241,8 @@ def test_what_is_dropped_before_the_first_state_is_read_again() -> None:
 def test_a_job_that_is_gone_ends_everything() -> None:
     """Nothing that waits is of interest any more, and it stays so."""
     feed = Feed()
-    feed.hear(news(event(1), running=(running("scene_a"),)))
-    feed.hear(News([], [], None))
+    feed.on_update(news(event(1), running=(running("scene_a"),)))
+    feed.on_update(JobUpdate([], [], None))
     assert [at_once(feed), at_once(feed)] == [Gone(), Gone()]
 
 
@@ -248,7 +250,7 @@ def test_the_latest_reading_is_remembered() -> None:
     """How the job stands is known whatever was taken or dropped."""
     feed = Feed(1)
     assert feed.latest is None
-    feed.hear(news(event(1), event(2), event(3)))
+    feed.on_update(news(event(1), event(2), event(3)))
     assert feed.latest == reading(3)
 
 
@@ -257,10 +259,10 @@ async def test_a_reader_waits_until_there_is_something() -> None:
     feed = Feed()
     waiting = asyncio.create_task(feed.next())
     await asyncio.sleep(0)
-    feed.hear(news(version=1))
+    feed.on_update(news(version=1))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     assert not waiting.done()
-    feed.hear(news(event(1)))
+    feed.on_update(news(event(1)))
     async with asyncio.timeout(5):
         assert await waiting == event(1)

@@ -48,7 +48,7 @@ def test_a_scene_is_open_or_settled() -> None:
 @given(counts)
 def test_a_job_that_has_not_begun_is_pending(counts: dict[SceneStatus, int]) -> None:
     """Before its start a job is a storyboard, whatever became of single scenes."""
-    assert lifecycle.job_status(begun=False, counts=counts) is JobStatus.PENDING
+    assert lifecycle.job_status(left_draft=False, counts=counts) is JobStatus.PENDING
 
 
 @MODEST
@@ -64,7 +64,7 @@ def test_the_status_of_a_begun_job_follows_from_its_scenes(counts: dict[SceneSta
         expected = JobStatus.FAILED
     else:
         expected = JobStatus.CANCELED
-    assert lifecycle.job_status(begun=True, counts=counts) is expected
+    assert lifecycle.job_status(left_draft=True, counts=counts) is expected
 
 
 @pytest.mark.parametrize(
@@ -82,4 +82,4 @@ def test_the_status_of_a_begun_job_follows_from_its_scenes(counts: dict[SceneSta
 def test_examples_of_begun_jobs(live: list[SceneStatus], expected: JobStatus) -> None:
     """Each rule once, in its order."""
     counts = {status: live.count(status) for status in SceneStatus}
-    assert lifecycle.job_status(begun=True, counts=counts) is expected
+    assert lifecycle.job_status(left_draft=True, counts=counts) is expected

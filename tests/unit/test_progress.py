@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from models.domain import lifecycle, progress
 from models.domain.lifecycle import JobStatus, SceneStatus
-from models.domain.progress import JobStage, Reading
+from models.domain.progress import JobStage, ProgressSnapshot
 from tests.properties import MODEST
 
 PENDING, PROCESSING, COMPLETED, FAILED, CANCELED = SceneStatus
@@ -18,14 +18,14 @@ shares = st.floats(0, 100)
 unfinished = st.lists(shares, max_size=8)
 
 
-def reading(*scenes: SceneStatus, begun: bool = True, retrying: int = 0, **more: Any) -> Reading:
+def reading(*scenes: SceneStatus, left_draft: bool = True, retrying: int = 0, **more: Any) -> ProgressSnapshot:
     """A reading of a job with such scenes; `retrying` of the pending ones wait for another attempt."""
     counts = {status: scenes.count(status) for status in SceneStatus}
-    plain = Reading(
+    plain = ProgressSnapshot(
         job_id="job_1",
         owner_id="local",
         provider="scripted",
-        status=lifecycle.job_status(begun=begun, counts=counts),
+        status=lifecycle.job_status(left_draft=left_draft, counts=counts),
         pending=counts[PENDING],
         processing=counts[PROCESSING],
         completed=counts[COMPLETED],
@@ -36,7 +36,7 @@ def reading(*scenes: SceneStatus, begun: bool = True, retrying: int = 0, **more:
         updated_at=datetime(2026, 1, 31, tzinfo=UTC),
         high_water=0.0,
         under_way=0.0,
-        joining=False,
+        awaiting_assembly=False,
     )
     return plain._replace(**more)
 
@@ -90,8 +90,8 @@ def test_examples_of_percentages(completed: int, unfinished: list[float], expect
 @pytest.mark.parametrize(
     ("reading", "stage", "label"),
     [
-        (reading(PENDING, begun=False), JobStage.WAITING, "Waiting to be started"),
-        (reading(begun=False), JobStage.WAITING, "Waiting to be started"),
+        (reading(PENDING, left_draft=False), JobStage.WAITING, "Waiting to be started"),
+        (reading(left_draft=False), JobStage.WAITING, "Waiting to be started"),
         (reading(PENDING, PENDING), JobStage.QUEUED, "2 scenes in the queue"),
         (reading(PENDING, COMPLETED), JobStage.QUEUED, "1 scene in the queue"),
         (reading(PENDING, PENDING, retrying=1), JobStage.QUEUED, "2 scenes in the queue"),
@@ -99,7 +99,11 @@ def test_examples_of_percentages(completed: int, unfinished: list[float], expect
         (reading(COMPLETED, FAILED, PROCESSING, PENDING), JobStage.GENERATING, "Generating scene 3 of 4"),
         (reading(PROCESSING, PENDING, retrying=1), JobStage.GENERATING, "Generating scene 1 of 2"),
         (reading(COMPLETED), JobStage.DONE, "1 scene ready"),
-        (reading(COMPLETED, COMPLETED, joining=True), JobStage.ASSEMBLING, "2 scenes ready, joining the clips"),
+        (
+            reading(COMPLETED, COMPLETED, awaiting_assembly=True),
+            JobStage.ASSEMBLING,
+            "2 scenes ready, joining the clips",
+        ),
         (reading(COMPLETED, FAILED, CANCELED), JobStage.STOPPED, "Stopped: 1 of 3 scenes failed"),
         (reading(FAILED), JobStage.STOPPED, "Stopped: 1 of 1 scene failed"),
         (reading(COMPLETED, CANCELED), JobStage.STOPPED, "Canceled with 1 of 2 scenes ready"),
@@ -107,16 +111,16 @@ def test_examples_of_percentages(completed: int, unfinished: list[float], expect
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_the_stage_and_its_words(reading: Reading, stage: JobStage, label: str) -> None:
+def test_the_stage_and_its_words(reading: ProgressSnapshot, stage: JobStage, label: str) -> None:
     """Where a job stands, for programs and for people."""
     assert (reading.current_stage, reading.stage_label) == (stage, label)
 
 
 @MODEST
 @given(st.lists(st.sampled_from(SceneStatus), max_size=8), st.booleans(), shares)
-def test_a_reading_adds_up(scenes: list[SceneStatus], begun: bool, share: float) -> None:
+def test_a_reading_adds_up(scenes: list[SceneStatus], left_draft: bool, share: float) -> None:
     """The total is the sum of the counts, and every reading has a stage, words and a percentage."""
-    seen = reading(*scenes, begun=begun, high_water=share * (len(scenes) - scenes.count(COMPLETED)))
+    seen = reading(*scenes, left_draft=left_draft, high_water=share * (len(scenes) - scenes.count(COMPLETED)))
     assert seen.total == len(scenes)
     assert 0 <= seen.percentage <= 100
     assert seen.stage_label

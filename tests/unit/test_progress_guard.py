@@ -6,13 +6,13 @@ import pytest
 
 from models.db.rows import SceneRow
 from models.domain.lifecycle import JobStatus, SceneStatus
-from models.domain.progress import Reading
+from models.domain.progress import ProgressSnapshot
 from models.reads.queries import RunningScene
 from subscriptions.feed import Running
-from subscriptions.progress_guard import Told
+from subscriptions.progress_guard import ProgressGuard
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-READING = Reading._make([None] * len(Reading._fields))._replace(
+READING = ProgressSnapshot._make([None] * len(ProgressSnapshot._fields))._replace(
     job_id="job", status=JobStatus.PROCESSING, processing=1, version=5, updated_at=NOW, high_water=50.0
 )
 
@@ -41,6 +41,6 @@ def heard(take: int) -> Running:
 )
 def test_a_fraction_of_the_second_take(take: int, newest: int, status: SceneStatus, follows: bool) -> None:
     """It follows only what was shown before that take was over."""
-    told = Told()
+    told = ProgressGuard()
     told.note([shown(take, newest, status)])
     assert (told.mend(heard(2)) is not None) == follows

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.domain.errors import ErrorCode, Refused
+from models.domain.errors import DomainErrors, ErrorCode
 from models.domain.rules import Problems
 from tests.properties import MODEST
 
@@ -166,7 +166,7 @@ def test_everything_that_is_wrong_is_told_at_once() -> None:
     problems.title("", ["input", "title"], needed=True)
     problems.prompt("fine", ["input", "prompt"])
     problems.duration(0, ["input", "scenes", "1", "durationSeconds"])
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(DomainErrors) as refused:
         problems.check()
     paths = [refusal.path for refusal in refused.value.refusals]
     assert paths == [["input", "title"], ["input", "scenes", "1", "durationSeconds"]]

@@ -6,7 +6,7 @@ import httpx
 import pytest
 from fastapi import FastAPI, Request
 
-from server.security_middleware import defend
+from server.security_middleware import install_security_middleware
 from server.settings import Settings
 
 SECRET = "the password is swordfish"
@@ -27,7 +27,7 @@ def client(host: str = "127.0.0.1", **settings: Any) -> httpx.AsyncClient:
 
     app.add_api_route("/", whom, methods=["GET", "POST"])
     app.add_api_route("/fail", fail)
-    defend(app, Settings.model_validate({"auth_secret": SECRET_KEY} | settings))
+    install_security_middleware(app, Settings.model_validate({"auth_secret": SECRET_KEY} | settings))
     transport = httpx.ASGITransport(app, client=(host, 1), raise_app_exceptions=False)
     return httpx.AsyncClient(transport=transport, base_url="http://localhost:4000")
 

@@ -30,7 +30,7 @@ def a_delivery(**fields: Any) -> DeliveryRow:
 
 def a_try(status: int | None = 500, at: datetime = NOW, retry_after: str | None = None) -> Attempt:
     """One that ended with this status, or without an answer."""
-    return Attempt(at, status, 12, "TIMEOUT" if status is None else backoff.word_for(status), retry_after)
+    return Attempt(at, status, 12, "TIMEOUT" if status is None else backoff.error_kind(status), retry_after)
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def a_try(status: int | None = 500, at: datetime = NOW, retry_after: str | None 
 )
 def test_what_a_status_means(status: int, word: str | None) -> None:
     """2xx is accepted, nothing else."""
-    assert backoff.word_for(status) == word
+    assert backoff.error_kind(status) == word
 
 
 def test_the_tries_of_a_day() -> None:

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from coordinator.webhooks import http_client
-from coordinator.webhooks.http_client import Outbound, Policy, Trouble, Unreached
+from coordinator.webhooks.http_client import DeliveryErrorKind, DeliveryFailed, Outbound, Policy
 from coordinator.webhooks.ssrf import Address, is_public
 from tests.fakes.receiver import Answer, Received, break_off, hang, receiving, status
 
@@ -76,9 +76,9 @@ async def sending(policy: Policy = LAPTOP, **options: Any) -> AsyncGenerator[Out
         await made.close()
 
 
-async def trouble(sender: Outbound, url: str) -> Trouble:
+async def trouble(sender: Outbound, url: str) -> DeliveryErrorKind:
     """Why there is no answer."""
-    with pytest.raises(Unreached) as raised:
+    with pytest.raises(DeliveryFailed) as raised:
         await sender.post(url, b"{}", {})
     return raised.value.trouble
 
@@ -108,7 +108,7 @@ async def trouble(sender: Outbound, url: str) -> Trouble:
 async def test_an_address_that_is_none_is_refused_unseen(url: str) -> None:
     """In production: https alone, a host, a port that exists, no user; no name is looked up for anything else."""
     async with sending(Policy(), resolve=finding([])) as sender:
-        assert await trouble(sender, url) is Trouble.NOT_ALLOWED
+        assert await trouble(sender, url) is DeliveryErrorKind.NOT_ALLOWED
 
 
 @pytest.mark.parametrize(
@@ -126,8 +126,8 @@ async def test_an_address_that_is_none_is_refused_unseen(url: str) -> None:
 async def test_a_name_that_leads_inside_is_refused(addresses: list[str]) -> None:
     """If only one of its addresses does; nothing is connected to."""
     async with sending(Policy(), resolve=finding(addresses)) as sender:
-        assert await trouble(sender, f"https://{NAME}/") is Trouble.NOT_ALLOWED
-        with pytest.raises(Unreached):
+        assert await trouble(sender, f"https://{NAME}/") is DeliveryErrorKind.NOT_ALLOWED
+        with pytest.raises(DeliveryFailed):
             await sender.reachable(f"https://{NAME}/")
 
 
@@ -135,7 +135,7 @@ async def test_a_name_that_leads_inside_is_refused(addresses: list[str]) -> None
 async def test_an_address_in_any_spelling_is_seen_through(host: str) -> None:
     """As the system itself reads it."""
     async with sending(Policy()) as sender:
-        assert await trouble(sender, f"https://{host}/") is Trouble.NOT_ALLOWED
+        assert await trouble(sender, f"https://{host}/") is DeliveryErrorKind.NOT_ALLOWED
 
 
 async def test_on_a_laptop_loopback_is_allowed_and_nothing_else() -> None:
@@ -143,7 +143,7 @@ async def test_on_a_laptop_loopback_is_allowed_and_nothing_else() -> None:
     async with receiving() as receiver, sending() as sender:
         assert (await sender.post(receiver.url, b"{}", {})).status == 204
     async with sending(resolve=finding(["192.168.0.1"])) as sender:
-        assert await trouble(sender, "http://router/") is Trouble.NOT_ALLOWED
+        assert await trouble(sender, "http://router/") is DeliveryErrorKind.NOT_ALLOWED
 
 
 async def test_the_checked_address_is_the_one_connected_to() -> None:
@@ -155,7 +155,7 @@ async def test_the_checked_address_is_the_one_connected_to() -> None:
         assert received.path == "/hook?a=1"
         assert received.headers["host"] == f"{NAME}:{receiver.port}"
         assert (received.body, received.id) == (b'{"a": 1}', "x")
-        assert await trouble(sender, f"http://{NAME}:{receiver.port}/") is Trouble.NOT_ALLOWED
+        assert await trouble(sender, f"http://{NAME}:{receiver.port}/") is DeliveryErrorKind.NOT_ALLOWED
         assert receiver.connections == 1
 
 
@@ -195,7 +195,7 @@ async def test_the_certificate_must_be_the_names(tmp_path: Path) -> None:
     ):
         assert (await sender.post(f"https://{NAME}:{receiver.port}/", b"{}", {})).status == 204
         assert told == [NAME]
-        assert await trouble(sender, f"https://other.example:{receiver.port}/") is Trouble.TLS
+        assert await trouble(sender, f"https://other.example:{receiver.port}/") is DeliveryErrorKind.TLS
         assert told == [NAME, "other.example"]
         assert len(receiver.received) == 1
 
@@ -225,9 +225,9 @@ async def test_a_name_that_is_not_found_says_so() -> None:
         raise OSError
 
     async with sending(resolve=unknown) as sender:
-        assert await trouble(sender, f"http://{NAME}/") is Trouble.NOT_RESOLVED
+        assert await trouble(sender, f"http://{NAME}/") is DeliveryErrorKind.NOT_RESOLVED
     async with sending(resolve=finding([])) as sender:
-        assert await trouble(sender, f"http://{NAME}/") is Trouble.NOT_RESOLVED
+        assert await trouble(sender, f"http://{NAME}/") is DeliveryErrorKind.NOT_RESOLVED
 
 
 async def test_the_other_family_is_tried_too() -> None:
@@ -241,11 +241,15 @@ async def test_nobody_listens() -> None:
     async with receiving() as receiver:
         url = receiver.url
     async with sending() as sender:
-        assert await trouble(sender, url) is Trouble.NOT_CONNECTED
+        assert await trouble(sender, url) is DeliveryErrorKind.NOT_CONNECTED
 
 
-@pytest.mark.parametrize(("answer", "expected"), [(hang, Trouble.TIMEOUT), (break_off, Trouble.BROKEN_OFF)])
-async def test_an_answer_that_never_comes(answer: Answer, expected: Trouble, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("answer", "expected"), [(hang, DeliveryErrorKind.TIMEOUT), (break_off, DeliveryErrorKind.BROKEN_OFF)]
+)
+async def test_an_answer_that_never_comes(
+    answer: Answer, expected: DeliveryErrorKind, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Is waited for as long as is bearable."""
     monkeypatch.setattr(http_client, "TOTAL_SECONDS", 0.3)
     async with receiving() as receiver, sending() as sender:
@@ -262,7 +266,7 @@ async def test_a_name_server_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None
         return []
 
     async with sending(resolve=slow) as sender:
-        assert await trouble(sender, f"http://{NAME}/") is Trouble.NOT_RESOLVED
+        assert await trouble(sender, f"http://{NAME}/") is DeliveryErrorKind.NOT_RESOLVED
 
 
 async def endless(_received: Received, writer: asyncio.StreamWriter) -> None:
