@@ -11,10 +11,10 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.harness.client import Client
-from tests.harness.process import ServerProcess
-from tests.live import jobs
-from tests.live.audience import Audience, Told
+from tests.support import jobs
+from tests.support.client import Client
+from tests.support.server_process import ServerProcess
+from tests.support.subscribers import Audience, Told
 
 SUBSCRIBERS = (1, 50, 200)
 CHANGES = 40

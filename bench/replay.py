@@ -10,10 +10,10 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.harness.client import Client
-from tests.harness.process import ServerProcess
-from tests.live import jobs
-from tests.live.feeds import FEED
+from tests.support import jobs
+from tests.support.client import Client
+from tests.support.job_feed import FEED
+from tests.support.server_process import ServerProcess
 
 EVENTS = 400
 SUBSCRIBERS = (1, 8)

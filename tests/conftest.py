@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness.app import App, running
-from tests.harness.home import KINDS, home
-from tests.harness.postgres import Databases, some_postgres
-from tests.harness.process import ServerProcess
+from tests.support.database_choice import KINDS, home
+from tests.support.postgres import Databases, some_postgres
+from tests.support.server_app import App, running
+from tests.support.server_process import ServerProcess
 
 HERE = Path(__file__).parent
 # The folders whose tests start processes and measure how long things take.
-ALONE = ("live", "faults", "distributed", "browser", "attacks")
+ALONE = ("live", "faults", "distributed", "browser", "attacks", "chaos")
 # Of those, what has patience: it bears one other beside it.
 PAIRED = (
     "distributed",

@@ -13,9 +13,9 @@ from hypothesis import Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from tests.any_order.machine import AnyOrder
-from tests.harness.home import KINDS, home
-from tests.harness.postgres import some_postgres
-from tests.properties import MODEST
+from tests.support.database_choice import KINDS, home
+from tests.support.postgres import some_postgres
+from tests.support.property_settings import MODEST
 
 app = typer.Typer(pretty_exceptions_enable=False)
 

@@ -10,7 +10,7 @@ from server.container import Container
 from server.masking import MaskedSchema
 from server.schema import executable_schema
 from tests.any_order.model_facts import No
-from tests.harness.client import Json
+from tests.support.client import Json
 
 JOB = "id version status title deletedAt progress { percentage version }"
 SCENE = "id version status position title takes { number status }"

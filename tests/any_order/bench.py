@@ -24,7 +24,7 @@ from tests.any_order.model import ModelJob
 from tests.any_order.model_facts import Events, No
 from tests.any_order.model_scene import OPEN, PROCESSING, ModelScene
 from tests.any_order.world import Death, Killed, World, beside, rows_of
-from tests.harness.client import Json
+from tests.support.client import Json
 
 T = TypeVar("T")
 Work = Coroutine[Any, Any, T]

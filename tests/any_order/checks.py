@@ -10,7 +10,7 @@ from models.domain.events import EventType
 from models.domain.lifecycle import SceneStatus
 from tests.any_order.model import ModelJob
 from tests.any_order.model_scene import COMPLETED, OPEN, ModelScene
-from tests.harness.client import Json
+from tests.support.client import Json
 
 MAY_FALL = {
     EventType.SCENE_REGENERATED,

@@ -19,8 +19,8 @@ from tests.any_order.model_facts import Events, No
 from tests.any_order.model_scene import OPEN, ModelScene
 from tests.any_order.renders import DEATHS, OFTEN, PERCENTAGES, PICKS, PROVIDER_IDS, SELDOM, Renders
 from tests.any_order.world import Death
-from tests.harness.client import Json
-from tests.stores import OURS
+from tests.support.client import Json
+from tests.support.domain import OURS
 
 STRANGER = Viewer(id="stranger", name="Stranger", roles=())
 PLACES = st.none() | st.integers(-1, 5)

@@ -11,7 +11,7 @@ from models.domain.lifecycle import JobStatus
 from providers.port import Failure
 from tests.any_order.model_facts import Events, JobFacts, No
 from tests.any_order.model_scene import CANCELED, COMPLETED, FAILED, OPEN, PENDING, PROCESSING, ModelScene
-from tests.stores import MAX_ATTEMPTS
+from tests.support.domain import MAX_ATTEMPTS
 
 REPORTED = {
     PROCESSING: EventType.SCENE_STARTED,

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from models.domain.lifecycle import SceneStatus
-from tests.stores import MAX_ATTEMPTS
+from tests.support.domain import MAX_ATTEMPTS
 
 PENDING, PROCESSING, COMPLETED, FAILED, CANCELED = SceneStatus
 OPEN = (PENDING, PROCESSING)

@@ -16,7 +16,7 @@ from tests.any_order.bench import Bench, Held, Real, Ticketed
 from tests.any_order.model_facts import Events
 from tests.any_order.model_scene import ModelScene
 from tests.any_order.world import Death
-from tests.stores import OURS
+from tests.support.domain import OURS
 
 LATER_SECONDS = 3600.0
 LEASE = timedelta(seconds=LATER_SECONDS)

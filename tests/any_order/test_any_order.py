@@ -4,8 +4,8 @@ from hypothesis import settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from tests.any_order.machine import AnyOrder
-from tests.harness.home import home
-from tests.properties import MODEST
+from tests.support.database_choice import home
+from tests.support.property_settings import MODEST
 
 STEPS = 50
 

@@ -6,8 +6,8 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from tests.any_order.bugs import BUGS, Bug
 from tests.any_order.machine import AnyOrder
-from tests.harness.home import home
-from tests.properties import MODEST
+from tests.support.database_choice import home
+from tests.support.property_settings import MODEST
 
 # What Hypothesis generates from a seed depends on which modules are loaded.
 pytestmark = pytest.mark.seeded

@@ -18,10 +18,10 @@ from models.writes.store import Committed
 from providers.scripted import ScriptedProvider
 from server.container import Container
 from server.settings import Settings
-from tests.harness.client import Json
-from tests.harness.home import home
-from tests.stores import MAX_ATTEMPTS, OURS, Outside, prepare
-from tests.suites.gathering import Gathering
+from tests.support.client import Json
+from tests.support.database_choice import home
+from tests.support.domain import MAX_ATTEMPTS, OURS, Outside, prepare
+from tests.support.recording_queue import Gathering
 
 
 class Death(StrEnum):

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator
 import pytest
 import pytest_asyncio
 
-from tests.harness.app import App, running
+from tests.support.server_app import App, running
 
 
 @pytest.fixture(scope="module", autouse=True)

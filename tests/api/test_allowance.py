@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from tests.api.calls import call
-from tests.api.looking import refused
-from tests.api.making import a_job_of, accepted
-from tests.harness.app import App, running
-from tests.harness.client import Json
-from tests.harness.home import home
-from tests.live import jobs
+from tests.support import jobs
+from tests.support.client import Json
+from tests.support.database_choice import home
+from tests.support.factories import a_job_of, accepted
+from tests.support.queries import refused
+from tests.support.rest_calls import call
+from tests.support.server_app import App, running
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -18,15 +18,15 @@ from coordinator.renders import assembly
 from providers.joining import joiner
 from providers.joining.wire import Clip
 from providers.port import Asset, Failure
-from tests.api.looking import FAILURE, MEDIA, changes
-from tests.api.making import a_job_of, accepted, report
-from tests.harness.app import App, running
-from tests.harness.client import Client, Json
-from tests.harness.process import ServerProcess
-from tests.live import jobs
-from tests.probes import boxes
-from tests.processes import children_of, command_line, on_linux, runs
-from tests.shelf import BROKEN, Shelf, clip
+from tests.support import jobs
+from tests.support.client import Client, Json
+from tests.support.clip_provider import BROKEN, Shelf, clip
+from tests.support.factories import a_job_of, accepted, report
+from tests.support.media_files import boxes
+from tests.support.os_processes import children_of, command_line, on_linux, runs
+from tests.support.queries import FAILURE, MEDIA, changes
+from tests.support.server_app import App, running
+from tests.support.server_process import ServerProcess
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

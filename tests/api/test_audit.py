@@ -12,10 +12,10 @@ import sqlalchemy as sa
 from coordinator import audit
 from models.db.tables import AUDIT
 from server.transports import hide_query_strings
-from tests.api.making import NO_JOB, NO_SCENE, a_job
-from tests.harness.client import Client, Json
-from tests.harness.tokens import Town, token, town
-from tests.live import jobs
+from tests.support import jobs
+from tests.support.client import Client, Json
+from tests.support.factories import NO_JOB, NO_SCENE, a_job
+from tests.support.tokens import Town, token, town
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

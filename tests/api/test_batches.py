@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from tests.api.looking import EVERYTHING, a_scene, changes, invalid, log, missing, play_order, stale, state
-from tests.api.making import NO_JOB, NO_SCENE, ROADS, STATUSES, a_job, a_job_of, accepted
-from tests.harness.app import App, running
-from tests.harness.client import Json
-from tests.live import jobs
+from tests.support import jobs
+from tests.support.client import Json
+from tests.support.factories import NO_JOB, NO_SCENE, ROADS, STATUSES, a_job, a_job_of, accepted
+from tests.support.queries import EVERYTHING, a_scene, changes, invalid, log, missing, play_order, stale, state
+from tests.support.server_app import App, running
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -5,11 +5,11 @@ from collections import Counter
 
 import pytest
 
-from tests.api.looking import ERRORS, stale
-from tests.api.making import a_job, accepted, report
-from tests.harness.app import App
-from tests.harness.client import Json
-from tests.live import jobs
+from tests.support import jobs
+from tests.support.client import Json
+from tests.support.factories import a_job, accepted, report
+from tests.support.queries import ERRORS, stale
+from tests.support.server_app import App
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -14,7 +14,7 @@ from graphql import (
 )
 
 from server.schema import sdl
-from tests.harness.app import App
+from tests.support.server_app import App
 
 CONTRACT = (Path(__file__).parent / "contract.graphql").read_text("utf-8")
 

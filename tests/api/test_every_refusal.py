@@ -7,11 +7,11 @@ import pytest
 import pytest_asyncio
 
 from models.domain.errors import ErrorCode
-from tests.api.looking import a_scene
-from tests.api.making import NO_JOB, a_job, a_job_of, accepted, report
-from tests.harness.app import App, running
-from tests.harness.client import Client, Json
-from tests.harness.tokens import SECRET, token
+from tests.support.client import Client, Json
+from tests.support.factories import NO_JOB, a_job, a_job_of, accepted, report
+from tests.support.queries import a_scene
+from tests.support.server_app import App, running
+from tests.support.tokens import SECRET, token
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness.app import App
-from tests.harness.home import home
+from tests.support.database_choice import home
+from tests.support.server_app import App
 
 
 @contextmanager

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.api.looking import EVERYTHING, log, refused, state
-from tests.api.making import NO_JOB, a_job, a_job_of, accepted, report
-from tests.harness.app import App, running
-from tests.harness.client import Json
-from tests.live import jobs
+from tests.support import jobs
+from tests.support.client import Json
+from tests.support.factories import NO_JOB, a_job, a_job_of, accepted, report
+from tests.support.queries import EVERYTHING, log, refused, state
+from tests.support.server_app import App, running
 
 AT_ONCE = 60
 

@@ -4,11 +4,11 @@ from datetime import datetime
 
 import pytest
 
-from tests.api.looking import EVERYTHING, changes, invalid, log, missing, refusals, refused, stale, state
-from tests.api.making import NO_JOB, a_job, a_job_of, accepted, report
-from tests.harness.app import App
-from tests.harness.client import Json
-from tests.live import jobs
+from tests.support import jobs
+from tests.support.client import Json
+from tests.support.factories import NO_JOB, a_job, a_job_of, accepted, report
+from tests.support.queries import EVERYTHING, changes, invalid, log, missing, refusals, refused, stale, state
+from tests.support.server_app import App
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -4,12 +4,12 @@ from collections import deque
 
 import pytest
 
-from tests.api.looking import EVERYTHING, log, refused, state
-from tests.api.looking import a_scene as look
-from tests.api.making import STATUSES, a_job, a_scene, accepted
-from tests.harness.app import App
-from tests.harness.client import Json
-from tests.live import jobs
+from tests.support import jobs
+from tests.support.client import Json
+from tests.support.factories import STATUSES, a_job, a_scene, accepted
+from tests.support.queries import EVERYTHING, log, refused, state
+from tests.support.queries import a_scene as look
+from tests.support.server_app import App
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

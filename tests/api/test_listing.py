@@ -10,10 +10,10 @@ import pytest_asyncio
 import sqlalchemy as sa
 
 from models.db.tables import JOB
-from tests.api.making import NO_JOB, a_job, accepted, report
-from tests.harness.app import App, running
-from tests.harness.client import Json
-from tests.live import jobs
+from tests.support import jobs
+from tests.support.client import Json
+from tests.support.factories import NO_JOB, a_job, accepted, report
+from tests.support.server_app import App, running
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -6,11 +6,11 @@ import httpx
 import pytest
 
 from models.writes.change import Change
-from tests.api.looking import EVERYTHING
-from tests.api.making import a_job
-from tests.harness.app import App
-from tests.harness.client import Json
-from tests.live import jobs
+from tests.support import jobs
+from tests.support.client import Json
+from tests.support.factories import a_job
+from tests.support.queries import EVERYTHING
+from tests.support.server_app import App
 
 SECRET = "the password is swordfish"
 

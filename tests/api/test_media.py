@@ -11,11 +11,11 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from tests.api.looking import MEDIA, a_scene
-from tests.api.making import NOBODY
-from tests.harness.app import App, running
-from tests.harness.client import Json
-from tests.live import jobs
+from tests.support import jobs
+from tests.support.client import Json
+from tests.support.factories import NOBODY
+from tests.support.queries import MEDIA, a_scene
+from tests.support.server_app import App, running
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -2,12 +2,12 @@
 
 import pytest
 
-from tests.api.looking import a_scene as seen
-from tests.api.looking import missing, refused, state
-from tests.api.making import NO_JOB, NO_SCENE, ROADS, a_job, a_job_of, a_scene, accepted
-from tests.harness.app import App
-from tests.harness.client import Json
-from tests.live.jobs import job
+from tests.support.client import Json
+from tests.support.factories import NO_JOB, NO_SCENE, ROADS, a_job, a_job_of, a_scene, accepted
+from tests.support.jobs import job
+from tests.support.queries import a_scene as seen
+from tests.support.queries import missing, refused, state
+from tests.support.server_app import App
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

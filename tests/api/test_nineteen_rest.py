@@ -2,11 +2,11 @@
 
 import pytest
 
-from tests.api.calls import call, data, error, no_job, place, refusal
-from tests.api.looking import EVERYTHING
-from tests.api.making import NO_JOB, NO_SCENE, ROADS, a_job, a_job_of
-from tests.harness.app import App
-from tests.live import jobs
+from tests.support import jobs
+from tests.support.factories import NO_JOB, NO_SCENE, ROADS, a_job, a_job_of
+from tests.support.queries import EVERYTHING
+from tests.support.rest_calls import call, data, error, no_job, place, refusal
+from tests.support.server_app import App
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

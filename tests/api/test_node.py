@@ -2,11 +2,11 @@
 
 import pytest
 
-from tests.api.making import NO_JOB, NO_SCENE, NO_TAKE, NOBODY, a_job, a_scene, accepted
-from tests.harness.app import App
-from tests.harness.client import Json
-from tests.harness.home import home
-from tests.live import jobs
+from tests.support import jobs
+from tests.support.client import Json
+from tests.support.database_choice import home
+from tests.support.factories import NO_JOB, NO_SCENE, NO_TAKE, NOBODY, a_job, a_scene, accepted
+from tests.support.server_app import App
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

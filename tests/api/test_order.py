@@ -4,7 +4,9 @@ import asyncio
 
 import pytest
 
-from tests.api.looking import (
+from tests.support import jobs
+from tests.support.factories import NO_JOB, NO_SCENE, a_job, a_job_of, accepted
+from tests.support.queries import (
     EVERYTHING,
     a_scene,
     changes,
@@ -16,9 +18,7 @@ from tests.api.looking import (
     stale,
     state,
 )
-from tests.api.making import NO_JOB, NO_SCENE, a_job, a_job_of, accepted
-from tests.harness.app import App
-from tests.live import jobs
+from tests.support.server_app import App
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -9,12 +9,11 @@ import pytest
 import pytest_asyncio
 
 from coordinator.webhooks.http_client import Policy
-from tests.api import hooks
-from tests.api.making import NO_DELIVERY, NO_JOB, NO_SCENE, NO_TAKE, NO_WEBHOOK, a_job, accepted, report
-from tests.api.matrix import CALLS, ID, JOB, MATRIX, MORE, SCENE, SCHEMA, TAKE, Row, everything
-from tests.harness.client import Client, Json
-from tests.harness.tokens import Town, town
-from tests.live import jobs
+from tests.support import jobs, webhook_calls
+from tests.support.client import Client, Json
+from tests.support.factories import NO_DELIVERY, NO_JOB, NO_SCENE, NO_TAKE, NO_WEBHOOK, a_job, accepted, report
+from tests.support.id_matrix import CALLS, ID, JOB, MATRIX, MORE, SCENE, SCHEMA, TAKE, Row, everything
+from tests.support.tokens import Town, town
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -51,8 +50,10 @@ async def _person(place: Town, name: str) -> Person:
     await accepted(client, "deleteScene", "deletedSceneId", sceneId=gone)
     take = (await jobs.job(client, made.id, "scenes { nodes { currentTake { id } } }"))["scenes"]["nodes"][0]
     things = {"job": made.id, "scene": scene, "take": take["currentTake"]["id"], "gone": gone, "owner": name}
-    webhook, doomed = [await hooks.hook(client, "http://127.0.0.1:9/", "JOB_DELETED", jobId=made.id) for _ in "12"]
-    sample = await hooks.mutate(client, "testWebhook", webhook.id, "delivery { id }")
+    webhook, doomed = [
+        await webhook_calls.hook(client, "http://127.0.0.1:9/", "JOB_DELETED", jobId=made.id) for _ in "12"
+    ]
+    sample = await webhook_calls.mutate(client, "testWebhook", webhook.id, "delivery { id }")
     things |= {"webhook": webhook.id, "doomed": doomed.id, "delivery": sample["delivery"]["id"]}
     return Person(client, things)
 

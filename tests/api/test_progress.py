@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.api.looking import PROGRESS
-from tests.api.making import a_job, a_job_of, accepted, report
-from tests.harness.app import App, running
-from tests.harness.client import Json
-from tests.live import jobs
+from tests.support import jobs
+from tests.support.client import Json
+from tests.support.factories import a_job, a_job_of, accepted, report
+from tests.support.queries import PROGRESS
+from tests.support.server_app import App, running
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -15,11 +15,11 @@ from coordinator.storage import purge
 from models.db.tables import DISCARDED_MEDIA, EVENT, JOB, SCENE, TAKE
 from models.writes import media_gc
 from models.writes.store import now
-from tests.api.making import accepted
 from tests.api.test_assembled_video import joined
-from tests.harness.app import App, running
-from tests.live import jobs
-from tests.shelf import Shelf, clip
+from tests.support import jobs
+from tests.support.clip_provider import Shelf, clip
+from tests.support.factories import accepted
+from tests.support.server_app import App, running
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -4,13 +4,13 @@ import json
 
 import pytest
 
-from tests.api.calls import call, data, error, no_job, place, refusal
-from tests.api.looking import EVERYTHING, a_scene
-from tests.api.making import NO_SCENE, NOBODY, a_job, a_job_of, report
 from tests.api.test_validation import BAD_IDS, HUGE
-from tests.harness.app import App
-from tests.harness.client import Json
-from tests.live import jobs
+from tests.support import jobs
+from tests.support.client import Json
+from tests.support.factories import NO_SCENE, NOBODY, a_job, a_job_of, report
+from tests.support.queries import EVERYTHING, a_scene
+from tests.support.rest_calls import call, data, error, no_job, place, refusal
+from tests.support.server_app import App
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

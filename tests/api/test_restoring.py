@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.api.calls import call, data, no_job
-from tests.api.looking import EVERYTHING, a_scene, changes, invalid, log, missing, play_order, refused, stale, state
-from tests.api.making import NO_JOB, NO_SCENE, a_job, a_job_of, accepted, report
 from tests.api.test_scenes import VERBS
-from tests.harness.app import App, running
-from tests.harness.client import Json
-from tests.live import jobs
+from tests.support import jobs
+from tests.support.client import Json
+from tests.support.factories import NO_JOB, NO_SCENE, a_job, a_job_of, accepted, report
+from tests.support.queries import EVERYTHING, a_scene, changes, invalid, log, missing, play_order, refused, stale, state
+from tests.support.rest_calls import call, data, no_job
+from tests.support.server_app import App, running
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

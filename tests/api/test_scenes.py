@@ -4,12 +4,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.api.looking import EVERYTHING, a_scene, changes, invalid, log, missing, refused, stale, state
-from tests.api.making import NO_JOB, NO_SCENE, ROADS, a_job, a_job_of, accepted, report
-from tests.api.making import a_scene as made_scene
-from tests.harness.app import App
-from tests.harness.client import Json
-from tests.live import jobs
+from tests.support import jobs
+from tests.support.client import Json
+from tests.support.factories import NO_JOB, NO_SCENE, ROADS, a_job, a_job_of, accepted, report
+from tests.support.factories import a_scene as made_scene
+from tests.support.queries import EVERYTHING, a_scene, changes, invalid, log, missing, refused, stale, state
+from tests.support.server_app import App
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

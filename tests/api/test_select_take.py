@@ -5,12 +5,12 @@ from datetime import datetime
 
 import pytest
 
-from tests.api.calls import data
-from tests.api.looking import EVERYTHING, a_scene, changes, missing, refused, stale, state
-from tests.api.making import NO_TAKE, ROADS, a_job, a_job_of, accepted, report
-from tests.harness.app import App
-from tests.harness.client import Json
-from tests.live import jobs
+from tests.support import jobs
+from tests.support.client import Json
+from tests.support.factories import NO_TAKE, ROADS, a_job, a_job_of, accepted, report
+from tests.support.queries import EVERYTHING, a_scene, changes, missing, refused, stale, state
+from tests.support.rest_calls import data
+from tests.support.server_app import App
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -16,10 +16,10 @@ from coordinator.bus.port import Resync
 from models.db.tables import JOB
 from models.reads import revocations
 from models.writes.store import now
-from tests.api.making import a_job
-from tests.harness.client import Client
-from tests.harness.tokens import Town, token, town
-from tests.live import jobs
+from tests.support import jobs
+from tests.support.client import Client
+from tests.support.factories import a_job
+from tests.support.tokens import Town, token, town
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -11,11 +11,11 @@ import pytest
 import pytest_asyncio
 
 from providers.scripted import ScriptedProvider
-from tests.api.looking import a_scene
-from tests.api.making import NOBODY, a_job, report
-from tests.harness.client import Client, Json
-from tests.harness.tokens import Town, town
-from tests.live import jobs
+from tests.support import jobs
+from tests.support.client import Client, Json
+from tests.support.factories import NOBODY, a_job, report
+from tests.support.queries import a_scene
+from tests.support.tokens import Town, town
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from tests.api.looking import a_scene, log
-from tests.api.making import accepted
-from tests.harness.app import App, running
-from tests.harness.client import Json
-from tests.live import jobs
+from tests.support import jobs
+from tests.support.client import Json
+from tests.support.factories import accepted
+from tests.support.queries import a_scene, log
+from tests.support.server_app import App, running
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

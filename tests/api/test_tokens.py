@@ -22,11 +22,11 @@ from websockets.asyncio.client import connect
 from websockets.typing import Subprotocol
 
 from server.auth import jwks
-from tests.api.making import NO_JOB, NO_SCENE
-from tests.harness.client import Json
-from tests.harness.tokens import SECRET, Town, token, town
-from tests.live import jobs
-from tests.transports.serving import serve
+from tests.support import jobs
+from tests.support.client import Json
+from tests.support.factories import NO_JOB, NO_SCENE
+from tests.support.tokens import SECRET, Town, token, town
+from tests.support.uvicorn_server import serve
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -5,11 +5,11 @@ import json
 
 import pytest
 
-from tests.api.looking import EVERYTHING, invalid, refused
-from tests.api.making import NO_JOB, NO_SCENE, NOBODY, a_job, accepted
-from tests.harness.app import App
-from tests.harness.client import Json
-from tests.live import jobs
+from tests.support import jobs
+from tests.support.client import Json
+from tests.support.factories import NO_JOB, NO_SCENE, NOBODY, a_job, accepted
+from tests.support.queries import EVERYTHING, invalid, refused
+from tests.support.server_app import App
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

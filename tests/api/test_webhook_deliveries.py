@@ -20,15 +20,14 @@ from coordinator.storage.retention import Retention
 from coordinator.webhooks import deliveries, http_client
 from coordinator.webhooks.deliverer import Deliverer
 from models.db.tables import WEBHOOK, WEBHOOK_DELIVERY
-from tests.api import hooks
-from tests.api.calls import data, place
-from tests.api.hooks import LIFE, a_day_passes, hook, until_delivery, until_over, webhook
-from tests.api.making import a_job, a_scene, accepted, report
-from tests.fakes.receiver import Answer, Received, Receiver, break_off, hang, receiving, status
-from tests.harness.app import App, running
-from tests.harness.client import Json
-from tests.harness.process import ROOT
-from tests.live import jobs
+from tests.support import jobs, webhook_calls
+from tests.support.client import Json
+from tests.support.factories import a_job, a_scene, accepted, report
+from tests.support.rest_calls import data, place
+from tests.support.server_app import App, running
+from tests.support.server_process import ROOT
+from tests.support.webhook_calls import LIFE, a_day_passes, hook, until_delivery, until_over, webhook
+from tests.support.webhook_receiver import Answer, Received, Receiver, break_off, hang, receiving, status
 
 
 @pytest.fixture
@@ -144,9 +143,14 @@ class TestWhatIsSent:
             for each in hooked:
                 await until_over(app, each.id)
             assert len(all_of_it.received) == len(LIFE) * 2 - 1
-            assert hooks.types(some.received) == ["scene.completed"] * 2
+            assert webhook_calls.types(some.received) == ["scene.completed"] * 2
             assert {each.data["job_id"] for each in one.received} == {job.id}
-            assert hooks.types(one.received) == ["job.started", "scene.started", "scene.completed", "job.settled"]
+            assert webhook_calls.types(one.received) == [
+                "job.started",
+                "scene.started",
+                "scene.completed",
+                "job.settled",
+            ]
 
     async def test_an_event_is_told_though_the_log_has_forgotten_it(self, app: App, receiver: Receiver) -> None:
         """The log is pruned while the receiver is away; what is told is the same."""
@@ -221,11 +225,13 @@ class TestTrying:
             url = receiver.url
         made = await hook(app, url, "JOB_CREATED")
         await a_job(app, "A kite")
-        (waiting,) = await hooks.deliveries(app, made.id)
+        (waiting,) = await webhook_calls.deliveries(app, made.id)
         failed = await until_delivery(app, waiting["id"], "FAILED", tries=2)
         assert {(each["responseStatus"], each["error"]) for each in failed["attempts"]} == {(None, "NOT_CONNECTED")}
         assert failed["nextAttemptAt"] > failed["attempts"][-1]["at"]
-        by_status = [await hooks.deliveries(app, made.id, f"status: {each}") for each in ("FAILED", "SUCCEEDED")]
+        by_status = [
+            await webhook_calls.deliveries(app, made.id, f"status: {each}") for each in ("FAILED", "SUCCEEDED")
+        ]
         assert [len(each) for each in by_status] == [1, 0]
 
     @pytest.mark.parametrize("code", [429, 503])
@@ -236,7 +242,7 @@ class TestTrying:
         receiver.answer = status(code, f"retry-after: {text}")
         made = await hook(app, receiver.url, "JOB_CREATED")
         await a_job(app, "A kite")
-        (waiting,) = await hooks.deliveries(app, made.id)
+        (waiting,) = await webhook_calls.deliveries(app, made.id)
         failed = await until_delivery(app, waiting["id"], "FAILED")
         pause = datetime.fromisoformat(failed["nextAttemptAt"]) - datetime.fromisoformat(failed["attempts"][0]["at"])
         assert timedelta(minutes=59) < pause < timedelta(minutes=61)
@@ -247,7 +253,7 @@ class TestTrying:
         made = await hook(app, receiver.url, "JOB_CREATED", "JOB_UPDATED")
         job = await a_job(app, "A kite")
         await jobs.retitle(app, job.id, "Waits behind it")
-        waiting, first = await hooks.deliveries(app, made.id)
+        waiting, first = await webhook_calls.deliveries(app, made.id)
         await until_delivery(app, first["id"], "FAILED")
         await a_day_passes(app)
         await until_delivery(app, first["id"], "EXHAUSTED")
@@ -256,9 +262,9 @@ class TestTrying:
         tries = len(receiver.received)
         await jobs.retitle(app, job.id, "Not told")
         receiver.answer = status(204)
-        assert (await hooks.delivery(app, waiting["id"]))["status"] == "PENDING"
+        assert (await webhook_calls.delivery(app, waiting["id"]))["status"] == "PENDING"
         assert len(receiver.received) == tries
-        on = await hooks.mutate(app, "updateWebhook", made.id, "webhook { active disabledReason }", active=True)
+        on = await webhook_calls.mutate(app, "updateWebhook", made.id, "webhook { active disabledReason }", active=True)
         assert on == {"webhook": {"active": True, "disabledReason": None}}
         await jobs.retitle(app, job.id, "Told again")
         await receiver.until(lambda received: received[-1].data["version"] == 4)
@@ -274,7 +280,7 @@ class TestTrying:
         made = await hook(app, receiver.url, "JOB_CREATED", "JOB_UPDATED")
         job = await a_job(app, "A kite")
         await jobs.retitle(app, job.id, "Waits behind it")
-        _, first = await hooks.deliveries(app, made.id)
+        _, first = await webhook_calls.deliveries(app, made.id)
         await until_delivery(app, first["id"], "FAILED")
         # As if another job's had been accepted today.
         async with app.container.store.write() as connection:
@@ -293,7 +299,7 @@ class TestTrying:
         assert (delivery["status"], len(delivery["attempts"])) == ("EXHAUSTED", 1)
         off = await webhook(app, made.id)
         assert (off["active"], off["disabledReason"]) == (False, "The address answered 410 Gone.")
-        payload = await hooks.redeliver(app, delivery["id"])
+        payload = await webhook_calls.redeliver(app, delivery["id"])
         assert [(each["code"], each["path"]) for each in payload["errors"]] == [("INVALID_TRANSITION", ["deliveryId"])]
 
     async def test_a_new_address_starts_anew(self, app: App, receiver: Receiver) -> None:
@@ -301,10 +307,10 @@ class TestTrying:
         receiver.answer = LATER
         made = await hook(app, receiver.url, "JOB_CREATED")
         await a_job(app, "A kite")
-        (waiting,) = await hooks.deliveries(app, made.id)
+        (waiting,) = await webhook_calls.deliveries(app, made.id)
         await until_delivery(app, waiting["id"], "FAILED")
         async with receiving() as other:
-            await hooks.mutate(app, "updateWebhook", made.id, "webhook { id }", url=other.url)
+            await webhook_calls.mutate(app, "updateWebhook", made.id, "webhook { id }", url=other.url)
             (received,) = await other.count(1)
             assert (received.id, received.body) == (waiting["id"], receiver.received[0].body)
 
@@ -314,7 +320,7 @@ class TestTrying:
         async with app.container.store.write() as connection:
             await connection.execute(sa.update(WEBHOOK).values(url="http://10.0.0.1/"))
         await a_job(app, "A kite")
-        (waiting,) = await hooks.deliveries(app, made.id)
+        (waiting,) = await webhook_calls.deliveries(app, made.id)
         failed = await until_delivery(app, waiting["id"], "FAILED")
         assert failed["attempts"][0]["error"] == "NOT_ALLOWED"
 
@@ -326,7 +332,7 @@ class TestTrying:
             another = sa.select(WEBHOOK.c.secret).where(WEBHOOK.c.id == other.id).scalar_subquery()
             await connection.execute(sa.update(WEBHOOK).where(WEBHOOK.c.id == made.id).values(secret=another))
         await a_job(app, "A kite")
-        (waiting,) = await hooks.deliveries(app, made.id)
+        (waiting,) = await webhook_calls.deliveries(app, made.id)
         failed = await until_delivery(app, waiting["id"], "FAILED")
         assert failed["attempts"][0]["error"] == "NOT_SIGNED"
         assert receiver.received == []
@@ -364,7 +370,7 @@ class TestOrder:
         await report(app, stuck.scenes[0], "PROCESSING", "COMPLETED")
         _, scene_id = await a_scene(app)
         await report(app, scene_id, "PROCESSING", "COMPLETED")
-        await receiver.until(lambda received: "job.settled" in hooks.types(received))
+        await receiver.until(lambda received: "job.settled" in webhook_calls.types(received))
         assert {each.data["version"] for each in receiver.received if each.data["job_id"] == stuck.id} == {2}
 
     async def test_a_receiver_that_hangs_costs_nobody_else_anything(self, app: App, receiver: Receiver) -> None:
@@ -407,11 +413,11 @@ class TestOrder:
     async def test_what_a_worker_held_that_is_gone_is_taken_over(self, app: App, receiver: Receiver) -> None:
         """When its time is over, and not before."""
         made = await hook(app, receiver.url, "JOB_CREATED", "JOB_UPDATED")
-        await hooks.mutate(app, "updateWebhook", made.id, "webhook { id }", active=True)
+        await webhook_calls.mutate(app, "updateWebhook", made.id, "webhook { id }", active=True)
         receiver.answer = hang
         job = await a_job(app, "A kite")
         await receiver.count(1)
-        (held,) = await hooks.deliveries(app, made.id)
+        (held,) = await webhook_calls.deliveries(app, made.id)
         async with app.container.store.write() as connection:
             gone: Json = {
                 "leased_by": "somebody who died",
@@ -432,7 +438,7 @@ class TestRotation:
     async def test_both_sign_for_a_day(self, app: App, receiver: Receiver) -> None:
         """Afterwards the new one alone."""
         made = await hook(app, receiver.url, "JOB_CREATED")
-        new = (await hooks.mutate(app, "rotateWebhookSecret", made.id, "webhook { id } secret"))["secret"]
+        new = (await webhook_calls.mutate(app, "rotateWebhookSecret", made.id, "webhook { id } secret"))["secret"]
         assert new != made.secret
         await a_job(app, "A kite")
         (received,) = await receiver.count(1)
@@ -456,7 +462,7 @@ class TestTesting:
         """Of the newest job, marked as a test; it is in the delivery log, and in no job's."""
         job = await a_job(app, "A kite")
         made = await hook(app, receiver.url, "SCENE_COMPLETED")
-        payload = await hooks.mutate(app, "testWebhook", made.id, f"delivery {{ {hooks.DELIVERY} }}")
+        payload = await webhook_calls.mutate(app, "testWebhook", made.id, f"delivery {{ {webhook_calls.DELIVERY} }}")
         sent = payload["delivery"]
         assert (sent["eventType"], sent["version"], sent["jobId"]) == ("SCENE_COMPLETED", 0, job.id)
         (received,) = await receiver.count(1)
@@ -464,13 +470,13 @@ class TestTesting:
         assert (received.id, said["type"], said["data"]["test"]) == (sent["id"], "scene.completed", True)
         assert (said["data"]["scene"]["id"], said["data"]["job"]["id"]) == (job.scenes[0], job.id)
         delivery = await until_delivery(app, sent["id"], "SUCCEEDED")
-        assert await hooks.deliveries(app, made.id) == [delivery]
+        assert await webhook_calls.deliveries(app, made.id) == [delivery]
         assert [each["type"] for each in await events(app, job.id)] == ["JOB_CREATED"]
 
     async def test_without_a_job(self, app: App, receiver: Receiver) -> None:
         """There is no job in it."""
         made = await hook(app, receiver.url, "JOB_CREATED")
-        await hooks.mutate(app, "testWebhook", made.id, "delivery { id }")
+        await webhook_calls.mutate(app, "testWebhook", made.id, "delivery { id }")
         (received,) = await receiver.count(1)
         assert (received.data["job"], received.data["test"]) == (None, True)
 
@@ -479,8 +485,8 @@ class TestTesting:
         receiver.answer = status(410)
         made = await hook(app, receiver.url, "JOB_CREATED")
         for active in (True, False):
-            await hooks.mutate(app, "updateWebhook", made.id, "webhook { id }", active=active)
-            sent = (await hooks.mutate(app, "testWebhook", made.id, "delivery { id }"))["delivery"]
+            await webhook_calls.mutate(app, "updateWebhook", made.id, "webhook { id }", active=active)
+            sent = (await webhook_calls.mutate(app, "testWebhook", made.id, "delivery { id }"))["delivery"]
             delivery = await until_delivery(app, sent["id"], "EXHAUSTED")
             assert [each["responseStatus"] for each in delivery["attempts"]] == [410]
             assert (await webhook(app, made.id))["active"] == active
@@ -489,7 +495,9 @@ class TestTesting:
         """Somebody who is impatient gets the same answer."""
         receiver.answer = hang
         made = await hook(app, receiver.url, "JOB_CREATED")
-        sent = [(await hooks.mutate(app, "testWebhook", made.id, "delivery { id }"))["delivery"] for _ in range(3)]
+        sent = [
+            (await webhook_calls.mutate(app, "testWebhook", made.id, "delivery { id }"))["delivery"] for _ in range(3)
+        ]
         assert len({each["id"] for each in sent}) == 1
 
 
@@ -498,7 +506,7 @@ async def test_a_redelivery_is_the_same_again(app: App, receiver: Receiver) -> N
     made = await hook(app, receiver.url, "JOB_CREATED")
     await a_job(app, "A kite")
     (delivery,) = await until_over(app, made.id)
-    again = await hooks.redeliver(app, delivery["id"])
+    again = await webhook_calls.redeliver(app, delivery["id"])
     assert again["errors"] == []
     assert (again["delivery"]["id"], again["delivery"]["status"]) == (delivery["id"], "PENDING")
     received = await receiver.count(2)
@@ -514,7 +522,7 @@ async def test_old_deliveries_are_forgotten(app: App, receiver: Receiver) -> Non
     (over,) = await until_over(app, made.id)
     receiver.answer = LATER
     await a_job(app, "Another")
-    waiting, _ = await hooks.deliveries(app, made.id)
+    waiting, _ = await webhook_calls.deliveries(app, made.id)
     await until_delivery(app, waiting["id"], "FAILED")
     assert await deliveries.prune(app.container.store) == 0
     month: Json = {"created_at": datetime.now(UTC) - deliveries.KEPT - timedelta(days=1)}
@@ -523,8 +531,8 @@ async def test_old_deliveries_are_forgotten(app: App, receiver: Receiver) -> Non
         done = WEBHOOK_DELIVERY.c.finished_at.is_not(None)
         await connection.execute(sa.update(WEBHOOK_DELIVERY).where(done).values(finished_at=month["created_at"]))
     assert await deliveries.prune(app.container.store) == 1
-    assert [each["id"] for each in await hooks.deliveries(app, made.id)] == [waiting["id"]] != [over["id"]]
-    await hooks.mutate(app, "updateWebhook", made.id, "webhook { id }", active=False)
+    assert [each["id"] for each in await webhook_calls.deliveries(app, made.id)] == [waiting["id"]] != [over["id"]]
+    await webhook_calls.mutate(app, "updateWebhook", made.id, "webhook { id }", active=False)
     assert await deliveries.prune(app.container.store) == 1
 
 
@@ -573,6 +581,6 @@ async def test_a_webhook_that_is_deleted_meanwhile_lets_no_change_fail(app: App)
     for number in range(10):
         made = await hook(app, "http://127.0.0.1:9/", "JOB_UPDATED")
         changes = [jobs.retitle(app, job.id, f"Title {number}") for job in created]
-        gone = hooks.mutate(app, "deleteWebhook", made.id, "deletedWebhookId")
+        gone = webhook_calls.mutate(app, "deleteWebhook", made.id, "deletedWebhookId")
         await asyncio.gather(*changes[:2], gone, *changes[2:])
     assert await app.execute("{ webhooks { id } }") == {"webhooks": []}

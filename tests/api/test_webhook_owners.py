@@ -10,13 +10,12 @@ from sqlalchemy import event
 from models.db.tables import WEBHOOK, WEBHOOK_DELIVERY
 from models.domain.access import Viewer
 from server.schema import executable_schema
-from tests.api import hooks
-from tests.api.hooks import ERRORS, WEBHOOK_FIELDS, hook
-from tests.api.making import NO_DELIVERY, NO_WEBHOOK, a_job
-from tests.fakes.receiver import receiving
-from tests.harness.app import App
-from tests.harness.client import Json
-from tests.live import jobs
+from tests.support import jobs, webhook_calls
+from tests.support.client import Json
+from tests.support.factories import NO_DELIVERY, NO_WEBHOOK, a_job
+from tests.support.server_app import App
+from tests.support.webhook_calls import ERRORS, WEBHOOK_FIELDS, hook
+from tests.support.webhook_receiver import receiving
 
 AMY, BEN = Viewer("amy", "Amy", ("user",)), Viewer("ben", "Ben", ("user",))
 WIM = Viewer("wim", "Wim", ("worker",))
@@ -41,7 +40,7 @@ async def test_the_secret_is_not_in_the_database_and_not_in_the_log(app: App, ca
     caplog.set_level("DEBUG")
     async with receiving() as receiver:
         made = await hook(app, receiver.url, "JOB_CREATED")
-        rotated = await hooks.mutate(app, "rotateWebhookSecret", made.id, "secret")
+        rotated = await webhook_calls.mutate(app, "rotateWebhookSecret", made.id, "secret")
         await a_job(app, "A kite")
         (received,) = await receiver.count(1)
         assert received.verified(rotated["secret"]) == received.verified(made.secret)
@@ -99,8 +98,8 @@ class TestSomebodyElses:
             assert repr(theirs).replace(webhook_id, NO_WEBHOOK) == repr(none)
         test = "mutation($id: ID!) { testWebhook(input: {webhookId: $id}) { delivery { id } } }"
         delivery_id = (await as_viewer(app, AMY, test, id=webhook_id))["testWebhook"]["delivery"]["id"]
-        theirs = await as_viewer(app, BEN, hooks.REDELIVER, id=delivery_id)
-        none = await as_viewer(app, BEN, hooks.REDELIVER, id=NO_DELIVERY)
+        theirs = await as_viewer(app, BEN, webhook_calls.REDELIVER, id=delivery_id)
+        none = await as_viewer(app, BEN, webhook_calls.REDELIVER, id=NO_DELIVERY)
         assert repr(theirs).replace(delivery_id, NO_DELIVERY) == repr(none)
 
     async def test_nobody_hears_of_anothers_jobs(self, app: App) -> None:

@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from tests.api import hooks
-from tests.api.hooks import ERRORS, WEBHOOK_FIELDS, hook, webhook
-from tests.api.making import NO_DELIVERY, NO_JOB, NO_WEBHOOK, a_job
-from tests.fakes.receiver import Receiver, receiving
-from tests.harness.app import App
-from tests.harness.client import Json
+from tests.support import webhook_calls
+from tests.support.client import Json
+from tests.support.factories import NO_DELIVERY, NO_JOB, NO_WEBHOOK, a_job
+from tests.support.server_app import App
+from tests.support.webhook_calls import ERRORS, WEBHOOK_FIELDS, hook, webhook
+from tests.support.webhook_receiver import Receiver, receiving
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -69,7 +69,7 @@ async def test_one_is_made_and_its_secret_shown_once(shared: App, receiver: Rece
     assert await webhook(shared, made["id"]) == made
     listed = (await shared.execute(f"{{ webhooks {{ {WEBHOOK_FIELDS} }} }}"))["webhooks"]
     assert made in listed
-    update = await hooks.mutate(shared, "updateWebhook", made["id"], "webhook { id } secret", active=True)
+    update = await webhook_calls.mutate(shared, "updateWebhook", made["id"], "webhook { id } secret", active=True)
     assert update["secret"] is None
 
 
@@ -143,7 +143,7 @@ async def test_what_is_not_there_is_said_so(shared: App, name: str, webhook_id: 
 @pytest.mark.parametrize("delivery_id", [NO_DELIVERY, NO_WEBHOOK, "", "delivery_\0"])
 async def test_neither_can_be_redelivered_what_is_not_there(shared: App, delivery_id: str) -> None:
     """An argument of its own names it."""
-    payload = await hooks.redeliver(shared, delivery_id)
+    payload = await webhook_calls.redeliver(shared, delivery_id)
     assert payload["delivery"] is None
     (error,) = payload["errors"]
     assert error.pop("message") == "There is no such delivery."
@@ -160,9 +160,9 @@ async def test_what_is_left_out_of_a_change_stays(shared: App, receiver: Receive
     made = await hook(shared, receiver.url, "JOB_CREATED")
     before = await webhook(shared, made.id)
     selection = f"webhook {{ {WEBHOOK_FIELDS} }}"
-    off = await hooks.mutate(shared, "updateWebhook", made.id, selection, active=False)
+    off = await webhook_calls.mutate(shared, "updateWebhook", made.id, selection, active=False)
     assert off["webhook"] == before | {"active": False}
-    other = await hooks.mutate(
+    other = await webhook_calls.mutate(
         shared, "updateWebhook", made.id, selection, url=f"{receiver.url}/2", events=["JOB_SETTLED", "JOB_SETTLED"]
     )
     assert other["webhook"] == before | {"active": False, "url": f"{receiver.url}/2", "events": ["JOB_SETTLED"]}
@@ -172,11 +172,13 @@ async def test_a_deleted_one_is_gone(shared: App, receiver: Receiver) -> None:
     """And hears nothing more."""
     made = await hook(shared, receiver.url, "JOB_CREATED")
     other = await hook(shared, f"{receiver.url}/other", "JOB_CREATED")
-    assert await hooks.mutate(shared, "deleteWebhook", made.id, "deletedWebhookId") == {"deletedWebhookId": made.id}
+    assert await webhook_calls.mutate(shared, "deleteWebhook", made.id, "deletedWebhookId") == {
+        "deletedWebhookId": made.id
+    }
     assert (await shared.execute("query($id: ID!) { node(id: $id) { id } }", id=made.id))["node"] is None
     await a_job(shared, "A kite")
     assert [each.path for each in await receiver.count(1)] == ["/hook/other"]
-    await hooks.mutate(shared, "deleteWebhook", other.id, "deletedWebhookId")
+    await webhook_calls.mutate(shared, "deleteWebhook", other.id, "deletedWebhookId")
 
 
 @pytest.mark.parametrize("first", [0, 101, -1])

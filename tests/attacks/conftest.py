@@ -5,9 +5,9 @@ from collections.abc import AsyncGenerator, Generator
 
 import pytest
 
-from tests.attacks.canary import Canary
-from tests.attacks.target import BOB, Target
-from tests.harness.client import Client
+from tests.support.attack_target import BOB, Target
+from tests.support.canary import Canary
+from tests.support.client import Client
 
 QUIET_SECONDS = 0.5
 """What another user may have to wait, whatever is being asked; on a machine that has more to do than it has cores for,

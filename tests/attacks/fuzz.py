@@ -14,9 +14,9 @@ import hypothesis
 import schemathesis
 from hypothesis import HealthCheck, Phase
 
-from tests.harness.home import KINDS, home
-from tests.harness.postgres import some_postgres
-from tests.harness.process import ServerProcess
+from tests.support.database_choice import KINDS, home
+from tests.support.postgres import some_postgres
+from tests.support.server_process import ServerProcess
 
 SECONDS, SEEDS = 40.0, 3
 LOADERS: dict[str, Callable[[str], Any]] = {

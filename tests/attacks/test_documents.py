@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from graphql import get_introspection_query
 
-from tests.attacks.target import Target, codes, hear, post, say
-from tests.harness.client import Client
+from tests.support.attack_target import Target, codes, hear, post, say
+from tests.support.client import Client
 
 CANCEL = 'cancelJob(input: {jobId: "1"}) { job { id } }'
 SIX = "viewer { id } serverInfo { version } jobs { totalCount } " + " ".join(

@@ -8,8 +8,8 @@ import pytest
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
-from tests.attacks.target import BOB, MALLORY, Target, codes, hear, post, say
-from tests.harness.client import Client
+from tests.support.attack_target import BOB, MALLORY, Target, codes, hear, post, say
+from tests.support.client import Client
 
 PATIENCE_SECONDS = 20
 HEAD = b"POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"

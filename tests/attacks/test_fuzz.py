@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tests.harness.process import ROOT
+from tests.support.server_process import ROOT
 
 SECONDS, SEEDS = 4, 1
 

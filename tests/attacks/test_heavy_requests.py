@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from tests.attacks.target import Target, codes, post
-from tests.harness.client import Client, Json
-from tests.live.jobs import Made
+from tests.support.attack_target import Target, codes, post
+from tests.support.client import Client, Json
+from tests.support.jobs import Made
 
 JOBS, SCENES = 8, 200
 EVERY_FIELD = """

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from tests.attacks.target import BOB, Target, codes, hear, post, say
-from tests.harness.client import Client
-from tests.live.jobs import scene
+from tests.support.attack_target import BOB, Target, codes, hear, post, say
+from tests.support.client import Client
+from tests.support.jobs import scene
 
 CREATE = """mutation($input: CreateJobInput!) {
   createJob(input: $input) { job { id title scenes { nodes { prompt metadata } } } errors { code path } }

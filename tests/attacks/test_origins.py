@@ -9,8 +9,8 @@ import httpx
 import pytest
 from websockets.exceptions import InvalidStatus
 
-from tests.attacks.target import Target, bearer, codes, hear, say
-from tests.harness.client import Client
+from tests.support.attack_target import Target, bearer, codes, hear, say
+from tests.support.client import Client
 
 ELSEWHERE = "https://evil.example"
 FRIEND = "https://app.example.com"

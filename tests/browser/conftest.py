@@ -8,11 +8,11 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, async_playwright
 
-from tests.browser.browsing import browsed
-from tests.browser.driver import Server
-from tests.harness.home import home
-from tests.harness.process import ServerProcess
-from tests.harness.tokens import SECRET, token
+from tests.support.browser_page import browsed
+from tests.support.database_choice import home
+from tests.support.explorer import Server
+from tests.support.server_process import ServerProcess
+from tests.support.tokens import SECRET, token
 
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = (

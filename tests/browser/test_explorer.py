@@ -8,7 +8,7 @@ import pytest_asyncio
 from graphql import IntrospectionQuery, build_client_schema, get_introspection_query, parse, validate
 from playwright.async_api import Page, expect
 
-from tests.browser.driver import Explorer, Server
+from tests.support.explorer import Explorer, Server
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser, Page, WebSocket, expect
 
-from tests.browser.browsing import browsed
-from tests.browser.driver import Explorer, Server
-from tests.harness.process import ROOT, ServerProcess
-from tests.harness.tokens import token, town
+from tests.support.browser_page import browsed
+from tests.support.explorer import Explorer, Server
+from tests.support.server_process import ROOT, ServerProcess
+from tests.support.tokens import token, town
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -3,7 +3,7 @@
 import pytest
 from playwright.async_api import Page, Response
 
-from tests.browser.driver import Server
+from tests.support.explorer import Server
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -5,7 +5,7 @@ import random
 import socket
 
 from tests.chaos.board import Board
-from tests.harness.process import ServerProcess
+from tests.support.server_process import ServerProcess
 
 # Below what Linux hands out to clients: while nobody listens, one that dials again and again could otherwise be given
 # the very port that it dials, and would then talk to itself.

@@ -16,7 +16,7 @@ from tests.chaos.outages import Outages, free_port
 from tests.chaos.remains import Remains
 from tests.chaos.violations import Kind, Violation
 from tests.chaos.writers import Writer
-from tests.harness.process import ServerProcess
+from tests.support.server_process import ServerProcess
 
 HOT_JOBS = ("scripted", "scripted", "external")
 COOL_JOBS = 6

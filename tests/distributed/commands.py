@@ -5,7 +5,7 @@ import os
 import sys
 from typing import NamedTuple
 
-from tests.harness.process import ROOT
+from tests.support.server_process import ROOT
 
 PATIENCE_SECONDS = 40.0
 

@@ -7,7 +7,7 @@ import pytest
 
 from models import migrations
 from tests.distributed.commands import Ended, run
-from tests.harness.postgres import Databases
+from tests.support.postgres import Databases
 
 SERVING = [["serve"], ["serve", "--processes", "2"], ["worker"]]
 

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from tests.api.hooks import LIFE, hook, until_over
-from tests.api.making import a_job, report
-from tests.fakes.receiver import receiving
-from tests.faults.deployment import client_of, deployed
-from tests.harness.postgres import Databases
+from tests.support.deployment import client_of, deployed
+from tests.support.factories import a_job, report
+from tests.support.postgres import Databases
+from tests.support.webhook_calls import LIFE, hook, until_over
+from tests.support.webhook_receiver import receiving
 
 
 async def test_who_renders_tells(tmp_path: Path, postgres: Databases) -> None:

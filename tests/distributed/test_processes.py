@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from tests.faults.deployment import Deployment, client_of, deployed
-from tests.faults.listening import EVENTS
-from tests.harness.client import Client, Stream
-from tests.harness.postgres import Databases
-from tests.harness.process import ServerProcess
-from tests.live import jobs
-from tests.processes import children_of, on_linux, runs
+from tests.support import jobs
+from tests.support.client import Client, Stream
+from tests.support.deployment import Deployment, client_of, deployed
+from tests.support.job_feed import VERSIONS
+from tests.support.os_processes import children_of, on_linux, runs
+from tests.support.postgres import Databases
+from tests.support.server_process import ServerProcess
 
 # Stated in the README.
 CONNECTIONS = 12
@@ -73,7 +73,7 @@ class TestTheBudget:
             made = [await jobs.make(client, provider="external") for _ in range(5)]
             before = len(await connections(deployment, api.pid))
             streams = [
-                await stack.enter_async_context(client.subscribe(EVENTS, id=made[number % 5].id))
+                await stack.enter_async_context(client.subscribe(VERSIONS, id=made[number % 5].id))
                 for number in range(SUBSCRIBERS)
             ]
             for stream in streams:
@@ -132,7 +132,7 @@ class TestProcesses:
         async with AsyncExitStack() as stack:
             clients = [await stack.enter_async_context(client_of(server)) for _ in range(8)]
             made = await jobs.make(clients[0], provider="external")
-            streams = [await stack.enter_async_context(each.subscribe(EVENTS, id=made.id)) for each in clients]
+            streams = [await stack.enter_async_context(each.subscribe(VERSIONS, id=made.id)) for each in clients]
             for stream in streams:
                 await stream.next()
             for number, client in enumerate(clients):

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.faults import embedded, listening, outages, stopping, workers
-from tests.harness.postgres import Databases, Postgres
+from tests.support.postgres import Databases, Postgres
 
 Run = Callable[[Path, Databases, random.Random], object]
 

@@ -10,11 +10,11 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tests.faults.deployment import client_of
-from tests.faults.listening import EVENTS
-from tests.harness.client import Client, Json
-from tests.harness.process import ServerProcess
-from tests.live import jobs
+from tests.support import jobs
+from tests.support.client import Client, Json
+from tests.support.deployment import client_of
+from tests.support.job_feed import VERSIONS
+from tests.support.server_process import ServerProcess
 
 # What a read may take while somebody else holds the lock, or the disk is full.
 READ_SECONDS = 1.0
@@ -43,7 +43,7 @@ async def locked(folder: Path, seconds: float) -> Locked:
         async with client_of(server) as client:
             running = await jobs.make(client, jobs.scene(steps=20, stepSeconds=0.1), start=True)
             made = [await jobs.make(client, provider="external") for _ in range(10)]
-            async with client.subscribe(EVENTS, id=made[0].id) as stream:
+            async with client.subscribe(VERSIONS, id=made[0].id) as stream:
                 await stream.next()
                 with closing(sqlite3.connect(folder / FILE, isolation_level=None)) as other:
                     other.execute("BEGIN IMMEDIATE")

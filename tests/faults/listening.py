@@ -9,18 +9,16 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.faults.deployment import Deployment, client_of, deployed
-from tests.harness.client import Client, Stream
-from tests.harness.process import ServerProcess
-from tests.live import jobs
+from tests.support import jobs
+from tests.support.client import Client, Stream
+from tests.support.deployment import Deployment, client_of, deployed
+from tests.support.job_feed import VERSIONS
+from tests.support.server_process import ServerProcess
 
 PAUSE_SECONDS = 0.1
 # How late a change may be while all is well, and while a connection that was cut heals.
 SOON_SECONDS = 1.0
 HEALED_SECONDS = 5.0
-EVENTS = """subscription($id: ID!) {
-    jobEvents(jobId: $id) { ... on JobSnapshot { version } ... on JobEvent { version } }
-}"""
 
 
 class Size(NamedTuple):
@@ -59,7 +57,7 @@ async def run(folder: Path, database_url: str, size: Size, chance: random.Random
         one, other = await asyncio.gather(deployment.api("one"), deployment.api("other"))
         async with client_of(one) as writer, client_of(other) as reader:
             made = await jobs.make(writer, provider="external")
-            async with reader.subscribe(EVENTS, id=made.id) as stream:
+            async with reader.subscribe(VERSIONS, id=made.id) as stream:
                 heard = Heard()
                 listening = asyncio.create_task(heard.listen(stream))
                 cuts: list[float] = []

@@ -9,11 +9,12 @@ from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.faults.deployment import client_of, deployed
-from tests.faults.listening import EVENTS, Heard
-from tests.harness.client import Client
-from tests.harness.postgres import Databases, Postgres
-from tests.live import jobs
+from tests.faults.listening import Heard
+from tests.support import jobs
+from tests.support.client import Client
+from tests.support.deployment import client_of, deployed
+from tests.support.job_feed import VERSIONS
+from tests.support.postgres import Databases, Postgres
 
 REFUSED_SECONDS = 2.0
 RECOVERED_SECONDS = 5.0
@@ -116,7 +117,7 @@ async def writer(client: Client, stack: AsyncExitStack) -> Writer:
     """A job with somebody who changes it and somebody who listens."""
     made = await jobs.make(client, provider="external")
     one = Writer(client, made.id)
-    stream = await stack.enter_async_context(client.subscribe(EVENTS, id=made.id))
+    stream = await stack.enter_async_context(client.subscribe(VERSIONS, id=made.id))
     for work in (one.heard.listen(stream), one.write()):
         stack.push_async_callback(ended, asyncio.create_task(work))
     return one

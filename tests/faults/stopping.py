@@ -12,11 +12,11 @@ from urllib.parse import urlsplit
 
 from websockets.exceptions import ConnectionClosed
 
-from tests.faults.deployment import client_of
-from tests.faults.listening import EVENTS
-from tests.harness.client import Client, Json
-from tests.harness.process import ServerProcess
-from tests.live import jobs
+from tests.support import jobs
+from tests.support.client import Client, Json
+from tests.support.deployment import client_of
+from tests.support.job_feed import VERSIONS
+from tests.support.server_process import ServerProcess
 
 STOPPED_SECONDS = 12.0
 # RFC 6455, 7.4.1, and the registry of IANA: going away, and service restart.
@@ -76,7 +76,7 @@ async def busy_job(client: Client) -> str:
 
 async def goodbye(client: Client, job_id: str) -> int:
     """Listen until the socket is closed; answers with which code."""
-    async with client.subscribe(EVENTS, id=job_id) as stream:
+    async with client.subscribe(VERSIONS, id=job_id) as stream:
         with suppress(ConnectionClosed):
             while True:
                 await stream.next()

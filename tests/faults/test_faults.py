@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from tests.faults import embedded, listening, outages, stopping, workers
-from tests.harness.postgres import Databases
-from tests.live import jobs
-from tests.processes import on_linux
+from tests.support import jobs
+from tests.support.os_processes import on_linux
+from tests.support.postgres import Databases
 
 pytestmark = on_linux
 

@@ -13,10 +13,10 @@ from models.db.rows import EventRow, SceneRow, TakeRow
 from models.domain.access import SYSTEM
 from models.domain.lifecycle import SceneStatus
 from models.reads import queries
-from tests.faults.deployment import Deployment, client_of, deployed
-from tests.harness.client import Client, Json
-from tests.harness.process import ServerProcess
-from tests.live import jobs
+from tests.support import jobs
+from tests.support.client import Client, Json
+from tests.support.deployment import Deployment, client_of, deployed
+from tests.support.server_process import ServerProcess
 
 SCENES_A_JOB = 4
 SLOTS = 4

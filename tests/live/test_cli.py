@@ -27,10 +27,10 @@ from server.schema import sdl
 from server.serve import ready
 from server.settings import Settings, WrongSettings
 from server.watch import watch
-from tests.harness.app import App
-from tests.harness.client import Client
-from tests.harness.process import ROOT, ServerProcess
-from tests.live import jobs
+from tests.support import jobs
+from tests.support.client import Client
+from tests.support.server_app import App
+from tests.support.server_process import ROOT, ServerProcess
 
 PATIENCE_SECONDS = 40.0
 

@@ -16,11 +16,11 @@ import pytest
 
 from models.db.rows import EventRow
 from models.domain.access import LOCAL
-from tests.harness.app import App, running
-from tests.harness.client import Client, Json, Stream
-from tests.harness.process import ServerProcess
-from tests.live import jobs
-from tests.live.feeds import FEED
+from tests.support import jobs
+from tests.support.client import Client, Json, Stream
+from tests.support.job_feed import FEED
+from tests.support.server_app import App, running
+from tests.support.server_process import ServerProcess
 
 # For documents that make messages large.
 UNLIMITED: Json = {"limit_aliases": 1_000, "limit_tokens": 10_000, "limit_cost": 1_000_000}

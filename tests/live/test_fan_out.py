@@ -7,12 +7,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.harness.client import Client
-from tests.harness.process import ServerProcess
-from tests.live import jobs
-from tests.live.audience import Audience, Told
-from tests.live.jobs import Made
-from tests.processes import on_linux
+from tests.support import jobs
+from tests.support.client import Client
+from tests.support.jobs import Made
+from tests.support.os_processes import on_linux
+from tests.support.server_process import ServerProcess
+from tests.support.subscribers import Audience, Told
 
 HEALTHY, STALLED = 180, 20
 STALL_SECONDS = 3.0
@@ -37,7 +37,7 @@ class Stage(NamedTuple):
 @asynccontextmanager
 async def stage(folder: Path) -> AsyncGenerator[Stage]:
     """In three processes, so that none measures what another does."""
-    server = ServerProcess(folder, str(STALL_SECONDS), module="tests.live.impatient")
+    server = ServerProcess(folder, str(STALL_SECONDS), module="tests.support.short_stall_server")
     await asyncio.to_thread(server.start)
     client = Client(server.url)
     try:

@@ -22,11 +22,11 @@ from models.writes.store import Store
 from schema.feed import JobSnapshot, SceneProgress
 from subscriptions.feed import Feed, Running
 from subscriptions.job_events import JobEvents
-from tests.harness.app import App, running
-from tests.harness.client import Json, Stream
-from tests.live import jobs
-from tests.live.feeds import FEED, Screen, truth
-from tests.live.inside import context_of, flood, info_of, row_of
+from tests.support import jobs
+from tests.support.client import Json, Stream
+from tests.support.internals import context_of, flood, info_of, row_of
+from tests.support.job_feed import FEED, Screen, truth
+from tests.support.server_app import App, running
 
 PLAIN = "subscription($id: ID!, $after: Int) { jobEvents(jobId: $id, after: $after) { __typename } }"
 

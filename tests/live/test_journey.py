@@ -7,11 +7,11 @@ from pathlib import Path
 
 from PIL import Image
 
-from tests.harness.app import App, running
-from tests.harness.client import Json
-from tests.live import jobs
-from tests.live.feeds import FRAGMENTS, Screen
-from tests.probes import boxes, probe
+from tests.support import jobs
+from tests.support.client import Json
+from tests.support.job_feed import FRAGMENTS, Screen
+from tests.support.media_files import boxes, probe
+from tests.support.server_app import App, running
 
 FEED = (
     """

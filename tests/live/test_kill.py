@@ -12,11 +12,11 @@ import httpx
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from tests.harness.client import Client, Json, Stream
-from tests.harness.process import ServerProcess
-from tests.live import jobs
-from tests.live.feeds import FEED, Screen, truth
-from tests.processes import children_of, on_linux, runs
+from tests.support import jobs
+from tests.support.client import Client, Json, Stream
+from tests.support.job_feed import FEED, Screen, truth
+from tests.support.os_processes import children_of, on_linux, runs
+from tests.support.server_process import ServerProcess
 
 STOP_SECONDS = 12.0
 

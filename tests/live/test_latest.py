@@ -10,10 +10,10 @@ import pytest
 
 from models.domain.access import LOCAL
 from subscriptions import latest
-from tests.harness.app import App
-from tests.harness.client import Client, Json, Stream
-from tests.live import jobs
-from tests.live.inside import context_of, flood, row_of
+from tests.support import jobs
+from tests.support.client import Client, Json, Stream
+from tests.support.internals import context_of, flood, row_of
+from tests.support.server_app import App
 
 PROGRESS = """
 subscription Progress($id: ID!, $interval: Int! = 100) {

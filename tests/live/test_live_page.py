@@ -21,11 +21,11 @@ from server.settings import Settings
 from server.transports import CloseCode, TransportLimits
 from server.transports.errors import TransportCode
 from subscriptions import latest
-from tests.harness.app import App, running
-from tests.harness.client import Client, Json
-from tests.harness.process import ROOT, ServerProcess
-from tests.live import followers, jobs
-from tests.live.followers import FOLDER, NAMES, Follower, complaints, every, following
+from tests.support import client_programs, jobs
+from tests.support.client import Client, Json
+from tests.support.client_programs import FOLDER, NAMES, Follower, complaints, every, following
+from tests.support.server_app import App, running
+from tests.support.server_process import ROOT, ServerProcess
 
 PAGE = (ROOT / "docs" / "live.md").read_text("utf-8")
 FEED = (FOLDER / "feed.graphql").read_text("utf-8")
@@ -37,7 +37,7 @@ NO_COMPLAINTS = dict.fromkeys(NAMES, "")
 @pytest.fixture(scope="module")
 def packages() -> None:
     """What the clients of Node import."""
-    followers.install()
+    client_programs.install()
 
 
 @pytest.fixture

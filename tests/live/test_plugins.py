@@ -12,10 +12,10 @@ import pytest
 from server.plugins import GROUP
 from server.providers import configured
 from server.settings import Settings, WrongSettings, load
-from tests.fakes.replicate_state import clip
-from tests.harness.client import Client
-from tests.harness.process import ROOT, ServerProcess
-from tests.live import jobs
+from tests.support import jobs
+from tests.support.client import Client
+from tests.support.replicate_state import clip
+from tests.support.server_process import ROOT, ServerProcess
 
 EXAMPLE = ROOT / "docs" / "examples" / "scenewire-shelf"
 DOCUMENTATION = (ROOT / "docs" / "providers.md").read_text("utf-8")

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from server.settings import Settings
-from tests.harness.process import ROOT, ServerProcess
+from tests.support.server_process import ROOT, ServerProcess
 
 README = (ROOT / "README.md").read_text("utf-8")
 ID = re.compile(r"\b(job|scene|take)_[0-9a-z]{26}\b")

@@ -20,11 +20,11 @@ from providers.local import LocalProvider
 from providers.port import Asset, Order, Progress, Provider, Rendered
 from providers.sample import sample
 from providers.scripted import ScriptedProvider
-from tests.harness.app import App, running
-from tests.harness.client import Json
-from tests.live import jobs
-from tests.live.fakes import Fake, Gate
-from tests.processes import children_of, on_linux
+from tests.support import jobs
+from tests.support.client import Json
+from tests.support.fake_providers import Fake, Gate
+from tests.support.os_processes import children_of, on_linux
+from tests.support.server_app import App, running
 
 SECRET = "the password is swordfish"
 # The bound within which a render that nobody wants any more is stopped.

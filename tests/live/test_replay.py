@@ -9,10 +9,10 @@ from sqlalchemy import event
 from models.db.rows import EventRow
 from schema.loaders import REMEMBERED_SECONDS
 from subscriptions.job_events import JobEvents
-from tests.harness.app import App
-from tests.live import jobs
-from tests.live.feeds import FEED
-from tests.live.inside import context_of, flood, info_of, row_of
+from tests.support import jobs
+from tests.support.internals import context_of, flood, info_of, row_of
+from tests.support.job_feed import FEED
+from tests.support.server_app import App
 
 EVENTS = 120
 # Between a row's being read and a test's being told of it.

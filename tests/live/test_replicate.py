@@ -8,12 +8,12 @@ import pytest
 import sqlalchemy as sa
 
 from models.db.tables import SCENE
-from tests.fakes.replicate_process import CALLBACKS, FakeReplicate
-from tests.fakes.replicate_state import SECRET, TOKEN
-from tests.harness.app import App, running
-from tests.harness.client import Client, Json
-from tests.harness.process import ServerProcess
-from tests.live import jobs
+from tests.support import jobs
+from tests.support.client import Client, Json
+from tests.support.replicate import CALLBACKS, FakeReplicate
+from tests.support.replicate_state import SECRET, TOKEN
+from tests.support.server_app import App, running
+from tests.support.server_process import ServerProcess
 
 SCENE_FIELDS = """
 scenes { nodes {

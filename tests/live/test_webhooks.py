@@ -4,11 +4,11 @@ import asyncio
 from pathlib import Path
 
 from coordinator.webhooks.deliveries import LEASE
-from tests.api.hooks import hook, until_over, webhook
-from tests.fakes.receiver import hang, receiving, status
-from tests.harness.client import Client
-from tests.harness.process import ServerProcess
-from tests.live import jobs
+from tests.support import jobs
+from tests.support.client import Client
+from tests.support.server_process import ServerProcess
+from tests.support.webhook_calls import hook, until_over, webhook
+from tests.support.webhook_receiver import hang, receiving, status
 
 
 async def test_a_kill_loses_no_delivery(tmp_path: Path) -> None:

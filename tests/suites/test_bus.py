@@ -9,8 +9,8 @@ import pytest
 
 from coordinator.bus.port import Bus, Hint, LocalBus, Message
 from models.writes.change import Tick
-from tests.harness.home import home
-from tests.suites.distributed import buses_on
+from tests.support.database_choice import home
+from tests.support.postgres_processes import buses_on
 
 PATIENCE_SECONDS = 10.0
 HINT, TICK = Hint("job_1", 7), Tick("job_1", "scene_1")

@@ -7,9 +7,9 @@ import pytest
 from coordinator.commands.inputs import NewJob, NewScene
 from coordinator.queue.port import Concurrency
 from models.domain.access import Viewer
-from tests.stores import OURS, domain
-from tests.suites.distributed import queue_at_home
-from tests.suites.renderer import LAST, Renderer, running
+from tests.support.domain import OURS, domain
+from tests.support.postgres_processes import queue_at_home
+from tests.support.recording_handler import LAST, Renderer, running
 
 pytestmark = pytest.mark.usefixtures("database")
 

@@ -15,7 +15,7 @@ from coordinator.renders.claims import Claim
 from models.domain.access import LOCAL
 from models.domain.lifecycle import SceneStatus
 from providers.port import Failure
-from tests.stores import Domain, domain
+from tests.support.domain import Domain, domain
 
 Loss = Callable[[Domain, Claim], Awaitable[None]]
 Report = Callable[[Domain, Claim], Awaitable[None]]

@@ -15,7 +15,7 @@ from models.domain.errors import Conflict, DomainError, DomainErrors, ErrorCode,
 from models.domain.events import EventType
 from models.domain.lifecycle import SceneStatus
 from models.writes.store import now
-from tests.stores import Domain, domain
+from tests.support.domain import Domain, domain
 
 Verb = Callable[[Domain, str, str], Awaitable[object]]
 

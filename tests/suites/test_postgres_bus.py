@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from coordinator.bus.port import Hint, Message, Resync
 from coordinator.bus.postgres import CHANNEL, PostgresBus, pack, unpack
 from models.writes.change import Tick
-from tests.harness.postgres import Databases
-from tests.live import jobs
-from tests.properties import MODEST
-from tests.suites.distributed import Process, process
+from tests.support import jobs
+from tests.support.postgres import Databases
+from tests.support.postgres_processes import Process, process
+from tests.support.property_settings import MODEST
 
 LAST = Hint("job_last", 1)
 # What Postgres takes, https://www.postgresql.org/docs/current/sql-notify.html

@@ -12,12 +12,12 @@ import pytest
 
 from coordinator.queue.port import Concurrency
 from models.writes.change import Ticket
-from tests.harness.app import running as serving
-from tests.harness.home import home
-from tests.harness.postgres import Databases
-from tests.live import jobs
-from tests.suites.distributed import Process, process
-from tests.suites.renderer import Renderer, running
+from tests.support import jobs
+from tests.support.database_choice import home
+from tests.support.postgres import Databases
+from tests.support.postgres_processes import Process, process
+from tests.support.recording_handler import Renderer, running
+from tests.support.server_app import running as serving
 
 SOON_SECONDS = 1.0
 # A busy machine has a part in it.

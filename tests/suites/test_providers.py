@@ -15,10 +15,10 @@ from PIL import Image
 
 from providers.port import MOST_PICTURE_BYTES, Failure, Order, Progress, Provider, Rendered
 from providers.scripted import ScriptedProvider
-from tests.fakes.replicate_process import FakeReplicate
-from tests.orders import Subject, a_long_order, all_of, an_order, drained, made, small_local
-from tests.probes import boxes, probe, seconds_of
-from tests.processes import children_of, on_linux
+from tests.support.media_files import boxes, probe, seconds_of
+from tests.support.orders import Subject, a_long_order, all_of, an_order, drained, made, small_local
+from tests.support.os_processes import children_of, on_linux
+from tests.support.replicate import FakeReplicate
 
 SECONDS_TO_STOP = 1.0
 NAMES = ("local", "scripted", "replicate")

@@ -16,9 +16,9 @@ from coordinator.queue.embedded import EmbeddedQueue
 from coordinator.queue.port import Concurrency, Queue, Snooze
 from models.domain.errors import Unavailable
 from models.writes.change import Assembly, Ticket
-from tests.harness.home import home
-from tests.suites.distributed import queue_at_home
-from tests.suites.renderer import Renderer, running
+from tests.support.database_choice import home
+from tests.support.postgres_processes import queue_at_home
+from tests.support.recording_handler import Renderer, running
 
 Opened = AbstractAsyncContextManager[Queue]
 Open = Callable[[Concurrency], Opened]

@@ -32,8 +32,8 @@ from models.domain.lifecycle import SceneStatus
 from models.writes.change import Ticket, Work
 from providers.port import Failure, Order, Progress, Rendered
 from providers.scripted import ScriptedProvider
-from tests.stores import OURS, TERMS, Domain, Seen, domain
-from tests.suites.gathering import Gathering
+from tests.support.domain import OURS, TERMS, Domain, Seen, domain
+from tests.support.recording_queue import Gathering
 
 pytestmark = pytest.mark.usefixtures("database")
 

@@ -20,7 +20,7 @@ from models.domain.events import EventType
 from models.domain.lifecycle import SceneStatus
 from models.writes.change import Change, Tick, Ticket, Work
 from models.writes.store import Committed
-from tests.stores import Domain, domain
+from tests.support.domain import Domain, domain
 
 pytestmark = pytest.mark.usefixtures("database")
 

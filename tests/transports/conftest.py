@@ -9,8 +9,8 @@ import httpx
 import pytest
 import uvloop
 
-from tests.transports.sample import Sample
-from tests.transports.serving import Served, serve
+from tests.support.sample_app import Sample
+from tests.support.uvicorn_server import Served, serve
 
 Start = Callable[[Sample], Awaitable[Served]]
 

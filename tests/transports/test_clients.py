@@ -12,10 +12,11 @@ from gql.transport.httpx import HTTPXAsyncTransport
 from gql.transport.websockets import WebsocketsTransport
 
 from server.transports import CloseCode
-from server.transports.sockets import WebSocketProtocol, stream_control
-from tests.transports import node_runtime
-from tests.transports.sample import Sample
-from tests.transports.serving import Served, serve
+from server.transports.stream_control import stream_control
+from server.transports.uvicorn_protocols import WebSocketProtocol
+from tests.support import node_runtime
+from tests.support.sample_app import Sample
+from tests.support.uvicorn_server import Served, serve
 
 How = Literal["close", "abort"]
 

@@ -9,9 +9,9 @@ import pytest
 
 from server.transports import TransportLimits
 from server.transports.accept import GRAPHQL_RESPONSE, JSON
+from tests.support.sample_app import SECRET, Sample
+from tests.support.uvicorn_server import Served
 from tests.transports.conftest import Start
-from tests.transports.sample import SECRET, Sample
-from tests.transports.serving import Served
 
 PATH = "/graphql"
 PATIENCE_SECONDS = 5

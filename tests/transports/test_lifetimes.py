@@ -9,11 +9,11 @@ from starlette.requests import HTTPConnection
 
 from server.transports import CloseCode, TransportLimits
 from server.transports.connections import CLOSE_SECONDS
-from server.transports.sockets import LINGER_SECONDS, WebSocketProtocol
+from server.transports.uvicorn_protocols import LINGER_SECONDS, WebSocketProtocol
+from tests.support.sample_app import SECRET, Sample
+from tests.support.uvicorn_server import Served, idle
+from tests.support.websocket_peer import Peer, dial
 from tests.transports.conftest import Start
-from tests.transports.peer import Peer, dial
-from tests.transports.sample import SECRET, Sample
-from tests.transports.serving import Served, idle
 
 FOREVER = "subscription { forever }"
 

@@ -6,8 +6,8 @@ import httpx
 import pytest
 
 from server.transports import hide_query_strings
-from tests.transports.peer import dial
-from tests.transports.serving import Served
+from tests.support.uvicorn_server import Served
+from tests.support.websocket_peer import dial
 
 OURS = ("uvicorn", "server", "strawberry", "asyncio", "root")
 

@@ -10,9 +10,9 @@ import httpx
 import pytest
 
 from server.transports import CloseCode, TransportLimits
+from tests.support.sample_app import SECRET, Sample
+from tests.support.uvicorn_server import Served, idle
 from tests.transports.conftest import Start
-from tests.transports.sample import SECRET, Sample
-from tests.transports.serving import Served, idle
 
 PATH = "/graphql"
 STREAM = {"accept": "text/event-stream"}

@@ -10,10 +10,10 @@ from starlette.websockets import WebSocket
 from websockets.typing import Subprotocol
 
 from server.transports import CloseCode, CloseConnection, TransportLimits
+from tests.support.sample_app import SECRET, Sample
+from tests.support.uvicorn_server import Served
+from tests.support.websocket_peer import SUBPROTOCOL, Peer, dial
 from tests.transports.conftest import Start
-from tests.transports.peer import SUBPROTOCOL, Peer, dial
-from tests.transports.sample import SECRET, Sample
-from tests.transports.serving import Served
 
 
 class TestSocket:

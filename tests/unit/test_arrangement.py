@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.domain.arrangement import Arrangement
-from tests.properties import MODEST
+from tests.support.property_settings import MODEST
 
 IDS = [f"scene {number}" for number in range(7)]
 

@@ -10,7 +10,7 @@ from models.domain.lifecycle import JobStatus
 from models.domain.progress import ProgressSnapshot
 from models.reads import eta as eta_module
 from models.reads.eta import EtaInputs, Running
-from tests.properties import MODEST
+from tests.support.property_settings import MODEST
 
 NOW = datetime(2026, 1, 31, tzinfo=UTC)
 MINE, THEIRS = "job_mine", "job_theirs"

@@ -16,7 +16,7 @@ from models.domain.lifecycle import JobStatus
 from models.domain.progress import ProgressSnapshot
 from models.reads.queries import RunningScene
 from subscriptions.feed import Feed, Gone, Lagged, Running
-from tests.properties import MODEST
+from tests.support.property_settings import MODEST
 
 Message = EventRow | Running | Lagged | Gone
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from models.domain import ids
 from models.domain.ids import Prefix
-from tests.properties import MODEST
+from tests.support.property_settings import MODEST
 
 DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"  # the specification's base32, which is Crockford's
 PREFIXES: tuple[Prefix, ...] = get_args(Prefix)

@@ -11,8 +11,8 @@ import pytest
 from providers.joining.joiner import join
 from providers.joining.wire import Clip
 from providers.port import Asset, Failure
-from tests.clips import Kind, make
-from tests.probes import boxes
+from tests.support.clips import Kind, make
+from tests.support.media_files import boxes
 
 PLAIN = Kind()
 

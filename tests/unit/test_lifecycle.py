@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from models.domain import lifecycle
 from models.domain.lifecycle import JobStatus, SceneStatus
-from tests.properties import MODEST
+from tests.support.property_settings import MODEST
 
 PENDING, PROCESSING, COMPLETED, FAILED, CANCELED = SceneStatus
 

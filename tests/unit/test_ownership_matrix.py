@@ -1,6 +1,6 @@
 """Nothing that takes or returns an id is added to an API without a try at somebody else's."""
 
-from tests.api.matrix import CALLS, MATRIX, RETURNED, returned, taken
+from tests.support.id_matrix import CALLS, MATRIX, RETURNED, returned, taken
 
 SCENES = "/api/v3/jobs/{job_id}/scenes"
 

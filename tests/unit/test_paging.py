@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from models.domain import paging
 from models.domain.errors import ErrorCode, Invalid
 from models.domain.paging import Page, Window
-from tests.properties import MODEST
+from tests.support.property_settings import MODEST
 
 # What a row's key may hold: any text that can be stored.
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))

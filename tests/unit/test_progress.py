@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from models.domain import lifecycle, progress
 from models.domain.lifecycle import JobStatus, SceneStatus
 from models.domain.progress import JobStage, ProgressSnapshot
-from tests.properties import MODEST
+from tests.support.property_settings import MODEST
 
 PENDING, PROCESSING, COMPLETED, FAILED, CANCELED = SceneStatus
 shares = st.floats(0, 100)

@@ -15,9 +15,9 @@ import pytest
 from providers.local import PROGRAM, LocalProvider
 from providers.port import Failure
 from providers.render.wire import Ticket
-from tests.orders import a_long_order, an_order, made, small_local
-from tests.probes import difference, probe
-from tests.processes import children_of, command_line, on_linux, runs
+from tests.support.media_files import difference, probe
+from tests.support.orders import a_long_order, an_order, made, small_local
+from tests.support.os_processes import children_of, command_line, on_linux, runs
 
 ROOT = Path(__file__).parents[2]
 SECONDS_TO_STOP = 1.0

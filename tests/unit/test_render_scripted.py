@@ -6,7 +6,7 @@ import pytest
 
 from providers.port import Failure, Order, Progress
 from providers.scripted import ScriptedProvider
-from tests.orders import all_of, an_order, made
+from tests.support.orders import all_of, an_order, made
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ from providers.replicate.prediction import read
 from providers.replicate.retrying import Unanswered
 from providers.replicate.template import Template, seed
 from providers.replicate.webhooks import SigningSecret
-from tests.fakes.replicate_state import SECRET, signature
-from tests.orders import an_order
+from tests.support.orders import an_order
+from tests.support.replicate_state import SECRET, signature
 
 BAR = "\r".join(["  0%|          | 0/20 [00:00<?, ?it/s]", " 45%|████▌     | 9/20 [00:09<00:11,  1.00s/it]"])
 

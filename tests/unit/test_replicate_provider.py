@@ -16,9 +16,9 @@ from providers.port import Failure, Order, Progress, Rendered
 from providers.replicate.provider import ReplicateProvider
 from providers.replicate.retrying import Pace
 from providers.replicate.template import seed
-from tests.fakes.replicate_process import CALLBACKS, QUICK, FakeReplicate
-from tests.fakes.replicate_state import TOKEN, VERSION
-from tests.orders import all_of, an_order, drained, made
+from tests.support.orders import all_of, an_order, drained, made
+from tests.support.replicate import CALLBACKS, QUICK, FakeReplicate
+from tests.support.replicate_state import TOKEN, VERSION
 
 SEEDED = '{"prompt": "{prompt}", "duration": "{duration_seconds}", "seed": "{seed}"}'
 HASTY = replace(QUICK, patience=0.3)

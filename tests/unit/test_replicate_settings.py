@@ -5,7 +5,7 @@ import pytest
 from providers.replicate.template import PLACEHOLDERS
 from server.providers import configured
 from server.settings import Settings, WrongSettings, load
-from tests.fakes.replicate_state import SECRET, TOKEN, VERSION
+from tests.support.replicate_state import SECRET, TOKEN, VERSION
 
 NEEDS_A_MARK = (
     "TOKEN is set, so REPLICATE_INPUT needs a {seed}, or PUBLIC_URL or REPLICATE_CALLBACK_URL "

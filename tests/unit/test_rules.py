@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from models.domain.errors import DomainErrors, ErrorCode
 from models.domain.rules import Problems
-from tests.properties import MODEST
+from tests.support.property_settings import MODEST
 
 PATH = ["input", "field"]
 Check = Callable[[Problems], None]

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from server import settings
 from server.settings import ROOT, Profile, Settings, WrongSettings, load
-from tests.properties import MODEST
+from tests.support.property_settings import MODEST
 
 
 @pytest.fixture(autouse=True)

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from coordinator.webhooks import http_client
 from coordinator.webhooks.http_client import DeliveryErrorKind, DeliveryFailed, Outbound, Policy
 from coordinator.webhooks.ssrf import Address, is_public
-from tests.fakes.receiver import Answer, Received, break_off, hang, receiving, status
+from tests.support.webhook_receiver import Answer, Received, break_off, hang, receiving, status
 
 LAPTOP = Policy(http=True, loopback=True)
 NAME = "hooks.example"

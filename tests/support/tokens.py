@@ -10,8 +10,8 @@ from joserfc import jwt
 from joserfc.jwk import OctKey
 
 from providers.port import Provider
-from tests.harness.app import App, running
-from tests.harness.client import Client, Json
+from tests.support.client import Client, Json
+from tests.support.server_app import App, running
 
 SECRET = "a secret of the tests, long enough for anybody"
 

@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.harness.home import home
+from tests.support.database_choice import home
 
 ROOT = Path(__file__).parent.parent.parent
 START_SECONDS = 30.0

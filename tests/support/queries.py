@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from tests.api.making import NO_JOB
-from tests.harness.client import Client, Json
-from tests.live import jobs
+from tests.support import jobs
+from tests.support.client import Client, Json
+from tests.support.factories import NO_JOB
 
 MEDIA = "{ url contentType sizeBytes width height durationSeconds expiresAt }"
 FAILURE = "{ code message retryable }"

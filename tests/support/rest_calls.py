@@ -4,8 +4,8 @@ from typing import Any
 
 import httpx
 
-from tests.harness.client import Client, Json
-from tests.live.jobs import Made
+from tests.support.client import Client, Json
+from tests.support.jobs import Made
 
 PREFIX = "/api/v3"
 

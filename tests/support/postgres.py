@@ -21,7 +21,7 @@ from sqlalchemy.pool import NullPool
 
 from models.db.database import Database
 from server.container import migrate
-from tests.processes import children_of, runs
+from tests.support.os_processes import children_of, runs
 
 START_SECONDS = 30.0
 STOP_SECONDS = 20.0

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 from playwright.async_api import Browser, Page, Route, expect
 
-from tests.browser.driver import Server
+from tests.support.explorer import Server
 
 WIDTH, HEIGHT = 1280, 800
 PATIENCE_MS = 20_000

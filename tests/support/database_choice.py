@@ -4,7 +4,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.harness.postgres import Databases
+from tests.support.postgres import Databases
 
 KINDS = ("sqlite", "postgres")
 

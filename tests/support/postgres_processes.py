@@ -11,8 +11,8 @@ from coordinator.queue.embedded import EmbeddedQueue
 from coordinator.queue.port import Concurrency, Queue
 from coordinator.queue.postgres import PostgresQueue
 from models.db.database import Database
-from tests.harness.home import home
-from tests.live import jobs
+from tests.support import jobs
+from tests.support.database_choice import home
 
 LEASE_SECONDS = 30.0
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from models.db.database import Database
 from models.writes.store import Store
-from tests.harness.client import Client
-from tests.harness.process import ServerProcess
+from tests.support.client import Client
+from tests.support.server_process import ServerProcess
 
 
 class Deployment:

@@ -31,7 +31,7 @@ from models.reads import listing, queries
 from models.reads.listing import SceneQuery
 from models.writes.change import Ticket
 from models.writes.store import Committed, Store
-from tests.harness.home import home
+from tests.support.database_choice import home
 
 T = TypeVar("T")
 

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from tests.harness.client import Client, Json
-from tests.live import jobs
+from tests.support import jobs
+from tests.support.client import Client, Json
 
 FRAGMENTS = """
 fragment J on Job { id title status version }
@@ -23,6 +23,10 @@ subscription Feed($jobId: ID!, $after: Int, $untilSettled: Boolean! = false) {
 """
     + FRAGMENTS
 )
+
+VERSIONS = """subscription($id: ID!) {
+    jobEvents(jobId: $id) { ... on JobSnapshot { version } ... on JobEvent { version } }
+}"""
 
 
 class Screen:

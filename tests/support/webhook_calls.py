@@ -7,10 +7,10 @@ import sqlalchemy as sa
 
 from coordinator.bus.port import Hint
 from models.db.tables import WEBHOOK, WEBHOOK_DELIVERY
-from tests.fakes.receiver import Received
-from tests.harness.app import App
-from tests.harness.client import Client, Json
-from tests.live import jobs
+from tests.support import jobs
+from tests.support.client import Client, Json
+from tests.support.server_app import App
+from tests.support.webhook_receiver import Received
 
 ERRORS = "errors { __typename code message path ... on NotFoundError { id } }"
 ATTEMPT = "at responseStatus durationMs error"

@@ -8,9 +8,9 @@ from typing import Any
 from providers.port import Provider
 from server.app import Container, create_app
 from server.settings import Settings
-from tests.harness.client import Client
-from tests.harness.home import home
-from tests.transports.serving import serve
+from tests.support.client import Client
+from tests.support.database_choice import home
+from tests.support.uvicorn_server import serve
 
 
 class App(Client):

@@ -24,7 +24,7 @@ from graphql import (
 from schema.context import Context
 from server.rest import router
 from server.schema import sdl
-from tests.harness.client import Json
+from tests.support.client import Json
 
 SCHEMA = build_schema(sdl())
 

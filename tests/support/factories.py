@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from tests.harness.client import Client, Json
-from tests.live import jobs
+from tests.support import jobs
+from tests.support.client import Client, Json
 
 STATUSES = ["PENDING", "PROCESSING", "COMPLETED", "FAILED", "CANCELED"]
 # How a worker's reports lead to each status.

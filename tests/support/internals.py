@@ -8,8 +8,8 @@ from models.domain.access import LOCAL, SYSTEM
 from models.reads import queries
 from schema.context import Context, Info
 from subscriptions.feed import Feed
-from tests.harness.app import App
-from tests.live import jobs
+from tests.support import jobs
+from tests.support.server_app import App
 
 
 def context_of(app: App, buffered_events: int = 8) -> Context:

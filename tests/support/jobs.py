@@ -6,7 +6,7 @@ import random
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
-from tests.harness.client import PATIENCE_SECONDS, Client, Json
+from tests.support.client import PATIENCE_SECONDS, Client, Json
 
 
 class Made(NamedTuple):

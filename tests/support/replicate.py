@@ -12,8 +12,8 @@ from providers.replicate.model import Model
 from providers.replicate.provider import ReplicateProvider
 from providers.replicate.retrying import Pace
 from providers.replicate.template import Template
-from tests.fakes.replicate_state import SECRET, TOKEN, VERSION, Json
-from tests.harness.process import ROOT
+from tests.support.replicate_state import SECRET, TOKEN, VERSION, Json
+from tests.support.server_process import ROOT
 
 QUICK = Pace(poll=0.02, first_backoff=0.02, last_backoff=0.1, patience=5.0, settling=(0.01, 0.02))
 INPUT = '{"prompt": "{prompt}", "duration": "{duration_seconds}"}'
@@ -25,7 +25,7 @@ class FakeReplicate:
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.fakes.replicate"], cwd=ROOT, stdout=subprocess.PIPE, text=True
+            [sys.executable, "-m", "tests.support.replicate_server"], cwd=ROOT, stdout=subprocess.PIPE, text=True
         )
         assert self._process.stdout is not None
         self.origin = self._process.stdout.readline().strip()

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from standardwebhooks import Webhook
 
-from tests.harness.client import PATIENCE_SECONDS
+from tests.support.client import PATIENCE_SECONDS
 
 
 class Received(NamedTuple):

@@ -11,10 +11,10 @@ import httpx
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
-from tests.harness.client import PATIENCE_SECONDS, Client, Json
-from tests.harness.process import ServerProcess
-from tests.harness.tokens import SECRET, token
-from tests.live.jobs import Made, make
+from tests.support.client import PATIENCE_SECONDS, Client, Json
+from tests.support.jobs import Made, make
+from tests.support.server_process import ServerProcess
+from tests.support.tokens import SECRET, token
 
 MALLORY = token("mallory")
 BOB = token("bob")

@@ -11,7 +11,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
-from tests.transports.serving import Served
+from tests.support.uvicorn_server import Served
 
 SUBPROTOCOL = Subprotocol("graphql-transport-ws")
 PATIENCE_SECONDS = 5

@@ -5,8 +5,8 @@ from collections.abc import AsyncGenerator
 from typing import Any, cast
 
 from providers.port import Asset, Order, Progress, Rendered
-from tests.clips import Kind, make
-from tests.harness.client import Json
+from tests.support.client import Json
+from tests.support.clips import Kind, make
 
 BROKEN = {"broken": True}
 

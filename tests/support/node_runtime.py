@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-FOLDER = Path(__file__).parent / "node"
+FOLDER = Path(__file__).parents[1] / "transports" / "node"
 OLDEST_MAJOR = 20
 PATIENCE_SECONDS = 60
 

@@ -15,7 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
-from tests.fakes.replicate_state import OVER, SECRET, TOKEN, VERSION, Commands, Fake, Json, Prediction, clip
+from tests.support.replicate_state import OVER, SECRET, TOKEN, VERSION, Commands, Fake, Json, Prediction, clip
 
 INPUTS: dict[str, tuple[type, ...]] = {"prompt": (str,), "duration": (int, float), "seed": (int,), "style": (str,)}
 REQUEST = {"version", "input", "stream", "webhook", "webhook_events_filter"}

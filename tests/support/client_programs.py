@@ -10,9 +10,9 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from tests.harness.client import Json
-from tests.harness.process import ROOT
-from tests.transports.node_runtime import node
+from tests.support.client import Json
+from tests.support.node_runtime import node
+from tests.support.server_process import ROOT
 
 FOLDER = ROOT / "docs" / "clients"
 NAMES = ("graphql-ws", "apollo", "gql")

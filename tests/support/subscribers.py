@@ -1,6 +1,6 @@
 """An audience: many subscribers of one job over websocket, in a process of their own and as cheap as can be.
 
-    python -m tests.live.audience HOST PORT JOB HEALTHY WIDE
+    python -m tests.support.subscribers HOST PORT JOB HEALTHY WIDE
 
 It says `ready` when everybody has the state, and does what it reads: after `stall` the wide ones, whose messages are
 large, never read their sockets again; after `tell` it says when each version arrived at the others, and how many of
@@ -184,7 +184,7 @@ class Audience:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
-            "tests.live.audience",
+            "tests.support.subscribers",
             *(host, port, job_id, str(healthy), str(wide)),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,

@@ -1,4 +1,4 @@
-"""A second user who asks for something small every 100 ms, in a process of its own: `python -m tests.attacks.canary`.
+"""A second user who asks for something small every 100 ms, in a process of its own: `python -m tests.support.canary`.
 
 Arguments: host, port, token. Each line on its standard input is answered by a line of JSON about the time since the
 last one: how often it asked (twice at least), the longest wait, how late its own clock was at most, what went wrong.
@@ -36,7 +36,7 @@ class Canary:
     @classmethod
     def start(cls, host: str, port: int, token: str) -> "Canary":
         """Let it sing."""
-        command = [sys.executable, "-m", "tests.attacks.canary", host, str(port), token]
+        command = [sys.executable, "-m", "tests.support.canary", host, str(port), token]
         pipe = subprocess.PIPE
         canary = cls(subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True))
         canary.heard()
