@@ -1,5 +1,6 @@
 """What the README shows is what happens: its commands are run in order against a fresh server."""
 
+import json
 import re
 import subprocess
 from collections.abc import Generator
@@ -111,7 +112,7 @@ def test_in_production_everybody_shows_a_token(tmp_path: Path) -> None:
     ).start()
     try:
         shell = Shell(server.url, server.environment)
-        shown = commands("Who may do what")
+        shown = commands("Authentication")
         assert len(shown) == 3
         for command, output in shown:
             said = shell.run(command)
@@ -132,7 +133,8 @@ def test_in_production_everybody_shows_a_token(tmp_path: Path) -> None:
     finally:
         server.stop()
     log = server.log.read_text()
-    assert '"POST /graphql" 200' in log
+    requests = [json.loads(line) for line in log.splitlines() if '"http.request"' in line]
+    assert ("POST /graphql", 200) in [(each["message"], each["status"]) for each in requests]
     assert not [word for word in (token, token.split(".")[1], "Dawn", "access_token", secret) if word in log]
 
 
