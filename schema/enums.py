@@ -6,10 +6,9 @@ meets before it was told about it becomes a second type of the same name.
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import TypeVar, cast
+from typing import TypeVar
 
 import strawberry
-from strawberry.types.enum import StrawberryEnumDefinition
 
 from coordinator.commands.inputs import BatchPolicy
 from models.domain.errors import ErrorCode
@@ -17,6 +16,7 @@ from models.domain.events import DeliveryStatus, EventType
 from models.domain.lifecycle import JobStatus, SceneStatus, TakeReason
 from models.domain.progress import JobStage
 from models.reads.listing import JobOrderField
+from schema.strawberry_internals import enum_definition
 
 EnumT = TypeVar("EnumT", bound=type[StrEnum])
 
@@ -50,8 +50,7 @@ class SnapshotReason(StrEnum):
 
 def _enum(kind: EnumT, description: str, values: Mapping[str, str] | None = None) -> EnumT:
     strawberry.enum(kind, description=description)
-    definition = cast("StrawberryEnumDefinition", kind.__dict__["__strawberry_definition__"])
-    for value in definition.values:
+    for value in enum_definition(kind).values:
         value.description = (values or {}).get(value.name)
     return kind
 

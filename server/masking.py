@@ -14,7 +14,6 @@ import strawberry
 from graphql import (
     ASTValidationRule,
     DocumentNode,
-    Executor,
     GraphQLError,
     GraphQLSchema,
     GraphQLSyntaxError,
@@ -27,20 +26,15 @@ from graphql import (
 )
 from strawberry.extensions import SchemaExtension
 from strawberry.schema.config import StrawberryConfig
-from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
-from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
-from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 from strawberry.types import ExecutionContext
 
 from models.domain.errors import DomainError, DomainErrors, ErrorCode, Unavailable
+from schema.strawberry_internals import STRAWBERRY_RULES, DiscreetExecution, Execution, core_schema
 from server.transports.closing import CloseConnection
 from server.transports.documents import CACHED_DOCUMENTS, is_cacheable, parse_document
 from server.transports.errors import INTERNAL_MESSAGE, TransportCode, cause_of, report
 
 logger = logging.getLogger(__name__)
-
-# What Strawberry adds to the rules of the specification when it validates by itself.
-_STRAWBERRYS_RULES = (MaybeNullValidationRule, OneOfInputValidationRule)
 
 
 class MaskedSchema(strawberry.Schema):
@@ -61,7 +55,7 @@ class MaskedSchema(strawberry.Schema):
         suggestions: bool = True,
         max_tokens: int | None = None,
     ) -> None:
-        all_rules = (*specified_rules, *recommended_rules, *_STRAWBERRYS_RULES, *rules)
+        all_rules = (*specified_rules, *recommended_rules, *STRAWBERRY_RULES, *rules)
         super().__init__(  # pyright: ignore[reportUnknownMemberType]  # its `directives` are of an open generic
             query,
             mutation,
@@ -79,7 +73,7 @@ class MaskedSchema(strawberry.Schema):
     @property
     def core(self) -> GraphQLSchema:
         """graphql-core's own schema, which Strawberry wraps."""
-        return self._schema
+        return core_schema(self)
 
     def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
         """Strawberry calls it on every error of every result before anybody sees it; an error says so in place."""
@@ -88,24 +82,6 @@ class MaskedSchema(strawberry.Schema):
         for error in errors:
             if "code" not in (error.extensions or {}):
                 _present(error, reported, request_id)
-
-
-class Execution(StrawberryGraphQLCoreExecutionContext):
-    """graphql-core remembers for an operation which subfields it collected, by the identity of lists that it makes anew
-    for each event of a subscription: 3 KB an event that would stay as long as the stream lives."""
-
-    def build_per_event_executor(self, payload: Any) -> Executor[Any]:
-        self._relevant_sub_fields = {}
-        return super().build_per_event_executor(payload)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]  # its base is of an open generic
-
-
-class DiscreetExecution(Execution):
-    """Says of a variable or an argument what is wrong with it, and not what might have been meant."""
-
-    @classmethod
-    def build(cls, *args: Any, **kwargs: Any) -> Any:
-        kwargs["hide_suggestions"] = True
-        return super().build(*args, **kwargs)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]  # its base is of an open generic
 
 
 class Parsing(SchemaExtension):

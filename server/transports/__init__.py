@@ -7,7 +7,7 @@ from server.transports.limits import TransportLimits
 from server.transports.logs import hide_query_strings
 from server.transports.rate_limiter import RateLimiter, TooManyRequests
 from server.transports.router import graphql_router
-from server.transports.sockets import uvicorn_options
+from server.transports.uvicorn_protocols import uvicorn_options
 
 __all__ = [
     "CloseCode",

@@ -20,7 +20,7 @@ from server.transports.errors import formatted, internal_error
 from server.transports.execution import response_map
 from server.transports.limits import TransportLimits
 from server.transports.payloads import encode
-from server.transports.sockets import stream_control
+from server.transports.stream_control import stream_control
 
 KEEP_ALIVE: Final = b":\n\n"
 COMPLETE: Final = b"event: complete\ndata: \n\n"  # a browser's EventSource tells of no event without data

@@ -1,7 +1,7 @@
 """GraphQL over websocket: a server of the `graphql-transport-ws` subprotocol, in the order of its document.
 
 https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md. The older `graphql-ws` subprotocol is not spoken.
-What lies below the messages (pings, compression, peers that stopped reading) is in `sockets`.
+Pings, compression and peers that stop reading are handled below the messages, in `uvicorn_protocols`.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ from server.transports.messages import (
 from server.transports.payloads import encode
 from server.transports.pending_connections import PendingConnections
 from server.transports.rate_limiter import TooManyRequests
-from server.transports.sockets import stream_control
+from server.transports.stream_control import stream_control
 
 SUBPROTOCOL = "graphql-transport-ws"
 

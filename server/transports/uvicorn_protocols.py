@@ -1,23 +1,25 @@
-"""What lies below HTTP and websocket messages: uvicorn's two protocol classes, taught to let go of a lost peer.
+"""Subclasses of uvicorn's two protocol classes: deadlines for requests, and connections that end although the peer
+has stopped reading.
 
-As they come, both close a connection gently, which waits for ever when the peer has stopped reading; and the close
-frame that answers a breach of RFC 6455 is overtaken by a reset when more of the breach is still arriving.
+Reasons to override what is not public API: both parents close a connection gently, which never ends when the peer does
+not read; a request head or body has no deadline; and more input after a breach of RFC 6455 resets the connection before
+the peer has read the close frame that answers the breach.
+
+Tried with uvicorn 0.54.0; pyproject.toml excludes 0.55. tests/unit/test_framework_internals.py fails when the signature
+of an overridden method or the existence of an attribute used here changes.
 """
 
 import asyncio
-import socket
 from typing import Any, Final, TypedDict, cast
 
-from starlette.types import Scope
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from server.transports.limits import TransportLimits
+from server.transports.stream_control import STREAM_EXTENSION, StreamControl
 
-STREAM_EXTENSION: Final = "scenewire.stream"
-UNSENT_BYTES: Final = 65_536
 LINGER_SECONDS: Final = 2
-
+"""How long a closed connection may take to deliver its last bytes."""
 
 REQUEST_TIMEOUT: Final = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
@@ -33,15 +35,17 @@ class UvicornOptions(TypedDict):
 
 
 def uvicorn_options(limits: TransportLimits | None = None) -> UvicornOptions:
-    """The arguments of `uvicorn.Config` by which the limits hold below ASGI. Compression is off: it would cost memory
-    and time for each socket, and lets a client send little that grows large. uvicorn would believe every proxy on this
-    machine; whom to believe is the application's to say."""
+    """Return the arguments of `uvicorn.Config` that enforce the limits below ASGI.
+
+    Compression is off: it costs memory and time per socket, and a small message could expand to a large one.
+    `proxy_headers` is off because uvicorn trusts every proxy on this host; the application decides which it trusts.
+    """
     chosen = limits or TransportLimits()
-    arriving: dict[HttpProtocol, None] = {}
+    without_head: dict[HttpProtocol, None] = {}
 
     class Http(HttpProtocol):
         limits = chosen
-        half_open = arriving
+        half_open = without_head
 
     class Socket(WebSocketProtocol):
         stall_seconds = chosen.stall_seconds
@@ -57,74 +61,53 @@ def uvicorn_options(limits: TransportLimits | None = None) -> UvicornOptions:
     )
 
 
-class StreamControl:
-    """The TCP connection under a socket or under a response that streams."""
-
-    def __init__(self, transport: asyncio.Transport) -> None:
-        self._transport = transport
-
-    def tune(self, dead_after_seconds: float) -> None:
-        """Meet back-pressure early, and end when the peer acknowledges nothing any more."""
-        _bound_unsent(self._transport)
-        _set_option(self._transport, "TCP_USER_TIMEOUT", int(dead_after_seconds * 1000))
-
-    def abort(self) -> None:
-        """Drop the connection and whatever was not sent."""
-        self._transport.abort()
-
-
-def stream_control(scope: Scope) -> StreamControl | None:
-    """None under a server that is not ours, a test client for instance."""
-    return scope.get("extensions", {}).get(STREAM_EXTENSION)
-
-
 class HttpProtocol(HttpToolsProtocol):
-    """A request arrives in time, head and body each, or not at all."""
+    """HTTP with deadlines for the head and the body of a request, and for a peer that stops reading."""
 
     limits: TransportLimits
     half_open: dict["HttpProtocol", None]
-    """The connections that owe the head of a request, of all of the server, in the order of their waiting."""
+    """All connections of the server without a complete request head, the oldest first."""
     _deadline: asyncio.TimerHandle | None = None
     _stall_timer: asyncio.TimerHandle | None = None
-    _handed_over = False
-    """To the protocol of the websocket that began here."""
+    _upgraded = False
+    """Whether the connection now belongs to the protocol of a websocket."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         super().connection_made(transport)
         self._control = StreamControl(transport)
-        self._await_head()
+        self._start_head_deadline()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._arrived()
+        self._stop_deadline()
         self._stop_stall_timer()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        # uvicorn's own timer ended with the first byte; a head may never follow.
-        owes = self._deadline is None and self._is_idle() and not self._handed_over
-        if owes and not self.transport.is_closing():
-            self._await_head()
+        # uvicorn's keep-alive timer ends with the first byte of the next request; its head may never be completed.
+        head_expected = self._deadline is None and self._is_idle() and not self._upgraded
+        if head_expected and not self.transport.is_closing():
+            self._start_head_deadline()
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
         extensions: dict[str, Any] = {STREAM_EXTENSION: self._control}
         self.scope["extensions"] = extensions
         if self._deadline is None:
-            self._await_head()
+            self._start_head_deadline()
 
     def on_headers_complete(self) -> None:
-        self._arrived()
-        self._deadline = self.loop.call_later(self.limits.body_seconds, self._give_up)
+        self._stop_deadline()
+        self._deadline = self.loop.call_later(self.limits.body_seconds, self._on_deadline)
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
-        self._arrived()
+        self._stop_deadline()
         super().on_message_complete()
 
     def handle_websocket_upgrade(self) -> None:
-        self._arrived()
-        self._handed_over = True
+        self._stop_deadline()
+        self._upgraded = True
         super().handle_websocket_upgrade()
 
     def pause_writing(self) -> None:
@@ -136,25 +119,25 @@ class HttpProtocol(HttpToolsProtocol):
         self._stop_stall_timer()
         super().resume_writing()
 
-    def _await_head(self) -> None:
-        self._deadline = self.loop.call_later(self.limits.header_seconds, self._give_up)
+    def drop(self) -> None:
+        """Abort the connection, to make room for a newer one."""
+        self._stop_deadline()
+        self.transport.abort()
+
+    def _start_head_deadline(self) -> None:
+        self._deadline = self.loop.call_later(self.limits.header_seconds, self._on_deadline)
         if len(self.half_open) >= self.limits.half_open:
             next(iter(self.half_open)).drop()
         self.half_open[self] = None
 
-    def drop(self) -> None:
-        """Others need the place."""
-        self._arrived()
-        self.transport.abort()
-
-    def _arrived(self) -> None:
+    def _stop_deadline(self) -> None:
         self.half_open.pop(self, None)
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
 
-    def _give_up(self) -> None:
-        self._arrived()
+    def _on_deadline(self) -> None:
+        self._stop_deadline()
         if self.transport.is_closing():
             return
         if self._is_idle() or not self.cycle.response_started:
@@ -162,7 +145,7 @@ class HttpProtocol(HttpToolsProtocol):
         self.transport.close()
 
     def _is_idle(self) -> bool:
-        """Whether no request is being answered; uvicorn knows of none before the first complete head."""
+        """Return whether no request is being answered; uvicorn sets `cycle` with the first complete head."""
         cycle = cast("RequestResponseCycle | None", self.cycle)
         return cycle is None or cycle.response_complete
 
@@ -173,12 +156,14 @@ class HttpProtocol(HttpToolsProtocol):
 
 
 class WebSocketProtocol(WebSocketsSansIOProtocol):
+    """A websocket that aborts the connection of a peer that stops reading, also while it closes."""
+
     stall_seconds: float
     _stall_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        _bound_unsent(self.transport)
+        StreamControl(self.transport).limit_unsent()
 
     async def run_asgi(self) -> None:
         extensions: dict[str, Any] = {**self.scope.get("extensions", {})}
@@ -214,15 +199,14 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             self.close_timer = self.loop.call_later(self.close_timeout, self.transport.abort)
 
     def send_receive_event_to_app(self) -> None:
-        """Text that is not UTF-8 goes to the application as bytes, for it to refuse without a traceback."""
+        """Pass text that is not UTF-8 to the application as bytes, which it refuses; uvicorn would log a traceback."""
         if self.curr_msg_data_type == "text" and not _is_utf8(b"".join(self.frames)):
             self.curr_msg_data_type = "bytes"
         super().send_receive_event_to_app()
 
     def handle_parser_exception(self) -> None:
-        """A lingering close: what still arrives is read and discarded, so that the close frame is read before a reset.
-
-        RFC 6455, 7.1.7, and RFC 9112, 9.6, which tells of the same trap.
+        """Close and linger: discard further input for LINGER_SECONDS, so that the peer reads the close frame before a
+        reset (RFC 6455, 7.1.7; RFC 9112, 9.6 describes the same race).
         """
         closing = self.conn.close_sent
         if closing is None or self.close_timer is not None:
@@ -245,19 +229,6 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         if self._stall_timer is not None:
             self._stall_timer.cancel()
             self._stall_timer = None
-
-
-def _bound_unsent(transport: asyncio.Transport) -> None:
-    """Or the kernel takes megabytes of stale progress for a peer that does not read."""
-    _set_option(transport, "TCP_NOTSENT_LOWAT", UNSENT_BYTES)
-
-
-def _set_option(transport: asyncio.Transport, name: str, value: int) -> None:
-    """Where the platform has it."""
-    option: int | None = getattr(socket, name, None)
-    sock: socket.socket | None = transport.get_extra_info("socket")
-    if option is not None and sock is not None and sock.family in (socket.AF_INET, socket.AF_INET6):
-        sock.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
 def _is_utf8(data: bytes) -> bool:
