@@ -1,0 +1,151 @@
+"""What the product overrides or uses of other libraries beyond their public API is still there."""
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import uvicorn
+from graphql import Executor, build_schema, parse
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from uvicorn.server import ServerState
+
+from schema.enums import JobStatus
+from schema.strawberry_internals import DiscreetExecution, Execution, enum_definition
+from server.schema import executable_schema
+from server.serve import Server
+from server.transports.uvicorn_protocols import HttpProtocol, WebSocketProtocol
+
+
+def parameters_of(method: Callable[..., object]) -> list[str]:
+    """The names of the parameters, without those of the instance or the class."""
+    return [name for name in inspect.signature(method).parameters if name not in ("self", "cls")]
+
+
+def overridden(kind: type, parent: type) -> dict[str, list[str]]:
+    """The methods of the parent that `kind` overrides, with the parent's parameters."""
+    names = [name for name, value in vars(kind).items() if inspect.isfunction(value) and hasattr(parent, name)]
+    return {name: parameters_of(getattr(parent, name)) for name in names}
+
+
+def names_used_by(method: Callable[..., object]) -> tuple[str, ...]:
+    """The attributes and methods that the compiled function refers to."""
+    return inspect.unwrap(method).__code__.co_names
+
+
+async def no_app(_scope: object, _receive: object, _send: object) -> None:
+    """An ASGI application that no test calls."""
+
+
+class TestUvicorn:
+    """server/transports/uvicorn_protocols.py and server/serve.py."""
+
+    @pytest.mark.parametrize(
+        ("kind", "parent", "expected"),
+        [
+            (
+                HttpProtocol,
+                HttpToolsProtocol,
+                {
+                    "connection_made": ["transport"],
+                    "connection_lost": ["exc"],
+                    "data_received": ["data"],
+                    "on_message_begin": [],
+                    "on_headers_complete": [],
+                    "on_message_complete": [],
+                    "handle_websocket_upgrade": [],
+                    "pause_writing": [],
+                    "resume_writing": [],
+                },
+            ),
+            (
+                WebSocketProtocol,
+                WebSocketsSansIOProtocol,
+                {
+                    "connection_made": ["transport"],
+                    "run_asgi": [],
+                    "connection_lost": ["exc"],
+                    "pause_writing": [],
+                    "resume_writing": [],
+                    "keepalive_timeout": [],
+                    "shutdown": [],
+                    "send": ["message"],
+                    "send_receive_event_to_app": [],
+                    "handle_parser_exception": [],
+                },
+            ),
+            (
+                Server,
+                uvicorn.Server,
+                {
+                    "__init__": ["config"],
+                    "startup": ["sockets"],
+                    "on_tick": ["counter"],
+                    "capture_signals": [],
+                    "shutdown": ["sockets"],
+                },
+            ),
+        ],
+        ids=["HttpProtocol", "WebSocketProtocol", "Server"],
+    )
+    def test_overridden_methods_have_the_expected_parameters_in_uvicorn(
+        self, kind: type, parent: type, expected: dict[str, list[str]]
+    ) -> None:
+        """The table is complete: a method that uvicorn removes is no override any more and is missed here."""
+        assert overridden(kind, parent) == expected
+
+    @pytest.mark.parametrize(
+        ("caller", "callee"),
+        [
+            (HttpToolsProtocol.data_received, "handle_websocket_upgrade"),
+            (WebSocketsSansIOProtocol.handle_connect, "run_asgi"),
+            (WebSocketsSansIOProtocol.send_keepalive_ping, "keepalive_timeout"),
+            (WebSocketsSansIOProtocol.handle_text, "send_receive_event_to_app"),
+            (WebSocketsSansIOProtocol.handle_cont, "send_receive_event_to_app"),
+            (WebSocketsSansIOProtocol.data_received, "handle_parser_exception"),
+            (WebSocketsSansIOProtocol.send, "close_timer"),
+            (uvicorn.Server.main_loop, "on_tick"),
+            (uvicorn.Server.serve, "capture_signals"),
+        ],
+    )
+    def test_uvicorn_calls_the_overridden_method(self, caller: Callable[..., object], callee: str) -> None:
+        """An override that uvicorn no longer calls has no effect, and nothing else reports that."""
+        assert callee in names_used_by(caller)
+
+    async def test_uvicorn_protocols_have_the_attributes_used(self) -> None:
+        """Attributes of the connection, with the initial values that the subclasses rely on."""
+        config = uvicorn.Config(no_app, lifespan="off", log_config=None)
+        http = HttpToolsProtocol(config, ServerState(), {})
+        websocket = WebSocketsSansIOProtocol(config, ServerState(), {})
+        assert (http.cycle, http.scope, http.transport) == (None, None, None)
+        assert {"response_started", "response_complete"} <= set(names_used_by(RequestResponseCycle.__init__))
+        assert (websocket.close_timer, websocket.close_sent, websocket.read_paused) == (None, False, False)
+        assert (websocket.frames, websocket.curr_msg_data_type, websocket.conn.close_sent) == ([], "bytes", None)
+        assert websocket.close_timeout > 0
+        assert "stop_keepalive" in vars(WebSocketsSansIOProtocol)
+
+
+class TestStrawberry:
+    """schema/strawberry_internals.py."""
+
+    def test_executor_methods_have_the_expected_parameters_in_graphql_core(self) -> None:
+        """The payload is the only argument of a per-event executor; `build` takes `hide_suggestions`."""
+        assert overridden(Execution, Executor) == {"build_per_event_executor": ["payload"]}
+        assert "hide_suggestions" in parameters_of(vars(Executor)["build"].__func__)
+
+    def test_subfield_cache_of_a_subscription_is_empty_for_each_event(self) -> None:
+        """graphql-core fills `_relevant_sub_fields` during execution; the executor of the next event starts without."""
+        sample = build_schema("type Query { a: Int } type Item { a: Int } type Subscription { item: Item }")
+        executor = DiscreetExecution.build(sample, parse("subscription { item { a } }"))
+        first = executor.build_per_event_executor({"item": {"a": 1}})
+        assert first.execute_operation(False).data == {"item": {"a": 1}}
+        second = executor.build_per_event_executor({"item": {"a": 2}})
+        caches: list[dict[Any, Any]] = [vars(event)["_relevant_sub_fields"] for event in (first, second)]
+        assert [len(cache) for cache in caches] == [1, 0]
+
+    def test_strawberry_schema_gives_the_core_schema_and_enum_definitions(self) -> None:
+        """The wrapped schema has the types; the definition of an enum holds the descriptions of its values."""
+        assert "Job" in executable_schema().core.type_map
+        described = {value.name: value.description for value in enum_definition(JobStatus).values}
+        assert described["CANCELED"]
