@@ -13,7 +13,6 @@ from datetime import timedelta
 from coordinator import audit
 from coordinator.audit import Audit
 from coordinator.bus.port import Hint
-from coordinator.bus.waiting import until_set
 from coordinator.commands import idempotency
 from coordinator.commands.batches import Batches
 from coordinator.commands.jobs import Jobs
@@ -24,6 +23,7 @@ from coordinator.renders import reconciler, workdirs
 from coordinator.renders.assembly import Assemblies
 from coordinator.renders.pool import Renders
 from coordinator.renders.render import RenderDeps
+from coordinator.retrying import run_when_woken
 from coordinator.storage import purge, retention
 from coordinator.storage.retention import Retention
 from coordinator.webhooks import deliveries
@@ -148,15 +148,16 @@ class Coordinator:
             self._dispatching = False
 
     async def _reconcile(self) -> None:
-        while True:
-            await until_set(self._lost_tickets, RECONCILE_SECONDS)
-            self._lost_tickets.clear()
-            try:
-                await reconciler.reconcile(self.store, self._queue)
-            except Exception:
-                # As long as that fails nobody can tell what is lost: not only the next round looks again.
-                self._lost_tickets.set()
-                raise
+        await run_when_woken(
+            self._lost_tickets,
+            self._reconcile_once,
+            name="reconcile",
+            action="reconcile",
+            poll_seconds=RECONCILE_SECONDS,
+        )
+
+    async def _reconcile_once(self) -> None:
+        await reconciler.reconcile(self.store, self._queue)
 
     async def _housekeeping(self) -> None:
         while True:

@@ -1,4 +1,4 @@
-"""The event bus. It carries hints and ticks, never state: whoever hears one reads the database."""
+"""The event bus. Its messages are hints, never state: a listener reads the database."""
 
 import logging
 from collections.abc import Callable
@@ -17,7 +17,7 @@ class Hint(NamedTuple):
 
 
 class Resync(NamedTuple):
-    """Messages may have been lost: compare what was read with what is there."""
+    """Messages may have been lost: compare the positions of all readers with the database."""
 
 
 Message = Hint | Tick | Resync
@@ -25,14 +25,14 @@ Listener = Callable[[Message], None]
 
 
 class Bus(Protocol):
-    """Tells every interested process that there is something new to read."""
+    """Notifies every process that there is something new to read."""
 
     def publish(self, message: Message) -> None:
-        """Tell all listeners, soon; never blocks, never raises, may lose messages when a connection breaks."""
+        """Send a message to all listeners soon. Never blocks or raises; a lost connection may lose messages."""
         ...
 
     def listen(self, listener: Listener) -> Callable[[], None]:
-        """Call `listener` with every message from now on; the answer stops that."""
+        """Call `listener` with every message from now on; returns a function that stops it."""
         ...
 
 
@@ -43,15 +43,14 @@ class LocalBus:
         self._listeners: list[Listener] = []
 
     def publish(self, message: Message) -> None:
-        """Tell all listeners at once."""
+        """Call all listeners now; an error of one is logged and does not reach the publisher or the others."""
         for listener in tuple(self._listeners):
             try:
                 listener(message)
             except Exception:
-                # What is told of is committed: neither its author nor the other listeners must suffer.
                 log.exception("a listener failed", extra={"action": "bus.listener"})
 
     def listen(self, listener: Listener) -> Callable[[], None]:
-        """Call `listener` with every message from now on; the answer stops that."""
+        """Call `listener` with every message from now on; returns a function that stops it."""
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)

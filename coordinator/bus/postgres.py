@@ -1,8 +1,8 @@
-"""The bus of many processes: one NOTIFY per process and moment, holding many hints.
+"""The bus of many processes: one NOTIFY per process and batch interval, holding many hints.
 
-Never inside the transaction of a change: NOTIFY there takes a lock that serialises all commits. A process that dies
-between commit and NOTIFY, or a listener's connection that breaks, loses hints; so listeners compare versions from time
-to time.
+NOTIFY is never sent inside the transaction of a change: there it takes a lock that serialises all commits. Hints are
+lost when a process dies between commit and NOTIFY, or when a listener's connection breaks; so the hub compares versions
+periodically.
 """
 
 import asyncio
@@ -16,26 +16,25 @@ from itertools import starmap
 from coordinator.bus.listener import LOST
 from coordinator.bus.listener import Listener as Connection
 from coordinator.bus.port import Hint, Listener, LocalBus, Message, Resync
+from coordinator.retrying import RETRY_SECONDS
 from models.writes.change import Tick
 
 log = logging.getLogger(__name__)
 
 CHANNEL = "scenewire"
-GATHER_SECONDS = 0.02
-# A scene's fractions cross processes this often at most.
+BATCH_SECONDS = 0.02
+# Minimum interval between two ticks of the same scene to other processes.
 TICK_SECONDS = 0.5
-# What cannot be sent is tried again this soon.
-AGAIN_SECONDS = 0.5
-# Postgres takes 7,999; a hint has about 45, a tick about 75.
+# Postgres accepts 7,999; a hint has about 45, a tick about 75.
 PAYLOAD_BYTES = 7_900
 
 
 class PostgresBus:
-    """Tells this process directly and the others by NOTIFY."""
+    """Calls the listeners of this process directly, and notifies other processes by NOTIFY."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._here = LocalBus()
+        self._local = LocalBus()
         self._name = uuid.uuid4().hex[:8]
         self._hints: dict[str, int] = {}
         self._ticks: dict[str, str] = {}
@@ -44,21 +43,21 @@ class PostgresBus:
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Hear the others, and be heard."""
-        await self._connection.listen(CHANNEL, self._heard)
-        self._connection.when_up(self._up)
+        """Exchange messages with other processes from now on."""
+        await self._connection.listen(CHANNEL, self._on_payload)
+        self._connection.when_up(self._on_connected)
         self._task = asyncio.create_task(self._flush(), name="bus")
 
     async def stop(self) -> None:
-        """Say what is left to say, and be silent."""
+        """Send pending messages, then stop."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
             await self._send()
 
     def publish(self, message: Message) -> None:
-        """Tell everybody here at once and the others soon."""
-        self._here.publish(message)
+        """Call the listeners of this process now, and notify other processes soon."""
+        self._local.publish(message)
         match message:
             case Hint(job_id, version):
                 self._hints[job_id] = max(version, self._hints.get(job_id, 0))
@@ -68,29 +67,35 @@ class PostgresBus:
                 return
         self._woken.set()
 
-    def _up(self) -> None:
-        self._here.publish(Resync())
+    def listen(self, listener: Listener) -> Callable[[], None]:
+        """Call `listener` with every message from now on; returns a function that stops it."""
+        return self._local.listen(listener)
+
+    def _on_connected(self) -> None:
+        self._local.publish(Resync())
         self._woken.set()
 
-    def listen(self, listener: Listener) -> Callable[[], None]:
-        """Call `listener` with every message from now on; the answer stops that."""
-        return self._here.listen(listener)
+    def _on_payload(self, payload: str) -> None:
+        sender, messages = decode(payload)
+        if sender != self._name:
+            for message in messages:
+                self._local.publish(message)
 
     async def _flush(self) -> None:
         while True:
             await self._woken.wait()
-            await asyncio.sleep(GATHER_SECONDS)
+            await asyncio.sleep(BATCH_SECONDS)
             self._woken.clear()
             await self._send()
             if self._ticks or self._hints:
-                asyncio.get_running_loop().call_later(AGAIN_SECONDS, self._woken.set)
+                asyncio.get_running_loop().call_later(RETRY_SECONDS, self._woken.set)
 
     async def _send(self) -> None:
-        """Send what is due. Hints that do not get through are kept; ticks are overtaken by the next."""
+        """Send pending messages. Hints that cannot be sent are kept; a lost tick is superseded by the next."""
         hints, self._hints = self._hints, {}
         messages = [*starmap(Hint, hints.items()), *self._due_ticks()]
         try:
-            for payload in pack(self._name, messages):
+            for payload in encode(self._name, messages):
                 await self._connection.notify(CHANNEL, payload)
         except BaseException as error:
             self._keep(hints)
@@ -109,15 +114,9 @@ class PostgresBus:
         self._ticked_at |= dict.fromkeys(due, now)
         return [Tick(self._ticks.pop(scene), scene) for scene in due]
 
-    def _heard(self, payload: str) -> None:
-        sender, messages = unpack(payload)
-        if sender != self._name:
-            for message in messages:
-                self._here.publish(message)
 
-
-def pack(sender: str, messages: Iterable[Hint | Tick]) -> list[str]:
-    """As few payloads as will hold the messages, each with its sender and short enough for a NOTIFY."""
+def encode(sender: str, messages: Iterable[Hint | Tick]) -> list[str]:
+    """Return the messages as the fewest payloads that fit into a NOTIFY, each with the sender."""
     payloads: list[str] = []
     parts = head = json.dumps(sender)
     for message in messages:
@@ -129,7 +128,7 @@ def pack(sender: str, messages: Iterable[Hint | Tick]) -> list[str]:
     return payloads if parts == head else [*payloads, f"[{parts}]"]
 
 
-def unpack(payload: str) -> tuple[str, list[Hint | Tick]]:
-    """Sender and messages of a payload: a hint ends with a version, a tick with a scene."""
+def decode(payload: str) -> tuple[str, list[Hint | Tick]]:
+    """Return the sender and messages of a payload: a hint ends with a version, a tick with a scene id."""
     sender, *parts = json.loads(payload)
-    return sender, [Hint(job, what) if isinstance(what, int) else Tick(job, what) for job, what in parts]
+    return sender, [Hint(job, last) if isinstance(last, int) else Tick(job, last) for job, last in parts]

@@ -1,1 +1,1 @@
-"""The live view: one reader per watched job fans out events to its subscribers; dashboards watch many jobs."""
+"""The live view: the hub fans the events of each watched job out to its subscribers; dashboards watch many jobs."""

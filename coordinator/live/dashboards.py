@@ -1,32 +1,28 @@
-"""Dashboards: watchers of every job that a viewer may see. Each costs what its viewer's jobs cost, not what all do."""
+"""Dashboards: subscribers to every job that a viewer may see. A dashboard costs what its viewer's jobs cost."""
 
 import asyncio
-import logging
 from collections import OrderedDict
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from datetime import timedelta
 
+from coordinator.retrying import run_when_woken
 from models.domain.access import EXTERNAL, Viewer
-from models.domain.errors import Unavailable
 from models.reads import queries
 from models.writes.store import Store, now
 
-log = logging.getLogger(__name__)
-
+# Size of the cache of audiences.
 JOBS_REMEMBERED = 50_000
-# Clocks of several machines differ, and a change is dated before it is committed.
+# Clock skew between machines, and the time between a change's timestamp and its commit.
 OVERLAP = timedelta(seconds=10)
-AGAIN_SECONDS = 0.5
 
-
-# By job id, whether something changed that the job's version does not count.
+# By job id: whether there was a tick, which does not raise the job's version.
 Changed = dict[str, bool]
 
-# What makes jobs interesting to a dashboard: that they are jobs, whose they are, or that others report on them.
+# Why a dashboard shows a job: the viewer sees all jobs, owns it, or is a worker that may report on external jobs.
+Audience = tuple[str, str]
 EVERY = ("every", "")
 REPORTED = ("reported", "")
-Audience = tuple[str, str]
 
 
 def _of_viewer(viewer: Viewer) -> set[Audience]:
@@ -42,7 +38,7 @@ def _of_job(owner_id: str, provider: str) -> frozenset[Audience]:
 
 
 class Dashboard:
-    """The jobs that changed since they were last taken, each once."""
+    """The jobs that changed since the last `take`, each once."""
 
     def __init__(self, viewer: Viewer) -> None:
         self.viewer = viewer
@@ -50,12 +46,12 @@ class Dashboard:
         self._woken = asyncio.Event()
 
     def on_update(self, job_id: str, *, ticked: bool) -> None:
-        """A job changed, or only something of it that its version does not count."""
-        self._changed[job_id] = ticked or self._changed.get(job_id, False)
+        """Store that a job changed; `ticked` when its version may not have."""
+        _add(self._changed, job_id, ticked=ticked)
         self._woken.set()
 
-    async def take(self) -> "Changed":
-        """Wait until some job changed, and take all that did."""
+    async def take(self) -> Changed:
+        """Wait until a job changes, then return and forget all changed jobs."""
         await self._woken.wait()
         self._woken.clear()
         changed, self._changed = self._changed, {}
@@ -63,8 +59,11 @@ class Dashboard:
 
 
 class Dashboards:
-    """Tells each dashboard of the jobs of its owner; a worker's also of those it may report on, an administrator's of
-    all. It is only told: what it shows it reads as its viewer."""
+    """Notifies each dashboard of changes to the jobs that its viewer may see.
+
+    These are the viewer's own jobs, for a worker also external jobs, for an administrator all jobs. A notification
+    carries no data: the dashboard reads the job as its viewer.
+    """
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -80,13 +79,12 @@ class Dashboards:
 
     @contextmanager
     def join(self, viewer: Viewer) -> Generator[Dashboard]:
-        """A dashboard that hears of every change from now on."""
+        """Return a dashboard that is notified of every change during the block."""
         dashboard = Dashboard(viewer)
         for audience in _of_viewer(viewer):
             self._by_audience.setdefault(audience, set()).add(dashboard)
         if self._task is None:
-            self._compared_at = now()
-            self._task = asyncio.create_task(self._run(), name="dashboards")
+            self._start()
         try:
             yield dashboard
         finally:
@@ -98,13 +96,13 @@ class Dashboards:
                 self.stop()
 
     def on_update(self, job_id: str, *, ticked: bool) -> None:
-        """A job changed; nobody cares when there is no dashboard."""
+        """Notify the dashboards of a changed job soon; a no-op without dashboards."""
         if self._by_audience:
-            self._changed[job_id] = ticked or self._changed.get(job_id, False)
+            _add(self._changed, job_id, ticked=ticked)
             self._woken.set()
 
     async def resync(self) -> None:
-        """Hear of every job that changed since this was last asked: messages may have been lost."""
+        """Notify of every job that changed since the last resync: messages may have been lost."""
         if not self._by_audience:
             return
         compared_at = now()
@@ -112,34 +110,33 @@ class Dashboards:
             changed = await queries.changed_since(connection, self._compared_at - OVERLAP)
         self._compared_at = compared_at
         for job_id in changed:
-            # Whose it is may be what has changed.
+            # The change may be a new owner.
             self._audiences.pop(job_id, None)
             self.on_update(job_id, ticked=False)
 
+    def _start(self) -> None:
+        self._compared_at = now()
+        fan_out = run_when_woken(self._woken, self._fan_out, name="dashboards", action="dashboards")
+        self._task = asyncio.create_task(fan_out, name="dashboards")
+
     def stop(self) -> None:
-        """Stop telling."""
+        """Stop notifying."""
         if self._task is not None:
             self._task.cancel()
             self._task = None
 
-    async def _run(self) -> None:
-        while True:
-            await self._woken.wait()
-            self._woken.clear()
-            changed, self._changed = self._changed, {}
-            try:
-                await self._learn_audiences(changed)
-            except Exception as error:
-                if not isinstance(error, Unavailable):
-                    log.exception("jobs not read", extra={"action": "dashboards.audiences"})
-                self._changed = changed | self._changed
-                await asyncio.sleep(AGAIN_SECONDS)
-                self._woken.set()
-                continue
+    async def _fan_out(self) -> None:
+        changed, self._changed = self._changed, {}
+        try:
+            await self._learn_audiences(changed)
+        except BaseException:
             for job_id, ticked in changed.items():
-                for audience in self._audiences.get(job_id, {EVERY}):
-                    for dashboard in self._by_audience.get(audience, ()):
-                        dashboard.on_update(job_id, ticked=ticked)
+                _add(self._changed, job_id, ticked=ticked)
+            raise
+        for job_id, ticked in changed.items():
+            for audience in self._audiences.get(job_id, {EVERY}):
+                for dashboard in self._by_audience.get(audience, ()):
+                    dashboard.on_update(job_id, ticked=ticked)
 
     async def _learn_audiences(self, job_ids: Iterable[str]) -> None:
         unknown = [job_id for job_id in job_ids if job_id not in self._audiences]
@@ -150,3 +147,7 @@ class Dashboards:
                 self._audiences[job_id] = _of_job(job_head.owner_id, job_head.provider)
         while len(self._audiences) > JOBS_REMEMBERED:
             self._audiences.popitem(last=False)
+
+
+def _add(changed: Changed, job_id: str, *, ticked: bool) -> None:
+    changed[job_id] = ticked or changed.get(job_id, False)

@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import NamedTuple
 
 from coordinator.bus.port import Bus, Message
-from coordinator.bus.waiting import until_set
+from coordinator.retrying import run_when_woken
 from coordinator.webhooks import backoff, deliveries, payloads, signing
 from coordinator.webhooks.backoff import Attempt
 from coordinator.webhooks.deliveries import AT_ONCE, Due
@@ -64,10 +64,9 @@ class Deliverer:
             await deliveries.release(self._store)
         unlisten = self._bus.listen(self._heard)
         try:
-            while True:
-                self._woken.clear()
-                await self._look()
-                await until_set(self._woken, POLL_SECONDS)
+            # The first look is now.
+            self._woken.set()
+            await run_when_woken(self._woken, self._look, name="webhooks", action="webhooks", poll_seconds=POLL_SECONDS)
         finally:
             unlisten()
 

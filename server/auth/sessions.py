@@ -9,7 +9,7 @@ from datetime import datetime
 
 from starlette.requests import HTTPConnection
 
-from coordinator.bus.waiting import until_set
+from coordinator.retrying import until_set
 from models.domain.errors import Unavailable
 from models.reads import revocations
 from models.writes.store import Store

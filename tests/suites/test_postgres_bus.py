@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coordinator.bus.port import Hint, Message, Resync
-from coordinator.bus.postgres import CHANNEL, PostgresBus, pack, unpack
+from coordinator.bus.postgres import CHANNEL, PostgresBus, decode, encode
 from models.writes.change import Tick
-from tests.support import jobs
 from tests.support.postgres import Databases
 from tests.support.postgres_processes import Process, process
 from tests.support.property_settings import MODEST
+from tests.support.waiting import eventually
 
 LAST = Hint("job_last", 1)
 # What Postgres takes, https://www.postgresql.org/docs/current/sql-notify.html
@@ -60,7 +60,7 @@ async def cut(world: World, which: Process) -> None:
         )
         pid = found.scalars().all()[[world.one, world.other].index(which)]
         await connection.exec_driver_sql("SELECT pg_terminate_backend($1)", (pid,))
-    await jobs.until(lambda: not which.listener.up)
+    await eventually(lambda: not which.listener.up)
 
 
 async def test_a_burst_is_joined(world: World) -> None:
@@ -69,7 +69,7 @@ async def test_a_burst_is_joined(world: World) -> None:
         for job in range(10):
             world.said.publish(Hint(f"job_{job}", version))
     last = {Hint(f"job_{job}", 50) for job in range(10)}
-    await jobs.until(lambda: last <= set(world.messages))
+    await eventually(lambda: last <= set(world.messages))
     assert len(world.payloads) <= 3
 
 
@@ -79,7 +79,7 @@ async def test_thousands_of_jobs_at_once(world: World) -> None:
     ticks = {Tick(f"job_{number:026}", f"scene_{number:026}") for number in range(3000)}
     for message in hints | ticks:
         world.said.publish(message)
-    await jobs.until(lambda: hints | ticks <= set(world.messages))
+    await eventually(lambda: hints | ticks <= set(world.messages))
     assert max(len(payload.encode()) for payload in world.payloads) <= MOST_BYTES
 
 
@@ -95,7 +95,7 @@ async def test_ticks_cross_twice_a_second_a_scene(world: World) -> None:
     at = len([message for message in world.messages if message == Tick("job_1", "scene_1")])
     assert published > 20
     assert 2 <= at <= 4
-    await jobs.until(lambda: world.messages.count(Tick("job_1", "scene_1")) > at, 2.0)
+    await eventually(lambda: world.messages.count(Tick("job_1", "scene_1")) > at, 2.0)
 
 
 async def test_here_it_is_heard_at_once_and_only_once(world: World) -> None:
@@ -104,7 +104,7 @@ async def test_here_it_is_heard_at_once_and_only_once(world: World) -> None:
     world.said.listen(here.append)
     world.said.publish(LAST)
     assert here == [LAST]
-    await jobs.until(lambda: LAST in world.messages and len(world.payloads) == 1)
+    await eventually(lambda: LAST in world.messages and len(world.payloads) == 1)
     assert here == [LAST]
 
 
@@ -112,9 +112,9 @@ async def test_who_was_cut_off_is_told_to_compare(world: World) -> None:
     """What was said meanwhile is lost to it; from then on it hears everything again."""
     await cut(world, world.other)
     world.said.publish(Hint("job_1", 1))
-    await jobs.until(lambda: Resync() in world.messages, 5.0)
+    await eventually(lambda: Resync() in world.messages, 5.0)
     world.said.publish(LAST)
-    await jobs.until(lambda: LAST in world.messages)
+    await eventually(lambda: LAST in world.messages)
 
 
 async def test_what_could_not_be_said_is_said_later(world: World) -> None:
@@ -122,14 +122,14 @@ async def test_what_could_not_be_said_is_said_later(world: World) -> None:
     await cut(world, world.one)
     for version in range(1, 6):
         world.said.publish(Hint("job_1", version))
-    await jobs.until(lambda: Hint("job_1", 5) in world.messages, 5.0)
+    await eventually(lambda: Hint("job_1", 5) in world.messages, 5.0)
 
 
 async def test_what_was_gathered_is_said_before_the_end(world: World) -> None:
     """The last changes of a process that stops are not lost."""
     world.said.publish(LAST)
     await world.said.stop()
-    await jobs.until(lambda: LAST in world.messages)
+    await eventually(lambda: LAST in world.messages)
 
 
 async def test_what_is_not_understood_harms_nobody(world: World, caplog: pytest.LogCaptureFixture) -> None:
@@ -137,7 +137,7 @@ async def test_what_is_not_understood_harms_nobody(world: World, caplog: pytest.
     for payload in ("", "{}", "[]", '["x", 1]', '["x", [1]]', "\u6d77"):
         await world.one.listener.notify(CHANNEL, payload)
     world.said.publish(LAST)
-    await jobs.until(lambda: LAST in world.messages)
+    await eventually(lambda: LAST in world.messages)
     assert {record.levelname for record in caplog.records} == {"ERROR"}
 
 
@@ -149,8 +149,8 @@ TICKS = st.builds(Tick, st.text(max_size=80), st.text(max_size=80))
 @given(st.lists(HINTS | TICKS, max_size=400), st.integers(1, 20))
 def test_what_is_packed_is_unpacked(messages: list[Hint | Tick], times: int) -> None:
     """All of it, in order, with its sender, in as many payloads as it takes."""
-    payloads = pack("me", messages * times)
+    payloads = encode("me", messages * times)
     assert all(len(payload.encode()) <= MOST_BYTES for payload in payloads)
-    unpacked = [unpack(payload) for payload in payloads]
+    unpacked = [decode(payload) for payload in payloads]
     assert {sender for sender, _ in unpacked} <= {"me"}
     assert [message for _, some in unpacked for message in some] == messages * times
