@@ -9,7 +9,8 @@ import sys
 import time
 from pathlib import Path
 
-from server.serve import NOT_STARTED_STATUS, data_place, listen, log_to_stderr, ready
+from server.logs import log_to_stderr
+from server.serve import NOT_STARTED_STATUS, data_place, listen, ready
 from server.settings import PREFIX, Settings, WrongSettings
 
 log = logging.getLogger("scenewire")

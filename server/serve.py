@@ -6,8 +6,6 @@ import os
 import resource
 import signal
 import socket
-import sys
-import warnings
 from collections.abc import Generator
 from contextlib import contextmanager
 
@@ -17,8 +15,9 @@ from fastapi import FastAPI
 from models.domain.errors import Unavailable
 from server.app import create_app
 from server.container import check_migrated, check_opens
+from server.logs import log_to_stderr
 from server.settings import LOOPBACK, Profile, Settings, WrongSettings
-from server.transports import hide_query_strings, uvicorn_options
+from server.transports import uvicorn_options
 
 log = logging.getLogger("scenewire")
 
@@ -179,19 +178,3 @@ def data_place(settings: Settings) -> str:
     """Where data lies, without a password."""
     database = settings.database_url.partition("///")[2] or settings.database_url.rpartition("@")[2]
     return f"{database} and {settings.media_url}"
-
-
-def log_to_stderr(settings: Settings) -> None:
-    """One line a record."""
-    logging.basicConfig(
-        stream=sys.stderr,
-        level=settings.log_level.upper(),
-        format="%(asctime)s %(levelname)-7s %(name)s: %(message)s",
-    )
-    # Of these only what needs an operator; the state of a render is told by our own records.
-    # What they would tell beyond that holds prompts and tokens: statements with their values, messages as they come.
-    for noisy in ("pgqueuer", "alembic", "aiosqlite", "httpcore", "httpx", "sqlalchemy", "uvicorn.error", "websockets"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
-    # Of a stream that is cut off in the middle of an answer, graphql-core drops the fields it had not begun.
-    warnings.filterwarnings("ignore", r"coroutine '.*_async_resolver' was never awaited", RuntimeWarning)
-    hide_query_strings()

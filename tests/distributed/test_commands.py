@@ -1,6 +1,7 @@
 """What the program says when it is started in a way that cannot work, and how it brings a Postgres up to date."""
 
 import asyncio
+import re
 from pathlib import Path
 
 import pytest
@@ -54,7 +55,7 @@ class TestPostgres:
         ended = await run(*command, database_url=f"postgresql+asyncpg://postgres@/x?host={tmp_path}", port=0)
         assert (ended.status, ended.out) == (1, "")
         (line,) = ended.err.splitlines()
-        assert line.endswith("ERROR   scenewire: SCENEWIRE_DATABASE_URL: The database does not answer.")
+        assert re.search(r" ERROR   \[\d+\] scenewire: SCENEWIRE_DATABASE_URL: The database does not answer\.$", line)
 
     async def test_migrate_brings_it_up_to_date(self, postgres: Databases) -> None:
         """However many are told to at once; then there is nothing left to do, and it can be used."""
