@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 from tests.support import jobs
 from tests.support.client import Client
 from tests.support.server_process import ServerProcess
-from tests.support.subscribers import Audience, Told
+from tests.support.subscribers import Report, Subscribers
 
 SUBSCRIBERS = (1, 50, 200)
 CHANGES = 40
@@ -41,30 +41,30 @@ async def main() -> None:
 
 async def measure_delays(client: Client, subscribers: int) -> list[float]:
     """How long after each answer each subscriber had the event, in seconds."""
-    answered, told = await play(client, subscribers, PAUSE_SECONDS)
-    return [max(0.0, arrived - answered[version]) for version, times in told.arrivals.items() for arrived in times]
+    answered, report = await play(client, subscribers, PAUSE_SECONDS)
+    return [max(0.0, arrived - answered[version]) for version, times in report.arrivals.items() for arrived in times]
 
 
 async def measure_throughput(client: Client, subscribers: int) -> float:
     """Events a second while changes are made one after another."""
-    _, told = await play(client, subscribers, 0.0)
-    times = [arrived for times in told.arrivals.values() for arrived in times]
+    _, report = await play(client, subscribers, 0.0)
+    times = [arrived for times in report.arrivals.values() for arrived in times]
     return len(times) / (max(times) - min(times))
 
 
-async def play(client: Client, subscribers: int, pause_seconds: float) -> tuple[dict[int, float], Told]:
-    """Change a job before an audience; answers when each change was acknowledged, and what was told."""
+async def play(client: Client, subscribers: int, pause_seconds: float) -> tuple[dict[int, float], Report]:
+    """Change a job that has subscribers. Return the time of each acknowledgement, and the report of the subscribers."""
     made = await jobs.make(client, provider="external")
-    audience = await Audience.gathered(client.url, made.id, subscribers)
+    process = await Subscribers.start(client.url, made.id, subscribers)
     answered: dict[int, float] = {}
     for number in range(CHANGES):
         version = await jobs.retitle(client, made.id, f"Title {number}")
         answered[version] = time.monotonic()
         await asyncio.sleep(pause_seconds)
     await asyncio.sleep(LAST_SECONDS)
-    told = await audience.told()
-    assert {version: len(times) for version, times in told.arrivals.items()} == dict.fromkeys(answered, subscribers)
-    return answered, told
+    report = await process.report()
+    assert {version: len(times) for version, times in report.arrivals.items()} == dict.fromkeys(answered, subscribers)
+    return answered, report
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.database_choice import KINDS, home
+from tests.support.database_choice import KINDS, database_choice
 from tests.support.postgres import Databases, some_postgres
 from tests.support.server_app import App, running
 from tests.support.server_process import ServerProcess
@@ -55,7 +55,7 @@ def postgres() -> Generator[Databases]:
 def database(request: pytest.FixtureRequest) -> Generator[None]:
     """The tests of a file on one kind of database, and then on the other."""
     databases: Databases | None = request.getfixturevalue("postgres") if request.param == "postgres" else None
-    with home.on(databases):
+    with database_choice.use(databases):
         yield
 
 
@@ -69,7 +69,7 @@ async def app(tmp_path: Path) -> AsyncGenerator[App]:
 @pytest.fixture(scope="session")
 def server_url(tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
     """A server process shared by the whole run, with small clips."""
-    with home.on(None):
+    with database_choice.use(None):
         server = ServerProcess(tmp_path_factory.mktemp("server"), local_width=320, local_height=180)
     server.start()
     yield server.url

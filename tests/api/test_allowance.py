@@ -11,7 +11,7 @@ import pytest_asyncio
 
 from tests.support import jobs
 from tests.support.client import Json
-from tests.support.database_choice import home
+from tests.support.database_choice import database_choice
 from tests.support.factories import a_job_of, accepted
 from tests.support.queries import refused
 from tests.support.rest_calls import call
@@ -159,11 +159,11 @@ async def test_it_holds_for_all_servers_together(tmp_path: Path) -> None:
     async with running(tmp_path, **few) as first:
         scenes = (await a_job_of(first, *["COMPLETED"] * 12)).scenes
         answers = [await regenerate(first, scene_id) for scene_id in scenes[:3]]
-        if home.distributed:
+        if database_choice.distributed:
             async with running(tmp_path, **few) as second:
                 pairs = zip([first, second, second] * 3, scenes[3:], strict=True)
                 answers += await asyncio.gather(*(regenerate(app, scene_id) for app, scene_id in pairs))
-    if not home.distributed:
+    if not database_choice.distributed:
         async with running(tmp_path, **few) as again:
             answers += [await regenerate(again, scene_id) for scene_id in scenes[3:]]
     assert Counter(code for answer in answers for code in answer) == {"RATE_LIMITED": 7}

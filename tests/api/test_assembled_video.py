@@ -20,13 +20,14 @@ from providers.joining.wire import Clip
 from providers.port import Asset, Failure
 from tests.support import jobs
 from tests.support.client import Client, Json
-from tests.support.clip_provider import BROKEN, Shelf, clip
+from tests.support.clip_provider import BROKEN, ClipProvider, clip
 from tests.support.factories import a_job_of, accepted, report
 from tests.support.media_files import boxes
 from tests.support.os_processes import children_of, command_line, on_linux, runs
 from tests.support.queries import FAILURE, MEDIA, changes
 from tests.support.server_app import App, running
 from tests.support.server_process import ServerProcess
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -44,7 +45,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def app(on_each_database: None, folder: Path) -> AsyncGenerator[App]:
     """A server whose provider makes the clips that a test describes."""
-    async with running(folder, {"scripted": Shelf()}) as app:
+    async with running(folder, {"scripted": ClipProvider()}) as app:
         yield app
 
 
@@ -177,7 +178,7 @@ async def test_a_kill_in_the_middle_of_it_loses_nothing(tmp_path: Path) -> None:
         assert (await jobs.job(client, made_.id, JOB))["progress"]["currentStage"] == "ASSEMBLING"
         server.kill()
         os.kill(child, signal.SIGCONT)
-        await jobs.until(lambda: not runs(child))
+        await eventually(lambda: not runs(child))
         await asyncio.to_thread(server.start)
         job = await joined(client, made_.id)
         assert job["output"]["durationSeconds"] == 2

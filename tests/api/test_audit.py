@@ -15,7 +15,8 @@ from server.transports import hide_query_strings
 from tests.support import jobs
 from tests.support.client import Client, Json
 from tests.support.factories import NO_JOB, NO_SCENE, a_job
-from tests.support.tokens import Town, token, town
+from tests.support.tokens import ProductionServer, production_server, token
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -23,13 +24,13 @@ SECRET_WORDS = "the password is swordfish"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def place(on_each_database: None, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Town]:
+async def place(on_each_database: None, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[ProductionServer]:
     """A production server."""
-    async with town(tmp_path_factory.mktemp("audit"), get_queries=True) as made:
+    async with production_server(tmp_path_factory.mktemp("audit"), get_queries=True) as made:
         yield made
 
 
-async def lines(place: Town, actor: str, *, count: int) -> list[tuple[str, str | None, str]]:
+async def lines(place: ProductionServer, actor: str, *, count: int) -> list[tuple[str, str | None, str]]:
     """Action, object and result of what somebody did, oldest first, when there are so many."""
     query = sa.select(AUDIT.c.action, AUDIT.c.object_id, AUDIT.c.result).where(AUDIT.c.actor_id == actor)
     found: list[tuple[str, str | None, str]] = []
@@ -40,13 +41,13 @@ async def lines(place: Town, actor: str, *, count: int) -> list[tuple[str, str |
             found[:] = [(row[0], row[1], row[2]) for row in rows]
         return len(found) >= count
 
-    await jobs.until(there)
+    await eventually(there)
     return found
 
 
-async def test_what_is_done_and_what_is_refused_is_there(place: Town) -> None:
+async def test_what_is_done_and_what_is_refused_is_there(place: ProductionServer) -> None:
     """By every mutation, with what it was about; reading leaves no line."""
-    amy = place.citizen("amy")
+    amy = place.user("amy")
     made = await a_job(amy, "One")
     (scene,) = made.scenes
     await jobs.retitle(amy, made.id, "Two")
@@ -69,9 +70,9 @@ async def test_what_is_done_and_what_is_refused_is_there(place: Town) -> None:
     ]
 
 
-async def test_several_in_one_request_are_several_lines(place: Town) -> None:
+async def test_several_in_one_request_are_several_lines(place: ProductionServer) -> None:
     """Each with its own object and result, under the id of the request."""
-    ben = place.citizen("ben")
+    ben = place.user("ben")
     made = await a_job(ben, "One")
     document = f"""mutation {{
         a: updateJob(input: {{jobId: "{made.id}", title: "A"}}) {{ errors {{ code }} }}
@@ -91,9 +92,9 @@ async def test_several_in_one_request_are_several_lines(place: Town) -> None:
         assert (await connection.execute(query)).scalar() == 3
 
 
-async def test_rest_is_no_different(place: Town) -> None:
+async def test_rest_is_no_different(place: ProductionServer) -> None:
     """The same actions under the same names."""
-    cleo, stranger = place.citizen("cleo"), place.citizen("sam")
+    cleo, stranger = place.user("cleo"), place.user("sam")
     made = await a_job(cleo, "One")
     address = f"/api/v3/jobs/{made.id}/scenes/{made.scenes[0]}"
     assert (await cleo.http.put(address, json={"title": "One"})).status_code == 200
@@ -109,9 +110,9 @@ async def test_rest_is_no_different(place: Town) -> None:
     assert await lines(place, "sam", count=1) == [("deleteScene", scene, "NOT_FOUND")]
 
 
-async def test_over_a_websocket_as_well(place: Town) -> None:
+async def test_over_a_websocket_as_well(place: ProductionServer) -> None:
     """Under the id of the socket."""
-    dora = place.citizen("dora")
+    dora = place.user("dora")
     made = await a_job(dora, "One")
     document = 'mutation($id: ID!) { updateJob(input: {jobId: $id, title: "By socket"}) { errors { code } } }'
     async with dora.subscribe(document, id=made.id) as stream:
@@ -119,9 +120,9 @@ async def test_over_a_websocket_as_well(place: Town) -> None:
     assert await lines(place, "dora", count=2) == [("createJob", made.id, "OK"), ("updateJob", made.id, "OK")]
 
 
-async def test_an_accident_is_there_too(place: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_accident_is_there_too(place: ProductionServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """Under the id that the client was told."""
-    eve = place.citizen("eve")
+    eve = place.user("eve")
     made = await a_job(eve, "One")
 
     def broken(*_arguments: object) -> None:
@@ -135,9 +136,9 @@ async def test_an_accident_is_there_too(place: Town, monkeypatch: pytest.MonkeyP
     assert (await lines(place, "eve", count=2))[1] == ("updateJob", made.id, "INTERNAL")
 
 
-async def test_old_lines_are_forgotten(place: Town) -> None:
+async def test_old_lines_are_forgotten(place: ProductionServer) -> None:
     """After the time that the settings say."""
-    fay = place.citizen("fay")
+    fay = place.user("fay")
     await a_job(fay, "One")
     await lines(place, "fay", count=1)
     store = place.app.container.store
@@ -148,14 +149,14 @@ async def test_old_lines_are_forgotten(place: Town) -> None:
 
 
 @pytest.mark.parametrize("given", ["a", "A-b_9", "x" * 64])
-async def test_a_sane_request_id_is_kept(place: Town, given: str) -> None:
+async def test_a_sane_request_id_is_kept(place: ProductionServer, given: str) -> None:
     """So that a caller finds a request of theirs again."""
     answer = await place.client(None).http.get("/healthz", headers={"x-request-id": given})
     assert answer.headers["x-request-id"] == given
 
 
 @pytest.mark.parametrize("given", ["", "x" * 65, "a b", "a;b", "<script>", "é", "a\tb"])
-async def test_any_other_is_replaced(place: Town, given: str) -> None:
+async def test_any_other_is_replaced(place: ProductionServer, given: str) -> None:
     """It would end up in logs."""
     answer = await place.client(None).http.get("/healthz", headers=[(b"x-request-id", given.encode())])
     assert re.fullmatch(r"[0-9a-f]{16}", answer.headers["x-request-id"])
@@ -172,14 +173,14 @@ async def test_any_other_is_replaced(place: Town, given: str) -> None:
         ("POST", "/healthz", 405),
     ],
 )
-async def test_every_answer_has_one(place: Town, method: str, path: str, status: int) -> None:
+async def test_every_answer_has_one(place: ProductionServer, method: str, path: str, status: int) -> None:
     """Refusals included."""
     answer = await place.client(None).http.request(method, path)
     assert (answer.status_code, bool(answer.headers.get("x-request-id"))) == (status, True)
 
 
 async def test_what_breaks_outside_of_the_apis_is_masked(
-    place: Town, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    place: ProductionServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """With an id to find it by, in the one record of it."""
 
@@ -198,7 +199,9 @@ async def test_what_breaks_outside_of_the_apis_is_masked(
     assert SECRET_WORDS not in answer.text
 
 
-async def test_no_log_holds_a_prompt_a_token_or_a_query_string(place: Town, caplog: pytest.LogCaptureFixture) -> None:
+async def test_no_log_holds_a_prompt_a_token_or_a_query_string(
+    place: ProductionServer, caplog: pytest.LogCaptureFixture
+) -> None:
     """Whatever is asked, however it ends; one line says that it was asked."""
     hide_query_strings()
     # The client's own.
@@ -219,21 +222,24 @@ async def test_no_log_holds_a_prompt_a_token_or_a_query_string(place: Town, capl
     said = "\n".join(record.getMessage() + str(record.__dict__.get("exc_text")) for record in caplog.records)
     assert "swordfish" not in said
     assert bearer not in said
-    own = [record.getMessage() for record in caplog.records if record.name == "scenewire.access"]
-    assert [re.sub(r" [0-9a-f]{16}$", "", line) for line in own] == [
-        '127.0.0.1 "POST /graphql" 200',
-        '127.0.0.1 "POST /graphql" 200',
-        '127.0.0.1 "GET /graphql" 200',
-        '127.0.0.1 "GET /healthz" 200',
-        '127.0.0.1 "POST /graphql" 401',
-        '127.0.0.1 "GET /media/a%0Ab" 404',
-        '127.0.0.1 "WEBSOCKET /graphql" 101',
+    assert [
+        (record.getMessage(), record.__dict__["status"], record.__dict__["client"])
+        for record in caplog.records
+        if record.name == "scenewire.access"
+    ] == [
+        ("POST /graphql", 200, "127.0.0.1"),
+        ("POST /graphql", 200, "127.0.0.1"),
+        ("GET /graphql", 200, "127.0.0.1"),
+        ("GET /healthz", 200, "127.0.0.1"),
+        ("POST /graphql", 401, "127.0.0.1"),
+        ("GET /media/a%0Ab", 404, "127.0.0.1"),
+        ("WEBSOCKET /graphql", 101, "127.0.0.1"),
     ]
 
 
-async def test_refusals_wait_for_nobody(place: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_refusals_wait_for_nobody(place: ProductionServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also while the log cannot be written; what waits is written later."""
-    hal: Client = place.citizen("hal")
+    hal: Client = place.user("hal")
 
     async def away(*_arguments: object) -> None:
         raise RuntimeError("not now")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.database_choice import home
+from tests.support.database_choice import database_choice
 from tests.support.server_app import App
 
 
@@ -41,7 +41,7 @@ async def test_alive_and_ready(app: App) -> None:
 
 async def test_without_its_database_it_is_alive_but_not_ready(app: App, tmp_path: Path) -> None:
     """Until the database is back; nothing has to be started again."""
-    if home.distributed:
+    if database_choice.distributed:
         pytest.skip("a Postgres is taken away for real in tests/faults")
     await app.container.database.reader.dispose()
     with moved_away(tmp_path / "test.db"):

@@ -13,7 +13,7 @@ import pytest_asyncio
 
 from tests.support import jobs
 from tests.support.client import Json
-from tests.support.factories import NOBODY
+from tests.support.factories import UNUSED_SUFFIX
 from tests.support.queries import MEDIA, a_scene
 from tests.support.server_app import App, running
 
@@ -195,10 +195,10 @@ class TestOtherNames:
             "/etc/passwd",
             "%2fetc%2fpasswd",
             "notes.txt%00.mp4",
-            f"live/take_{NOBODY}.webp",
-            f"job_{NOBODY}/scene_{NOBODY}/take_{NOBODY}.mp4",
-            f"job_{NOBODY}/scene_{NOBODY}/../../notes.txt",
-            f"job_{NOBODY}/scene_{NOBODY}/take_{NOBODY}",
+            f"live/take_{UNUSED_SUFFIX}.webp",
+            f"job_{UNUSED_SUFFIX}/scene_{UNUSED_SUFFIX}/take_{UNUSED_SUFFIX}.mp4",
+            f"job_{UNUSED_SUFFIX}/scene_{UNUSED_SUFFIX}/../../notes.txt",
+            f"job_{UNUSED_SUFFIX}/scene_{UNUSED_SUFFIX}/take_{UNUSED_SUFFIX}",
         ],
     )
     async def test_are_not_found(self, rendered: Rendered, name: str) -> None:

@@ -4,8 +4,8 @@ import pytest
 
 from tests.support import jobs
 from tests.support.client import Json
-from tests.support.database_choice import home
-from tests.support.factories import NO_JOB, NO_SCENE, NO_TAKE, NOBODY, a_job, a_scene, accepted
+from tests.support.database_choice import database_choice
+from tests.support.factories import NO_JOB, NO_SCENE, NO_TAKE, UNUSED_SUFFIX, a_job, a_scene, accepted
 from tests.support.server_app import App
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -34,7 +34,9 @@ async def test_a_job_a_scene_and_a_take(shared: App) -> None:
         assert len(known) == len(prefix) + 27
 
 
-@pytest.mark.parametrize("node_id", [NO_JOB, NO_SCENE, NO_TAKE, f"webhook_{NOBODY}", NOBODY, "", "job_", "JOB_1"])
+@pytest.mark.parametrize(
+    "node_id", [NO_JOB, NO_SCENE, NO_TAKE, f"webhook_{UNUSED_SUFFIX}", UNUSED_SUFFIX, "", "job_", "JOB_1"]
+)
 async def test_what_is_not_there_is_null(shared: App, node_id: str) -> None:
     """Not an error."""
     assert await node(shared, node_id) is None
@@ -76,7 +78,7 @@ async def test_who_asks_and_who_answers(shared: App) -> None:
     assert await shared.execute(document) == {
         "viewer": {"id": "local", "name": "Local developer", "roles": ["admin"]},
         "serverInfo": {
-            "mode": "distributed" if home.distributed else "embedded",
+            "mode": "distributed" if database_choice.distributed else "embedded",
             "providers": ["local", "scripted", "external"],
             "eventRetentionSeconds": 7 * 24 * 3600,
             "recoveryWindowSeconds": 7 * 24 * 3600,

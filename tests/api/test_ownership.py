@@ -13,7 +13,7 @@ from tests.support import jobs, webhook_calls
 from tests.support.client import Client, Json
 from tests.support.factories import NO_DELIVERY, NO_JOB, NO_SCENE, NO_TAKE, NO_WEBHOOK, a_job, accepted, report
 from tests.support.id_matrix import CALLS, ID, JOB, MATRIX, MORE, SCENE, SCHEMA, TAKE, Row, everything
-from tests.support.tokens import Town, town
+from tests.support.tokens import ProductionServer, production_server
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -38,13 +38,13 @@ class Person(NamedTuple):
 class Neighbours(NamedTuple):
     """An owner, and a stranger to what is hers."""
 
-    place: Town
+    place: ProductionServer
     owner: Person
     stranger: Person
 
 
-async def _person(place: Town, name: str) -> Person:
-    client = place.citizen(name)
+async def _person(place: ProductionServer, name: str) -> Person:
+    client = place.user(name)
     made = await a_job(client, "One", "Two", title=f"The job of {name}")
     scene, gone = made.scenes
     await accepted(client, "deleteScene", "deletedSceneId", sceneId=gone)
@@ -70,7 +70,7 @@ EVERYTHING_AT_ONCE: Json = {
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def lane(on_each_database: None, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Neighbours]:
     """Two neighbours at a production server."""
-    async with town(tmp_path_factory.mktemp("ownership"), **EVERYTHING_AT_ONCE) as place:
+    async with production_server(tmp_path_factory.mktemp("ownership"), **EVERYTHING_AT_ONCE) as place:
         # Nobody is to be called by a test; that these addresses are refused in production is tested where they are.
         place.app.container.coordinator.telling.outbound.policy = Policy(http=True, loopback=True)
         yield Neighbours(place, await _person(place, "olga"), await _person(place, "sam"))
@@ -191,7 +191,7 @@ class TestWorkers:
 
     async def test_it_sees_external_jobs_alone(self, lane: Neighbours) -> None:
         """Of any owner; as long as they are not deleted, which is for their owner to see."""
-        worker = lane.place.citizen("wim", "worker")
+        worker = lane.place.user("wim", "worker")
         made = await a_job(lane.owner.client, "Report on me")
         other = await a_job(lane.owner.client, "Ours to render", provider="local")
         seen = (await worker.execute("{ jobs(includeDeleted: true) { nodes { id } totalCount } }"))["jobs"]
@@ -203,7 +203,7 @@ class TestWorkers:
 
     async def test_it_claims_and_reports(self, lane: Neighbours) -> None:
         """From the first word to the clip; by GraphQL and by REST."""
-        worker = lane.place.citizen("wim", "worker")
+        worker = lane.place.user("wim", "worker")
         made = await a_job(lane.owner.client, "One", "Two")
         await report(worker, made.scenes[0], "PROCESSING", providerId="mine", percentage=10.0)
         await report(worker, made.scenes[0], "COMPLETED", outputUrl="https://clips.test/1.mp4")
@@ -234,7 +234,7 @@ class TestWorkers:
     )
     async def test_it_may_do_nothing_else(self, lane: Neighbours, name: str, fields: dict[str, object]) -> None:
         """It is told so, for it sees the thing."""
-        worker = lane.place.citizen("wim", "worker")
+        worker = lane.place.user("wim", "worker")
         made = await a_job(lane.owner.client, "One")
         ids = {SCENE: made.scenes[0], JOB: made.id}
         given = {key: ids.get(str(value), value) for key, value in fields.items()}
@@ -246,21 +246,21 @@ class TestWorkers:
 
     async def test_rest_says_403(self, lane: Neighbours) -> None:
         """In its own shape."""
-        worker = lane.place.citizen("wim", "worker")
+        worker = lane.place.user("wim", "worker")
         made = await a_job(lane.owner.client, "One")
         refused = await worker.http.delete(f"/api/v3/jobs/{made.id}/scenes/{made.scenes[0]}")
         assert (refused.status_code, refused.json()["error"]["code"]) == (403, "FORBIDDEN")
 
     async def test_its_own_jobs_are_its_own(self, lane: Neighbours) -> None:
         """A worker is somebody, too."""
-        worker = lane.place.citizen("wim", "worker")
+        worker = lane.place.user("wim", "worker")
         made = await a_job(worker, "Mine")
         await jobs.retitle(worker, made.id, "Mine")
         assert (await lane.stranger.client.execute(f'{{ job(id: "{made.id}") {{ id }} }}'))["job"] is None
 
     async def test_its_dashboard_hears_of_what_it_may_report_on(self, lane: Neighbours) -> None:
         """And of nothing else."""
-        worker = lane.place.citizen("wanda", "worker")
+        worker = lane.place.user("wanda", "worker")
         theirs = await a_job(lane.owner.client, "One", title="Whose dashboard?")
         document = 'subscription { jobsUpdated(filter: {search: "Whose dashboard"}) { id title } }'
         async with worker.subscribe(document) as stream:
@@ -272,7 +272,7 @@ class TestWorkers:
 
 async def test_an_administrator_sees_and_changes_everything(lane: Neighbours) -> None:
     """Of everybody."""
-    admin = lane.place.citizen("ada", "admin")
+    admin = lane.place.user("ada", "admin")
     seen = (await admin.execute("{ jobs(first: 100) { nodes { id } } }"))["jobs"]["nodes"]
     assert {lane.owner.things["job"], lane.stranger.things["job"]} <= {node["id"] for node in seen}
     await jobs.retitle(admin, lane.stranger.things["job"], "By the administrator")

@@ -17,9 +17,10 @@ from models.writes import media_gc
 from models.writes.store import now
 from tests.api.test_assembled_video import joined
 from tests.support import jobs
-from tests.support.clip_provider import Shelf, clip
+from tests.support.clip_provider import ClipProvider, clip
 from tests.support.factories import accepted
 from tests.support.server_app import App, running
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -40,7 +41,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def app(on_each_database: None, folder: Path) -> AsyncGenerator[App]:
     """A server on which a deleted scene cannot be restored for a moment."""
-    async with running(folder, {"scripted": Shelf()}, recovery_window_seconds=0) as app:
+    async with running(folder, {"scripted": ClipProvider()}, recovery_window_seconds=0) as app:
         yield app
 
 
@@ -284,7 +285,7 @@ async def test_it_runs_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         async def is_gone() -> bool:
             return (await rows(app, job.id))[:3] == [1, 0, 0]
 
-        await jobs.until(is_gone)
+        await eventually(is_gone)
 
 
 async def test_several_processes_may_do_it_at_once(app: App, folder: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 from tests.api.test_validation import BAD_IDS, HUGE
 from tests.support import jobs
 from tests.support.client import Json
-from tests.support.factories import NO_SCENE, NOBODY, a_job, a_job_of, report
+from tests.support.factories import NO_SCENE, UNUSED_SUFFIX, a_job, a_job_of, report
 from tests.support.queries import EVERYTHING, a_scene
 from tests.support.rest_calls import call, data, error, no_job, place, refusal
 from tests.support.server_app import App
@@ -219,9 +219,9 @@ class TestAddresses:
         [
             ("GET", "/api/v3/nothing", 404, "NOT_FOUND"),
             ("GET", "/api/v3/jobs", 404, "NOT_FOUND"),
-            ("POST", f"/api/v3/jobs/job_{NOBODY}/scenes", 405, "METHOD_NOT_ALLOWED"),
-            ("PATCH", f"/api/v3/jobs/job_{NOBODY}/scenes/{NO_SCENE}", 405, "METHOD_NOT_ALLOWED"),
-            ("GET", f"/api/v3/jobs/job_{NOBODY}/scenes/{NO_SCENE}/regenerate", 405, "METHOD_NOT_ALLOWED"),
+            ("POST", f"/api/v3/jobs/job_{UNUSED_SUFFIX}/scenes", 405, "METHOD_NOT_ALLOWED"),
+            ("PATCH", f"/api/v3/jobs/job_{UNUSED_SUFFIX}/scenes/{NO_SCENE}", 405, "METHOD_NOT_ALLOWED"),
+            ("GET", f"/api/v3/jobs/job_{UNUSED_SUFFIX}/scenes/{NO_SCENE}/regenerate", 405, "METHOD_NOT_ALLOWED"),
         ],
     )
     async def test_what_is_no_call(self, shared: App, method: str, path: str, status: int, code: str) -> None:

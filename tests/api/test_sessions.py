@@ -19,7 +19,7 @@ from models.writes.store import now
 from tests.support import jobs
 from tests.support.client import Client
 from tests.support.factories import a_job
-from tests.support.tokens import Town, token, town
+from tests.support.tokens import ProductionServer, production_server, token
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -30,14 +30,14 @@ SCENE = "subscription($id: ID!) { sceneUpdated(sceneId: $id) { id } }"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def place(on_each_database: None, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Town]:
+async def place(on_each_database: None, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[ProductionServer]:
     """A production server."""
-    async with town(tmp_path_factory.mktemp("sessions")) as made:
+    async with production_server(tmp_path_factory.mktemp("sessions")) as made:
         yield made
 
 
 @asynccontextmanager
-async def socket_of(place: Town, bearer: str) -> AsyncGenerator[ClientConnection]:
+async def socket_of(place: ProductionServer, bearer: str) -> AsyncGenerator[ClientConnection]:
     """An initialised socket."""
     address = f"ws{place.app.url.removeprefix('http')}/graphql"
     async with connect(address, subprotocols=[Subprotocol("graphql-transport-ws")]) as socket:
@@ -54,7 +54,7 @@ async def closed(socket: ClientConnection, within_seconds: float = WITHIN_SECOND
     return socket.close_code, socket.close_reason
 
 
-async def revoke(place: Town, subject: str) -> None:
+async def revoke(place: ProductionServer, subject: str) -> None:
     """As the command does."""
     async with place.app.container.store.write() as connection:
         await revocations.revoke(connection, subject, now())
@@ -81,9 +81,9 @@ async def stream_of(client: Client, job_id: str) -> AsyncGenerator[asyncio.Task[
     task.cancel()
 
 
-async def test_a_token_that_expires_ends_its_sockets_and_streams(place: Town) -> None:
+async def test_a_token_that_expires_ends_its_sockets_and_streams(place: ProductionServer) -> None:
     """To the second; those of others go on. It opens nothing any more."""
-    amy, ben = place.citizen("amy"), place.citizen("ben")
+    amy, ben = place.user("amy"), place.user("ben")
     made = await a_job(amy, "One")
     short = token("amy", lasts=1.2)
     expires_at = time.time() + 1.2
@@ -102,7 +102,7 @@ async def test_a_token_that_expires_ends_its_sockets_and_streams(place: Town) ->
         assert (await other.next())["jobsUpdated"]["id"] == theirs.id
 
 
-async def test_a_revoked_token_ends_what_is_open(place: Town) -> None:
+async def test_a_revoked_token_ends_what_is_open(place: ProductionServer) -> None:
     """Within five seconds, and opens nothing from now on; a new one does, with the roles that it has."""
     old = token("eve", "admin")
     made = await a_job(place.client(old), "One")
@@ -112,16 +112,16 @@ async def test_a_revoked_token_ends_what_is_open(place: Town) -> None:
         assert (refused.status_code, refused.json()["errors"][0]["message"]) == (401, "The token was revoked.")
         assert await closed(socket) == (4403, "The token was revoked.")
         await asyncio.wait_for(stream, WITHIN_SECONDS)
-    ageless = await place.citizen("eve", iat=None).http.post("/graphql", json={"query": "{ __typename }"})
+    ageless = await place.user("eve", iat=None).http.post("/graphql", json={"query": "{ __typename }"})
     assert ageless.status_code == 401
-    viewer = (await place.citizen("eve", "user").execute("{ viewer { roles } }"))["viewer"]
+    viewer = (await place.user("eve", "user").execute("{ viewer { roles } }"))["viewer"]
     assert viewer == {"roles": ["user"]}
     await revoke(place, "eve")
 
 
-async def test_a_job_that_changes_hands_ends_its_streams(place: Town) -> None:
+async def test_a_job_that_changes_hands_ends_its_streams(place: ProductionServer) -> None:
     """Of who may not see it any longer; an administrator's goes on, and so does the socket."""
-    amy, ada = place.citizen("amy"), place.citizen("ada", "admin")
+    amy, ada = place.user("amy"), place.user("ada", "admin")
     made = await a_job(amy, "One")
     async with (
         amy.subscribe(EVENTS, id=made.id) as events,
@@ -137,13 +137,13 @@ async def test_a_job_that_changes_hands_ends_its_streams(place: Town) -> None:
         async with asyncio.timeout(WITHIN_SECONDS):
             assert [await each.rest() for each in (events, progress, scene)] == [[], [], []]
             assert "event: complete" in await stream
-        await jobs.retitle(place.citizen("ben"), made.id, "Ben's")
+        await jobs.retitle(place.user("ben"), made.id, "Ben's")
         assert (await hers.next())["jobEvents"] == {"__typename": "JobEvent"}
 
 
-async def test_a_job_that_is_gone_ends_its_streams(place: Town) -> None:
+async def test_a_job_that_is_gone_ends_its_streams(place: ProductionServer) -> None:
     """Purged, as after the days in which it could be restored."""
-    amy = place.citizen("amy")
+    amy = place.user("amy")
     made = await a_job(amy, "One")
     async with amy.subscribe(EVENTS, id=made.id) as events, amy.subscribe(SCENE, id=made.scenes[0]) as scene:
         await events.next()
@@ -155,9 +155,9 @@ async def test_a_job_that_is_gone_ends_its_streams(place: Town) -> None:
             assert [await events.rest(), await scene.rest()] == [[], []]
 
 
-async def test_a_deleted_job_is_its_owners_to_see(place: Town) -> None:
+async def test_a_deleted_job_is_its_owners_to_see(place: ProductionServer) -> None:
     """Who only reports on it hears no more of it."""
-    amy, worker = place.citizen("amy"), place.citizen("wim", "worker")
+    amy, worker = place.user("amy"), place.user("wim", "worker")
     made = await a_job(amy, "One")
     async with worker.subscribe(EVENTS, id=made.id) as theirs, amy.subscribe(EVENTS, id=made.id) as hers:
         await theirs.next()
@@ -170,7 +170,9 @@ async def test_a_deleted_job_is_its_owners_to_see(place: Town) -> None:
         assert (await amy.execute(f'{{ job(id: "{made.id}") {{ id }} }}'))["job"] == {"id": made.id}
 
 
-async def test_watching_costs_one_statement_however_many_watch(place: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_watching_costs_one_statement_however_many_watch(
+    place: ProductionServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Of revocations; whoever they are."""
     asked: list[int] = []
     looked = asyncio.Event()

@@ -13,9 +13,10 @@ import pytest_asyncio
 from providers.scripted import ScriptedProvider
 from tests.support import jobs
 from tests.support.client import Client, Json
-from tests.support.factories import NOBODY, a_job, report
+from tests.support.factories import UNUSED_SUFFIX, a_job, report
 from tests.support.queries import a_scene
-from tests.support.tokens import Town, town
+from tests.support.tokens import ProductionServer, production_server
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -26,7 +27,7 @@ MEDIA = "{ url expiresAt }"
 class Rendered(NamedTuple):
     """A scene with its files, and who made it."""
 
-    place: Town
+    place: ProductionServer
     owner: Client
     scene_id: str
     job_id: str
@@ -45,8 +46,8 @@ class Rendered(NamedTuple):
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def rendered(on_each_database: None, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Rendered]:
     """A clip of the scripted provider at a production server."""
-    async with town(tmp_path_factory.mktemp("media"), {"scripted": ScriptedProvider()}) as place:
-        owner = place.citizen("olga")
+    async with production_server(tmp_path_factory.mktemp("media"), {"scripted": ScriptedProvider()}) as place:
+        owner = place.user("olga")
         made = await jobs.make(owner, jobs.scene(steps=1), provider="scripted", start=True)
         assert await jobs.settled(owner, made.id) == "COMPLETED"
         yield Rendered(place, owner, made.scenes[0], made.id)
@@ -91,7 +92,7 @@ async def test_any_other_address_is_that_of_a_missing_file(rendered: Rendered) -
     values = {name: value for name, (value,) in parse_qs(query).items()}
     expires, signature = values["expires"], values["signature"]
     other: str = (await a_scene(rendered.owner, rendered.scene_id, f"poster {MEDIA}"))["poster"]["url"]
-    missing = gone(await rendered.get(f"/media/job_{NOBODY}/scene_{NOBODY}/take_{NOBODY}.mp4"))
+    missing = gone(await rendered.get(f"/media/job_{UNUSED_SUFFIX}/scene_{UNUSED_SUFFIX}/take_{UNUSED_SUFFIX}.mp4"))
     assert missing[0] == 404
     wrong = [
         "",
@@ -126,7 +127,7 @@ async def test_any_other_address_is_that_of_a_missing_file(rendered: Rendered) -
 async def test_a_link_of_another_server_is_none_of_ours(rendered: Rendered, tmp_path: Path) -> None:
     """Its key is another."""
     path, _ = await rendered.output()
-    async with town(tmp_path, auth_secret="a different secret of a different server") as other:
+    async with production_server(tmp_path, auth_secret="a different secret of a different server") as other:
         key = path.removeprefix("/media/")
         assert (await rendered.get(other.app.container.signed_urls(key).url.removeprefix(ORIGIN))).status_code == 404
         assert (
@@ -136,8 +137,8 @@ async def test_a_link_of_another_server_is_none_of_ours(rendered: Rendered, tmp_
 
 async def test_a_link_expires(tmp_path: Path) -> None:
     """Then it leads nowhere; the next that one is told leads there again."""
-    async with town(tmp_path, {"scripted": ScriptedProvider()}, media_url_seconds=1) as place:
-        owner = place.citizen("olga")
+    async with production_server(tmp_path, {"scripted": ScriptedProvider()}, media_url_seconds=1) as place:
+        owner = place.user("olga")
         made = await jobs.make(owner, jobs.scene(steps=1), provider="scripted", start=True)
         await jobs.settled(owner, made.id)
         link = Rendered(place, owner, made.scenes[0], made.id)
@@ -146,8 +147,8 @@ async def test_a_link_expires(tmp_path: Path) -> None:
         async def expired() -> bool:
             return (await link.get(f"{path}?{query}")).status_code == 404
 
-        await jobs.until(expired, 3)
-        missing = await link.get(f"/media/job_{NOBODY}/scene_{NOBODY}/take_{NOBODY}.mp4")
+        await eventually(expired, 3)
+        missing = await link.get(f"/media/job_{UNUSED_SUFFIX}/scene_{UNUSED_SUFFIX}/take_{UNUSED_SUFFIX}.mp4")
         assert gone(await link.get(f"{path}?{query}")) == gone(missing)
 
 

@@ -22,11 +22,11 @@ from websockets.asyncio.client import connect
 from websockets.typing import Subprotocol
 
 from server.auth import jwks
-from tests.support import jobs
 from tests.support.client import Json
 from tests.support.factories import NO_JOB, NO_SCENE
-from tests.support.tokens import SECRET, Town, token, town
+from tests.support.tokens import SECRET, ProductionServer, production_server, token
 from tests.support.uvicorn_server import serve
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -36,9 +36,9 @@ OTHER_SECRET = "another secret, just as long as the first one is"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def place(on_each_database: None, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Town]:
+async def place(on_each_database: None, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[ProductionServer]:
     """A production server that believes tokens of our own secret."""
-    async with town(tmp_path_factory.mktemp("tokens"), explorer=True) as made:
+    async with production_server(tmp_path_factory.mktemp("tokens"), explorer=True) as made:
         yield made
 
 
@@ -52,12 +52,12 @@ def by_hand(header: Json, claims: object, signature: str = "") -> str:
     return f"{part(header)}.{part(claims)}.{signature}"
 
 
-async def ask(place: Town, bearer: str | None, document: str = WHO) -> httpx.Response:
+async def ask(place: ProductionServer, bearer: str | None, document: str = WHO) -> httpx.Response:
     """Who the server thinks one is."""
     return await place.client(bearer).http.post("/graphql", json={"query": document})
 
 
-async def closing(place: Town, init: Json, **headers: str) -> tuple[int, str]:
+async def closing(place: ProductionServer, init: Json, **headers: str) -> tuple[int, str]:
     """How a socket ends that begins like this."""
     address = f"ws{place.app.url.removeprefix('http')}/graphql"
     async with connect(
@@ -86,13 +86,13 @@ async def closing(place: Town, init: Json, **headers: str) -> tuple[int, str]:
     ],
     ids=str,
 )
-async def test_a_token_says_who_one_is(place: Town, claims: Json, viewer: Json) -> None:
+async def test_a_token_says_who_one_is(place: ProductionServer, claims: Json, viewer: Json) -> None:
     """By its claims; what we do not know of it means nothing."""
     client = place.client(token("amy", **claims))
     assert (await client.execute(WHO))["viewer"] == viewer
 
 
-async def test_clocks_may_differ_a_little(place: Town) -> None:
+async def test_clocks_may_differ_a_little(place: ProductionServer) -> None:
     """A token of a few seconds from now is one of now."""
     soon = time.time() + 5
     client = place.client(token("amy", nbf=soon, iat=soon))
@@ -158,7 +158,7 @@ BAD: dict[str, str] = {
 
 
 @pytest.mark.parametrize("name", BAD)
-async def test_what_only_looks_like_a_token(place: Town, name: str) -> None:
+async def test_what_only_looks_like_a_token(place: ProductionServer, name: str) -> None:
     """Is refused alike on HTTP, REST and websocket, and nothing of it is repeated."""
     bad = BAD[name]
     header = [(b"authorization", f"Bearer {bad}".encode())]
@@ -195,7 +195,7 @@ class TestWithoutOne:
             ("GET", "/healthz/../graphql"),
         ],
     )
-    async def test_nobody_gets_in(self, place: Town, method: str, path: str) -> None:
+    async def test_nobody_gets_in(self, place: ProductionServer, method: str, path: str) -> None:
         """Before anything that they say is read, be it wrong or right."""
         for body in (b"", b"{", b'{"query": "{ __typename }"}'):
             answer = await place.app.http.request(
@@ -204,14 +204,14 @@ class TestWithoutOne:
             assert answer.status_code == 401, answer.text
             assert answer.headers["www-authenticate"] == 'Bearer realm="scenewire"'
 
-    async def test_a_token_in_the_address_is_none(self, place: Town) -> None:
+    async def test_a_token_in_the_address_is_none(self, place: ProductionServer) -> None:
         """There others would read it, on the way and in logs."""
         good = token("amy")
         for name in ("token", "access_token", "authorization", "Authorization"):
             answer = await place.app.http.post("/graphql", params={name: f"Bearer {good}"}, json={"query": WHO})
             assert answer.status_code == 401
 
-    async def test_neither_do_other_schemes_nor_two_at_once(self, place: Town) -> None:
+    async def test_neither_do_other_schemes_nor_two_at_once(self, place: ProductionServer) -> None:
         """Basic, a bare token, a form."""
         good = token("amy")
         for said in ([f"Basic {good}"], [good], [""], ["Bearer"], [f"Bearer {good}"] * 2):
@@ -219,7 +219,7 @@ class TestWithoutOne:
             answer = await place.app.http.post("/graphql", json={"query": WHO}, headers=headers)
             assert answer.status_code == 401, said
 
-    async def test_the_explorer_and_the_health_of_the_server_are_open(self, place: Town) -> None:
+    async def test_the_explorer_and_the_health_of_the_server_are_open(self, place: ProductionServer) -> None:
         """The page is not the API: it is given to browsers where the operator wants that."""
         for path in ("/healthz", "/readyz", "/api/docs", "/openapi.json"):
             assert (await place.app.http.get(path)).status_code == 200
@@ -227,7 +227,7 @@ class TestWithoutOne:
         assert page.headers["content-type"].startswith("text/html")
         assert (await place.app.http.post("/graphql", headers={"accept": "text/html"})).status_code == 401
 
-    async def test_a_socket_is_not_acknowledged(self, place: Town) -> None:
+    async def test_a_socket_is_not_acknowledged(self, place: ProductionServer) -> None:
         """Closed with 4403, as the protocol has it for a refused initialisation."""
         inits: list[Json] = [{}, {"payload": None}, {"payload": {}}, {"payload": {"token": token("amy")}}]
         for init in inits:
@@ -236,7 +236,7 @@ class TestWithoutOne:
         assert (await closing(place, {"payload": {"authorization": 7}}))[0] == 4403
 
 
-async def test_the_shape_of_a_refusal_is_that_of_the_api(place: Town) -> None:
+async def test_the_shape_of_a_refusal_is_that_of_the_api(place: ProductionServer) -> None:
     """GraphQL's, in the type that was asked for; and REST's."""
     why = "Say who you are, by an Authorization header with a Bearer token."
     for kind in ("application/json", "application/graphql-response+json"):
@@ -247,7 +247,7 @@ async def test_the_shape_of_a_refusal_is_that_of_the_api(place: Town) -> None:
     assert rest.json() == {"error": {"code": "UNAUTHENTICATED", "message": why, "details": []}}
 
 
-async def test_a_socket_is_let_in_by_its_handshake_or_by_its_first_message(place: Town) -> None:
+async def test_a_socket_is_let_in_by_its_handshake_or_by_its_first_message(place: ProductionServer) -> None:
     """The message counts when there are both."""
     address = f"ws{place.app.url.removeprefix('http')}/graphql"
     good, other = f"Bearer {token('amy')}", f"bearer {token('ben')}"
@@ -315,7 +315,7 @@ class Quiet(JWSRegistry):
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def issued(
     on_each_database: None, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncGenerator[tuple[Town, Issuer]]:
+) -> AsyncGenerator[tuple[ProductionServer, Issuer]]:
     """A server that believes an issuer."""
     issuer = Issuer()
     async with serve(issuer.app()) as served:
@@ -326,7 +326,7 @@ async def issued(
             "auth_secret": "",
             "secret_key": SECRET,
         }
-        async with town(tmp_path_factory.mktemp("issuer"), **settings) as made:
+        async with production_server(tmp_path_factory.mktemp("issuer"), **settings) as made:
             yield made, issuer
 
 
@@ -334,13 +334,13 @@ class TestPublishedKeys:
     """The tokens of somebody else's service."""
 
     @pytest.mark.parametrize("alg", ["RS256", "ES256", "EdDSA"])
-    async def test_are_believed(self, issued: tuple[Town, Issuer], alg: str) -> None:
+    async def test_are_believed(self, issued: tuple[ProductionServer, Issuer], alg: str) -> None:
         """By each kind of key."""
         place, issuer = issued
         answer = await ask(place, issuer.token(alg, "ben", aud=["other", AUDIENCE]))
         assert answer.json()["data"]["viewer"]["id"] == "ben"
 
-    async def test_only_if_they_are_for_us(self, issued: tuple[Town, Issuer]) -> None:
+    async def test_only_if_they_are_for_us(self, issued: tuple[ProductionServer, Issuer]) -> None:
         """By the right issuer, for the right audience, signed by the key that they name."""
         place, issuer = issued
         published = json.dumps(issuer.keys["RS256"].as_dict(private=False))
@@ -364,7 +364,7 @@ class TestPublishedKeys:
         assert [(await ask(place, each)).status_code for each in bad] == [401] * len(bad)
 
     async def test_unknown_keys_are_looked_for_once_in_a_while(
-        self, issued: tuple[Town, Issuer], monkeypatch: pytest.MonkeyPatch
+        self, issued: tuple[ProductionServer, Issuer], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """However many there are; and those that are known are not held up."""
         place, issuer = issued
@@ -381,7 +381,7 @@ class TestPublishedKeys:
         assert (await ask(place, issuer.token("ES256"))).status_code == 200
 
     async def test_while_the_issuer_is_away_its_keys_are_believed(
-        self, issued: tuple[Town, Issuer], monkeypatch: pytest.MonkeyPatch
+        self, issued: tuple[ProductionServer, Issuer], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Those that were read; nobody waits for it. When it is back, what it took back is believed no more."""
         place, issuer = issued
@@ -396,7 +396,7 @@ class TestPublishedKeys:
         async def taken_back() -> bool:
             return (await ask(place, old)).status_code == 401
 
-        await jobs.until(taken_back)
+        await eventually(taken_back)
 
     async def test_without_any_keys_nothing_can_be_said(self, tmp_path_factory: pytest.TempPathFactory) -> None:
         """That is the server's trouble, not the client's, and passes."""
@@ -407,7 +407,7 @@ class TestPublishedKeys:
             "auth_secret": "",
             "secret_key": SECRET,
         }
-        async with town(tmp_path_factory.mktemp("away"), **settings) as place:
+        async with production_server(tmp_path_factory.mktemp("away"), **settings) as place:
             answer = await ask(place, Issuer().token("RS256"))
             assert answer.status_code == 503
             assert answer.json()["errors"][0]["extensions"] == {"code": "UNAVAILABLE"}
@@ -417,9 +417,9 @@ class TestPublishedKeys:
 
 async def test_in_development_nobody_is_asked_but_a_token_counts(tmp_path_factory: pytest.TempPathFactory) -> None:
     """So that one can try things as somebody; a wrong one is refused, and without keys none is looked at."""
-    async with town(tmp_path_factory.mktemp("laptop"), profile="development") as place:
+    async with production_server(tmp_path_factory.mktemp("laptop"), profile="development") as place:
         assert (await ask(place, None)).json()["data"]["viewer"]["id"] == "local"
         assert (await ask(place, token("amy"))).json()["data"]["viewer"]["id"] == "amy"
         assert (await ask(place, BAD["none"])).status_code == 401
-    async with town(tmp_path_factory.mktemp("laptop"), profile="development", auth_secret="") as place:
+    async with production_server(tmp_path_factory.mktemp("laptop"), profile="development", auth_secret="") as place:
         assert (await ask(place, BAD["none"])).json()["data"]["viewer"]["id"] == "local"

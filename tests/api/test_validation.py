@@ -7,7 +7,7 @@ import pytest
 
 from tests.support import jobs
 from tests.support.client import Json
-from tests.support.factories import NO_JOB, NO_SCENE, NOBODY, a_job, accepted
+from tests.support.factories import NO_JOB, NO_SCENE, UNUSED_SUFFIX, a_job, accepted
 from tests.support.queries import EVERYTHING, invalid, refused
 from tests.support.server_app import App
 
@@ -51,7 +51,7 @@ GOOD_METADATA: list[Json] = [
 BAD_IDS = {
     "empty": "",
     "prefix alone": "job_",
-    "no prefix": NOBODY,
+    "no prefix": UNUSED_SUFFIX,
     "not base32": "job_" + "u" * 26,
     "out of range": "job_8" + "z" * 25,
     "upper case": NO_JOB.upper(),
@@ -60,7 +60,7 @@ BAD_IDS = {
     "path": "../../etc/passwd",
     "SQL": "' OR 1=1 --",
     "ten kilobytes": "x" * 10_000,
-    "of another kind": f"take_{NOBODY}",
+    "of another kind": f"take_{UNUSED_SUFFIX}",
 }
 
 

@@ -98,7 +98,7 @@ class TestWhatIsSent:
         await hook(app, receiver.url, "JOB_CREATED")
         await a_job(app, "A kite")
         (received,) = await receiver.count(1)
-        assert received.said["type"] == "job.created"
+        assert received.payload["type"] == "job.created"
         assert "scene" not in received.data
         assert (received.data["scene_id"], received.data["job"]["status"]) == (None, "pending")
 
@@ -164,7 +164,7 @@ class TestWhatIsSent:
         receiver.answer = status(204)
         receiver.hang_up()
         received = await receiver.count(3)
-        assert received[-1].said["type"] == "job.updated"
+        assert received[-1].payload["type"] == "job.updated"
         assert (received[-1].data["changed"], received[-1].data["actor_id"]) == (["title"], "local")
 
 
@@ -571,7 +571,7 @@ async def test_the_documentation_names_what_is_sent(app: App, receiver: Receiver
     await report(app, scene_id, "PROCESSING")
     (received,) = await receiver.count(1)
     named = json.loads(shown.replace("{…}", "{}"))
-    assert list(named) == list(received.said)
+    assert list(named) == list(received.payload)
     assert list(named["data"]) == list(received.data)
 
 

@@ -48,10 +48,10 @@ def canary(target: Target) -> Generator[None]:
     """While a file is run nobody else has to wait for long, and nobody else is refused anything."""
     canary = Canary.start(*target.place, BOB)
     yield
-    sung = canary.heard()
+    report = canary.report()
     canary.stop()
-    assert sung.wrong == []
-    assert sung.worst_seconds <= patience_seconds(), sung
+    assert report.wrong == []
+    assert report.worst_seconds <= patience_seconds(), report
 
 
 @pytest.fixture

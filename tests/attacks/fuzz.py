@@ -14,7 +14,7 @@ import hypothesis
 import schemathesis
 from hypothesis import HealthCheck, Phase
 
-from tests.support.database_choice import KINDS, home
+from tests.support.database_choice import KINDS, database_choice
 from tests.support.postgres import some_postgres
 from tests.support.server_process import ServerProcess
 
@@ -67,7 +67,7 @@ def main(seconds: float = SECONDS, seeds: int = SEEDS) -> int:
     with ExitStack() as stack:
         databases = stack.enter_context(some_postgres())
         for database in KINDS:
-            with home.on(databases if database == "postgres" else None):
+            with database_choice.use(databases if database == "postgres" else None):
                 running = server(Path(stack.enter_context(tempfile.TemporaryDirectory())))
                 for seed in range(first, first + seeds):
                     for kind in LOADERS:

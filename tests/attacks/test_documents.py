@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from graphql import get_introspection_query
 
-from tests.support.attack_target import Target, codes, hear, post, say
+from tests.support.attack_target import Target, codes, post, receive, send
 from tests.support.client import Client
 
 CANCEL = 'cancelJob(input: {jobId: "1"}) { job { id } }'
@@ -157,9 +157,9 @@ async def test_every_transport_measures(target: Target, mallory: Client) -> None
     aliases = " ".join(f"a{n}: version" for n in range(16))
     document = f'subscription {{ jobEvents(jobId: "{job.id}") {{ ... on JobSnapshot {{ {aliases} }} }} }}'
     async with target.socket() as socket:
-        await say(socket, "connection_init")
-        await say(socket, "subscribe", id="1", payload={"query": document})
-        refused = await hear(socket, "error")
+        await send(socket, "connection_init")
+        await send(socket, "subscribe", id="1", payload={"query": document})
+        refused = await receive(socket, "error")
     stream = await mallory.http.post("/graphql", json={"query": document}, headers={"accept": "text/event-stream"})
     assert refused["payload"][0]["extensions"]["limit"] == "aliases"
     assert '"limit":"aliases"' in stream.text

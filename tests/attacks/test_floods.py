@@ -8,10 +8,10 @@ import pytest
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
-from tests.support.attack_target import BOB, MALLORY, Target, codes, hear, post, say
+from tests.support.attack_target import BOB, MALLORY, Target, codes, post, receive, send
 from tests.support.client import Client
+from tests.support.waiting import TIMEOUT_SECONDS
 
-PATIENCE_SECONDS = 20
 HEAD = b"POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
 HALVES = {
     "nothing": b"",
@@ -44,7 +44,7 @@ async def raw(target: Target, said: bytes) -> AsyncGenerator[tuple[asyncio.Strea
 
 async def closing(socket: ClientConnection) -> tuple[int, str]:
     """The close frame, whatever comes before it."""
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         with suppress(ConnectionClosed):
             while True:
                 await socket.recv()
@@ -53,7 +53,7 @@ async def closing(socket: ClientConnection) -> tuple[int, str]:
 
 async def test_half_open_requests_end_by_themselves_and_stop_nobody(target: Target) -> None:
     """More than a hundred at once. Whoever owes something hears so, and the connection ends."""
-    async with AsyncExitStack() as stack, asyncio.timeout(PATIENCE_SECONDS):
+    async with AsyncExitStack() as stack, asyncio.timeout(TIMEOUT_SECONDS):
         halves = [await stack.enter_async_context(raw(target, half)) for half in list(HALVES.values()) * 15]
         said = await asyncio.gather(*(reader.read() for reader, _ in halves))
     assert all(b"HTTP/1.1 408" in answer for answer in said)
@@ -61,7 +61,7 @@ async def test_half_open_requests_end_by_themselves_and_stop_nobody(target: Targ
 
 async def test_bytes_that_drip_buy_no_time(target: Target) -> None:
     """A byte every now and then, as slowloris does."""
-    async with raw(target, HEAD) as (reader, writer), asyncio.timeout(PATIENCE_SECONDS):
+    async with raw(target, HEAD) as (reader, writer), asyncio.timeout(TIMEOUT_SECONDS):
 
         async def drip() -> None:
             while not writer.is_closing():
@@ -78,8 +78,8 @@ async def test_silent_sockets_keep_nobody_out(target: Target) -> None:
     async with AsyncExitStack() as stack:
         silent = [await stack.enter_async_context(target.socket(None)) for _ in range(150)]
         async with target.socket() as socket:
-            await say(socket, "connection_init")
-            await hear(socket, "connection_ack")
+            await send(socket, "connection_init")
+            await receive(socket, "connection_ack")
         assert await closing(silent[0]) == (4429, "Too many sockets wait here")
         assert await closing(silent[-1]) == (4408, "Connection initialisation timeout")
 
@@ -87,22 +87,22 @@ async def test_silent_sockets_keep_nobody_out(target: Target) -> None:
 async def test_a_socket_that_talks_without_end_is_closed(target: Target) -> None:
     """Whatever it says: pings, operations, the same id again."""
     async with target.socket() as socket:
-        await say(socket, "connection_init")
-        await hear(socket, "connection_ack")
+        await send(socket, "connection_init")
+        await receive(socket, "connection_ack")
         for _ in range(400):
-            await say(socket, "ping")
+            await send(socket, "ping")
         assert await closing(socket) == (4429, "Too many messages")
 
 
 async def test_a_dashboard_is_never_told_to_slow_down(target: Target) -> None:
     """Two hundred messages at once are a page that opens."""
     async with target.socket() as socket:
-        await say(socket, "connection_init")
-        await hear(socket, "connection_ack")
+        await send(socket, "connection_init")
+        await receive(socket, "connection_ack")
         for number in range(190):
-            await say(socket, "ping", payload={"n": number})
+            await send(socket, "ping", payload={"n": number})
         for _ in range(190):
-            await hear(socket, "pong")
+            await receive(socket, "pong")
 
 
 async def test_subscriptions_on_a_socket_are_counted(target: Target) -> None:
@@ -110,14 +110,14 @@ async def test_subscriptions_on_a_socket_are_counted(target: Target) -> None:
     job = await target.a_job()
     document = f'subscription {{ jobProgress(jobId: "{job.id}") {{ total }} }}'
     async with target.socket() as socket:
-        await say(socket, "connection_init")
+        await send(socket, "connection_init")
         for number in range(51):
-            await say(socket, "subscribe", id=str(number), payload={"query": document})
-        refused = await hear(socket, "error")
+            await send(socket, "subscribe", id=str(number), payload={"query": document})
+        refused = await receive(socket, "error")
         assert refused["payload"][0]["extensions"]["code"] == "TOO_MANY_OPERATIONS"
-        await say(socket, "complete", id="0")
-        await say(socket, "ping")
-        await hear(socket, "pong")
+        await send(socket, "complete", id="0")
+        await send(socket, "ping")
+        await receive(socket, "pong")
 
 
 async def test_connections_of_a_user_are_counted(target: Target) -> None:
@@ -127,18 +127,18 @@ async def test_connections_of_a_user_are_counted(target: Target) -> None:
     async with AsyncExitStack() as stack:
         for _ in range(20):
             socket = await stack.enter_async_context(target.socket())
-            await say(socket, "connection_init")
-            await hear(socket, "connection_ack")
+            await send(socket, "connection_init")
+            await receive(socket, "connection_ack")
         async with target.socket() as one_more:
-            await say(one_more, "connection_init")
+            await send(one_more, "connection_init")
             assert await closing(one_more) == (4429, "At most 20 connections at once")
         client = target.client()
         answer = await client.http.post("/graphql", json=stream, headers={"accept": "text/event-stream"})
         await client.close()
         assert (answer.status_code, codes(answer.json()), answer.headers["retry-after"]) == (429, ["RATE_LIMITED"], "1")
     async with target.socket() as socket:
-        await say(socket, "connection_init")
-        await hear(socket, "connection_ack")
+        await send(socket, "connection_init")
+        await receive(socket, "connection_ack")
 
 
 async def test_readers_that_stop_reading_stall_nobody(target: Target) -> None:
@@ -154,8 +154,8 @@ async def test_readers_that_stop_reading_stall_nobody(target: Target) -> None:
             # The reader's own buffer is soon full, and then nothing is read from the socket.
             assert (await reader.readline()).startswith(b"HTTP/1.1 200")
         async with target.socket() as socket:
-            await say(socket, "connection_init")
-            await hear(socket, "connection_ack")
+            await send(socket, "connection_init")
+            await receive(socket, "connection_ack")
 
 
 async def test_requests_without_end_are_told_to_wait(target: Target, mallory: Client) -> None:
@@ -170,9 +170,9 @@ async def test_requests_without_end_are_told_to_wait(target: Target, mallory: Cl
     rest = await mallory.http.get("/api/v3/jobs/1/scenes")
     assert (rest.status_code, rest.json()["error"]["code"]) == (429, "RATE_LIMITED")
     async with target.socket() as socket:
-        await say(socket, "connection_init")
-        await say(socket, "subscribe", id="1", payload=small)
-        assert (await hear(socket, "error"))["payload"][0]["extensions"]["code"] == "RATE_LIMITED"
+        await send(socket, "connection_init")
+        await send(socket, "subscribe", id="1", payload=small)
+        assert (await receive(socket, "error"))["payload"][0]["extensions"]["code"] == "RATE_LIMITED"
 
 
 async def test_guessing_tokens_slows_the_guesser_and_never_a_valid_token(target: Target) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.attack_target import BOB, Target, codes, hear, post, say
+from tests.support.attack_target import BOB, Target, codes, post, receive, send
 from tests.support.client import Client
 from tests.support.jobs import scene
 
@@ -200,10 +200,10 @@ async def test_the_log_has_no_lines_of_the_attackers(target: Target, mallory: Cl
         f"/api/v3/jobs/1/scenes/1?{secret}", content=b"{", headers={"content-type": "application/json"}
     )
     async with target.socket() as socket:
-        await say(socket, "connection_init", payload={"authorization": f"Bearer {BOB}", "x-forged": secret})
-        await hear(socket, "connection_ack")
-        await say(socket, "ping", payload={"a": secret})
-        await hear(socket, "pong")
+        await send(socket, "connection_init", payload={"authorization": f"Bearer {BOB}", "x-forged": secret})
+        await receive(socket, "connection_ack")
+        await send(socket, "ping", payload={"a": secret})
+        await receive(socket, "pong")
     said = target.log
     assert secret not in said
     assert BOB not in said

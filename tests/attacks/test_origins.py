@@ -9,7 +9,7 @@ import httpx
 import pytest
 from websockets.exceptions import InvalidStatus
 
-from tests.support.attack_target import Target, bearer, codes, hear, say
+from tests.support.attack_target import Target, bearer, codes, receive, send
 from tests.support.client import Client
 
 ELSEWHERE = "https://evil.example"
@@ -73,8 +73,8 @@ async def test_a_websocket_of_ours_is(target: Target) -> None:
     """From the server's own page, from a site on the list, or from no browser at all."""
     for headers in ({}, {"origin": target.url}, {"origin": FRIEND}):
         async with target.socket(additional_headers=headers) as socket:
-            await say(socket, "connection_init")
-            await hear(socket, "connection_ack")
+            await send(socket, "connection_init")
+            await receive(socket, "connection_ack")
 
 
 @pytest.mark.parametrize("origin", BAD_ORIGINS)
@@ -159,7 +159,7 @@ async def test_what_is_too_large_is_not_read(mallory: Client, target: Target) ->
         assert (answer.status_code, codes(answer.json())) == (413, ["PAYLOAD_TOO_LARGE"])
     assert (await mallory.http.put("/api/v3/jobs/1/scenes/1", json={"title": large})).status_code == 413
     async with target.socket() as socket:
-        await say(socket, "connection_init", payload={"a": large[:300_000]})
+        await send(socket, "connection_init", payload={"a": large[:300_000]})
         await socket.wait_closed()
         assert socket.close_code == 1009
 

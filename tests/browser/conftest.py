@@ -9,7 +9,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page, async_playwright
 
 from tests.support.browser_page import browsed
-from tests.support.database_choice import home
+from tests.support.database_choice import database_choice
 from tests.support.explorer import Server
 from tests.support.server_process import ServerProcess
 from tests.support.tokens import SECRET, token
@@ -63,7 +63,7 @@ async def page(browser: Browser, server: Server) -> AsyncGenerator[Page]:
 @pytest.fixture(scope="module")
 def production(tmp_path_factory: pytest.TempPathFactory) -> Generator[ServerProcess]:
     """A server that asks everybody who they are. Its links to media last for seconds, and change each second."""
-    with home.on(None):
+    with database_choice.use(None):
         process = ServerProcess(
             tmp_path_factory.mktemp("production"),
             profile="production",

@@ -13,7 +13,7 @@ from playwright.async_api import Browser, Page, WebSocket, expect
 from tests.support.browser_page import browsed
 from tests.support.explorer import Explorer, Server
 from tests.support.server_process import ROOT, ServerProcess
-from tests.support.tokens import token, town
+from tests.support.tokens import production_server, token
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -182,7 +182,7 @@ async def test_a_token_that_expires_ends_the_stream_and_says_so(browser: Browser
 @pytest.mark.browser
 async def test_a_schema_that_is_kept_secret_leaves_the_page_usable(browser: Browser, tmp_path: Path) -> None:
     """The docs say why there are none, having asked once for each token; operations run."""
-    async with town(tmp_path, explorer=True) as place:
+    async with production_server(tmp_path, explorer=True) as place:
         server = Server(place.app.url)
         async with browsed(browser, server, refusals=[401, 400]) as page:
             explorer = await entered(page, server, token("amy"))

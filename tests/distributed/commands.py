@@ -6,8 +6,7 @@ import sys
 from typing import NamedTuple
 
 from tests.support.server_process import ROOT
-
-PATIENCE_SECONDS = 40.0
+from tests.support.waiting import TIMEOUT_SECONDS
 
 
 class Ended(NamedTuple):
@@ -31,7 +30,7 @@ async def run(*arguments: str, **settings: object) -> Ended:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         out, err = await process.communicate()
         status = await process.wait()
     return Ended(status, out.decode(), err.decode())

@@ -17,6 +17,7 @@ from tests.support.job_feed import VERSIONS
 from tests.support.os_processes import children_of, on_linux, runs
 from tests.support.postgres import Databases
 from tests.support.server_process import ServerProcess
+from tests.support.waiting import eventually
 
 # Stated in the README.
 CONNECTIONS = 12
@@ -79,7 +80,7 @@ class TestTheBudget:
             for stream in streams:
                 await stream.next()
             # What they needed to begin with goes back to the pool.
-            await jobs.until(lambda: all_idle(deployment, api.pid))
+            await eventually(lambda: all_idle(deployment, api.pid))
             assert len(await connections(deployment, api.pid)) <= max(before, CONNECTIONS)
             for _ in range(5):
                 assert set(await connections(deployment, api.pid)) == {"idle"}
@@ -109,12 +110,12 @@ class TestProcesses:
     async def test_one_that_dies_is_replaced(self, deployment: Deployment) -> None:
         """While the other answers; told to stop, all stop, and the status is 0."""
         server = await deployment.api("api", "--processes", "2")
-        await jobs.until(lambda: len(children_of(server.pid)) == 2)
+        await eventually(lambda: len(children_of(server.pid)) == 2)
         async with client_of(server) as client:
             made = await jobs.make(client, provider="external")
             one, _ = before = children_of(server.pid)
             os.kill(one, signal.SIGKILL)
-            await jobs.until(lambda: replaced(server, before))
+            await eventually(lambda: replaced(server, before))
             # A connection that the dead one held is broken; new ones find the others.
             async with client_of(server) as another:
                 for number in range(10):
@@ -128,7 +129,7 @@ class TestProcesses:
     async def test_what_one_changes_the_other_tells(self, deployment: Deployment) -> None:
         """Whichever of them a socket or a request happens to reach."""
         server = await deployment.api("api", "--processes", "2")
-        await jobs.until(lambda: len(children_of(server.pid)) == 2)
+        await eventually(lambda: len(children_of(server.pid)) == 2)
         async with AsyncExitStack() as stack:
             clients = [await stack.enter_async_context(client_of(server)) for _ in range(8)]
             made = await jobs.make(clients[0], provider="external")
@@ -145,10 +146,10 @@ class TestProcesses:
     async def test_nobody_is_left_without_a_supervisor(self, deployment: Deployment) -> None:
         """Its children end when it is killed, so that the address is free for its successor."""
         server = await deployment.api("api", "--processes", "2")
-        await jobs.until(lambda: len(children_of(server.pid)) == 2)
+        await eventually(lambda: len(children_of(server.pid)) == 2)
         orphans = children_of(server.pid)
         server.kill()
-        await jobs.until(lambda: not [pid for pid in orphans if runs(pid)])
+        await eventually(lambda: not [pid for pid in orphans if runs(pid)])
         await deployment.again(server)
         assert await asyncio.to_thread(server.stop) == 0
 
@@ -203,13 +204,13 @@ class TestWorkers:
         async with client_of(api) as client:
             made = await jobs.make(client, jobs.scene(outcome="stall", steps=1), start=True)
             running = "scenes { nodes { status providerId } }"
-            await jobs.until(lambda: started(client, made.id, running))
+            await eventually(lambda: started(client, made.id, running))
             await jobs.change(client, "cancelScene", sceneId=made.scenes[0])
             cancelled = asyncio.get_running_loop().time()
-            await jobs.until(lambda: no_ticket(deployment))
+            await eventually(lambda: no_ticket(deployment))
             assert asyncio.get_running_loop().time() - cancelled <= 2.0
             await jobs.change(client, "regenerateScene", sceneId=made.scenes[0])
-            await jobs.until(lambda: started(client, made.id, running))
+            await eventually(lambda: started(client, made.id, running))
 
 
 async def started(client: Client, job_id: str, selection: str) -> bool:

@@ -15,6 +15,7 @@ from tests.support.client import Client, Json
 from tests.support.deployment import client_of
 from tests.support.job_feed import VERSIONS
 from tests.support.server_process import ServerProcess
+from tests.support.waiting import eventually
 
 # What a read may take while somebody else holds the lock, or the disk is full.
 READ_SECONDS = 1.0
@@ -160,7 +161,7 @@ async def filled(client: Client, server: ServerProcess, disk: Disk) -> Full:
     await asyncio.sleep(2.0)
     disk.free(server.pid)
     freed_at = time.monotonic()
-    await jobs.until(lambda: accepted(client, before.id), AGAIN_SECONDS)
+    await eventually(lambda: accepted(client, before.id), AGAIN_SECONDS)
     change_again = time.monotonic() - freed_at
     after = await jobs.make(client, jobs.scene(steps=1), start=True)
     assert await jobs.settled(client, after.id) == "COMPLETED"

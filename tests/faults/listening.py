@@ -14,6 +14,7 @@ from tests.support.client import Client, Stream
 from tests.support.deployment import Deployment, client_of, deployed
 from tests.support.job_feed import VERSIONS
 from tests.support.server_process import ServerProcess
+from tests.support.waiting import eventually
 
 PAUSE_SECONDS = 0.1
 # How late a change may be while all is well, and while a connection that was cut heals.
@@ -65,7 +66,7 @@ async def run(folder: Path, database_url: str, size: Size, chance: random.Random
                 written = await write(writer, made.id, size.changes)
                 await cutting
                 written |= await write(writer, made.id, 5)
-                await jobs.until(lambda: listening.done() or max(written) in heard.at, 2 * HEALED_SECONDS)
+                await eventually(lambda: listening.done() or max(written) in heard.at, 2 * HEALED_SECONDS)
                 listening.cancel()
                 with suppress(asyncio.CancelledError):
                     await listening

@@ -15,6 +15,7 @@ from tests.support.client import Client
 from tests.support.deployment import client_of, deployed
 from tests.support.job_feed import VERSIONS
 from tests.support.postgres import Databases, Postgres
+from tests.support.waiting import eventually
 
 REFUSED_SECONDS = 2.0
 RECOVERED_SECONDS = 5.0
@@ -145,7 +146,7 @@ async def outage(
     await asyncio.to_thread(give_back)
     back_at = time.monotonic()
     rendered = asyncio.create_task(render(client))
-    await jobs.until(lambda: all(each.since(back_at) for each in writers), 2 * RECOVERED_SECONDS)
+    await eventually(lambda: all(each.since(back_at) for each in writers), 2 * RECOVERED_SECONDS)
     changes = max(min(at for at in each.accepted.values() if at > back_at) for each in writers) - back_at
     news = max(min(at for at in each.heard.at.values() if at > back_at) for each in writers) - back_at
     renders = await rendered - back_at
@@ -185,7 +186,7 @@ async def render(client: Client) -> float:
 async def settle(writers: list[Writer]) -> None:
     """Until everybody has heard of all that was accepted so far."""
     wanted = [max(each.accepted) for each in writers]
-    await jobs.until(
+    await eventually(
         lambda: all(version in each.heard.at for version, each in zip(wanted, writers, strict=True)), RECOVERED_SECONDS
     )
 

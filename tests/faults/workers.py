@@ -17,6 +17,7 @@ from tests.support import jobs
 from tests.support.client import Client, Json
 from tests.support.deployment import Deployment, client_of, deployed
 from tests.support.server_process import ServerProcess
+from tests.support.waiting import eventually
 
 SCENES_A_JOB = 4
 SLOTS = 4
@@ -99,7 +100,7 @@ async def feed(
 
 async def settled(client: Client, made: jobs.Made, size: Size) -> str:
     """The status of a job that has come to rest."""
-    await jobs.until(lambda: is_settled(client, made.id), 30.0 + 10 * size.render_seconds)
+    await eventually(lambda: is_settled(client, made.id), 30.0 + 10 * size.render_seconds)
     return (await jobs.job(client, made.id, "status"))["status"]
 
 
@@ -151,7 +152,7 @@ async def all_busy(deployment: Deployment, size: Size) -> None:
     async def busy() -> bool:
         return (await deployment.rows(query, size.lease_seconds))[0][0] == size.workers
 
-    await jobs.until(busy, LONGEST_START_SECONDS)
+    await eventually(busy, LONGEST_START_SECONDS)
 
 
 async def left_over(deployment: Deployment, size: Size) -> int:

@@ -31,8 +31,7 @@ from tests.support import jobs
 from tests.support.client import Client
 from tests.support.server_app import App
 from tests.support.server_process import ROOT, ServerProcess
-
-PATIENCE_SECONDS = 40.0
+from tests.support.waiting import TIMEOUT_SECONDS, eventually
 
 
 class Ended(NamedTuple):
@@ -69,7 +68,7 @@ async def command(*arguments: str, **variables: str) -> AsyncGenerator[asyncio.s
 
 async def run(*arguments: str, **variables: str) -> Ended:
     """A command to its end."""
-    async with command(*arguments, **variables) as process, asyncio.timeout(PATIENCE_SECONDS):
+    async with command(*arguments, **variables) as process, asyncio.timeout(TIMEOUT_SECONDS):
         out, err = await process.communicate()
         status = await process.wait()
     return Ended(status, out.decode(), err.decode())
@@ -79,7 +78,7 @@ async def seen(process: asyncio.subprocess.Process, words: str) -> None:
     """Wait until the command shows these words."""
     assert process.stdout is not None
     shown = ""
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         while words not in shown:
             piece = await process.stdout.read(4096)
             assert piece, f"it ended after {shown!r}"
@@ -214,7 +213,7 @@ class TestWatch:
         play = {"completed": {}, "failed": {"outcome": "fail"}, "canceled": {"outcome": "stall"}}[outcome]
         made = await jobs.make(app, jobs.scene(**play), jobs.scene(steps=8), title=outcome)
         watching = asyncio.create_task(watch(app.url, made.id))
-        await jobs.until(lambda: app.container.hub.watchers == 1)
+        await eventually(lambda: app.container.hub.watchers == 1)
         await jobs.change(app, "startJob", jobId=made.id)
         if outcome == "canceled":
             await jobs.change(app, "cancelJob", jobId=made.id)

@@ -21,6 +21,7 @@ from tests.support.client import Client, Json, Stream
 from tests.support.job_feed import FEED
 from tests.support.server_app import App, running
 from tests.support.server_process import ServerProcess
+from tests.support.waiting import eventually
 
 # For documents that make messages large.
 UNLIMITED: Json = {"limit_aliases": 1_000, "limit_tokens": 10_000, "limit_cost": 1_000_000}
@@ -82,11 +83,11 @@ async def nothing_left(app: App) -> AsyncGenerator[None]:
 
     yield
     try:
-        await jobs.until(lambda: left() == (0, 0, Counter()), SHORTLY_SECONDS)
+        await eventually(lambda: left() == (0, 0, Counter()), SHORTLY_SECONDS)
     except TimeoutError:
         pytest.fail(f"watchers, connections and tasks that stay: {left()}")
     # Those of the server's own background come and go.
-    await jobs.until(lambda: generators() == [], SHORTLY_SECONDS)
+    await eventually(lambda: generators() == [], SHORTLY_SECONDS)
 
 
 class TestTheEnd:
@@ -103,8 +104,8 @@ class TestTheEnd:
             await stream.next()
             assert app.container.hub.watchers == 1
             await ending(stream)
-            await jobs.until(lambda: app.container.hub.watchers == 0, SHORTLY_SECONDS)
-            await jobs.until(lambda: generators() == [], SHORTLY_SECONDS)
+            await eventually(lambda: app.container.hub.watchers == 0, SHORTLY_SECONDS)
+            await eventually(lambda: generators() == [], SHORTLY_SECONDS)
 
     async def test_nothing_stays_of_many_that_are_cut_off_in_mid_answer(self, app: App) -> None:
         """While the job changes, and some of them still catch up."""

@@ -12,7 +12,7 @@ from tests.support.client import Client
 from tests.support.jobs import Made
 from tests.support.os_processes import on_linux
 from tests.support.server_process import ServerProcess
-from tests.support.subscribers import Audience, Told
+from tests.support.subscribers import Report, Subscribers
 
 HEALTHY, STALLED = 180, 20
 STALL_SECONDS = 3.0
@@ -26,12 +26,12 @@ STALLED_BYTES = 300_000
 
 
 class Stage(NamedTuple):
-    """A server, and a job before its audience."""
+    """A server, and a job before its subscribers."""
 
     server: ServerProcess
     client: Client
     job: Made
-    audience: Audience
+    subscribers: Subscribers
 
 
 @asynccontextmanager
@@ -42,11 +42,11 @@ async def stage(folder: Path) -> AsyncGenerator[Stage]:
     client = Client(server.url)
     try:
         job = await jobs.make(client, provider="external", metadata=PAD)
-        audience = await Audience.gathered(server.url, job.id, HEALTHY, STALLED)
+        subscribers = await Subscribers.start(server.url, job.id, HEALTHY, STALLED)
         try:
-            yield Stage(server, client, job, audience)
+            yield Stage(server, client, job, subscribers)
         finally:
-            audience.dismiss()
+            subscribers.kill()
     finally:
         await client.close()
         server.kill()
@@ -70,7 +70,7 @@ def resident_bytes(pid: int) -> int:
     raise AssertionError("no Private_Dirty")
 
 
-def p99_delay(answered: dict[int, float], told: Told) -> float:
+def p99_delay(answered: dict[int, float], told: Report) -> float:
     """How long after the answer an event is there, for all but one in a hundred."""
     delays = sorted(
         max(0.0, arrived - answered[version]) for version, times in told.arrivals.items() for arrived in times
@@ -84,14 +84,14 @@ async def test_who_does_not_read_costs_nobody_else_anything(tmp_path: Path) -> N
     async with stage(tmp_path) as scene:
         before_stalling = await change(scene, CHANGES)
         read_by_all = resident_bytes(scene.server.pid)
-        await scene.audience.stall()
+        await scene.subscribers.stall()
         stalled_at = time.monotonic()
         while_stalled = await change(scene, CHANGES)
         read_by_some = resident_bytes(scene.server.pid)
         await asyncio.sleep(stalled_at + 2 * STALL_SECONDS - time.monotonic())
         afterwards = await change(scene, 1)
         await asyncio.sleep(1.0)
-        told = await scene.audience.told()
+        told = await scene.subscribers.report()
     answered = before_stalling | while_stalled | afterwards
     assert {version: len(times) for version, times in told.arrivals.items()} == dict.fromkeys(answered, HEALTHY)
     assert p99_delay(answered, told) < P99_SECONDS

@@ -25,7 +25,7 @@ from subscriptions.job_events import JobEvents
 from tests.support import jobs
 from tests.support.client import Json, Stream
 from tests.support.internals import context_of, flood, info_of, row_of
-from tests.support.job_feed import FEED, Screen, truth
+from tests.support.job_feed import FEED, ClientView, truth
 from tests.support.server_app import App, running
 
 PLAIN = "subscription($id: ID!, $after: Int) { jobEvents(jobId: $id, after: $after) { __typename } }"
@@ -222,18 +222,18 @@ class TestTheEnd:
         """After everything before that was sent: the very events of the log."""
         made = await jobs.make(app, jobs.scene(), jobs.scene(outcome="fail"))
         async with app.subscribe(FEED, jobId=made.id, untilSettled=True) as stream:
-            screen = Screen()
-            screen.show((await stream.next())["jobEvents"])
+            view = ClientView()
+            view.show((await stream.next())["jobEvents"])
             await jobs.change(app, "startJob", jobId=made.id)
             messages = await shield_to_completion(stream)
         for message in messages:
-            screen.show(message)
+            view.show(message)
         told = events(messages)
         assert told == [(each["version"], each["type"]) for each in await jobs.log(app, made.id, after=made.version)]
         assert told[0] == (2, "JOB_STARTED")
         assert told[-1][1] == "JOB_SETTLED"
-        assert screen.state() == await truth(app, made.id)
-        assert screen.job["status"] == "FAILED"
+        assert view.state() == await truth(app, made.id)
+        assert view.job["status"] == "FAILED"
 
     async def test_it_ends_when_the_job_had_settled_before(self, app: App) -> None:
         """With the state, with what was missed, or with nothing: by what the client knows."""
@@ -297,11 +297,11 @@ class TestAClientThatFallsBehind:
                     scene_id = made.scenes[number % 2]
                     await jobs.change(app, "updateScene", sceneId=scene_id, prompt=f"Prompt {number}")
                 stream.socket.transport.resume_reading()
-                screen = Screen()
-                while screen.version != 121:
-                    screen.show((await stream.next())["jobEvents"])
-            assert screen.reasons == ["INITIAL", "LAGGED"]
-            job, scenes = screen.state()
+                view = ClientView()
+                while view.version != 121:
+                    view.show((await stream.next())["jobEvents"])
+            assert view.reasons == ["INITIAL", "LAGGED"]
+            job, scenes = view.state()
             assert ({name: job[name] for name in ("id", "title", "status", "version")}, scenes) == await truth(
                 app, made.id
             )
@@ -405,13 +405,13 @@ class TestWhateverHappens:
                 *(writes(app, made.id, random.Random(chance.random()), 40) for _ in range(3))
             )
             finished.set()
-            screens = await asyncio.gather(*watchers)
+            views = await asyncio.gather(*watchers)
             expected = await truth(app, made.id)
             log = await jobs.log(app, made.id, "version")
         assert sum(accepted) >= 50
         assert [event["version"] for event in log] == list(range(1, expected[0]["version"] + 1))
-        assert [screen.state() for screen in screens] == [expected] * len(screens)
-        assert sum(screen.connections for screen in screens) > 2 * len(screens)
+        assert [view.state() for view in views] == [expected] * len(views)
+        assert sum(view.connections for view in views) > 2 * len(views)
 
 
 async def news(app: App, job_id: str, running: dict[str, float] | None = None, after: int | None = None) -> JobUpdate:
@@ -451,38 +451,38 @@ def assert_fractions_fit(messages: list[Json]) -> None:
                 pass
 
 
-class Cut(Screen):
-    """The screen of a client that comes back."""
+class Cut(ClientView):
+    """The view of a client that comes back."""
 
     connections = 0
 
 
 async def comes_and_goes(app: App, job_id: str, chance: random.Random, finished: asyncio.Event) -> Cut:
     """Follow a job over many connections, each begun with some position and ended somehow; then to its end."""
-    screen = Cut()
+    view = Cut()
     while not finished.is_set():
-        seen = screen.version
+        seen = view.version
         after = chance.choice([None, 0, seen, seen, seen, chance.randint(0, seen or 0), (seen or 0) + 1_000])
-        screen.resume(after)
-        screen.connections += 1
+        view.resume(after)
+        view.connections += 1
         async with app.subscribe(FEED, jobId=job_id, after=after) as stream:
-            await reads_some(stream, screen, chance)
+            await reads_some(stream, view, chance)
             if chance.random() < 0.5:
                 stream.socket.transport.abort()
-        if screen.version == after and after != seen:
-            screen.resume(None)
-    async with app.subscribe(FEED, jobId=job_id, after=screen.version, untilSettled=True) as stream:
+        if view.version == after and after != seen:
+            view.resume(None)
+    async with app.subscribe(FEED, jobId=job_id, after=view.version, untilSettled=True) as stream:
         for message in await shield_to_completion(stream):
-            screen.show(message)
-    return screen
+            view.show(message)
+    return view
 
 
-async def reads_some(stream: Stream, screen: Screen, chance: random.Random) -> None:
+async def reads_some(stream: Stream, view: ClientView, chance: random.Random) -> None:
     """Read until chance, or silence, ends it; and pause at times, as a busy client does."""
     for _ in range(chance.randint(1, 60)):
         try:
             async with asyncio.timeout(0.2):
-                screen.show((await stream.next())["jobEvents"])
+                view.show((await stream.next())["jobEvents"])
         except TimeoutError:
             return
         if chance.random() < 0.02:

@@ -9,7 +9,7 @@ from PIL import Image
 
 from tests.support import jobs
 from tests.support.client import Json
-from tests.support.job_feed import FRAGMENTS, Screen
+from tests.support.job_feed import FRAGMENTS, ClientView
 from tests.support.media_files import boxes, probe
 from tests.support.server_app import App, running
 
@@ -40,9 +40,9 @@ async def test_a_job_from_its_creation_to_clips_that_play(tmp_path: Path) -> Non
     async with running(tmp_path, provider="local", local_width=320, local_height=180, render_concurrency=1) as app:
         made = await jobs.make(app, *SCENES)
         async with app.subscribe(FEED, jobId=made.id) as stream:
-            screen = Screen()
+            view = ClientView()
             first = (await stream.next())["jobEvents"]
-            screen.show(first)
+            view.show(first)
             assert (await app.mutate("startJob", "job { status } errors { code }", jobId=made.id)) == {
                 "job": {"status": "PROCESSING"},
                 "errors": [],
@@ -52,7 +52,7 @@ async def test_a_job_from_its_creation_to_clips_that_play(tmp_path: Path) -> Non
             try:
                 while True:
                     message = (await stream.next())["jobEvents"]
-                    screen.show(message)
+                    view.show(message)
                     messages.append(message)
                     if message["kind"] == "SceneProgress" and message["preview"] is not None:
                         frames.append(await frame(app, message["preview"]))

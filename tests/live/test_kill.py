@@ -14,9 +14,10 @@ from websockets.exceptions import ConnectionClosed
 
 from tests.support import jobs
 from tests.support.client import Client, Json, Stream
-from tests.support.job_feed import FEED, Screen, truth
+from tests.support.job_feed import FEED, ClientView, truth
 from tests.support.os_processes import children_of, on_linux, runs
 from tests.support.server_process import ServerProcess
+from tests.support.waiting import eventually
 
 STOP_SECONDS = 12.0
 
@@ -79,28 +80,28 @@ class TestAKill:
         monkeypatch.setenv("TMPDIR", str(scratch))
         async with serving(tmp_path) as (server, client):
             made = await jobs.make(client, *PLAYS[provider], provider=provider, start=True)
-            screen = Screen()
+            view = ClientView()
             async with client.subscribe(FEED, jobId=made.id) as stream:
-                screen.show((await stream.next())["jobEvents"])
-                await jobs.until(lambda: is_rendered(client, made.id))
+                view.show((await stream.next())["jobEvents"])
+                await eventually(lambda: is_rendered(client, made.id))
                 version = await jobs.retitle(client, made.id, "Acknowledged")
-                while screen.version != version:
-                    screen.show((await stream.next())["jobEvents"])
+                while view.version != version:
+                    view.show((await stream.next())["jobEvents"])
                 children = children_of(server.pid)
                 server.kill()
                 await closing(stream)
             assert bool(children) == (provider == "local")
-            await jobs.until(lambda: not any(runs(child) for child in children))
+            await eventually(lambda: not any(runs(child) for child in children))
             await asyncio.to_thread(server.start)
-            async with client.subscribe(FEED, jobId=made.id, after=screen.version) as stream:
+            async with client.subscribe(FEED, jobId=made.id, after=view.version) as stream:
                 version = await jobs.at_rest(client, made.id)
-                while screen.version != version:
-                    screen.show((await stream.next())["jobEvents"])
-            assert screen.reasons == ["INITIAL"]
-            assert screen.state() == await truth(client, made.id)
-            assert (screen.job["title"], screen.job["status"]) == ("Acknowledged", "COMPLETED")
+                while view.version != version:
+                    view.show((await stream.next())["jobEvents"])
+            assert view.reasons == ["INITIAL"]
+            assert view.state() == await truth(client, made.id)
+            assert (view.job["title"], view.job["status"]) == ("Acknowledged", "COMPLETED")
             await assert_recorded_once(client, made)
-            await jobs.until(lambda: children_of(server.pid) == [] and list(scratch.iterdir()) == [])
+            await eventually(lambda: children_of(server.pid) == [] and list(scratch.iterdir()) == [])
 
     async def test_no_acknowledged_mutation_is_lost(self, tmp_path: Path) -> None:
         """Two kills at random instants, under eight clients that change what they can."""
@@ -173,7 +174,7 @@ class Diary:
 async def more_is_told(diaries: list[Diary], times: int) -> None:
     """Wait until so many more changes were acknowledged."""
     before = sum(len(diary.told) for diary in diaries)
-    await jobs.until(lambda: sum(len(diary.told) for diary in diaries) >= before + times)
+    await eventually(lambda: sum(len(diary.told) for diary in diaries) >= before + times)
 
 
 async def every_title(client: Client) -> list[str]:
@@ -197,8 +198,8 @@ class TestAStop:
                 client.subscribe(FEED, jobId=made.id) as one,
                 client.subscribe("subscription { jobsUpdated { id version } }") as other,
             ):
-                await jobs.until(lambda: is_rendered(client, made.id))
-                await jobs.until(lambda: len(diary.told) > 3)
+                await eventually(lambda: is_rendered(client, made.id))
+                await eventually(lambda: len(diary.told) > 3)
                 children = children_of(server.pid)
                 asked_at = time.monotonic()
                 status, *codes = await asyncio.gather(

@@ -1,4 +1,4 @@
-"""The page on live streams tells the truth: its clients are run against servers that are killed, and miss nothing."""
+"""docs/live.md: its client examples resume without gaps from killed servers, and its numbers match the code."""
 
 import asyncio
 import os
@@ -26,6 +26,7 @@ from tests.support.client import Client, Json
 from tests.support.client_programs import FOLDER, NAMES, Follower, complaints, every, following
 from tests.support.server_app import App, running
 from tests.support.server_process import ROOT, ServerProcess
+from tests.support.waiting import eventually
 
 PAGE = (ROOT / "docs" / "live.md").read_text("utf-8")
 FEED = (FOLDER / "feed.graphql").read_text("utf-8")
@@ -36,13 +37,13 @@ NO_COMPLAINTS = dict.fromkeys(NAMES, "")
 
 @pytest.fixture(scope="module")
 def packages() -> None:
-    """What the clients of Node import."""
+    """Install the npm packages of the client examples."""
     client_programs.install()
 
 
 @pytest.fixture
 def server(tmp_path: Path) -> Generator[ServerProcess]:
-    """A server that can be killed; meanwhile another one, at an address that no follower knows, can use its folder."""
+    """A server to kill; while it is down, a second one at another address can change its database unobserved."""
     server = ServerProcess(tmp_path, provider="scripted", render_concurrency=3, subscriber_events=10_000).start()
     yield server
     server.kill()
@@ -50,7 +51,7 @@ def server(tmp_path: Path) -> Generator[ServerProcess]:
 
 @asynccontextmanager
 async def client_of(server: ServerProcess) -> AsyncGenerator[Client]:
-    """A client that does not outlive the server."""
+    """An API client, closed on exit."""
     client = Client(server.url)
     try:
         yield client
@@ -58,24 +59,24 @@ async def client_of(server: ServerProcess) -> AsyncGenerator[Client]:
         await client.close()
 
 
-async def truth(client: Client, job_id: str) -> Json:
-    """The job as it must be shown."""
+async def expected_job(client: Client, job_id: str) -> Json:
+    """Query the job with the fields that the clients show."""
     return (await client.execute(f"query($id: ID!) {{ job(id: $id) {{ ...Shown }} }} {SHOWN}", id=job_id))["job"]
 
 
 def unreadable(read: Callable[..., Awaitable[object]]) -> Callable[..., Awaitable[object]]:
-    """A read that fails for everybody but the server itself."""
+    """Wrap a read so that it fails for every viewer except SYSTEM."""
 
     async def failing(connection: Connection, viewer: Viewer, *arguments: object) -> object:
         if viewer is not SYSTEM:
-            raise OSError("the disk has a bad day")
+            raise OSError("disk error")
         return await read(connection, viewer, *arguments)
 
     return failing
 
 
-async def scribble(client: Client, made: jobs.Made, changes: int) -> None:
-    """Change a job in ways that a stream tells of."""
+async def change_at_random(client: Client, made: jobs.Made, changes: int) -> None:
+    """Make seeded random changes to a job, one event each."""
     chance = jobs.seeded("scribble")
     for number in range(changes):
         scene_id, place = chance.choice(made.scenes), chance.randrange(len(made.scenes))
@@ -90,8 +91,8 @@ async def scribble(client: Client, made: jobs.Made, changes: int) -> None:
                 await jobs.retitle(client, made.id, f"Title {number}")
 
 
-async def scribble_until_it_is_killed(server: ServerProcess, made: jobs.Made, watchers: dict[str, Follower]) -> None:
-    """The power goes in the middle of a change, once everybody has heard of many."""
+async def change_until_killed(server: ServerProcess, made: jobs.Made, watchers: dict[str, Follower]) -> None:
+    """Kill the server in the middle of a change, after every follower has received 30 events."""
 
     async def kill() -> None:
         await every(watchers, lambda follower: len(follower.events) >= 30)
@@ -100,31 +101,33 @@ async def scribble_until_it_is_killed(server: ServerProcess, made: jobs.Made, wa
     async with client_of(server) as client, asyncio.TaskGroup() as tasks:
         tasks.create_task(kill())
         with suppress(httpx.TransportError):
-            await scribble(client, made, changes=10_000)
+            await change_at_random(client, made, changes=10_000)
 
 
 @pytest.mark.usefixtures("packages")
-class TestAClientOfThePage:
-    """graphql-ws, Apollo Client and gql, each told of the same job."""
+class TestClientExamples:
+    """graphql-ws, Apollo Client and gql, all following the same job."""
 
-    async def test_misses_nothing_when_the_server_is_killed(self, server: ServerProcess, tmp_path: Path) -> None:
-        """Whatever happened before, meanwhile and after is told once, in order; the user is told of the gap."""
+    async def test_a_client_misses_no_event_when_the_server_is_killed(
+        self, server: ServerProcess, tmp_path: Path
+    ) -> None:
+        """Events before, during and after the outage arrive once and in order; the user sees `reconnecting`."""
         stalled, slow = jobs.scene("Stalls", outcome="stall"), jobs.scene("Slow", steps=60)
         async with client_of(server) as client:
             made = await jobs.make(client, stalled, slow, jobs.scene("Quick"), start=True)
         async with following(server.url, made.id, tmp_path) as watchers:
             await every(watchers, lambda follower: follower.snapshots != [])
-            await scribble_until_it_is_killed(server, made, watchers)
+            await change_until_killed(server, made, watchers)
             await every(watchers, lambda follower: follower.states[-1] == "reconnecting")
-            heard = max(follower.position for follower in watchers.values())
+            received = max(follower.position for follower in watchers.values())
             async with running(server.folder) as elsewhere:
-                await scribble(elsewhere, made, changes=20)
-                assert (await truth(elsewhere, made.id))["version"] > heard
+                await change_at_random(elsewhere, made, changes=20)
+                assert (await expected_job(elsewhere, made.id))["version"] > received
             server.start()
             async with client_of(server) as client:
-                await scribble(client, made, changes=20)
+                await change_at_random(client, made, changes=20)
                 await jobs.change(client, "cancelJob", jobId=made.id)
-                end, log = await truth(client, made.id), await jobs.log(client, made.id)
+                end, log = await expected_job(client, made.id), await jobs.log(client, made.id)
             await every(watchers, lambda follower: follower.position >= end["version"])
         assert [event["version"] for event in log] == list(range(1, end["version"] + 1))
         for name, follower in watchers.items():
@@ -136,15 +139,17 @@ class TestAClientOfThePage:
             assert any(message["__typename"] == "SceneProgress" for message in follower.messages), name
         assert complaints(tmp_path) == NO_COMPLAINTS
 
-    async def test_starts_anew_when_the_log_no_longer_reaches_back(self, server: ServerProcess, tmp_path: Path) -> None:
-        """A snapshot covers what is missing from the log, and the events go on after it."""
+    async def test_a_client_resumes_from_a_snapshot_when_the_log_was_truncated(
+        self, server: ServerProcess, tmp_path: Path
+    ) -> None:
+        """A LOG_TRUNCATED snapshot replaces the pruned events; later events follow it."""
         async with client_of(server) as client:
             made = await jobs.make(client, provider="external")
         async with following(server.url, made.id, tmp_path) as watchers:
             await every(watchers, lambda follower: follower.snapshots != [])
             assert server.stop() == 0
             async with running(server.folder) as elsewhere:
-                await scribble(elsewhere, made, changes=9)
+                await change_at_random(elsewhere, made, changes=9)
                 covered = await jobs.retitle(elsewhere, made.id, "Covered")
             with closing(sqlite3.connect(tmp_path / "test.db")) as database, database:
                 database.execute("DELETE FROM event WHERE version < ?", [covered])
@@ -152,7 +157,7 @@ class TestAClientOfThePage:
             await every(watchers, lambda follower: follower.position == covered)
             async with client_of(server) as client:
                 last = await jobs.retitle(client, made.id, "Last")
-                end = await truth(client, made.id)
+                end = await expected_job(client, made.id)
             await every(watchers, lambda follower: follower.position == last)
         for name, follower in watchers.items():
             assert (name, follower.snapshots) == (
@@ -164,8 +169,8 @@ class TestAClientOfThePage:
             assert (name, follower.states) == (name, ["live", "reconnecting", "live"])
         assert complaints(tmp_path) == NO_COMPLAINTS
 
-    async def test_notices_a_line_that_has_fallen_silent(self, server: ServerProcess, tmp_path: Path) -> None:
-        """A frozen server closes nothing: the client says that it reconnects, and does when there is an answer."""
+    async def test_a_client_reconnects_when_pings_are_not_answered(self, server: ServerProcess, tmp_path: Path) -> None:
+        """A frozen server closes no socket: the client times out, and reconnects when the server continues."""
         async with client_of(server) as client:
             made = await jobs.make(client, provider="external")
         async with following(server.url, made.id, tmp_path) as watchers:
@@ -174,37 +179,37 @@ class TestAClientOfThePage:
             await every(watchers, lambda follower: follower.states[-1] == "reconnecting")
             os.kill(server.pid, signal.SIGCONT)
             async with client_of(server) as client:
-                await scribble(client, made, changes=9)
-                end = await truth(client, made.id)
+                await change_at_random(client, made, changes=9)
+                end = await expected_job(client, made.id)
             await every(watchers, lambda follower: follower.position == end["version"])
         for name, follower in watchers.items():
             assert (name, [event["version"] for event in follower.events]) == (name, list(range(2, end["version"] + 1)))
             assert (name, follower.job) == (name, end)
             assert (name, follower.states) == (name, ["live", "reconnecting", "live"])
 
-    async def test_comes_back_for_a_message_that_went_wrong(
+    async def test_a_client_resubscribes_after_an_internal_error(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """An event that could not be read for it is not skipped, also when for a while it cannot even subscribe."""
+        """An event whose read failed is not skipped, even when several subscribe attempts fail as well."""
         async with running(tmp_path) as app:
             made = await jobs.make(app, provider="external")
             async with following(app.url, made.id, tmp_path) as watchers:
                 await every(watchers, lambda follower: follower.snapshots != [])
                 with monkeypatch.context() as patch:
-                    for name in ("jobs_by_id", "readings"):
+                    for name in ("jobs_by_id", "progress_snapshots"):
                         patch.setattr(queries, name, unreadable(getattr(queries, name)))
-                    await app.container.coordinator.jobs.update(LOCAL, made.id, {"title": "Unheard of"})
+                    await app.container.coordinator.jobs.update(LOCAL, made.id, {"title": "Not readable"})
                     await every(watchers, lambda follower: follower.states.count("reconnecting") >= 2)
-                last = await jobs.retitle(app, made.id, "Whole")
-                end = await truth(app, made.id)
+                last = await jobs.retitle(app, made.id, "Readable again")
+                end = await expected_job(app, made.id)
                 await every(watchers, lambda follower: follower.position == last)
         for name, follower in watchers.items():
             assert (name, [event["version"] for event in follower.events]) == (name, [2, 3])
             assert (name, follower.job) == (name, end)
         assert complaints(tmp_path) == NO_COMPLAINTS
 
-    async def test_does_not_ask_again_for_a_job_that_is_not_there(self, app: App, tmp_path: Path) -> None:
-        """A refusal is the end, and says why."""
+    async def test_a_client_does_not_retry_when_the_job_does_not_exist(self, app: App, tmp_path: Path) -> None:
+        """NOT_FOUND ends the stream once, with its message."""
         async with following(app.url, "job_01h455vb4pex5vsknk084sn02q", tmp_path) as watchers:
             await every(watchers, lambda follower: follower.ends != [])
         assert [name for name in NAMES if "There is no such job." not in str(watchers[name].ends)] == []
@@ -212,17 +217,17 @@ class TestAClientOfThePage:
         assert [watchers[name].states for name in NAMES] == [["live"]] * len(NAMES)
         assert complaints(tmp_path) == NO_COMPLAINTS
 
-    async def test_leaves_without_a_word(self, app: App, tmp_path: Path) -> None:
-        """To leave is not to be told that the stream has ended; and nobody is left on the server."""
+    async def test_unsubscribing_reports_no_end_and_leaves_no_watcher(self, app: App, tmp_path: Path) -> None:
+        """`end` is not called for an unsubscribe, and the hub has no watcher left."""
         made = await jobs.make(app, provider="external")
         async with following(app.url, made.id, tmp_path) as watchers:
             await every(watchers, lambda follower: follower.snapshots != [])
-        await jobs.until(lambda: app.container.hub.watchers == 0)
+        await eventually(lambda: app.container.hub.watchers == 0)
         assert [(watchers[name].states, watchers[name].ends) for name in NAMES] == [(["live"], [])] * len(NAMES)
         assert complaints(tmp_path) == NO_COMPLAINTS
 
-    async def test_shows_how_far_a_render_is(self, app: App, tmp_path: Path) -> None:
-        """What is not in the log, and comes with no event."""
+    async def test_a_client_shows_scene_progress(self, app: App, tmp_path: Path) -> None:
+        """SceneProgress, which is not in the log, updates the scene and the job."""
         made = await jobs.make(app, provider="external")
         (scene_id,) = made.scenes
         await jobs.change(app, "updateScene", sceneId=scene_id, status="PROCESSING")
@@ -230,12 +235,12 @@ class TestAClientOfThePage:
             await every(watchers, lambda follower: follower.snapshots != [])
             await jobs.change(app, "updateScene", sceneId=scene_id, percentage=42.0)
             await every(watchers, lambda follower: follower.messages[-1]["__typename"] == "SceneProgress")
-            end = await truth(app, made.id)
+            end = await expected_job(app, made.id)
         assert end["scenes"]["nodes"][0]["percentage"] == end["progress"]["percentage"] == 42.0
         assert {name: watchers[name].job for name in NAMES} == dict.fromkeys(NAMES, end)
 
-    async def test_takes_a_job_of_more_than_a_megabyte(self, app: App, tmp_path: Path) -> None:
-        """As a job of many long prompts is; some libraries stop there unless told otherwise."""
+    async def test_a_client_accepts_a_job_larger_than_one_megabyte(self, app: App, tmp_path: Path) -> None:
+        """Some libraries limit message size to 1 MB by default; a job of many long prompts exceeds it."""
         long = jobs.scene("漢" * 4000)
         made = await jobs.make(app, *[long] * 70, provider="external")
         last = made.version
@@ -243,33 +248,33 @@ class TestAClientOfThePage:
             last = await jobs.change(app, "addScene", jobId=made.id, scene=long)
         async with following(app.url, made.id, tmp_path) as watchers:
             await every(watchers, lambda follower: follower.position == last)
-            end = await truth(app, made.id)
+            end = await expected_job(app, made.id)
         assert [name for name in NAMES if watchers[name].job != end] == []
         assert complaints(tmp_path) == NO_COMPLAINTS
 
 
-def cut(path: str) -> str:
-    """The part of a file that is shown: between its marks, or all of it."""
+def region(path: str) -> str:
+    """Return the part of a file that the page shows: its `page` region, or the whole file."""
     text = (ROOT / "docs" / path).read_text("utf-8")
     marked = re.search(r"^(?://|#) #?region page\n(.*?)\n+^(?://|#) #?endregion$", text, re.MULTILINE | re.DOTALL)
     return text if marked is None else marked.group(1) + "\n"
 
 
-class TestThePage:
-    """What it shows is what was run above, and what it says is what the code does."""
+class TestLivePage:
+    """The page shows the code that was run above, and states the numbers and names of the code."""
 
-    def test_every_block_is_cut_from_a_file_that_is_run(self) -> None:
-        """Word for word; and no block comes from nowhere."""
+    def test_every_code_block_equals_its_file(self) -> None:
+        """Every block names a file of docs/clients and equals its shown region."""
         blocks = re.findall(r"^```(\S+) (\S+)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
         assert PAGE.count("```") == 2 * len(blocks)
-        assert {path: code for _, path, code in blocks} == {path: cut(path) for path in SHOWN_FILES}
+        assert {path: code for _, path, code in blocks} == {path: region(path) for path in SHOWN_FILES}
 
-    def test_its_numbers_are_those_of_the_code(self) -> None:
-        """Who changes a limit finds out who was told."""
+    def test_numbers_on_the_page_match_the_code(self) -> None:
+        """A changed limit or default requires a change of the page."""
         limits, settings = TransportLimits(), Settings.model_fields
         interval = re.search(r"minIntervalMs: Int! = ([0-9]+)", executable_schema().as_str())
         assert interval is not None
-        told = [
+        phrases = [
             f"newest {settings['event_retention_versions'].default:,} of a job",
             f"last {settings['event_retention_seconds'].default // 86_400} days",
             f"more than {settings['subscriber_events'].default} events",
@@ -278,19 +283,19 @@ class TestThePage:
             f"nothing for {limits.stall_seconds:g} s",
             f"within {limits.init_seconds:g} s",
             f"more than {limits.message_bytes // 1024} KiB",
-            f"more than {limits.operations_per_socket} on a socket",
+            f"beyond {limits.operations_per_socket} on a socket",
         ]
         words = " ".join(PAGE.split())
-        assert [phrase for phrase in told if phrase not in words] == []
+        assert [phrase for phrase in phrases if phrase not in words] == []
 
-    def test_it_names_every_close_code(self) -> None:
-        """And 1006, which nobody sends: it is what a browser calls a broken line."""
+    def test_the_page_lists_every_close_code(self) -> None:
+        """And 1006, which is never sent: browsers report it for a broken connection."""
         rows = re.findall(r"^\| ([0-9, ]+) \|", PAGE, re.MULTILINE)
         assert {int(code) for row in rows for code in row.split(",")} == {1006, *CloseCode}
 
-    def test_the_names_it_shouts_exist(self) -> None:
-        """Reasons and statuses of the schema, codes of errors; FEED and SHOWN are of its clients."""
-        shouted = set(re.findall(r"`([A-Z_]+)`", PAGE))
+    def test_capitalized_names_on_the_page_exist(self) -> None:
+        """They are enum values of the schema, error codes, or the constants FEED and SHOWN of the clients."""
+        capitalized = set(re.findall(r"`([A-Z_]+)`", PAGE))
         words = re.findall(r"[A-Z_]+", executable_schema().as_str())
-        assert {"FEED", "SHOWN"} < shouted
-        assert shouted <= {"FEED", "SHOWN", Unavailable("UNAVAILABLE", "").code, *TransportCode, *words}
+        assert {"FEED", "SHOWN"} < capitalized
+        assert capitalized <= {"FEED", "SHOWN", Unavailable("UNAVAILABLE", "").code, *TransportCode, *words}

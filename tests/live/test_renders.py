@@ -25,6 +25,7 @@ from tests.support.client import Json
 from tests.support.fake_providers import Fake, Gate
 from tests.support.os_processes import children_of, on_linux
 from tests.support.server_app import App, running
+from tests.support.waiting import eventually
 
 SECRET = "the password is swordfish"
 # The bound within which a render that nobody wants any more is stopped.
@@ -147,15 +148,15 @@ class TestARenderThatNobodyWants:
     @pytest.mark.parametrize("how", TAKEN_AWAY)
     async def test_it_is_stopped_within_a_second(self, tmp_path: Path, how: str) -> None:
         """And the provider is told."""
-        fake = Fake(Gate().patient)
+        fake = Fake(Gate().cooperative)
         async with running(tmp_path, only(fake), provider="external") as app:
             made = await jobs.make(app, jobs.scene(), jobs.scene(), provider="fake", start=True)
-            await jobs.until(lambda: is_processing(app, made.id))
+            await eventually(lambda: is_processing(app, made.id))
             before = fake.running
             async with asyncio.timeout(ABORT_SECONDS):
                 await take_away(app, made, how)
                 stopped = 2 if "cancelJob" in str(TAKEN_AWAY[how]) else 1
-                await jobs.until(lambda: fake.running == before - stopped and len(fake.canceled) == stopped)
+                await eventually(lambda: fake.running == before - stopped and len(fake.canceled) == stopped)
             assert set(fake.canceled) <= set(fake.followed)
 
     @on_linux
@@ -164,11 +165,11 @@ class TestARenderThatNobodyWants:
         async with running(tmp_path, only(LocalProvider(320, 180)), provider="external") as app:
             before = children_of(os.getpid())
             made = await jobs.make(app, {"prompt": "Waves", "durationSeconds": 60}, provider="local", start=True)
-            await jobs.until(lambda: is_processing(app, made.id))
+            await eventually(lambda: is_processing(app, made.id))
             assert len(children_of(os.getpid())) == len(before) + 1
             async with asyncio.timeout(ABORT_SECONDS):
                 await jobs.change(app, "cancelScene", sceneId=made.scenes[0])
-                await jobs.until(lambda: children_of(os.getpid()) == before)
+                await eventually(lambda: children_of(os.getpid()) == before)
 
     @pytest.mark.parametrize("how", TAKEN_AWAY)
     async def test_its_late_result_changes_nothing(self, tmp_path: Path, how: str) -> None:
@@ -177,11 +178,11 @@ class TestARenderThatNobodyWants:
         fake = Fake(gate.stubborn)
         async with running(tmp_path, only(fake), provider="external") as app:
             made = await jobs.make(app, provider="fake", start=True)
-            await jobs.until(lambda: is_processing(app, made.id))
+            await eventually(lambda: is_processing(app, made.id))
             await take_away(app, made, how)
             before = await jobs.job(app, made.id, EVERYTHING)
             gate.open.set()
-            await jobs.until(lambda: fake.running == 0)
+            await eventually(lambda: fake.running == 0)
             # The render that is through frees its place: a later one gets it only after all the other did.
             later = await jobs.make(app, provider="fake", start=True)
             assert await jobs.settled(app, later.id) == "COMPLETED"
@@ -191,7 +192,7 @@ class TestARenderThatNobodyWants:
     async def test_its_late_result_does_not_become_the_next_take(self, tmp_path: Path) -> None:
         """Canceled and regenerated: the new take runs beside the old one, and only its own clip counts."""
         gates = [Gate(), Gate()]
-        takes = iter([gates[0].stubborn, gates[1].patient])
+        takes = iter([gates[0].stubborn, gates[1].cooperative])
 
         async def follow(order: Order, provider_id: str) -> AsyncGenerator[Progress | Rendered]:
             async with aclosing(next(takes)(order, provider_id)) as steps:
@@ -201,14 +202,14 @@ class TestARenderThatNobodyWants:
         fake = Fake(follow)
         async with running(tmp_path, only(fake), provider="external") as app:
             made = await jobs.make(app, provider="fake", start=True)
-            await jobs.until(lambda: is_processing(app, made.id))
+            await eventually(lambda: is_processing(app, made.id))
             await jobs.change(app, "cancelScene", sceneId=made.scenes[0])
             await jobs.change(app, "regenerateScene", sceneId=made.scenes[0])
-            await jobs.until(lambda: is_processing(app, made.id))
+            await eventually(lambda: is_processing(app, made.id))
             assert fake.running == 2
             before = await jobs.job(app, made.id, EVERYTHING)
             gates[0].open.set()
-            await jobs.until(lambda: fake.running == 1)
+            await eventually(lambda: fake.running == 1)
             assert await jobs.job(app, made.id, EVERYTHING) == before
             gates[1].open.set()
             assert await jobs.settled(app, made.id) == "COMPLETED"
@@ -222,10 +223,10 @@ class TestARenderThatNobodyWants:
     async def test_a_scene_that_waits_in_the_queue_is_never_begun(self, tmp_path: Path) -> None:
         """Canceled before its turn."""
         gate = Gate()
-        fake = Fake(gate.patient)
+        fake = Fake(gate.cooperative)
         async with running(tmp_path, only(fake), provider="external", render_concurrency=1) as app:
             made = await jobs.make(app, *(jobs.scene(str(n)) for n in range(3)), provider="fake", start=True)
-            await jobs.until(lambda: fake.running == 1)
+            await eventually(lambda: fake.running == 1)
             await jobs.change(app, "cancelScene", sceneId=made.scenes[1])
             gate.open.set()
             assert await jobs.settled(app, made.id) == "CANCELED"
@@ -233,13 +234,13 @@ class TestARenderThatNobodyWants:
 
     async def test_a_render_that_was_taken_over_leaves_the_order_alone(self, tmp_path: Path) -> None:
         """Another worker goes on with what was paid for."""
-        fake = Fake(Gate().patient)
+        fake = Fake(Gate().cooperative)
         async with running(tmp_path, only(fake), provider="external") as app:
             made = await jobs.make(app, provider="fake", start=True)
-            await jobs.until(lambda: is_processing(app, made.id))
+            await eventually(lambda: is_processing(app, made.id))
             async with app.container.store.write() as connection:
                 await connection.execute(sa.update(SCENE).values(run=SCENE.c.run + 1, worker="another"))
-            await jobs.until(lambda: fake.running == 0)
+            await eventually(lambda: fake.running == 0)
             assert (await scene(app, made.id, "status"))["status"] == "PROCESSING"
         assert fake.canceled == []
 
@@ -277,7 +278,7 @@ class TestFailures:
             async def waits() -> bool:
                 return (await scene(app, made.id, "nextAttemptAt"))["nextAttemptAt"] is not None
 
-            await jobs.until(waits)
+            await eventually(waits)
             selection = "status attempts providerId percentage nextAttemptAt failure { code occurredAt }"
             found = await scene(app, made.id, selection)
             assert found | {"nextAttemptAt": "", "failure": ""} == {
@@ -485,10 +486,10 @@ class TestAStop:
 
     async def test_the_next_start_follows_the_same_order(self, tmp_path: Path) -> None:
         """Nothing that was paid for is bought twice, and the clip is recorded once."""
-        first, second = Fake(Gate().patient), Fake()
+        first, second = Fake(Gate().cooperative), Fake()
         async with running(tmp_path, only(first), provider="external") as app:
             made = await jobs.make(app, provider="fake", start=True)
-            await jobs.until(lambda: is_processing(app, made.id))
+            await eventually(lambda: is_processing(app, made.id))
         assert first.running == 0
         async with running(tmp_path, only(second), provider="external") as app:
             assert await jobs.settled(app, made.id) == "COMPLETED"
@@ -505,11 +506,11 @@ class TestAStop:
         fake = Fake(gate.stubborn)
         async with running(tmp_path, only(fake), provider="external") as app:
             made = await jobs.make(app, provider="fake", start=True)
-            await jobs.until(lambda: is_processing(app, made.id))
+            await eventually(lambda: is_processing(app, made.id))
             stopping_at = time.monotonic()
         assert time.monotonic() - stopping_at < 8
         gate.open.set()
-        await jobs.until(lambda: fake.running == 0)
+        await eventually(lambda: fake.running == 0)
 
 
 async def full(_key: str, _asset: Asset) -> Json:

@@ -9,10 +9,10 @@ import pytest
 
 from coordinator.bus.port import Bus, Hint, LocalBus, Message
 from models.writes.change import Tick
-from tests.support.database_choice import home
+from tests.support.database_choice import database_choice
 from tests.support.postgres_processes import buses_on
+from tests.support.waiting import TIMEOUT_SECONDS
 
-PATIENCE_SECONDS = 10.0
 HINT, TICK = Hint("job_1", 7), Tick("job_1", "scene_1")
 LAST = Hint("job_last", 1)
 
@@ -27,11 +27,11 @@ class Buses(NamedTuple):
 @pytest.fixture
 async def buses(database: None, tmp_path: Path) -> AsyncGenerator[Buses]:
     """The bus that goes with each database."""
-    if not home.distributed:
+    if not database_choice.distributed:
         bus = LocalBus()
         yield Buses(bus, bus)
         return
-    async with buses_on(home.url(tmp_path)) as (one, other):
+    async with buses_on(database_choice.url(tmp_path)) as (one, other):
         yield Buses(one, other)
 
 
@@ -48,7 +48,7 @@ class Ear:
 
     async def until(self, *messages: Message) -> set[Message]:
         """All that it had heard when it had heard these, which come in no certain order and perhaps twice."""
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             while not set(messages) <= set(self.heard):
                 self._changed.clear()
                 await self._changed.wait()

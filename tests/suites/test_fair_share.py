@@ -8,8 +8,8 @@ from coordinator.commands.inputs import NewJob, NewScene
 from coordinator.queue.port import Concurrency
 from models.domain.access import Viewer
 from tests.support.domain import OURS, domain
-from tests.support.postgres_processes import queue_at_home
-from tests.support.recording_handler import LAST, Renderer, running
+from tests.support.postgres_processes import queue_for
+from tests.support.recording_handler import LAST, RecordingHandler, running
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -19,14 +19,14 @@ ANN, BOB = (Viewer(id=name, name=name, roles=()) for name in ("ann", "bob"))
 
 async def test_a_second_owner_is_served_in_between(tmp_path: Path) -> None:
     """Ann wants thirty scenes and Bob then three: his are rendered one for one with her first three."""
-    renderer = Renderer()
+    renderer = RecordingHandler()
     async with domain(tmp_path) as world:
         owner_of: dict[str, str] = {}
         for viewer, scenes in ((ANN, 30), (BOB, 3)):
             new = NewJob("A job", [NewScene(f"prompt {n}") for n in range(scenes)], OURS, start=True)
             job_id = await world.jobs.create(viewer, new)
             owner_of |= {scene.id: viewer.id for scene in (await world.look(job_id)).live}
-        async with queue_at_home(tmp_path, ALONE) as queue:
+        async with queue_for(tmp_path, ALONE) as queue:
             await queue.enqueue(world.tickets)
             async with running(queue, renderer):
                 await renderer.until_last(queue)

@@ -12,12 +12,12 @@ import pytest
 
 from coordinator.queue.port import Concurrency
 from models.writes.change import Ticket
-from tests.support import jobs
-from tests.support.database_choice import home
+from tests.support.database_choice import database_choice
 from tests.support.postgres import Databases
 from tests.support.postgres_processes import Process, process
-from tests.support.recording_handler import Renderer, running
+from tests.support.recording_handler import RecordingHandler, running
 from tests.support.server_app import running as serving
+from tests.support.waiting import eventually
 
 SOON_SECONDS = 1.0
 # A busy machine has a part in it.
@@ -88,7 +88,7 @@ class TestLostConnections:
     @pytest.mark.parametrize("purpose", ["listener", "queue", ""])
     async def test_the_next_ticket_is_taken_within_a_second(self, url: str, purpose: str) -> None:
         """Whichever of its connections were lost."""
-        renderer = Renderer()
+        renderer = RecordingHandler()
         async with process(url) as one, process(url) as other:
             queue = one.queue(ALONE)
             async with running(queue, renderer):
@@ -98,13 +98,13 @@ class TestLostConnections:
                     # With every connection its own goes, too.
                     await cut(other, purpose)
                 cut_at = time.monotonic()
-                await jobs.until(lambda: accepted(other, ticket("after")))
+                await eventually(lambda: accepted(other, ticket("after")))
                 await renderer.until(lambda: renderer.names == ["before", "after"])
         assert renderer.given_at[-1] - cut_at <= SOON_SECONDS + SLACK_SECONDS
 
     async def test_it_is_not_collected(self, url: str) -> None:
         """asyncpg lets a connection go that nobody refers to, and with it its listeners, without a word."""
-        renderer = Renderer()
+        renderer = RecordingHandler()
         async with process(url) as one:
             queue = one.queue(ALONE)
             async with running(queue, renderer):
@@ -127,7 +127,7 @@ class TestLostConnections:
                 await cut(other, "queue")
                 raise RuntimeError("the database is away")
 
-        renderer = Renderer(work)
+        renderer = RecordingHandler(work)
         async with process(url) as one, process(url) as other:
             queue = one.queue(ALONE)
             async with running(queue, renderer):
@@ -149,7 +149,7 @@ class TestManyWorkers:
     async def test_the_limit_of_a_provider_is_that_of_all(self, url: str) -> None:
         """Each could take four, both together take one; the limit is used, and nobody waits for ever."""
         limited = Concurrency(4, {"local": 0, "dear": 1})
-        renderer = Renderer(briefly)
+        renderer = RecordingHandler(briefly)
         async with process(url) as one, process(url) as other:
             queue = one.queue(limited)
             await queue.enqueue([ticket(f"dear_{n}")._replace(provider="dear") for n in range(6)])
@@ -161,7 +161,7 @@ class TestManyWorkers:
 
     async def test_each_worker_has_a_limit_of_its_own(self, url: str) -> None:
         """Two that take one at a time run two at a time."""
-        one_renders, other_renders = Renderer(briefly), Renderer(briefly)
+        one_renders, other_renders = RecordingHandler(briefly), RecordingHandler(briefly)
         async with process(url) as one, process(url) as other:
             queue = one.queue(ALONE)
             await queue.enqueue([ticket(f"scene_{n}") for n in range(12)])
@@ -181,7 +181,7 @@ class TestManyWorkers:
         async def until_heir(_ticket: Ticket) -> None:
             await heir.wait()
 
-        first, second = Renderer(until_slow), Renderer(until_heir)
+        first, second = RecordingHandler(until_slow), RecordingHandler(until_heir)
         async with process(url) as one, process(url) as other:
             queue = one.queue(ALONE)
             await queue.enqueue([ticket("a")])
@@ -196,12 +196,12 @@ class TestManyWorkers:
                     await asyncio.sleep(0.5)
                     assert await rows(other, "SELECT status::text FROM pgqueuer") == [("picked",)]
                     heir.set()
-                    await jobs.until(lambda: nothing_left(other))
+                    await eventually(lambda: nothing_left(other))
         assert (first.names, second.names) == (["a"], ["a"])
 
     async def test_a_worker_that_stops_hands_its_tickets_on_at_once(self, url: str) -> None:
         """Nobody has to wait for the end of its lease."""
-        first, second = Renderer(forever), Renderer()
+        first, second = RecordingHandler(forever), RecordingHandler()
         async with process(url) as one, process(url) as other:
             queue = one.queue(Concurrency(3, {"local": 0}))
             await queue.enqueue([ticket(f"scene_{n}") for n in range(3)])
@@ -231,14 +231,14 @@ class TestTheLog:
 
     async def test_what_is_old_is_forgotten(self, url: str) -> None:
         """After a day; what is younger stays for whoever has to find out what happened."""
-        renderer = Renderer()
+        renderer = RecordingHandler()
         async with process(url) as one:
             queue = one.queue(ALONE)
             async with running(queue, renderer):
                 for name in ("old", "young"):
                     await queue.enqueue([ticket(name)])
                     await renderer.until(lambda: name in renderer.names)  # noqa: B023 # awaited within the turn
-                    await jobs.until(lambda: nothing_left(one))
+                    await eventually(lambda: nothing_left(one))
                     if name == "old":
                         await rows(one, "UPDATE pgqueuer_log SET created = now() - interval '25 hours' RETURNING id")
             await queue.prune()
@@ -246,8 +246,8 @@ class TestTheLog:
 
     async def test_a_server_sees_to_it(self, postgres: Databases, tmp_path: Path) -> None:
         """By itself, among its housekeeping."""
-        with home.on(postgres):
-            async with process(home.url(tmp_path)) as one:
+        with database_choice.use(postgres):
+            async with process(database_choice.url(tmp_path)) as one:
                 await rows(
                     one,
                     "INSERT INTO pgqueuer_log (job_id, status, priority, entrypoint, created) "
@@ -258,4 +258,4 @@ class TestTheLog:
                     return await rows(one, "SELECT id FROM pgqueuer_log") == []
 
                 async with serving(tmp_path):
-                    await jobs.until(forgotten)
+                    await eventually(forgotten)

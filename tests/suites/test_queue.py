@@ -16,21 +16,20 @@ from coordinator.queue.embedded import EmbeddedQueue
 from coordinator.queue.port import Concurrency, Queue, Snooze
 from models.domain.errors import Unavailable
 from models.writes.change import Assembly, Ticket
-from tests.support.database_choice import home
-from tests.support.postgres_processes import queue_at_home
-from tests.support.recording_handler import Renderer, running
+from tests.support.database_choice import database_choice
+from tests.support.postgres_processes import queue_for
+from tests.support.recording_handler import RecordingHandler, running
+from tests.support.waiting import TIMEOUT_SECONDS
 
 Opened = AbstractAsyncContextManager[Queue]
 Open = Callable[[Concurrency], Opened]
-
-PATIENCE_SECONDS = 15.0
 
 
 @pytest.fixture
 def open_queue(database: None, tmp_path: Path) -> Generator[Open]:
     """Opens the queue that goes with each database; opened again it is another process's."""
-    yield partial(queue_at_home, tmp_path)
-    home.leave(tmp_path)
+    yield partial(queue_for, tmp_path)
+    database_choice.drop(tmp_path)
 
 
 def at_once(number: int, **of_provider: int) -> Concurrency:
@@ -50,7 +49,7 @@ def tickets(number: int) -> list[Ticket]:
 
 async def test_every_ticket_is_handled(open_queue: Open) -> None:
     """Those that were there before, and those that come later; each as it was put in."""
-    renderer = Renderer()
+    renderer = RecordingHandler()
     before, later = tickets(10), [ticket(f"later_{n}", n, 0.01, "other") for n in range(10)]
     async with open_queue(at_once(4, other=0)) as queue:
         await queue.enqueue(before)
@@ -70,7 +69,7 @@ async def test_the_highest_priority_goes_first(open_queue: Open) -> None:
         if ticket.scene_id == "d":
             await hold.wait()
 
-    renderer = Renderer(work)
+    renderer = RecordingHandler(work)
     async with open_queue(at_once(1)) as queue:
         await queue.enqueue([ticket("a", -5), ticket("b", 3), ticket("c", 3), ticket("d", 7), ticket("e", -5)])
         async with running(queue, renderer):
@@ -83,7 +82,7 @@ async def test_the_highest_priority_goes_first(open_queue: Open) -> None:
 
 async def test_a_ticket_that_waits_is_not_taken_twice(open_queue: Open) -> None:
     """The reconciler may offer it as often as it likes."""
-    renderer = Renderer()
+    renderer = RecordingHandler()
     async with open_queue(at_once(1)) as queue:
         for _ in range(3):
             await queue.enqueue([ticket("a"), ticket("b"), ticket("a")])
@@ -99,7 +98,7 @@ async def test_a_ticket_that_runs_is_not_taken_twice(open_queue: Open) -> None:
     async def work(_ticket: Ticket) -> None:
         await hold.wait()
 
-    renderer = Renderer(work)
+    renderer = RecordingHandler(work)
     async with open_queue(at_once(2)) as queue:
         await queue.enqueue([ticket("a")])
         async with running(queue, renderer):
@@ -113,10 +112,10 @@ async def test_a_ticket_that_runs_is_not_taken_twice(open_queue: Open) -> None:
     assert renderer.names == ["a", "b", "a"]
 
 
-async def accepted_again(queue: Queue, again: Ticket, renderer: Renderer) -> None:
+async def accepted_again(queue: Queue, again: Ticket, renderer: RecordingHandler) -> None:
     """Offer a ticket until the queue has heard that it was done; its handler knew a moment earlier."""
     before = len(renderer.given)
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         while len(renderer.given) == before:
             await queue.enqueue([again])
             await asyncio.sleep(0.02)
@@ -124,7 +123,7 @@ async def accepted_again(queue: Queue, again: Ticket, renderer: Renderer) -> Non
 
 async def test_a_ticket_with_a_delay_waits_and_lets_others_pass(open_queue: Open) -> None:
     """Not sooner, and hardly later."""
-    renderer = Renderer()
+    renderer = RecordingHandler()
     async with open_queue(at_once(1)) as queue, running(queue, renderer):
         put_at = time.monotonic()
         await queue.enqueue([ticket("late", 9, delay_seconds=0.4), ticket("now")])
@@ -135,7 +134,7 @@ async def test_a_ticket_with_a_delay_waits_and_lets_others_pass(open_queue: Open
 
 async def test_an_idle_queue_wakes_up_at_once(open_queue: Open) -> None:
     """Who waits for a picture does not wait for a clock."""
-    renderer = Renderer()
+    renderer = RecordingHandler()
     async with open_queue(at_once(1)) as queue, running(queue, renderer):
         await queue.enqueue([ticket("first")])
         await renderer.until(lambda: len(renderer.given) == 1)
@@ -153,7 +152,7 @@ async def test_so_many_run_side_by_side_and_not_one_more(open_queue: Open, numbe
     async def work(_ticket: Ticket) -> None:
         await asyncio.sleep(0.03)
 
-    renderer = Renderer(work)
+    renderer = RecordingHandler(work)
     async with open_queue(at_once(number)) as queue:
         await queue.enqueue(tickets(4 * number))
         async with running(queue, renderer):
@@ -168,7 +167,7 @@ async def test_a_provider_may_have_a_limit_of_its_own(open_queue: Open) -> None:
     async def work(_ticket: Ticket) -> None:
         await asyncio.sleep(0.03)
 
-    renderer = Renderer(work)
+    renderer = RecordingHandler(work)
     async with open_queue(at_once(4, dear=1)) as queue:
         await queue.enqueue([ticket(f"dear_{n}", 5, provider="dear") for n in range(4)])
         await queue.enqueue(tickets(8))
@@ -197,7 +196,7 @@ class TestAssemblies:
             if len(joined) == 3:
                 all_are_joined.set()
 
-        renderer = Renderer(render)
+        renderer = RecordingHandler(render)
         assemblies = [Assembly("job_1", cut) for cut in (3, 5, 8)]
         async with open_queue(at_once(2)) as queue:
             await queue.enqueue([*tickets(4), *assemblies, *assemblies])
@@ -222,13 +221,13 @@ class TestAssemblies:
 
         async with open_queue(at_once(1)) as queue:
             await queue.enqueue([Assembly("job_1", 3)])
-            async with running(queue, Renderer(), join), asyncio.timeout(PATIENCE_SECONDS):
+            async with running(queue, RecordingHandler(), join), asyncio.timeout(TIMEOUT_SECONDS):
                 await done.wait()
         assert tries == 2
 
     async def test_they_wait_for_a_process_that_joins(self, open_queue: Open) -> None:
         """One that only renders leaves them alone."""
-        renderer, done = Renderer(), asyncio.Event()
+        renderer, done = RecordingHandler(), asyncio.Event()
 
         async def join(_assembly: Assembly) -> None:
             done.set()
@@ -238,7 +237,7 @@ class TestAssemblies:
             async with running(queue, renderer):
                 await renderer.until_last(queue)
             assert not done.is_set()
-            async with running(queue, renderer, join), asyncio.timeout(PATIENCE_SECONDS):
+            async with running(queue, renderer, join), asyncio.timeout(TIMEOUT_SECONDS):
                 await done.wait()
 
 
@@ -249,7 +248,7 @@ async def test_a_ticket_that_must_wait_comes_back(open_queue: Open) -> None:
         if ticket.scene_id == "a" and len(renderer.given) == 1:
             raise Snooze(0.4)
 
-    renderer = Renderer(work)
+    renderer = RecordingHandler(work)
     async with open_queue(at_once(1)) as queue, running(queue, renderer):
         await queue.enqueue([ticket("a", 1), ticket("b")])
         await renderer.until(lambda: len(renderer.given) == 3)
@@ -271,7 +270,7 @@ async def test_a_ticket_whose_handler_fails_comes_back(
         if ticket.scene_id == "a" and renderer.names.count("a") == 1:
             raise error
 
-    renderer = Renderer(work)
+    renderer = RecordingHandler(work)
     async with open_queue(at_once(1)) as queue, running(queue, renderer):
         await queue.enqueue([ticket("a", 1), ticket("b")])
         await renderer.until(lambda: len(renderer.given) == 3)
@@ -281,7 +280,7 @@ async def test_a_ticket_whose_handler_fails_comes_back(
 
 async def test_a_waiting_ticket_can_be_forgotten(open_queue: Open) -> None:
     """Due or not; it can be put in again later, and what is unknown does no harm."""
-    renderer = Renderer()
+    renderer = RecordingHandler()
     async with open_queue(at_once(1)) as queue:
         await queue.enqueue([ticket("a"), ticket("b"), ticket("later", delay_seconds=0.2), ticket("c")])
         await queue.cancel([ticket("b").key, ticket("later").key, "nothing:1"])
@@ -301,7 +300,7 @@ async def test_a_running_ticket_is_not_forgotten(open_queue: Open) -> None:
         if ticket.scene_id == "a":
             await hold.wait()
 
-    renderer = Renderer(work)
+    renderer = RecordingHandler(work)
     async with open_queue(at_once(1)) as queue:
         await queue.enqueue([ticket("a", 1), ticket("b")])
         async with running(queue, renderer):
@@ -326,7 +325,7 @@ async def test_stopping_loses_no_ticket(open_queue: Open) -> None:
             stopped.append(ticket.scene_id)
             raise
 
-    first, second = Renderer(work), Renderer()
+    first, second = RecordingHandler(work), RecordingHandler()
     async with open_queue(at_once(2)) as queue:
         await queue.enqueue([*tickets(6), ticket("delayed", delay_seconds=0.3)])
         async with running(queue, first):
@@ -342,7 +341,7 @@ async def test_stopping_loses_no_ticket(open_queue: Open) -> None:
 
 async def test_everything_may_be_offered_again_after_a_restart(open_queue: Open) -> None:
     """The reconciler offers what is open to whatever queue there is then; nothing runs twice by that."""
-    first, second = Renderer(forever), Renderer()
+    first, second = RecordingHandler(forever), RecordingHandler()
     async with open_queue(at_once(2)) as queue:
         await queue.enqueue(tickets(6))
         async with running(queue, first):
@@ -362,7 +361,7 @@ async def forever(_ticket: Ticket) -> None:
 async def test_a_stopped_queue_leaves_no_task_behind(open_queue: Open) -> None:
     """Neither of the queue nor of what it handled."""
     before = asyncio.all_tasks()
-    renderer = Renderer(forever)
+    renderer = RecordingHandler(forever)
     async with open_queue(at_once(3)) as queue:
         await queue.enqueue(tickets(5))
         async with running(queue, renderer):
@@ -381,7 +380,7 @@ async def test_what_is_done_with_takes_no_memory() -> None:
             raise Snooze(0.0)
 
     async def turn(number: int, queue: Queue) -> None:
-        renderer = Renderer(work)
+        renderer = RecordingHandler(work)
         some = [Ticket("local", "job_1", "scene_1", number * batch + n) for n in range(batch)]
         await queue.enqueue(some)
         await queue.cancel([each.key for each in some[::4]])

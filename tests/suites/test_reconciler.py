@@ -33,11 +33,11 @@ from models.writes.change import Ticket, Work
 from providers.port import Failure, Order, Progress, Rendered
 from providers.scripted import ScriptedProvider
 from tests.support.domain import OURS, TERMS, Domain, Seen, domain
-from tests.support.recording_queue import Gathering
+from tests.support.recording_queue import RecordingQueue
+from tests.support.waiting import TIMEOUT_SECONDS
 
 pytestmark = pytest.mark.usefixtures("database")
 
-PATIENCE_SECONDS = 15.0
 BUSY = Failure("BUSY", "Try again.", retryable=True)
 
 
@@ -89,7 +89,7 @@ async def test_jobs_whose_clips_are_yet_to_be_joined_are_put_back(world: Domain)
     async with world.store.write() as connection:
         for job_id, values in zip(made[:3], told, strict=True):
             await connection.execute(sa.update(JOB).where(JOB.c.id == job_id).values(values))
-    found = Gathering()
+    found = RecordingQueue()
     await reconciler.reconcile(world.store, found)
     assert found.assemblies == [cuts[3]]
 
@@ -117,7 +117,7 @@ async def test_what_is_open_comes_back_after_the_queue_lost_it(world: Domain) ->
     await world.scenes.update(LOCAL, SceneTarget(reported.scene_id), {"status": SceneStatus.PROCESSING})
     await world.a_job(2)
     await world.a_job(2, start=True, provider=EXTERNAL)
-    queue = Gathering()
+    queue = RecordingQueue()
     assert await reconciler.reconcile(world.store, queue) == 3
     delays = {ticket.scene_id: ticket.delay_seconds for ticket in queue.tickets}
     assert {ticket._replace(delay_seconds=0) for ticket in queue.tickets} == {
@@ -143,7 +143,7 @@ async def test_what_was_deleted_stays_away(world: Domain, runs: bool) -> None:
     async with world.store.change(second.job_id, LOCAL) as change:
         scene = await change.scene(second.scene_id)
         await change.write_scene(scene, EventType.SCENE_DELETED, ["deletedAt"], deleted_at=change.now)
-    assert await reconciler.reconcile(world.store, Gathering()) == 0
+    assert await reconciler.reconcile(world.store, RecordingQueue()) == 0
 
 
 async def test_nothing_that_waits_or_runs_is_doubled(world: Domain) -> None:
@@ -163,7 +163,7 @@ async def test_nothing_that_waits_or_runs_is_doubled(world: Domain) -> None:
 
     await queue.enqueue(world.tickets)
     task = asyncio.create_task(queue.run(handle))
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         await runs.wait()
         for _ in range(3):
             assert await reconciler.reconcile(world.store, queue) == 3
@@ -207,7 +207,7 @@ async def until(world: Domain, bus: LocalBus, job_id: str, condition: Callable[[
     """The job as soon as something is true of it."""
     changed = asyncio.Event()
     stop = bus.listen(lambda _message: changed.set())
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         while not condition(seen := await world.look(job_id)):
             await changed.wait()
             changed.clear()

@@ -21,10 +21,9 @@ from models.domain.lifecycle import SceneStatus
 from models.writes.change import Change, Tick, Ticket, Work
 from models.writes.store import Committed
 from tests.support.domain import Domain, domain
+from tests.support.waiting import TIMEOUT_SECONDS
 
 pytestmark = pytest.mark.usefixtures("database")
-
-PATIENCE_SECONDS = 10.0
 
 
 class Broken(Exception):
@@ -205,7 +204,7 @@ async def test_who_leaves_within_a_change_leaves_nothing(world: Domain) -> None:
         async with world.store.change(job_id, LOCAL) as change:
             change.record(EventType.JOB_UPDATED)
             inside.set()
-            await asyncio.sleep(PATIENCE_SECONDS)
+            await asyncio.sleep(TIMEOUT_SECONDS)
 
     task = asyncio.create_task(dawdle())
     await inside.wait()

@@ -11,10 +11,11 @@ import httpx
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
-from tests.support.client import PATIENCE_SECONDS, Client, Json
+from tests.support.client import Client, Json
 from tests.support.jobs import Made, make
 from tests.support.server_process import ServerProcess
 from tests.support.tokens import SECRET, token
+from tests.support.waiting import TIMEOUT_SECONDS
 
 MALLORY = token("mallory")
 BOB = token("bob")
@@ -84,14 +85,14 @@ def bearer(token: str | None) -> dict[str, str]:
     return {} if token is None else {"authorization": f"Bearer {token}"}
 
 
-async def say(socket: ClientConnection, kind: str, **rest: Any) -> None:
+async def send(socket: ClientConnection, kind: str, **rest: Any) -> None:
     """One message of graphql-transport-ws."""
     await socket.send(json.dumps({"type": kind, **rest}))
 
 
-async def hear(socket: ClientConnection, kind: str) -> Json:
+async def receive(socket: ClientConnection, kind: str) -> Json:
     """The next message of one type, whatever comes before it."""
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         while (message := json.loads(await socket.recv()))["type"] != kind:
             pass
     return message

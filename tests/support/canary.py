@@ -18,7 +18,7 @@ TIMEOUT_SECONDS = 10
 DOCUMENT = json.dumps({"query": "{ viewer { id } jobs(first: 1) { totalCount } }"})
 
 
-class Sung(NamedTuple):
+class CanaryReport(NamedTuple):
     """What the canary noticed in a while."""
 
     asked: int
@@ -39,30 +39,30 @@ class Canary:
         command = [sys.executable, "-m", "tests.support.canary", host, str(port), token]
         pipe = subprocess.PIPE
         canary = cls(subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True))
-        canary.heard()
+        canary.report()
         return canary
 
-    def heard(self) -> Sung:
+    def report(self) -> CanaryReport:
         """What it noticed since the last time."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self.process.stdin.write("\n")
         self.process.stdin.flush()
-        return Sung(*json.loads(self.process.stdout.readline()))
+        return CanaryReport(*json.loads(self.process.stdout.readline()))
 
     def stop(self) -> None:
         """Let it rest."""
         self.process.communicate()
 
 
-class _Singer:
+class _Prober:
     def __init__(self, host: str, port: int, token: str) -> None:
         self._place = (host, port)
         self._headers = {"content-type": "application/json", "authorization": f"Bearer {token}"}
         self._asked = threading.Condition()
-        self._sung = Sung(0, 0.0, 0.0, [])
+        self._report = CanaryReport(0, 0.0, 0.0, [])
 
-    def sing(self) -> None:
+    def run(self) -> None:
         """For ever, on a connection of its own each time."""
         due = time.monotonic()
         while True:
@@ -71,17 +71,17 @@ class _Singer:
             wrong = self._ask()
             took = time.monotonic() - begun
             with self._asked:
-                asked, worst, lateness, before = self._sung
-                self._sung = Sung(asked + 1, max(worst, took), max(lateness, late), before + wrong)
+                asked, worst, lateness, before = self._report
+                self._report = CanaryReport(asked + 1, max(worst, took), max(lateness, late), before + wrong)
                 self._asked.notify()
             due = max(due + PERIOD_SECONDS, time.monotonic())
             time.sleep(max(0.0, due - time.monotonic()))
 
-    def tell(self) -> Sung:
+    def report(self) -> CanaryReport:
         """And begin anew; not before it has asked twice, so that one of the two lay within."""
         with self._asked:
-            self._asked.wait_for(lambda: self._sung.asked >= 2)
-            told, self._sung = self._sung, Sung(0, 0.0, 0.0, [])
+            self._asked.wait_for(lambda: self._report.asked >= 2)
+            told, self._report = self._report, CanaryReport(0, 0.0, 0.0, [])
         return told
 
     def _ask(self) -> list[str]:
@@ -100,10 +100,10 @@ class _Singer:
 def main() -> None:
     """Sing in a thread, answer in this one."""
     host, port, token = sys.argv[1:]
-    singer = _Singer(host, int(port), token)
-    threading.Thread(target=singer.sing, daemon=True).start()
+    prober = _Prober(host, int(port), token)
+    threading.Thread(target=prober.run, daemon=True).start()
     for _ in sys.stdin:
-        sys.stdout.write(json.dumps(singer.tell()) + "\n")
+        sys.stdout.write(json.dumps(prober.report()) + "\n")
         sys.stdout.flush()
 
 

@@ -10,8 +10,9 @@ import httpx
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
+from tests.support.waiting import TIMEOUT_SECONDS
+
 Json = dict[str, Any]
-PATIENCE_SECONDS = 20.0
 # The inputs that several mutations share; others have one of their own name.
 _INPUTS = {
     **dict.fromkeys(("startJob", "cancelJob", "deleteJob", "restoreJob"), "JobActionInput"),
@@ -30,7 +31,7 @@ class Stream:
     async def next(self) -> Json:
         """The `data` of the next message. Raises StopAsyncIteration after `complete`, AssertionError for errors."""
         while True:
-            async with asyncio.timeout(PATIENCE_SECONDS):
+            async with asyncio.timeout(TIMEOUT_SECONDS):
                 message = json.loads(await self.socket.recv())
             match message["type"]:
                 case "next":
@@ -60,7 +61,7 @@ class Client:
         self.url = url
         said = {} if token is None else {"authorization": f"Bearer {token}"}
         self.init: Json = {"type": "connection_init", **({"payload": said} if said else {})}
-        self.http = httpx.AsyncClient(base_url=url, headers=said, timeout=PATIENCE_SECONDS)
+        self.http = httpx.AsyncClient(base_url=url, headers=said, timeout=TIMEOUT_SECONDS)
 
     async def result(self, document: str, **variables: Any) -> Json:
         """The whole answer, errors included."""

@@ -13,10 +13,10 @@ from pathlib import Path
 from tests.support.client import Json
 from tests.support.node_runtime import node
 from tests.support.server_process import ROOT
+from tests.support.waiting import TIMEOUT_SECONDS
 
 FOLDER = ROOT / "docs" / "clients"
 NAMES = ("graphql-ws", "apollo", "gql")
-PATIENCE_SECONDS = 40.0
 LEAVE_SECONDS = 5.0
 LINE_BYTES = 2**24
 
@@ -51,7 +51,7 @@ class Follower:
 
     async def until(self, true: Callable[["Follower"], bool]) -> None:
         """Wait until something is true of it."""
-        async with asyncio.timeout(PATIENCE_SECONDS), self._changed:
+        async with asyncio.timeout(TIMEOUT_SECONDS), self._changed:
             await self._changed.wait_for(lambda: true(self) or self._ended)
         assert true(self), (self.states, self.ends, self.messages[-3:])
 

@@ -11,7 +11,7 @@ from tests.support.clips import Kind, make
 BROKEN = {"broken": True}
 
 
-class Shelf:
+class ClipProvider:
     """Makes small clips at once."""
 
     name = "scripted"

@@ -9,7 +9,7 @@ from tests.support.postgres import Databases
 KINDS = ("sqlite", "postgres")
 
 
-class Home:
+class DatabaseChoice:
     """Answers the same URL for the same folder, so that a server that is started again finds its data."""
 
     FILE = "test.db"
@@ -31,13 +31,13 @@ class Home:
             self._urls[folder] = self._databases.create()
         return self._urls[folder]
 
-    def leave(self, folder: Path) -> None:
+    def drop(self, folder: Path) -> None:
         """Nobody needs the database of a folder any longer."""
         if self._databases is not None and folder in self._urls:
             self._databases.drop(self._urls.pop(folder))
 
     @contextmanager
-    def on(self, databases: Databases | None) -> Generator[None]:
+    def use(self, databases: Databases | None) -> Generator[None]:
         """In this block, everything that is new goes to a Postgres, or to files when that is None."""
         before, self._databases, self._urls = (self._databases, self._urls), databases, {}
         try:
@@ -50,4 +50,4 @@ class Home:
                     databases.drop(url)
 
 
-home = Home()
+database_choice = DatabaseChoice()

@@ -31,7 +31,7 @@ from models.reads import listing, queries
 from models.reads.listing import SceneQuery
 from models.writes.change import Ticket
 from models.writes.store import Committed, Store
-from tests.support.database_choice import home
+from tests.support.database_choice import database_choice
 
 T = TypeVar("T")
 
@@ -87,8 +87,8 @@ class Domain:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.store = Store(Database(home.url(folder)))
-        self.outside = Outside(home.url(folder))
+        self.store = Store(Database(database_choice.url(folder)))
+        self.outside = Outside(database_choice.url(folder))
         self.jobs = Jobs(self.store, [OURS, EXTERNAL], OURS, TERMS)
         self.scenes = Scenes(self.store, TERMS)
         self.batches = Batches(self.store, TERMS)
@@ -143,13 +143,13 @@ async def domain(folder: Path) -> AsyncGenerator[Domain]:
         yield made
     finally:
         await made.close()
-        home.leave(folder)
+        database_choice.drop(folder)
 
 
 def prepare(folder: Path) -> None:
     """Have a migrated database for `folder`, where the harness does not give one."""
-    if not home.distributed:
-        (folder / home.FILE).write_bytes(_empty_database())
+    if not database_choice.distributed:
+        (folder / database_choice.FILE).write_bytes(_empty_database())
 
 
 @functools.cache

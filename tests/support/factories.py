@@ -15,9 +15,9 @@ ROADS: dict[str, list[str]] = {
     "CANCELED": ["CANCELED"],
 }
 # Well-formed, and never given out.
-NOBODY = "01h455vb4pex5vsknk084sn02q"
-NO_WEBHOOK, NO_DELIVERY = f"webhook_{NOBODY}", f"delivery_{NOBODY}"
-NO_JOB, NO_SCENE, NO_TAKE = f"job_{NOBODY}", f"scene_{NOBODY}", f"take_{NOBODY}"
+UNUSED_SUFFIX = "01h455vb4pex5vsknk084sn02q"
+NO_WEBHOOK, NO_DELIVERY = f"webhook_{UNUSED_SUFFIX}", f"delivery_{UNUSED_SUFFIX}"
+NO_JOB, NO_SCENE, NO_TAKE = f"job_{UNUSED_SUFFIX}", f"scene_{UNUSED_SUFFIX}", f"take_{UNUSED_SUFFIX}"
 
 
 async def a_job(client: Client, *prompts: str, **fields: Any) -> jobs.Made:

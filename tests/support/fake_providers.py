@@ -63,7 +63,7 @@ class Gate:
     def __init__(self) -> None:
         self.open = asyncio.Event()
 
-    async def patient(self, order: Order, _provider_id: str) -> AsyncGenerator[Progress | Rendered]:
+    async def cooperative(self, order: Order, _provider_id: str) -> AsyncGenerator[Progress | Rendered]:
         """Wait for the gate, as a well-behaved provider does: until it is closed."""
         yield Progress(0.5)
         await self.open.wait()

@@ -8,8 +8,8 @@ from models.domain.access import LOCAL, SYSTEM
 from models.reads import queries
 from schema.context import Context, Info
 from subscriptions.feed import Feed
-from tests.support import jobs
 from tests.support.server_app import App
+from tests.support.waiting import eventually
 
 
 def context_of(app: App, buffered_events: int = 8) -> Context:
@@ -42,5 +42,5 @@ async def flood(app: App, job_id: str, changes: int) -> int:
             version += 1
             await app.container.coordinator.jobs.update(LOCAL, job_id, {"title": f"Title at version {version}"})
         # One reader tells all watchers in one go: what this one has heard, the others have too.
-        await jobs.until(lambda: witness.latest is not None and witness.latest.version == version)
+        await eventually(lambda: witness.latest is not None and witness.latest.version == version)
     return version

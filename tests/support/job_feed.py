@@ -1,4 +1,4 @@
-"""What a client of Subscription.jobEvents sees and shows: the document, and the screen that folds its messages."""
+"""What a client of Subscription.jobEvents sees and shows: the document, and the view that folds its messages."""
 
 from typing import Any
 
@@ -29,7 +29,7 @@ VERSIONS = """subscription($id: ID!) {
 }"""
 
 
-class Screen:
+class ClientView:
     """A job as a client shows it that does nothing but fold what it is sent, and checks that nothing is missing."""
 
     def __init__(self, after: int | None = None) -> None:
@@ -85,7 +85,7 @@ class Screen:
 
 
 async def truth(client: Client, job_id: str) -> tuple[Json, dict[str, Json]]:
-    """What a screen must show at the end."""
+    """What a view must show at the end."""
     selection = "id title status version scenes { nodes { id title prompt status } }"
     job = await jobs.job(client, job_id, selection)
     scenes = {scene["id"]: scene for scene in job.pop("scenes")["nodes"]}

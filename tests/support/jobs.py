@@ -1,12 +1,10 @@
 """Jobs as clients make and change them, for the tests in this folder."""
 
-import asyncio
 import os
 import random
-from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
-from tests.support.client import PATIENCE_SECONDS, Client, Json
+from tests.support.client import Client, Json
 
 
 class Made(NamedTuple):
@@ -81,16 +79,6 @@ async def at_rest(client: Client, job_id: str) -> int:
         while (reading := (await stream.next())["jobProgress"])["currentStage"] not in ("DONE", "STOPPED"):
             pass
     return reading["version"]
-
-
-async def until(true: Callable[[], Awaitable[bool]] | Callable[[], bool], seconds: float = PATIENCE_SECONDS) -> None:
-    """Wait for what no event tells of."""
-    async with asyncio.timeout(seconds):
-        while True:
-            answer = true()
-            if answer is True or (not isinstance(answer, bool) and await answer):
-                return
-            await asyncio.sleep(0.01)
 
 
 def seeded(name: str) -> random.Random:

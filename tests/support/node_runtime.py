@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from tests.support.waiting import TIMEOUT_SECONDS
+
 FOLDER = Path(__file__).parents[1] / "transports" / "node"
 OLDEST_MAJOR = 20
-PATIENCE_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ async def run_tests(file: str, environment: dict[str, str]) -> Outcome:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
-    deadline = asyncio.get_running_loop().call_later(PATIENCE_SECONDS, process.kill)
+    deadline = asyncio.get_running_loop().call_later(TIMEOUT_SECONDS, process.kill)
     written, _ = await process.communicate()
     deadline.cancel()
     output = written.decode()

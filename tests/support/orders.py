@@ -10,9 +10,9 @@ from providers.local import LocalProvider
 from providers.port import Order, Progress, Rendered
 from providers.replicate.provider import ReplicateProvider
 from providers.scripted import ScriptedProvider
+from tests.support.waiting import TIMEOUT_SECONDS
 
 # Longer than anything takes that ends at all.
-PATIENCE_SECONDS = 20.0
 
 Subject = LocalProvider | ScriptedProvider | ReplicateProvider
 
@@ -56,6 +56,6 @@ async def made(provider: Subject, order: Order) -> Rendered:
 
 async def drained(steps: AsyncGenerator[Progress | Rendered, None]) -> None:
     """Read an iterator to its end, or to its failure."""
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         async for _ in steps:
             pass

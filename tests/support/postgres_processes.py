@@ -11,8 +11,8 @@ from coordinator.queue.embedded import EmbeddedQueue
 from coordinator.queue.port import Concurrency, Queue
 from coordinator.queue.postgres import PostgresQueue
 from models.db.database import Database
-from tests.support import jobs
-from tests.support.database_choice import home
+from tests.support.database_choice import database_choice
+from tests.support.waiting import eventually
 
 LEASE_SECONDS = 30.0
 
@@ -43,10 +43,10 @@ async def process(url: str) -> AsyncGenerator[Process]:
 
 
 @asynccontextmanager
-async def queue_at_home(folder: Path, concurrency: Concurrency) -> AsyncGenerator[Queue]:
+async def queue_for(folder: Path, concurrency: Concurrency) -> AsyncGenerator[Queue]:
     """The queue that goes with the database of a folder."""
-    if home.distributed:
-        async with process(home.url(folder)) as one:
+    if database_choice.distributed:
+        async with process(database_choice.url(folder)) as one:
             yield one.queue(concurrency)
     else:
         yield EmbeddedQueue(concurrency)
@@ -67,4 +67,4 @@ async def buses_on(url: str) -> AsyncGenerator[tuple[PostgresBus, PostgresBus]]:
 
 async def up(listener: Listener) -> None:
     """Until notifications arrive."""
-    await jobs.until(lambda: listener.up)
+    await eventually(lambda: listener.up)

@@ -8,13 +8,13 @@ from contextlib import asynccontextmanager
 
 from coordinator.queue.port import Assembler, Handler, Queue
 from models.writes.change import Ticket
+from tests.support.waiting import TIMEOUT_SECONDS
 
-PATIENCE_SECONDS = 15.0
 # Later than everything else, so that whatever was to come has come when it is handled.
 LAST = Ticket("local", "job_1", "last", 1, priority=-1_000_000)
 
 
-class Renderer:
+class RecordingHandler:
     """A handler that remembers what it was given; each ticket takes as long as `work` does."""
 
     def __init__(self, work: Handler | None = None) -> None:
@@ -45,7 +45,7 @@ class Renderer:
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Wait for something to become true of it."""
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             while not condition():
                 self._changed.clear()
                 await self._changed.wait()
@@ -70,7 +70,7 @@ async def running(queue: Queue, handler: Handler, assembler: Assembler | None = 
         yield
     finally:
         task.cancel()
-        _, late = await asyncio.wait([task], timeout=PATIENCE_SECONDS)
+        _, late = await asyncio.wait([task], timeout=TIMEOUT_SECONDS)
         assert not late, "it does not stop"
         if not task.cancelled():
             await task

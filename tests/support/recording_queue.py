@@ -7,7 +7,7 @@ from models.db.database import Connection
 from models.writes.change import Assembly, Ticket, Work
 
 
-class Gathering:
+class RecordingQueue:
     """A queue that only takes."""
 
     joins_transactions = False

@@ -15,9 +15,9 @@ from models.domain.errors import DomainErrors, Invalid, NotFound
 from server.masking import MaskedSchema
 from server.transports import CloseCode, CloseConnection, Connections, TransportLimits, graphql_router
 from server.transports.websocket import OnInit
+from tests.support.waiting import TIMEOUT_SECONDS
 
 SECRET = "the password is swordfish"
-PATIENCE_SECONDS = 5
 
 
 class Probe:
@@ -33,7 +33,7 @@ class Probe:
         self._change = asyncio.Event()
 
     async def until(self, *, live: int | None = None, written: int | None = None, contexts: int | None = None) -> None:
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             while (
                 live not in (None, self.live)
                 or written not in (None, len(self.written))

@@ -9,7 +9,7 @@ from providers.port import Provider
 from server.app import Container, create_app
 from server.settings import Settings
 from tests.support.client import Client
-from tests.support.database_choice import home
+from tests.support.database_choice import database_choice
 from tests.support.uvicorn_server import serve
 
 
@@ -30,7 +30,7 @@ async def running(
     Unless told otherwise: quick retries, no limit on regenerates, and the scripted provider.
     """
     usual: dict[str, Any] = {
-        "database_url": home.url(folder),
+        "database_url": database_choice.url(folder),
         "media_url": str(folder / "media"),
         "provider": "scripted",
         "retry_first_seconds": 0.05,

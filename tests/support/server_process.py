@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.support.database_choice import home
+from tests.support.database_choice import database_choice
 
 ROOT = Path(__file__).parent.parent.parent
 START_SECONDS = 30.0
@@ -30,7 +30,7 @@ class ServerProcess:
         self.log = folder / f"{name}.log"
         self._command = [sys.executable, "-m", module, *command]
         self._settings: Mapping[str, object] = {
-            "database_url": home.url(folder),
+            "database_url": database_choice.url(folder),
             "media_url": folder / "media",
             "port": 0,
             "retry_first_seconds": 0.1,

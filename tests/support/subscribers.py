@@ -1,4 +1,4 @@
-"""An audience: many subscribers of one job over websocket, in a process of their own and as cheap as can be.
+"""An subscribers: many subscribers of one job over websocket, in a process of their own and as cheap as can be.
 
     python -m tests.support.subscribers HOST PORT JOB HEALTHY WIDE
 
@@ -36,8 +36,8 @@ WINDOW_BYTES = 8192
 CUT_OFF_SECONDS = 2.0
 
 
-class Told(NamedTuple):
-    """What an audience reports: when each version arrived, and how many of the stalled are cut off."""
+class Report(NamedTuple):
+    """What an subscribers reports: when each version arrived, and how many of the stalled are cut off."""
 
     arrivals: dict[int, list[float]]
     cut_off: int
@@ -171,14 +171,14 @@ def say(text: str) -> None:
     sys.stdout.flush()
 
 
-class Audience:
-    """An audience in a process of its own, as seen by whoever started it."""
+class Subscribers:
+    """An subscribers in a process of its own, as seen by whoever started it."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
 
     @classmethod
-    async def gathered(cls, url: str, job_id: str, healthy: int, wide: int = 0) -> "Audience":
+    async def start(cls, url: str, job_id: str, healthy: int, wide: int = 0) -> "Subscribers":
         """Start it, and wait until everybody has the state."""
         host, _, port = url.removeprefix("http://").partition(":")
         process = await asyncio.create_subprocess_exec(
@@ -190,23 +190,23 @@ class Audience:
             stdout=asyncio.subprocess.PIPE,
             limit=2**26,
         )
-        audience = cls(process)
-        assert await audience._answer() == "ready"
-        return audience
+        subscribers = cls(process)
+        assert await subscribers._answer() == "ready"
+        return subscribers
 
     async def stall(self) -> None:
         """From now on the wide ones do not read."""
         self._say("stall")
         assert await self._answer() == "stalled"
 
-    async def told(self) -> Told:
+    async def report(self) -> Report:
         """What it was told; that is its end."""
         self._say("tell")
         answer = json.loads(await self._answer())
         await self._process.wait()
-        return Told({int(version): times for version, times in answer["arrivals"].items()}, answer["cut_off"])
+        return Report({int(version): times for version, times in answer["arrivals"].items()}, answer["cut_off"])
 
-    def dismiss(self) -> None:
+    def kill(self) -> None:
         """End it, if it has not ended."""
         if self._process.returncode is None:
             self._process.kill()

@@ -24,7 +24,7 @@ def token(subject: str, *roles: str, secret: str = SECRET, lasts: float = 3600.0
     return jwt.encode({"alg": "HS256"}, present, OctKey.import_key(secret))
 
 
-class Town:
+class ProductionServer:
     """A production server where several people live."""
 
     def __init__(self, app: App, stack: AsyncExitStack) -> None:
@@ -37,13 +37,15 @@ class Town:
         self._stack.push_async_callback(client.close)
         return client
 
-    def citizen(self, subject: str, *roles: str, **claims: Any) -> Client:
+    def user(self, subject: str, *roles: str, **claims: Any) -> Client:
         """Somebody with a token of their own."""
         return self.client(token(subject, *roles, **claims))
 
 
 @asynccontextmanager
-async def town(folder: Path, providers: Mapping[str, Provider] | None = None, **settings: Any) -> AsyncGenerator[Town]:
+async def production_server(
+    folder: Path, providers: Mapping[str, Provider] | None = None, **settings: Any
+) -> AsyncGenerator[ProductionServer]:
     """A server of the profile production. It has no scripted provider unless `providers` says so."""
     usual: Json = {
         "profile": "production",
@@ -54,4 +56,4 @@ async def town(folder: Path, providers: Mapping[str, Provider] | None = None, **
         "limit_requests": 1_000_000,
     }
     async with running(folder, providers, **usual | settings) as app, AsyncExitStack() as stack:
-        yield Town(app, stack)
+        yield ProductionServer(app, stack)

@@ -7,9 +7,9 @@ import sqlalchemy as sa
 
 from coordinator.bus.port import Hint
 from models.db.tables import WEBHOOK, WEBHOOK_DELIVERY
-from tests.support import jobs
 from tests.support.client import Client, Json
 from tests.support.server_app import App
+from tests.support.waiting import eventually
 from tests.support.webhook_receiver import Received
 
 ERRORS = "errors { __typename code message path ... on NotFoundError { id } }"
@@ -67,7 +67,7 @@ async def until_delivery(client: Client, delivery_id: str, *statuses: str, tries
         found.append(await delivery(client, delivery_id))
         return found[-1]["status"] in statuses and len(found[-1]["attempts"]) >= tries
 
-    await jobs.until(there)
+    await eventually(there)
     return found[-1]
 
 
@@ -79,7 +79,7 @@ async def until_over(client: Client, webhook_id: str) -> list[Json]:
         found.append(await deliveries(client, webhook_id))
         return {each["status"] for each in found[-1]} <= {"SUCCEEDED", "EXHAUSTED"}
 
-    await jobs.until(over)
+    await eventually(over)
     return found[-1]
 
 
@@ -113,4 +113,4 @@ async def a_day_passes(app: App) -> None:
 
 def types(received: list[Received]) -> list[str]:
     """What was told, in order."""
-    return [each.said["type"] for each in received]
+    return [each.payload["type"] for each in received]

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from standardwebhooks import Webhook
 
-from tests.support.client import PATIENCE_SECONDS
+from tests.support.waiting import TIMEOUT_SECONDS
 
 
 class Received(NamedTuple):
@@ -25,14 +25,14 @@ class Received(NamedTuple):
         return self.headers["webhook-id"]
 
     @property
-    def said(self) -> Any:
+    def payload(self) -> Any:
         """The body, decoded."""
         return json.loads(self.body)
 
     @property
     def data(self) -> Any:
         """What the body says happened."""
-        return self.said["data"]
+        return self.payload["data"]
 
     @property
     def place(self) -> tuple[str, int]:
@@ -88,7 +88,7 @@ class Receiver:
 
     async def until(self, true: Callable[[list[Received]], bool]) -> list[Received]:
         """Wait until this is true of what was received; answers all of it."""
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             while not true(self.received):
                 self._more.clear()
                 await self._more.wait()

@@ -12,41 +12,41 @@ from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 from tests.support.uvicorn_server import Served
+from tests.support.waiting import TIMEOUT_SECONDS
 
 SUBPROTOCOL = Subprotocol("graphql-transport-ws")
-PATIENCE_SECONDS = 5
 
 
 class Peer:
     def __init__(self, socket: ClientConnection) -> None:
         self.socket = socket
 
-    async def say(self, type_: str, **rest: Any) -> None:
+    async def send(self, type_: str, **rest: Any) -> None:
         await self.socket.send(json.dumps({"type": type_, **rest}))
 
-    async def hear(self) -> dict[str, Any]:
-        async with asyncio.timeout(PATIENCE_SECONDS):
+    async def receive(self) -> dict[str, Any]:
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             return json.loads(await self.socket.recv())
 
     async def init(self) -> None:
-        await self.say("connection_init")
-        assert await self.hear() == {"type": "connection_ack"}
+        await self.send("connection_init")
+        assert await self.receive() == {"type": "connection_ack"}
 
     async def subscribe(self, query: str, id_: str = "1", **params: Any) -> None:
-        await self.say("subscribe", id=id_, payload={"query": query, **params})
+        await self.send("subscribe", id=id_, payload={"query": query, **params})
 
     async def complete(self, id_: str = "1") -> None:
-        await self.say("complete", id=id_)
+        await self.send("complete", id=id_)
 
-    async def hears_nothing_more(self, id_: str = "1") -> None:
+    async def receives_nothing_more(self, id_: str = "1") -> None:
         """A ping goes through everything that was sent before it."""
-        await self.say("ping", payload={"after": id_})
-        while (message := await self.hear()) != {"type": "pong", "payload": {"after": id_}}:
+        await self.send("ping", payload={"after": id_})
+        while (message := await self.receive()) != {"type": "pong", "payload": {"after": id_}}:
             assert message.get("id") != id_, message
 
     async def closing(self) -> tuple[int, str]:
         """The close frame, whatever came before it."""
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             with pytest.raises(ConnectionClosed) as closed:
                 await self._read_on()
         assert closed.value.rcvd is not None, "no close frame: 1006"

@@ -11,10 +11,10 @@ from server.transports import TransportLimits
 from server.transports.accept import GRAPHQL_RESPONSE, JSON
 from tests.support.sample_app import SECRET, Sample
 from tests.support.uvicorn_server import Served
+from tests.support.waiting import TIMEOUT_SECONDS
 from tests.transports.conftest import Start
 
 PATH = "/graphql"
-PATIENCE_SECONDS = 5
 JSON_BODY = {"content-type": "application/json"}
 
 
@@ -273,7 +273,7 @@ async def exchange(served: Served, *chunks: bytes) -> tuple[int, bytes]:
     """Bytes on the wire, for what no well-behaved client sends."""
     reader, writer = await asyncio.open_connection(served.host, served.port)
     try:
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             for chunk in chunks:
                 writer.write(chunk)
                 await writer.drain()

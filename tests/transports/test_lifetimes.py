@@ -25,7 +25,7 @@ def complaints(log: pytest.LogCaptureFixture) -> list[str]:
 async def begin(peer: Peer, sample: Sample, *ids: str) -> None:
     for id_ in ids:
         await peer.subscribe(FOREVER, id_)
-        assert (await peer.hear())["type"] == "next"
+        assert (await peer.receive())["type"] == "next"
     await sample.probe.until(live=len(ids))
 
 
@@ -55,7 +55,7 @@ class TestTheEnd:
         """While the server was writing."""
         async with dial(served) as peer:
             await peer.subscribe("subscription { flood }")
-            await peer.hear()
+            await peer.receive()
             peer.socket.transport.abort()
             await sample.probe.until(live=0)
         assert complaints(log) == []
@@ -89,12 +89,12 @@ class TestFailures:
         async with dial(served) as peer:
             await begin(peer, sample, "neighbour")
             await peer.subscribe("subscription { failing }")
-            heard = [await peer.hear() for _ in range(2)]
+            heard = [await peer.receive() for _ in range(2)]
             assert [message["type"] for message in heard] == ["next", "error"]
             (error,) = heard[1]["payload"]
-            await peer.hears_nothing_more()
+            await peer.receives_nothing_more()
             assert error["message"] == "Internal error"
-            await peer.hears_nothing_more("neighbour")
+            await peer.receives_nothing_more("neighbour")
             assert sample.probe.live == 1
         (record,) = [record for record in log.records if record.levelname == "ERROR"]
         assert error["extensions"] == {"code": "INTERNAL", "id": record.__dict__["error_id"]}
@@ -104,7 +104,7 @@ class TestFailures:
         """The domain's, not the schema's."""
         async with dial(served) as peer:
             await peer.subscribe("subscription { unbegun }")
-            (error,) = (await peer.hear())["payload"]
+            (error,) = (await peer.receive())["payload"]
             assert error["message"] == "There is no such job"
             assert error["extensions"] == {"code": "NOT_FOUND", "field": ["jobId"]}
 
@@ -113,7 +113,7 @@ class TestFailures:
         async with dial(served) as peer:
             await begin(peer, sample, "neighbour")
             await peer.subscribe("{ unwritable }")
-            message = await peer.hear()
+            message = await peer.receive()
             assert (message["id"], message["type"]) == ("1", "error")
             assert message["payload"][0]["extensions"]["code"] == "INTERNAL"
             assert sample.probe.live == 1
@@ -125,7 +125,7 @@ class TestClosedByTheServer:
         async with dial(served) as peer:
             await begin(peer, sample, "neighbour")
             await peer.subscribe("subscription { revoked }")
-            await peer.hear()
+            await peer.receive()
             sample.probe.revoke.set()
             assert await peer.closing() == (4403, "Token expired")
         await sample.probe.until(live=0)
@@ -143,7 +143,7 @@ class TestClosedByTheServer:
             await begin(eve, sample, "a")
             await sample.connections.close(CloseCode.FORBIDDEN, "Logged out", is_eve)
             assert await eve.closing() == (4403, "Logged out")
-            await ada.hears_nothing_more()
+            await ada.receives_nothing_more()
         await sample.probe.until(live=0)
 
     @pytest.mark.parametrize("code", [CloseCode.GOING_AWAY, CloseCode.SERVICE_RESTART])
@@ -228,11 +228,11 @@ class TestLostPeers:
             await deaf.subscribe("subscription { flood(characters: 10000) }")
             await sample.probe.until(live=1)
             await healthy.subscribe("subscription { count(to: 1000) }")
-            heard = [await healthy.hear() for _ in range(1_001)]
+            heard = [await healthy.receive() for _ in range(1_001)]
             assert heard[-1]["type"] == "complete"
             assert sample.probe.live == 1
             await sample.probe.until(live=0)
-            await healthy.hears_nothing_more()
+            await healthy.receives_nothing_more()
         assert sample.probe.yielded * 10_000 < 500_000
         assert complaints(log) == []
 

@@ -53,7 +53,7 @@ async def test_a_socket_logs_its_beginning(served: Served, log: pytest.LogCaptur
     with_token = Served(served.server, served.host, served.port, "/graphql?token=swordfish")
     async with dial(with_token) as peer:
         await peer.subscribe("{ nothing }")
-        await peer.hear()
+        await peer.receive()
     assert any(line.endswith('"WebSocket /graphql" [accepted]') for line in lines(log))
     assert "swordfish" not in log.text
     assert {record.levelname for record in log.records} == {"INFO"}

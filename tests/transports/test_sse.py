@@ -12,11 +12,11 @@ import pytest
 from server.transports import CloseCode, TransportLimits
 from tests.support.sample_app import SECRET, Sample
 from tests.support.uvicorn_server import Served, idle
+from tests.support.waiting import TIMEOUT_SECONDS
 from tests.transports.conftest import Start
 
 PATH = "/graphql"
 STREAM = {"accept": "text/event-stream"}
-PATIENCE_SECONDS = 5
 
 
 class Events:
@@ -29,7 +29,7 @@ class Events:
 
     async def block(self) -> bytes | None:
         """Up to the next empty line; None at the end."""
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             while b"\n\n" not in self._buffer:
                 try:
                     self._buffer += await anext(self._chunks)

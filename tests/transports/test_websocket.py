@@ -42,8 +42,8 @@ class TestConnectionInit:
     async def test_a_payload_is_optional(self, served: Served, rest: dict[str, Any]) -> None:
         """Absent, null or an object."""
         async with dial(served, init=False) as peer:
-            await peer.say("connection_init", **rest)
-            assert await peer.hear() == {"type": "connection_ack"}
+            await peer.send("connection_init", **rest)
+            assert await peer.receive() == {"type": "connection_ack"}
 
     async def test_it_must_come_in_time_whatever_else_does(self, start: Start) -> None:
         """Pings do not buy time."""
@@ -56,7 +56,7 @@ class TestConnectionInit:
     async def test_once_is_enough(self, served: Served) -> None:
         """The second one closes the socket."""
         async with dial(served) as peer:
-            await peer.say("connection_init")
+            await peer.send("connection_init")
             assert await peer.closing() == (4429, "Too many initialisation requests")
 
     async def test_the_application_hears_the_payload(self, start: Start) -> None:
@@ -68,10 +68,10 @@ class TestConnectionInit:
 
         served = await start(Sample(on_init=on_init))
         async with dial(served, init=False) as peer:
-            await peer.say("connection_init", payload={"token": "ada"})
-            assert await peer.hear() == {"type": "connection_ack", "payload": {"welcome": True}}
+            await peer.send("connection_init", payload={"token": "ada"})
+            assert await peer.receive() == {"type": "connection_ack", "payload": {"welcome": True}}
             await peer.subscribe("{ viewer }")
-            assert (await peer.hear())["payload"] == {"data": {"viewer": "ada"}}
+            assert (await peer.receive())["payload"] == {"data": {"viewer": "ada"}}
 
     @pytest.mark.parametrize("code", [CloseCode.UNAUTHORIZED, CloseCode.FORBIDDEN])
     async def test_the_application_may_refuse(self, start: Start, code: CloseCode) -> None:
@@ -82,7 +82,7 @@ class TestConnectionInit:
 
         served = await start(Sample(on_init=on_init))
         async with dial(served, init=False) as peer:
-            await peer.say("connection_init")
+            await peer.send("connection_init")
             assert await peer.closing() == (code, "Not with that token")
 
     async def test_an_application_that_fails_lets_nobody_in(self, start: Start, log: pytest.LogCaptureFixture) -> None:
@@ -93,7 +93,7 @@ class TestConnectionInit:
 
         served = await start(Sample(on_init=on_init))
         async with dial(served, init=False) as peer:
-            await peer.say("connection_init")
+            await peer.send("connection_init")
             code, reason = await peer.closing()
         (record,) = [record for record in log.records if record.levelname == "ERROR"]
         assert (code, reason) == (4403, f"Internal error {record.__dict__['error_id']}")
@@ -104,8 +104,8 @@ class TestPing:
     async def test_its_payload_comes_back(self, served: Served, init: bool) -> None:
         """Before and after the initialisation."""
         async with dial(served, init=init) as peer:
-            await peer.say("ping", payload={"at": [1, {"x": None}]})
-            assert await peer.hear() == {"type": "pong", "payload": {"at": [1, {"x": None}]}}
+            await peer.send("ping", payload={"at": [1, {"x": None}]})
+            assert await peer.receive() == {"type": "pong", "payload": {"at": [1, {"x": None}]}}
 
     async def test_what_can_be_read_can_be_echoed(self, served: Served) -> None:
         """However deep or large."""
@@ -113,15 +113,15 @@ class TestPing:
         for _ in range(190):
             payload = {"n": payload}
         async with dial(served) as peer:
-            await peer.say("ping", payload=payload)
-            assert await peer.hear() == {"type": "pong", "payload": payload}
+            await peer.send("ping", payload=payload)
+            assert await peer.receive() == {"type": "pong", "payload": payload}
 
     @pytest.mark.parametrize("rest", [{}, {"payload": None}])
     async def test_without_a_payload_there_is_none(self, served: Served, rest: dict[str, Any]) -> None:
         """Null is none."""
         async with dial(served) as peer:
-            await peer.say("ping", **rest)
-            assert await peer.hear() == {"type": "pong"}
+            await peer.send("ping", **rest)
+            assert await peer.receive() == {"type": "pong"}
 
 
 class TestPong:
@@ -129,8 +129,8 @@ class TestPong:
     async def test_it_may_come_unasked(self, served: Served, rest: dict[str, Any]) -> None:
         """As a heartbeat."""
         async with dial(served) as peer:
-            await peer.say("pong", **rest)
-            await peer.hears_nothing_more()
+            await peer.send("pong", **rest)
+            await peer.receives_nothing_more()
 
 
 class TestSubscribe:
@@ -138,22 +138,22 @@ class TestSubscribe:
         """Then it is complete."""
         async with dial(served) as peer:
             await peer.subscribe("query($n: String!) { hello(name: $n) }", variables={"n": "you"}, operationName=None)
-            assert await peer.hear() == {"id": "1", "type": "next", "payload": {"data": {"hello": "Hello you"}}}
-            assert await peer.hear() == {"id": "1", "type": "complete"}
+            assert await peer.receive() == {"id": "1", "type": "next", "payload": {"data": {"hello": "Hello you"}}}
+            assert await peer.receive() == {"id": "1", "type": "complete"}
 
     async def test_a_mutation_is_one_result(self, served: Served, sample: Sample) -> None:
         """Just so."""
         async with dial(served) as peer:
             await peer.subscribe('mutation { write(value: "x") }')
-            assert (await peer.hear())["payload"] == {"data": {"write": "x"}}
-            assert (await peer.hear())["type"] == "complete"
+            assert (await peer.receive())["payload"] == {"data": {"write": "x"}}
+            assert (await peer.receive())["type"] == "complete"
         assert sample.probe.written == ["x"]
 
     async def test_a_subscription_is_many(self, served: Served) -> None:
         """In order, then it is complete."""
         async with dial(served) as peer:
             await peer.subscribe("subscription { count(to: 3) }")
-            heard = [await peer.hear() for _ in range(4)]
+            heard = [await peer.receive() for _ in range(4)]
         assert [message.get("payload") for message in heard] == [
             {"data": {"count": 1}},
             {"data": {"count": 2}},
@@ -179,21 +179,21 @@ class TestSubscribe:
         """However it ended: by itself, by an error, by the client."""
         async with dial(served) as peer:
             await peer.subscribe("{ hello }")
-            assert [(await peer.hear())["type"] for _ in "12"] == ["next", "complete"]
+            assert [(await peer.receive())["type"] for _ in "12"] == ["next", "complete"]
             await peer.subscribe("{")
-            assert (await peer.hear())["type"] == "error"
+            assert (await peer.receive())["type"] == "error"
             await peer.subscribe("subscription { forever }")
-            assert (await peer.hear())["type"] == "next"
+            assert (await peer.receive())["type"] == "next"
             await peer.complete()
             await peer.subscribe("{ hello }")
-            assert (await peer.hear())["payload"] == {"data": {"hello": "Hello world"}}
+            assert (await peer.receive())["payload"] == {"data": {"hello": "Hello world"}}
 
     async def test_each_operation_has_its_own_context(self, served: Served, sample: Sample) -> None:
         """A loader's cache must not outlive the operation it was made for."""
         async with dial(served) as peer:
             for id_ in "ab":
                 await peer.subscribe("{ hello }", id_)
-                assert [(await peer.hear())["type"] for _ in "12"] == ["next", "complete"]
+                assert [(await peer.receive())["type"] for _ in "12"] == ["next", "complete"]
         assert sample.probe.contexts == 2
 
     async def test_one_too_many_is_told_so(self, start: Start) -> None:
@@ -202,22 +202,22 @@ class TestSubscribe:
         async with dial(await start(sample)) as peer:
             for id_ in "ab":
                 await peer.subscribe("subscription { forever }", id_)
-                assert (await peer.hear())["type"] == "next"
+                assert (await peer.receive())["type"] == "next"
             await peer.subscribe("{ hello }", "c")
-            refusal = await peer.hear()
+            refusal = await peer.receive()
             assert (refusal["id"], refusal["type"]) == ("c", "error")
             assert refusal["payload"][0]["extensions"] == {"code": "TOO_MANY_OPERATIONS"}
             await peer.complete("a")
             await sample.probe.until(live=1)
             await peer.subscribe("{ hello }", "d")
-            assert await peer.hear() == {"id": "d", "type": "next", "payload": {"data": {"hello": "Hello world"}}}
+            assert await peer.receive() == {"id": "d", "type": "next", "payload": {"data": {"hello": "Hello world"}}}
 
     async def test_fifty_are_not_too_many(self, served: Served, sample: Sample) -> None:
         """The fifty-first is."""
         async with dial(served) as peer:
             for number in range(51):
                 await peer.subscribe("{ held }", str(number))
-            refusal = await peer.hear()
+            refusal = await peer.receive()
             assert (refusal["id"], refusal["type"]) == ("50", "error")
             assert sample.probe.live == 50
 
@@ -241,25 +241,25 @@ class TestError:
         async with dial(served) as peer:
             await peer.subscribe("{ held }", "held")
             await peer.subscribe(query)
-            refusal = await peer.hear()
+            refusal = await peer.receive()
             assert (refusal["id"], refusal["type"]) == ("1", "error")
             assert refusal["payload"][0]["extensions"]["code"] == code
-            await peer.hears_nothing_more()
+            await peer.receives_nothing_more()
             await peer.subscribe("{ hello }", "2")
-            assert (await peer.hear())["payload"] == {"data": {"hello": "Hello world"}}
+            assert (await peer.receive())["payload"] == {"data": {"hello": "Hello world"}}
 
     async def test_an_unknown_operation_name_is_one(self, served: Served) -> None:
         """Of its id."""
         async with dial(served) as peer:
             await peer.subscribe("query A { hello }", operationName="B")
-            refusal = await peer.hear()
+            refusal = await peer.receive()
             assert refusal["payload"][0]["message"] == 'Unknown operation named "B"'
 
     async def test_a_field_error_is_part_of_the_result(self, served: Served) -> None:
         """It was executed."""
         async with dial(served) as peer:
             await peer.subscribe("{ missing hello }")
-            result = await peer.hear()
+            result = await peer.receive()
             assert result["type"] == "next"
             assert result["payload"]["data"] == {"missing": None, "hello": "Hello world"}
             assert result["payload"]["errors"][0]["extensions"] == {"code": "NOT_FOUND", "field": ["id"]}
@@ -268,10 +268,10 @@ class TestError:
         """Masked."""
         async with dial(served, additional_headers={"x-caller": "broken"}) as peer:
             await peer.subscribe("{ hello }")
-            refusal = await peer.hear()
+            refusal = await peer.receive()
             assert refusal["type"] == "error"
             assert refusal["payload"][0]["extensions"]["code"] == "INTERNAL"
-            await peer.hears_nothing_more()
+            await peer.receives_nothing_more()
 
     async def test_a_context_may_close_the_socket(self, served: Served) -> None:
         """When the caller turns out to be nobody."""
@@ -285,20 +285,20 @@ class TestComplete:
         """Its generator is closed, and nothing is sent for it afterwards."""
         async with dial(served) as peer:
             await peer.subscribe("subscription { forever }")
-            await peer.hear()
+            await peer.receive()
             await sample.probe.until(live=1)
             await peer.complete()
             await sample.probe.until(live=0)
-            await peer.hears_nothing_more()
+            await peer.receives_nothing_more()
 
     async def test_a_generator_may_take_its_time_to_clean_up(self, served: Served, sample: Sample) -> None:
         """Meanwhile the socket serves, and its id is free."""
         async with dial(served) as peer:
             await peer.subscribe("subscription { reluctant }")
-            await peer.hear()
+            await peer.receive()
             await peer.complete()
             await peer.subscribe("{ hello }")
-            assert (await peer.hear())["payload"] == {"data": {"hello": "Hello world"}}
+            assert (await peer.receive())["payload"] == {"data": {"hello": "Hello world"}}
             assert sample.probe.live == 1
             sample.probe.release.set()
             await sample.probe.until(live=0)
@@ -307,13 +307,13 @@ class TestComplete:
         """Though it had a message under way."""
         async with dial(served) as peer:
             await peer.subscribe("subscription { flood }")
-            await peer.hear()
+            await peer.receive()
             await peer.complete()
             await sample.probe.until(live=0)
-            await peer.say("ping", payload={"now": True})
-            while (await peer.hear()) != {"type": "pong", "payload": {"now": True}}:
+            await peer.send("ping", payload={"now": True})
+            while (await peer.receive()) != {"type": "pong", "payload": {"now": True}}:
                 pass
-            await peer.hears_nothing_more()
+            await peer.receives_nothing_more()
 
     async def test_a_query_is_abandoned(self, served: Served, sample: Sample) -> None:
         """Nobody waits for it."""
@@ -322,7 +322,7 @@ class TestComplete:
             await sample.probe.until(live=1)
             await peer.complete()
             await sample.probe.until(live=0)
-            await peer.hears_nothing_more()
+            await peer.receives_nothing_more()
 
     async def test_a_mutation_is_finished_unheard(self, served: Served, sample: Sample) -> None:
         """Half of it would be worse than all of it."""
@@ -330,16 +330,16 @@ class TestComplete:
             await peer.subscribe('mutation { writeSlowly(value: "x") }')
             await sample.probe.until(live=1)
             await peer.complete()
-            await peer.hears_nothing_more()
+            await peer.receives_nothing_more()
             sample.probe.release.set()
             await sample.probe.until(written=1)
-            await peer.hears_nothing_more()
+            await peer.receives_nothing_more()
 
     async def test_an_unknown_id_is_ignored(self, served: Served) -> None:
         """Both sides may complete at once."""
         async with dial(served) as peer:
             await peer.complete("nobody")
-            await peer.hears_nothing_more()
+            await peer.receives_nothing_more()
 
 
 class TestInvalidMessage:
@@ -436,13 +436,13 @@ class TestInvalidMessage:
         cut = text.index("é".encode()) + 1
         async with dial(served) as peer:
             await peer.socket.send([text[:cut], text[cut:]], text=True)
-            assert await peer.hear() == {"type": "pong", "payload": {"x": "é"}}
+            assert await peer.receive() == {"type": "pong", "payload": {"x": "é"}}
 
     @pytest.mark.parametrize("size", [300_000, 3_000_000])
     async def test_a_message_over_the_limit_closes_with_1009(self, served: Served, size: int) -> None:
         """RFC 6455's own code for it, at once."""
         async with dial(served) as peer, asyncio.timeout(1):
-            await peer.say("ping", payload={"x": "x" * size})
+            await peer.send("ping", payload={"x": "x" * size})
             assert (await peer.closing())[0] == CloseCode.MESSAGE_TOO_BIG
 
     async def test_a_message_over_the_limit_need_not_arrive(self, served: Served) -> None:
@@ -457,7 +457,7 @@ class TestInvalidMessage:
         served = await start(Sample(limits=TransportLimits(message_bytes=100)))
         served.server.config.ws_max_size = 1_000_000
         async with dial(served) as peer:
-            await peer.say("ping", payload={"x": "x" * 200})
+            await peer.send("ping", payload={"x": "x" * 200})
             assert await peer.closing() == (CloseCode.MESSAGE_TOO_BIG, "Message too big")
 
     async def test_a_message_up_to_the_limit_is_taken(self, served: Served) -> None:
@@ -465,7 +465,7 @@ class TestInvalidMessage:
         text = json.dumps({"type": "ping", "payload": {"x": ""}})
         async with dial(served) as peer:
             await peer.socket.send(text.replace('""', f'"{"x" * (262_144 - len(text))}"'))
-            assert (await peer.hear())["type"] == "pong"
+            assert (await peer.receive())["type"] == "pong"
 
     async def test_it_ends_the_operations_of_the_socket(self, served: Served, sample: Sample) -> None:
         """Their generators are closed."""
@@ -478,5 +478,5 @@ class TestInvalidMessage:
 
 async def ping_for_ever(peer: Peer) -> None:
     while True:
-        await peer.say("ping")
+        await peer.send("ping")
         await asyncio.sleep(0.02)
