@@ -6,8 +6,9 @@ from typing import TypeVar
 from models.domain.errors import DomainError, DomainErrors
 from schema.context import Context
 from schema.errors import UserError, user_errors
+from schema.jobs import Job, as_job
 from schema.payloads import JobPayload, ScenePayload
-from schema.types import Job, Scene, as_job, as_scene
+from schema.scenes import Scene, as_scene
 
 T = TypeVar("T")
 

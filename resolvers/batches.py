@@ -12,7 +12,8 @@ from resolvers.answers import attempt
 from schema.batches import SceneBatchInput, SceneResult, ScenesPayload, UpdateScenesInput
 from schema.context import Context, Info
 from schema.errors import user_errors
-from schema.types import as_job, as_scene
+from schema.jobs import as_job
+from schema.scenes import as_scene
 
 Verb = Callable[[Viewer, SceneBatch], Awaitable[tuple[Result, ...]]]
 """What is done to the scenes of a batch, each the same."""

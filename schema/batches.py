@@ -6,7 +6,8 @@ from coordinator.commands.inputs import SceneBatch, SceneEdits
 from schema.enums import BatchPolicy, SceneStatus
 from schema.errors import UserError
 from schema.inputs import UpdateSceneInput, given, target
-from schema.types import Job, Scene
+from schema.jobs import Job
+from schema.scenes import Scene
 
 _DRY_RUN = "Say what would happen; write nothing."
 

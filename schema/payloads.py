@@ -5,7 +5,8 @@ from datetime import datetime
 import strawberry
 
 from schema.errors import UserError
-from schema.types import Job, Scene
+from schema.jobs import Job
+from schema.scenes import Scene
 
 
 @strawberry.type

@@ -1,7 +1,7 @@
 """The parts of Strawberry and graphql-core that this server uses although they are not public API.
 
-Tried with strawberry-graphql 0.341.2 and graphql-core 3.3.2; pyproject.toml excludes strawberry-graphql 0.342, and 0.341
-excludes graphql-core 3.4.
+Tried with strawberry-graphql 0.341.2, which excludes graphql-core 3.4, and graphql-core 3.3.2; pyproject.toml excludes
+strawberry-graphql 0.342.
 tests/unit/test_framework_internals.py fails when one of these parts changes.
 """
 
