@@ -65,7 +65,7 @@ def check(edit: SceneEdit, path: list[str]) -> None:
     problems.check()
 
 
-async def apply(change: Change, scene: SceneRow, edit: SceneEdit, path: list[str]) -> SceneRow:
+async def apply(change: Change, scene: SceneRow, edit: SceneEdit, path: list[str]) -> None:
     """Make the edit: at most one event of the scene, none when nothing differs; a percentage alone is only a tick.
 
     Raises InvalidState (INVALID_TRANSITION) when the status cannot be reached from where the scene is, and DomainErrors
@@ -82,6 +82,8 @@ async def apply(change: Change, scene: SceneRow, edit: SceneEdit, path: list[str
     if wanted is not scene.status:
         if not change.job.left_draft:
             await start_job(change)
+            # Starting the job has queued this scene among the others.
+            scene = await change.scene(scene.id)
         # Whoever renders this take here has been overtaken by the report.
         change.fenced.append(scene.id)
         moved, moved_take = _moved(change, scene, wanted, edit)
@@ -91,7 +93,6 @@ async def apply(change: Change, scene: SceneRow, edit: SceneEdit, path: list[str
         scene = await change.write_scene(scene, EventType.SCENE_UPDATED, changed, take=take, **columns)
     if edit.get("percentage") is not None and scene.status is SceneStatus.PROCESSING:
         await _advance(change, scene, edit)
-    return await change.scene(scene.id)
 
 
 async def _advance(change: Change, scene: SceneRow, edit: SceneEdit) -> None:

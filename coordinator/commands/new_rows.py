@@ -4,9 +4,9 @@ from coordinator.commands.inputs import NewJob, NewScene
 from models.db.rows import JobRow
 from models.domain import ids
 from models.domain.access import Viewer
-from models.domain.lifecycle import JobStatus, SceneStatus, TakeReason
+from models.domain.lifecycle import JobStatus, SceneStatus
 from models.domain.rules import DEFAULT_DURATION_SECONDS
-from models.writes.change import Change
+from models.writes.change import Change, first_take
 from models.writes.store import now
 
 
@@ -41,8 +41,8 @@ def new_job_row(viewer: Viewer, new: NewJob, provider: str) -> JobRow:
 
 
 async def insert_scene(change: Change, scene_id: str, new: NewScene, position: int, max_attempts: int) -> int:
-    """Write a new pending scene with its first take, as part of the event recorded last; answers the take's number."""
-    take_id, number = ids.new("take"), 1
+    """Write a new pending scene with its first take as part of the event recorded last; return the take's number."""
+    take = first_take(new.prompt)
     await change.insert_scene(
         {
             "id": scene_id,
@@ -52,9 +52,6 @@ async def insert_scene(change: Change, scene_id: str, new: NewScene, position: i
             "prompt": new.prompt,
             "duration_seconds": new.duration_seconds or DEFAULT_DURATION_SECONDS,
             "status": SceneStatus.PENDING,
-            "take_id": take_id,
-            "take_number": number,
-            "newest_take": number,
             "run": 0,
             "high_water": 0.0,
             "attempts": 0,
@@ -65,7 +62,7 @@ async def insert_scene(change: Change, scene_id: str, new: NewScene, position: i
             "version": change.job.version,
             "created_at": change.now,
             "updated_at": change.now,
-        }
+        },
+        take,
     )
-    await change.insert_take(take_id, scene_id, number, TakeReason.INITIAL, new.prompt)
-    return number
+    return take.number

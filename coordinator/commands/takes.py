@@ -8,11 +8,10 @@ from coordinator.commands.jobs import cancel_scene
 from coordinator.commands.policy import JobPolicy
 from coordinator.commands.scheduling import resume, schedule_takes
 from models.db.rows import SceneRow, TakeRow
-from models.domain import ids
 from models.domain.errors import ErrorCode, InvalidState
 from models.domain.events import EventType
 from models.domain.lifecycle import OPEN, TRANSITIONS, SceneStatus, TakeReason
-from models.writes.change import Change
+from models.writes.change import Change, next_take
 
 
 async def regenerate(change: Change, scene: SceneRow, policy: JobPolicy, path: Sequence[str], prompt: str) -> None:
@@ -30,18 +29,15 @@ async def regenerate(change: Change, scene: SceneRow, policy: JobPolicy, path: S
             allowed=TRANSITIONS[scene.status],
         )
     await rate_limit.spend(change, policy.regenerate, path)
-    take_id, number = ids.new("take"), scene.newest_take + 1
-    await change.insert_take(take_id, scene.id, number, TakeReason.REGENERATE, prompt)
+    take = next_take(scene, TakeReason.REGENERATE, prompt)
     changed = ["status", "output", "providerId", "failure", "percentage"]
     await change.write_scene(
         scene,
         EventType.SCENE_REGENERATED,
         [*changed, "prompt"] if prompt != scene.prompt else changed,
+        new_take=take,
         status=SceneStatus.PENDING,
         prompt=prompt,
-        take_id=take_id,
-        take_number=number,
-        newest_take=number,
         max_attempts=scene.attempts + policy.max_attempts,
         percentage=None,
         high_water=0.0,
@@ -52,7 +48,7 @@ async def regenerate(change: Change, scene: SceneRow, policy: JobPolicy, path: S
     )
     change.composition_changed()
     resume(change)
-    await schedule_takes(change, [(scene.id, number)])
+    await schedule_takes(change, [(scene.id, take.number)])
 
 
 async def select(change: Change, scene: SceneRow, take: TakeRow, path: Sequence[str]) -> None:

@@ -11,13 +11,12 @@ from coordinator.commands.scheduling import schedule_takes
 from coordinator.queue.port import Snooze
 from models.db.rows import SceneRow
 from models.db.tables import SCENE, TAKE
-from models.domain import ids
 from models.domain.access import SYSTEM
 from models.domain.errors import InvalidState, NotFound
 from models.domain.events import EventType
 from models.domain.lifecycle import SceneStatus, TakeReason
 from models.reads import queries
-from models.writes.change import Change, Ticket
+from models.writes.change import Change, Ticket, next_take
 from models.writes.store import Store, now
 from providers.port import Failure
 
@@ -187,23 +186,20 @@ def _held(held: Claim) -> list[sa.ColumnElement[bool]]:
 
 
 async def _retry(change: Change, scene: SceneRow, told: dict[str, Any], backoff_seconds: float) -> None:
-    take_id, number = ids.new("take"), scene.newest_take + 1
-    await change.insert_take(take_id, scene.id, number, TakeReason.AUTOMATIC_RETRY, scene.prompt)
+    take = next_take(scene, TakeReason.AUTOMATIC_RETRY, scene.prompt)
     await change.write_scene(
         scene,
         EventType.SCENE_RETRYING,
         ["status", "failure", "nextAttemptAt", "providerId"],
+        new_take=take,
         status=SceneStatus.PENDING,
-        take_id=take_id,
-        take_number=number,
-        newest_take=number,
         leased_by=None,
         percentage=None,
         frame=None,
         failure=told,
         next_attempt_at=change.now + timedelta(seconds=backoff_seconds),
     )
-    await schedule_takes(change, [(scene.id, number)], delay_seconds=backoff_seconds)
+    await schedule_takes(change, [(scene.id, take.number)], delay_seconds=backoff_seconds)
 
 
 async def _owned(change: Change, held: Claim) -> SceneRow:

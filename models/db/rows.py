@@ -192,16 +192,21 @@ class DeliveryRow(NamedTuple):
 
 
 _FROM_JOB = {"owner_id": "owner_id", "provider": "provider", "job_status": "status", "job_deleted_at": "deleted_at"}
-_FROM_TAKE = ("provider_id", "output", "poster", "preview")
+# The fields of SceneRow that are columns of its current take.
+FROM_TAKE = {
+    "provider_id": "provider_id",
+    "output": "output",
+    "poster": "poster",
+    "preview": "preview",
+    "take_started_at": "started_at",
+}
 
 
 def _scene_column(name: str) -> sa.ColumnElement[Any]:
     if name in _FROM_JOB:
         return JOB.c[_FROM_JOB[name]].label(name)
-    if name in _FROM_TAKE:
-        return TAKE.c[name]
-    if name == "take_started_at":
-        return TAKE.c.started_at.label(name)
+    if name in FROM_TAKE:
+        return TAKE.c[FROM_TAKE[name]].label(name)
     return SCENE.c[name]
 
 

@@ -9,8 +9,9 @@ import sqlalchemy as sa
 
 from models.db import rows
 from models.db.database import Connection
-from models.db.rows import SCENE_SELECT, EventRow, JobRow, SceneRow
+from models.db.rows import FROM_TAKE, SCENE_SELECT, EventRow, JobRow, SceneRow
 from models.db.tables import SCENE, TAKE
+from models.domain import ids
 from models.domain.access import SYSTEM, Viewer
 from models.domain.arrangement import Arrangement
 from models.domain.errors import DomainError, DomainErrors, ErrorCode, NotFound
@@ -48,6 +49,30 @@ class Assembly(NamedTuple):
 
 
 Work = Ticket | Assembly
+
+
+class NewTake(NamedTuple):
+    """A pending take that is written together with its scene and becomes the scene's current take."""
+
+    id: str
+    number: int
+    reason: TakeReason
+    prompt: str
+
+    @property
+    def scene_columns(self) -> dict[str, Any]:
+        """The columns of the scene that make the take its current one."""
+        return {"take_id": self.id, "take_number": self.number, "newest_take": self.number}
+
+
+def first_take(prompt: str) -> NewTake:
+    """Return the first take of a new scene."""
+    return NewTake(ids.new("take"), 1, TakeReason.INITIAL, prompt)
+
+
+def next_take(scene: SceneRow, reason: TakeReason, prompt: str) -> NewTake:
+    """Return the take that follows the newest one of the scene."""
+    return NewTake(ids.new("take"), scene.newest_take + 1, reason, prompt)
 
 
 class Tick(NamedTuple):
@@ -144,34 +169,53 @@ class Change:
         changed: Sequence[str],
         *,
         take: dict[str, Any] | None = None,
+        new_take: NewTake | None = None,
         **values: Any,
     ) -> SceneRow:
-        """Record an event of the scene and write its columns, and with `take` columns of its current take."""
+        """Record an event of the scene, write its columns, and with `take` columns of its current take.
+
+        `before` is the row as this transaction read or wrote it last. With `new_take` that take is inserted and becomes
+        the current one. Returns the row as a SELECT in this transaction would now return it.
+        """
         version = self.record(kind, before.id, changed)
         values |= {"version": version, "updated_at": self.now}
+        if new_take is not None:
+            await self._insert_take(before.id, new_take)
+            values |= new_take.scene_columns
         await self.connection.execute(sa.update(SCENE).where(SCENE.c.id == before.id).values(values))
         if take:
             take_id = values.get("take_id", before.take_id)
             await self.connection.execute(sa.update(TAKE).where(TAKE.c.id == take_id).values(take))
-        after = await self.scene(before.id)
+        after = await self._row_after(before, values, take or {}, is_new_take=new_take is not None)
         self._recount(before, after)
         return after
 
-    async def insert_scene(self, scene: dict[str, Any]) -> None:
-        """Write a new live scene; its first take is written by itself."""
-        await self.connection.execute(sa.insert(SCENE).values(scene))
+    async def insert_scene(self, scene: dict[str, Any], take: NewTake) -> None:
+        """Write a new live scene and its first take."""
+        await self.connection.execute(sa.insert(SCENE).values(scene | take.scene_columns))
+        await self._insert_take(scene["id"], take)
         self._count(SceneStatus(scene["status"]), 1)
 
-    async def insert_take(self, take_id: str, scene_id: str, number: int, reason: TakeReason, prompt: str) -> None:
-        """Write a new pending take of the job's provider."""
+    async def _row_after(
+        self, before: SceneRow, values: dict[str, Any], take: dict[str, Any], *, is_new_take: bool
+    ) -> SceneRow:
+        if is_new_take:
+            before = before._replace(**dict.fromkeys(FROM_TAKE))
+        elif values.get("take_id", before.take_id) != before.take_id:
+            # An earlier take becomes the current one; the columns of its files are not known here.
+            return await self.scene(before.id)
+        written = {field: take[column] for field, column in FROM_TAKE.items() if column in take}
+        return before._replace(**values, **written)
+
+    async def _insert_take(self, scene_id: str, take: NewTake) -> None:
         await self.connection.execute(
             sa.insert(TAKE).values(
-                id=take_id,
+                id=take.id,
                 scene_id=scene_id,
                 job_id=self.job.id,
-                number=number,
-                reason=reason,
-                prompt=prompt,
+                number=take.number,
+                reason=take.reason,
+                prompt=take.prompt,
                 status=SceneStatus.PENDING,
                 provider=self.job.provider,
                 created_at=self.now,

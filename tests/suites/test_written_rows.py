@@ -1,0 +1,162 @@
+"""What `Change.write_scene` returns without a SELECT is what a SELECT returns."""
+
+from collections.abc import AsyncGenerator, Generator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+
+from coordinator.commands.inputs import SceneBatch, SceneEdit
+from coordinator.renders import claims
+from coordinator.renders.claims import Claim
+from models.db.rows import SceneRow
+from models.domain.access import LOCAL
+from models.domain.events import EventType
+from models.domain.lifecycle import SceneStatus
+from models.writes.change import Change
+from providers.port import Failure
+from tests.support.domain import EXTERNAL, Domain, domain
+
+pytestmark = pytest.mark.usefixtures("database")
+
+CLIP = {"output": {"key": "clip.mp4", "content_type": "video/mp4"}, "poster": {"key": "clip.webp"}}
+BUSY = Failure("BUSY", "Try again.", retryable=True)
+REFUSED = Failure("REFUSED", "Not this prompt.", retryable=False)
+WRITES_A_SCENE = {kind for kind in EventType if kind.value.startswith("SCENE_")} - {EventType.SCENE_ADDED}
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncGenerator[Domain]:
+    async with domain(tmp_path) as world:
+        yield world
+
+
+@pytest.fixture
+def written(monkeypatch: pytest.MonkeyPatch) -> list[EventType]:
+    """The kind of each event that wrote a scene; each returned row is compared with a SELECT in its transaction."""
+    kinds: list[EventType] = []
+    write_scene = Change.write_scene
+
+    async def compare(
+        change: Change, before: SceneRow, kind: EventType, changed: Sequence[str], **values: Any
+    ) -> SceneRow:
+        returned = await write_scene(change, before, kind, changed, **values)
+        selected = await change.scene(before.id)
+        assert returned == selected
+        assert [type(value) for value in returned] == [type(value) for value in selected]
+        kinds.append(kind)
+        return returned
+
+    monkeypatch.setattr(Change, "write_scene", compare)
+    return kinds
+
+
+async def a_claim(world: Domain) -> Claim:
+    """Claim the scene of the newest ticket."""
+    claim = await claims.claim(world.store, world.tickets[-1], "worker")
+    assert claim is not None
+    return claim
+
+
+async def test_a_written_scene_is_returned_as_a_select_returns_it(world: Domain, written: list[EventType]) -> None:
+    """After every kind of event that writes a scene, with each combination of columns that the product writes."""
+    job_id = await world.a_job(1, start=True)
+    (target,) = await world.targets(job_id)
+    # Edited, rendered, failed with a retry, completed.
+    await world.scenes.update(LOCAL, target, {"title": "A title", "metadata": {"a": [1, 2.5, None]}})
+    held = await a_claim(world)
+    await claims.submitted(world.store, held, "order-1")
+    await claims.failed(world.store, held, BUSY, backoff_seconds=0)
+    held = await a_claim(world)
+    await claims.submitted(world.store, held, "order-2")
+    await claims.completed(world.store, held, CLIP)
+    first_clip = (await world.look(job_id)).live[0].take_id
+    # Regenerated, failed for good, shown with its earlier clip, deleted, restored.
+    await world.scenes.regenerate(LOCAL, target, "another prompt")
+    await claims.failed(world.store, await a_claim(world), REFUSED, backoff_seconds=0)
+    await world.scenes.select_take(LOCAL, first_clip)
+    await world.scenes.delete(LOCAL, target)
+    await world.scenes.restore(LOCAL, target)
+    # Regenerated without another prompt, canceled.
+    await world.scenes.regenerate(LOCAL, target)
+    await world.scenes.cancel(LOCAL, target)
+    assert set(written) == WRITES_A_SCENE
+
+
+@pytest.mark.parametrize("provider", ["scripted", EXTERNAL])
+async def test_a_reported_scene_is_returned_as_a_select_returns_it(
+    world: Domain, written: list[EventType], provider: str
+) -> None:
+    """Also when the report starts the job, which puts its scenes into the queue."""
+    job_id = await world.a_job(4, provider=provider)
+    completed, failed, canceled, edited = await world.targets(job_id)
+    await world.scenes.update(LOCAL, completed, {"status": SceneStatus.PROCESSING, "provider_id": "p"})
+    await world.scenes.update(LOCAL, completed, {"output_url": "https://example.com/clip.mp4", "percentage": 10.0})
+    await world.scenes.update(LOCAL, completed, {"status": SceneStatus.COMPLETED})
+    await world.scenes.update(LOCAL, failed, {"status": SceneStatus.FAILED, "prompt": "with another prompt"})
+    await world.scenes.update(LOCAL, canceled, {"status": SceneStatus.CANCELED})
+    await world.scenes.update(LOCAL, edited, {"provider_id": "p", "duration_seconds": 7.5, "title": "A title"})
+    await world.jobs.cancel(LOCAL, job_id)
+    assert len(written) == 7
+
+
+class Reads:
+    """Counts the SELECTs of whole scenes."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def note(self, _connection: object, _cursor: object, statement: str, *_: object) -> None:
+        """Count a statement."""
+        self.count += statement.startswith("SELECT") and "scene.high_water" in statement
+
+
+@contextmanager
+def counted_reads(world: Domain) -> Generator[Reads]:
+    """Count the SELECTs of scenes in this block, on the engine of the writing transactions."""
+    engine, reads = world.store.database.writer.sync_engine, Reads()
+    event.listen(engine, "before_cursor_execute", reads.note)
+    try:
+        yield reads
+    finally:
+        event.remove(engine, "before_cursor_execute", reads.note)
+
+
+async def test_an_update_reads_its_scene_once(world: Domain) -> None:
+    """Within the transaction, however many columns it writes."""
+    job_id = await world.a_job(2, start=True)
+    target, other = await world.targets(job_id)
+    edits: list[SceneEdit] = [
+        {"title": "A title"},
+        {"status": SceneStatus.PROCESSING, "provider_id": "p"},
+        {"percentage": 10.0},
+    ]
+    for edit in edits:
+        with counted_reads(world) as reads:
+            await world.scenes.update(LOCAL, target, edit)
+        assert reads.count == 1, edit
+    await world.scenes.cancel(LOCAL, other)
+    with counted_reads(world) as reads:
+        await world.scenes.regenerate(LOCAL, other)
+    assert reads.count == 1
+
+
+@pytest.mark.parametrize("scenes", [1, 20])
+async def test_canceling_a_job_reads_all_its_scenes_in_one_select(world: Domain, scenes: int) -> None:
+    """The number of SELECTs does not grow with the number of scenes."""
+    job_id = await world.a_job(scenes, start=True)
+    with counted_reads(world) as reads:
+        await world.jobs.cancel(LOCAL, job_id)
+    assert reads.count == 1
+    assert (await world.look(job_id)).job.canceled == scenes
+
+
+async def test_canceling_a_batch_reads_each_scene_once(world: Domain) -> None:
+    """Before it is canceled, and not again afterwards."""
+    job_id = await world.a_job(5, start=True)
+    targets = await world.targets(job_id)
+    with counted_reads(world) as reads:
+        await world.batches.cancel(LOCAL, SceneBatch(job_id, [target.scene_id for target in targets]))
+    assert reads.count == len(targets)
