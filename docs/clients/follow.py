@@ -1,4 +1,4 @@
-"""The reconnecting client of the page on live streams, with gql."""
+"""The reconnecting client of docs/live.md, with gql."""
 
 import asyncio
 import random
@@ -12,19 +12,19 @@ from gql.transport.websockets import WebsocketsTransport
 
 Json = dict[str, Any]
 Show = Callable[[Json, Json], None]
-Say = Callable[[str], None]
+OnState = Callable[[str], None]
 
 FEED = (Path(__file__).parent / "feed.graphql").read_text("utf-8")
-chance = random.SystemRandom()
+rng = random.SystemRandom()
 
 
 # region page
-async def follow(url: str, job_id: str, show: Show, say: Say) -> None:
+async def follow(url: str, job_id: str, show: Show, on_state: OnState) -> None:
     job, after = {}, None
     while True:
         try:
             async with Client(transport=transport(url)) as session:
-                say("live")
+                on_state("live")
                 request = GraphQLRequest(FEED, variable_values={"jobId": job_id, "after": after})
                 async for data in session.subscribe(request):
                     message = data["jobEvents"]
@@ -33,22 +33,22 @@ async def follow(url: str, job_id: str, show: Show, say: Say) -> None:
                     show(job, message)
             return
         except (TransportError, TimeoutError) as error:
-            if is_refusal(error):
+            if is_permanent(error):
                 raise
-        say("reconnecting")
-        await asyncio.sleep(chance.uniform(0.25, 2))
+        on_state("reconnecting")
+        await asyncio.sleep(rng.uniform(0.25, 2))
 
 
 # endregion
 
 
 def transport(url: str) -> WebsocketsTransport:
-    """One that notices a silent line, and takes the megabytes that a job of many scenes may be."""
+    """A transport that detects a dead connection by ping, and accepts messages of any size."""
     return WebsocketsTransport(url, ping_interval=5, pong_timeout=10, close_timeout=1, connect_args={"max_size": None})
 
 
-def is_refusal(error: Exception) -> bool:
-    """Whether the server will not have it, however often it is asked; what is the server's own fault may pass."""
+def is_permanent(error: Exception) -> bool:
+    """Whether a retry cannot succeed. Server errors and lost connections are transient."""
     if not isinstance(error, TransportQueryError):
         return False
     codes = {each["extensions"]["code"] for each in error.errors or ()}
@@ -56,11 +56,11 @@ def is_refusal(error: Exception) -> bool:
 
 
 def fold(job: Json, message: Json) -> Json:
-    """As in JavaScript."""
+    """Return the job after a message, as in graphql-ws.js."""
     if message["__typename"] != "SceneProgress":
         return message.get("job") or message.get("current") or job
     if message["progress"]["version"] < job["version"]:
         return job
-    news = {message["sceneId"]: {"percentage": message["percentage"]}}
-    nodes = [scene | news.get(scene["id"], {}) for scene in job["scenes"]["nodes"]]
+    changed = {message["sceneId"]: {"percentage": message["percentage"]}}
+    nodes = [scene | changed.get(scene["id"], {}) for scene in job["scenes"]["nodes"]]
     return job | {"progress": message["progress"], "scenes": {"nodes": nodes}}

@@ -2,25 +2,25 @@ import { createClient } from 'graphql-ws';
 import { FEED } from './feed.js';
 
 // #region page
-export function connect(url, say) {
-  let silence;
-  const listen = () => {
-    clearTimeout(silence);
-    silence = setTimeout(() => socket.terminate(), 10_000);
+export function connect(url, onState) {
+  let idleTimer;
+  const restartIdleTimer = () => {
+    clearTimeout(idleTimer);
+    idleTimer = setTimeout(() => socket.terminate(), 10_000);
   };
   const socket = createClient({
     url,
-    shouldRetry: () => true, // also when nobody listens: a server that is being restarted
+    shouldRetry: () => true, // also on a refused connection, while the server restarts
     retryAttempts: Infinity,
-    retryWait: (n) => new Promise((go) => setTimeout(go, Math.min(4e3, 500 * 2 ** n) * (0.5 + Math.random()))),
+    retryWait: (n) => new Promise((done) => setTimeout(done, Math.min(4e3, 500 * 2 ** n) * (0.5 + Math.random()))),
     keepAlive: 5_000,
     on: {
-      connecting: listen,
-      connected: () => say('live'),
-      ping: (received) => received || listen(), // no answer, no next ping
+      connecting: restartIdleTimer,
+      connected: () => onState('live'),
+      ping: (received) => received || restartIdleTimer(), // without a pong there is no next ping
       closed: ({ code }) => {
-        clearTimeout(silence);
-        if (code !== 1000) say('reconnecting');
+        clearTimeout(idleTimer);
+        if (code !== 1000) onState('reconnecting');
       },
     },
   });
@@ -28,21 +28,21 @@ export function connect(url, say) {
 }
 
 export function subscribe(socket, { query, variables: { ...variables } }, sink) {
-  let over, stop;
-  const passes = (reason) => ['INTERNAL', 'UNAVAILABLE'].includes(reason[0]?.extensions?.code);
+  let ended, stop;
+  const isTransient = (reason) => ['INTERNAL', 'UNAVAILABLE'].includes(reason[0]?.extensions?.code);
   const next = (result) => {
-    if (result.errors) return passes(result.errors) ? socket.terminate() : error(result.errors);
-    variables.after = result.data.jobEvents?.version ?? variables.after; // graphql-ws sends it when it comes back
+    if (result.errors) return isTransient(result.errors) ? socket.terminate() : error(result.errors);
+    variables.after = result.data.jobEvents?.version ?? variables.after; // sent when graphql-ws resubscribes
     sink.next(result);
   };
   const error = (reason) => {
-    if (passes(reason)) return start(), socket.terminate(); // as if the line had been cut
+    if (isTransient(reason)) return start(), socket.terminate(); // reconnect and resubscribe
     end();
     sink.error(new Error(reason[0]?.message ?? reason.reason, { cause: reason }));
   };
-  const complete = () => over || sink.complete(); // it also calls this for whoever has gone
+  const complete = () => ended || sink.complete(); // graphql-ws also calls it after an unsubscribe
   const start = () => (stop = socket.subscribe({ query, variables }, { next, error, complete }));
-  const end = () => ((over = true), stop());
+  const end = () => ((ended = true), stop());
   start();
   return end;
 }
@@ -56,7 +56,7 @@ export function follow(socket, jobId, { show, end }) {
 export function fold(job, message) {
   if (message.__typename !== 'SceneProgress') return message.job ?? message.current ?? job;
   const { sceneId, percentage, progress } = message;
-  if (progress.version < job.version) return job; // the job we show is newer already
+  if (progress.version < job.version) return job; // the shown job is newer
   const nodes = job.scenes.nodes.map((scene) => (scene.id === sceneId ? { ...scene, percentage } : scene));
   return { ...job, progress, scenes: { ...job.scenes, nodes } };
 }

@@ -9,25 +9,25 @@ from gql.transport.exceptions import TransportQueryError
 
 
 def show(job: Json, message: Json) -> None:
-    """One line of JSON for each message."""
+    """Print one line of JSON per message."""
     write({"message": message, "job": job})
 
 
-def say(state: str) -> None:
-    """And for each change of the connection."""
+def on_state(state: str) -> None:
+    """Print one line of JSON per change of the connection state."""
     write({"state": state})
 
 
 def write(line: Json) -> None:
-    """Written at once, for whoever reads along."""
+    """Print a line and flush it, since a test reads it through a pipe."""
     sys.stdout.write(json.dumps(line) + "\n")
     sys.stdout.flush()
 
 
 async def main(address: str, job_id: str) -> None:
-    """Until the stream ends, and why it did."""
+    """Follow the job until the stream ends, then print the reason."""
     try:
-        await follow(f"{address}/graphql".replace("http", "ws", 1), job_id, show, say)
+        await follow(f"{address}/graphql".replace("http", "ws", 1), job_id, show, on_state)
         write({"end": None})
     except TransportQueryError as refused:
         write({"end": refused.errors})
