@@ -1,64 +1,45 @@
-"""Right-to-left text: the embedding levels and the visual order of Unicode's UAX #9, without its explicit controls."""
+"""Right-to-left text: the embedding levels of Unicode's UAX #9, by python-bidi, and the visual order of a line."""
 
-import unicodedata
+import re
 from collections.abc import Sequence
-from itertools import groupby
+from itertools import groupby, pairwise
 
-LEFT, RIGHT, NUMBER, NEUTRAL = "L", "R", "N", "-"
-CLASSES = {"L": LEFT, "R": RIGHT, "AL": RIGHT, "EN": NUMBER, "AN": NUMBER}
+from bidi import get_base_level, get_display  # pyright: ignore[reportMissingTypeStubs] - it has types, and no marker
+
+# python-bidi returns levels in its report alone, one for each byte of UTF-8. Its text is one line there, escaped.
+_LEVELS = re.compile(r"^    levels: \[\n(.*?)^    \],$", re.MULTILINE | re.DOTALL)
+_LEVEL = re.compile(r"\d+")
 
 
 def levels(pieces: Sequence[str]) -> tuple[int, list[int]]:
-    """Return the paragraph's level (0 left to right, 1 right to left) and each piece's embedding level."""
-    kinds = [CLASSES.get(unicodedata.bidirectional(piece[0]), NEUTRAL) for piece in pieces]
-    paragraph = next((int(kind == RIGHT) for kind in kinds if kind in (LEFT, RIGHT)), 0)
-    if RIGHT not in kinds:
-        return 0, [0] * len(pieces)
-    resolved = _neutrals(_numbers(kinds, paragraph), paragraph)
-    return paragraph, [_level(kind, paragraph) for kind in resolved]
+    """Return the paragraph's level (0 left to right, 1 right to left) and the embedding level of each piece.
+
+    A piece has the level of its first character. No piece may hold a paragraph separator or a lone surrogate.
+    """
+    text = "".join(pieces)
+    if not text:
+        return 0, []
+    of_bytes = _levels_of_bytes(text)
+    starts = [0]
+    for piece in pieces:
+        starts.append(starts[-1] + len(piece.encode()))
+    return get_base_level(text), [of_bytes[start] for start, _ in pairwise(starts)]
 
 
 def visual(levels: Sequence[int]) -> list[int]:
     """Return the indices of a line's pieces from left to right (rule L2)."""
     order = list(range(len(levels)))
     for level in range(max(levels, default=0), 0, -1):
-        turned: list[int] = []
-        for turns, group in groupby(order, key=lambda index: levels[index] >= level):
+        reordered: list[int] = []
+        for reverses, group in groupby(order, key=lambda index: levels[index] >= level):
             run = list(group)
-            turned += reversed(run) if turns else run
-        order = turned
+            reordered += reversed(run) if reverses else run
+        order = reordered
     return order
 
 
-def _numbers(kinds: list[str], paragraph: int) -> list[str]:
-    """Numbers count as left-to-right text unless the last letter before them was right-to-left (rule W7)."""
-    last = RIGHT if paragraph else LEFT
-    resolved: list[str] = []
-    for kind in kinds:
-        last = kind if kind in (LEFT, RIGHT) else last
-        resolved.append(LEFT if kind == NUMBER and last == LEFT else kind)
-    return resolved
-
-
-def _neutrals(kinds: list[str], paragraph: int) -> list[str]:
-    """Neutrals between two of a direction take that direction, others the paragraph's (rules N1 and N2)."""
-    edge = RIGHT if paragraph else LEFT
-    resolved: list[str] = []
-    runs = [(kind, len(list(run))) for kind, run in groupby(kinds)]
-    for i, (kind, length) in enumerate(runs):
-        if kind == NEUTRAL:
-            before = _side(runs[i - 1][0]) if i else edge
-            after = _side(runs[i + 1][0]) if i + 1 < len(runs) else edge
-            kind = before if before == after else edge
-        resolved += [kind] * length
-    return resolved
-
-
-def _side(kind: str) -> str:
-    return RIGHT if kind == NUMBER else kind
-
-
-def _level(kind: str, paragraph: int) -> int:
-    if kind == RIGHT:
-        return 1
-    return 2 if kind == NUMBER or paragraph else 0
+def _levels_of_bytes(text: str) -> list[int]:
+    found = _LEVELS.search(str(get_display(text, debug=True)))
+    if found is None:
+        raise RuntimeError("python-bidi reports no levels; this release of it is not supported")
+    return [int(level) for level in _LEVEL.findall(found[1])]

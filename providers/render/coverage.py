@@ -2,29 +2,28 @@
 
 import json
 import os
+import struct
 from dataclasses import dataclass
-from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Protocol, TypedDict, cast
+from typing import TypedDict, cast
 
-from fontTools.ttLib import TTFont  # pyright: ignore[reportMissingTypeStubs] - it has none; see _Font
-from PIL import ImageFont
+from providers.render import harfbuzz
 
-OUTLINES = ("glyf", "CFF ", "CFF2")
-VERSION = 1
+OUTLINES = {"glyf", "CFF ", "CFF2"}
+VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """Code point ranges as a, b, c, d for a..b and c..d; `strike` is the pixel size of a font of colour bitmaps."""
+    """Code point ranges as a, b, c, d for a..b and c..d; `coloured` when the glyphs are bitmaps."""
 
     ranges: tuple[int, ...] = ()
-    strike: int | None = None
+    coloured: bool = False
 
 
-# Modification time and size of the file, ranges, strike.
-_Entry = tuple[list[int], list[int], int | None]
+# Modification time and size of the file, ranges, coloured.
+_Entry = tuple[list[int], list[int], bool]
 
 
 class _Kept(TypedDict):
@@ -48,7 +47,7 @@ class Memory:
             known = self._known.get(str(path))
             if known is None or known[0] != stamp:
                 found = read(path.read_bytes())
-                known = self._known[str(path)] = (stamp, list(found.ranges), found.strike)
+                known = self._known[str(path)] = (stamp, list(found.ranges), found.coloured)
                 self._grown = True
         except OSError:
             return Coverage()
@@ -68,37 +67,30 @@ class Memory:
 
 
 def read(font_file: bytes) -> Coverage:
-    """Read the coverage of a font file's first face."""
+    """Read the coverage of a font file's first face: nothing when it is broken or of a kind that cannot be drawn."""
+    if not _is_complete(font_file):
+        return Coverage()
+    face = harfbuzz.open_face(font_file)
+    if not (face.has_color_png or _has_outlines(face)):
+        return Coverage()
+    return Coverage(_ranges(sorted(face.unicodes)), bool(face.has_color_png))
+
+
+def _is_complete(font_file: bytes) -> bool:
+    """Return whether all tables of the first face lie within the file: HarfBuzz draws blanks for what is cut off."""
+    # A collection (TTC) begins with the offsets of its fonts. OpenType 1.9.1, "Organization of an OpenType font".
     try:
-        return _read(font_file)
-    # A broken font raises whatever the damage leads to (struct.error, KeyError, AssertionError, …): it covers nothing.
-    except Exception:
-        return Coverage()
-
-
-def _read(font_file: bytes) -> Coverage:
-    font = cast("_Font", TTFont(BytesIO(font_file), lazy=True, fontNumber=0))
-    strike = _strike(font)
-    if strike is None and not _has_outlines(font):
-        return Coverage()
-    # Real glyph names would cost four fifths of the time; only "is it the missing glyph" matters here.
-    font.setGlyphOrder([str(glyph) for glyph in range(font["maxp"].numGlyphs)])
-    ImageFont.truetype(BytesIO(font_file), strike or 16)
-    points = sorted(point for point, glyph in (font.getBestCmap() or {}).items() if glyph != "0")
-    return Coverage(_ranges(points), strike)
-
-
-def _strike(font: "_Font") -> int | None:
-    if "CBDT" not in font or "CBLC" not in font:
-        return None
-    return max(strike.bitmapSizeTable.ppemY for strike in font["CBLC"].strikes)
-
-
-def _has_outlines(font: "_Font") -> bool:
-    # FreeType draws neither SVG glyphs nor COLR version 1, and their outlines are blank.
-    if "SVG " in font or "sbix" in font or ("COLR" in font and font["COLR"].version > 0):
+        start = struct.unpack_from(">12xI", font_file)[0] if font_file.startswith(b"ttcf") else 0
+        (tables,) = struct.unpack_from(">4xH", font_file, start)
+        records = [struct.unpack_from(">8x2I", font_file, start + 12 + 16 * index) for index in range(tables)]
+    except struct.error:
         return False
-    return any(table in font for table in OUTLINES)
+    return all(offset + length <= len(font_file) for offset, length in records)
+
+
+def _has_outlines(face: harfbuzz.Face) -> bool:
+    # The outlines of fonts whose pictures are SVG or COLR version 1 are blank.
+    return not (face.has_color_svg or face.has_color_paint or OUTLINES.isdisjoint(face.table_tags))
 
 
 def _ranges(points: list[int]) -> tuple[int, ...]:
@@ -114,12 +106,3 @@ def _load(path: Path | None) -> dict[str, _Entry]:
         return kept["fonts"] if kept is not None and kept["version"] == VERSION else {}
     except (OSError, ValueError, KeyError, TypeError):
         return {}
-
-
-class _Font(Protocol):
-    """What is used of fontTools, which has no types; its tables have as many shapes as there are tables."""
-
-    def __contains__(self, table: str, /) -> bool: ...
-    def __getitem__(self, table: str, /) -> Any: ...
-    def getBestCmap(self) -> dict[int, str] | None: ...  # noqa: N802
-    def setGlyphOrder(self, names: list[str], /) -> None: ...  # noqa: N802

@@ -56,7 +56,7 @@ class Fonts:
     def _face(self, file: Path) -> Face:
         if file not in self._faces:
             covered = self._memory.of(file)
-            self._faces[file] = Face(file, covered.ranges, covered.strike)
+            self._faces[file] = Face(file, covered.ranges, covered.coloured)
         return self._faces[file]
 
 

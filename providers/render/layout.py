@@ -11,6 +11,7 @@ from providers.render import bidi
 from providers.render.faces import Face
 from providers.render.fonts import Fonts
 from providers.render.palette import Colour
+from providers.render.shaping import script
 from providers.render.text import Cluster, prepare
 
 LINE_HEIGHT = 1.36
@@ -19,7 +20,7 @@ ELLIPSIS = "…"
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Neighbours on a line that are drawn in one go."""
+    """Neighbours on a line that are shaped together: of one face, one script and one direction, in reading order."""
 
     text: str
     face: Face
@@ -62,10 +63,10 @@ def block(raw: str, fonts: Fonts, *, size: int, width: int, most_lines: int, bol
     """Lay any text out in at most so many lines of a width in pixels; what does not fit ends in an ellipsis."""
     clusters = prepare(raw, fonts, bold=bold)
     paragraph, levels = bidi.levels([cluster.text for cluster in clusters])
-    letters = [_Letter(cluster, level) for cluster, level in zip(clusters, levels, strict=True)]
+    letters = [_Letter(*fields) for fields in zip(clusters, levels, _scripts(clusters), strict=True)]
     rows = _wrap(letters, size, width)
     if len(rows) > most_lines:
-        dots = [_Letter(cluster, paragraph) for cluster in prepare(ELLIPSIS, fonts, bold=bold)]
+        dots = [_Letter(cluster, paragraph, None) for cluster in prepare(ELLIPSIS, fonts, bold=bold)]
         rows = [*rows[: most_lines - 1], _cut(rows[most_lines - 1], dots, size, width)][:most_lines]
     return Block([_line(row, size) for row in rows], size, rtl=bool(paragraph))
 
@@ -74,6 +75,17 @@ def block(raw: str, fonts: Fonts, *, size: int, width: int, most_lines: int, bol
 class _Letter:
     cluster: Cluster
     level: int
+    script: str | None
+
+
+def _scripts(clusters: Sequence[Cluster]) -> list[str | None]:
+    """Return the script of each cluster; what all scripts share takes that of its predecessor (UAX #24, 5.1)."""
+    scripts: list[str | None] = []
+    last: str | None = None
+    for cluster in clusters:
+        last = script(cluster.text[0]) or last
+        scripts.append(last)
+    return scripts
 
 
 def _wrap(letters: list[_Letter], size: int, width: int) -> list[list[_Letter]]:
@@ -145,9 +157,9 @@ def _line(row: list[_Letter], size: int) -> Line:
 
 
 def _runs(row: Sequence[_Letter]) -> list[tuple[Run, int]]:
-    """Join neighbours of one face and level, in reading order: the shaper turns what reads from the right."""
+    """Join neighbours of one face, level and script; each run has its level."""
     runs: list[tuple[Run, int]] = []
-    for (face, level), letters in groupby(row, key=lambda letter: (letter.cluster.face, letter.level)):
+    for (face, level, _), letters in groupby(row, key=lambda each: (each.cluster.face, each.level, each.script)):
         text = "".join(letter.cluster.text for letter in letters)
         runs.append((Run(text, face, rtl=level % 2 == 1), level))
     return runs

@@ -122,7 +122,7 @@ def _faced(piece: str, fonts: Fonts, *, bold: bool) -> list[Cluster]:
 
 def _space_after(before: Cluster, space: Cluster) -> Cluster:
     """Keep a face over a space: a run that is not interrupted is shaped as a whole. Emoji spaces are too wide."""
-    keeps = before.face.strike is None and before.face.covers(space.text)
+    keeps = not before.face.coloured and before.face.covers(space.text)
     return Cluster(space.text, before.face) if keeps else space
 
 
