@@ -1,11 +1,11 @@
 """One attempt at a scene, and why it failed. Values are the light rows of `models.db.rows`."""
 
 from datetime import datetime
-from typing import Any
 
 import strawberry
 
 from models.db.rows import TakeRow
+from models.domain.failures import FailureJson
 from schema.context import Info
 from schema.enums import SceneStatus, TakeReason
 from schema.media import Media, media
@@ -22,7 +22,7 @@ class SceneFailure:
     occurred_at: datetime
 
 
-def scene_failure(stored: dict[str, Any] | None) -> SceneFailure | None:
+def scene_failure(stored: FailureJson | None) -> SceneFailure | None:
     """As it is kept in a column."""
     if stored is None:
         return None

@@ -6,13 +6,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from coordinator.commands import scene_progress
-from coordinator.commands.inputs import Report, SceneEdit
+from coordinator.commands.inputs import ReportedFailure, SceneEdit
 from coordinator.commands.jobs import closed, start_job
 from models.db.rows import SceneRow
 from models.domain import lifecycle
 from models.domain.access import Act
 from models.domain.errors import ErrorCode, InvalidState
 from models.domain.events import EventType
+from models.domain.failures import failure_json
 from models.domain.lifecycle import SceneStatus
 from models.domain.rules import CODE_CHARACTERS, MESSAGE_CHARACTERS, TITLE_CHARACTERS, Problems
 from models.writes.change import Change, Tick
@@ -31,7 +32,11 @@ _EVENTS = {
     SceneStatus.FAILED: EventType.SCENE_FAILED,
     SceneStatus.CANCELED: EventType.SCENE_CANCELED,
 }
-_UNTOLD: Report = {"code": "REPORTED_FAILURE", "message": "The worker reported a failure.", "retryable": False}
+_DEFAULT_FAILURE: ReportedFailure = {
+    "code": "REPORTED_FAILURE",
+    "message": "The worker reported a failure.",
+    "retryable": False,
+}
 
 
 def act_of(edit: SceneEdit) -> Act:
@@ -176,6 +181,6 @@ def _moved(
     if wanted is SceneStatus.COMPLETED:
         columns["percentage"] = columns["high_water"] = 100.0
     else:
-        failure = dict(edit.get("failure") or _UNTOLD) | {"occurred_at": change.now.isoformat()}
-        columns["failure"] = take["failure"] = failure
+        failure = edit.get("failure") or _DEFAULT_FAILURE
+        columns["failure"] = take["failure"] = failure_json(**failure, at=change.now)
     return columns, take

@@ -18,7 +18,7 @@ class SceneTarget:
     expected_version: int | None = None
 
 
-class Report(TypedDict):
+class ReportedFailure(TypedDict):
     """Why a scene failed, as its worker tells it."""
 
     code: str
@@ -37,7 +37,7 @@ class SceneEdit(TypedDict, total=False):
     provider_id: str | None
     percentage: float | None
     output_url: str | None
-    failure: Report | None
+    failure: ReportedFailure | None
 
 
 @dataclass(frozen=True, slots=True)

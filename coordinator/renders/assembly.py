@@ -17,6 +17,7 @@ from coordinator.storage.media import MediaStore, composition_key
 from models.domain.access import SYSTEM
 from models.domain.errors import InvalidState, NotFound, Unavailable
 from models.domain.events import EventType
+from models.domain.failures import failure_json
 from models.reads import queries
 from models.writes import composition, media_gc
 from models.writes.change import Assembly, Change
@@ -142,8 +143,8 @@ class Assemblies:
     async def _give_up(self, assembly: Assembly, failure: Failure) -> None:
         try:
             async with self._change(assembly) as change:
-                told = {"code": failure.code, "message": failure.message, "retryable": failure.retryable}
-                change.set_job(output_failure=told | {"occurred_at": change.now.isoformat()})
+                stored = failure_json(failure.code, failure.message, retryable=failure.retryable, at=change.now)
+                change.set_job(output_failure=stored)
                 change.record(EventType.JOB_UPDATED, changed=["outputFailure"])
         except Outdated:
             log.info("nobody wants it any more", extra={"action": "assembly.outdated", "job": assembly.job_id})

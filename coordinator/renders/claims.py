@@ -14,6 +14,7 @@ from models.db.tables import SCENE, TAKE
 from models.domain.access import SYSTEM
 from models.domain.errors import InvalidState, NotFound
 from models.domain.events import EventType
+from models.domain.failures import FailureJson, failure_json
 from models.domain.lifecycle import SceneStatus, TakeReason
 from models.reads import queries
 from models.writes.change import Change, Ticket, next_take
@@ -90,16 +91,11 @@ async def failed(store: Store, held: Claim, failure: Failure, *, backoff_seconds
     """The take failed: try again after the backoff when that may help and attempts are left, else the scene failed."""
     async with store.change(held.job_id, SYSTEM) as change:
         scene = await _owned(change, held)
-        told = {
-            "code": failure.code,
-            "message": failure.message,
-            "retryable": failure.retryable,
-            "occurred_at": change.now.isoformat(),
-        }
-        finished = {"status": SceneStatus.FAILED, "failure": told, "finished_at": change.now}
+        stored = failure_json(failure.code, failure.message, retryable=failure.retryable, at=change.now)
+        finished = {"status": SceneStatus.FAILED, "failure": stored, "finished_at": change.now}
         if failure.retryable and scene.attempts < scene.max_attempts:
             await change.connection.execute(sa.update(TAKE).where(TAKE.c.id == held.take_id).values(finished))
-            await _retry(change, scene, told, backoff_seconds)
+            await _retry(change, scene, stored, backoff_seconds)
         else:
             await change.write_scene(
                 scene,
@@ -107,7 +103,7 @@ async def failed(store: Store, held: Claim, failure: Failure, *, backoff_seconds
                 ["status", "failure"],
                 take=finished,
                 status=SceneStatus.FAILED,
-                failure=told,
+                failure=stored,
                 **closed(change),
             )
 
@@ -185,7 +181,7 @@ def _held(held: Claim) -> list[sa.ColumnElement[bool]]:
     ]
 
 
-async def _retry(change: Change, scene: SceneRow, told: dict[str, Any], backoff_seconds: float) -> None:
+async def _retry(change: Change, scene: SceneRow, failure: FailureJson, backoff_seconds: float) -> None:
     take = next_take(scene, TakeReason.AUTOMATIC_RETRY, scene.prompt)
     await change.write_scene(
         scene,
@@ -196,7 +192,7 @@ async def _retry(change: Change, scene: SceneRow, told: dict[str, Any], backoff_
         leased_by=None,
         percentage=None,
         frame=None,
-        failure=told,
+        failure=failure,
         next_attempt_at=change.now + timedelta(seconds=backoff_seconds),
     )
     await schedule_takes(change, [(scene.id, take.number)], delay_seconds=backoff_seconds)

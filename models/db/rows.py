@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from models.db.tables import EVENT, JOB, SCENE, TAKE, WEBHOOK, WEBHOOK_DELIVERY
 from models.domain.events import DeliveryStatus, EventType
+from models.domain.failures import FailureJson
 from models.domain.lifecycle import SETTLED_JOB, JobStatus, SceneStatus, TakeReason
 
 Json = dict[str, Any]
@@ -31,7 +32,7 @@ class JobRow(NamedTuple):
     retrying: int
     composition_version: int
     output: Json | None
-    output_failure: Json | None
+    output_failure: FailureJson | None
     created_at: datetime
     updated_at: datetime
     started_at: datetime | None
@@ -91,7 +92,7 @@ class SceneRow(NamedTuple):
     next_attempt_at: datetime | None
     queued_at: datetime | None
     priority: int
-    failure: Json | None
+    failure: FailureJson | None
     metadata: Json
     version: int
     created_at: datetime
@@ -125,7 +126,7 @@ class TakeRow(NamedTuple):
     provider_id: str | None
     output: Json | None
     poster: Json | None
-    failure: Json | None
+    failure: FailureJson | None
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None

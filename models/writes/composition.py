@@ -6,6 +6,7 @@ import sqlalchemy as sa
 
 from models.db.database import Connection
 from models.db.tables import SCENE, TAKE
+from models.domain.failures import FailureJson, failure_json
 from models.domain.lifecycle import JobStatus
 from models.writes import media_gc
 from models.writes.change import Assembly, Change
@@ -37,7 +38,7 @@ async def update_assembly(change: Change) -> None:
         _note(change, "outputFailure")
 
 
-async def why_not_assemblable(change: Change) -> Json | None:
+async def why_not_assemblable(change: Change) -> FailureJson | None:
     """Why the clips cannot be joined, as a failure is stored; None when all of them are kept here."""
     for position, output in enumerate(await clips(change.connection, change.job.id), start=1):
         if output is None:
@@ -70,5 +71,5 @@ def _note(change: Change, name: str) -> None:
         changed.append(name)
 
 
-def _failure(change: Change, code: str, message: str) -> Json:
-    return {"code": code, "message": message, "retryable": False, "occurred_at": change.now.isoformat()}
+def _failure(change: Change, code: str, message: str) -> FailureJson:
+    return failure_json(code, message, retryable=False, at=change.now)
