@@ -8,13 +8,18 @@ import pytest_asyncio
 from tests.support.server_app import App, running
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the fixtures that need the server."""
+    config.pluginmanager.import_plugin("tests.support.fixtures")
+
+
 @pytest.fixture(scope="module", autouse=True)
-def on_each_database(database: None) -> None:
-    """All tests of this folder."""
+def use_database(database: None) -> None:
+    """Parametrize every test of this folder with its database."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def shared(on_each_database: None, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[App]:
+async def shared(database: None, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[App]:
     """One server for the tests of a file that do not get into each other's way; they run in the loop of the file."""
     async with running(tmp_path_factory.mktemp("api")) as app:
         yield app

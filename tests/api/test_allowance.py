@@ -17,7 +17,7 @@ from tests.support.queries import refused
 from tests.support.rest_calls import call
 from tests.support.server_app import App, running
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.both_databases]
 
 BURST = 5
 EACH_SECONDS = 3600

@@ -43,7 +43,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def app(on_each_database: None, folder: Path) -> AsyncGenerator[App]:
+async def app(database: None, folder: Path) -> AsyncGenerator[App]:
     """A server whose provider makes the clips that a test describes."""
     async with running(folder, {"scripted": ClipProvider()}) as app:
         yield app
@@ -203,6 +203,7 @@ async def stopped_while_joining(server: int) -> int:
             await asyncio.sleep(0.002)
 
 
+@pytest.mark.both_databases
 class TestItIsStale:
     """When the composition changes: it is gone at once, and made anew."""
 

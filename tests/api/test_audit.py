@@ -18,13 +18,13 @@ from tests.support.factories import NO_JOB, NO_SCENE, a_job
 from tests.support.tokens import ProductionServer, production_server, token
 from tests.support.waiting import eventually
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.both_databases]
 
 SECRET_WORDS = "the password is swordfish"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def place(on_each_database: None, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[ProductionServer]:
+async def place(database: None, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[ProductionServer]:
     """A production server."""
     async with production_server(tmp_path_factory.mktemp("audit"), get_queries=True) as made:
         yield made

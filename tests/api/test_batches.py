@@ -12,7 +12,7 @@ from tests.support.factories import NO_JOB, NO_SCENE, ROADS, STATUSES, a_job, a_
 from tests.support.queries import EVERYTHING, a_scene, changes, invalid, log, missing, play_order, stale, state
 from tests.support.server_app import App, running
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.both_databases]
 
 ERRORS = """errors {
   __typename code path

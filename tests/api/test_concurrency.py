@@ -11,7 +11,7 @@ from tests.support.factories import a_job, accepted, report
 from tests.support.queries import ERRORS, stale
 from tests.support.server_app import App
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.both_databases]
 
 
 async def kinds_of(app: App, job_id: str) -> list[str]:

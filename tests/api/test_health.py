@@ -10,6 +10,8 @@ import pytest
 from tests.support.database_choice import database_choice
 from tests.support.server_app import App
 
+pytestmark = pytest.mark.both_databases
+
 
 @contextmanager
 def moved_away(database: Path) -> Generator[None]:

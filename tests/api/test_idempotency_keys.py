@@ -14,7 +14,7 @@ from tests.support.server_app import App, running
 
 AT_ONCE = 60
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.both_databases]
 
 CONFLICT: Json = {
     "__typename": "ConflictError",

@@ -345,6 +345,7 @@ class TestCancel:
         assert error == state("INVALID_TRANSITION", "jobId")
 
 
+@pytest.mark.both_databases
 class TestStatus:
     """The status of a job is derived from its scenes."""
 

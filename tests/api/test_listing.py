@@ -15,7 +15,7 @@ from tests.support.client import Json
 from tests.support.factories import NO_JOB, a_job, accepted, report
 from tests.support.server_app import App, running
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.both_databases]
 
 EPOCH = datetime(2026, 3, 1, tzinfo=UTC)
 TITLES = ["Über Straßen", "über alles", "100% Kite", "100 Kites", "a_b", "aXb", "Kite", "kite", "back\\slash", "海"]
@@ -76,7 +76,7 @@ class Gallery:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def gallery(on_each_database: None, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Gallery]:
+async def gallery(database: None, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Gallery]:
     """Thirty jobs made at five instants, changed at four, with ten titles."""
     chance = jobs.seeded("gallery")
     async with running(tmp_path_factory.mktemp("gallery")) as app:

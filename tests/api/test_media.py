@@ -38,7 +38,7 @@ class Rendered(NamedTuple):
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def rendered(on_each_database: None, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Rendered]:
+async def rendered(database: None, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Rendered]:
     """One clip from the scripted provider."""
     folder = tmp_path_factory.mktemp("media")
     async with running(folder) as app:

@@ -20,7 +20,7 @@ from tests.support.queries import (
 )
 from tests.support.server_app import App
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.both_databases]
 
 NAMES = ["One", "Two", "Three", "Four", "Five"]
 

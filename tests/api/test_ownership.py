@@ -15,7 +15,7 @@ from tests.support.factories import NO_DELIVERY, NO_JOB, NO_SCENE, NO_TAKE, NO_W
 from tests.support.id_matrix import CALLS, ID, JOB, MATRIX, MORE, SCENE, SCHEMA, TAKE, Row, everything
 from tests.support.tokens import ProductionServer, production_server
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.both_databases]
 
 NOWHERE = {
     "job": NO_JOB,
@@ -68,7 +68,7 @@ EVERYTHING_AT_ONCE: Json = {
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def lane(on_each_database: None, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Neighbours]:
+async def lane(database: None, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Neighbours]:
     """Two neighbours at a production server."""
     async with production_server(tmp_path_factory.mktemp("ownership"), **EVERYTHING_AT_ONCE) as place:
         # Nobody is to be called by a test; that these addresses are refused in production is tested where they are.

@@ -11,7 +11,7 @@ from tests.support.factories import a_job, a_job_of, accepted, report
 from tests.support.queries import PROGRESS
 from tests.support.server_app import App, running
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.both_databases]
 
 STATUSES = ("pending", "processing", "completed", "failed", "canceled")
 

@@ -22,7 +22,7 @@ from tests.support.factories import accepted
 from tests.support.server_app import App, running
 from tests.support.waiting import eventually
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.both_databases]
 
 NOTHING = timedelta(0)
 PAST = timedelta(seconds=-1)
@@ -39,7 +39,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def app(on_each_database: None, folder: Path) -> AsyncGenerator[App]:
+async def app(database: None, folder: Path) -> AsyncGenerator[App]:
     """A server on which a deleted scene cannot be restored for a moment."""
     async with running(folder, {"scripted": ClipProvider()}, recovery_window_seconds=0) as app:
         yield app

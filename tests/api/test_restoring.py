@@ -13,7 +13,7 @@ from tests.support.queries import EVERYTHING, a_scene, changes, invalid, log, mi
 from tests.support.rest_calls import call, data, no_job
 from tests.support.server_app import App, running
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.both_databases]
 
 # Every verb of a job, with what else it needs.
 JOB_VERBS: dict[str, Json] = {

@@ -403,6 +403,7 @@ class TestDelete:
         assert error == state("ALREADY_DELETED", "sceneId")
 
 
+@pytest.mark.both_databases
 class TestMove:
     """The play order is changed."""
 

@@ -12,7 +12,7 @@ from tests.support.queries import EVERYTHING, a_scene, changes, missing, refused
 from tests.support.rest_calls import data
 from tests.support.server_app import App
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.both_databases]
 
 SHOWN = """
 status prompt percentage providerId output { url } failure { code } currentTake { number } startedAt finishedAt

@@ -21,7 +21,7 @@ from tests.support.client import Client
 from tests.support.factories import a_job
 from tests.support.tokens import ProductionServer, production_server, token
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.both_databases]
 
 WITHIN_SECONDS = 5.0
 EVENTS = "subscription($id: ID!) { jobEvents(jobId: $id) { __typename } }"
@@ -30,7 +30,7 @@ SCENE = "subscription($id: ID!) { sceneUpdated(sceneId: $id) { id } }"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def place(on_each_database: None, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[ProductionServer]:
+async def place(database: None, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[ProductionServer]:
     """A production server."""
     async with production_server(tmp_path_factory.mktemp("sessions")) as made:
         yield made

@@ -44,7 +44,7 @@ class Rendered(NamedTuple):
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def rendered(on_each_database: None, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Rendered]:
+async def rendered(database: None, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Rendered]:
     """A clip of the scripted provider at a production server."""
     async with production_server(tmp_path_factory.mktemp("media"), {"scripted": ScriptedProvider()}) as place:
         owner = place.user("olga")

@@ -12,7 +12,7 @@ from tests.support.factories import accepted
 from tests.support.queries import a_scene, log
 from tests.support.server_app import App, running
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.both_databases]
 
 FAILURE: Json = {"code": "SCRIPTED_FAILURE", "message": "The script asked for a failure."}
 TAKES = """

@@ -36,7 +36,7 @@ OTHER_SECRET = "another secret, just as long as the first one is"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def place(on_each_database: None, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[ProductionServer]:
+async def place(database: None, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[ProductionServer]:
     """A production server that believes tokens of our own secret."""
     async with production_server(tmp_path_factory.mktemp("tokens"), explorer=True) as made:
         yield made
@@ -232,13 +232,13 @@ class TestWithoutOne:
         inits: list[Json] = [{}, {"payload": None}, {"payload": {}}, {"payload": {"token": token("amy")}}]
         for init in inits:
             code, reason = await closing(place, init)
-            assert (code, reason) == (4403, "Say who you are, by an Authorization header with a Bearer token.")
+            assert (code, reason) == (4403, "Authentication is required: send an Authorization header with a Bearer token.")
         assert (await closing(place, {"payload": {"authorization": 7}}))[0] == 4403
 
 
 async def test_the_shape_of_a_refusal_is_that_of_the_api(place: ProductionServer) -> None:
     """GraphQL's, in the type that was asked for; and REST's."""
-    why = "Say who you are, by an Authorization header with a Bearer token."
+    why = "Authentication is required: send an Authorization header with a Bearer token."
     for kind in ("application/json", "application/graphql-response+json"):
         answer = await place.app.http.post("/graphql", json={"query": WHO}, headers={"accept": kind})
         assert answer.headers["content-type"] == f"{kind}; charset=utf-8"
@@ -314,7 +314,7 @@ class Quiet(JWSRegistry):
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def issued(
-    on_each_database: None, tmp_path_factory: pytest.TempPathFactory
+    database: None, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncGenerator[tuple[ProductionServer, Issuer]]:
     """A server that believes an issuer."""
     issuer = Issuer()
@@ -376,7 +376,7 @@ class TestPublishedKeys:
         for number in range(5):
             assert (await ask(place, issuer.token("RS256", kid=f"more{number}"))).status_code == 401
         assert issuer.asked - before <= 1
-        monkeypatch.setattr(jwks, "AGAIN_SECONDS", 0.0)
+        monkeypatch.setattr(jwks, "MIN_FETCH_INTERVAL_SECONDS", 0.0)
         issuer.keys["ES256"] = ECKey.generate_key("P-256", {"kid": "new"})
         assert (await ask(place, issuer.token("ES256"))).status_code == 200
 
@@ -385,8 +385,8 @@ class TestPublishedKeys:
     ) -> None:
         """Those that were read; nobody waits for it. When it is back, what it took back is believed no more."""
         place, issuer = issued
-        monkeypatch.setattr(jwks, "AGAIN_SECONDS", 0.0)
-        monkeypatch.setattr(jwks, "FRESH_SECONDS", 0.0)
+        monkeypatch.setattr(jwks, "MIN_FETCH_INTERVAL_SECONDS", 0.0)
+        monkeypatch.setattr(jwks, "MAX_AGE_SECONDS", 0.0)
         assert (await ask(place, issuer.token("ES256"))).status_code == 200
         issuer.away, old = True, issuer.token("ES256")
         assert [(await ask(place, old)).status_code for _ in range(3)] == [200] * 3

@@ -218,6 +218,7 @@ class TestSceneInput:
         assert error == invalid("failure", field)
 
 
+@pytest.mark.both_databases
 class TestNumbersInTheDocument:
     """What JSON cannot carry but a GraphQL document can, and the other way round."""
 

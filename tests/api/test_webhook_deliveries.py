@@ -29,6 +29,8 @@ from tests.support.server_process import ROOT
 from tests.support.webhook_calls import LIFE, a_day_passes, hook, until_delivery, until_over, webhook
 from tests.support.webhook_receiver import Answer, Received, Receiver, break_off, hang, receiving, status
 
+pytestmark = pytest.mark.both_databases
+
 
 @pytest.fixture
 async def app(tmp_path: Path) -> AsyncGenerator[App]:

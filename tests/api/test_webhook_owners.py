@@ -17,6 +17,8 @@ from tests.support.server_app import App
 from tests.support.webhook_calls import ERRORS, WEBHOOK_FIELDS, hook
 from tests.support.webhook_receiver import receiving
 
+pytestmark = pytest.mark.both_databases
+
 AMY, BEN = Viewer("amy", "Amy", ("user",)), Viewer("ben", "Ben", ("user",))
 WIM = Viewer("wim", "Wim", ("worker",))
 SCHEMA = executable_schema()

@@ -9,6 +9,12 @@ from tests.support.attack_target import BOB, Target
 from tests.support.canary import Canary
 from tests.support.client import Client
 
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the fixtures that need the server."""
+    config.pluginmanager.import_plugin("tests.support.fixtures")
+
+
 QUIET_SECONDS = 0.5
 """What another user may have to wait, whatever is being asked; on a machine that has more to do than it has cores for,
 as many times longer as everything else takes there."""
@@ -20,8 +26,8 @@ def patience_seconds() -> float:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def on_each_database(database: None) -> None:
-    """All tests of this folder."""
+def use_database(database: None) -> None:
+    """Parametrize every test of this folder with its database."""
 
 
 @pytest.fixture(scope="module")
@@ -31,9 +37,7 @@ def settings() -> dict[str, float]:
 
 
 @pytest.fixture(scope="module")
-def target(
-    on_each_database: None, settings: dict[str, float], tmp_path_factory: pytest.TempPathFactory
-) -> Generator[Target]:
+def target(database: None, settings: dict[str, float], tmp_path_factory: pytest.TempPathFactory) -> Generator[Target]:
     """A server for the file; whatever was done to it, it stops as it should and had no accident."""
     target = Target(tmp_path_factory.mktemp("target"), **settings)
     target.process.start()

@@ -12,6 +12,8 @@ from tests.support.attack_target import BOB, MALLORY, Target, codes, post, recei
 from tests.support.client import Client
 from tests.support.waiting import TIMEOUT_SECONDS
 
+pytestmark = pytest.mark.both_databases
+
 HEAD = b"POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
 HALVES = {
     "nothing": b"",

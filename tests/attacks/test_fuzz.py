@@ -12,7 +12,7 @@ SECONDS, SEEDS = 4, 1
 
 
 @pytest.fixture(scope="module", autouse=True)
-def on_each_database() -> None:
+def use_database() -> None:
     """The program sees to that itself."""
 
 

@@ -8,6 +8,8 @@ from tests.support.attack_target import Target, codes, post
 from tests.support.client import Client, Json
 from tests.support.jobs import Made
 
+pytestmark = pytest.mark.both_databases
+
 JOBS, SCENES = 8, 200
 EVERY_FIELD = """
   id jobId position title prompt durationSeconds status percentage provider providerId attempts maxAttempts

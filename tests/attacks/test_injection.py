@@ -9,6 +9,8 @@ from tests.support.attack_target import BOB, Target, codes, post, receive, send
 from tests.support.client import Client
 from tests.support.jobs import scene
 
+pytestmark = pytest.mark.both_databases
+
 CREATE = """mutation($input: CreateJobInput!) {
   createJob(input: $input) { job { id title scenes { nodes { prompt metadata } } } errors { code path } }
 }"""

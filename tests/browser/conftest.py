@@ -26,6 +26,11 @@ FLAGS = (
 )
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the fixtures that need the server."""
+    config.pluginmanager.import_plugin("tests.support.fixtures")
+
+
 @pytest.fixture(scope="session")
 def chromium() -> str:
     """The path of a Chromium. Without one the test is skipped, or failed if SCENEWIRE_REQUIRE_BROWSER is 1."""

@@ -13,6 +13,8 @@ from tests.support.database_choice import database_choice
 from tests.support.postgres_processes import buses_on
 from tests.support.waiting import TIMEOUT_SECONDS
 
+pytestmark = pytest.mark.both_databases
+
 HINT, TICK = Hint("job_1", 7), Tick("job_1", "scene_1")
 LAST = Hint("job_last", 1)
 

@@ -11,7 +11,7 @@ from tests.support.domain import OURS, domain
 from tests.support.postgres_processes import queue_for
 from tests.support.recording_handler import LAST, RecordingHandler, running
 
-pytestmark = pytest.mark.usefixtures("database")
+pytestmark = [pytest.mark.usefixtures("database"), pytest.mark.both_databases]
 
 ALONE = Concurrency(1, {OURS: 0, LAST.provider: 0})
 ANN, BOB = (Viewer(id=name, name=name, roles=()) for name in ("ann", "bob"))

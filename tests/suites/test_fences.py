@@ -20,7 +20,7 @@ from tests.support.domain import Domain, domain
 Loss = Callable[[Domain, Claim], Awaitable[None]]
 Report = Callable[[Domain, Claim], Awaitable[None]]
 
-pytestmark = pytest.mark.usefixtures("database")
+pytestmark = [pytest.mark.usefixtures("database"), pytest.mark.both_databases]
 
 CLIP = {"output": {"key": "clip.mp4", "content_type": "video/mp4"}}
 RETRYABLE = Failure("BUSY", "Try again.", retryable=True)

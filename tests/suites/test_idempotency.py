@@ -22,7 +22,7 @@ Verb = Callable[[Domain, str, str], Awaitable[object]]
 AMY, BEN = Viewer("amy", "Amy", ()), Viewer("ben", "Ben", ())
 
 
-pytestmark = pytest.mark.usefixtures("database")
+pytestmark = [pytest.mark.usefixtures("database"), pytest.mark.both_databases]
 
 
 @pytest.fixture

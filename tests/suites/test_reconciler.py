@@ -36,7 +36,7 @@ from tests.support.domain import OURS, TERMS, Domain, Seen, domain
 from tests.support.recording_queue import RecordingQueue
 from tests.support.waiting import TIMEOUT_SECONDS
 
-pytestmark = pytest.mark.usefixtures("database")
+pytestmark = [pytest.mark.usefixtures("database"), pytest.mark.both_databases]
 
 BUSY = Failure("BUSY", "Try again.", retryable=True)
 

@@ -23,7 +23,7 @@ from models.writes.store import Committed
 from tests.support.domain import Domain, domain
 from tests.support.waiting import TIMEOUT_SECONDS
 
-pytestmark = pytest.mark.usefixtures("database")
+pytestmark = [pytest.mark.usefixtures("database"), pytest.mark.both_databases]
 
 
 class Broken(Exception):

@@ -19,7 +19,7 @@ from models.writes.change import Change
 from providers.port import Failure
 from tests.support.domain import EXTERNAL, Domain, domain
 
-pytestmark = pytest.mark.usefixtures("database")
+pytestmark = [pytest.mark.usefixtures("database"), pytest.mark.both_databases]
 
 CLIP = {"output": {"key": "clip.mp4", "content_type": "video/mp4"}, "poster": {"key": "clip.webp"}}
 BUSY = Failure("BUSY", "Try again.", retryable=True)

@@ -1,16 +1,27 @@
-"""Where the servers of a test keep their data: in a file in their folder, or in a Postgres database of its own."""
+"""The choice between SQLite and Postgres for the servers of a test."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-
-from tests.support.postgres import Databases
+from typing import Protocol
 
 KINDS = ("sqlite", "postgres")
 
 
+class Databases(Protocol):
+    """A Postgres that hands out databases."""
+
+    def create(self) -> str:
+        """Return the URL of an empty, migrated database."""
+        ...
+
+    def drop(self, url: str) -> None:
+        """Take a database back."""
+        ...
+
+
 class DatabaseChoice:
-    """Answers the same URL for the same folder, so that a server that is started again finds its data."""
+    """Maps a folder to its database URL. A restarted server gets the same URL, and so finds its data."""
 
     FILE = "test.db"
 
@@ -20,11 +31,11 @@ class DatabaseChoice:
 
     @property
     def distributed(self) -> bool:
-        """Whether several processes can share what is kept here."""
+        """Whether several processes can share the database: true for Postgres."""
         return self._databases is not None
 
     def url(self, folder: Path) -> str:
-        """The database of a folder."""
+        """Return the database URL of a folder."""
         if self._databases is None:
             return f"sqlite+aiosqlite:///{folder / self.FILE}"
         if folder not in self._urls:
@@ -32,13 +43,13 @@ class DatabaseChoice:
         return self._urls[folder]
 
     def drop(self, folder: Path) -> None:
-        """Nobody needs the database of a folder any longer."""
+        """Give the database of a folder back."""
         if self._databases is not None and folder in self._urls:
             self._databases.drop(self._urls.pop(folder))
 
     @contextmanager
     def use(self, databases: Databases | None) -> Generator[None]:
-        """In this block, everything that is new goes to a Postgres, or to files when that is None."""
+        """In this block, take new databases from a Postgres, or use SQLite files when `databases` is None."""
         before, self._databases, self._urls = (self._databases, self._urls), databases, {}
         try:
             yield

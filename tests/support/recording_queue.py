@@ -20,9 +20,6 @@ class RecordingQueue:
         self.tickets += [each for each in work if isinstance(each, Ticket)]
         self.assemblies += [each for each in work if isinstance(each, Assembly)]
 
-    async def cancel(self, keys: Sequence[str]) -> None:
-        raise NotImplementedError
-
     async def run(self, handler: Handler, assembler: Assembler | None = None) -> None:
         raise NotImplementedError
 

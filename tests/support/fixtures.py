@@ -1,0 +1,43 @@
+"""Fixtures that need the server or a database. The conftest of a folder registers this module as a plugin."""
+
+from collections.abc import AsyncGenerator, Generator
+from pathlib import Path
+
+import pytest
+
+from tests.support.database_choice import database_choice
+from tests.support.postgres import Databases, some_postgres
+from tests.support.server_app import App, running
+from tests.support.server_process import ServerProcess
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Generator[Databases]:
+    """A Postgres for the whole run, and the databases on it."""
+    with some_postgres() as databases:
+        yield databases
+
+
+@pytest.fixture(scope="module")
+def database(request: pytest.FixtureRequest) -> Generator[None]:
+    """Put the databases of new servers on the kind that the test is parametrized with."""
+    databases: Databases | None = request.getfixturevalue("postgres") if request.param == "postgres" else None
+    with database_choice.use(databases):
+        yield
+
+
+@pytest.fixture
+async def app(tmp_path: Path) -> AsyncGenerator[App]:
+    """A new server inside the event loop of the test."""
+    async with running(tmp_path) as app:
+        yield app
+
+
+@pytest.fixture(scope="session")
+def server_url(tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
+    """The URL of a server process that the whole run shares; its clips are small."""
+    with database_choice.use(None):
+        server = ServerProcess(tmp_path_factory.mktemp("server"), local_width=320, local_height=180)
+    server.start()
+    yield server.url
+    assert server.stop() == 0
