@@ -1,4 +1,4 @@
-"""Batches: what many scenes are named by, and what is answered for each."""
+"""The inputs and payloads of operations on many scenes of one job."""
 
 import strawberry
 
@@ -9,46 +9,49 @@ from schema.inputs import UpdateSceneInput, given, target
 from schema.jobs import Job
 from schema.scenes import Scene
 
-_DRY_RUN = "Say what would happen; write nothing."
+_DRY_RUN = "Return the results without writing anything."
 
 
-@strawberry.input
+@strawberry.input(description="Scenes of one job, each with its own edits.")
 class UpdateScenesInput:
-    """Scenes of one job, each with edits of its own."""
+    """The input of updateScenes."""
 
     job_id: strawberry.ID
-    scenes: list[UpdateSceneInput] = strawberry.field(description="1 to 200, each scene once.")
+    scenes: list[UpdateSceneInput] = strawberry.field(description="1 to 200 items, each with another scene.")
     policy: BatchPolicy = BatchPolicy.ALL_OR_NOTHING
     dry_run: bool = strawberry.field(default=False, description=_DRY_RUN)
 
     def edits(self) -> SceneEdits:
-        """In the words of the domain."""
+        """Convert to the coordinator's input."""
         return SceneEdits(
             self.job_id, [(target(scene), scene.edit()) for scene in self.scenes], self.policy, self.dry_run
         )
 
 
-@strawberry.input
+@strawberry.input(description="Scenes of one job, for the same operation on each. Give either sceneIds or status.")
 class SceneBatchInput:
-    """Scenes of one job to do the same to."""
+    """The input of the other batch mutations."""
 
     job_id: strawberry.ID
     scene_ids: list[strawberry.ID] | None = strawberry.field(
-        default=strawberry.UNSET,
-        description=(
-            "These scenes, 1 to 200, each once; or with status instead every live scene in one of these statuses, and "
-            "for restoreScenes every deleted one: exactly one of the two."
-        ),
+        default=strawberry.UNSET, description="These scenes: 1 to 200 different ids."
     )
-    status: list[SceneStatus] | None = strawberry.UNSET
+    status: list[SceneStatus] | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="All live scenes in any of these statuses; for restoreScenes, all deleted scenes in them.",
+    )
     policy: BatchPolicy = BatchPolicy.ALL_OR_NOTHING
     dry_run: bool = strawberry.field(default=False, description=_DRY_RUN)
     idempotency_key: str | None = strawberry.field(
-        default=strawberry.UNSET, description="Remembered once something was done; a dry run remembers nothing."
+        default=strawberry.UNSET,
+        description=(
+            "A retry with the same key and the same input within 24 hours returns the first result and changes "
+            "nothing. The key is stored only when at least one operation succeeded, and never by a dry run."
+        ),
     )
 
     def batch(self) -> SceneBatch:
-        """In the words of the domain."""
+        """Convert to the coordinator's input."""
         return SceneBatch(
             self.job_id,
             given(self.scene_ids),
@@ -59,23 +62,23 @@ class SceneBatchInput:
         )
 
 
-@strawberry.type(description="What became of one scene of a batch.")
+@strawberry.type(description="The result for one scene of a batch; it succeeded when there are no errors.")
 class SceneResult:
-    """Done when there are no errors."""
+    """One item of `ScenesPayload.results`."""
 
     scene_id: strawberry.ID
     scene: Scene | None = strawberry.field(
         description=(
-            "As it is now; after a dry run as it would be, though its takes and its job are read as they are. Null "
-            "when it was refused."
+            "The scene after the operation; null when the operation failed. After a dry run: the scene as it would be, "
+            "but with the present takes and job."
         )
     )
     errors: list[UserError]
 
 
-@strawberry.type(description="What became of the scenes of a batch, in the order of the input.")
+@strawberry.type(description="The results of a batch, in the order of the input.")
 class ScenesPayload:
-    """`errors` are those of the request as a whole; then there are no results."""
+    """The payload of every batch mutation."""
 
     results: list[SceneResult]
     succeeded: int
@@ -83,5 +86,8 @@ class ScenesPayload:
     dry_run: bool
     job: Job | None
     errors: list[UserError] = strawberry.field(
-        description="Why the request as a whole was not even tried; what is wrong with single scenes is in results."
+        description=(
+            "Errors of the request as a whole, which prevented every operation; then there are no results. Errors of "
+            "single scenes are in results."
+        )
     )

@@ -1,12 +1,11 @@
-"""The enums of the contract, told to Strawberry with a description for each value that needs one.
+"""The enums of the schema, with a description for each value that needs one.
 
-The other modules of this package import them from here, never from where they are defined: an enum that Strawberry
-meets before it was told about it becomes a second type of the same name.
+Other modules of this package import the enums from here, never from the domain: an enum that Strawberry meets before it
+is registered becomes a second type of the same name.
 """
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import TypeVar
 
 import strawberry
 
@@ -18,11 +17,9 @@ from models.domain.progress import JobStage
 from models.reads.listing import JobOrderField
 from schema.strawberry_internals import enum_definition
 
-EnumT = TypeVar("EnumT", bound=type[StrEnum])
-
 
 class SceneAction(StrEnum):
-    """What can be done to a scene."""
+    """An operation on a scene."""
 
     UPDATE = "UPDATE"
     REGENERATE = "REGENERATE"
@@ -34,71 +31,136 @@ class SceneAction(StrEnum):
 
 
 class OrderDirection(StrEnum):
-    """Which end comes first."""
+    """Ascending or descending."""
 
     ASC = "ASC"
     DESC = "DESC"
 
 
 class SnapshotReason(StrEnum):
-    """Why a stream starts from a state and not from an event."""
+    """Why a stream sends a snapshot instead of events."""
 
     INITIAL = "INITIAL"
     LOG_TRUNCATED = "LOG_TRUNCATED"
     LAGGED = "LAGGED"
 
 
-def _enum(kind: EnumT, description: str, values: Mapping[str, str] | None = None) -> EnumT:
+def _enum(kind: type[StrEnum], description: str, values: Mapping[str, str] | None = None) -> None:
     strawberry.enum(kind, description=description)
     for value in enum_definition(kind).values:
         value.description = (values or {}).get(value.name)
-    return kind
 
 
 _enum(
     JobStatus,
-    "Where a job stands; derived from its scenes, never set.",
+    "The status of a job; derived from its scenes, never set directly.",
     {
-        "PENDING": "Created, nothing has started: a storyboard that can still be edited freely.",
+        "PENDING": "Created and not started: a storyboard that can be edited freely.",
         "PROCESSING": "Started, and at least one live scene is pending or processing.",
-        "COMPLETED": "At least one live scene, and every live scene is completed.",
-        "FAILED": "Nothing is pending or processing and at least one live scene failed.",
-        "CANCELED": "Stopped on request; nothing is pending or processing.",
+        "COMPLETED": "The job has live scenes, and all of them are completed.",
+        "FAILED": "No live scene is pending or processing, and at least one failed.",
+        "CANCELED": "Canceled on request; no live scene is pending or processing.",
     },
 )
-_enum(SceneStatus, "Where a scene stands.")
-_enum(TakeReason, "Why a take was made.")
-_enum(JobStage, "Where the job as a whole stands; computed from its scenes.")
-_enum(SceneAction, "What can be done to a scene.")
+_enum(
+    SceneStatus,
+    "The status of a scene.",
+    {
+        "PENDING": "Not rendering yet: a storyboard, queued, or waiting for an automatic retry.",
+        "PROCESSING": "The current take is being rendered.",
+        "COMPLETED": "The current take has a clip.",
+        "FAILED": "The current take failed and no automatic retry is left.",
+        "CANCELED": "Canceled on request.",
+    },
+)
+_enum(
+    TakeReason,
+    "Why a take was made.",
+    {
+        "INITIAL": "The first take of the scene.",
+        "REGENERATE": "A regenerate was requested.",
+        "AUTOMATIC_RETRY": "The take before failed with a retryable failure.",
+    },
+)
+_enum(
+    JobStage,
+    "The stage of a job as a whole; computed from its scenes.",
+    {
+        "WAITING": "Not started.",
+        "QUEUED": "Scenes are queued; none is rendering.",
+        "GENERATING": "At least one scene is rendering.",
+        "RETRYING": "Every pending scene waits for an automatic retry; none is rendering.",
+        "ASSEMBLING": "All scenes are completed; their clips are being joined to the job's output.",
+        "DONE": "All scenes are completed and no assembly is pending; see Job.output and Job.outputFailure.",
+        "STOPPED": "Failed or canceled.",
+    },
+)
+_enum(
+    SceneAction,
+    "An operation on a scene, named after its mutation.",
+)
 _enum(
     BatchPolicy,
-    "What becomes of the good items of a batch when others are bad.",
+    "What happens to valid items of a batch when other items fail.",
     {
-        "ALL_OR_NOTHING": "One bad item rejects the whole request; nothing is written.",
-        "BEST_EFFORT": "Good items are written; bad items carry their own errors.",
+        "ALL_OR_NOTHING": "One failed item aborts the whole batch; nothing is written.",
+        "BEST_EFFORT": "Valid items are written; failed items carry their own errors.",
     },
 )
-_enum(JobOrderField, "What jobs are ordered by.")
-_enum(OrderDirection, "Which end comes first.")
-_enum(EventType, "What happened.")
+_enum(JobOrderField, "The field by which jobs are ordered.")
+_enum(OrderDirection, "Ascending or descending.")
+_enum(
+    EventType,
+    "The type of an event in a job's log.",
+    {
+        "JOB_UPDATED": "title, metadata, output or outputFailure of the job changed.",
+        "JOB_SETTLED": "The job became COMPLETED, FAILED or CANCELED.",
+        "SCENE_UPDATED": "Fields of the scene changed; its status did not.",
+        "SCENE_RETRYING": "A take failed, and an automatic retry is scheduled.",
+        "SCENE_REGENERATED": "A new take was requested; the scene is PENDING again.",
+        "SCENE_TAKE_SELECTED": "The scene shows another take.",
+        "SCENES_REORDERED": "The play order changed.",
+    },
+)
 _enum(
     DeliveryStatus,
-    "Where the telling of an event to a webhook stands.",
+    "The status of a webhook delivery.",
     {
-        "PENDING": "Not tried yet: due, or waiting for an earlier event of the same job.",
-        "SUCCEEDED": "The address answered with 2xx.",
-        "FAILED": "Tried without success; it will be tried again.",
-        "EXHAUSTED": "Given up, a day after it first failed. redeliverWebhook tries it again.",
+        "PENDING": "Not attempted yet: due now, or waiting for an earlier event of the same job.",
+        "SUCCEEDED": "The endpoint answered with 2xx.",
+        "FAILED": "The last attempt failed; another one is scheduled.",
+        "EXHAUSTED": "No attempt succeeded within a day of the first failure. redeliverWebhook starts again.",
     },
 )
-_enum(ErrorCode, "What a client branches on.")
+_enum(
+    ErrorCode,
+    "The cause of an error, for clients to branch on.",
+    {
+        "VALIDATION_FAILED": "An input breaks a rule of its field.",
+        "NOT_FOUND": "The object does not exist or is not visible to the caller.",
+        "FORBIDDEN": "The caller may read the object but not perform the operation.",
+        "SCENE_NOT_IN_JOB": "The scene belongs to another job than the given one.",
+        "INVALID_TRANSITION": "The current status does not allow the operation.",
+        "NOT_REGENERABLE": "A pending or processing scene cannot be regenerated.",
+        "JOB_PROCESSING": "A job that is processing, and its scenes, cannot be deleted.",
+        "ALREADY_DELETED": "The object is deleted and accepts only a restore.",
+        "NOT_DELETED": "The object is not deleted and cannot be restored.",
+        "RECOVERY_EXPIRED": "The recovery window of the deleted object is over.",
+        "STALE_VERSION": "The object is at another version than expectedVersion.",
+        "IDEMPOTENCY_CONFLICT": "The idempotency key was used with another input.",
+        "INCOMPLETE_ORDER": "The new order does not name every live scene exactly once.",
+        "RATE_LIMITED": "The quota of the operation is used up; see retryAfterSeconds.",
+        "LIMIT_EXCEEDED": "More items than allowed, such as more than 200 scenes in a job.",
+        "BATCH_ABORTED": "The item is valid, but another one aborted an ALL_OR_NOTHING batch.",
+    },
+)
 _enum(
     SnapshotReason,
-    "Why a stream starts from a state and not from an event.",
+    "Why a stream sends a snapshot instead of events.",
     {
         "INITIAL": "First message of a stream that named no version.",
-        "LOG_TRUNCATED": "The version named is older than the retained log.",
-        "LAGGED": "This client fell behind; what was buffered for it is replaced by this snapshot.",
+        "LOG_TRUNCATED": "The named version is older than the retained log.",
+        "LAGGED": "The client was too slow; this snapshot replaces the events that were dropped.",
     },
 )
 

@@ -1,4 +1,4 @@
-"""Refusals as data: the concrete error types of the contract."""
+"""The error types of the schema: refusals of the domain, returned as data in payloads."""
 
 from collections.abc import Sequence
 
@@ -10,62 +10,73 @@ from schema.enums import ErrorCode, SceneStatus
 from schema.quota import Quota, as_shown
 
 
-@strawberry.interface(description="A refusal that the caller can act on: data, not a GraphQL error.")
+@strawberry.interface(
+    description="An error that the caller can handle; it is part of the payload, not a GraphQL error."
+)
 class UserError:
-    """What every refusal has."""
+    """The fields of every error."""
 
-    code: ErrorCode = strawberry.field(description="Branch on this, never on the message.")
-    message: str = strawberry.field(description="One sentence that can be shown to a person.")
-    path: list[str] | None = strawberry.field(description='The offending input, e.g. ["input", "sceneIds", "2"].')
+    code: ErrorCode = strawberry.field(description="The cause; branch on this, never on the message.")
+    message: str = strawberry.field(description="One sentence for end users.")
+    path: list[str] | None = strawberry.field(description='The rejected input, such as ["input", "sceneIds", "2"].')
 
 
-@strawberry.type(description="An input breaks a rule of its field.")
+@strawberry.type(
+    description="The input is invalid. VALIDATION_FAILED, LIMIT_EXCEEDED, INCOMPLETE_ORDER or BATCH_ABORTED."
+)
 class ValidationError(UserError):
-    """VALIDATION_FAILED, LIMIT_EXCEEDED, INCOMPLETE_ORDER and BATCH_ABORTED."""
+    """From `errors.Invalid`."""
 
 
-@strawberry.type(description="There is no such thing, or it is not yours.")
+@strawberry.type(
+    description="The object does not exist or is not visible to the caller. NOT_FOUND or SCENE_NOT_IN_JOB."
+)
 class NotFoundError(UserError):
-    """NOT_FOUND and SCENE_NOT_IN_JOB."""
+    """From `errors.NotFound`."""
 
     id: strawberry.ID | None
 
 
-@strawberry.type(description="You may see it, but not do this to it.")
+@strawberry.type(description="The caller may read the object but not perform the operation. FORBIDDEN.")
 class ForbiddenError(UserError):
-    """FORBIDDEN."""
+    """From `errors.Forbidden`."""
 
 
 @strawberry.type(
-    description="INVALID_TRANSITION, NOT_REGENERABLE, JOB_PROCESSING, ALREADY_DELETED, NOT_DELETED, RECOVERY_EXPIRED."
+    description=(
+        "The state of the object does not allow the operation. INVALID_TRANSITION, NOT_REGENERABLE, JOB_PROCESSING, "
+        "ALREADY_DELETED, NOT_DELETED or RECOVERY_EXPIRED."
+    )
 )
 class StateError(UserError):
-    """The status stands in the way."""
+    """From `errors.InvalidState`."""
 
-    from_: SceneStatus | None = strawberry.field(
-        name="from", description="The status that stands in the way, and what would be accepted from it."
+    from_: SceneStatus | None = strawberry.field(name="from", description="The current status.")
+    to: SceneStatus | None = strawberry.field(description="The requested status.")
+    allowed: list[SceneStatus] = strawberry.field(description="The statuses that would be accepted.")
+
+
+@strawberry.type(
+    description=(
+        "Another change was made before; read the object again and retry. STALE_VERSION or IDEMPOTENCY_CONFLICT."
     )
-    to: SceneStatus | None
-    allowed: list[SceneStatus]
-
-
-@strawberry.type(description="STALE_VERSION and IDEMPOTENCY_CONFLICT: somebody else was first.")
+)
 class ConflictError(UserError):
-    """Read it again and decide anew."""
+    """From `errors.Conflict`."""
 
     current_version: int | None
 
 
-@strawberry.type(description="It was done too often; it costs nothing to be refused.")
+@strawberry.type(description="The quota is used up; the refused operation did not count. RATE_LIMITED.")
 class RateLimitedError(UserError):
-    """RATE_LIMITED."""
+    """From `errors.QuotaExceeded`."""
 
-    retry_after_seconds: float = strawberry.field(description="It will be accepted again after this.")
+    retry_after_seconds: float = strawberry.field(description="Seconds until the operation is accepted again.")
     quota: Quota
 
 
 def user_errors(refusals: Sequence[DomainError]) -> list[UserError]:
-    """The refusals of one request, each as its type."""
+    """Return each refusal of a request as its error type."""
     return [_user_error(refusal) for refusal in refusals]
 
 

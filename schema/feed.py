@@ -1,4 +1,4 @@
-"""What a stream of a job is made of."""
+"""The message types of a job's event stream."""
 
 from typing import Annotated
 
@@ -11,19 +11,21 @@ from schema.progress import JobProgress
 
 
 @strawberry.type(
-    description="State to start from: everything up to version is inside; what follows has higher versions."
+    description="The state of a job up to and including version; the events that follow have higher versions."
 )
 class JobSnapshot:
-    """The job as of now."""
+    """Sent first, or in place of dropped events."""
 
     reason: SnapshotReason
     version: int
     job: Job
 
 
-@strawberry.type(description="How far a running render is. Not logged, may be skipped, never goes back within a take.")
+@strawberry.type(
+    description="Progress of a running render. Not in the event log; may be skipped; never decreases within a take."
+)
 class SceneProgress:
-    """The newest tick of a scene."""
+    """From the newest tick of a scene."""
 
     job_id: strawberry.ID
     scene_id: strawberry.ID

@@ -1,4 +1,4 @@
-"""Media: a file, by address."""
+"""Media: a file and its URL."""
 
 from datetime import datetime
 from typing import Any
@@ -8,13 +8,15 @@ import strawberry
 from schema.context import Context
 
 
-@strawberry.type(description="A file, by address.")
+@strawberry.type(description="A media file: a clip, a still image or a preview.")
 class Media:
-    """A clip, a still or a preview."""
+    """Made from the stored description of a file by `media`."""
 
-    url: str = strawberry.field(description="Serves byte ranges. May be signed: read it again after expiresAt.")
+    url: str = strawberry.field(
+        description="Supports byte ranges. A signed URL is valid until expiresAt; query it again for a new one."
+    )
     content_type: str
-    expires_at: datetime | None
+    expires_at: datetime | None = strawberry.field(description="Null when the URL does not expire.")
     size_bytes: int | None
     width: int | None
     height: int | None
@@ -22,7 +24,7 @@ class Media:
 
 
 def media(context: Context, stored: dict[str, Any] | None) -> Media | None:
-    """What is stored of a file, as the API shows it: ours by key, somebody else's by the address they gave."""
+    """Return a stored file with its URL: a signed one for this server's storage, the given one for an external file."""
     if stored is None:
         return None
     link = context.link_to(stored)
@@ -38,7 +40,7 @@ def media(context: Context, stored: dict[str, Any] | None) -> Media | None:
 
 
 def live_frame(context: Context, take_id: str, frame: int) -> Media:
-    """The newest frame of a running render; its number makes each address new to caches."""
+    """Return the newest frame of a running render; the frame number in the URL bypasses caches."""
     link = context.link(f"live/{take_id}.webp", frame)
     return Media(
         url=link.url,

@@ -1,4 +1,4 @@
-"""What has an id, and where a page lies in a list: by Relay's object identification and cursor connections."""
+"""Node and PageInfo, from Relay's object identification and cursor connections specifications."""
 
 from typing import Any
 
@@ -9,19 +9,19 @@ from models.domain import paging
 
 @strawberry.interface(
     description=(
-        "Ids are typed and sortable (TypeID: job_…, scene_…, take_…, webhook_…); the same string everywhere: "
-        "GraphQL, REST, logs, webhooks."
+        "An object with a globally unique id. Ids are typed and sortable (TypeID: job_…, scene_…, take_…, webhook_…, "
+        "delivery_…) and the same in GraphQL, REST, logs and webhooks."
     )
 )
 class Node:
-    """Anything with an id."""
+    """Query.node returns any of them by its id."""
 
     id: strawberry.ID
 
 
-@strawberry.type
+@strawberry.type(description="The position of a page in its list.")
 class PageInfo:
-    """Where a page lies in its list."""
+    """Made by `page_info`."""
 
     has_next_page: bool
     has_previous_page: bool
@@ -30,7 +30,7 @@ class PageInfo:
 
 
 def page_info(page: paging.Page[Any], cursors: list[str]) -> PageInfo:
-    """By the Relay cursor connection specification."""
+    """Return the PageInfo of a page whose items have these cursors."""
     return PageInfo(
         has_next_page=page.has_next,
         has_previous_page=page.has_previous,

@@ -1,4 +1,4 @@
-"""What mutations answer: the thing changed, or the errors."""
+"""The payloads of mutations: the changed objects, or the errors."""
 
 from datetime import datetime
 
@@ -9,28 +9,28 @@ from schema.jobs import Job
 from schema.scenes import Scene
 
 
-@strawberry.type
+@strawberry.type(description="The changed job, or the errors.")
 class JobPayload:
-    """A job, or why not."""
+    """The payload of job mutations."""
 
     job: Job | None
     errors: list[UserError]
 
 
-@strawberry.type
+@strawberry.type(description="The changed scene and its job, or the errors.")
 class ScenePayload:
-    """A scene and its job, or why not."""
+    """The payload of scene mutations."""
 
     scene: Scene | None
     job: Job | None
     errors: list[UserError]
 
 
-@strawberry.type
+@strawberry.type(description="The id of the deleted scene and its job, or the errors.")
 class DeleteScenePayload:
-    """What was deleted, or why not."""
+    """The payload of deleteScene."""
 
     deleted_scene_id: strawberry.ID | None
-    purge_after: datetime | None
+    purge_after: datetime | None = strawberry.field(description="Until then restoreScene can restore it.")
     job: Job | None
     errors: list[UserError]

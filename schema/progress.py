@@ -1,11 +1,11 @@
-"""JobProgress: how far a job is."""
+"""JobProgress: the progress of a job at one version."""
 
 from datetime import datetime
 from typing import cast
 
 import strawberry
 
-from models.domain.errors import NotFound
+from models.domain.errors import NotFound, no_such_job
 from models.domain.progress import ProgressSnapshot
 from models.reads.eta import eta_seconds
 from models.writes.store import now
@@ -15,13 +15,12 @@ from schema.enums import JobStage
 
 @strawberry.type(
     description=(
-        "total = pending + processing + completed + failed + canceled, over live scenes. 0 <= percentage <= 100; 100 "
-        "only when completed = total > 0; an empty job is 0. It never falls except after a regenerate, add, delete or "
-        "restore: what a failed or canceled take had reached still counts."
+        "Progress of a job: the number of its live scenes by status, and a percentage. total = pending + processing + "
+        "completed + failed + canceled."
     )
 )
 class JobProgress:
-    """Read from `models.domain.progress.ProgressSnapshot`, whose columns need no resolver."""
+    """Read from `models.domain.progress.ProgressSnapshot`."""
 
     job_id: strawberry.ID
     total: int
@@ -31,22 +30,25 @@ class JobProgress:
     failed: int
     canceled: int
     percentage: float = strawberry.field(
-        description="100 * (completed + the sum of the fractions done of the other scenes) / total."
+        description=(
+            "0 to 100: 100 * (completed + the sum of the fractions of the other scenes) / total. 100 only when all "
+            "live scenes are completed; 0 for a job without scenes. Decreases only after a regenerate, add, delete or "
+            "restore: the progress of a failed or canceled take still counts."
+        )
     )
     current_stage: JobStage
-    stage_label: str = strawberry.field(description='For people: "Generating scene 3 of 8".')
-    version: int = strawberry.field(description="Job.version at this reading; a reading with a lower version is stale.")
+    stage_label: str = strawberry.field(description='For end users, such as "Generating scene 3 of 8".')
+    version: int = strawberry.field(description="Job.version at this snapshot; one with a lower version is stale.")
     updated_at: datetime
 
     @strawberry.field(
         description=(
-            "Estimate; null until something of this provider has finished to estimate from, and unless the job is "
-            "PROCESSING. Counts what waits before the job's own scenes, whoever's it is."
+            "Estimated seconds until the job settles, including takes of other jobs ahead in the queue. Null unless "
+            "the job is PROCESSING, and until a take of its provider has finished."
         )
     )
     @staticmethod
     async def eta_seconds(root: strawberry.Parent[ProgressSnapshot], info: Info) -> float | None:
-        """From how long the latest takes of the provider lasted, and what goes before."""
         outlook = await info.context.loaders.outlook.load(root.job_id)
         if outlook is None:
             return None
@@ -55,7 +57,7 @@ class JobProgress:
 
 
 async def progress_of(context: Context, job_id: str) -> JobProgress:
-    """How far a job is now, that was there a moment ago. Raises NotFound."""
+    """Return the current progress of a job. Raises NotFound when it was purged or is no longer visible."""
     snapshot = await context.loaders.snapshot.load(job_id)
     if snapshot is None:
         raise gone(job_id)
@@ -63,10 +65,10 @@ async def progress_of(context: Context, job_id: str) -> JobProgress:
 
 
 def job_progress(snapshot: ProgressSnapshot) -> JobProgress:
-    """A reading stands in for the type: same names, no copy."""
+    """Return a snapshot as the type that it stands in for; it is not copied."""
     return cast("JobProgress", snapshot)
 
 
 def gone(job_id: str) -> NotFound:
-    """It was there a moment ago, and has been purged or is no longer the viewer's."""
-    return NotFound("There is no such job.", ["jobId"], job_id)
+    """Return the error for a job that was purged, or became invisible, after its id was read."""
+    return no_such_job(["jobId"], job_id)

@@ -1,4 +1,4 @@
-"""How often something may be done, as it is shown."""
+"""Quota: the state of a rate limit."""
 
 from datetime import datetime
 
@@ -7,15 +7,15 @@ import strawberry
 from models.domain import quota
 
 
-@strawberry.type(description="How often something may be done. 2147483647 stands for no limit.")
+@strawberry.type(description="The state of a rate limit (token bucket). 2147483647 means unlimited.")
 class Quota:
-    """A bucket that time fills again."""
+    """Converted from `models.domain.quota.Quota`."""
 
-    limit: int = strawberry.field(description="How often at once, at most.")
-    remaining: int = strawberry.field(description="How often at once, now.")
-    reset_at: datetime = strawberry.field(description="When the limit is reached again, if nothing is done until then.")
+    limit: int = strawberry.field(description="Maximum number of uses at once: the size of the bucket.")
+    remaining: int = strawberry.field(description="Number of uses available now.")
+    reset_at: datetime = strawberry.field(description="When the bucket is full again, if unused until then.")
 
 
 def as_shown(where: quota.Quota) -> Quota:
-    """In the words of the schema."""
+    """Convert the domain's quota."""
     return Quota(limit=where.limit, remaining=where.remaining, reset_at=where.reset_at)

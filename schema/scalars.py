@@ -1,4 +1,4 @@
-"""The scalars of the contract."""
+"""The scalars of the schema: DateTime and JSONObject."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -15,7 +15,7 @@ def _instant(value: object) -> datetime:
         raise ValueError("DateTime must be a string such as 2026-01-31T12:00:00Z")
     instant = datetime.fromisoformat(value)
     if instant.tzinfo is None:
-        raise ValueError("DateTime needs an offset, such as the Z in 2026-01-31T12:00:00Z")
+        raise ValueError("DateTime must have an offset, such as the Z in 2026-01-31T12:00:00Z")
     return instant.astimezone(UTC)
 
 
@@ -25,21 +25,21 @@ def _rfc3339(value: datetime) -> str:
 
 def _object(value: object) -> JSONObject:
     if not isinstance(value, dict):
-        raise ValueError("JSONObject must be an object, never an array or a bare value")
+        raise ValueError("JSONObject must be an object, not an array or a scalar")
     return JSONObject(value)  # pyright: ignore[reportUnknownArgumentType] # JSON has no other keys than strings
 
 
 SCALARS: Mapping[object, ScalarDefinition] = {
     datetime: strawberry.scalar(
         name="DateTime",
-        description="RFC 3339 instant in UTC.",
+        description="An instant in RFC 3339 format. Output is in UTC; input needs an offset.",
         specified_by_url="https://www.rfc-editor.org/rfc/rfc3339",
         serialize=_rfc3339,
         parse_value=_instant,
     ),
     JSONObject: strawberry.scalar(
         name="JSONObject",
-        description="A JSON object, never an array or a bare value; at most 16 KiB encoded.",
+        description="A JSON object, not an array or a scalar; at most 16 KiB of JSON.",
         serialize=dict[str, Any],
         parse_value=_object,
     ),

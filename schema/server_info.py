@@ -1,4 +1,4 @@
-"""Who is asking, and whom."""
+"""Viewer and ServerInfo: the caller and the server."""
 
 import strawberry
 
@@ -7,28 +7,31 @@ from schema.context import Info
 from schema.quota import Quota, as_shown
 
 
-@strawberry.type
+@strawberry.type(description="The authenticated principal of the request.")
 class Viewer:
-    """On whose behalf the request is answered."""
+    """Not `models.domain.access.Viewer`, from which it is made."""
 
     id: strawberry.ID
     name: str
     roles: list[str]
 
-    @strawberry.field(description="How often you may regenerate a scene; a batch counts each scene.")
+    @strawberry.field(description="The quota of regenerates; a batch uses one per scene.")
     @staticmethod
     async def regenerate_quota(info: Info) -> Quota:
-        """As it stands now."""
         context = info.context
         return as_shown(await rate_limit.quota(context.store, context.viewer, context.coordinator.policy.regenerate))
 
 
-@strawberry.type
+@strawberry.type(description="Version and configuration of the server.")
 class ServerInfo:
-    """What the server tells about itself."""
+    """Made from `schema.context.ServerFacts`."""
 
     version: str
-    mode: str = strawberry.field(description="embedded or distributed")
-    providers: list[str]
-    event_retention_seconds: int
-    recovery_window_seconds: int
+    mode: str = strawberry.field(
+        description='"embedded" (one process) or "distributed" (several processes on Postgres).'
+    )
+    providers: list[str] = strawberry.field(description="The names that createJob accepts as provider.")
+    event_retention_seconds: int = strawberry.field(
+        description="How long events stay in a job's log; an older after gives a LOG_TRUNCATED snapshot."
+    )
+    recovery_window_seconds: int = strawberry.field(description="How long a deleted job or scene can be restored.")

@@ -1,4 +1,4 @@
-"""One attempt at a scene, and why it failed. Values are the light rows of `models.db.rows`."""
+"""SceneTake, one attempt at a scene, and SceneFailure. Values are rows of `models.db.rows`."""
 
 from datetime import datetime
 
@@ -12,9 +12,9 @@ from schema.media import Media, media
 from schema.nodes import Node
 
 
-@strawberry.type
+@strawberry.type(description="Why a take, or the assembly of a job's video, failed.")
 class SceneFailure:
-    """Why a take failed."""
+    """Made by `scene_failure`."""
 
     code: str
     message: str
@@ -23,7 +23,7 @@ class SceneFailure:
 
 
 def scene_failure(stored: FailureJson | None) -> SceneFailure | None:
-    """As it is kept in a column."""
+    """Convert the JSON of a failure column."""
     if stored is None:
         return None
     return SceneFailure(
@@ -36,7 +36,8 @@ def scene_failure(stored: FailureJson | None) -> SceneFailure | None:
 
 @strawberry.type(
     description=(
-        "One attempt at a scene. Never rewritten once finished; a regenerate makes a new one and destroys nothing."
+        "One attempt to render a scene. It never changes once it is finished: a regenerate makes a new take and keeps "
+        "this one."
     )
 )
 class SceneTake(Node):
@@ -55,23 +56,20 @@ class SceneTake(Node):
 
     @classmethod
     def is_type_of(cls, value: object, _info: object) -> bool:
-        """Rows stand in for the type."""
+        """Return whether a row stands in for this type."""
         return isinstance(value, TakeRow)
 
-    @strawberry.field
+    @strawberry.field(description="The clip.")
     @staticmethod
     def output(root: strawberry.Parent[TakeRow], info: Info) -> Media | None:
-        """The clip."""
         return media(info.context, root.output)
 
-    @strawberry.field
+    @strawberry.field(description="A still image of the clip.")
     @staticmethod
     def poster(root: strawberry.Parent[TakeRow], info: Info) -> Media | None:
-        """A still."""
         return media(info.context, root.poster)
 
-    @strawberry.field
+    @strawberry.field(description="Why the take failed; null unless it did.")
     @staticmethod
     def failure(root: strawberry.Parent[TakeRow]) -> SceneFailure | None:
-        """Why it failed."""
         return scene_failure(root.failure)

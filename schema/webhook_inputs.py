@@ -1,4 +1,4 @@
-"""The inputs of webhooks, and how each reads in the words of the domain."""
+"""The inputs of webhook operations, and their conversion to the coordinator's inputs."""
 
 from typing import cast
 
@@ -9,26 +9,26 @@ from schema.enums import EventType
 from schema.inputs import given
 
 
-@strawberry.input
+@strawberry.input(description="A new webhook.")
 class CreateWebhookInput:
-    """A webhook to be made."""
+    """The input of createWebhook."""
 
     url: str = strawberry.field(
-        description="https, on the public internet; a server on a laptop also accepts http and its own addresses."
+        description="An https URL on the public internet; a development server also accepts http and private addresses."
     )
-    events: list[EventType] = strawberry.field(description="At least one.")
+    events: list[EventType] = strawberry.field(description="The event types to deliver; at least one.")
     job_id: strawberry.ID | None = strawberry.field(
-        default=strawberry.UNSET, description="Only this job's events; every job of yours when left out."
+        default=strawberry.UNSET, description="Deliver events of this job only; of all jobs of the caller when omitted."
     )
 
     def new_webhook(self) -> NewWebhook:
-        """In the words of the domain."""
+        """Convert to the coordinator's input."""
         return NewWebhook(self.url, self.events, given(self.job_id))
 
 
-@strawberry.input(description="Leave a field out to keep it.")
+@strawberry.input(description="An omitted field keeps its value.")
 class UpdateWebhookInput:
-    """Changes to a webhook."""
+    """The input of updateWebhook."""
 
     webhook_id: strawberry.ID
     url: str | None = strawberry.UNSET
@@ -36,20 +36,20 @@ class UpdateWebhookInput:
     active: bool | None = strawberry.field(
         default=strawberry.UNSET,
         description=(
-            "Events that happen while it is switched off are not told. What waited when it was switched off is sent "
-            "once it is on again, unless that is more than 30 days old."
+            "Events that happen while the webhook is inactive are not delivered. Deliveries that were pending when it "
+            "became inactive are sent after it is active again, unless they are older than 30 days."
         ),
     )
 
     def edit(self) -> WebhookEdit:
-        """What was given, null included."""
+        """Return the given fields, null included."""
         fields = {name: getattr(self, name) for name in ("url", "events", "active")}
         given_fields = {name: value for name, value in fields.items() if value is not strawberry.UNSET}
         return cast("WebhookEdit", given_fields)
 
 
-@strawberry.input
+@strawberry.input(description="The webhook that a mutation acts on.")
 class WebhookActionInput:
-    """A webhook to do something to."""
+    """The input of rotateWebhookSecret, deleteWebhook and testWebhook."""
 
     webhook_id: strawberry.ID

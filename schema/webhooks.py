@@ -1,6 +1,6 @@
-"""Webhooks: who is told of what, and what came of it.
+"""Webhook, its deliveries and their attempts.
 
-Values are the light rows of `models.db.rows`, as those of jobs and scenes.
+Values are rows of `models.db.rows`: columns are read as attributes, relations through the loaders.
 """
 
 from datetime import datetime
@@ -18,26 +18,27 @@ from schema.inputs import given
 from schema.nodes import Node
 
 
-@strawberry.type(description="One try to tell a webhook of an event.")
+@strawberry.type(description="One attempt to deliver an event.")
 class WebhookAttempt:
-    """Kept in the delivery's row."""
+    """Stored in the row of its delivery."""
 
     at: datetime
-    response_status: int | None = strawberry.field(description="Null when there was no answer.")
+    response_status: int | None = strawberry.field(description="HTTP status; null when there was no response.")
     duration_ms: int
     error: str | None = strawberry.field(
         description=(
-            "Null when it was accepted, else one of STATUS, REDIRECT (which is not followed), TIMEOUT, NOT_RESOLVED, "
-            "NOT_ALLOWED (the name leads to an address that is not public), NOT_CONNECTED, TLS, BROKEN_OFF, "
-            "NOT_SIGNED and INTERNAL (the server's own fault)."
+            "Null when the endpoint answered with 2xx, else one of STATUS, REDIRECT (not followed), TIMEOUT, "
+            "NOT_RESOLVED, NOT_ALLOWED (the host name resolves to a private address), NOT_CONNECTED, TLS, BROKEN_OFF "
+            "(the connection closed during the response), NOT_SIGNED (the secret cannot be decrypted) and INTERNAL (an "
+            "error of this server)."
         )
     )
 
 
 @strawberry.type(
     description=(
-        "An event to be told to a webhook. Its id is the header webhook-id of every try. Of one job, each waits until "
-        "the one before has SUCCEEDED or is EXHAUSTED. Kept for 30 days."
+        "The delivery of one event to a webhook. Its id is the header webhook-id of every attempt. Events of one job "
+        "are delivered in order: each waits until the one before is SUCCEEDED or EXHAUSTED. Kept for 30 days."
     )
 )
 class WebhookDelivery(Node):
@@ -45,20 +46,21 @@ class WebhookDelivery(Node):
 
     event_type: EventType
     job_id: strawberry.ID
-    version: int = strawberry.field(description="The event's; 0 is a sample that testWebhook sent.")
+    version: int = strawberry.field(description="Version of the event; 0 for a sample event of testWebhook.")
     status: DeliveryStatus
-    next_attempt_at: datetime | None = strawberry.field(description="Not before then; null when it is over.")
+    next_attempt_at: datetime | None = strawberry.field(
+        description="When the next attempt is due; null when there is none."
+    )
     created_at: datetime
 
     @classmethod
     def is_type_of(cls, value: object, _info: object) -> bool:
-        """Rows stand in for the type."""
+        """Return whether a row stands in for this type."""
         return isinstance(value, DeliveryRow)
 
-    @strawberry.field(description="Oldest first; of many, the newest 50.")
+    @strawberry.field(description="The newest 50 attempts, oldest first.")
     @staticmethod
     def attempts(root: strawberry.Parent[DeliveryRow]) -> list[WebhookAttempt]:
-        """Every try so far."""
         return [
             WebhookAttempt(
                 at=datetime.fromisoformat(each["at"]),
@@ -70,35 +72,36 @@ class WebhookDelivery(Node):
         ]
 
 
-@strawberry.type(description="An address that is told of events, by https://www.standardwebhooks.com.")
+@strawberry.type(
+    description="A URL to which events are delivered, signed as specified at https://www.standardwebhooks.com."
+)
 class Webhook(Node):
     """Read from `WebhookRow`."""
 
     url: str
     job_id: strawberry.ID | None = strawberry.field(
-        description="Only this job's events; null for every job of the owner."
+        description="The job whose events are delivered; null for all jobs of the owner."
     )
     active: bool
     disabled_reason: str | None = strawberry.field(
         description=(
-            "Set when the server switched it off: nothing was accepted for a day, or the address answered 410. "
-            "updateWebhook switches it on again and clears this."
+            "Set when the server made the webhook inactive: no delivery succeeded for a day, or the endpoint answered "
+            "410. updateWebhook with active clears it."
         )
     )
     created_at: datetime
 
     @classmethod
     def is_type_of(cls, value: object, _info: object) -> bool:
-        """Rows stand in for the type."""
+        """Return whether a row stands in for this type."""
         return isinstance(value, WebhookRow)
 
-    @strawberry.field
+    @strawberry.field(description="The event types that are delivered.")
     @staticmethod
     def events(root: strawberry.Parent[WebhookRow]) -> list[EventType]:
-        """What it is told of."""
         return [EventType(kind) for kind in root.events]
 
-    @strawberry.field(description="Newest first.")
+    @strawberry.field(description="The deliveries, newest first.")
     @staticmethod
     async def deliveries(
         root: strawberry.Parent[WebhookRow],
@@ -106,37 +109,38 @@ class Webhook(Node):
         first: int = 20,
         status: DeliveryStatus | None = strawberry.UNSET,
     ) -> list[WebhookDelivery]:
-        """What it was told, or is to be."""
         paging.window(first=first, after=None, last=None, before=None)
-        wanted = DeliveryQuery(first, given(status))
-        return cast("list[WebhookDelivery]", await info.context.loaders.deliveries.load((root.id, wanted)))
+        query = DeliveryQuery(first, given(status))
+        return cast("list[WebhookDelivery]", await info.context.loaders.deliveries.load((root.id, query)))
 
 
-@strawberry.type
+@strawberry.type(description="The webhook, or the errors.")
 class WebhookPayload:
-    """A webhook, or why not."""
+    """The payload of createWebhook, updateWebhook and rotateWebhookSecret."""
 
     webhook: Webhook | None
-    secret: str | None = strawberry.field(description="Signing secret; given once, at creation and at rotation.")
+    secret: str | None = strawberry.field(
+        description="The signing secret; returned only by createWebhook and rotateWebhookSecret."
+    )
     errors: list[UserError]
 
 
-@strawberry.type
+@strawberry.type(description="The id of the deleted webhook, or the errors.")
 class DeleteWebhookPayload:
-    """What was deleted, or why not."""
+    """The payload of deleteWebhook."""
 
     deleted_webhook_id: strawberry.ID | None
     errors: list[UserError]
 
 
-@strawberry.type
+@strawberry.type(description="The delivery, or the errors.")
 class WebhookDeliveryPayload:
-    """A delivery, or why not."""
+    """The payload of testWebhook and redeliverWebhook."""
 
     delivery: WebhookDelivery | None
     errors: list[UserError]
 
 
 def as_webhook(row: WebhookRow | None) -> Webhook | None:
-    """A row stands in for the type: same names, no copy."""
+    """Return a row as the type that it stands in for; it is not copied."""
     return cast("Webhook | None", row)
