@@ -1,16 +1,29 @@
 """What the product overrides or uses of other libraries beyond their public API is still there."""
 
 import inspect
+import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 import uvicorn
 from graphql import Executor, build_schema, parse
+from pgqueuer import Queries
+from pgqueuer.adapters.drivers.asyncpg import AsyncpgPoolDriver
+from pgqueuer.adapters.inmemory import InMemoryQueries
+from pgqueuer.core import buffers
+from pgqueuer.models import AnyEvent, TableChangedEvent
+from pgqueuer.qm import QueueManager
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
 
+from coordinator.queue.pgqueuer_overrides import (
+    TABLE_CHANGED,
+    CappedInMemoryQueries,
+    ListenerDriver,
+    ResilientQueries,
+)
 from schema.enums import JobStatus
 from schema.strawberry_internals import DiscreetExecution, Execution, enum_definition
 from server.schema import executable_schema
@@ -149,3 +162,73 @@ class TestStrawberry:
         assert "Job" in executable_schema().core.type_map
         described = {value.name: value.description for value in enum_definition(JobStatus).values}
         assert described["CANCELED"]
+
+
+class TestPgQueuer:
+    """coordinator/queue/pgqueuer_overrides.py."""
+
+    @pytest.mark.parametrize(
+        ("kind", "parent", "expected"),
+        [
+            (
+                CappedInMemoryQueries,
+                InMemoryQueries,
+                {
+                    "dequeue": [
+                        "batch_size",
+                        "entrypoints",
+                        "queue_manager_id",
+                        "global_concurrency_limit",
+                        "heartbeat_timeout",
+                    ],
+                },
+            ),
+            (
+                ListenerDriver,
+                AsyncpgPoolDriver,
+                {"__init__": ["pool"], "add_listener": ["channel", "callback"]},
+            ),
+            (
+                ResilientQueries,
+                Queries,
+                {
+                    "dequeue": [
+                        "batch_size",
+                        "entrypoints",
+                        "queue_manager_id",
+                        "global_concurrency_limit",
+                        "heartbeat_timeout",
+                    ],
+                    "eligible_queued_work": ["entrypoints"],
+                    "queued_work": ["entrypoints"],
+                    "next_deferred_eta": ["entrypoints"],
+                    "update_heartbeat": ["job_ids"],
+                    "retry_job": ["job", "delay", "traceback_record"],
+                    "log_jobs": ["job_status"],
+                },
+            ),
+        ],
+        ids=["CappedInMemoryQueries", "ListenerDriver", "ResilientQueries"],
+    )
+    def test_overridden_methods_have_the_expected_parameters_in_pgqueuer(
+        self, kind: type, parent: type, expected: dict[str, list[str]]
+    ) -> None:
+        """A method that PgQueuer removes or changes would no longer be overridden."""
+        actual = overridden(kind, parent)
+        assert {name: actual.get(name) for name in expected} == expected
+
+    def test_pgqueuer_calls_no_query_that_is_not_overridden(self) -> None:
+        """A lost connection in any other query would end PgQueuer's loop and all running renders with it."""
+        source = "".join(inspect.getsource(each) for each in (QueueManager.run, QueueManager.fetch_jobs, buffers))
+        source += "".join(
+            inspect.getsource(vars(QueueManager)[name]) for name in ("_dispatch", "_effective_dequeue_timeout")
+        )
+        called = set(re.findall(r"\.(?:queries|repository)\.(\w+)\(", source))
+        assert called <= overridden(ResilientQueries, Queries).keys()
+        assert {"dequeue", "log_jobs", "retry_job", "update_heartbeat"} <= called
+
+    def test_the_sent_notification_is_one_of_a_changed_table(self) -> None:
+        """Any other message would not make a manager look for work."""
+        event = AnyEvent.model_validate_json(TABLE_CHANGED % "channel").root
+        assert isinstance(event, TableChangedEvent)
+        assert event.operation == "insert"
