@@ -1,4 +1,4 @@
-"""The server as an ASGI application: every route of it."""
+"""The server as an ASGI application: all its routes and middleware."""
 
 import gc
 import logging
@@ -13,13 +13,14 @@ from models.domain.errors import Unavailable
 from providers.port import Provider
 from providers.replicate.model import CALLBACK_PATH
 from schema.context import Context
-from server import rest, rest_docs
 from server.auth.authenticator import AuthMiddleware
 from server.callbacks import callback_routes
 from server.container import Container
 from server.explorer import ASSETS_PATH, explorer_response, mount_explorer, wants_explorer
 from server.media import media_route
 from server.providers import configured
+from server.rest import docs, router
+from server.rest.errors import error_response, install_error_handlers
 from server.schema import executable_schema
 from server.security_middleware import install_security_middleware
 from server.settings import VERSION, Settings
@@ -30,7 +31,7 @@ from server.transports.http_errors import GraphQLHTTPError
 
 log = logging.getLogger(__name__)
 
-GRAPHQL_PATH, DESCRIPTION_PATH = "/graphql", "/openapi.json"
+GRAPHQL_PATH, OPENAPI_PATH = "/graphql", "/openapi.json"
 HEALTH_PATHS = ("/healthz", "/readyz")
 
 
@@ -41,17 +42,36 @@ def create_app(
     renders: bool = True,
     answers: bool = True,
 ) -> FastAPI:
-    """The server as an ASGI application; a worker's only tells how it is (`answers` False).
+    """Return the server as an ASGI application.
 
-    `providers` replaces the configured ones, for tests; without `renders`, others render.
+    `providers` replaces the configured ones, for tests. Without `renders`, workers render. Without `answers`, as in a
+    worker, the application has only its health routes.
     """
-    chosen = configured(settings) if providers is None else providers
-    container = Container(settings, chosen, renders=renders)
+    providers = configured(settings) if providers is None else providers
+    container = Container(settings, providers, renders=renders)
+    app = _fastapi(container)
+    app.state.container = container
+    _add_health(app, container)
+    if answers:
+        _add_api(app, container)
+        app.router.routes.extend(callback_routes(providers, settings))
+    app.add_middleware(
+        AuthMiddleware,
+        authenticator=container.authenticator,
+        is_open=_open_requests(settings),
+        make_error=_error_response,
+    )
+    install_security_middleware(app, settings)
+    return app
+
+
+def _fastapi(container: Container) -> FastAPI:
+    """Return an application without routes that starts and stops the container."""
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncGenerator[None]:
         await container.start()
-        # What exists now lives as long as the process: the collector need not look at it again.
+        # All objects that exist now live as long as the process; the garbage collector need not visit them again.
         gc.collect()
         gc.freeze()
         try:
@@ -59,51 +79,53 @@ def create_app(
         finally:
             await container.stop()
 
-    described = settings.allows_explorer
-    app = FastAPI(
+    return FastAPI(
         title="Scenewire",
         version=VERSION,
         lifespan=lifespan,
         docs_url=None,
-        openapi_url=DESCRIPTION_PATH if described else None,
+        openapi_url=OPENAPI_PATH if container.settings.allows_explorer else None,
         redoc_url=None,
     )
-    app.state.container = container
-    _add_health(app, container)
-    if answers:
-        _add_api(app, container)
-        app.router.routes.extend(callback_routes(chosen, settings))
-    app.add_middleware(
-        AuthMiddleware, authenticator=container.authenticator, is_open=_opened(settings), refuse=_refusal
-    )
-    install_security_middleware(app, settings)
-    return app
 
 
-def _opened(settings: Settings) -> Callable[[Request], bool]:
-    """What is open to all: how the server is, what is guarded by signatures, and in development the explorer."""
-    pages = ("/", rest_docs.PATH, DESCRIPTION_PATH) if settings.allows_explorer else ()
+def _open_requests(settings: Settings) -> Callable[[Request], bool]:
+    """Return the predicate of requests that need no token: health, signed URLs, and in development the explorer."""
+    pages = ("/", docs.PATH, OPENAPI_PATH) if settings.allows_explorer else ()
     folders = ("/media/", CALLBACK_PATH, *((f"{ASSETS_PATH}/",) if settings.allows_explorer else ()))
 
     def is_open(request: Request) -> bool:
-        path: str = request.scope["path"]  # its `url` believes the Host header
-        explored = path == GRAPHQL_PATH and settings.allows_explorer and wants_explorer(request)
-        return path in HEALTH_PATHS or path in pages or path.startswith(folders) or explored
+        path: str = request.scope["path"]  # `request.url` depends on the Host header, which the client controls
+        is_explorer = path == GRAPHQL_PATH and settings.allows_explorer and wants_explorer(request)
+        return path in HEALTH_PATHS or path in pages or path.startswith(folders) or is_explorer
 
     return is_open
 
 
-def _refusal(request: Request, status: int, code: TransportCode, why: str) -> Response:
-    """For who does not get in, in the shape of the API that they knocked at."""
+def _error_response(request: Request, status: int, code: TransportCode, message: str) -> Response:
+    """Make the error response of the API that the request addresses."""
     if request.scope["path"] == GRAPHQL_PATH:
-        return GraphQLHTTPError(status, code, why).response(preferred(request.headers.get("accept", "")))
-    return rest.error_answer(status, code, why, [])
+        return GraphQLHTTPError(status, code, message).response(preferred(request.headers.get("accept", "")))
+    return error_response(status, code, message, [])
 
 
 def _add_api(app: FastAPI, container: Container) -> None:
+    """Add GraphQL, REST, media and, where it is allowed, the explorer."""
+
     def make_context(connection: HTTPConnection) -> Context:
         return container.context(connection.state.identity.viewer, connection.state.request_id)
 
+    _add_graphql(app, container, make_context)
+    app.include_router(router.router(make_context, container.rates))
+    install_error_handlers(app)
+    app.router.routes.append(media_route(container.media, container.signed_urls))
+    if container.settings.allows_explorer:
+        docs.add_docs(app)
+        mount_explorer(app)
+        app.add_api_route("/", _redirect_to_explorer, include_in_schema=False)
+
+
+def _add_graphql(app: FastAPI, container: Container, make_context: Callable[[HTTPConnection], Context]) -> None:
     async def context(connection: HTTPConnection) -> Context:
         return make_context(connection)
 
@@ -127,27 +149,20 @@ def _add_api(app: FastAPI, container: Container) -> None:
             path=GRAPHQL_PATH,
         )
     )
-    app.include_router(rest.router(make_context))
-    rest.answer_errors(app)
-    app.router.routes.append(media_route(container.media, container.signed_urls))
-    if settings.allows_explorer:
-        rest_docs.add_docs(app)
-        mount_explorer(app)
-        app.add_api_route("/", _redirect_to_explorer, include_in_schema=False)
 
 
 def _add_health(app: FastAPI, container: Container) -> None:
     async def healthz() -> JSONResponse:
-        """The process is alive."""
+        """Liveness: the process answers."""
         return JSONResponse({"status": "ok"})
 
     async def readyz() -> JSONResponse:
-        """The database answers and the queue hands out work."""
+        """Readiness: the database answers and, if this process renders, the queue runs."""
         try:
             await container.database.ping()
             database = True
-        except Unavailable as away:
-            log.warning("not ready: %s (%s)", away, away.__cause__, extra={"action": "readyz"})
+        except Unavailable as error:
+            log.warning("Not ready: %s (%s)", error, error.__cause__, extra={"action": "health.unavailable"})
             database = False
         queue = container.coordinator.running or not container.renders
         ready = database and queue
@@ -161,5 +176,5 @@ def _add_health(app: FastAPI, container: Container) -> None:
 
 
 async def _redirect_to_explorer() -> RedirectResponse:
-    """A browser that was given the bare address finds the explorer."""
+    """Redirect a browser from `/` to the explorer."""
     return RedirectResponse(GRAPHQL_PATH)

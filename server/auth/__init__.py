@@ -1,1 +1,1 @@
-"""Who is asking: bearer tokens, the keys they are checked with, their revocation, and the gate that asks for them."""
+"""Authentication: bearer tokens, the keys that verify them, their revocation, and the middleware that requires them."""

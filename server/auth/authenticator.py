@@ -1,6 +1,6 @@
-"""The gate: everybody is asked who they are, before anything of theirs is read.
+"""Authentication of every request, before anything of it is read.
 
-It stands in front of every route, so that a new one is closed until somebody says that it is open.
+The middleware covers all routes, so a new route requires a token until `is_open` lists it.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,7 +14,7 @@ from starlette.websockets import WebSocket
 from models.domain.errors import Unavailable
 from models.reads import revocations
 from models.writes.store import Store
-from server.auth.identity import ANYBODY, Identity, Unauthenticated
+from server.auth.identity import ANONYMOUS, Identity, Unauthenticated
 from server.auth.jwks import Jwks
 from server.auth.sessions import Sessions, is_revoked
 from server.auth.tokens import Tokens
@@ -24,111 +24,116 @@ from server.transports.errors import TransportCode
 from server.transports.messages import Payload
 from server.transports.rate_limiter import TooManyRequests
 
-# RFC 6750, section 3: nothing is said of the token when there was none.
+# RFC 6750, section 3: a request without credentials gets no error code.
 CHALLENGE: Final = 'Bearer realm="scenewire"'
-CHALLENGE_AGAIN: Final = f'{CHALLENGE}, error="invalid_token"'
-WHO_ARE_YOU: Final = "Say who you are, by an Authorization header with a Bearer token."
+INVALID_TOKEN_CHALLENGE: Final = f'{CHALLENGE}, error="invalid_token"'
+NO_CREDENTIALS: Final = "Authentication is required: send an Authorization header with a Bearer token."
 
-Refuse = Callable[[Request, int, TransportCode, str], Response]
-"""The answer to a request that does not get in: its status, its code and why."""
+MakeErrorResponse = Callable[[Request, int, TransportCode, str], Response]
+"""Makes the error response to a request from its status, code and message."""
 
-Count = Callable[[HTTPConnection], None]
-"""Told of each token that was not accepted; raises TooManyRequests when it were too many."""
+CountFailure = Callable[[HTTPConnection], None]
+"""Counts a refused token of this connection. Raises TooManyRequests above the limit."""
 
 
 class Authenticator:
-    """Knows whom to let in, over HTTP and over websocket."""
+    """Authenticates HTTP requests and websockets by their bearer tokens."""
 
-    def __init__(self, settings: Settings, store: Store, sessions: Sessions, failed: Count) -> None:
-        self.failed = failed
+    def __init__(self, settings: Settings, store: Store, sessions: Sessions, count_failure: CountFailure) -> None:
+        self.count_failure = count_failure
         self._store = store
         self._sessions = sessions
         self._jwks = Jwks(settings.auth_jwks_url) if settings.auth_jwks_url else None
         self._tokens = Tokens(settings, self._jwks) if settings.authenticates else None
-        # In development a token can be shown, to try things as somebody, but is not asked for.
+        # In development a token is optional: it makes the request one of its subject.
         self._required = settings.production
 
     async def identify(self, authorization: Sequence[str]) -> Identity:
-        """Who somebody is that says this, in no or one Authorization header.
+        """Return the identity for the values of a request's Authorization headers, of which it may have one.
 
-        Raises Unauthenticated, and Unavailable when that cannot be decided just now.
+        Raises Unauthenticated, and Unavailable when the keys or the revocations cannot be read.
         """
         if self._tokens is None or not (authorization or self._required):
-            return ANYBODY
+            return ANONYMOUS
         if not authorization:
-            raise Unauthenticated(WHO_ARE_YOU)
+            raise Unauthenticated(NO_CREDENTIALS)
         scheme, _, token = authorization[0].strip().partition(" ")
         if scheme.lower() != "bearer" or len(authorization) > 1:
-            raise Unauthenticated(WHO_ARE_YOU)
+            raise Unauthenticated(NO_CREDENTIALS)
         identity = await self._tokens.check(token.strip())
         subject = identity.viewer.id
         async with self._store.read() as connection:
-            found = await revocations.of_subjects(connection, [subject])
-        if is_revoked(identity, found):
+            revoked = await revocations.of_subjects(connection, [subject])
+        if is_revoked(identity, revoked):
             raise Unauthenticated("The token was revoked.")
         self._sessions.admit(identity)
         return identity
 
     async def on_init(self, socket: WebSocket, payload: Payload | None) -> None:
-        """Let a websocket in, by its `connection_init` or else by the header of its handshake.
+        """Authenticate a websocket by its `connection_init`, or else by the header of its handshake.
 
-        Closes with 4403, as the protocol asks for a `connection_init` that is refused.
+        Closes with 4403, as the protocol demands for a `connection_init` that is refused.
         """
-        said = {name.lower(): value for name, value in (payload or {}).items()}.get("authorization")
+        authorization = {name.lower(): value for name, value in (payload or {}).items()}.get("authorization")
         try:
-            if said is not None and not isinstance(said, str):
-                raise Unauthenticated("The payload's authorization must be a text.")
-            given = socket.headers.getlist("authorization") if said is None else [said]
-            socket.state.identity = await self.identify(given)
-        except Unauthenticated as refused:
-            self.failed(socket)
-            raise CloseConnection(CloseCode.FORBIDDEN, str(refused)) from None
-        except Unavailable as away:
-            raise CloseConnection(CloseCode.SERVICE_RESTART, away.message) from away
+            if authorization is not None and not isinstance(authorization, str):
+                raise Unauthenticated("The payload's authorization must be a string.")
+            values = socket.headers.getlist("authorization") if authorization is None else [authorization]
+            socket.state.identity = await self.identify(values)
+        except Unauthenticated as error:
+            self.count_failure(socket)
+            raise CloseConnection(CloseCode.FORBIDDEN, str(error)) from None
+        except Unavailable as error:
+            raise CloseConnection(CloseCode.SERVICE_RESTART, error.message) from error
 
     async def close(self) -> None:
-        """Leave nothing running."""
+        """Stop reading published keys."""
         if self._jwks is not None:
             await self._jwks.close()
 
 
 class AuthMiddleware:
-    """The application behind the gate; a websocket is let in by its first message."""
+    """Passes on the HTTP requests that are authenticated or open; a websocket is authenticated by its first message."""
 
     def __init__(
-        self, app: ASGIApp, authenticator: Authenticator, is_open: Callable[[Request], bool], refuse: Refuse
+        self,
+        app: ASGIApp,
+        authenticator: Authenticator,
+        is_open: Callable[[Request], bool],
+        make_error: MakeErrorResponse,
     ) -> None:
         self._app = app
-        self._gate = authenticator
+        self._authenticator = authenticator
         self._is_open = is_open
-        self._refuse = refuse
+        self._make_error = make_error
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer, or pass on."""
+        """Answer with an error response, or pass the request on."""
         answer: ASGIApp = self._app
         if scope["type"] == "http" and not self._is_open(request := Request(scope)):
-            answer = await self._let_in(request) or answer
+            answer = await self._error_for(request) or answer
         await answer(scope, receive, send)
 
-    async def _let_in(self, request: Request) -> Response | None:
-        given = request.headers.getlist("authorization")
+    async def _error_for(self, request: Request) -> Response | None:
+        """Authenticate the request; return the error response when that fails."""
+        authorization = request.headers.getlist("authorization")
         try:
-            request.state.identity = await self._gate.identify(given)
-        except Unauthenticated as refused:
-            return self._refused(request, str(refused), again=bool(given))
-        except Unavailable as away:
-            return self._refuse(request, 503, TransportCode.UNAVAILABLE, away.message)
+            request.state.identity = await self._authenticator.identify(authorization)
+        except Unauthenticated as error:
+            return self._unauthenticated(request, str(error), has_token=bool(authorization))
+        except Unavailable as error:
+            return self._make_error(request, 503, TransportCode.UNAVAILABLE, error.message)
         return None
 
-    def _refused(self, request: Request, why: str, *, again: bool) -> Response:
-        """Only what was tried is counted: who does not know yet that they are asked learns it as often as they like."""
+    def _unauthenticated(self, request: Request, message: str, *, has_token: bool) -> Response:
+        """Make the response 401, or 429 after too many refused tokens. Requests without a token are not counted."""
         try:
-            if again:
-                self._gate.failed(request)
+            if has_token:
+                self._authenticator.count_failure(request)
         except TooManyRequests as limited:
-            answer = self._refuse(request, 429, TransportCode.RATE_LIMITED, f"{limited.message}.")
-            answer.headers.update(limited.headers)
+            response = self._make_error(request, 429, TransportCode.RATE_LIMITED, f"{limited.message}.")
+            response.headers.update(limited.headers)
         else:
-            answer = self._refuse(request, 401, TransportCode.UNAUTHENTICATED, why)
-            answer.headers["www-authenticate"] = CHALLENGE_AGAIN if again else CHALLENGE
-        return answer
+            response = self._make_error(request, 401, TransportCode.UNAUTHENTICATED, message)
+            response.headers["www-authenticate"] = INVALID_TOKEN_CHALLENGE if has_token else CHALLENGE
+        return response

@@ -1,4 +1,4 @@
-"""`token` and `revoke`: what an operator of a small set-up does about tokens, without a service for it."""
+"""The commands `token` and `revoke`: issue and revoke tokens without an identity provider."""
 
 import re
 from datetime import timedelta
@@ -12,7 +12,7 @@ from models.domain.errors import Unavailable
 from models.reads import revocations
 from models.writes import audit
 from models.writes.store import Store, now
-from server.auth.identity import SUBJECT_CHARACTERS
+from server.auth.identity import SUBJECT_CHARACTERS, is_displayable
 from server.auth.tokens import mint, secret_of
 from server.container import check_migrated
 from server.settings import Settings, WrongSettings
@@ -23,7 +23,7 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 async def token(settings: Settings, subject: str, roles: str, name: str | None, ttl: str) -> int:
-    """Print a token signed with AUTH_SECRET; answers the exit status."""
+    """Print a token signed with AUTH_SECRET; return the exit status. Raises WrongSettings."""
     key = secret_of(settings)
     if key is None:
         raise WrongSettings(
@@ -31,29 +31,29 @@ async def token(settings: Settings, subject: str, roles: str, name: str | None, 
         )
     _check_text("--sub", subject)
     _check_text("--name", subject if name is None else name)
-    made = mint(settings, key, subject, subject if name is None else name, _roles(roles), _lasting(ttl))
+    issued = mint(settings, key, subject, subject if name is None else name, _roles(roles), _ttl_seconds(ttl))
     try:
         await _write(settings, "token", subject)
-    except (Unavailable, WrongSettings) as away:
-        typer.echo(f"scenewire: the audit log does not have it: {away}", err=True)
-    typer.echo(made)
+    except (Unavailable, WrongSettings) as error:
+        typer.echo(f"scenewire: the token is not in the audit log: {error}", err=True)
+    typer.echo(issued)
     return 0
 
 
 async def revoke(settings: Settings, subject: str) -> int:
-    """Accept no token of the subject that exists by now; answers the exit status."""
+    """Revoke all tokens of the subject that were issued so far; return the exit status. Raises WrongSettings."""
     _check_text("--sub", subject)
     try:
         await _write(settings, "revoke", subject)
-    except Unavailable as away:
-        typer.echo(f"scenewire: {away}", err=True)
+    except Unavailable as error:
+        typer.echo(f"scenewire: {error}", err=True)
         return 1
-    typer.echo(f"No token of {subject} that was issued until now is accepted any more.")
+    typer.echo(f"All tokens of {subject} that were issued before now are revoked.")
     return 0
 
 
 async def _write(settings: Settings, action: str, subject: str) -> None:
-    """What was done, and to whom. Raises Unavailable, and WrongSettings for a database that was not migrated."""
+    """Do the action and record it in the audit log. Raises Unavailable, and WrongSettings for an old database."""
     database = Database(settings.database_url)
     try:
         if database.embedded:
@@ -73,19 +73,20 @@ async def _act(connection: Connection, action: str, subject: str) -> None:
 
 
 def _roles(text: str) -> list[str]:
-    asked = [role.strip() for role in text.split(",")]
-    if unknown := sorted(set(asked) - {role.value for role in Role}):
-        raise WrongSettings(f"--roles: {unknown[0]} is none of {', '.join(role.value for role in Role)}")
-    return asked
+    roles = [role.strip() for role in text.split(",")]
+    if unknown := sorted(set(roles) - {role.value for role in Role}):
+        allowed = ", ".join(role.value for role in Role)
+        raise WrongSettings(f"--roles: {unknown[0]!r} is not a role; the roles are {allowed}")
+    return roles
 
 
-def _lasting(text: str) -> float:
+def _ttl_seconds(text: str) -> float:
     match = _TTL.fullmatch(text)
     if match is None or int(match[1]) == 0:
-        raise WrongSettings(f"--ttl: {text} is no time such as 90s, 15m, 1h or 7d")
+        raise WrongSettings(f"--ttl: {text!r} is not a duration such as 90s, 15m, 1h or 7d")
     return timedelta(**{_UNITS[match[2]]: int(match[1])}).total_seconds()
 
 
 def _check_text(option: str, text: str) -> None:
-    if not (0 < len(text) <= SUBJECT_CHARACTERS and text.isprintable() and text.strip()):
-        raise WrongSettings(f"{option} must be a text of 1 to {SUBJECT_CHARACTERS} printable characters")
+    if not is_displayable(text):
+        raise WrongSettings(f"{option} must be 1 to {SUBJECT_CHARACTERS} printable characters")

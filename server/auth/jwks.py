@@ -1,4 +1,4 @@
-"""The published keys of a token issuer, by address (RFC 7517): fetched without blocking, kept, renewed with care."""
+"""The published keys of a token issuer (JSON Web Key Set, RFC 7517): fetched by URL, cached and refreshed."""
 
 import asyncio
 import logging
@@ -17,11 +17,11 @@ from server.transports.payloads import InvalidJSON, decode
 
 log = logging.getLogger(__name__)
 
-# A token names a key we do not know: perhaps it is new. So often we look, however many such tokens come.
-AGAIN_SECONDS = 5.0
-# A key that its issuer took back is not believed for longer than this, as long as the issuer answers.
-FRESH_SECONDS = 300.0
-FETCH_SECONDS = 5.0
+# An unknown key id may be a new key. The least time between two fetches, however many such tokens arrive.
+MIN_FETCH_INTERVAL_SECONDS = 5.0
+# The longest time a key is used after its issuer withdrew it, while the issuer is reachable.
+MAX_AGE_SECONDS = 300.0
+FETCH_TIMEOUT_SECONDS = 5.0
 DOCUMENT_BYTES = 262_144
 KEYS = 100
 
@@ -31,103 +31,102 @@ PUBLIC_ALGORITHMS = frozenset(name for names in _ALGORITHMS.values() for name in
 
 
 class Jwks:
-    """The keys at one address. While it is away, the keys that were read last are believed."""
+    """The keys at one URL. While it is unavailable, the keys of the last fetch stay in use."""
 
     def __init__(self, url: str) -> None:
         self._url = url
         self._keys: list[Key] | None = None
-        self._asked_at = -math.inf
-        self._renewing: asyncio.Task[None] | None = None
+        self._fetched_at = -math.inf
+        self._refresh_task: asyncio.Task[None] | None = None
 
     async def key(self, kid: str | None, algorithm: str) -> Key | None:
-        """The key of this id for an algorithm, or the only one when the token names none; None when there is none.
+        """Return the key with this id for an algorithm, or the only key for it when `kid` is None; None without one.
 
-        Raises Unavailable when no keys could be read so far.
+        Raises Unavailable when no fetch has succeeded so far.
         """
         found = self._find(kid, algorithm)
         if found is not None:
-            if self._age() > FRESH_SECONDS:
-                self._renewal()
+            if self._age() > MAX_AGE_SECONDS:
+                self._refresh()
             return found
-        # Whoever comes meanwhile waits for the same answer, and whoever leaves takes it from nobody.
-        await asyncio.shield(self._renewal())
+        # Concurrent requests wait for the same fetch; a canceled request must not cancel it.
+        await asyncio.shield(self._refresh())
         if self._keys is None:
-            raise Unavailable("UNAVAILABLE", "The keys that tokens are checked with cannot be read just now.")
+            raise Unavailable("UNAVAILABLE", "The keys that verify tokens are unavailable.")
         return self._find(kid, algorithm)
 
     async def close(self) -> None:
-        """Leave nothing running."""
-        if self._renewing is not None:
-            self._renewing.cancel()
-            await asyncio.wait([self._renewing])
+        """Stop a fetch that is running."""
+        if self._refresh_task is not None:
+            self._refresh_task.cancel()
+            await asyncio.wait([self._refresh_task])
 
     def _find(self, kid: str | None, algorithm: str) -> Key | None:
-        fitting = [key for key in self._keys or () if algorithm in _algorithms(key) and kid in (None, key.kid)]
-        return fitting[0] if fitting and (kid is not None or len(fitting) == 1) else None
+        usable = [key for key in self._keys or () if algorithm in _algorithms(key) and kid in (None, key.kid)]
+        return usable[0] if usable and (kid is not None or len(usable) == 1) else None
 
     def _age(self) -> float:
-        return time.monotonic() - self._asked_at
+        return time.monotonic() - self._fetched_at
 
-    def _renewal(self) -> asyncio.Task[None]:
-        """Reading the keys: what is under way, what was done a moment ago, or a new attempt."""
-        if self._renewing is None or (self._renewing.done() and self._age() > AGAIN_SECONDS):
-            self._asked_at = time.monotonic()
-            self._renewing = asyncio.create_task(self._renew(), name="keys of tokens")
-        return self._renewing
+    def _refresh(self) -> asyncio.Task[None]:
+        """Return the task of the current fetch, of the last one if it is recent, or of a new one."""
+        if self._refresh_task is None or (self._refresh_task.done() and self._age() > MIN_FETCH_INTERVAL_SECONDS):
+            self._fetched_at = time.monotonic()
+            self._refresh_task = asyncio.create_task(self._fetch_keys(), name="jwks refresh")
+        return self._refresh_task
 
-    async def _renew(self) -> None:
+    async def _fetch_keys(self) -> None:
         try:
             self._keys = _keys(await _fetch(self._url))
         except (httpx.HTTPError, InvalidJSON, ValueError, TimeoutError) as error:
-            why = str(error) or type(error).__name__
-            log.warning("the keys at %s: %s", self._url, why, extra={"action": "jwks.away"})
+            reason = str(error) or type(error).__name__
+            log.warning("The keys at %s are unavailable: %s", self._url, reason, extra={"action": "jwks.unavailable"})
 
 
 async def _fetch(url: str) -> bytes:
-    """The document, which is small. Raises ValueError when it is not."""
+    """Return the document at the URL. Raises ValueError when it is larger than DOCUMENT_BYTES."""
     async with (
-        asyncio.timeout(FETCH_SECONDS),
-        httpx.AsyncClient(timeout=FETCH_SECONDS, follow_redirects=False) as client,
-        client.stream("GET", url, headers={"accept": "application/json"}) as answer,
+        asyncio.timeout(FETCH_TIMEOUT_SECONDS),
+        httpx.AsyncClient(timeout=FETCH_TIMEOUT_SECONDS, follow_redirects=False) as client,
+        client.stream("GET", url, headers={"accept": "application/json"}) as response,
     ):
-        if not answer.is_success:
-            raise ValueError(f"status {answer.status_code}")
+        if not response.is_success:
+            raise ValueError(f"status {response.status_code}")
         document = bytearray()
-        async for piece in answer.aiter_bytes():
-            document += piece
+        async for chunk in response.aiter_bytes():
+            document += chunk
             if len(document) > DOCUMENT_BYTES:
-                raise ValueError("too large")
+                raise ValueError("the document is too large")
     return bytes(document)
 
 
 def _keys(document: bytes) -> list[Key]:
-    """The keys we can use; others are passed over (RFC 7517, section 5). Raises ValueError when it is no set."""
-    read = decode(document)
-    listed = cast("dict[str, object]", read).get("keys") if isinstance(read, dict) else None
+    """Return the usable keys of a key set; others are ignored (RFC 7517, section 5). Raises ValueError for no set."""
+    parsed = decode(document)
+    listed = cast("dict[str, object]", parsed).get("keys") if isinstance(parsed, dict) else None
     if not isinstance(listed, list):
-        raise ValueError("not a set of keys")
+        raise ValueError("the document is not a key set")
     keys = [
         _key(cast("dict[str, Any]", each)) for each in cast("list[object]", listed)[:KEYS] if isinstance(each, dict)
     ]
     return [key for key in keys if key is not None and _algorithms(key)]
 
 
-def _key(told: dict[str, Any]) -> Key | None:
-    kind = _KINDS.get(str(told.get("kty")))
-    # Only what is public and for signatures: somebody's secret, published by mistake, is known to everybody.
-    if kind is None or "d" in told or told.get("use", "sig") != "sig":
+def _key(jwk: dict[str, Any]) -> Key | None:
+    kind = _KINDS.get(str(jwk.get("kty")))
+    # Only public keys for signatures: a private key that was published by mistake may be in anyone's hands.
+    if kind is None or "d" in jwk or jwk.get("use", "sig") != "sig":
         return None
     try:
-        # A key that joserfc warns of as too short is none.
+        # A key that is too short, which joserfc only warns about, is not used.
         with warnings.catch_warnings(action="error", category=SecurityWarning):
-            return kind.import_key(told)
+            return kind.import_key(jwk)
     except (JoseError, SecurityWarning, ValueError, TypeError, LookupError):
         return None
 
 
 def _algorithms(key: Key) -> set[str]:
-    """What a key is for: by its kind, and by what it says of itself."""
+    """Return the algorithms of a key: those of its kind, unless its own `alg` is none of them."""
     kind = key.key_type if isinstance(key, RSAKey) else str(key.get("crv"))
-    said = key.alg
-    able = _ALGORITHMS.get(kind, set[str]())
-    return able if said is None or said in able else set()
+    supported = _ALGORITHMS.get(kind, set[str]())
+    return supported if key.alg is None or key.alg in supported else set()

@@ -1,4 +1,4 @@
-"""Sessions: sockets and streams end with the token that opened them, when it expires and when it is revoked."""
+"""Sessions: close sockets and streams when the token that opened them expires or is revoked."""
 
 import asyncio
 import logging
@@ -18,27 +18,27 @@ from server.transports import CloseCode, Connections
 
 log = logging.getLogger(__name__)
 
-# How long a revoked token may go on with what it has open.
-LOOK_SECONDS = 2.0
+# The interval of reading revocations: the longest time a connection stays open after its token was revoked.
+CHECK_SECONDS = 2.0
 
 
 class Sessions:
-    """Looks after every open connection whose identity came from a token."""
+    """Watches every open connection whose identity came from a token."""
 
     def __init__(self, connections: Connections, store: Store) -> None:
         self._connections = connections
         self._store = store
-        self._look_at = math.inf
+        self._next_check_at = math.inf
         self._woken = asyncio.Event()
         self._closing: set[asyncio.Task[None]] = set()
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Look from now on."""
+        """Start to watch."""
         self._task = asyncio.create_task(self._run(), name="sessions")
 
     async def stop(self) -> None:
-        """Look no more."""
+        """Stop to watch."""
         tasks = [*self._closing, *([] if self._task is None else [self._task])]
         for task in tasks:
             task.cancel()
@@ -46,28 +46,28 @@ class Sessions:
             await asyncio.wait(tasks)
 
     def admit(self, identity: Identity) -> None:
-        """Somebody came whose token may expire before the next look."""
-        if identity.expires_at is not None and identity.expires_at < self._look_at:
-            self._look_at = identity.expires_at
+        """Check earlier than planned when the token of a new connection expires before the next check."""
+        if identity.expires_at is not None and identity.expires_at < self._next_check_at:
+            self._next_check_at = identity.expires_at
             self._woken.set()
 
     async def _run(self) -> None:
         while True:
             now = time.time()
-            # One that has expired already is being closed, which its peer may delay.
-            coming = [each.expires_at for each in self._open() if each.expires_at is not None and each.expires_at > now]
-            self._look_at = min([now + LOOK_SECONDS, *coming])
-            await self._until_then()
+            # Connections whose token has expired are being closed already, which a slow peer may delay.
+            expiries = [each.expires_at for each in self._open() if each.expires_at and each.expires_at > now]
+            self._next_check_at = min([now + CHECK_SECONDS, *expiries])
+            await self._until_next_check()
             self._close_expired()
             try:
                 await self._close_revoked()
             except Unavailable:
-                log.warning("revocations not read", extra={"action": "sessions.away"})
+                log.warning("Cannot read revocations", extra={"action": "sessions.unavailable"})
             except Exception:
-                log.exception("revocations not read", extra={"action": "sessions.failed"})
+                log.exception("Cannot read revocations", extra={"action": "sessions.defect"})
 
-    async def _until_then(self) -> None:
-        while (left := self._look_at - time.time()) > 0:
+    async def _until_next_check(self) -> None:
+        while (left := self._next_check_at - time.time()) > 0:
             self._woken.clear()
             await until_set(self._woken, left)
 
@@ -76,20 +76,20 @@ class Sessions:
         self._close("The token has expired.", lambda identity: (identity.expires_at or math.inf) <= now)
 
     async def _close_revoked(self) -> None:
-        """One statement, however many connections there are."""
+        """Close the connections of revoked tokens. One SQL statement for all connections."""
         subjects = {identity.viewer.id for identity in self._open()}
         if not subjects:
             return
         async with self._store.read() as connection:
-            found = await revocations.of_subjects(connection, subjects)
-        self._close("The token was revoked.", lambda identity: is_revoked(identity, found))
+            revoked = await revocations.of_subjects(connection, subjects)
+        self._close("The token was revoked.", lambda identity: is_revoked(identity, revoked))
 
     def _open(self) -> list[Identity]:
-        found = [_identity(member.connection) for member in self._connections]
-        return [identity for identity in found if identity is not None]
+        identities = [_identity(member.connection) for member in self._connections]
+        return [identity for identity in identities if identity is not None]
 
     def _close(self, reason: str, ended: Callable[[Identity], bool]) -> None:
-        """A peer that does not read must not keep the others open."""
+        """Close the matching connections in a task of its own: a peer that does not read must not delay the others."""
 
         def belongs(connection: HTTPConnection) -> bool:
             identity = _identity(connection)
@@ -101,13 +101,13 @@ class Sessions:
             task.add_done_callback(self._closing.discard)
 
 
-def is_revoked(identity: Identity, found: Mapping[str, datetime]) -> bool:
-    """Whether the token is older than its subject's revocation; one of unknown age is."""
-    not_before = found.get(identity.viewer.id)
+def is_revoked(identity: Identity, revoked: Mapping[str, datetime]) -> bool:
+    """Whether the token is older than the revocation of its subject; a token without `iat` counts as older."""
+    not_before = revoked.get(identity.viewer.id)
     return not_before is not None and (identity.issued_at is None or identity.issued_at < not_before.timestamp())
 
 
 def _identity(connection: HTTPConnection) -> Identity | None:
-    """Of whom it is, when a token said so."""
+    """Return the identity of the connection if it came from a token."""
     identity: Identity | None = getattr(connection.state, "identity", None)
     return identity if identity is not None and identity.revocable else None

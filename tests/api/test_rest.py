@@ -249,11 +249,11 @@ class TestDescription:
         }
         one = "/api/v3/jobs/{job_id}/scenes/{scene_id}"
         assert calls == {
-            "GET /api/v3/jobs/{job_id}/scenes": "The live scenes of a job in play order, and how far it is.",
-            f"GET {one}": "One scene.",
-            f"PUT {one}": "Edit a scene, or report on it.",
-            f"DELETE {one}": "Delete a scene; refused while its job is processing.",
-            f"POST {one}/regenerate": "Put a finished scene back to pending, to be rendered anew.",
+            "GET /api/v3/jobs/{job_id}/scenes": "List the scenes of a job in play order, with the job's progress.",
+            f"GET {one}": "Get one scene.",
+            f"PUT {one}": "Edit a scene, or report its progress.",
+            f"DELETE {one}": "Delete a scene. Refused while its job is processing.",
+            f"POST {one}/regenerate": "Set a finished scene back to pending, to be rendered again.",
         }
 
     async def test_what_put_takes_is_described(self, shared: App) -> None:

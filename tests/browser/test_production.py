@@ -17,7 +17,7 @@ from tests.support.tokens import production_server, token
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-WHO = "Say who you are"
+WHO = "Authentication is required"
 HOW = "under Headers, below the operation"
 NOT_ACCEPTED = "The token is not accepted"
 EXPIRED = "The token has expired"

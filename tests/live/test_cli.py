@@ -157,13 +157,13 @@ class TestTokens:
     @pytest.mark.parametrize(
         ("given", "told"),
         [
-            ({"roles": "king"}, "--roles: king is none of user, worker, admin"),
-            ({"roles": ""}, "--roles:  is none of user, worker, admin"),
-            ({"ttl": "soon"}, "--ttl: soon is no time such as 90s, 15m, 1h or 7d"),
-            ({"ttl": "0h"}, "--ttl: 0h is no time such as 90s, 15m, 1h or 7d"),
-            ({"subject": ""}, "--sub must be a text of 1 to 200 printable characters"),
-            ({"subject": "a\nb"}, "--sub must be a text of 1 to 200 printable characters"),
-            ({"name": ""}, "--name must be a text of 1 to 200 printable characters"),
+            ({"roles": "king"}, "--roles: 'king' is not a role; the roles are user, worker, admin"),
+            ({"roles": ""}, "--roles: '' is not a role; the roles are user, worker, admin"),
+            ({"ttl": "soon"}, "--ttl: 'soon' is not a duration such as 90s, 15m, 1h or 7d"),
+            ({"ttl": "0h"}, "--ttl: '0h' is not a duration such as 90s, 15m, 1h or 7d"),
+            ({"subject": ""}, "--sub must be 1 to 200 printable characters"),
+            ({"subject": "a\nb"}, "--sub must be 1 to 200 printable characters"),
+            ({"name": ""}, "--name must be 1 to 200 printable characters"),
         ],
     )
     async def test_what_makes_no_token_is_one_line(self, tmp_path: Path, given: dict[str, str], told: str) -> None:

@@ -22,8 +22,10 @@ from graphql import (
 )
 
 from schema.context import Context
-from server.rest import router
+from server.rates import Rates
+from server.rest.router import router
 from server.schema import sdl
+from server.settings import Settings
 from tests.support.client import Json
 
 SCHEMA = build_schema(sdl())
@@ -250,4 +252,4 @@ def _nobody(_request: Request) -> Context:
     raise AssertionError("only its routes are looked at")
 
 
-CALLS = [route for route in router(_nobody).routes if isinstance(route, APIRoute)]
+CALLS = [route for route in router(_nobody, Rates(Settings().rate_limits)).routes if isinstance(route, APIRoute)]

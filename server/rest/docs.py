@@ -1,4 +1,4 @@
-"""The page about REST at /api/docs: FastAPI's own, and a policy by which nothing else runs in it."""
+"""The page at /api/docs: FastAPI's Swagger UI, with a Content-Security-Policy that allows nothing else to run in it."""
 
 import base64
 import hashlib
@@ -14,7 +14,7 @@ _SCRIPT = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
 
 
 def add_docs(app: FastAPI) -> None:
-    """Serve it. Swagger's script and style come from where FastAPI takes them; its few inline lines by their hash."""
+    """Add the page. Swagger's script and style come from FastAPI's CDN; inline scripts are allowed by their hash."""
     page = get_swagger_ui_html(openapi_url=app.openapi_url or "", title=app.title)
     hashes = [_source(script) for script in _SCRIPT.findall(page.body)]
     policy = "; ".join(
@@ -37,5 +37,5 @@ def add_docs(app: FastAPI) -> None:
 
 
 def _source(script: bytes) -> str:
-    """https://www.w3.org/TR/CSP3/#grammardef-hash-source"""
+    """Return the hash source of an inline script: https://www.w3.org/TR/CSP3/#grammardef-hash-source"""
     return f"'sha256-{base64.b64encode(hashlib.sha256(script).digest()).decode()}'"

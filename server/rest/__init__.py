@@ -1,0 +1,1 @@
+"""REST v3, for existing clients: a thin adapter over the same commands and reads as GraphQL."""
