@@ -1,4 +1,4 @@
-"""The verbs of the API: Query and Mutation. Unpack, call one thing, wrap the answer."""
+"""Query and Mutation: each resolver converts its input, makes one call and wraps the result."""
 
 import strawberry
 from strawberry.types.base import get_object_definition
@@ -13,15 +13,15 @@ from resolvers.webhooks import WebhookMutation, WebhookQuery
 
 @strawberry.type
 class Query(CoreQuery, WebhookQuery):
-    """The root of reads."""
+    """All queries."""
 
 
 @strawberry.type
 class Mutation(JobMutation, SceneMutation, BatchMutation, WebhookMutation):
-    """The root of changes."""
+    """All mutations."""
 
 
-# All of them, whatever nouns there will be.
+# Every mutation is audited, future ones included.
 for _field in get_object_definition(Mutation, strict=True).fields:
     _field.extensions.append(Audited())
 

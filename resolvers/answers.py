@@ -1,4 +1,4 @@
-"""From what a verb of the coordinator did to the payload that tells of it."""
+"""Payloads of mutations, from the result or the errors of a command."""
 
 from collections.abc import Awaitable
 from typing import TypeVar
@@ -13,10 +13,10 @@ from schema.scenes import Scene, as_scene
 T = TypeVar("T")
 
 
-async def attempt(act: Awaitable[T]) -> T | list[UserError]:
-    """Do it; what is refused is an answer, not a GraphQL error."""
+async def attempt(command: Awaitable[T]) -> T | list[UserError]:
+    """Await the command; return its result, or its domain errors as data for the payload."""
     try:
-        return await act
+        return await command
     except DomainError as refusal:
         return user_errors([refusal])
     except DomainErrors as refused:
@@ -33,18 +33,18 @@ async def _scene_and_job(context: Context, scene_id: str) -> tuple[Scene | None,
     return (None, None) if row is None else (as_scene(row), await _job(context, row.job_id))
 
 
-async def job_payload(context: Context, act: Awaitable[str | None], job_id: str = "") -> JobPayload:
-    """The job that `act` names, or else `job_id`, as it is afterwards."""
-    done = await attempt(act)
-    if isinstance(done, list):
-        return JobPayload(job=None, errors=done)
-    return JobPayload(job=await _job(context, done or job_id), errors=[])
+async def job_payload(context: Context, command: Awaitable[str | None], job_id: str = "") -> JobPayload:
+    """Return the job after the command: the one whose id the command returns, else `job_id`."""
+    outcome = await attempt(command)
+    if isinstance(outcome, list):
+        return JobPayload(job=None, errors=outcome)
+    return JobPayload(job=await _job(context, outcome or job_id), errors=[])
 
 
-async def scene_payload(context: Context, act: Awaitable[str | None], scene_id: str = "") -> ScenePayload:
-    """The scene that `act` names, or else `scene_id`, as it is afterwards."""
-    done = await attempt(act)
-    if isinstance(done, list):
-        return ScenePayload(scene=None, job=None, errors=done)
-    scene, job = await _scene_and_job(context, done or scene_id)
+async def scene_payload(context: Context, command: Awaitable[str | None], scene_id: str = "") -> ScenePayload:
+    """Return the scene and its job after the command: the one whose id the command returns, else `scene_id`."""
+    outcome = await attempt(command)
+    if isinstance(outcome, list):
+        return ScenePayload(scene=None, job=None, errors=outcome)
+    scene, job = await _scene_and_job(context, outcome or scene_id)
     return ScenePayload(scene=scene, job=job, errors=[])

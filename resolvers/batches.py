@@ -1,4 +1,4 @@
-"""The mutations of many scenes at once. Each unpacks its input, calls one verb and wraps the answer."""
+"""The mutations of many scenes: each converts its input, calls one command of the coordinator and wraps the result."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -15,54 +15,53 @@ from schema.errors import user_errors
 from schema.jobs import as_job
 from schema.scenes import as_scene
 
-Verb = Callable[[Viewer, SceneBatch], Awaitable[tuple[Result, ...]]]
-"""What is done to the scenes of a batch, each the same."""
+Command = Callable[[Viewer, SceneBatch], Awaitable[tuple[Result, ...]]]
+"""A command that does the same to each scene of a batch."""
 
 
 @strawberry.type
 class BatchMutation:
-    """What can be done to many scenes of a job in one transaction."""
+    """The part of Mutation about many scenes of a job, each in one transaction."""
 
-    @strawberry.mutation
+    @strawberry.mutation(
+        description="Edit or report on scenes of one job, each with its own fields, as updateScene does."
+    )
     async def update_scenes(self, info: Info, input: UpdateScenesInput) -> ScenesPayload:
-        """Edit scenes or report on them, each with its own fields."""
         context = info.context
-        act = context.coordinator.batches.update(context.viewer, input.edits())
-        return await _payload(context, act, input.job_id, dry_run=input.dry_run)
+        command = context.coordinator.batches.update(context.viewer, input.edits())
+        return await _payload(context, command, input.job_id, dry_run=input.dry_run)
 
-    @strawberry.mutation
+    @strawberry.mutation(
+        description="Render completed, failed or canceled scenes of one job again, each with its own prompt."
+    )
     async def regenerate_scenes(self, info: Info, input: SceneBatchInput) -> ScenesPayload:
-        """Make another take of each."""
-        return await _act(info.context, info.context.coordinator.batches.regenerate, input)
+        return await _run(info.context, info.context.coordinator.batches.regenerate, input)
 
-    @strawberry.mutation
+    @strawberry.mutation(description="Cancel pending or processing scenes of one job.")
     async def cancel_scenes(self, info: Info, input: SceneBatchInput) -> ScenesPayload:
-        """Cancel open scenes."""
-        return await _act(info.context, info.context.coordinator.batches.cancel, input)
+        return await _run(info.context, info.context.coordinator.batches.cancel, input)
 
-    @strawberry.mutation
+    @strawberry.mutation(description="Delete scenes of one job; restoreScenes can restore them until purgeAfter.")
     async def delete_scenes(self, info: Info, input: SceneBatchInput) -> ScenesPayload:
-        """Delete scenes."""
-        return await _act(info.context, info.context.coordinator.batches.delete, input)
+        return await _run(info.context, info.context.coordinator.batches.delete, input)
 
-    @strawberry.mutation
+    @strawberry.mutation(description="Restore deleted scenes of one job at their former positions.")
     async def restore_scenes(self, info: Info, input: SceneBatchInput) -> ScenesPayload:
-        """Put deleted scenes back where they were."""
-        return await _act(info.context, info.context.coordinator.batches.restore, input)
+        return await _run(info.context, info.context.coordinator.batches.restore, input)
 
 
-async def _act(context: Context, verb: Verb, input: SceneBatchInput) -> ScenesPayload:
-    return await _payload(context, verb(context.viewer, input.batch()), input.job_id, dry_run=input.dry_run)
+async def _run(context: Context, command: Command, input: SceneBatchInput) -> ScenesPayload:
+    return await _payload(context, command(context.viewer, input.batch()), input.job_id, dry_run=input.dry_run)
 
 
 async def _payload(
-    context: Context, act: Awaitable[tuple[Result, ...]], job_id: str, *, dry_run: bool
+    context: Context, command: Awaitable[tuple[Result, ...]], job_id: str, *, dry_run: bool
 ) -> ScenesPayload:
-    done = await attempt(act)
-    if isinstance(done, list):
-        return ScenesPayload(results=[], succeeded=0, failed=0, dry_run=dry_run, job=None, errors=done)
+    outcome = await attempt(command)
+    if isinstance(outcome, list):
+        return ScenesPayload(results=[], succeeded=0, failed=0, dry_run=dry_run, job=None, errors=outcome)
     job = await context.loaders.job.load(job_id)
-    results = await asyncio.gather(*(_result(context, result) for result in done))
+    results = await asyncio.gather(*(_result(context, result) for result in outcome))
     failed = sum(bool(result.errors) for result in results)
     return ScenesPayload(
         results=results,

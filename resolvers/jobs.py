@@ -1,4 +1,4 @@
-"""The mutations of jobs. Each unpacks its input, calls one verb of the coordinator and wraps the answer."""
+"""The mutations of jobs: each converts its input, calls one command of the coordinator and wraps the result."""
 
 from collections.abc import Awaitable, Callable
 
@@ -10,57 +10,61 @@ from schema.context import Context, Info
 from schema.inputs import CreateJobInput, JobActionInput, ReorderScenesInput, UpdateJobInput, given
 from schema.payloads import JobPayload
 
-Verb = Callable[[Viewer, str, int | None, str | None], Awaitable[None]]
-"""What is done to a job of that id, as of that version if given, and under that idempotency key if given."""
+Command = Callable[[Viewer, str, int | None, str | None], Awaitable[None]]
+"""A command on a job: viewer, job id, expected version, idempotency key."""
 
 
 @strawberry.type
 class JobMutation:
-    """What can be done to a job."""
+    """The part of Mutation about jobs."""
 
-    @strawberry.mutation
+    @strawberry.mutation(description="Create a job with its scenes; with start, also queue them for rendering.")
     async def create_job(self, info: Info, input: CreateJobInput) -> JobPayload:
-        """Make a job."""
         context = info.context
         return await job_payload(context, context.coordinator.jobs.create(context.viewer, input.new_job()))
 
-    @strawberry.mutation
+    @strawberry.mutation(description="Change the title or the metadata of a job. Equal values change nothing.")
     async def update_job(self, info: Info, input: UpdateJobInput) -> JobPayload:
-        """Change a job's own fields."""
         context = info.context
-        act = context.coordinator.jobs.update(context.viewer, input.job_id, input.edit(), given(input.expected_version))
-        return await job_payload(context, act, input.job_id)
+        command = context.coordinator.jobs.update(
+            context.viewer, input.job_id, input.edit(), given(input.expected_version)
+        )
+        return await job_payload(context, command, input.job_id)
 
-    @strawberry.mutation
+    @strawberry.mutation(
+        description="Start a pending job: queue all its scenes for rendering. A job that is processing is not changed."
+    )
     async def start_job(self, info: Info, input: JobActionInput) -> JobPayload:
-        """Dispatch the scenes of a pending job."""
-        return await _act(info.context, info.context.coordinator.jobs.start, input)
+        return await _run(info.context, info.context.coordinator.jobs.start, input)
 
-    @strawberry.mutation
+    @strawberry.mutation(
+        description="Cancel every pending or processing scene. Completed and failed scenes keep their status and clips."
+    )
     async def cancel_job(self, info: Info, input: JobActionInput) -> JobPayload:
-        """Cancel every open scene."""
-        return await _act(info.context, info.context.coordinator.jobs.cancel, input)
+        return await _run(info.context, info.context.coordinator.jobs.cancel, input)
 
-    @strawberry.mutation(description="DomainErrors while it is processing. Recoverable until purgeAfter.")
+    @strawberry.mutation(
+        description=(
+            "Delete a job with its scenes. Fails with JOB_PROCESSING while the job is processing. restoreJob can "
+            "restore it until purgeAfter."
+        )
+    )
     async def delete_job(self, info: Info, input: JobActionInput) -> JobPayload:
-        """Delete a job."""
-        return await _act(info.context, info.context.coordinator.jobs.delete, input)
+        return await _run(info.context, info.context.coordinator.jobs.delete, input)
 
-    @strawberry.mutation
+    @strawberry.mutation(description="Restore a deleted job. Scenes that were deleted individually stay deleted.")
     async def restore_job(self, info: Info, input: JobActionInput) -> JobPayload:
-        """Bring a deleted job back; scenes that were deleted by themselves stay deleted."""
-        return await _act(info.context, info.context.coordinator.jobs.restore, input)
+        return await _run(info.context, info.context.coordinator.jobs.restore, input)
 
-    @strawberry.mutation
+    @strawberry.mutation(description="Set the play order of all live scenes of a job.")
     async def reorder_scenes(self, info: Info, input: ReorderScenesInput) -> JobPayload:
-        """Put all scenes of a job in another order."""
         context = info.context
-        act = context.coordinator.scenes.reorder(
+        command = context.coordinator.scenes.reorder(
             context.viewer, input.job_id, input.scene_ids, given(input.expected_version)
         )
-        return await job_payload(context, act, input.job_id)
+        return await job_payload(context, command, input.job_id)
 
 
-async def _act(context: Context, verb: Verb, input: JobActionInput) -> JobPayload:
-    act = verb(context.viewer, input.job_id, given(input.expected_version), given(input.idempotency_key))
-    return await job_payload(context, act, input.job_id)
+async def _run(context: Context, command: Command, input: JobActionInput) -> JobPayload:
+    running = command(context.viewer, input.job_id, given(input.expected_version), given(input.idempotency_key))
+    return await job_payload(context, running, input.job_id)

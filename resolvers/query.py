@@ -1,4 +1,4 @@
-"""Query: what can be read."""
+"""The queries of jobs, scenes, the caller and the server."""
 
 from typing import cast
 
@@ -16,11 +16,10 @@ from schema.server_info import ServerInfo, Viewer
 
 @strawberry.type
 class CoreQuery:
-    """Jobs, what they are made of, who asks and who answers."""
+    """The part of Query about jobs, scenes, the caller and the server."""
 
-    @strawberry.field
+    @strawberry.field(description="Any object by its id; null when it does not exist or is not visible to the caller.")
     async def node(self, info: Info, id: strawberry.ID) -> Node | None:
-        """Anything, by its id."""
         loaders = info.context.loaders
         match ids.prefix_of(id):
             case "job":
@@ -37,13 +36,12 @@ class CoreQuery:
                 found = None
         return cast("Node | None", found)
 
-    @strawberry.field(description="Null when there is no such job or it is not yours.")
+    @strawberry.field(description="One job; null when it does not exist or is not visible to the caller.")
     async def job(self, info: Info, id: strawberry.ID) -> Job | None:
-        """One job."""
         row = await info.context.loaders.job.load(id)
         return None if row is None else as_job(row)
 
-    @strawberry.field
+    @strawberry.field(description="A page of the jobs that are visible to the caller.")
     async def jobs(
         self,
         info: Info,
@@ -55,42 +53,40 @@ class CoreQuery:
         order_by: JobOrder | None = strawberry.UNSET,
         include_deleted: bool = False,
     ) -> JobConnection:
-        """A page of jobs."""
         context = info.context
         window = paging.window(first=given(first), after=given(after), last=given(last), before=given(before))
-        wanted = job_query(given(filter), given(order_by), include_deleted=include_deleted)
+        query = job_query(given(filter), given(order_by), include_deleted=include_deleted)
         async with context.store.read() as connection:
-            page = await listing.jobs_page(connection, context.viewer, wanted, window)
-        edges = [JobEdge(cursor=paging.encode(wanted.key(row)), node=as_job(row)) for row in page.items]
+            page = await listing.jobs_page(connection, context.viewer, query, window)
+        edges = [JobEdge(cursor=paging.encode(query.key(row)), node=as_job(row)) for row in page.items]
         return JobConnection(
             edges=edges,
             nodes=[edge.node for edge in edges],
             page_info=page_info(page, [edge.cursor for edge in edges]),
-            query=wanted,
+            query=query,
         )
 
-    @strawberry.field(description="With jobId, null unless the scene belongs to that job.")
+    @strawberry.field(
+        description="One scene; null when it is not visible to the caller or, with jobId, belongs to another job."
+    )
     async def scene(
         self,
         info: Info,
         id: strawberry.ID,
         job_id: strawberry.ID | None = strawberry.UNSET,
     ) -> Scene | None:
-        """One scene."""
         row = await info.context.loaders.scene.load(id)
         if row is None or given(job_id) not in (None, row.job_id):
             return None
         return as_scene(row)
 
-    @strawberry.field
+    @strawberry.field(description="The authenticated principal of the request.")
     def viewer(self, info: Info) -> Viewer:
-        """Who is asking."""
         viewer = info.context.viewer
         return Viewer(id=strawberry.ID(viewer.id), name=viewer.name, roles=list(viewer.roles))
 
-    @strawberry.field
+    @strawberry.field(description="Version and configuration of the server.")
     def server_info(self, info: Info) -> ServerInfo:
-        """Who is answering."""
         facts = info.context.facts
         return ServerInfo(
             version=facts.version,

@@ -1,4 +1,4 @@
-"""The mutations of scenes. Each unpacks its input, calls one verb of the coordinator and wraps the answer."""
+"""The mutations of single scenes: each converts its input, calls one command and wraps the result."""
 
 import strawberry
 
@@ -19,13 +19,12 @@ from schema.payloads import DeleteScenePayload, ScenePayload
 
 @strawberry.type
 class SceneMutation:
-    """What can be done to a scene."""
+    """The part of Mutation about single scenes."""
 
-    @strawberry.mutation
+    @strawberry.mutation(description="Add a scene to a job; in a started job it is queued for rendering at once.")
     async def add_scene(self, info: Info, input: AddSceneInput) -> ScenePayload:
-        """Add a scene; in a started job it is dispatched at once."""
         context = info.context
-        act = context.coordinator.scenes.add(
+        command = context.coordinator.scenes.add(
             context.viewer,
             input.job_id,
             input.scene.new_scene(),
@@ -33,42 +32,48 @@ class SceneMutation:
             given(input.expected_version),
             given(input.idempotency_key),
         )
-        return await scene_payload(context, act)
-
-    @strawberry.mutation
-    async def update_scene(self, info: Info, input: UpdateSceneInput) -> ScenePayload:
-        """Edit a scene, or report on it."""
-        context = info.context
-        act = context.coordinator.scenes.update(context.viewer, target(input), input.edit())
-        return await scene_payload(context, act, input.scene_id)
+        return await scene_payload(context, command)
 
     @strawberry.mutation(
         description=(
-            "Only a completed, failed or canceled scene: back to pending, clip and provider id cleared, rendered anew."
+            "Edit a scene (title, prompt, durationSeconds, metadata), or report the progress of an external render "
+            "(status, providerId, percentage, outputUrl, failure). A change of status starts a pending job."
+        )
+    )
+    async def update_scene(self, info: Info, input: UpdateSceneInput) -> ScenePayload:
+        context = info.context
+        command = context.coordinator.scenes.update(context.viewer, target(input), input.edit())
+        return await scene_payload(context, command, input.scene_id)
+
+    @strawberry.mutation(
+        description=(
+            "Render a completed, failed or canceled scene again: its status becomes PENDING, clip and provider id are "
+            "cleared, and a new take is queued. Earlier takes are kept."
         )
     )
     async def regenerate_scene(self, info: Info, input: RegenerateSceneInput) -> ScenePayload:
-        """Make another take."""
         context = info.context
-        act = context.coordinator.scenes.regenerate(
+        command = context.coordinator.scenes.regenerate(
             context.viewer, target(input), given(input.prompt), given(input.idempotency_key)
         )
-        return await scene_payload(context, act, input.scene_id)
+        return await scene_payload(context, command, input.scene_id)
 
-    @strawberry.mutation
+    @strawberry.mutation(description="Cancel a pending or processing scene and stop its render.")
     async def cancel_scene(self, info: Info, input: SceneActionInput) -> ScenePayload:
-        """Cancel an open scene."""
         context = info.context
-        act = context.coordinator.scenes.cancel(context.viewer, target(input))
-        return await scene_payload(context, act, input.scene_id)
+        command = context.coordinator.scenes.cancel(context.viewer, target(input))
+        return await scene_payload(context, command, input.scene_id)
 
-    @strawberry.mutation(description="DomainErrors while the job is processing. Recoverable until purgeAfter.")
-    async def delete_scene(self, info: Info, input: SceneActionInput) -> DeleteScenePayload:
-        """Delete a scene."""
-        context = info.context
-        payload = await scene_payload(
-            context, context.coordinator.scenes.delete(context.viewer, target(input)), input.scene_id
+    @strawberry.mutation(
+        description=(
+            "Delete a scene. Fails with JOB_PROCESSING while the job is processing. restoreScene can restore it until "
+            "purgeAfter."
         )
+    )
+    async def delete_scene(self, info: Info, input: SceneActionInput) -> DeleteScenePayload:
+        context = info.context
+        command = context.coordinator.scenes.delete(context.viewer, target(input))
+        payload = await scene_payload(context, command, input.scene_id)
         scene = payload.scene
         return DeleteScenePayload(
             deleted_scene_id=None if scene is None else scene.id,
@@ -77,27 +82,27 @@ class SceneMutation:
             errors=payload.errors,
         )
 
-    @strawberry.mutation
+    @strawberry.mutation(
+        description="Restore a deleted scene at its former position; in a started job a pending scene is queued again."
+    )
     async def restore_scene(self, info: Info, input: SceneActionInput) -> ScenePayload:
-        """Put a deleted scene back where it was."""
         context = info.context
-        act = context.coordinator.scenes.restore(context.viewer, target(input))
-        return await scene_payload(context, act, input.scene_id)
+        command = context.coordinator.scenes.restore(context.viewer, target(input))
+        return await scene_payload(context, command, input.scene_id)
 
     @strawberry.mutation(
         description=(
-            "Makes an earlier completed take the scene's clip again; the scene shows the prompt that it was made from."
+            "Show an earlier completed take of a scene again: its clip, its prompt and its times. The scene becomes "
+            "COMPLETED."
         )
     )
     async def select_take(self, info: Info, input: SelectTakeInput) -> ScenePayload:
-        """Show an earlier take."""
         context = info.context
-        act = context.coordinator.scenes.select_take(context.viewer, input.take_id, given(input.expected_version))
-        return await scene_payload(context, act)
+        command = context.coordinator.scenes.select_take(context.viewer, input.take_id, given(input.expected_version))
+        return await scene_payload(context, command)
 
-    @strawberry.mutation
+    @strawberry.mutation(description="Move a live scene to another position; the scenes in between move by one.")
     async def move_scene(self, info: Info, input: MoveSceneInput) -> ScenePayload:
-        """Move a scene to another place."""
         context = info.context
-        act = context.coordinator.scenes.move(context.viewer, target(input), input.position)
-        return await scene_payload(context, act, input.scene_id)
+        command = context.coordinator.scenes.move(context.viewer, target(input), input.position)
+        return await scene_payload(context, command, input.scene_id)

@@ -1,11 +1,11 @@
-"""The verbs of webhooks: what can be read of them, and what can be done."""
+"""The queries and mutations of webhooks."""
 
 from collections.abc import Awaitable
 from typing import cast
 
 import strawberry
 
-from coordinator.webhooks.commands import Shown
+from coordinator.webhooks.commands import IssuedSecret
 from models.reads import webhook_queries
 from resolvers.answers import attempt
 from schema.context import Context, Info
@@ -23,11 +23,10 @@ from schema.webhooks import (
 
 @strawberry.type
 class WebhookQuery:
-    """What can be read of webhooks."""
+    """The part of Query about webhooks."""
 
-    @strawberry.field(description="Yours, oldest first; with jobId those of that job alone.")
+    @strawberry.field(description="The caller's webhooks, oldest first; with jobId, those of that job only.")
     async def webhooks(self, info: Info, job_id: strawberry.ID | None = strawberry.UNSET) -> list[Webhook]:
-        """All of them: an owner has no more than 20."""
         context = info.context
         async with context.store.read() as connection:
             found = await webhook_queries.webhooks(connection, context.viewer, given(job_id))
@@ -36,72 +35,71 @@ class WebhookQuery:
 
 @strawberry.type
 class WebhookMutation:
-    """What can be done to a webhook."""
+    """The part of Mutation about webhooks."""
 
-    @strawberry.mutation(description="At most 20 for each owner.")
+    @strawberry.mutation(description="Create a webhook; the payload holds its signing secret. An owner can have 20.")
     async def create_webhook(self, info: Info, input: CreateWebhookInput) -> WebhookPayload:
-        """Make a webhook."""
         context = info.context
-        return await _shown(context, context.coordinator.webhooks.create(context.viewer, input.new_webhook()))
+        return await _with_secret(context, context.coordinator.webhooks.create(context.viewer, input.new_webhook()))
 
     @strawberry.mutation(
-        description="A new address or a switch to active clears disabledReason and sends at once what waits."
+        description=(
+            "Change a webhook. A new url, or active after it was inactive, clears disabledReason and makes pending "
+            "deliveries due now."
+        )
     )
     async def update_webhook(self, info: Info, input: UpdateWebhookInput) -> WebhookPayload:
-        """Change a webhook."""
         context = info.context
-        done = await attempt(context.coordinator.webhooks.update(context.viewer, input.webhook_id, input.edit()))
-        if done is not None:
-            return WebhookPayload(webhook=None, secret=None, errors=done)
+        errors = await attempt(context.coordinator.webhooks.update(context.viewer, input.webhook_id, input.edit()))
+        if errors is not None:
+            return WebhookPayload(webhook=None, secret=None, errors=errors)
         row = await context.loaders.webhook.load(input.webhook_id)
         return WebhookPayload(webhook=as_webhook(row), secret=None, errors=[])
 
-    @strawberry.mutation(description="For 24 hours the secret before signs beside the new one.")
+    @strawberry.mutation(description="Replace the signing secret; for 24 hours the old secret signs too.")
     async def rotate_webhook_secret(self, info: Info, input: WebhookActionInput) -> WebhookPayload:
-        """Give it a new secret."""
         context = info.context
-        return await _shown(context, context.coordinator.webhooks.rotate(context.viewer, input.webhook_id))
+        return await _with_secret(context, context.coordinator.webhooks.rotate(context.viewer, input.webhook_id))
 
-    @strawberry.mutation(description="Its deliveries go with it.")
+    @strawberry.mutation(description="Delete a webhook and its deliveries.")
     async def delete_webhook(self, info: Info, input: WebhookActionInput) -> DeleteWebhookPayload:
-        """Delete a webhook."""
         context = info.context
-        done = await attempt(context.coordinator.webhooks.delete(context.viewer, input.webhook_id))
-        if done is not None:
-            return DeleteWebhookPayload(deleted_webhook_id=None, errors=done)
+        errors = await attempt(context.coordinator.webhooks.delete(context.viewer, input.webhook_id))
+        if errors is not None:
+            return DeleteWebhookPayload(deleted_webhook_id=None, errors=errors)
         return DeleteWebhookPayload(deleted_webhook_id=input.webhook_id, errors=[])
 
     @strawberry.mutation(
         description=(
-            "Sends a sample event now, also to a webhook that is switched off. It is tried once and says nothing about "
-            "the webhook; read its delivery again, by node(id), for what came of it."
+            "Send a sample event now, also to an inactive webhook. It is attempted once and does not affect the state "
+            "of the webhook; query the delivery by node(id) for the result."
         )
     )
     async def test_webhook(self, info: Info, input: WebhookActionInput) -> WebhookDeliveryPayload:
-        """Send a sample."""
         context = info.context
         return await _delivery(context, context.coordinator.webhooks.test(context.viewer, input.webhook_id))
 
-    @strawberry.mutation(description="Sends it again, now: the same id, the same body, and a whole day of tries.")
+    @strawberry.mutation(
+        description="Send a delivery again now, with the same id and body; retries continue for another day."
+    )
     async def redeliver_webhook(self, info: Info, delivery_id: strawberry.ID) -> WebhookDeliveryPayload:
-        """Make a delivery due again."""
         context = info.context
         return await _delivery(
             context, context.coordinator.webhooks.redeliver(context.viewer, delivery_id), delivery_id
         )
 
 
-async def _shown(context: Context, act: Awaitable[Shown]) -> WebhookPayload:
-    done = await attempt(act)
-    if isinstance(done, list):
-        return WebhookPayload(webhook=None, secret=None, errors=done)
-    row = await context.loaders.webhook.load(done.webhook_id)
-    return WebhookPayload(webhook=as_webhook(row), secret=done.secret, errors=[])
+async def _with_secret(context: Context, command: Awaitable[IssuedSecret]) -> WebhookPayload:
+    outcome = await attempt(command)
+    if isinstance(outcome, list):
+        return WebhookPayload(webhook=None, secret=None, errors=outcome)
+    row = await context.loaders.webhook.load(outcome.webhook_id)
+    return WebhookPayload(webhook=as_webhook(row), secret=outcome.secret, errors=[])
 
 
-async def _delivery(context: Context, act: Awaitable[str | None], delivery_id: str = "") -> WebhookDeliveryPayload:
-    done = await attempt(act)
-    if isinstance(done, list):
-        return WebhookDeliveryPayload(delivery=None, errors=done)
-    row = await context.loaders.delivery.load(done or delivery_id)
+async def _delivery(context: Context, command: Awaitable[str | None], delivery_id: str = "") -> WebhookDeliveryPayload:
+    outcome = await attempt(command)
+    if isinstance(outcome, list):
+        return WebhookDeliveryPayload(delivery=None, errors=outcome)
+    row = await context.loaders.delivery.load(outcome or delivery_id)
     return WebhookDeliveryPayload(delivery=cast("WebhookDelivery | None", row), errors=[])
