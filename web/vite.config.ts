@@ -6,17 +6,17 @@ import { createGzip } from 'node:zlib'
 import { defineConfig, type Plugin } from 'vite'
 
 const API = 'http://127.0.0.1:4000'
-const WORTH_PACKING_BYTES = 2_000
+const MIN_COMPRESSED_BYTES = 2_000
 
-/** Leaves a .gz beside each large file, so that the server need not pack 6 MB for every new visitor. */
-function packed(): Plugin {
+/** Writes a .gz beside each large asset, so that the server does not compress 6 MB per visitor. */
+function precompress(): Plugin {
   return {
-    name: 'packed',
+    name: 'precompress',
     apply: 'build',
     async writeBundle({ dir = '' }, bundle) {
       const large = Object.values(bundle).filter((file) => {
         const content = file.type === 'chunk' ? file.code : file.source
-        return file.fileName.startsWith('assets/') && content.length > WORTH_PACKING_BYTES
+        return file.fileName.startsWith('assets/') && content.length > MIN_COMPRESSED_BYTES
       })
       await Promise.all(
         large.map(({ fileName }) => {
@@ -30,15 +30,15 @@ function packed(): Plugin {
 
 export default defineConfig({
   base: '/explorer/', // server/explorer.py serves the assets there
-  plugins: [packed()],
+  plugins: [precompress()],
   build: {
     target: 'es2022',
     modulePreload: { polyfill: false },
-    assetsInlineLimit: 0, // data: addresses would need holes in a content security policy
-    chunkSizeWarningLimit: 3_000, // kB; Monaco, the editor, is one large piece
+    assetsInlineLimit: 0, // data: URLs would weaken the content security policy
+    chunkSizeWarningLimit: 3_000, // kB; the Monaco editor is one large chunk
     reportCompressedSize: false,
     rolldownOptions: {
-      checks: { moduleLevelDirective: false }, // "use client" in packages that render on servers too
+      checks: { moduleLevelDirective: false }, // "use client" in packages that also render on servers
     },
   },
   server: {

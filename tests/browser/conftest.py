@@ -1,4 +1,4 @@
-"""Where a browser comes from, and the servers that it visits."""
+"""Fixtures of the browser tests: Chromium, pages, and the servers behind them."""
 
 import os
 import shutil
@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, async_playwright
 
-from tests.support.browser_page import browsed
+from tests.support.browser_page import isolated_page
 from tests.support.database_choice import database_choice
 from tests.support.explorer import Server
 from tests.support.server_process import ServerProcess
@@ -33,7 +33,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session")
 def chromium() -> str:
-    """The path of a Chromium. Without one the test is skipped, or failed if SCENEWIRE_REQUIRE_BROWSER is 1."""
+    """Return the path of Chromium. Skip the test without one, or fail it if SCENEWIRE_REQUIRE_BROWSER is 1."""
     found = os.environ.get("SCENEWIRE_CHROMIUM") or next(filter(None, map(shutil.which, CHROMIUM_NAMES)), None)
     if found:
         return found
@@ -45,13 +45,13 @@ def chromium() -> str:
 
 @pytest.fixture
 def server(server_url: str) -> Server:
-    """The API beside the browser."""
+    """The API of the development server."""
     return Server(server_url)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def browser(chromium: str) -> AsyncGenerator[Browser]:
-    """One for the tests of a file."""
+    """One browser per test module."""
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=chromium, args=FLAGS)
         yield browser
@@ -60,14 +60,14 @@ async def browser(chromium: str) -> AsyncGenerator[Browser]:
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def page(browser: Browser, server: Server) -> AsyncGenerator[Page]:
-    """A page of the server on a laptop, where nothing is refused."""
-    async with browsed(browser, server) as page:
+    """A blank page that may reach the development server only."""
+    async with isolated_page(browser, server) as page:
         yield page
 
 
 @pytest.fixture(scope="module")
 def production(tmp_path_factory: pytest.TempPathFactory) -> Generator[ServerProcess]:
-    """A server that asks everybody who they are. Its links to media last for seconds, and change each second."""
+    """A server of the production profile, whose media URLs expire after 3 s."""
     with database_choice.use(None):
         process = ServerProcess(
             tmp_path_factory.mktemp("production"),
@@ -86,5 +86,5 @@ def production(tmp_path_factory: pytest.TempPathFactory) -> Generator[ServerProc
 
 @pytest.fixture
 def amys(production: ServerProcess) -> Server:
-    """The API beside the browser, as amy."""
+    """The API of the production server, as amy."""
     return Server(production.url, token("amy"))

@@ -1,4 +1,4 @@
-"""The explorer page, in a real browser."""
+"""The explorer page of a development server, in a real browser."""
 
 from pathlib import Path
 from typing import cast
@@ -39,7 +39,7 @@ mutation Complete($sceneId: ID!) {
   updateScene(input: { sceneId: $sceneId, status: COMPLETED }) { errors { message } }
 }
 """
-# What the pane has said in between.
+# Collects every text that the clips pane shows.
 NOTE_STAGES = """
 () => {
   const pane = document.querySelector('section[aria-label="Clips"]')
@@ -67,17 +67,17 @@ async (video) => {
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def explorer(page: Page, server: Server) -> Explorer:
-    """The page, opened for the first time."""
+    """The page at its first visit."""
     await page.goto(f"{server.url}/graphql")
     await expect(page.get_by_role("region", name="Operation Editor")).to_contain_text("Welcome to Scenewire")
     return Explorer(page)
 
 
 @pytest.mark.browser
-async def test_a_newcomer_gets_from_nothing_to_clips_without_copying_anything(
+async def test_the_prepared_tabs_run_in_order_without_copying_ids(
     explorer: Explorer, server: Server, tmp_path: Path
 ) -> None:
-    """The prepared tabs, run as they are one after the other: mutation, subscription, query, mutation."""
+    """Create, watch, query, regenerate, select a take: the remembered ids replace the empty variables."""
     await expect(explorer.page).to_have_title("Scenewire")
     await explorer.run()
     await expect(explorer.response).to_contain_text('"createJob"')
@@ -86,7 +86,7 @@ async def test_a_newcomer_gets_from_nothing_to_clips_without_copying_anything(
     job_id = await explorer.remembered_job.inner_text()
     await server.settled(job_id)
     await expect(explorer.clips.get_by_text("COMPLETED")).to_have_count(3)
-    await expect(explorer.video).to_contain_text("The whole video")
+    await expect(explorer.video).to_contain_text("Joined video")
     await expect(explorer.video).to_contain_text("0:09")
     assert "3 scenes ready, joining the clips" in await explorer.page.evaluate("stages")
     await explorer.page.screenshot(path=tmp_path / "explorer.png")
@@ -124,8 +124,8 @@ async def test_a_newcomer_gets_from_nothing_to_clips_without_copying_anything(
 
 
 @pytest.mark.browser
-async def test_runs_what_is_typed(explorer: Explorer) -> None:
-    """A query and a mutation of one's own."""
+async def test_a_typed_query_and_mutation_run(explorer: Explorer) -> None:
+    """The clips pane switches to the job that the typed mutation created."""
     await explorer.write("query Which { serverInfo { version } }")
     await explorer.run()
     await expect(explorer.response).to_contain_text('"serverInfo"')
@@ -137,26 +137,26 @@ async def test_runs_what_is_typed(explorer: Explorer) -> None:
 
 
 @pytest.mark.browser
-async def test_says_why_there_is_no_joined_video(explorer: Explorer, server: Server) -> None:
-    """Beside scenes that are completed all the same."""
+async def test_the_clips_pane_shows_why_a_video_could_not_be_joined(explorer: Explorer, server: Server) -> None:
+    """An external job without clips: its scenes are completed, the video is not available."""
     created = await server.execute(CREATE_ELSEWHERE, {})
     job = created["createJob"]["job"]
     await server.execute(COMPLETE, {"sceneId": job["scenes"]["nodes"][0]["id"]})
-    await explorer.look_at(job["id"])
+    await explorer.show_job(job["id"])
     await expect(explorer.clips).to_contain_text("COMPLETED")
     await expect(explorer.clips_pane).to_contain_text("The clips were not joined.")
 
 
 @pytest.mark.browser
-async def test_says_what_is_missing_while_there_is_no_job_to_watch(explorer: Explorer) -> None:
-    """An empty jobId with nothing to fill it never reaches the server."""
+async def test_an_empty_job_id_without_a_remembered_one_is_an_error(explorer: Explorer) -> None:
+    """The operation is not sent to the server."""
     await explorer.open("WatchIt")
     await explorer.run()
     await expect(explorer.response).to_contain_text("The jobId is empty")
 
 
 async def test_every_prepared_operation_is_valid(server: Server) -> None:
-    """The page cannot drift from the schema."""
+    """They validate against the schema of the server."""
     introspection = await server.execute(get_introspection_query(), {})
     schema = build_client_schema(cast("IntrospectionQuery", introspection))
     problems = {path.name: validate(schema, parse(path.read_text("utf-8"))) for path in OPERATIONS}

@@ -1,4 +1,4 @@
-"""The explorer of a server that asks everybody who they are."""
+"""The explorer page of a production server: authentication, expiry, and media URLs that expire."""
 
 import asyncio
 import json
@@ -10,16 +10,16 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser, Page, WebSocket, expect
 
-from tests.support.browser_page import browsed
+from tests.support.browser_page import isolated_page
 from tests.support.explorer import Explorer, Server
 from tests.support.server_process import ROOT, ServerProcess
 from tests.support.tokens import production_server, token
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-WHO = "Authentication is required"
-HOW = "under Headers, below the operation"
-NOT_ACCEPTED = "The token is not accepted"
+UNAUTHENTICATED = "Authentication is required"
+TOKEN_HINT = "under Headers, below the operation"
+REJECTED = "The token is not accepted"
 EXPIRED = "The token has expired"
 CREATE_JOB = """
 mutation Create($scenes: [NewSceneInput!]!, $start: Boolean!) {
@@ -31,8 +31,8 @@ RENAME = """
 mutation Rename($jobId: ID!) { updateJob(input: { jobId: $jobId, title: "Renamed" }) { errors { message } } }
 """
 
-KEPT = "() => (localStorage['graphiql:queries'] ?? '').includes('viewer')"
-LASTS_LESS_THAN = """
+HISTORY_HAS_VIEWER = "() => (localStorage['graphiql:queries'] ?? '').includes('viewer')"
+EXPIRES_WITHIN = """
 ([url, seconds]) => new URL(url).searchParams.get('expires') - Date.now() / 1000 < seconds
 """
 PLAYS = """
@@ -46,7 +46,7 @@ PLAYS = """
 
 
 class Sockets:
-    """The websockets of a page, each as what its client said first."""
+    """Records the payload of each connection_init that a page sends."""
 
     def __init__(self, page: Page) -> None:
         self.inits: list[Any] = []
@@ -61,35 +61,35 @@ class Sockets:
             self.inits.append(message.get("payload"))
 
 
-async def visited(page: Page, server: Server) -> Explorer:
-    """The page, opened."""
+async def open_explorer(page: Page, server: Server) -> Explorer:
+    """Open the explorer page."""
     await page.goto(f"{server.url}/graphql")
     await expect(page.get_by_role("region", name="Operation Editor")).to_contain_text("Welcome to Scenewire")
     return Explorer(page)
 
 
-async def entered(page: Page, server: Server, bearer_token: str) -> Explorer:
-    """The page, opened and shown a token that is accepted."""
-    explorer = await visited(page, server)
-    await expect(explorer.alert).to_contain_text(WHO)
-    await explorer.say(bearer(bearer_token))
+async def open_authenticated(page: Page, server: Server, bearer_token: str) -> Explorer:
+    """Open the explorer page and enter a valid token."""
+    explorer = await open_explorer(page, server)
+    await expect(explorer.alert).to_contain_text(UNAUTHENTICATED)
+    await explorer.set_headers(bearer(bearer_token))
     await expect(explorer.alert).to_have_count(0)
     return explorer
 
 
 def bearer(value: str) -> str:
-    """What is typed under Headers."""
+    """Return the JSON of the Headers editor."""
     return json.dumps({"Authorization": f"Bearer {value}"})
 
 
-async def a_job(server: Server, *scenes: dict[str, Any], start: bool = False) -> str:
-    """Its id."""
+async def create_job(server: Server, *scenes: dict[str, Any], start: bool = False) -> str:
+    """Create a job and return its id."""
     created = await server.execute(CREATE_JOB, {"scenes": scenes or [SCENE], "start": start})
     return created["createJob"]["job"]["id"]
 
 
 async def watch(explorer: Explorer, job_id: str) -> None:
-    """Opens the tab that watches, and has it watch this job."""
+    """Run a subscription to the job in the tab WatchIt."""
     await explorer.open("WatchIt")
     await explorer.write(
         f'subscription WatchIt {{ jobEvents(jobId: "{job_id}") {{ ... on JobSnapshot {{ job {{ id }} }} }} }}'
@@ -98,22 +98,22 @@ async def watch(explorer: Explorer, job_id: str) -> None:
 
 
 @pytest.mark.browser
-async def test_a_token_under_headers_opens_everything(
+async def test_a_token_in_the_headers_editor_authenticates_every_tab(
     browser: Browser, production: ServerProcess, amys: Server, tmp_path: Path
 ) -> None:
-    """Typed once, minted by the command line: docs, a mutation, the live pane and a subscription in another tab."""
+    """A token of the command line, typed once, is used by the docs, a mutation, the clips pane and another tab."""
     command = [sys.executable, "-m", "server", "token", "--sub", "amy", "--ttl", "1h"]
-    minted = subprocess.run(command, cwd=ROOT, env=production.environment, capture_output=True, check=True, text=True)  # noqa: ASYNC221 # nothing else goes on
-    async with browsed(browser, amys, refusals=[401, 401]) as page:
+    minted = subprocess.run(command, cwd=ROOT, env=production.environment, capture_output=True, check=True, text=True)  # noqa: ASYNC221 # no concurrent task to block
+    async with isolated_page(browser, amys, expected_statuses=[401, 401]) as page:
         sockets = Sockets(page)
-        explorer = await visited(page, amys)
-        await expect(explorer.alert).to_contain_text(WHO)
-        await expect(explorer.alert).to_contain_text(HOW)
-        await page.screenshot(path=tmp_path / "who.png")
+        explorer = await open_explorer(page, amys)
+        await expect(explorer.alert).to_contain_text(UNAUTHENTICATED)
+        await expect(explorer.alert).to_contain_text(TOKEN_HINT)
+        await page.screenshot(path=tmp_path / "unauthenticated.png")
         await explorer.run()
         await expect(explorer.response).to_contain_text("UNAUTHENTICATED")
 
-        await explorer.say(bearer(minted.stdout.strip()))
+        await explorer.set_headers(bearer(minted.stdout.strip()))
         await explorer.run()
         await expect(explorer.response).to_contain_text('"createJob"')
         await expect(explorer.clips).to_have_count(3)
@@ -129,47 +129,47 @@ async def test_a_token_under_headers_opens_everything(
 
 
 @pytest.mark.browser
-async def test_a_wrong_token_is_said_so_once_and_a_right_one_goes_on(
+async def test_a_rejected_token_is_not_retried_and_a_valid_one_reconnects(
     browser: Browser, amys: Server, tmp_path: Path
 ) -> None:
-    """In the response and in the pane, without trying again and again; the socket is made anew for another token."""
-    job_id = await a_job(amys)
-    async with browsed(browser, amys, refusals=[401, 401, 401]) as page:
+    """The response and the clips pane show the error; a new token opens a new socket."""
+    job_id = await create_job(amys)
+    async with isolated_page(browser, amys, expected_statuses=[401, 401, 401]) as page:
         sockets = Sockets(page)
-        explorer = await visited(page, amys)
-        await explorer.say(bearer("wrong"))
-        await expect(explorer.alert).to_contain_text(NOT_ACCEPTED)
+        explorer = await open_explorer(page, amys)
+        await explorer.set_headers(bearer("wrong"))
+        await expect(explorer.alert).to_contain_text(REJECTED)
         await watch(explorer, job_id)
-        await expect(explorer.response).to_contain_text(NOT_ACCEPTED)
-        await expect(explorer.response).to_contain_text(HOW)
+        await expect(explorer.response).to_contain_text(REJECTED)
+        await expect(explorer.response).to_contain_text(TOKEN_HINT)
         await page.screenshot(path=tmp_path / "wrong.png")
-        tried = len(sockets.inits)
+        attempts = len(sockets.inits)
 
-        await explorer.say(bearer(amys.token or ""))
+        await explorer.set_headers(bearer(amys.token or ""))
         await explorer.run()
         await expect(explorer.response).to_contain_text(job_id)
         await expect(explorer.alert).to_have_count(0)
-        await explorer.look_at(job_id)
+        await explorer.show_job(job_id)
         await expect(explorer.stream).to_have_text("live")
 
         another = bearer(token("amy", name="Amy"))
         async with page.expect_websocket():
-            await explorer.say(another)
+            await explorer.set_headers(another)
         await expect(explorer.stream).to_have_text("live")
         await amys.execute(RENAME, {"jobId": job_id})
         await expect(explorer.steps).to_contain_text("JOB_UPDATED")
-    assert tried == 1
+    assert attempts == 1
     assert sockets.inits[-1] == {"authorization": json.loads(another)["Authorization"]}
 
 
 @pytest.mark.browser
-async def test_a_token_that_expires_ends_the_stream_and_says_so(browser: Browser, amys: Server, tmp_path: Path) -> None:
-    """In both panes; nothing is asked for after that, and what was seen stays."""
-    job_id = await a_job(amys)
-    async with browsed(browser, amys, refusals=[401]) as page:
+async def test_an_expired_token_ends_the_streams_with_a_message(browser: Browser, amys: Server, tmp_path: Path) -> None:
+    """In both panes, without a reconnect; the last state stays visible."""
+    job_id = await create_job(amys)
+    async with isolated_page(browser, amys, expected_statuses=[401]) as page:
         sockets = Sockets(page)
-        explorer = await entered(page, amys, token("amy", lasts=12))
-        await explorer.look_at(job_id)
+        explorer = await open_authenticated(page, amys, token("amy", lasts=12))
+        await explorer.show_job(job_id)
         await watch(explorer, job_id)
         await expect(explorer.response).to_contain_text(job_id)
         await expect(explorer.response).to_contain_text(EXPIRED)
@@ -180,47 +180,47 @@ async def test_a_token_that_expires_ends_the_stream_and_says_so(browser: Browser
 
 
 @pytest.mark.browser
-async def test_a_schema_that_is_kept_secret_leaves_the_page_usable(browser: Browser, tmp_path: Path) -> None:
-    """The docs say why there are none, having asked once for each token; operations run."""
+async def test_operations_run_without_introspection(browser: Browser, tmp_path: Path) -> None:
+    """The docs pane shows the reason, after one introspection query per token."""
     async with production_server(tmp_path, explorer=True) as place:
         server = Server(place.app.url)
-        async with browsed(browser, server, refusals=[401, 400]) as page:
-            explorer = await entered(page, server, token("amy"))
+        async with isolated_page(browser, server, expected_statuses=[401, 400]) as page:
+            explorer = await open_authenticated(page, server, token("amy"))
             await page.get_by_role("button", name="Show Documentation Explorer").click()
             await expect(explorer.docs).to_contain_text("introspection")
             await expect(explorer.docs).to_contain_text("SCENEWIRE_INTROSPECTION")
-            # GraphiQL may forget to keep one that is answered before it has drawn that it waits.
+            # GraphiQL may not store an operation whose response arrives before its spinner is drawn.
             await explorer.write("query Me { viewer { id } }")
             async with asyncio.timeout(60):
-                while not await page.evaluate(KEPT):
+                while not await page.evaluate(HISTORY_HAS_VIEWER):
                     await explorer.run()
                     await expect(explorer.response).to_contain_text('"id": "amy"')
                     await asyncio.sleep(0.5)
             await page.screenshot(path=tmp_path / "no-docs.png")
-            assert "Bearer ey" not in await page.evaluate("JSON.stringify(localStorage)")  # not in the history either
+            assert "Bearer ey" not in await page.evaluate("JSON.stringify(localStorage)")  # nor in the history
 
 
 @pytest.mark.browser
-async def test_a_clip_plays_on_while_its_address_changes_and_again_when_it_has_expired(
+async def test_a_clip_plays_on_when_its_url_is_renewed_and_reloads_when_it_expires(
     browser: Browser, amys: Server
 ) -> None:
-    """The element keeps the address that it began with; when that leads nowhere, a new one is asked for."""
-    job_id = await a_job(amys, start=True)
+    """The video element keeps its first URL, and requests a new one when that returns 404."""
+    job_id = await create_job(amys, start=True)
     await amys.settled(job_id)
-    async with browsed(browser, amys, refusals=[401, 404]) as page:
-        explorer = await entered(page, amys, amys.token or "")
-        await explorer.look_at(job_id)
+    async with isolated_page(browser, amys, expected_statuses=[401, 404]) as page:
+        explorer = await open_authenticated(page, amys, amys.token or "")
+        await explorer.show_job(job_id)
         clip = explorer.clips.locator("video")
         await clip.evaluate(PLAYS)
         first = await clip.get_attribute("src") or ""
-        await page.wait_for_function(LASTS_LESS_THAN, arg=[first, 0])
+        await page.wait_for_function(EXPIRES_WITHIN, arg=[first, 0])
         await clip.evaluate("(video) => video.load()")
         await expect(clip).not_to_have_attribute("src", first)
         await clip.evaluate(PLAYS)
 
         second = await clip.get_attribute("src")
         await clip.evaluate("(video) => { video.loads = 0; video.addEventListener('emptied', () => video.loads++) }")
-        await page.wait_for_function(LASTS_LESS_THAN, arg=[second, 2])
+        await page.wait_for_function(EXPIRES_WITHIN, arg=[second, 2])
         await amys.execute(RENAME, {"jobId": job_id})
         await expect(explorer.steps).to_contain_text("JOB_UPDATED")
         assert (await clip.get_attribute("src"), await clip.evaluate("(video) => video.loads")) == (second, 0)

@@ -1,4 +1,4 @@
-"""How the explorer's files are served; needs no browser."""
+"""HTTP responses of the explorer page and its assets; needs no browser."""
 
 import gzip
 from pathlib import Path
@@ -16,7 +16,7 @@ BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 
 @pytest.fixture
 def dist(tmp_path: Path) -> Path:
-    """A small build."""
+    """A build of one page and one script."""
     assets = tmp_path / "dist" / "assets"
     assets.mkdir(parents=True)
     (assets.parent / "index.html").write_text(PAGE)
@@ -37,8 +37,8 @@ def client(dist: Path) -> httpx.AsyncClient:
 
 
 @pytest.mark.parametrize("accept", [BROWSER, "text/html", "application/json;q=0.1, TEXT/HTML;q=0.5"])
-async def test_a_browser_gets_the_page_and_asks_for_it_again_each_time(dist: Path, accept: str) -> None:
-    """One address, two answers: caches are told so."""
+async def test_a_browser_gets_the_page_uncached(dist: Path, accept: str) -> None:
+    """The URL is shared with the API, so the response has `vary: accept` and is revalidated."""
     response = await client(dist).get("/graphql", headers={"accept": accept})
     assert (response.status_code, response.text) == (200, PAGE)
     assert response.headers["content-type"] == "text/html; charset=utf-8"
@@ -48,14 +48,14 @@ async def test_a_browser_gets_the_page_and_asks_for_it_again_each_time(dist: Pat
 
 
 @pytest.mark.parametrize("accept", ["*/*", "application/json", "application/json, text/html;q=0", "text/htmlx", ""])
-async def test_a_client_of_the_api_does_not_get_the_page(dist: Path, accept: str) -> None:
-    """Only who names text/html is a browser."""
+async def test_an_api_client_does_not_get_the_page(dist: Path, accept: str) -> None:
+    """Only an Accept header with text/html is a browser."""
     response = await client(dist).get("/graphql", headers={"accept": accept})
     assert response.text == "api"
 
 
-async def test_a_query_by_get_and_a_post_are_not_answered_by_the_page(dist: Path) -> None:
-    """Even when a browser sends them."""
+async def test_a_get_query_and_a_post_do_not_get_the_page(dist: Path) -> None:
+    """Even with the Accept header of a browser."""
     async with client(dist) as http:
         by_get = await http.get("/graphql", params={"query": "{ __typename }"}, headers={"accept": BROWSER})
         by_post = await http.post("/graphql", headers={"accept": BROWSER})
@@ -63,10 +63,10 @@ async def test_a_query_by_get_and_a_post_are_not_answered_by_the_page(dist: Path
 
 
 @pytest.mark.parametrize(("accept_encoding", "encoding"), [("gzip, br", "gzip"), ("identity", None)])
-async def test_hashed_files_are_kept_for_ever_and_sent_packed_where_that_is_understood(
+async def test_hashed_assets_are_immutable_and_compressed_on_request(
     dist: Path, accept_encoding: str, encoding: str | None
 ) -> None:
-    """The same script either way, under its own type."""
+    """Same content and content type with and without gzip."""
     response = await client(dist).get("/explorer/assets/index-abc.js", headers={"accept-encoding": accept_encoding})
     assert (response.status_code, response.text) == (200, SCRIPT)
     assert response.headers.get("content-encoding") == encoding
@@ -76,8 +76,8 @@ async def test_hashed_files_are_kept_for_ever_and_sent_packed_where_that_is_unde
     assert response.headers["x-content-type-options"] == "nosniff"
 
 
-async def test_an_explorer_that_is_not_built_says_how_to_build_it(tmp_path: Path) -> None:
-    """503 with the word to type; and the page appears as soon as it is built, without a restart."""
+async def test_an_explorer_that_is_not_built_returns_503(tmp_path: Path) -> None:
+    """The body names the command; once built, the page is served without a restart."""
     async with client(tmp_path / "dist") as http:
         missing = await http.get("/graphql", headers={"accept": BROWSER})
         asset = await http.get("/explorer/assets/index-abc.js")
@@ -89,7 +89,7 @@ async def test_an_explorer_that_is_not_built_says_how_to_build_it(tmp_path: Path
 
 
 @pytest.mark.parametrize("path", ["..%2findex.html", "../index.html", "%00", "nothing.js"])
-async def test_nothing_beside_the_assets_can_be_read(dist: Path, path: str) -> None:
-    """404 for everything that is not one of them."""
+async def test_files_outside_the_assets_are_not_served(dist: Path, path: str) -> None:
+    """404, also for path traversal."""
     response = await client(dist).get(f"/explorer/assets/{path}")
     assert response.status_code == 404

@@ -1,4 +1,4 @@
-"""Clips, played by a real browser."""
+"""Clips of the provider local, played by a real browser."""
 
 import pytest
 from playwright.async_api import Page, Response
@@ -10,7 +10,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 CREATE_JOB = """
 mutation Create {
   createJob(input: {
-    title: "To be played", provider: "local", start: true, scenes: [{ prompt: "A kite", durationSeconds: 2 }]
+    title: "Played", provider: "local", start: true, scenes: [{ prompt: "A kite", durationSeconds: 2 }]
   }) { job { id } errors { message } }
 }
 """
@@ -41,7 +41,7 @@ async (url) => {
 
 @pytest.mark.browser
 async def test_a_clip_plays_and_seeks(page: Page, server: Server) -> None:
-    """The video element gets its bytes by ranges, plays them and jumps in them."""
+    """The video element loads byte ranges, plays and seeks."""
     created = await server.execute(CREATE_JOB, {})
     job_id = created["createJob"]["job"]["id"]
     await server.settled(job_id)

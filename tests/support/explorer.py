@@ -1,4 +1,4 @@
-"""What the browser tests drive: the page as a person uses it, and the API beside it."""
+"""Page objects of the browser tests: the explorer page and the API behind it."""
 
 import asyncio
 import json
@@ -20,7 +20,7 @@ subscription Settled($jobId: ID!) {
 
 
 class Explorer:
-    """What a person does in the explorer, and where they look."""
+    """The explorer page: its panes as locators, and the actions of a user."""
 
     def __init__(self, page: Page) -> None:
         self.page = page
@@ -40,13 +40,13 @@ class Explorer:
     async def write(self, operation: str) -> None:
         await self._fill("Operation Editor", operation)
 
-    async def say(self, headers: str) -> None:
-        """Types what belongs under Headers."""
+    async def set_headers(self, headers: str) -> None:
+        """Type the JSON of the Headers editor."""
         await self.page.get_by_role("button", name="Headers", exact=True).click()
         await self._fill("Headers", headers)
 
-    async def look_at(self, job_id: str) -> None:
-        """Has the pane show a job that was not made here."""
+    async def show_job(self, job_id: str) -> None:
+        """Show a job in the clips pane that was not created on this page."""
         await self.open("SeeItsClips")
         await self.page.get_by_role("button", name="Variables", exact=True).click()
         await self._fill("Variables", json.dumps({"jobId": job_id}))
@@ -55,11 +55,11 @@ class Explorer:
     async def _fill(self, editor: str, text: str) -> None:
         await self.page.get_by_role("region", name=editor).get_by_role("textbox").focus()
         await self.page.keyboard.press("ControlOrMeta+A")
-        await self.page.keyboard.press("Delete")  # text in place of a selection would be completed with its brackets
+        await self.page.keyboard.press("Delete")  # text over a selection would get auto-closed brackets
         await self.page.keyboard.insert_text(text)
 
     async def run(self) -> None:
-        """Runs what the open tab holds; while a stream runs there, stops it."""
+        """Run the operation of the open tab, or stop its subscription."""
         await self.page.get_by_role("button", name=re.compile("^(Execute|Stop) query")).click()
 
 
@@ -86,7 +86,7 @@ class Server:
         return answer["data"]
 
     async def settled(self, job_id: str) -> None:
-        """Waits until the job is completed, failed or canceled."""
+        """Wait until the job is completed, failed or canceled."""
         request = gql(SETTLED)
         request.variable_values = {"jobId": job_id}
         transport = WebsocketsTransport(url=f"{self.websocket_url}/graphql", init_payload=self._headers)

@@ -1,25 +1,25 @@
 import { create } from 'zustand'
 
-/** Said wherever somebody is not let in. */
-export const HOW = 'Type {"Authorization": "Bearer …"} under Headers, below the operation; it counts in every tab.'
+/** Shown beside every authentication error. */
+export const TOKEN_HINT = 'Type {"Authorization": "Bearer …"} under Headers, below the operation; it applies to every tab.'
 
-// In memory alone: whether headers outlive the page is the visitor's choice, in GraphiQL's settings.
-export const useAccess = create<{ authorization?: string; refusal?: string }>(() => ({}))
+// Not persisted: GraphiQL's settings let the user choose whether headers are.
+export const useAccess = create<{ authorization?: string; authError?: string }>(() => ({}))
 
-/** Who somebody says they are from now on; undefined where nobody asks. */
-export function present(authorization?: string) {
-  if (authorization !== useAccess.getState().authorization) useAccess.setState({ authorization, refusal: undefined })
+/** Sets the credentials for further requests; undefined for none. Clears the error of the previous ones. */
+export function setAuthorization(authorization?: string) {
+  if (authorization !== useAccess.getState().authorization) useAccess.setState({ authorization, authError: undefined })
 }
 
-/** The bearer token among some headers. One that no browser would send, such as "Bearer …" itself, is none. */
-export function authorizationAmong(headers: Record<string, unknown> = {}): string | undefined {
+/** Returns the bearer token of the headers; undefined for one with characters that a browser cannot send, such as "…". */
+export function bearerIn(headers: Record<string, unknown> = {}): string | undefined {
   const [, value] = Object.entries(headers).find(([name]) => name.toLowerCase() === 'authorization') ?? []
   return typeof value === 'string' && /^\s*bearer +[!-~]+\s*$/i.test(value) ? value.trim() : undefined
 }
 
-/** Headers without a token of their own get the one that was presented. */
-export function authorized(headers: Record<string, unknown> = {}): Record<string, unknown> {
+/** Adds the stored token to headers that have no authorization. */
+export function withAuthorization(headers: Record<string, unknown> = {}): Record<string, unknown> {
   const { authorization } = useAccess.getState()
-  const says = Object.keys(headers).some((name) => name.toLowerCase() === 'authorization')
-  return authorization && !says ? { ...headers, authorization } : headers
+  const hasOwn = Object.keys(headers).some((name) => name.toLowerCase() === 'authorization')
+  return authorization && !hasOwn ? { ...headers, authorization } : headers
 }

@@ -3,110 +3,110 @@ import { getOperationAST, GraphQLError, parse, type ExecutionResult } from 'grap
 import { createClient, type Client } from 'graphql-ws'
 import { create } from 'zustand'
 
-import { authorizationAmong, authorized, HOW, present, useAccess } from './access'
-import { introspected } from './docs'
-import { fillIn, remember, rememberAnswer } from './memory'
+import { bearerIn, setAuthorization, TOKEN_HINT, useAccess, withAuthorization } from './access'
+import { keepIntrospectionError } from './docs'
+import { fillIn, remember, rememberIdsIn } from './memory'
 
 const PATH = '/graphql'
-const LONGEST_WAIT_MS = 5_000
+const MAX_BACKOFF_MS = 5_000
 const FORBIDDEN = 4403
-const CREATE = 'create a job in the first tab'
-const ADVICE = { jobId: CREATE, sceneId: CREATE, takeId: 'regenerate a scene first' }
+const CREATE_JOB = 'create a job in the first tab'
+const ADVICE = { jobId: CREATE_JOB, sceneId: CREATE_JOB, takeId: 'regenerate a scene first' }
 
 export const useStream = create(() => ({ state: 'idle' as 'idle' | 'live' | 'reconnecting' }))
 
-let said: string | undefined | null = null // by the open socket; null while there is none
+let socketAuthorization: string | undefined | null = null // null while no socket is open
 
 export const client = createClient({
   url: `${location.origin.replace(/^http/, 'ws')}${PATH}`,
   connectionParams: () => {
     const { authorization } = useAccess.getState()
-    said = authorization
+    socketAuthorization = authorization
     return authorization ? { authorization } : undefined
   },
   keepAlive: 10_000,
   retryAttempts: Infinity,
-  retryWait: (retries) => new Promise((done) => setTimeout(done, Math.min(500 * 2 ** retries, LONGEST_WAIT_MS))),
-  shouldRetry: (failure) => !isOver(failure),
+  retryWait: (retries) => new Promise((done) => setTimeout(done, Math.min(500 * 2 ** retries, MAX_BACKOFF_MS))),
+  shouldRetry: (failure) => !isFinal(failure),
   on: {
     connecting: (isRetry) => isRetry && useStream.setState({ state: 'reconnecting' }),
     connected: () => {
       useStream.setState({ state: 'live' })
-      useAccess.setState({ refusal: undefined })
+      useAccess.setState({ authError: undefined })
     },
     closed: (event) => {
-      said = null
-      useStream.setState({ state: isOver(event) ? 'idle' : 'reconnecting' })
-      if (event instanceof CloseEvent && event.code === FORBIDDEN) useAccess.setState({ refusal: explain(event) })
+      socketAuthorization = null
+      useStream.setState({ state: isFinal(event) ? 'idle' : 'reconnecting' })
+      if (event instanceof CloseEvent && event.code === FORBIDDEN) useAccess.setState({ authError: explain(event) })
     },
   },
 })
 
-// 1000: nobody listens any more. 4000 and above: the server refused, which a retry would not change.
-function isOver(event: unknown) {
+// 1000: no subscription is left. 4000 and above: a protocol or authentication error, which a retry would repeat.
+function isFinal(event: unknown) {
   return event instanceof CloseEvent && (event.code === 1000 || event.code >= 4000)
 }
 
-// Who somebody is, is said once a socket: for another token there must be another socket. Its streams go on there.
+// A socket authenticates once, in connection_init: a new token needs a new socket. graphql-ws resubscribes on it.
 useAccess.subscribe(({ authorization }) => {
-  if (said !== null && said !== authorization) client.terminate()
+  if (socketAuthorization !== null && socketAuthorization !== authorization) client.terminate()
 })
 
-/** Why a stream ended, for people. */
+/** Returns a readable reason why a stream ended. */
 export function explain(problem: unknown): string {
   if (problem instanceof CloseEvent) {
-    if (problem.code === FORBIDDEN) return problem.reason || 'The server does not let you in.'
+    if (problem.code === FORBIDDEN) return problem.reason || 'The server refused access.'
     return `The stream was closed: ${problem.reason || problem.code}`
   }
   const [first] = Array.isArray(problem) ? problem : [problem]
   return first instanceof Error || first?.message ? first.message : 'The stream failed.'
 }
 
-// As a last result: what GraphiQL's sink is told as an error, the page reports once more as one that nobody caught.
-const explaining: Client = {
+// Delivers an error as a last result: GraphiQL would also report it as an unhandled rejection.
+const clientWithReadableErrors: Client = {
   ...client,
   subscribe: (payload, sink) =>
     client.subscribe(payload, {
       ...sink,
       error: (problem) => {
-        sink.next({ errors: Array.isArray(problem) ? problem : [new GraphQLError(advised(problem))] })
+        sink.next({ errors: Array.isArray(problem) ? problem : [new GraphQLError(withHint(problem))] })
         sink.complete()
       },
     }),
 }
 
-function advised(problem: unknown): string {
+function withHint(problem: unknown): string {
   const forbidden = problem instanceof CloseEvent && problem.code === FORBIDDEN
-  return forbidden ? `${explain(problem)} ${HOW}` : explain(problem)
+  return forbidden ? `${explain(problem)} ${TOKEN_HINT}` : explain(problem)
 }
 
-const send = createGraphiQLFetcher({ url: PATH, wsClient: explaining, enableIncrementalDelivery: false })
+const send = createGraphiQLFetcher({ url: PATH, wsClient: clientWithReadableErrors, enableIncrementalDelivery: false })
 
 export const fetcher: Fetcher = async (given, options) => {
-  const { document, operation } = read(given)
-  const { params, lacking } = fillIn({ ...given, operationName: operation?.name?.value ?? given.operationName }, operation)
-  if (lacking) return { errors: [new GraphQLError(`The ${lacking} is empty: ${ADVICE[lacking]}, or name one.`)] }
+  const { document, operation } = parseOperation(given)
+  const { params, missing } = fillIn({ ...given, operationName: operation?.name?.value ?? given.operationName }, operation)
+  if (missing) return { errors: [new GraphQLError(`The ${missing} is empty: ${ADVICE[missing]}, or enter one.`)] }
 
-  const own = authorizationAmong(options?.headers)
-  if (own) present(own) // at once: a subscription is let in by it
+  const own = bearerIn(options?.headers)
+  if (own) setAuthorization(own) // before sending: a subscription authenticates its socket with it
   remember(params.variables)
-  const answer = await send(params, { ...options, headers: authorized(options?.headers), documentAST: document })
-  if (operation?.operation !== 'subscription') note(answer as ExecutionResult)
-  if (operation?.operation === 'mutation') rememberAnswer(answer)
-  return operation?.name?.value === 'IntrospectionQuery' ? introspected(answer as ExecutionResult) : answer
+  const answer = await send(params, { ...options, headers: withAuthorization(options?.headers), documentAST: document })
+  if (operation?.operation !== 'subscription') storeAuthError(answer as ExecutionResult)
+  if (operation?.operation === 'mutation') rememberIdsIn(answer)
+  return operation?.name?.value === 'IntrospectionQuery' ? keepIntrospectionError(answer as ExecutionResult) : answer
 }
 
-function note({ errors }: ExecutionResult) {
-  const refused = errors?.find((error) => error.extensions?.code === 'UNAUTHENTICATED')
-  useAccess.setState({ refusal: refused?.message })
+function storeAuthError({ errors }: ExecutionResult) {
+  const error = errors?.find(({ extensions }) => extensions?.code === 'UNAUTHENTICATED')
+  useAccess.setState({ authError: error?.message })
 }
 
-/** Reads the text itself, for GraphiQL hears of an edit late: run at once, the new text comes under the old operation's name. */
-function read({ query, operationName }: FetcherParams) {
+/** Parses the document here: GraphiQL debounces edits, so `operationName` may still be that of the previous text. */
+function parseOperation({ query, operationName }: FetcherParams) {
   try {
     const document = parse(query)
     return { document, operation: getOperationAST(document, operationName) ?? getOperationAST(document) }
   } catch {
-    return {} // the server will say where the mistake is
+    return {} // the server reports the syntax error
   }
 }

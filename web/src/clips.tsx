@@ -1,33 +1,33 @@
 import type { GraphiQLPlugin } from '@graphiql/react'
 
-import { HOW, useAccess } from './access'
+import { TOKEN_HINT, useAccess } from './access'
 import { useJob, type Job, type Scene } from './job-stream'
 import { remember, useMemory } from './memory'
-import { useSteady, Video } from './video'
+import { useStableUrl, Video } from './video'
 
 function Clips() {
   const { jobId } = useMemory()
-  const { refusal } = useAccess()
+  const { authError } = useAccess()
   return (
     <section className="scenewire-clips" aria-label="Clips">
-      {refusal && (
+      {authError && (
         <p role="alert">
-          <b>{refusal}</b> {HOW}
+          <b>{authError}</b> {TOKEN_HINT}
         </p>
       )}
-      {jobId && <Live key={jobId} jobId={jobId} refused={refusal !== undefined} />}
-      {!jobId && !refusal && <p className="scenewire-hint">The clips of the job you create appear here, live.</p>}
+      {jobId && <Live key={jobId} jobId={jobId} showError={authError === undefined} />}
+      {!jobId && !authError && <p className="scenewire-hint">The clips of the job you create appear here, live.</p>}
     </section>
   )
 }
 
-function Live({ jobId, refused }: { jobId: string; refused: boolean }) {
-  const { job, steps, problem, renew } = useJob(jobId)
+function Live({ jobId, showError }: { jobId: string; showError: boolean }) {
+  const { job, steps, error, renew } = useJob(jobId)
   return (
     <>
-      {problem && !refused && <p role="alert">{problem}</p>}
-      {job && <Sheet job={job} renew={renew} />}
-      {!job && !problem && !refused && <p>Waiting for {jobId} …</p>}
+      {error && showError && <p role="alert">{error}</p>}
+      {job && <JobView job={job} renew={renew} />}
+      {!job && !error && showError && <p>Loading {jobId} …</p>}
       <ol aria-label="Steps, newest first" className="scenewire-steps">
         {steps.map((step) => (
           <li key={step}>{step}</li>
@@ -37,7 +37,7 @@ function Live({ jobId, refused }: { jobId: string; refused: boolean }) {
   )
 }
 
-function Sheet({ job, renew }: { job: Job; renew: () => void }) {
+function JobView({ job, renew }: { job: Job; renew: () => void }) {
   const { sceneId } = useMemory()
   const { percentage, currentStage, stageLabel } = job.progress
   return (
@@ -45,7 +45,7 @@ function Sheet({ job, renew }: { job: Job; renew: () => void }) {
       <h2>{job.title}</h2>
       <Bar percentage={currentStage === 'ASSEMBLING' ? null : percentage} />
       <p>{stageLabel}</p>
-      <Joined job={job} renew={renew} />
+      <JoinedVideo job={job} renew={renew} />
       {job.scenes.nodes.map((scene) => (
         <Card key={scene.id} scene={scene} chosen={scene.id === sceneId} renew={renew} />
       ))}
@@ -53,7 +53,7 @@ function Sheet({ job, renew }: { job: Job; renew: () => void }) {
   )
 }
 
-function Joined({ job: { title, output, outputFailure, scenes }, renew }: { job: Job; renew: () => void }) {
+function JoinedVideo({ job: { title, output, outputFailure, scenes }, renew }: { job: Job; renew: () => void }) {
   if (outputFailure) return <p className="scenewire-failure">The clips were not joined. {outputFailure.message}</p>
   if (!output) return null
   const poster = scenes.nodes[0]?.poster?.url
@@ -61,14 +61,14 @@ function Joined({ job: { title, output, outputFailure, scenes }, renew }: { job:
     <figure>
       <Video src={output.url} poster={poster} onStale={renew} aria-label={title} preload="metadata" />
       <figcaption>
-        <b>The whole video</b>
-        {output.durationSeconds && <span>{clock(output.durationSeconds)}</span>}
+        <b>Joined video</b>
+        {output.durationSeconds && <span>{formatDuration(output.durationSeconds)}</span>}
       </figcaption>
     </figure>
   )
 }
 
-function clock(seconds: number): string {
+function formatDuration(seconds: number): string {
   const whole = Math.round(seconds)
   return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, '0')}`
 }
@@ -77,7 +77,7 @@ function Card({ scene, chosen, renew }: { scene: Scene; chosen: boolean; renew: 
   const title = scene.title ?? scene.prompt
   return (
     <article className={chosen ? 'chosen' : ''}>
-      <Picture scene={scene} title={title} renew={renew} />
+      <Clip scene={scene} title={title} renew={renew} />
       <button type="button" aria-pressed={chosen} title="Use for an empty sceneId" onClick={() => remember({ sceneId: scene.id })}>
         <b>{title}</b>
         <span className={scene.status}>{scene.status}</span>
@@ -87,8 +87,8 @@ function Card({ scene, chosen, renew }: { scene: Scene; chosen: boolean; renew: 
   )
 }
 
-function Picture({ scene, title, renew }: { scene: Scene; title: string; renew: () => void }) {
-  const still = useSteady((scene.preview ?? scene.poster)?.url)
+function Clip({ scene, title, renew }: { scene: Scene; title: string; renew: () => void }) {
+  const still = useStableUrl((scene.preview ?? scene.poster)?.url)
   if (scene.output)
     return <Video src={scene.output.url} poster={scene.poster?.url} onStale={renew} aria-label={title} autoPlay muted />
   return (

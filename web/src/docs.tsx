@@ -3,31 +3,31 @@ import { useGraphiQL } from '@graphiql/react'
 import type { ExecutionResult } from 'graphql'
 import { create } from 'zustand'
 
-import { HOW, useAccess } from './access'
+import { TOKEN_HINT, useAccess } from './access'
 
-const useDocs = create<{ problem?: string }>(() => ({}))
+const useIntrospection = create<{ error?: string }>(() => ({}))
 
-/** Keeps why there are no docs for their pane: GraphiQL would write it over the response. */
-export function introspected(answer: ExecutionResult): ExecutionResult {
-  useDocs.setState({ problem: answer.data ? undefined : answer.errors?.[0]?.message })
+/** Stores an introspection error for the docs pane: GraphiQL would show it in place of the response. */
+export function keepIntrospectionError(answer: ExecutionResult): ExecutionResult {
+  useIntrospection.setState({ error: answer.data ? undefined : answer.errors?.[0]?.message })
   return answer.data ? answer : Object.assign(answer, { data: null, toJSON: () => undefined })
 }
 
 function Docs() {
   const { schema, isIntrospecting } = useGraphiQL((state) => state)
-  const { refusal } = useAccess()
-  const { problem } = useDocs()
-  if (schema || isIntrospecting || !problem) return <DocExplorer />
+  const { authError } = useAccess()
+  const { error } = useIntrospection()
+  if (schema || isIntrospecting || !error) return <DocExplorer />
   return (
     <section className="scenewire-hint" aria-label="Documentation Explorer">
-      <h2>No docs here</h2>
-      <p>{problem}</p>
+      <h2>No documentation</h2>
+      <p>{error}</p>
       <p>
-        {refusal ? HOW : 'The server keeps its schema to itself unless SCENEWIRE_INTROSPECTION is true; all else works.'}
+        {authError ? TOKEN_HINT : 'Introspection is off unless SCENEWIRE_INTROSPECTION is true. Operations work without it.'}
       </p>
     </section>
   )
 }
 
-// In place: GraphiQL knows its documentation by this very object.
+// Mutated, not copied: GraphiQL identifies its documentation plugin by this object.
 DOC_EXPLORER_PLUGIN.content = Docs

@@ -3,7 +3,7 @@ import { useEffect } from 'react'
 
 const OPTIONS = { fontSize: 13, wordWrap: 'on', wrappingIndent: 'indent' } as const
 
-/** Makes room: with the clips beside them the editors are narrow. */
+/** Wraps long lines and shrinks the font: the clips pane makes the editors narrow. */
 export function EditorOptions() {
   const editors = useGraphiQL(
     pick('queryEditor', 'variableEditor', 'headerEditor', 'responseEditor'),

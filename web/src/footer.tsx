@@ -1,18 +1,18 @@
 import { useMemory } from './memory'
 
-/** Says what an empty jobId, sceneId and takeId stand for. */
+/** Shows the remembered ids that replace an empty jobId, sceneId and takeId. */
 export function Footer() {
   const { jobId, sceneId, takeId } = useMemory()
   return (
     <div className="scenewire-footer">
-      <Meaning name="jobId" id={jobId} />
-      <Meaning name="sceneId" id={sceneId} />
-      <Meaning name="takeId" id={takeId} />
+      <RememberedId name="jobId" id={jobId} />
+      <RememberedId name="sceneId" id={sceneId} />
+      <RememberedId name="takeId" id={takeId} />
     </div>
   )
 }
 
-function Meaning({ name, id }: { name: string; id?: string }) {
+function RememberedId({ name, id }: { name: string; id?: string }) {
   if (!id) return null
   return (
     <p>

@@ -1,11 +1,11 @@
 import { pick, useGraphiQL, useGraphiQLActions } from '@graphiql/react'
 import { useEffect, useRef } from 'react'
 
-import { authorizationAmong, present, useAccess } from './access'
+import { bearerIn, setAuthorization, useAccess } from './access'
 
-const PAUSE_MS = 500 // a token is typed letter by letter
+const DEBOUNCE_MS = 500
 
-/** Presents the token under Headers: the open tab's or else another's. With the first that is right, the docs come. */
+/** Takes the token from the Headers editor of the open tab, or else of another tab, and loads the docs with it. */
 export function Headers() {
   const { tabs, activeTabIndex, schema } = useGraphiQL(pick('tabs', 'activeTabIndex', 'schema'))
   const { introspect } = useGraphiQLActions()
@@ -13,23 +13,23 @@ export function Headers() {
   const opened = tabs[activeTabIndex]
   const typed = [opened, ...tabs].map((tab) => authorizationIn(tab?.headers)).find(Boolean)
 
-  const pause = useRef(0)
+  const delay = useRef(0) // the token of a reopened page is used without delay
   useEffect(() => {
-    const timer = setTimeout(() => present(typed), pause.current)
-    pause.current = PAUSE_MS
+    const timer = setTimeout(() => setAuthorization(typed), delay.current)
+    delay.current = DEBOUNCE_MS
     return () => clearTimeout(timer)
   }, [typed])
 
   useEffect(() => {
     if (authorization && !schema) void introspect()
-  }, [authorization]) // not [schema]: asking again would not change the answer
+  }, [authorization]) // not [schema]: a repeated introspection would fail in the same way
   return null
 }
 
 function authorizationIn(text?: string | null) {
   try {
-    return authorizationAmong(JSON.parse(text ?? ''))
+    return bearerIn(JSON.parse(text ?? ''))
   } catch {
-    return undefined // half typed
+    return undefined // incomplete JSON while typing
   }
 }

@@ -29,10 +29,10 @@ type Message =
   | { __typename: 'JobSnapshot'; start: Job }
   | { __typename: 'JobEvent'; version: number; type: string; scene: { position: number } | null; job: Job | null }
   | { __typename: 'SceneProgress'; sceneId: string; percentage: number | null; preview: Media; progress: Progress }
-type View = { job: Job | null; steps: string[]; problem?: string }
+type View = { job: Job | null; steps: string[]; error?: string }
 
-const NOTHING: View = { job: null, steps: [] }
-const STEPS_SHOWN = 100
+const EMPTY: View = { job: null, steps: [] }
+const MAX_STEPS = 100
 
 function advance(view: View, message: Message): View {
   switch (message.__typename) {
@@ -41,24 +41,24 @@ function advance(view: View, message: Message): View {
     case 'JobEvent': {
       const { version, type, scene, job } = message
       const step = `${version} ${type}${scene ? ` · scene ${scene.position + 1}` : ''}`
-      return { job, steps: [step, ...view.steps].slice(0, STEPS_SHOWN) }
+      return { job, steps: [step, ...view.steps].slice(0, MAX_STEPS) }
     }
     case 'SceneProgress':
-      return { ...view, job: view.job && rendered(view.job, message) }
+      return { ...view, job: view.job && withProgress(view.job, message) }
   }
 }
 
-function rendered(job: Job, { sceneId, percentage, preview, progress }: Message & { __typename: 'SceneProgress' }): Job {
+function withProgress(job: Job, { sceneId, percentage, preview, progress }: Message & { __typename: 'SceneProgress' }): Job {
   const nodes = job.scenes.nodes.map((scene) =>
     scene.id === sceneId ? { ...scene, percentage, preview: preview ?? scene.preview } : scene,
   )
   return { ...job, progress, scenes: { nodes } }
 }
 
-/** A job, live. `renew` reads it again, for addresses of media that lead nowhere any more. */
+/** Subscribes to a job. `renew` subscribes again, to replace expired media URLs. */
 export function useJob(jobId: string): View & { renew: () => void } {
   const { authorization } = useAccess()
-  const [view, setView] = useState(NOTHING)
+  const [view, setView] = useState(EMPTY)
   const [round, setRound] = useState(0)
   useEffect(
     () =>
@@ -67,11 +67,11 @@ export function useJob(jobId: string): View & { renew: () => void } {
         {
           next: ({ data, errors }) => {
             if (data) setView((before) => advance(before, data.jobEvents))
-            else setView({ ...NOTHING, problem: errors?.[0]?.message })
+            else setView({ ...EMPTY, error: errors?.[0]?.message })
           },
-          // A closed socket says nothing of the job: what was seen of it stays.
-          error: (problem) =>
-            setView((before) => ({ ...(problem instanceof CloseEvent ? before : NOTHING), problem: explain(problem) })),
+          // A closed socket is no error of the job: keep showing its last state.
+          error: (reason) =>
+            setView((before) => ({ ...(reason instanceof CloseEvent ? before : EMPTY), error: explain(reason) })),
           complete: () => undefined,
         },
       ),

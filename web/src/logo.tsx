@@ -1,14 +1,14 @@
 import { useStream } from './api'
 
-const WORDS = { idle: '', live: 'live', reconnecting: 'reconnecting…' }
+const LABELS = { idle: '', live: 'live', reconnecting: 'reconnecting…' }
 
-/** The name of the product, and how its live stream fares. */
+/** The product name and the state of the websocket. */
 export function Logo() {
   const { state } = useStream()
   return (
     <>
       <span className={`scenewire-stream ${state}`} role="status">
-        {WORDS[state]}
+        {LABELS[state]}
       </span>
       Scenewire
     </>

@@ -7,7 +7,7 @@ const NAMES = ['jobId', 'sceneId', 'takeId'] as const
 
 export type Ids = Partial<Record<(typeof NAMES)[number], string>>
 
-/** The job, the scene and its earlier take that a variable left empty stands for; kept over reloads. */
+/** The job, scene and take ids that replace empty variables. Persisted over reloads. */
 export const useMemory = create<Ids>()(persist((): Ids => ({}), { name: 'scenewire:memory' }))
 
 export function remember({ jobId, sceneId, takeId }: Ids) {
@@ -17,21 +17,21 @@ export function remember({ jobId, sceneId, takeId }: Ids) {
   else if (takeId) useMemory.setState({ takeId })
 }
 
-/** Ids say what they are (job_…, scene_…), so the answer to any mutation can be searched for them. */
-export function rememberAnswer(answer: unknown) {
+/** Remembers the ids in the response of a mutation; their prefix (job_, scene_, take_) gives their type. */
+export function rememberIdsIn(answer: unknown) {
   const text = JSON.stringify(answer) ?? ''
   const first = (kind: string) => text.match(`"(${kind}_[0-9a-z]+)"`)?.[1]
-  // Of takes, newest first, the one to go back to is the first that has a clip.
+  // Takes are listed newest first: the first completed one is the clip before the regenerate.
   const earlier = text.match(/"id":"(take_[0-9a-z]+)"[^{}]*"status":"COMPLETED"/)?.[1]
   remember({ jobId: first('job'), sceneId: first('scene'), takeId: earlier })
 }
 
-/** Gives a jobId or sceneId that was left empty the remembered id; `lacking` names one that there is none for yet. */
+/** Replaces empty id variables by the remembered ids; `missing` names one without a remembered id. */
 export function fillIn(params: FetcherParams, operation?: OperationDefinitionNode | null) {
   const variables: Record<string, unknown> = { ...params.variables }
   const empty = NAMES.filter((name) => requires(operation, name) && !variables[name])
   for (const name of empty) variables[name] = useMemory.getState()[name]
-  return { params: { ...params, variables }, lacking: empty.find((name) => !variables[name]) }
+  return { params: { ...params, variables }, missing: empty.find((name) => !variables[name]) }
 }
 
 function requires(operation: OperationDefinitionNode | null | undefined, name: string) {

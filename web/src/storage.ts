@@ -2,7 +2,7 @@ import type { GraphiQLProps } from 'graphiql'
 
 const HISTORY = ['graphiql:queries', 'graphiql:favorites']
 
-/** The browser's storage, where the history of operations goes without their headers: a token does not belong there. */
+/** localStorage, but the history of operations is stored without headers, since they hold tokens. */
 export const storage: GraphiQLProps['storage'] = {
   getItem: (key) => localStorage.getItem(key),
   setItem: (key, value) => localStorage.setItem(key, HISTORY.includes(key) ? withoutHeaders(value) : value),

@@ -10,7 +10,7 @@ import takeBackVariables from './operations/take-it-back.json?raw'
 import watch from './operations/watch-it.graphql?raw'
 import watchVariables from './operations/watch-it.json?raw'
 
-/** The tabs of a first visit; later visits find them as they were left. */
+/** The tabs of the first visit; GraphiQL restores the edited ones later. */
 export const tabs: NonNullable<GraphiQLProps['defaultTabs']> = [
   { query: createAndStart },
   { query: watch, variables: watchVariables },

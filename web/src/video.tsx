@@ -2,18 +2,18 @@ import { useEffect, useMemo, useRef, useState, type ComponentProps, type Synthet
 
 type Props = ComponentProps<'video'> & { src: string; onStale: () => void }
 
-/** A video that plays on while its signed address is renewed, and goes on at the newest one when its own has expired. */
+/** A video that ignores a renewed signed URL while its own works, and resumes with the new one when its own expires. */
 export function Video(props: Props) {
-  return <Player key={fileAt(props.src)} {...props} />
+  return <Player key={fileOf(props.src)} {...props} />
 }
 
-/** The first of the addresses that a file has had. */
-export function useSteady(url?: string): string | undefined {
-  return useMemo(() => url, [url && fileAt(url)])
+/** Returns the first URL seen for a file, so that a renewed signature does not reload it. */
+export function useStableUrl(url?: string): string | undefined {
+  return useMemo(() => url, [url && fileOf(url)])
 }
 
-// What signs an address changes all the time; the number of a live frame says which frame it is.
-function fileAt(url: string): string {
+// The signature in the query changes constantly; `frame` is the number of a live frame and identifies it.
+function fileOf(url: string): string {
   const { origin, pathname, searchParams } = new URL(url, location.href)
   return `${origin}${pathname}#${searchParams.get('frame') ?? ''}`
 }
@@ -21,8 +21,8 @@ function fileAt(url: string): string {
 function Player({ src: newest, poster, onStale, ...rest }: Props) {
   const [src, setSrc] = useState(newest)
   const [broken, setBroken] = useState(false)
-  const left = useRef({ at: 0, playing: false })
-  const played = useRef(false)
+  const position = useRef({ at: 0, playing: false })
+  const loaded = useRef(false)
 
   useEffect(() => {
     if (!broken || src === newest) return
@@ -32,18 +32,18 @@ function Player({ src: newest, poster, onStale, ...rest }: Props) {
 
   function onError({ currentTarget: video }: SyntheticEvent<HTMLVideoElement>) {
     setBroken(true)
-    if (!played.current) return // it never did here: a newer address is taken when one comes, but not asked for
-    left.current = { at: video.currentTime, playing: !video.paused }
-    played.current = false
-    onStale() // the newest may be as old
+    if (!loaded.current) return // this URL never worked: use a newer one when it arrives, but do not request it
+    position.current = { at: video.currentTime, playing: !video.paused }
+    loaded.current = false
+    onStale() // the newest known URL may have expired too
   }
 
   function onLoadedMetadata({ currentTarget: video }: SyntheticEvent<HTMLVideoElement>) {
-    played.current = true
-    const { at, playing } = left.current
+    loaded.current = true
+    const { at, playing } = position.current
     if (at) video.currentTime = at
     if (playing) video.play().catch(() => undefined)
   }
 
-  return <video {...rest} src={src} poster={useSteady(poster)} {...{ onError, onLoadedMetadata }} controls playsInline />
+  return <video {...rest} src={src} poster={useStableUrl(poster)} {...{ onError, onLoadedMetadata }} controls playsInline />
 }
