@@ -1,4 +1,7 @@
-"""What a resolver has at hand, made once per request or websocket and typed."""
+"""The typed context of one operation: what a resolver needs besides the query.
+
+A websocket runs many operations, each with its own context (`GetContext` in server/transports/execution.py).
+"""
 
 import asyncio
 from collections.abc import Mapping
@@ -14,41 +17,42 @@ from models.domain.access import Viewer
 from models.writes.store import Store
 from schema.loaders import Loaders
 
-# Between one long list of an operation and the next.
 OTHERS_SECONDS = 0.03
+"""The pause between two long lists of one operation."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServerFacts:
-    """What the server tells about itself."""
+    """Version and configuration of the server."""
 
     version: str
     mode: str
     event_retention_seconds: int
     recovery_window_seconds: int
     public_url: str
-    # How many renders of a provider go on side by side, where that is known: in a single process.
     renders_at_once: Mapping[str, int]
+    """Concurrent renders by provider; known only in embedded mode."""
 
 
 class Link(NamedTuple):
-    """The address of a file, and until when it leads there; None for always."""
+    """The URL of a file and when it expires; None when it does not."""
 
     url: str
     expires_at: datetime | None
 
 
 class Linking(Protocol):
-    """Makes the address of a stored file."""
+    """Makes the URL of a stored file."""
 
     def __call__(self, key: str, frame: int | None = None) -> Link:
-        """The file under this key; the number of a live frame makes its address new to caches."""
+        """Return the URL of a storage key; the frame number of a live frame makes it unique, to bypass caches."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """Everything outside the query that an answer depends on. Nothing in it caches: a websocket's lives for hours."""
+    """Everything besides the query that a result depends on. Made for each operation, never shared: a context that
+    outlived its operation would return stale rows from its loaders."""
 
     viewer: Viewer
     store: Store
@@ -62,26 +66,26 @@ class Context:
     _long_list_lock: asyncio.Lock = field(init=False, default_factory=asyncio.Lock)
 
     def __post_init__(self) -> None:
-        """Make the loaders, which batch what one operation asks for at the same time."""
+        """Make the loaders, which batch the concurrent reads of one operation."""
         object.__setattr__(self, "loaders", Loaders(self.store, self.viewer))
 
     def media_url(self, key: str) -> str:
-        """The address of the file under this key."""
+        """Return the URL of a storage key."""
         return self.link(key).url
 
     def link_to(self, stored: Mapping[str, Any]) -> Link:
-        """The address of what is stored of a file: ours by key, somebody else's as they gave it."""
+        """Return the URL of a stored file: from `link` for this server's storage, as given for an external file."""
         return Link(stored["url"], None) if "url" in stored else self.link(stored["key"])
 
     async def yield_to_others(self) -> None:
-        """Wait until nothing else of this operation is about to complete a long list.
+        """Pause so that other requests of the process run between the long lists of this operation.
 
-        The fields of two hundred scenes take some 50 ms; of twenty jobs at a stretch everybody else would wait for all.
-        Another request needs several turns of the event loop, so these must not all be ours.
+        The fields of 200 scenes take some 50 ms; those of 20 jobs in a row would block all other requests for 1 s.
+        Another request needs several turns of the event loop, so the long lists run one at a time, with pauses.
         """
-        crowded = self._long_list_lock.locked()
+        others_waiting = self._long_list_lock.locked()
         async with self._long_list_lock:
-            await asyncio.sleep(OTHERS_SECONDS if crowded else 0)
+            await asyncio.sleep(OTHERS_SECONDS if others_waiting else 0)
 
 
 Info = StrawberryInfo[Context, None]

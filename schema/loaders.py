@@ -1,4 +1,4 @@
-"""Loaders: one statement for many parents. They batch, and cache only when told: what they hand out is not stale."""
+"""Loaders: the reads of many parents in one statement. Nothing is cached except inside `remembering`."""
 
 import asyncio
 import time
@@ -25,7 +25,7 @@ G = TypeVar("G", bound=Hashable)
 V = TypeVar("V")
 
 REMEMBERED_SECONDS = 0.1
-"""How old a row may be that is shown with an event of the past: as of now, as far as anybody can tell."""
+"""How old a row may be that is sent with an event of the past; no client can tell it from a current row."""
 
 Fetch = Callable[[Connection, Sequence[K]], Awaitable[dict[K, V]]]
 FetchOf = Callable[[Connection, Sequence[str], G], Awaitable[dict[str, V]]]
@@ -36,15 +36,15 @@ def _nobody_asks(_rows: Iterable[object]) -> None:
 
 
 class _Memory(AbstractCache[Any, Any]):
-    """What was read lately, while somebody wants that remembered."""
+    """A cache of recent reads; empty unless enabled."""
 
     def __init__(self) -> None:
-        self.wanted = False
+        self.enabled = False
         self._read: dict[Any, asyncio.Future[Any]] = {}
         self._since = 0.0
 
     def get(self, key: Any) -> asyncio.Future[Any] | None:
-        """What is read or being read; one that went wrong is not remembered."""
+        """Return the finished or running read of a key; a failed one is read again."""
         if time.monotonic() - self._since > REMEMBERED_SECONDS:
             self.clear()
         known = self._read.get(key)
@@ -52,22 +52,22 @@ class _Memory(AbstractCache[Any, Any]):
         return None if failed else known
 
     def set(self, key: Any, value: asyncio.Future[Any]) -> None:
-        """If wanted."""
-        if self.wanted:
+        """Store a read if the cache is enabled."""
+        if self.enabled:
             self._read[key] = value
 
     def delete(self, key: Any) -> None:
-        """Read it anew."""
+        """Forget one read."""
         self._read.pop(key, None)
 
     def clear(self) -> None:
-        """Read all anew."""
+        """Forget all reads."""
         self._read.clear()
         self._since = time.monotonic()
 
 
 class Loaders:
-    """One loader per relation. What the viewer may not see is None, exactly like what does not exist."""
+    """One loader per relation. An object that the viewer may not see is None, like one that does not exist."""
 
     def __init__(self, store: Store, viewer: Viewer) -> None:
         self._store = store
@@ -97,7 +97,7 @@ class Loaders:
         )
         self.queue_position: DataLoader[str, int | None] = self._by_id(queries.queue_positions)
         self.with_other_clips: DataLoader[str, bool | None] = self._by_id(queries.with_other_clips)
-        self.outlook: DataLoader[str, EtaInputs | None] = self._by_id(eta_inputs)
+        self.eta_inputs: DataLoader[str, EtaInputs | None] = self._by_id(eta_inputs)
         self.scenes: DataLoader[tuple[str, SceneQuery], Page[SceneRow]] = self._grouped(listing.scenes_of_jobs)
         self.scenes_count: DataLoader[tuple[str, SceneQuery], int] = self._grouped(listing.scenes_count)
         self.takes: DataLoader[tuple[str, int], list[TakeRow]] = self._grouped(queries.takes_of_scenes)
@@ -107,19 +107,19 @@ class Loaders:
 
     @contextmanager
     def remembering(self) -> Generator[None]:
-        """In the block, what was read in it is used again for REMEMBERED_SECONDS: for many messages about the past.
+        """Inside the block, reuse each read for REMEMBERED_SECONDS: for a replay of many past events.
 
-        Nothing from before the block is, so what goes with an event is at least as new as what was known on entering.
+        Nothing read before the block is reused, so no event is sent with a row older than the start of the block.
         """
-        self._remember(wanted=True)
+        self._enable_cache(enabled=True)
         try:
             yield
         finally:
-            self._remember(wanted=False)
+            self._enable_cache(enabled=False)
 
-    def _remember(self, *, wanted: bool) -> None:
+    def _enable_cache(self, *, enabled: bool) -> None:
         for memory in self._memories:
-            memory.wanted = wanted
+            memory.enabled = enabled
             memory.clear()
 
     def _loader(self, load: Callable[[list[K]], Awaitable[Sequence[V | BaseException]]]) -> DataLoader[K, V]:
@@ -137,7 +137,7 @@ class Loaders:
         return self._loader(load)
 
     def _grouped(self, fetch: FetchOf[G, V]) -> DataLoader[tuple[str, G], V]:
-        """Keys are (parent id, arguments): parents asked with the same arguments share a statement."""
+        """Return a loader with keys (parent id, arguments); parents with equal arguments share a statement."""
 
         async def load(keys: list[tuple[str, G]]) -> list[V]:
             parents: defaultdict[G, list[str]] = defaultdict(list)

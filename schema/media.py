@@ -24,7 +24,7 @@ class Media:
 
 
 def media(context: Context, stored: dict[str, Any] | None) -> Media | None:
-    """Return a stored file with its URL: a signed one for this server's storage, the given one for an external file."""
+    """Return a stored file with its URL: from `link` for this server's storage, the given one for an external file."""
     if stored is None:
         return None
     link = context.link_to(stored)

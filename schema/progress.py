@@ -49,11 +49,11 @@ class JobProgress:
     )
     @staticmethod
     async def eta_seconds(root: strawberry.Parent[ProgressSnapshot], info: Info) -> float | None:
-        outlook = await info.context.loaders.outlook.load(root.job_id)
-        if outlook is None:
+        inputs = await info.context.loaders.eta_inputs.load(root.job_id)
+        if inputs is None:
             return None
         at_least = info.context.facts.renders_at_once.get(root.provider, 1)
-        return eta_seconds(root, outlook, at_least=at_least, now=now())
+        return eta_seconds(root, inputs, at_least=at_least, now=now())
 
 
 async def progress_of(context: Context, job_id: str) -> JobProgress:
