@@ -7,7 +7,7 @@ from typing import cast
 import strawberry
 
 from models.db.rows import EventRow, JobRow
-from models.domain.errors import NotFound
+from models.domain.errors import no_such_job
 from models.domain.lifecycle import SETTLED_JOB
 from models.domain.progress import ProgressSnapshot
 from models.reads import queries
@@ -93,7 +93,7 @@ class JobEvents:
     async def _read_job(self) -> JobRow:
         job = await self._context.loaders.job.load(self._job_id)
         if job is None:
-            raise NotFound("There is no such job.", ["jobId"], self._job_id)
+            raise no_such_job(["jobId"], self._job_id)
         return job
 
     async def _snapshot(self, reason: SnapshotReason) -> JobSnapshot | None:

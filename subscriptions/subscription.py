@@ -7,7 +7,7 @@ from contextlib import aclosing
 import strawberry
 
 from models.db.rows import JobRow, SceneRow
-from models.domain.errors import Invalid, NotFound
+from models.domain.errors import Invalid, NotFound, no_such_job
 from models.domain.progress import JobStage, ProgressSnapshot
 from models.reads import queries
 from schema.context import Context, Info
@@ -25,7 +25,7 @@ INTERVAL_MS = (0, 60_000)
 async def _job(context: Context, job_id: str) -> JobRow:
     job = await context.loaders.job.load(job_id)
     if job is None:
-        raise NotFound("There is no such job.", ["jobId"], job_id)
+        raise no_such_job(["jobId"], job_id)
     return job
 
 

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import Any, NamedTuple
 
 from coordinator.commands import deletion, edits, error_json, preconditions, rate_limit, takes
-from coordinator.commands.idempotency import Answer, Idempotency
+from coordinator.commands.idempotency import KEY_PATH, Answer, Idempotency, run_once
 from coordinator.commands.inputs import BatchPolicy, SceneBatch, SceneEdit, SceneEdits
 from coordinator.commands.policy import JobPolicy
 from models.db.rows import SceneRow
@@ -149,12 +149,10 @@ class Batches:
     ) -> tuple[Result, ...]:
         """Once for each key, and never for a dry run, which remembers nothing."""
         _check_batch(batch)
-        key = None if batch.dry_run else batch.key
-        request = Idempotency(self._store, viewer, operation, key, asdict(batch))
 
-        async def once() -> Answer:
+        async def act(idempotency: Idempotency) -> Answer:
             async with self._store.change(batch.job_id, viewer, act=needs) as change:
-                await request.remember(change, {})
+                await idempotency.remember(change, {})
                 items = _twice(await find(change))
                 jobs = await queries.jobs_of_scenes(change.connection, viewer, [item.scene_id for item in items])
                 results = [await _attempt(change, item, jobs, verb, deleted=deleted) for item in items]
@@ -164,10 +162,11 @@ class Batches:
                 if batch.dry_run:
                     await change.arrange()
                     raise _TakenBack([await _foreseen(change, result) for result in results])
-                return await request.amend(change, {"results": [_dump(result) for result in results]})
+                return await idempotency.amend(change, {"results": [_dump(result) for result in results]})
 
+        key = None if batch.dry_run else batch.key
         try:
-            answer = await request.once(once)
+            answer = await run_once(self._store, viewer, operation, key, asdict(batch), act)
         except _TakenBack as back:
             return tuple(back.results)
         return tuple(_load(told) for told in answer["results"])
@@ -236,7 +235,7 @@ async def _foreseen(change: Change, result: Result) -> Result:
 
 def _check_batch(batch: SceneBatch) -> None:
     problems = Problems()
-    problems.key(batch.key, ["input", "idempotencyKey"])
+    problems.key(batch.key, KEY_PATH)
     if (batch.scene_ids is None) == (batch.status is None):
         problems.add("Give either sceneIds or status.", _IDS)
     elif batch.status is not None and not batch.status:

@@ -13,12 +13,38 @@ from models.db.database import Connection
 from models.db.tables import IDEMPOTENCY_KEY
 from models.domain.access import Viewer
 from models.domain.errors import Conflict, DomainError, ErrorCode
+from models.domain.rules import Problems
 from models.writes.change import Change
 from models.writes.store import Store, now
 
 KEPT = timedelta(hours=24)
+KEY_PATH = ("input", "idempotencyKey")
 
 Answer = dict[str, Any]
+
+
+async def run_once(
+    store: Store,
+    viewer: Viewer,
+    operation: str,
+    key: str | None,
+    request: Mapping[str, Any],
+    act: "Callable[[Idempotency], Awaitable[Answer]]",
+    *,
+    problems: Problems | None = None,
+) -> Answer:
+    """Run `act`, or return what it returned to an earlier request with the same key.
+
+    `act` passes its answer to `remember` as the first statement of its transaction. Raises DomainErrors for the
+    `problems` of the request, those of its key included, and Conflict (IDEMPOTENCY_CONFLICT) when the key was used for
+    another request. Without `problems` only the key is checked.
+    """
+    if problems is None:
+        problems = Problems()
+        problems.key(key, KEY_PATH)
+    problems.check()
+    idempotency = Idempotency(store, viewer, operation, key, request)
+    return await idempotency.once(lambda: act(idempotency))
 
 
 class Idempotency:
@@ -95,7 +121,7 @@ class Idempotency:
             raise Conflict(
                 ErrorCode.IDEMPOTENCY_CONFLICT,
                 "This idempotency key was used for another request.",
-                ("input", "idempotencyKey"),
+                KEY_PATH,
             )
         return answer
 

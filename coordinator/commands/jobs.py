@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from coordinator.commands import deletion
-from coordinator.commands.idempotency import Idempotency
+from coordinator.commands.idempotency import KEY_PATH, Answer, Idempotency, run_once
 from coordinator.commands.inputs import JobEdit, NewJob
 from coordinator.commands.new_rows import insert_scene, new_job_row
 from coordinator.commands.policy import JobPolicy
@@ -16,7 +16,7 @@ from models.domain.access import Viewer
 from models.domain.errors import ErrorCode, InvalidState
 from models.domain.events import EventType
 from models.domain.lifecycle import OPEN, SETTLED_JOB, JobStatus, SceneStatus
-from models.domain.rules import SCENES_A_JOB, Problems
+from models.domain.rules import SCENES_A_JOB, Problems, too_many_scenes
 from models.writes.change import Change
 from models.writes.store import Store
 
@@ -35,13 +35,11 @@ class Jobs:
     async def create(self, viewer: Viewer, new: NewJob) -> str:
         """Make a job and answer its id; with `start` its scenes are dispatched in the same transaction."""
         provider = new.provider if new.provider is not None else self._default_provider
-        self._check_new(new, provider)
-        request = Idempotency(self._store, viewer, "createJob", new.idempotency_key, asdict(new))
 
-        async def act() -> dict[str, Any]:
+        async def act(idempotency: Idempotency) -> Answer:
             job = new_job_row(viewer, new, provider)
             async with self._store.create(job, viewer) as change:
-                answer = await request.remember(change, {"jobId": job.id})
+                answer = await idempotency.remember(change, {"jobId": job.id})
                 change.record(EventType.JOB_CREATED, changed=["title", "scenes"])
                 for position, scene in enumerate(new.scenes):
                     await insert_scene(change, ids.new("scene"), scene, position, self._terms.max_attempts)
@@ -49,7 +47,10 @@ class Jobs:
                     await start_job(change)
             return answer
 
-        return (await request.once(act))["jobId"]
+        problems = self._problems_of(new, provider)
+        key = new.idempotency_key
+        answer = await run_once(self._store, viewer, "createJob", key, asdict(new), act, problems=problems)
+        return answer["jobId"]
 
     async def update(self, viewer: Viewer, job_id: str, edit: JobEdit, expected_version: int | None = None) -> None:
         """Change a job's own fields; the same values again are no change."""
@@ -109,25 +110,21 @@ class Jobs:
         deleted: bool = False,
     ) -> None:
         """Do it once for each key."""
-        problems = Problems()
-        problems.key(key, ["input", "idempotencyKey"])
-        problems.check()
-        asked = {"jobId": job_id, "expectedVersion": expected_version}
-        request = Idempotency(self._store, viewer, operation, key, asked)
 
-        async def act() -> dict[str, Any]:
+        async def act(idempotency: Idempotency) -> Answer:
             expected = expected_version
             async with self._store.change(job_id, viewer, expected_version=expected, deleted=deleted) as change:
-                answer = await request.remember(change, {})
+                answer = await idempotency.remember(change, {})
                 await verb(change)
             return answer
 
-        await request.once(act)
+        request = {"jobId": job_id, "expectedVersion": expected_version}
+        await run_once(self._store, viewer, operation, key, request, act)
 
-    def _check_new(self, new: NewJob, provider: str) -> None:
+    def _problems_of(self, new: NewJob, provider: str) -> Problems:
         problems = Problems()
         problems.title(new.title, ["input", "title"], needed=True)
-        problems.key(new.idempotency_key, ["input", "idempotencyKey"])
+        problems.key(new.idempotency_key, KEY_PATH)
         if new.metadata is not None:
             problems.metadata(new.metadata, ["input", "metadata"])
         if provider not in self._providers:
@@ -136,11 +133,11 @@ class Jobs:
         if new.start and not new.scenes:
             problems.add("A job without scenes cannot be started.", ["input", "start"])
         if len(new.scenes) > SCENES_A_JOB:
-            problems.add(f"A job has at most {SCENES_A_JOB} scenes.", ["input", "scenes"], ErrorCode.LIMIT_EXCEEDED)
+            problems.add_error(too_many_scenes(["input", "scenes"]))
         else:
             for index, scene in enumerate(new.scenes):
                 scene.check(problems, ["input", "scenes", str(index)])
-        problems.check()
+        return problems
 
 
 async def start_job(change: Change) -> None:

@@ -7,14 +7,14 @@ from models.domain import ids
 from models.domain.arrangement import Arrangement
 from models.domain.errors import ErrorCode, Invalid
 from models.domain.events import EventType
-from models.domain.rules import SCENES_A_JOB, Problems
+from models.domain.rules import SCENES_A_JOB, Problems, too_many_scenes
 from models.writes.change import Change
 
 
 def check_room(change: Change, path: Sequence[str]) -> None:
     """Raise Invalid (LIMIT_EXCEEDED) when the job is full."""
     if change.job.total >= SCENES_A_JOB:
-        raise Invalid(f"A job has at most {SCENES_A_JOB} scenes.", path, ErrorCode.LIMIT_EXCEEDED)
+        raise too_many_scenes(path)
 
 
 def check_position(position: int, most: int) -> None:
@@ -35,8 +35,7 @@ async def move(change: Change, scene: SceneRow, position: int) -> None:
 def check_length(scene_ids: Sequence[str]) -> None:
     """Raise Invalid (LIMIT_EXCEEDED) for more scenes than a job can have."""
     if len(scene_ids) > SCENES_A_JOB:
-        message = f"A job has at most {SCENES_A_JOB} scenes."
-        raise Invalid(message, ["input", "sceneIds"], ErrorCode.LIMIT_EXCEEDED)
+        raise too_many_scenes(["input", "sceneIds"])
 
 
 async def reorder(change: Change, scene_ids: Sequence[str]) -> None:

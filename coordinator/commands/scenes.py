@@ -3,10 +3,10 @@
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from coordinator.commands import deletion, edits, ordering, preconditions, takes
-from coordinator.commands.idempotency import Idempotency
+from coordinator.commands.idempotency import KEY_PATH, Answer, Idempotency, run_once
 from coordinator.commands.inputs import NewScene, SceneEdit, SceneTarget
 from coordinator.commands.new_rows import insert_scene
 from coordinator.commands.policy import JobPolicy
@@ -14,7 +14,7 @@ from coordinator.commands.scheduling import resume, schedule_takes
 from models.db.rows import SceneRow
 from models.domain import ids
 from models.domain.access import Act, Viewer
-from models.domain.errors import NotFound
+from models.domain.errors import NotFound, no_such_job
 from models.domain.events import EventType
 from models.domain.rules import Problems
 from models.reads import queries
@@ -50,19 +50,17 @@ class Scenes:
         """Add a scene, at the end unless a position is given, and answer its id; in a started job it is dispatched."""
         problems = Problems()
         new.check(problems, ["input", "scene"])
-        problems.key(key, ["input", "idempotencyKey"])
-        problems.check()
-        asked = {"jobId": job_id, "scene": asdict(new), "position": position}
-        request = Idempotency(self._store, viewer, "addScene", key, asked)
+        problems.key(key, KEY_PATH)
 
-        async def act() -> dict[str, Any]:
+        async def act(idempotency: Idempotency) -> Answer:
             async with self._store.change(job_id, viewer, expected_version=expected_version) as change:
                 scene_id = ids.new("scene")
-                answer = await request.remember(change, {"sceneId": scene_id})
+                answer = await idempotency.remember(change, {"sceneId": scene_id})
                 await self._insert(change, scene_id, new, position)
             return answer
 
-        return (await request.once(act))["sceneId"]
+        request = {"jobId": job_id, "scene": asdict(new), "position": position}
+        return (await run_once(self._store, viewer, "addScene", key, request, act, problems=problems))["sceneId"]
 
     async def update(self, viewer: Viewer, target: SceneTarget, edit: SceneEdit) -> None:
         """Edit a scene or report on it; see `edits.apply` for what is refused."""
@@ -77,22 +75,21 @@ class Scenes:
         problems = Problems()
         if prompt is not None:
             problems.prompt(prompt, ["input", "prompt"])
-        problems.key(key, ["input", "idempotencyKey"])
-        problems.check()
-        request = Idempotency(self._store, viewer, "regenerateScene", key, {"target": asdict(target), "prompt": prompt})
+        problems.key(key, KEY_PATH)
 
-        async def act() -> dict[str, Any]:
-            async with self._change(viewer, target, request) as (change, scene):
+        async def act(idempotency: Idempotency) -> Answer:
+            async with self._change(viewer, target, idempotency) as (change, scene):
                 await takes.regenerate(change, scene, self._terms, _PATH, prompt or scene.prompt)
             return {}
 
-        await request.once(act)
+        request = {"target": asdict(target), "prompt": prompt}
+        await run_once(self._store, viewer, "regenerateScene", key, request, act, problems=problems)
 
     async def select_take(self, viewer: Viewer, take_id: str, expected_version: int | None = None) -> str:
         """Make an earlier completed take the scene's clip again, and answer the scene's id; see `takes.select`."""
         path = ["input", "takeId"]
         async with self._store.read() as connection:
-            take = (await queries.takes_by_id(connection, viewer, [take_id])).get(take_id)
+            take = await queries.one(queries.takes_by_id, connection, viewer, take_id)
         if take is None:
             raise NotFound("There is no such take.", path, take_id)
         async with self._store.change(take.job_id, viewer, path=path) as change:
@@ -136,7 +133,7 @@ class Scenes:
         self,
         viewer: Viewer,
         target: SceneTarget,
-        request: Idempotency | None = None,
+        idempotency: Idempotency | None = None,
         *,
         act: Act = Act.CHANGE,
         deleted: bool = False,
@@ -145,11 +142,11 @@ class Scenes:
         async with self._store.read() as connection:
             found = await queries.job_of_scene(connection, viewer, target.scene_id)
             if target.job_id is not None and not await queries.jobs_by_id(connection, viewer, [target.job_id]):
-                raise NotFound("There is no such job.", ["input", "jobId"], target.job_id)
+                raise no_such_job(["input", "jobId"], target.job_id)
         job_id = preconditions.job_of(found, target.scene_id, target.job_id, _PATH)
         async with self._store.change(job_id, viewer, path=_PATH, act=act) as change:
-            if request is not None:
-                await request.remember(change, {})
+            if idempotency is not None:
+                await idempotency.remember(change, {})
             scene = await change.scene(target.scene_id)
             if not deleted:
                 preconditions.check_live(scene, _PATH)

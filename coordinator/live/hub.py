@@ -208,7 +208,7 @@ class _Reader:
                 if ticked:
                     self._ticks_read_at = time.monotonic()
                     running = await queries.running_scenes(connection, list(ticked))
-                snapshot = (await queries.progress_snapshots(connection, SYSTEM, [self._job_id])).get(self._job_id)
+                snapshot = await queries.one(queries.progress_snapshots, connection, SYSTEM, self._job_id)
         except BaseException:
             self._ticked |= ticked
             raise

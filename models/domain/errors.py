@@ -60,6 +60,11 @@ class NotFound(DomainError):
         self.missing_id = missing_id
 
 
+def no_such_job(path: Sequence[str], job_id: str | None) -> NotFound:
+    """Return the refusal of a request for a job that does not exist or that the caller may not see."""
+    return NotFound("There is no such job.", path, job_id)
+
+
 class Forbidden(DomainError):
     """The caller may see the thing but not do this to it."""
 

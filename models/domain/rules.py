@@ -43,6 +43,10 @@ class Problems:
         """Note one problem."""
         self.found.append(Invalid(message, path, code))
 
+    def add_error(self, error: DomainError) -> None:
+        """Note one problem that has an error of its own."""
+        self.found.append(error)
+
     def check(self) -> None:
         """Raise DomainErrors when anything was noted."""
         if self.found:
@@ -118,6 +122,11 @@ class Problems:
         """An idempotency key; it may be left out."""
         if value is not None:
             self.text(value, path, most=KEY_CHARACTERS)
+
+
+def too_many_scenes(path: Path) -> Invalid:
+    """Return the refusal of more scenes than a job can have."""
+    return Invalid(f"A job has at most {SCENES_A_JOB} scenes.", path, ErrorCode.LIMIT_EXCEEDED)
 
 
 def _turns(value: str, *, lines: bool) -> bool:

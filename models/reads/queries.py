@@ -1,8 +1,8 @@
 """Reads by id, and what the coordinator reads. What a person may see is decided here: see `visible`."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import sqlalchemy as sa
 
@@ -16,6 +16,8 @@ from models.domain.lifecycle import JobStatus, SceneStatus
 from models.domain.progress import ProgressSnapshot
 
 Condition = sa.ColumnElement[bool]
+RowT = TypeVar("RowT")
+FindById = Callable[[Connection, Viewer, Sequence[str]], Awaitable[Mapping[str, RowT]]]
 
 
 def visible(viewer: Viewer) -> Condition:
@@ -24,6 +26,11 @@ def visible(viewer: Viewer) -> Condition:
         return sa.true()
     own = JOB.c.owner_id == viewer.id
     return own | ((JOB.c.provider == EXTERNAL) & JOB.c.deleted_at.is_(None)) if viewer.works else own
+
+
+async def one(find: FindById[RowT], connection: Connection, viewer: Viewer, row_id: str) -> RowT | None:
+    """Return the row with this id, by a query for many ids such as `jobs_by_id`; None when it is not visible."""
+    return (await find(connection, viewer, [row_id])).get(row_id)
 
 
 async def jobs_by_id(connection: Connection, viewer: Viewer, ids: Sequence[str]) -> dict[str, JobRow]:

@@ -23,7 +23,7 @@ from models.db.rows import JOB_COLUMNS, JobRow
 from models.db.tables import EVENT, JOB
 from models.domain import ids
 from models.domain.access import Act, Viewer, may_do, may_see
-from models.domain.errors import Conflict, ErrorCode, Forbidden, InvalidState, NotFound
+from models.domain.errors import Conflict, ErrorCode, Forbidden, InvalidState, no_such_job
 from models.writes import audit, composition, outbox
 from models.writes.change import Assembly, Change, Tick, Ticket, Work
 
@@ -112,14 +112,14 @@ class Store:
         not answer; then it may be unknown what was written.
         """
         if not ids.is_id(job_id, "job"):
-            raise NotFound("There is no such job.", path, job_id)
+            raise no_such_job(path, job_id)
         # Who waits for a row's lock keeps a connection from everybody else: wait for one's turn before.
         job_lock = self._job_locks.setdefault(job_id, asyncio.Lock())
         async with self.database.connect(self.database.writer, job_lock) as connection:
             bump = sa.update(JOB).where(JOB.c.id == job_id).values(version=JOB.c.version + 1)
             job = rows.first_row(JobRow, await connection.execute(bump.returning(*JOB_COLUMNS)))
             if job is None or not may_see(viewer, job):
-                raise NotFound("There is no such job.", path, job_id)
+                raise no_such_job(path, job_id)
             if not may_do(viewer, job, act):
                 raise Forbidden("A worker may only report on the scenes of somebody else's job.", path)
             before = job._replace(version=job.version - 1)
