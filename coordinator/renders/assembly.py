@@ -1,6 +1,6 @@
-"""The joining of a job's clips to one video: fetched, joined in a process of its own, kept, and recorded.
+"""Assembly: a job's clips are fetched, joined to one video in a child process, stored, and recorded.
 
-Fenced by the job's cut: whatever is made of a composition that is no more changes nothing, and its file is discarded.
+Fenced by the composition version: a video of an older composition is not recorded, and its file is deleted later.
 """
 
 import asyncio
@@ -27,27 +27,27 @@ from providers.port import Asset, Failure
 
 log = logging.getLogger(__name__)
 
-# Of several hours of clips that do not agree, an hour or so is encoded anew.
+# Re-encoding several hours of clips with different codec parameters takes about an hour.
 DEADLINE_SECONDS = 7200.0
-# How often it is looked whether the video is still wanted.
+# How often the composition version is checked while joining.
 FENCE_SECONDS = 0.5
-# What fails in a way that may pass is tried so often, ever later: for two minutes or so.
+# Attempts at a retryable failure, with exponential backoff: about two minutes in all.
 ATTEMPTS = 5
 BACKOFF_FACTOR = 4
 LAST_BACKOFF_SECONDS = 60.0
-# A failure to join of this process is forgotten when so many others came after it.
-REMEMBERED = 10_000
+# Size of the table of failed attempts in memory; the oldest entries are evicted.
+MAX_REMEMBERED = 10_000
 
 Json = dict[str, Any]
 Join = Callable[[Sequence[Clip], Path], Awaitable[Asset]]
 
 
 class Outdated(Exception):
-    """The composition is another one now, or its video is there."""
+    """The composition has changed, or its video is already recorded."""
 
 
 class Assemblies:
-    """Joins what it is told to, and remembers how often that failed."""
+    """Handles assemblies, and counts the failed attempts at each."""
 
     def __init__(self, store: Store, media: MediaStore, join: Join, first_backoff_seconds: float) -> None:
         self._store = store
@@ -58,31 +58,31 @@ class Assemblies:
         self._running: set[str] = set()
 
     async def handle(self, assembly: Assembly) -> None:
-        """Make the video, if it is still wanted. Raises Snooze when that is to be tried again."""
+        """Make and record the video, unless the assembly is outdated. Raises Snooze to be called again later."""
         if assembly.key in self._running:
-            # A queue that missed our heartbeats hands out again what runs here.
+            # A queue that missed heartbeats hands out a running assembly again.
             raise Snooze(LAST_BACKOFF_SECONDS)
         self._running.add(assembly.key)
         try:
-            await self._try(assembly)
+            await self._attempt(assembly)
         finally:
             self._running.discard(assembly.key)
         self._failed.pop(assembly.key, None)
 
-    async def _try(self, assembly: Assembly) -> None:
+    async def _attempt(self, assembly: Assembly) -> None:
         try:
-            await self._make(assembly)
+            await self._assemble(assembly)
         except Outdated:
-            log.info("not joined: outdated", extra={"action": "assembly.outdated", "job": assembly.job_id})
+            log.info("assembly is outdated", extra={"action": "assembly.outdated", "job": assembly.job_id})
         except Failure as failure:
-            log.info("not joined: %s", failure.code, extra={"action": "assembly.failed", "job": assembly.job_id})
-            self._again(assembly, failure)
-            await self._give_up(assembly, failure)
+            log.info("assembly failed: %s", failure.code, extra={"action": "assembly.failed", "job": assembly.job_id})
+            self._snooze_if_retryable(assembly, failure)
+            await self._record_failure(assembly, failure)
 
-    async def _make(self, assembly: Assembly) -> None:
+    async def _assemble(self, assembly: Assembly) -> None:
         await self._check(assembly)
         async with workdir() as folder:
-            output = await self._while_wanted(assembly, self._produce(assembly, folder))
+            output = await self._while_current(assembly, self._produce(assembly, folder))
         async with self._change(assembly) as change:
             await media_gc.unmark(change.connection, [output["key"]])
             change.set_job(output=output)
@@ -92,7 +92,7 @@ class Assemblies:
         try:
             async with asyncio.timeout(DEADLINE_SECONDS):
                 joined = await self.join(await self._fetch(assembly, folder), folder)
-                return await self._keep(assembly, joined)
+                return await self._store_video(assembly, joined)
         except TimeoutError as error:
             message = f"The clips were not joined within {DEADLINE_SECONDS:g} seconds."
             raise Failure("JOIN_TIMEOUT", message, retryable=False) from error
@@ -103,7 +103,7 @@ class Assemblies:
         clips: list[Clip] = []
         for number, each in enumerate(stored, start=1):
             if each is None or "key" not in each:
-                # Since before videos were joined; of newer ones it was known when they were complete.
+                # Only in jobs completed before videos were joined; newer ones are checked before they are enqueued.
                 raise Failure("NO_CLIP", f"The clip of scene {number} is not kept by this server.", retryable=False)
             clips.append(Clip(str(await self._fetch_one(number, each["key"], folder)), each["content_type"]))
         return clips
@@ -115,53 +115,53 @@ class Assemblies:
             message = f"The clip of scene {number} is not in the media storage."
             raise Failure("CLIP_MISSING", message, retryable=True) from error
         except Exception as error:
-            raise _storage_failed("The clips could not be fetched.", error) from error
+            raise _storage_failure("The clips could not be fetched.", error) from error
 
-    async def _keep(self, assembly: Assembly, joined: Asset) -> Json:
-        """Store the video. Written down as discarded until it is recorded, it is never left behind."""
+    async def _store_video(self, assembly: Assembly, joined: Asset) -> Json:
+        """Store the video, marked for garbage collection until it is recorded: a crash leaves no file behind."""
         key = composition_key(assembly.job_id, assembly.composition_version)
         try:
             async with self._store.write() as connection:
-                late = now() + timedelta(seconds=DEADLINE_SECONDS)
-                await media_gc.mark(connection, [f"{key}.mp4"], late)
+                after_deadline = now() + timedelta(seconds=DEADLINE_SECONDS)
+                await media_gc.mark(connection, [f"{key}.mp4"], after_deadline)
             return await self._media.keep(key, joined)
         except Unavailable:
             raise
         except Exception as error:
-            raise _storage_failed("The video could not be stored.", error) from error
+            raise _storage_failure("The video could not be stored.", error) from error
 
-    def _again(self, assembly: Assembly, failure: Failure) -> None:
-        """Raise Snooze when another try may help."""
+    def _snooze_if_retryable(self, assembly: Assembly, failure: Failure) -> None:
+        """Raise Snooze when another attempt may succeed."""
         failed = self._failed.pop(assembly.key, 0) + 1
         if failure.retryable and failed < ATTEMPTS:
             self._failed[assembly.key] = failed
-            while len(self._failed) > REMEMBERED:
+            while len(self._failed) > MAX_REMEMBERED:
                 del self._failed[next(iter(self._failed))]
             backoff = self._first_backoff_seconds * BACKOFF_FACTOR ** (failed - 1)
             raise Snooze(min(LAST_BACKOFF_SECONDS, backoff)) from failure
 
-    async def _give_up(self, assembly: Assembly, failure: Failure) -> None:
+    async def _record_failure(self, assembly: Assembly, failure: Failure) -> None:
         try:
             async with self._change(assembly) as change:
                 stored = failure_json(failure.code, failure.message, retryable=failure.retryable, at=change.now)
                 change.set_job(output_failure=stored)
                 change.record(EventType.JOB_UPDATED, changed=["outputFailure"])
         except Outdated:
-            log.info("nobody wants it any more", extra={"action": "assembly.outdated", "job": assembly.job_id})
+            log.info("assembly is outdated", extra={"action": "assembly.outdated", "job": assembly.job_id})
 
     @asynccontextmanager
     async def _change(self, assembly: Assembly) -> AsyncGenerator[Change]:
-        """A change of the job, which must still wait for this very video. Raises Outdated."""
+        """A change of the job, if it still awaits this video. Raises Outdated."""
         try:
             async with self._store.change(assembly.job_id, SYSTEM) as change:
                 if not change.job.awaiting_assembly or change.job.composition_version != assembly.composition_version:
                     raise Outdated
                 yield change
-        except (NotFound, InvalidState) as gone:
-            raise Outdated from gone
+        except (NotFound, InvalidState) as error:
+            raise Outdated from error
 
-    async def _while_wanted(self, assembly: Assembly, work: Coroutine[Any, Any, Json]) -> Json:
-        """Do the work, or stop it soon after nobody wants the video any more. Raises Outdated then."""
+    async def _while_current(self, assembly: Assembly, work: Coroutine[Any, Any, Json]) -> Json:
+        """Do the work, and stop it soon after the composition has changed. Raises Outdated then."""
         task = asyncio.ensure_future(work)
         try:
             while not task.done():
@@ -175,11 +175,11 @@ class Assemblies:
 
     async def _check(self, assembly: Assembly) -> None:
         async with self._store.read() as connection:
-            job = (await queries.jobs_by_id(connection, SYSTEM, [assembly.job_id])).get(assembly.job_id)
+            job = await queries.one(queries.jobs_by_id, connection, SYSTEM, assembly.job_id)
         if job is None or not job.awaiting_assembly or job.composition_version != assembly.composition_version:
             raise Outdated
 
 
-def _storage_failed(message: str, error: Exception) -> Failure:
+def _storage_failure(message: str, error: Exception) -> Failure:
     log.error("%s", message, exc_info=error, extra={"action": "assembly.storage"})
     return Failure("STORAGE", message, retryable=True)

@@ -1,4 +1,4 @@
-"""What a render writes about its scene: claimed, submitted, completed, failed. Each is fenced, or changes nothing."""
+"""The writes of a render: claim, submitted, completed, failed. Each is fenced: without the claim it changes nothing."""
 
 from datetime import timedelta
 from typing import Any, NamedTuple
@@ -21,13 +21,13 @@ from models.writes.change import Change, Ticket, next_take
 from models.writes.store import Store, now
 from providers.port import Failure
 
-# A ticket that comes this little early is taken all the same: clocks of queue and database differ.
+# A ticket may be handed out this much before its time: the clocks of queue and database differ.
 EARLY = timedelta(milliseconds=50)
 NO_LEASE = timedelta(0)
 
 
 class Claim(NamedTuple):
-    """The right to render one take, until `run` or the take of the scene is another."""
+    """The right to render one take. It ends when the scene has another take or another `run`."""
 
     job_id: str
     scene_id: str
@@ -44,13 +44,13 @@ class Claim(NamedTuple):
 
 
 async def claim(store: Store, ticket: Ticket, worker: str, lease: timedelta = NO_LEASE) -> Claim | None:
-    """Take the ticket's scene, or take it over from a worker that is gone; None when it is no longer wanted.
+    """Claim the ticket's scene, or take it over from a dead worker; None when the ticket is stale.
 
-    Raises Snooze while an automatic retry has to wait, and while another worker was heard of within the lease. A lease
-    of nothing means that there are no other workers: whoever rendered it before is gone.
+    Raises Snooze while an automatic retry has to wait, and until the lease of another worker expires. A lease of zero
+    means that there is only one process: a scene found PROCESSING is taken over at once.
     """
     async with store.read() as connection:
-        scene = (await queries.scenes_by_id(connection, SYSTEM, [ticket.scene_id])).get(ticket.scene_id)
+        scene = await queries.one(queries.scenes_by_id, connection, SYSTEM, ticket.scene_id)
     if scene is None or scene.take_number != ticket.take_number:
         return None
     try:
@@ -62,16 +62,16 @@ async def claim(store: Store, ticket: Ticket, worker: str, lease: timedelta = NO
 
 
 async def submitted(store: Store, held: Claim, provider_id: str) -> None:
-    """The provider accepted the order: commit its id before anything else, so that it is never bought twice."""
+    """Record the provider's id of the order. Committed before anything else, so that a clip is never bought twice."""
     async with store.change(held.job_id, SYSTEM) as change:
         scene = await _owned(change, held)
-        # Said again by who does not know whether it was heard, it is no news.
+        # A retry after an ambiguous commit must not record a second event.
         if scene.provider_id != provider_id:
             await change.write_scene(scene, EventType.SCENE_UPDATED, ["providerId"], take={"provider_id": provider_id})
 
 
 async def completed(store: Store, held: Claim, files: dict[str, Any]) -> None:
-    """The clip is there; `files` holds the JSON of output, poster and preview."""
+    """Record the result; `files` holds the JSON of output, poster and preview."""
     async with store.change(held.job_id, SYSTEM) as change:
         scene = await _owned(change, held)
         await change.write_scene(
@@ -88,7 +88,7 @@ async def completed(store: Store, held: Claim, files: dict[str, Any]) -> None:
 
 
 async def failed(store: Store, held: Claim, failure: Failure, *, backoff_seconds: float) -> None:
-    """The take failed: try again after the backoff when that may help and attempts are left, else the scene failed."""
+    """Record a failed take. With attempts left, a retryable failure is retried after the backoff."""
     async with store.change(held.job_id, SYSTEM) as change:
         scene = await _owned(change, held)
         stored = failure_json(failure.code, failure.message, retryable=failure.retryable, at=change.now)
@@ -109,7 +109,7 @@ async def failed(store: Store, held: Claim, failure: Failure, *, backoff_seconds
 
 
 async def heartbeat(store: Store, held: Claim, lease: timedelta) -> None:
-    """Extend the lease from now on. Raises Fenced when the claim no longer holds."""
+    """Extend the lease. Raises Fenced when the claim no longer holds."""
     async with store.write() as connection:
         beat = sa.update(SCENE).where(*_held(held)).values(lease_expires_at=now() + lease)
         beats = (await connection.execute(beat)).rowcount
@@ -119,9 +119,9 @@ async def heartbeat(store: Store, held: Claim, lease: timedelta) -> None:
 
 
 async def check(store: Store, held: Claim) -> None:
-    """Raise Fenced when the claim no longer holds, TakenOver when the take goes on elsewhere."""
+    """Raise Fenced when the claim no longer holds, TakenOver when another worker goes on with the take."""
     async with store.read() as connection:
-        scene = (await queries.scenes_by_id(connection, SYSTEM, [held.scene_id])).get(held.scene_id)
+        scene = await queries.one(queries.scenes_by_id, connection, SYSTEM, held.scene_id)
     if scene is None:
         raise Fenced
     _check_owned(held, scene)
@@ -156,7 +156,7 @@ async def _start(store: Store, ticket: Ticket, worker: str, lease: timedelta) ->
 
 async def _take_over(store: Store, scene: SceneRow, worker: str, lease: timedelta) -> Claim | None:
     if scene.leased_by is None:
-        # Somebody else's worker renders it and reports by updateScene.
+        # An external worker renders it, and reports by updateScene.
         return None
     expires_at = scene.lease_expires_at
     if lease and scene.leased_by != worker and expires_at is not None and expires_at > now():
@@ -236,6 +236,6 @@ def _claim_of(scene: SceneRow) -> Claim:
 
 
 def ticket_of(scene: SceneRow) -> Ticket:
-    """The ticket of an open scene, for a queue that has lost it."""
-    waits = (scene.next_attempt_at - now()).total_seconds() if scene.next_attempt_at else 0.0
-    return Ticket(scene.provider, scene.job_id, scene.id, scene.take_number, scene.priority, max(0.0, waits))
+    """Return a new ticket of an open scene."""
+    delay_seconds = (scene.next_attempt_at - now()).total_seconds() if scene.next_attempt_at else 0.0
+    return Ticket(scene.provider, scene.job_id, scene.id, scene.take_number, scene.priority, max(0.0, delay_seconds))

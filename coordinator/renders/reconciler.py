@@ -1,7 +1,6 @@
-"""The reconciler: puts every open scene, and every job whose clips are yet to be joined, back into the queue.
+"""The reconciler: enqueues every open scene, and every job whose clips must still be joined.
 
-It is the durability of a queue in memory and the safety net of any other; tickets of takes that are already waiting or
-running are left as they are.
+It makes a queue in memory durable, and is the safety net of any other. Tickets that are waiting or running are skipped.
 """
 
 from coordinator.queue.port import Queue
@@ -12,7 +11,7 @@ from models.writes.store import Store
 
 
 async def reconcile(store: Store, queue: Queue) -> int:
-    """Enqueue whatever our workers still have to render; answers how many scenes are open."""
+    """Enqueue all open work of our workers; returns the number of open scenes."""
     async with store.read() as connection:
         scenes = await queries.open_renders(connection)
         unjoined = await queries.unjoined(connection)

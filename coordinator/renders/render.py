@@ -1,173 +1,168 @@
-"""One render, a value that walks its steps: submit, follow, keep, record.
+"""One render and its steps: submit, follow, store the files, record the result.
 
-Every write is fenced by (take, run, PROCESSING): whoever lost the scene meanwhile (to a cancel, a regenerate, a
-delete, a report or another worker) changes nothing and stops.
+Every write is fenced by (take, run, PROCESSING). A render that lost its scene meanwhile (it was canceled, regenerated,
+deleted, reported on, or taken over by another worker) changes nothing and stops.
 """
 
 import asyncio
 import logging
 import time
-import uuid
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
-from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple
 
 from coordinator.bus.port import Bus
 from coordinator.commands import scene_progress
 from coordinator.commands.scene_progress import Fenced, TakenOver
-from coordinator.renders import claims
+from coordinator.renders import claims, lease
 from coordinator.renders.claims import Claim
+from coordinator.renders.provider_boundary import defects_as_failures, following, order_for
+from coordinator.renders.take_files import TakeFiles
 from coordinator.renders.workdirs import workdir
-from coordinator.storage.media import MediaStore, live_frame_key, take_key
+from coordinator.retrying import retry_until_available
+from coordinator.storage.media import MediaStore
 from models.domain.errors import Unavailable
 from models.writes.change import Tick
 from models.writes.store import Store
-from providers.port import MOST_PICTURE_BYTES, Asset, Failure, Order, Progress, Provider, Rendered
+from providers.port import Failure, Order, Progress, Provider, Rendered
 
 log = logging.getLogger(__name__)
 
-# Fractions are written at most this often, frames kept at most this often, and the fence is looked at this often.
+# Minimum interval between two writes of progress.
 TICK_SECONDS = 0.25
-FRAME_SECONDS = 0.9
-FENCE_SECONDS = 0.5
-BEATS_A_LEASE = 6
-# The answer to an order that was canceled meanwhile is waited for so long.
+# How long an aborted render waits for the provider id of an order in flight, to cancel it.
 SUBMIT_SECONDS = 30.0
-# A result is offered for this long to a database that does not answer; then the ticket is seen again.
-PATIENCE_SECONDS = 30.0
-# A clip is offered for this long to a store that does not take it: an operator has to make room.
-STORE_SECONDS = 120.0
-# A provider gets this long to let go of a render when the server stops.
+# How long a write of the result is retried while the database is unavailable; then the ticket is handed out again.
+GIVE_UP_AFTER_SECONDS = 30.0
+# How long a provider may take to stop when the server stops.
 ABANDON_SECONDS = 3.0
-
-T = TypeVar("T")
-
-_UNEXPECTED = "The provider failed unexpectedly."
 
 
 class Limits(NamedTuple):
-    """How long a render may take, and how its retries are spaced: the backoff doubles from first to last."""
+    """The deadline of a render, and its retries: the backoff doubles from first to last."""
 
     deadline_seconds: float = 1800.0
     first_backoff_seconds: float = 2.0
     last_backoff_seconds: float = 60.0
 
-    # How many attempts each regenerate grants.
+    # The attempts that each regenerate grants.
     max_attempts: int = 3
 
     def backoff_seconds(self, attempts_left: int) -> float:
-        """How long to wait before the next attempt, when so many are left of those granted."""
+        """Return the pause before the next attempt, given the number of attempts left."""
         failed_before = max(0, self.max_attempts - attempts_left - 1)
         return min(self.last_backoff_seconds, self.first_backoff_seconds * 2 ** min(failed_before, 16))
 
 
 class RenderDeps(NamedTuple):
-    """What a render works with."""
+    """The dependencies of a render."""
 
     store: Store
     bus: Bus
     media: MediaStore
     providers: Mapping[str, Provider]
     limits: Limits
-    # How long a worker that is not heard of keeps what it renders; nothing where there is only one process.
+    # How long a worker keeps a render after its last heartbeat; zero when there is only one process.
     lease: timedelta = timedelta(0)
 
 
 class Render:
-    """Starts at once, in a task of its own."""
+    """A render in a task of its own, started at once."""
 
-    def __init__(self, tools: RenderDeps, claim: Claim) -> None:
-        self._tools = tools
+    def __init__(self, deps: RenderDeps, claim: Claim) -> None:
+        self._deps = deps
         self._claim = claim
+        self._files = TakeFiles(deps.media, claim)
         self._provider_id = claim.provider_id
-        self._unwanted = False
+        self._aborted = False
         self._ticked_at = 0.0
-        self._framed_at = 0.0
-        self._frames = 0
-        self._left: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        # Set when the provider did not stop in time: the task goes on without anyone waiting for it.
+        self._detached: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._task = asyncio.create_task(self._run(), name=f"render {claim.scene_id}")
 
     @property
     def take_number(self) -> int:
-        """Which take of the scene it renders."""
+        """The number of the take in its scene."""
         return self._claim.take_number
 
     async def finished(self) -> None:
-        """Wait for the end; raises what went wrong on our side, so that the ticket is seen again."""
+        """Wait for the end. Raises an error of the server, after which the ticket must be handed out again."""
         try:
-            await asyncio.wait([self._task, self._left], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([self._task, self._detached], return_when=asyncio.FIRST_COMPLETED)
         finally:
             await self.abandon()
         if self._task.done() and not self._task.cancelled():
             self._task.result()
 
     def abort(self) -> None:
-        """Nobody wants the clip any more: stop, and tell the provider. Said again, it changes nothing."""
-        if not self._unwanted:
-            self._unwanted = True
+        """Stop the render and cancel it at the provider. Idempotent."""
+        if not self._aborted:
+            self._aborted = True
             self._task.cancel()
 
     async def abandon(self) -> None:
-        """Stop here and now; somebody else will take it up. A provider that does not let go is left behind."""
-        if self._task.done() or self._left.done():
+        """Stop without canceling at the provider: another worker resumes the render.
+
+        A provider that does not stop within ABANDON_SECONDS is left running.
+        """
+        if self._task.done() or self._detached.done():
             return
         self._task.cancel()
         _, late = await asyncio.wait([self._task], timeout=ABANDON_SECONDS)
-        if late and not self._left.done():
-            self._left.set_result(None)
-            log.warning("%s does not let go of a render", self._claim.provider, extra={"action": "render.left"})
+        if late and not self._detached.done():
+            self._detached.set_result(None)
+            log.warning("provider %s does not stop a render", self._claim.provider, extra={"action": "render.detached"})
 
     async def _run(self) -> None:
-        limits = self._tools.limits
+        deadline_seconds = self._deps.limits.deadline_seconds
         try:
-            async with asyncio.timeout(limits.deadline_seconds):
-                await self._walk()
+            async with asyncio.timeout(deadline_seconds):
+                await self._run_steps()
         except TakenOver:
-            self._note("render taken over", "render.taken_over")
+            self._log("render taken over", "render.taken_over")
         except Fenced:
-            self._note("render fenced off", "render.fenced")
-            await self._tell_canceled()
+            self._log("render fenced off", "render.fenced")
+            await self._cancel_at_provider()
         except Failure as failure:
-            await self._fail(failure)
+            await self._record_failure(failure)
         except TimeoutError:
-            seconds = limits.deadline_seconds
-            if await self._fail(Failure("TIMEOUT", f"No result within {seconds:g} seconds.", retryable=True)):
-                await self._tell_canceled()
+            timeout = Failure("TIMEOUT", f"No result within {deadline_seconds:g} seconds.", retryable=True)
+            if await self._record_failure(timeout):
+                await self._cancel_at_provider()
         except asyncio.CancelledError:
-            if self._unwanted:
-                await self._tell_canceled()
+            if self._aborted:
+                await self._cancel_at_provider()
             raise
 
-    async def _walk(self) -> None:
+    async def _run_steps(self) -> None:
         name = self._claim.provider
-        provider = self._tools.providers.get(name)
+        provider = self._deps.providers.get(name)
         if provider is None:
             raise Failure("UNKNOWN_PROVIDER", f"This server has no provider {name}.", retryable=False)
-        async with workdir() as folder, self._fence():
-            order = _order(self._claim, folder)
+        async with workdir() as folder, self._lease():
+            order = order_for(self._claim, folder)
             provider_id = await self._submit(provider, order)
             rendered = await self._follow(provider, order, provider_id)
-            await self._record(rendered)
+            await self._record_result(rendered)
 
     async def _submit(self, provider: Provider, order: Order) -> str:
         if self._provider_id is not None:
             return self._provider_id
         submitting = asyncio.ensure_future(provider.submit(order))
         try:
-            with _defects_as_failures(retryable=True):
+            with defects_as_failures(retryable=True):
                 provider_id = await asyncio.shield(submitting)
         except asyncio.CancelledError:
-            await self._leave(submitting)
+            await self._interrupt_submit(submitting)
             raise
         self._provider_id = provider_id
-        await retry_until_available(lambda: claims.submitted(self._tools.store, self._claim, provider_id))
+        await self._write(lambda: claims.submitted(self._deps.store, self._claim, provider_id))
         return provider_id
 
-    async def _leave(self, submitting: asyncio.Future[str]) -> None:
-        """What is just being bought and no longer wanted gets its id, by which it can be canceled."""
-        if self._unwanted:
+    async def _interrupt_submit(self, submitting: asyncio.Future[str]) -> None:
+        """Cancel the submit; if aborted, wait for the provider id instead, by which the order can be canceled."""
+        if self._aborted:
             with suppress(Exception):
                 async with asyncio.timeout(SUBMIT_SECONDS):
                     self._provider_id = await submitting
@@ -176,9 +171,9 @@ class Render:
             await asyncio.wait([submitting])
 
     async def _follow(self, provider: Provider, order: Order, provider_id: str) -> Rendered:
-        async with _following(provider, order, provider_id) as steps:
+        async with following(provider, order, provider_id) as steps:
             while True:
-                with _defects_as_failures(retryable=False):
+                with defects_as_failures(retryable=False):
                     step = await anext(steps, None)
                 match step:
                     case None:
@@ -186,195 +181,84 @@ class Render:
                     case Rendered():
                         return step
                     case Progress():
-                        await self._advance(step)
+                        await self._record_progress(step)
 
-    async def _advance(self, progress: Progress) -> None:
-        """Write and tell how far it is, unless that was just done: what is skipped is overtaken by the next."""
-        frame_kept = await self._keep_frame(progress.frame)
-        if not frame_kept and time.monotonic() - self._ticked_at < TICK_SECONDS:
+    async def _record_progress(self, progress: Progress) -> None:
+        """Write progress and publish a tick, at most every TICK_SECONDS unless there is a new frame."""
+        new_frame = await self._files.store_frame(progress.frame)
+        if not new_frame and time.monotonic() - self._ticked_at < TICK_SECONDS:
             return
         self._ticked_at = time.monotonic()
-        claim, frame = self._claim, self._frames or None
+        claim, frame = self._claim, self._files.frames or None
         percentage = None if progress.fraction is None else 100.0 * min(1.0, max(0.0, progress.fraction))
         try:
-            async with self._tools.store.write() as connection:
+            async with self._deps.store.write() as connection:
                 await scene_progress.advance(
                     connection, claim.scene_id, claim.take_number, claim.run, percentage=percentage, frame=frame
                 )
         except Unavailable:
-            self._note("progress not written", "render.tick_lost")
+            # The next progress supersedes it.
+            self._log("progress not written", "render.tick_lost")
             return
         except Fenced:
-            await self._check()
+            await self._check_claim()
             raise
-        self._tools.bus.publish(Tick(claim.job_id, claim.scene_id))
+        self._deps.bus.publish(Tick(claim.job_id, claim.scene_id))
 
-    async def _keep_frame(self, frame: bytes | None) -> bool:
-        if frame is None or len(frame) > MOST_PICTURE_BYTES or time.monotonic() - self._framed_at < FRAME_SECONDS:
-            return False
-        self._framed_at = time.monotonic()
+    async def _check_claim(self) -> None:
+        """Raise Fenced, or TakenOver, when the claim no longer holds."""
+        await self._write(lambda: claims.check(self._deps.store, self._claim))
+
+    async def _record_result(self, rendered: Rendered) -> None:
+        await self._check_claim()
+        files = await self._files.store_result(rendered)
+        await self._write(lambda: claims.completed(self._deps.store, self._claim, files))
+
+    async def _record_failure(self, failure: Failure) -> bool:
+        """Record the failure; returns whether the claim still held."""
+        self._log(f"take failed: {failure.code}", "render.failed")
+        backoff = self._deps.limits.backoff_seconds(self._claim.attempts_left)
         try:
-            await self._tools.media.put(live_frame_key(self._claim.take_id), frame)
-        except Exception:
-            self._note("frame not kept", "render.frame_lost")
-            return False
-        self._frames += 1
-        return True
-
-    async def _check(self) -> None:
-        """Raise Fenced, or TakenOver, when the scene is no longer ours."""
-        await retry_until_available(lambda: claims.check(self._tools.store, self._claim))
-
-    async def _record(self, rendered: Rendered) -> None:
-        await self._check()
-        files = {"output": await self._keep("", rendered.clip)}
-        for name, picture in (("poster", rendered.poster), ("preview", rendered.preview)):
-            if picture is not None and await self._is_small(picture):
-                files[name] = await self._keep(f".{name}", picture)
-        await retry_until_available(lambda: claims.completed(self._tools.store, self._claim, files))
-
-    async def _is_small(self, picture: Asset) -> bool:
-        try:
-            size = (await asyncio.to_thread(picture.path.stat)).st_size
-        except OSError:
-            # Keeping it will tell what is wrong.
-            return True
-        if size > MOST_PICTURE_BYTES:
-            self._note(f"{picture.path.name} of {size} bytes is left out", "render.large_picture")
-        return size <= MOST_PICTURE_BYTES
-
-    async def _keep(self, suffix: str, asset: Asset) -> dict[str, Any]:
-        """Store a file of the take, if need be when there is room again: it was paid for."""
-        claim = self._claim
-        key = take_key(claim.job_id, claim.scene_id, claim.take_id) + suffix
-        try:
-            return await retry_until_available(lambda: self._tools.media.keep(key, asset), Exception, STORE_SECONDS)
-        except Exception as error:
-            raise _defect("STORAGE", "The clip could not be stored.", error, retryable=False) from error
-
-    async def _fail(self, failure: Failure) -> bool:
-        """Record the failure; whether the scene was still ours."""
-        self._note(f"take failed: {failure.code}", "render.failed")
-        backoff = self._tools.limits.backoff_seconds(self._claim.attempts_left)
-        try:
-            await retry_until_available(
-                lambda: claims.failed(self._tools.store, self._claim, failure, backoff_seconds=backoff)
-            )
+            await self._write(lambda: claims.failed(self._deps.store, self._claim, failure, backoff_seconds=backoff))
         except Fenced:
             return False
         return True
 
-    async def _tell_canceled(self) -> None:
-        """Tell the provider that nobody wants what it was asked for."""
-        provider = self._tools.providers.get(self._claim.provider)
+    async def _write(self, call: Callable[[], Awaitable[None]]) -> None:
+        await retry_until_available(call, give_up_after_seconds=GIVE_UP_AFTER_SECONDS)
+
+    async def _cancel_at_provider(self) -> None:
+        """Cancel the order at the provider, if it was submitted; an error is only logged."""
+        provider = self._deps.providers.get(self._claim.provider)
         if provider is None or self._provider_id is None:
             return
         try:
             await provider.cancel(self._provider_id)
         except Exception:
-            log.warning("the provider could not be told of a cancel", exc_info=True, extra={"action": "render.cancel"})
+            log.warning("not canceled at the provider", exc_info=True, extra={"action": "render.cancel_failed"})
 
     @asynccontextmanager
-    async def _fence(self) -> AsyncGenerator[None]:
-        """Abort the render soon after another process fenced it off; within this process that is told directly."""
+    async def _lease(self) -> AsyncGenerator[None]:
+        """Hold the lease during the block, and stop the render when it is lost.
 
-        async def watch() -> None:
-            beat_at = time.monotonic()
-            while True:
-                await asyncio.sleep(FENCE_SECONDS)
-                lease = self._tools.lease.total_seconds()
-                try:
-                    if lease and time.monotonic() - beat_at >= lease / BEATS_A_LEASE:
-                        await claims.heartbeat(self._tools.store, self._claim, self._tools.lease)
-                        beat_at = time.monotonic()
-                    else:
-                        await claims.check(self._tools.store, self._claim)
-                except TakenOver:
-                    self._note("render taken over", "render.taken_over")
-                    self._task.cancel()
-                    return
-                except Fenced:
-                    self._note("render fenced off", "render.fenced")
-                    self.abort()
-                    return
-                except Unavailable:
-                    continue
-
-        watching = asyncio.create_task(watch())
+        Within this process a fenced render is aborted sooner, by the coordinator after the commit.
+        """
+        holding = asyncio.create_task(self._hold_lease())
         try:
             yield
         finally:
-            watching.cancel()
-            await asyncio.wait([watching])
+            holding.cancel()
+            await asyncio.wait([holding])
 
-    def _note(self, message: str, action: str) -> None:
+    async def _hold_lease(self) -> None:
+        try:
+            await lease.hold(self._deps.store, self._claim, self._deps.lease)
+        except TakenOver:
+            self._log("render taken over", "render.taken_over")
+            self._task.cancel()
+        except Fenced:
+            self._log("render fenced off", "render.fenced")
+            self.abort()
+
+    def _log(self, message: str, action: str) -> None:
         log.info("%s", message, extra={"action": action, "scene": self._claim.scene_id, "run": self._claim.run})
-
-
-def _order(claim: Claim, folder: Path) -> Order:
-    return Order(
-        key=claim.take_id,
-        number=claim.take_number,
-        prompt=claim.prompt,
-        title=claim.title,
-        duration_seconds=claim.duration_seconds,
-        metadata=claim.metadata,
-        workdir=folder,
-    )
-
-
-@asynccontextmanager
-async def _following(
-    provider: Provider, order: Order, provider_id: str
-) -> AsyncGenerator[AsyncGenerator[Progress | Rendered]]:
-    """What the provider yields. Whatever goes wrong in closing it, the clip or failure that is there already counts."""
-    with _defects_as_failures(retryable=False):
-        steps = provider.follow(order, provider_id)
-    try:
-        yield steps
-    finally:
-        try:
-            # It stops what runs on this machine.
-            await steps.aclose()
-        except Exception as error:
-            _report(_UNEXPECTED, error)
-
-
-@contextmanager
-def _defects_as_failures(*, retryable: bool) -> Generator[None]:
-    """What a provider raises beside Failure is a defect: logged once with an id, told to the user without details.
-
-    Once it has accepted an order, only the provider itself can know that another attempt is not paid for again.
-    """
-    try:
-        yield
-    except Failure:
-        raise
-    except Exception as error:
-        raise _defect("PROVIDER_ERROR", _UNEXPECTED, error, retryable=retryable) from error
-
-
-def _defect(code: str, message: str, error: Exception, *, retryable: bool) -> Failure:
-    return Failure(code, f"{message} ({_report(message, error)})", retryable=retryable)
-
-
-def _report(message: str, error: Exception) -> str:
-    error_id = uuid.uuid4().hex[:12]
-    log.error("%s (%s)", message, error_id, exc_info=error, extra={"action": "render.defect", "id": error_id})
-    return error_id
-
-
-async def retry_until_available(
-    write: Callable[[], Awaitable[T]], passing: type[Exception] = Unavailable, patience: float = PATIENCE_SECONDS
-) -> T:
-    """Write a result even if that fails for a while. Raises Fenced, or the last error after `patience` seconds."""
-    give_up_at = time.monotonic() + patience
-    pause = 0.1
-    while True:
-        try:
-            return await write()
-        except passing:
-            if time.monotonic() + pause > give_up_at:
-                raise
-            await asyncio.sleep(pause)
-            pause = min(2.0, pause * 2)

@@ -1,5 +1,4 @@
-"""The folders in which renders are under way. Each is locked by the process that works in it, so that what a killed one
-has left behind can be told from the others and removed."""
+"""Working directories of renders. Each is locked by its process, so that those of killed processes can be removed."""
 
 import asyncio
 import fcntl
@@ -10,13 +9,13 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
-# Long enough that nobody else calls a folder so: what begins with it and is not locked is removed.
+# Long enough to be unique: every unlocked directory with this prefix is removed.
 PREFIX = "scenewire-render-"
 
 
 @asynccontextmanager
 async def workdir() -> AsyncGenerator[Path]:
-    """An empty folder, removed in the end."""
+    """An empty directory, removed at the end of the block."""
     folder, lock = await asyncio.to_thread(_make)
     try:
         yield folder
@@ -25,7 +24,7 @@ async def workdir() -> AsyncGenerator[Path]:
 
 
 def sweep() -> int:
-    """Remove the folders that nobody works in any more; answers how many."""
+    """Remove the directories of dead processes; returns how many."""
     swept = 0
     for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
         with suppress(OSError):
@@ -43,7 +42,7 @@ def sweep() -> int:
 def _make() -> tuple[Path, int]:
     while True:
         folder = Path(tempfile.mkdtemp(prefix=PREFIX))
-        # Somebody who sweeps may be faster than our lock. It goes with the process, however that ends (flock(2)).
+        # Another process may sweep the directory before it is locked. The lock ends with the process (flock(2)).
         with suppress(FileNotFoundError):
             lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
             fcntl.flock(lock, fcntl.LOCK_EX)

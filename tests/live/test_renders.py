@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from coordinator.renders import render
+from coordinator.renders import take_files
 from models.db.tables import SCENE
 from providers.local import LocalProvider
 from providers.port import Asset, Order, Progress, Provider, Rendered
@@ -239,7 +239,7 @@ class TestARenderThatNobodyWants:
             made = await jobs.make(app, provider="fake", start=True)
             await eventually(lambda: is_processing(app, made.id))
             async with app.container.store.write() as connection:
-                await connection.execute(sa.update(SCENE).values(run=SCENE.c.run + 1, worker="another"))
+                await connection.execute(sa.update(SCENE).values(run=SCENE.c.run + 1, leased_by="another"))
             await eventually(lambda: fake.running == 0)
             assert (await scene(app, made.id, "status"))["status"] == "PROCESSING"
         assert fake.canceled == []
@@ -444,7 +444,7 @@ class TestFailures:
     ) -> None:
         """Of our own: only a person may order it again, and details are for the operator."""
         fake = Fake()
-        monkeypatch.setattr(render, "STORE_SECONDS", 0.3)
+        monkeypatch.setattr(take_files, "STORE_TIMEOUT_SECONDS", 0.3)
         async with running(tmp_path, only(fake), provider="external", max_attempts=2) as app:
             with monkeypatch.context() as broken:
                 broken.setattr(app.container.media, "keep", full)
