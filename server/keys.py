@@ -7,7 +7,8 @@ from pathlib import Path
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from server.settings import ROOT, SECRET_BYTES, Settings
+from server.setting_types import SECRET_BYTES
+from server.settings import ROOT, Settings
 
 KEY_FILE = ROOT / "var" / "secret.key"
 KEY_BYTES = 32

@@ -1,4 +1,4 @@
-"""`serve --processes N`: several processes that answer at one address, and somebody who looks after them."""
+"""The command `serve --processes N`: several server processes on one listening socket, and their supervisor."""
 
 import logging
 import os
@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from server.logs import log_to_stderr
-from server.serve import NOT_STARTED_STATUS, data_place, listen, ready
+from server.serve import NOT_STARTED_STATUS, data_location, listen, ready, with_port_of
 from server.settings import PREFIX, Settings, WrongSettings
 
 log = logging.getLogger("scenewire")
@@ -20,19 +20,21 @@ RESTART_SECONDS = 1.0
 
 
 def serve_many(settings: Settings, count: int, *, renders: bool) -> int:
-    """Run `count` processes on one socket until a signal; one that dies is replaced. Answers the exit status."""
+    """Run `count` processes until a signal and replace those that die; return the exit status. Raises WrongSettings."""
     if settings.database_url.startswith("sqlite"):
         raise WrongSettings(
-            "--processes needs Postgres: with SQLite, one process's live streams would not hear of another's changes"
+            "--processes needs Postgres: with SQLite, a process does not receive the changes of another one"
         )
     log_to_stderr(settings)
     if not ready(settings):
         return NOT_STARTED_STATUS
     listener = listen(settings)
-    return _Supervisor(settings, listener, count, renders=renders).run()
+    return _Supervisor(with_port_of(listener, settings), listener, count, renders=renders).run()
 
 
 class _Supervisor:
+    """Starts the processes, replaces those that die, and stops them all at a signal."""
+
     def __init__(self, settings: Settings, listener: socket.socket, count: int, *, renders: bool) -> None:
         self._settings = settings
         self._listener = listener
@@ -41,30 +43,32 @@ class _Supervisor:
         self._children = [self._start() for _ in range(count)]
 
     def run(self) -> int:
-        """Until a signal, and until every child has stopped."""
+        """Run until a signal, then until every child has stopped; return the exit status."""
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._stop)
-        count, address, place = len(self._children), self._settings.address, data_place(self._settings)
-        log.info("Scenewire runs %d processes at %s/graphql; data in %s", count, address, place)
+        count, address, location = len(self._children), self._settings.address, data_location(self._settings)
+        message = "Scenewire runs %d processes at %s/graphql; data in %s"
+        log.info(message, count, address, location, extra={"action": "supervisor.started"})
         while not self._stopping:
             time.sleep(0.1)
-            self._replace_the_dead()
+            self._replace_dead_children()
         return self._wait()
 
     def _start(self) -> "subprocess.Popen[bytes]":
         fd = self._listener.fileno()
-        ours = ["--fd", str(fd), "--supervisor", str(os.getpid())]
-        command = [sys.executable, "-m", "server", "serve", *ours]
+        options = ["--fd", str(fd), "--supervisor", str(os.getpid())]
+        command = [sys.executable, "-m", "server", "serve", *options]
         if not self._renders:
             command.append("--no-render")
         environment = os.environ | {f"{PREFIX}PORT": str(self._settings.port)}
         return subprocess.Popen(command, pass_fds=[fd], env=environment, cwd=Path(__file__).parent.parent)  # noqa: S603 # our own program
 
-    def _replace_the_dead(self) -> None:
+    def _replace_dead_children(self) -> None:
         dead = [index for index, child in enumerate(self._children) if child.poll() is not None]
         for index in dead:
             child = self._children[index]
-            log.error("process %d died with status %d and is replaced", child.pid, child.returncode)
+            child_ids = {"action": "supervisor.child_died", "child": child.pid, "status": child.returncode}
+            log.error("A process died and is replaced", extra=child_ids)
         if dead:
             time.sleep(RESTART_SECONDS)
         for index in dead:
@@ -85,5 +89,5 @@ class _Supervisor:
             except subprocess.TimeoutExpired:
                 child.kill()
                 statuses.append(child.wait())
-        # One that was told to stop before it knew how simply died of it.
+        # A child that receives SIGTERM before it has installed its handler dies of the signal.
         return 0 if all(status in (0, -signal.SIGTERM) for status in statuses) else 1

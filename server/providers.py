@@ -9,7 +9,7 @@ from providers.replicate.retrying import Pace
 from providers.replicate.template import Template
 from providers.scripted import ScriptedProvider
 from server import plugins
-from server.settings import Profile, Settings, WrongSettings
+from server.settings import Settings, WrongSettings
 
 # A purchase that is not answered is given up before its render is: as what it is, which is not simply tried again.
 PATIENCE_SECONDS = 600.0
@@ -19,7 +19,7 @@ PATIENCE_SHARE = 0.5
 def configured(settings: Settings) -> dict[str, Provider]:
     """Make the providers that jobs can choose from. Raises WrongSettings when one cannot be made."""
     providers: dict[str, Provider] = {"local": LocalProvider(settings.local_width, settings.local_height)}
-    if settings.profile is Profile.DEVELOPMENT:
+    if not settings.production:
         providers["scripted"] = ScriptedProvider()
     if settings.replicates:
         providers["replicate"] = replicate(settings)

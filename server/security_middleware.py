@@ -13,7 +13,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from server.request_ids import RequestIds
-from server.settings import LOOPBACK, Profile, Settings
+from server.setting_types import LOOPBACK
+from server.settings import Settings
 from server.transports.errors import INTERNAL_MESSAGE, TransportCode, report, request_id_of
 
 SECURITY_HEADERS: Final = {
@@ -54,7 +55,7 @@ def _own_hosts(settings: Settings) -> frozenset[str] | None:
     In development nobody is asked who they are, and a name that an attacker lets point to this machine (DNS rebinding)
     would make the attacker's page one of ours.
     """
-    if settings.profile is Profile.PRODUCTION:
+    if settings.production:
         return None
     public = urlsplit(settings.address).hostname
     return LOOPBACK if public is None else LOOPBACK | {public}

@@ -20,7 +20,7 @@ class TestSqlite:
         """The server renders by itself."""
         database_url = f"sqlite+aiosqlite:///{tmp_path / 'x.db'}"
         assert await run("worker", database_url=database_url, port=0) == Ended(
-            2, "", "scenewire: SCENEWIRE_DATABASE_URL: workers need Postgres; with SQLite, serve renders by itself\n"
+            2, "", "scenewire: SCENEWIRE_DATABASE_URL: workers need Postgres; with SQLite, `serve` renders\n"
         )
 
     async def test_it_has_no_second_process(self, tmp_path: Path) -> None:
@@ -30,8 +30,7 @@ class TestSqlite:
         assert ended == Ended(
             2,
             "",
-            "scenewire: --processes needs Postgres: with SQLite, one process's live streams would not hear of "
-            "another's changes\n",
+            "scenewire: --processes needs Postgres: with SQLite, a process does not receive the changes of another one\n",
         )
 
 

@@ -9,7 +9,7 @@ from tests.support.replicate_state import SECRET, TOKEN, VERSION
 
 NEEDS_A_MARK = (
     "TOKEN is set, so REPLICATE_INPUT needs a {seed}, or PUBLIC_URL or REPLICATE_CALLBACK_URL "
-    "must begin with https://: by one of them a clip that was paid for is found again after a crash"
+    "must begin with https://: one of them is needed to find a paid clip again after a crash"
 )
 NO_KEY = "must be whsec_ and base64, as GET /webhooks/default/secret answers"
 ENOUGH = {"TOKEN": TOKEN, "VERSION": VERSION, "CALLBACK_URL": "https://scenewire.test/"}

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server import settings
-from server.settings import ROOT, Profile, Settings, WrongSettings, load
+from server.setting_types import Profile
+from server.settings import ROOT, Settings, WrongSettings, load
 from tests.support.property_settings import MODEST
 
 
@@ -64,12 +65,12 @@ def test_a_variable_with_the_prefix_is_read(monkeypatch: pytest.MonkeyPatch) -> 
         ("LOCAL_WIDTH", "641", "Input should be a multiple of 2"),
         ("MAX_ATTEMPTS", "", "Input should be a valid integer, unable to parse string as an integer"),
         ("LOG_LEVEL", "loud", "String should match pattern '^(debug|info|warning|error)$'"),
-        ("DATABASE_URL", "scenewire.db", "is not a database address such as sqlite+aiosqlite:///var/scenewire.db"),
+        ("DATABASE_URL", "scenewire.db", "is not a database URL such as sqlite+aiosqlite:///var/scenewire.db"),
         ("DATABASE_URL", "sqlite:///a.db", "must begin with sqlite+aiosqlite:// or postgresql+asyncpg://"),
         (
             "DATABASE_URL",
             "sqlite+aiosqlite:///:memory:",
-            "must name a file: the connections of a process share nothing in memory",
+            "must name a file, because an in-memory database is not shared between connections",
         ),
         ("DATABASE_URL", "mysql://a/b", "must begin with sqlite+aiosqlite:// or postgresql+asyncpg://"),
     ],
@@ -113,15 +114,15 @@ def test_production_has_no_scripted_provider(monkeypatch: pytest.MonkeyPatch) ->
 @pytest.mark.parametrize(
     ("variables", "told"),
     [
-        ({}, "AUTH_SECRET (32 bytes or more) or AUTH_JWKS_URL must be set in production: it says whose tokens"),
+        ({}, "AUTH_SECRET (32 bytes or more) or AUTH_JWKS_URL must be set in production: it verifies the tokens"),
         ({"AUTH_SECRET": "x" * 31}, "AUTH_SECRET: must have at least 32 bytes"),
         ({"AUTH_SECRET": ""}, "AUTH_SECRET (32 bytes or more) or AUTH_JWKS_URL must be set in production"),
         ({"SECRET_KEY": SECRET}, "AUTH_SECRET (32 bytes or more) or AUTH_JWKS_URL must be set in production"),
         ({"AUTH_JWKS_URL": "http://keys.test/jwks"}, "AUTH_JWKS_URL: must begin with https:// and name a host"),
-        ({"AUTH_JWKS_URL": "https://keys.test/jwks"}, "AUTH_JWKS_URL is set, so AUTH_ISSUER and AUTH_AUDIENCE must"),
+        ({"AUTH_JWKS_URL": "https://keys.test/jwks"}, "AUTH_JWKS_URL is set, so AUTH_ISSUER and AUTH_AUDIENCE must be set"),
         (
             {"AUTH_JWKS_URL": "https://keys.test/jwks", "AUTH_ISSUER": "a", "AUTH_AUDIENCE": "b"},
-            "SECRET_KEY (32 bytes or more, the same for all processes) must be set in production where AUTH_SECRET",
+            "SECRET_KEY (32 bytes or more, the same for all processes) must be set in production when AUTH_SECRET",
         ),
     ],
 )

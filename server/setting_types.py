@@ -1,0 +1,106 @@
+"""Types of settings beyond pydantic's own: how their text is parsed, and which values are valid."""
+
+import json
+from enum import StrEnum
+from ipaddress import ip_network
+from typing import Annotated
+from urllib.parse import urlsplit
+
+import sqlalchemy as sa
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+from pydantic_settings import NoDecode
+from sqlalchemy.exc import ArgumentError
+
+from providers.replicate.template import Template
+from providers.replicate.webhooks import SigningSecret
+
+SECRET_BYTES = 32
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+class Profile(StrEnum):
+    """Where the server runs: on a developer's machine, or reachable by others."""
+
+    DEVELOPMENT = "development"
+    PRODUCTION = "production"
+
+
+def _parse_json(value: object) -> object:
+    try:
+        return json.loads(value) if isinstance(value, str) else value
+    except ValueError as error:
+        raise ValueError('is not JSON such as {"local": 2}') from error
+
+
+def _split_commas(value: object) -> object:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def _check_origins(values: list[str]) -> list[str]:
+    for value in values:
+        url = urlsplit(value)
+        if url.scheme not in ("http", "https") or not url.hostname or value != f"{url.scheme}://{url.netloc}":
+            raise ValueError(f"{value!r} is not an origin such as https://app.example.com")
+    return values
+
+
+def _check_networks(values: list[str]) -> list[str]:
+    for value in values:
+        try:
+            ip_network(value)
+        except ValueError as error:
+            raise ValueError(f"{value!r} is not an address or network such as 10.0.0.0/8") from error
+    return values
+
+
+def _check_database_url(value: str) -> str:
+    try:
+        url = sa.make_url(value)
+    except ArgumentError as error:
+        raise ValueError("is not a database URL such as sqlite+aiosqlite:///var/scenewire.db") from error
+    if url.drivername not in ("sqlite+aiosqlite", "postgresql+asyncpg"):
+        raise ValueError("must begin with sqlite+aiosqlite:// or postgresql+asyncpg://")
+    if url.drivername.startswith("sqlite") and url.database in (None, "", ":memory:"):
+        raise ValueError("must name a file, because an in-memory database is not shared between connections")
+    return value
+
+
+def _check_template(value: str) -> str:
+    Template(value)
+    return value
+
+
+def _check_secret(value: SecretStr) -> SecretStr:
+    if value.get_secret_value() and len(value.get_secret_value().encode()) < SECRET_BYTES:
+        raise ValueError(f"must have at least {SECRET_BYTES} bytes, for example the output of `openssl rand -hex 32`")
+    return value
+
+
+def _check_signing_secret(value: SecretStr) -> SecretStr:
+    if value.get_secret_value():
+        SigningSecret(value.get_secret_value())
+    return value
+
+
+def _check_https(value: str) -> str:
+    url = urlsplit(value)
+    if value and (url.scheme != "https" or not url.hostname):
+        raise ValueError("must begin with https:// and name a host")
+    return value.rstrip("/")
+
+
+def _check_https_or_loopback(value: str) -> str:
+    # Keys and tokens may be sent without encryption only within this machine.
+    return value.rstrip("/") if urlsplit(value).hostname in LOOPBACK else _check_https(value)
+
+
+DatabaseUrl = Annotated[str, AfterValidator(_check_database_url)]
+HttpsUrl = Annotated[str, AfterValidator(_check_https)]
+HttpsOrLoopbackUrl = Annotated[str, AfterValidator(_check_https_or_loopback)]
+Networks = Annotated[list[str], NoDecode, BeforeValidator(_split_commas), AfterValidator(_check_networks)]
+Origins = Annotated[list[str], NoDecode, BeforeValidator(_split_commas), AfterValidator(_check_origins)]
+ReplicateInput = Annotated[str, AfterValidator(_check_template)]
+Secret = Annotated[SecretStr, AfterValidator(_check_secret)]
+WebhookSecret = Annotated[SecretStr, AfterValidator(_check_signing_secret)]
+# The limit by name of provider; 0 is no limit.
+ProviderLimits = Annotated[dict[str, Annotated[int, Field(ge=0)]], NoDecode, BeforeValidator(_parse_json)]
