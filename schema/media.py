@@ -5,6 +5,7 @@ from typing import Any
 
 import strawberry
 
+from coordinator.storage.keys import live_frame_key
 from schema.context import Context
 
 
@@ -41,7 +42,7 @@ def media(context: Context, stored: dict[str, Any] | None) -> Media | None:
 
 def live_frame(context: Context, take_id: str, frame: int) -> Media:
     """Return the newest frame of a running render; the frame number in the URL bypasses caches."""
-    link = context.link(f"live/{take_id}.webp", frame)
+    link = context.link(live_frame_key(take_id), frame)
     return Media(
         url=link.url,
         content_type="image/webp",

@@ -7,14 +7,10 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
+from coordinator.storage.keys import is_key, is_live_frame
 from coordinator.storage.media import CONTENT_TYPES, MediaStore, Stored
 from server.signed_urls import SignedUrls
 
-# Only names that the server makes; everything else is a 404 and never reaches the store.
-_KEY = re.compile(
-    r"(?:job_[0-9a-z]{26}/scene_[0-9a-z]{26}|live)/take_[0-9a-z]{26}(?:\.[a-z0-9]+){1,2}"
-    r"|job_[0-9a-z]{26}/cut_[0-9]{1,19}_[0-9a-f]{12}\.mp4"
-)
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII | re.IGNORECASE)
 _A_YEAR_SECONDS = 31_536_000
 
@@ -24,7 +20,7 @@ def media_route(store: MediaStore, signed_urls: SignedUrls) -> Route:
 
     async def serve(request: Request) -> Response:
         key = request.path_params["key"]
-        lasting = signed_urls.seconds_left(key, request.query_params) if _KEY.fullmatch(key) else 0
+        lasting = signed_urls.seconds_left(key, request.query_params) if is_key(key) else 0
         stored = await store.head(key) if lasting else None
         if stored is None:
             return Response("Not found", 404, media_type="text/plain")
@@ -40,7 +36,7 @@ def _answer(request: Request, store: MediaStore, key: str, stored: Stored, lasti
         "accept-ranges": "bytes",
         "etag": etag,
         # The files of a take and of a cut never change; the newest frame of a running one does all the time.
-        "cache-control": "no-store" if key.startswith("live/") else f"private, max-age={lasting}, immutable",
+        "cache-control": "no-store" if is_live_frame(key) else f"private, max-age={lasting}, immutable",
         "content-type": CONTENT_TYPES.get(key.rpartition(".")[2], "application/octet-stream"),
         "x-content-type-options": "nosniff",
         # Whoever knows the address may show the clip, on any page: no cookie and no header opens it.

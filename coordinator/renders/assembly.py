@@ -13,7 +13,8 @@ from typing import Any
 
 from coordinator.queue.port import Snooze
 from coordinator.renders.workdirs import workdir
-from coordinator.storage.media import MediaStore, composition_key
+from coordinator.storage.keys import composition_key
+from coordinator.storage.media import MediaStore
 from models.domain.access import SYSTEM
 from models.domain.errors import InvalidState, NotFound, Unavailable
 from models.domain.events import EventType
@@ -124,7 +125,7 @@ class Assemblies:
             async with self._store.write() as connection:
                 after_deadline = now() + timedelta(seconds=DEADLINE_SECONDS)
                 await media_gc.mark(connection, [f"{key}.mp4"], after_deadline)
-            return await self._media.keep(key, joined)
+            return await self._media.store(key, joined)
         except Unavailable:
             raise
         except Exception as error:

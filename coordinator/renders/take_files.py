@@ -8,7 +8,8 @@ from typing import Any
 from coordinator.renders.claims import Claim
 from coordinator.renders.provider_boundary import defect
 from coordinator.retrying import retry_until_available
-from coordinator.storage.media import MediaStore, live_frame_key, take_key
+from coordinator.storage.keys import live_frame_key, take_key
+from coordinator.storage.media import MediaStore
 from providers.port import MOST_PICTURE_BYTES, Asset, Rendered
 
 log = logging.getLogger(__name__)
@@ -58,7 +59,7 @@ class TakeFiles:
         key = take_key(claim.job_id, claim.scene_id, claim.take_id) + suffix
         try:
             return await retry_until_available(
-                lambda: self._media.keep(key, asset), retry_on=Exception, give_up_after_seconds=STORE_TIMEOUT_SECONDS
+                lambda: self._media.store(key, asset), retry_on=Exception, give_up_after_seconds=STORE_TIMEOUT_SECONDS
             )
         except Exception as error:
             raise defect("STORAGE", "The clip could not be stored.", error, retryable=False) from error

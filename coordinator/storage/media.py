@@ -1,4 +1,4 @@
-"""Where the files of takes and the joined videos are kept: a folder or a bucket, by obstore."""
+"""The media store, for the files of takes and the joined videos: a folder or a bucket, by obstore."""
 
 import asyncio
 import os
@@ -14,40 +14,41 @@ from urllib.parse import urlsplit
 import obstore
 from obstore.store import LocalStore, ObjectStore, from_url
 
+from coordinator.storage.keys import LIVE_FRAMES
 from providers.port import Asset
 
 if TYPE_CHECKING:
     from obstore import ObjectMeta
 
 _SUFFIXES = {"video/mp4": "mp4", "image/webp": "webp", "video/webm": "webm", "image/png": "png", "image/jpeg": "jpg"}
-FRAMES = "live"
-COPIED_BYTES = 1024 * 1024
 CONTENT_TYPES = {suffix: content_type for content_type, suffix in _SUFFIXES.items()}
+CHUNK_BYTES = 256 * 1024
+COPIED_BYTES = 1024 * 1024
 
 
 class Stored(NamedTuple):
-    """What is known of a stored file without reading it."""
+    """The metadata of a stored file."""
 
     size: int
     etag: str
 
 
 class MediaStore:
-    """Keeps finished files under server-made keys such as `job_…/scene_…/take_….mp4`."""
+    """Stores finished files under the keys of `keys.py`, such as `job_…/scene_…/take_….mp4`."""
 
     def __init__(self, url: str) -> None:
         self.url = url
         self._folder = _folder(url)
         self._store: ObjectStore = from_url(url) if self._folder is None else LocalStore(self._folder)
 
-    async def keep(self, key_without_suffix: str, asset: Asset) -> dict[str, Any]:
-        """Store a provider's file and answer the JSON that describes it: key, content_type, sizes, duration."""
+    async def store(self, key_without_suffix: str, asset: Asset) -> dict[str, Any]:
+        """Store a provider's file; returns the JSON that describes it: key, content_type, sizes, duration."""
         key = f"{key_without_suffix}.{_SUFFIXES.get(asset.content_type, 'bin')}"
         size = await asyncio.to_thread(lambda: asset.path.stat().st_size)
         if self._folder is None:
             await obstore.put_async(self._store, key, asset.path)
         else:
-            # obstore leaves it to the system when the bytes reach the disk.
+            # obstore does not flush files to disk.
             await asyncio.to_thread(_copy_durably, asset.path, self._folder / key, self._folder)
         return {
             "key": key,
@@ -59,11 +60,11 @@ class MediaStore:
         }
 
     async def put(self, key: str, content: bytes) -> None:
-        """Store a small file, replacing what was there."""
+        """Store a small file, replacing an earlier one."""
         await obstore.put_async(self._store, key, content)
 
     async def head(self, key: str) -> Stored | None:
-        """Size and entity tag of a file; None when there is none."""
+        """Return the size and entity tag of a file, None when it does not exist."""
         try:
             meta = await obstore.head_async(self._store, key)
         except FileNotFoundError:
@@ -73,32 +74,32 @@ class MediaStore:
         )
 
     async def read(self, key: str, start: int, end: int) -> AsyncIterator[bytes]:
-        """The bytes start..end (end excluded), in pieces of at most 256 KiB."""
-        piece = 256 * 1024
-        for offset in range(start, end, piece):
-            yield bytes(await obstore.get_range_async(self._store, key, start=offset, end=min(offset + piece, end)))
+        """Yield the bytes start..end (end excluded), in chunks of at most CHUNK_BYTES."""
+        for offset in range(start, end, CHUNK_BYTES):
+            chunk_end = min(offset + CHUNK_BYTES, end)
+            yield bytes(await obstore.get_range_async(self._store, key, start=offset, end=chunk_end))
 
     async def fetch(self, key: str, target: Path) -> Path:
-        """Where a file can be read: at its own place in a folder, else copied to `target`.
+        """Return a path where the file can be read: the stored file itself in a folder, else a copy at `target`.
 
-        Raises FileNotFoundError when it is not there.
+        Raises FileNotFoundError when the file does not exist.
         """
         if self._folder is not None:
             path = self._folder / key
             if not await asyncio.to_thread(path.is_file):
                 raise FileNotFoundError(key)
             return path
-        answer = await obstore.get_async(self._store, key)
+        response = await obstore.get_async(self._store, key)
         file = await asyncio.to_thread(target.open, "wb")
         try:
-            async for piece in answer.stream(min_chunk_size=COPIED_BYTES):
-                await asyncio.to_thread(file.write, piece)
+            async for chunk in response.stream(min_chunk_size=COPIED_BYTES):
+                await asyncio.to_thread(file.write, chunk)
         finally:
             await asyncio.to_thread(file.close)
         return target
 
     async def delete(self, key: str) -> None:
-        """Delete a file, or all that is kept under a key that ends in a slash; what is not there is no error."""
+        """Delete a file, or all files under a key that ends in a slash. Idempotent."""
         if key.endswith("/"):
             await self._delete_under(key)
             return
@@ -111,44 +112,29 @@ class MediaStore:
             if await asyncio.to_thread(folder.is_dir):
                 await asyncio.to_thread(shutil.rmtree, folder)
             return
-        async for paths in self._listed(prefix, lambda _: True):
+        async for paths in self._list(prefix, lambda _: True):
             await obstore.delete_async(self._store, paths)
 
-    async def _listed(self, prefix: str, wanted: Callable[["ObjectMeta"], bool]) -> AsyncIterator[list[str]]:
+    async def _list(self, prefix: str, predicate: Callable[["ObjectMeta"], bool]) -> AsyncIterator[list[str]]:
         # list is overloaded with Arrow's types, which are not installed
         listed = cast("AsyncIterable[Sequence[ObjectMeta]]", obstore.list(self._store, prefix))  # pyright: ignore[reportUnknownMemberType]
         async for batch in listed:
-            yield [meta["path"] for meta in batch if wanted(meta)]
+            yield [meta["path"] for meta in batch if predicate(meta)]
 
     async def sweep_frames(self, older_than: datetime) -> int:
-        """Delete the newest frames of renders that ended long ago; how many.
+        """Delete live frames last written before `older_than`; returns how many.
 
-        Not sooner: a browser asks for a frame a moment after it was told of it.
+        Not at the end of a render: browsers request a frame shortly after they were notified of it.
         """
         old: list[str] = []
-        async for paths in self._listed(FRAMES, lambda meta: meta["last_modified"] < older_than):
+        async for paths in self._list(LIVE_FRAMES, lambda meta: meta["last_modified"] < older_than):
             old.extend(paths)
         await obstore.delete_async(self._store, old)
         return len(old)
 
 
-def take_key(job_id: str, scene_id: str, take_id: str) -> str:
-    """Where the files of a take lie, without suffix."""
-    return f"{job_id}/{scene_id}/{take_id}"
-
-
-def composition_key(job_id: str, composition_version: int) -> str:
-    """Where a video lies that was joined of the composition of this version, without suffix; each try has another."""
-    return f"{job_id}/cut_{composition_version}_{uuid.uuid4().hex[:12]}"
-
-
-def live_frame_key(take_id: str) -> str:
-    """Where the newest frame of a running render lies."""
-    return f"{FRAMES}/{take_id}.webp"
-
-
 def _folder(url: str) -> Path | None:
-    """The folder that a URL names, made if need be; None for a bucket."""
+    """Return the folder that a URL names, created if necessary; None for a bucket."""
     parts = urlsplit(url)
     if parts.scheme not in ("", "file"):
         return None
@@ -158,25 +144,25 @@ def _folder(url: str) -> Path | None:
 
 
 def _copy_durably(source: Path, target: Path, root: Path) -> None:
-    """A file is whole or not there, whatever happens meanwhile: write aside, flush, rename, and flush the names."""
+    """Copy a file atomically and durably: write a temporary file, flush it, rename it, and flush the folders."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    aside = target.with_name(f"{target.name}.{uuid.uuid4().hex}.part")
+    temporary = target.with_name(f"{target.name}.{uuid.uuid4().hex}.part")
     try:
-        with source.open("rb") as snapshot, aside.open("xb") as writing:
-            shutil.copyfileobj(snapshot, writing, COPIED_BYTES)
+        with source.open("rb") as reading, temporary.open("xb") as writing:
+            shutil.copyfileobj(reading, writing, COPIED_BYTES)
             writing.flush()
             os.fsync(writing.fileno())
-        aside.replace(target)
+        temporary.replace(target)
     except BaseException:
-        aside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
     for folder in (target.parent, *target.parent.parents):
-        _flush_names(folder)
+        _flush_folder(folder)
         if folder == root:
             break
 
 
-def _flush_names(folder: Path) -> None:
+def _flush_folder(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

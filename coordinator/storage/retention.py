@@ -1,4 +1,4 @@
-"""Retention of the log: an event is kept while it is young or among a job's newest, whichever keeps more."""
+"""Retention of the event log: an event is kept while it is young or among the newest of its job."""
 
 from datetime import timedelta
 from typing import NamedTuple
@@ -10,18 +10,18 @@ from models.writes.store import Store, now
 
 
 class Retention(NamedTuple):
-    """How much of each job's log is kept."""
+    """How much of each job's log is kept: the newest versions, and all events up to an age."""
 
     versions: int
     age: timedelta
 
 
-async def prune(store: Store, kept: Retention) -> int:
-    """Delete what need not be kept; how many events that were. Streams that name such a version get a snapshot."""
+async def prune(store: Store, retention: Retention) -> int:
+    """Delete old events; returns how many. A stream that resumes at a deleted version gets a snapshot."""
     newest = sa.select(JOB.c.version).where(JOB.c.id == EVENT.c.job_id).scalar_subquery()
     old = sa.delete(EVENT).where(
-        EVENT.c.occurred_at < now() - kept.age,
-        EVENT.c.version <= newest - kept.versions,
+        EVENT.c.occurred_at < now() - retention.age,
+        EVENT.c.version <= newest - retention.versions,
     )
     async with store.maintenance() as connection:
         return (await connection.execute(old)).rowcount

@@ -425,16 +425,16 @@ class TestFailures:
         fake = Fake()
 
         async with running(tmp_path, only(fake), provider="external") as app:
-            keep = app.container.media.keep
+            store = app.container.media.store
 
             async def failing(key: str, asset: Asset) -> Json:
                 nonlocal refusals
                 if refusals:
                     refusals -= 1
                     raise OSError(SECRET)
-                return await keep(key, asset)
+                return await store(key, asset)
 
-            monkeypatch.setattr(app.container.media, "keep", failing)
+            monkeypatch.setattr(app.container.media, "store", failing)
             made = await jobs.make(app, provider="fake", start=True)
             assert await jobs.settled(app, made.id) == "COMPLETED"
         assert (refusals, len(fake.submitted)) == (0, 1)
@@ -447,7 +447,7 @@ class TestFailures:
         monkeypatch.setattr(take_files, "STORE_TIMEOUT_SECONDS", 0.3)
         async with running(tmp_path, only(fake), provider="external", max_attempts=2) as app:
             with monkeypatch.context() as broken:
-                broken.setattr(app.container.media, "keep", full)
+                broken.setattr(app.container.media, "store", full)
                 made = await jobs.make(app, provider="fake", start=True)
                 assert await jobs.settled(app, made.id) == "FAILED"
             found = await scene(app, made.id, "attempts failure { code message retryable }")
