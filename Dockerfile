@@ -6,13 +6,13 @@ WORKDIR /app
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 COPY requirements.lock requirements-explorer.lock ./
 RUN python -m venv /venv && /venv/bin/pip install --quiet --require-hashes --only-binary :all: -r requirements.lock
-# Node builds the explorer page and stays behind in this stage.
+# Node builds the explorer page in this stage and is not part of the final image.
 RUN python -m venv .venv && .venv/bin/pip install --quiet --require-hashes --only-binary :all: -r requirements-explorer.lock
 COPY web web
 RUN web/build && rm -rf web/node_modules
 
 FROM ${PYTHON_IMAGE}
-# Fonts for prompts in any script; without them captions are transliterated.
+# Fonts for captions in any script; without them captions are transliterated.
 RUN apt-get update \
  && apt-get install -y --no-install-recommends fonts-noto-core fonts-noto-cjk fonts-noto-color-emoji \
  && rm -rf /var/lib/apt/lists/* \
@@ -29,7 +29,7 @@ COPY coordinator coordinator
 COPY providers providers
 COPY models models
 USER scenewire
-# It also needs SCENEWIRE_AUTH_SECRET or SCENEWIRE_AUTH_JWKS_URL, and does not start without: there is no safe default.
+# SCENEWIRE_AUTH_SECRET or SCENEWIRE_AUTH_JWKS_URL must be set at run time; there is no safe default.
 ENV PATH=/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     SCENEWIRE_HOST=0.0.0.0 \

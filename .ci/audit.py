@@ -1,4 +1,4 @@
-"""Audit the locked packages by name; say so where no database of known vulnerabilities can be reached."""
+"""Audit the locked packages with pip-audit. Offline it prints a note and succeeds."""
 
 import json
 import subprocess
@@ -7,26 +7,28 @@ from pathlib import Path
 from typing import Any
 
 LOCK = Path(__file__).parent.parent / "requirements.lock"
-PATIENCE_SECONDS = 120
+TIMEOUT_SECONDS = 120
 
 
-def audited() -> list[dict[str, Any]]:
-    """What is known of each package; nothing where nothing could be asked."""
+def audit() -> list[dict[str, Any]]:
+    """Return pip-audit's result per package; empty when no vulnerability database could be reached."""
     options = ["--no-deps", "--disable-pip", "--progress-spinner", "off", "--format", "json"]
     command = [sys.executable, "-m", "pip_audit", "--requirement", str(LOCK), *options]
     try:
-        told = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False).stdout  # noqa: S603 # ours
-        return json.loads(told)["dependencies"]
+        output = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False).stdout  # noqa: S603 # ours
+        return json.loads(output)["dependencies"]
     except (subprocess.TimeoutExpired, ValueError):
         return []
 
 
 def main() -> int:
-    """Answer 1 when a package has a known vulnerability."""
-    known = [package for package in audited() if "vulns" in package]
-    if not known:
-        sys.stdout.write("Packages not audited: no database of known vulnerabilities can be reached\n")
-    found = [f"{package['name']} {package['version']}: {each['id']}" for package in known for each in package["vulns"]]
+    """Print known vulnerabilities. Returns 1 if there are any."""
+    audited = [package for package in audit() if "vulns" in package]
+    if not audited:
+        sys.stdout.write("Packages not audited: no vulnerability database can be reached\n")
+    found = [
+        f"{package['name']} {package['version']}: {each['id']}" for package in audited for each in package["vulns"]
+    ]
     sys.stdout.write("".join(f"{line}\n" for line in found))
     return 1 if found else 0
 
