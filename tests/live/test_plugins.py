@@ -1,4 +1,4 @@
-"""Providers that other packages bring: the example of the documentation, and what is refused."""
+"""Provider plugins: the example of docs/providers.md, and the errors of broken plugins."""
 
 import importlib
 import re
@@ -22,19 +22,19 @@ DOCUMENTATION = (ROOT / "docs" / "providers.md").read_text("utf-8")
 
 
 def install(folder: Path, name: str, entry_points: dict[str, str], **modules: str) -> None:
-    """What installing a package leaves behind: its modules, and a note of its entry points."""
+    """Write the files of an installed package: its modules and the metadata with its entry points."""
     for module, source in modules.items():
         (folder / f"{module}.py").write_text(source)
-    noted = folder / f"{name.replace('-', '_')}-1.0.dist-info"
-    noted.mkdir()
-    (noted / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+    metadata = folder / f"{name.replace('-', '_')}-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
     lines = [f"{provider} = {value}" for provider, value in entry_points.items()]
-    (noted / "entry_points.txt").write_text("\n".join([f"[{GROUP}]", *lines]))
+    (metadata / "entry_points.txt").write_text("\n".join([f"[{GROUP}]", *lines]))
 
 
 @pytest.fixture
 def plugins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder where packages are found, in this process and in those that it starts."""
+    """A folder on the import path of this process and its children, without SCENEWIRE_ settings."""
     folder = tmp_path / "plugins"
     folder.mkdir()
     monkeypatch.setattr(sys, "path", [str(folder), *sys.path])
@@ -45,8 +45,8 @@ def plugins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def test_the_documentation_shows_the_example_as_it_is() -> None:
-    """Whoever copies it from the page has what the tests run."""
+def test_the_page_shows_the_files_of_the_example() -> None:
+    """Code copied from docs/providers.md is the code that the tests run."""
     shown = dict(re.findall(r"```(python|toml)\n(.*?)```", DOCUMENTATION, re.DOTALL))
     assert shown == {
         "python": (EXAMPLE / "scenewire_shelf.py").read_text(),
@@ -54,17 +54,17 @@ def test_the_documentation_shows_the_example_as_it_is() -> None:
     }
 
 
-def test_the_documented_input_can_be_filled(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The example of a template is one."""
+def test_the_documented_replicate_input_is_valid(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The settings accept it as a template."""
     (example,) = re.findall(r"```json\n(.*?)```", DOCUMENTATION, re.DOTALL)
     monkeypatch.setenv("SCENEWIRE_REPLICATE_INPUT", example)
     assert load().replicate_input == example
 
 
-async def test_the_example_renders_in_the_real_server(
+async def test_the_example_provider_renders_in_a_server_process(
     tmp_path: Path, plugins: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Found by its entry point alone: it can be the provider of all jobs, and its clips are served."""
+    """Found by its entry point, it is the default provider, and its clips are served."""
     project = tomllib.loads((EXAMPLE / "pyproject.toml").read_text())["project"]
     install(
         plugins,
@@ -110,10 +110,10 @@ async def test_the_example_renders_in_the_real_server(
     ],
     ids=["no module", "no attribute", "not to be called", "raises", "no provider", "another name"],
 )
-def test_a_broken_provider_is_refused_in_one_line(
+def test_a_broken_provider_is_rejected_in_one_line(
     plugins: Path, request: pytest.FixtureRequest, source: str, value: str, why: str
 ) -> None:
-    """The line names provider, package and reason."""
+    """The line contains the provider, its package and the reason."""
     module = f"broken_{abs(hash(request.node.name))}"
     value, why = value.format(module=module), why.format(module=module)
     install(plugins, "a-package", {"mine": value}, **{module: source})
@@ -122,8 +122,8 @@ def test_a_broken_provider_is_refused_in_one_line(
     assert str(wrong.value) == f"the provider mine of a-package ({value}) {why}"
 
 
-def test_the_name_of_a_built_in_provider_is_taken(plugins: Path) -> None:
-    """Nobody can slip in between a job and the provider that it names."""
+def test_a_plugin_cannot_use_the_name_of_a_built_in_provider(plugins: Path) -> None:
+    """A package cannot replace the provider that existing jobs name."""
     install(plugins, "a-package", {"local": "a:Provider"})
     line = "SCENEWIRE_PROVIDER: the provider local of a-package (a:Provider) bears the name of a built-in one"
     with pytest.raises(WrongSettings) as wrong:
@@ -131,8 +131,8 @@ def test_the_name_of_a_built_in_provider_is_taken(plugins: Path) -> None:
     assert str(wrong.value) == line
 
 
-def test_two_packages_cannot_share_a_name(plugins: Path) -> None:
-    """Which one was meant is not guessed."""
+def test_two_packages_cannot_register_the_same_provider_name(plugins: Path) -> None:
+    """The choice would be ambiguous."""
     install(plugins, "a-package", {"mine": "a:Provider"})
     install(plugins, "b-package", {"mine": "b:Provider"})
     with pytest.raises(WrongSettings, match=r"^SCENEWIRE_PROVIDER: the provider mine of . bears|bears the name of"):
@@ -140,11 +140,11 @@ def test_two_packages_cannot_share_a_name(plugins: Path) -> None:
 
 
 def test_the_server_does_not_start_with_a_broken_provider(tmp_path: Path, plugins: Path) -> None:
-    """One line on standard error and status 2, not a traceback."""
+    """One line on standard error and exit status 2, no traceback."""
     install(plugins, "a-package", {"mine": "gone:Provider"})
     environment = ServerProcess(tmp_path).environment
     done = subprocess.run(
         [sys.executable, "-m", "server"], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60
     )
-    told = "scenewire: the provider mine of a-package (gone:Provider) cannot be made: ModuleNotFoundError: "
-    assert (done.returncode, done.stderr) == (2, f"{told}No module named 'gone'\n")
+    message = "scenewire: the provider mine of a-package (gone:Provider) cannot be made: ModuleNotFoundError: "
+    assert (done.returncode, done.stderr) == (2, f"{message}No module named 'gone'\n")

@@ -1,4 +1,4 @@
-"""What the README shows is what happens: its commands are run in order against a fresh server."""
+"""README.md: its examples print the shown output on a fresh server, and its settings and make targets exist."""
 
 import json
 import re
@@ -13,10 +13,11 @@ from server.settings import Settings
 from tests.support.server_process import ROOT, ServerProcess
 
 README = (ROOT / "README.md").read_text("utf-8")
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
 ID = re.compile(r"\b(job|scene|take)_[0-9a-z]{26}\b")
 NEW_EXTERNAL_JOB = """
 mutation {
-  createJob(input: {title: "Somebody else's", provider: "external", scenes: [{prompt: "Dawn"}]}) {
+  createJob(input: {title: "External job", provider: "external", scenes: [{prompt: "Dawn"}]}) {
     job { id scenes { nodes { id } } }
   }
 }
@@ -25,21 +26,21 @@ CANCEL = "mutation($id: ID!) { cancelJob(input: {jobId: $id}) { job { status } }
 
 
 def commands(heading: str) -> list[tuple[str, str]]:
-    """The commands of a section, each with the output shown for it."""
+    """Return the commands of a section, each with its shown output."""
     section = README.split(f"## {heading}\n")[1].split("\n## ")[0]
     shown = "\n".join(re.findall(r"```console\n(.*?)```", section, re.DOTALL))
     parts = re.split(r"^\$ ", shown, flags=re.MULTILINE)[1:]
     return [(command, output.strip("\n")) for command, _, output in (part.partition("\n") for part in parts)]
 
 
-def matches(shown: str, said: str) -> bool:
-    """Whether the output is what the README shows; an ellipsis there stands for anything."""
+def matches(shown: str, output: str) -> bool:
+    """Whether the output matches the README, where an ellipsis stands for any text."""
     pattern = ".*".join(re.escape(part) for part in shown.split("…"))
-    return re.fullmatch(pattern, said.strip("\n"), re.DOTALL) is not None
+    return re.fullmatch(pattern, output.strip("\n"), re.DOTALL) is not None
 
 
 class Shell:
-    """Runs the README's commands with the ids of this run, and puts its placeholders back into what they print."""
+    """Runs README commands with the ids of this run, and restores the placeholders in their output."""
 
     def __init__(self, url: str, environment: dict[str, str] | None = None) -> None:
         self._url = url
@@ -72,18 +73,18 @@ def server(tmp_path: Path) -> Generator[ServerProcess]:
     server.stop()
 
 
-def test_the_examples_print_what_the_readme_shows(server: ServerProcess) -> None:
-    """Mutation, subscription and query, on a job of the scripted provider."""
+def test_the_graphql_examples_print_the_shown_output(server: ServerProcess) -> None:
+    """Mutation, subscription and query of a job with the provider scripted."""
     shell = Shell(server.url)
     examples = commands("Use it")
     assert len(examples) == 3
     for command, shown in examples:
-        said = shell.run(command)
-        assert matches(shown, said), f"{command}\nshown: {shown}\nsaid:  {said}"
+        output = shell.run(command)
+        assert matches(shown, output), f"{command}\nshown:  {shown}\noutput: {output}"
 
 
-def test_the_five_rest_calls_answer_what_the_readme_shows(server: ServerProcess) -> None:
-    """On a scene of an external job that was not started; the last one is refused until the job is canceled."""
+def test_the_rest_examples_print_the_shown_output(server: ServerProcess) -> None:
+    """On a scene of an external job in draft; DELETE returns 422 until the job is canceled."""
 
     def graphql(document: str, **variables: str) -> dict[str, dict[str, dict[str, dict[str, str]]]]:
         return httpx.post(f"{server.url}/graphql", json={"query": document, "variables": variables}).json()
@@ -94,8 +95,8 @@ def test_the_five_rest_calls_answer_what_the_readme_shows(server: ServerProcess)
     calls = commands("REST")
     assert len(calls) == 5
     for command, shown in calls:
-        said = shell.run(command)
-        assert matches(shown, said), f"{command}\nshown: {shown}\nsaid:  {said}"
+        output = shell.run(command)
+        assert matches(shown, output), f"{command}\nshown:  {shown}\noutput: {output}"
 
     status = ["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "-X", "DELETE"]
     address = f"{server.url}/api/v3/jobs/{shell.ids['JOB']}/scenes/{shell.ids['SCENE']}"
@@ -104,19 +105,19 @@ def test_the_five_rest_calls_answer_what_the_readme_shows(server: ServerProcess)
     assert subprocess.run([*status, address], capture_output=True, text=True, check=True).stdout == "200"
 
 
-def test_in_production_everybody_shows_a_token(tmp_path: Path) -> None:
-    """One that the command makes, until it is revoked; however talkative the log, none of it and no prompt is in it."""
+def test_the_authentication_examples_work_and_no_secret_is_logged(tmp_path: Path) -> None:
+    """Token, query and revoke in production; even the debug log contains no token, prompt or secret."""
     secret = "a secret that only this server and its operator know"
     server = ServerProcess(
         tmp_path, profile="production", auth_secret=secret, provider="external", log_level="debug"
     ).start()
     try:
         shell = Shell(server.url, server.environment)
-        shown = commands("Authentication")
-        assert len(shown) == 3
-        for command, output in shown:
-            said = shell.run(command)
-            assert matches(output, said), f"{command}\nshown: {output}\nsaid:  {said}"
+        examples = commands("Authentication")
+        assert len(examples) == 3
+        for command, output in examples:
+            printed = shell.run(command)
+            assert matches(output, printed), f"{command}\nshown:   {output}\nprinted: {printed}"
         token = shell.run(".venv/bin/python -m server token --sub amy --roles user,admin --name Amy --ttl 90s").strip()
         answer = httpx.post(
             f"{server.url}/graphql?access_token={token}",
@@ -129,7 +130,7 @@ def test_in_production_everybody_shows_a_token(tmp_path: Path) -> None:
         assert "does not let you in" in shell.run(f"{watching} --token wrong; test $? = 6")
         cancel = {"query": CANCEL, "variables": {"id": job_id}}
         httpx.post(f"{server.url}/graphql", json=cancel, headers={"authorization": f"Bearer {token}"})
-        assert "Somebody else's" in shell.run(f"SCENEWIRE_TOKEN={token} {watching}; test $? = 3")
+        assert "External job" in shell.run(f"SCENEWIRE_TOKEN={token} {watching}; test $? = 3")
     finally:
         server.stop()
     log = server.log.read_text()
@@ -138,17 +139,17 @@ def test_in_production_everybody_shows_a_token(tmp_path: Path) -> None:
     assert not [word for word in (token, token.split(".")[1], "Dawn", "access_token", secret) if word in log]
 
 
-def test_the_make_words_of_the_readme_exist() -> None:
-    """`make` alone lists them."""
+def test_documented_make_targets_exist() -> None:
+    """Those of README.md and CONTRIBUTING.md; `make` without a target lists them."""
     listed = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    words = {line.split()[0] for line in listed.splitlines()}
-    named = set(re.findall(r"\bmake ([a-z]+)", README))
-    assert named
-    assert named <= words
+    targets = {line.split()[0] for line in listed.splitlines()}
+    documented = set(re.findall(r"\bmake ([a-z]+)", README + CONTRIBUTING))
+    assert documented
+    assert documented <= targets
 
 
-def test_every_setting_of_the_readme_exists_and_the_other_way_round() -> None:
-    """The table of settings is the settings; those that defend are on a page of their own."""
+def test_every_setting_is_documented() -> None:
+    """In the settings table of README.md or in docs/security.md; no other setting is."""
     pages = README + (ROOT / "docs" / "security.md").read_text("utf-8")
     rows = re.findall(r"^\| (`[A-Z_`, ]+`) \|", pages, re.MULTILINE)
     documented = {name.lower() for row in rows for name in re.findall(r"[A-Z_]+", row)}
