@@ -87,7 +87,7 @@ class Rates:
             asyncio.get_running_loop().call_later(pause, lane.release)
 
     @contextmanager
-    def holding(self, connection: HTTPConnection) -> Generator[None]:
+    def connection_slot(self, connection: HTTPConnection) -> Generator[None]:
         """A socket or a stream of this caller is open. Raises TooManyRequests."""
         caller = self._caller(connection)
         if self._open[caller] >= self._limits.connections:

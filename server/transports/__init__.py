@@ -1,4 +1,4 @@
-"""GraphQL over HTTP, over server-sent events and over websocket, for any Strawberry schema."""
+"""GraphQL over HTTP, server-sent events and websocket, for any Strawberry schema."""
 
 from server.transports.closing import CloseCode, CloseConnection
 from server.transports.connections import Connections

@@ -1,7 +1,7 @@
-"""Which of the media types that the server can answer with does the client prefer?
+"""Content negotiation: the media type of the response, from the Accept header (RFC 9110, 12.5.1).
 
-RFC 9110, 12.5.1, with two rules of the GraphQL specifications: a wildcard means `application/json` until the watershed
-of 2025 is history, and an event stream is only for those who name it before, or rather than, JSON.
+Two rules come from the GraphQL specifications: a wildcard means `application/json`, as for clients from before 2025,
+and an event stream is sent only to a client that names it and prefers it to JSON.
 """
 
 import re
@@ -22,24 +22,24 @@ class MediaRange:
 
 
 def preferred(header: str) -> str | None:
-    """The media type to answer with; None when the client accepts none of them."""
+    """Return the media type of the response; None when the client accepts none of those supported."""
     if not header.strip():
         return JSON
     ranges = _parse(header)
-    best: tuple[float, int] | None = None
-    chosen: str | None = None
+    best_rank: tuple[float, int] | None = None
+    best: str | None = None
     for offer, wildcards in _OFFERS.items():
         matched = _most_specific(ranges, offer, wildcards)
         if matched is None or matched.quality == 0:
             continue
         rank = (matched.quality, -matched.position)
-        if best is None or rank > best:
-            best, chosen = rank, offer
-    return chosen
+        if best_rank is None or rank > best_rank:
+            best_rank, best = rank, offer
+    return best
 
 
 def names(header: str, media_type: str) -> bool:
-    """Whether the client asks for it in so many words: browsers do so for HTML."""
+    """Return whether the header names the media type without a wildcard, as browsers do for HTML."""
     return any(entry.name == media_type and entry.quality > 0 for entry in _parse(header))
 
 

@@ -1,4 +1,4 @@
-"""The body of a POST: its type, its size, its bytes."""
+"""Reading the body of a POST, with checks of its type and its size."""
 
 from starlette.requests import Request
 
@@ -7,7 +7,7 @@ from server.transports.http_errors import GraphQLHTTPError
 
 
 async def read_body(request: Request, limit_bytes: int) -> bytes:
-    """Raise GraphQLHTTPError with 413 or 415, and starlette's ClientDisconnect."""
+    """Return the body. Raises GraphQLHTTPError with 413 or 415, and starlette's ClientDisconnect."""
     _check_type(request)
     if _declared_bytes(request) > limit_bytes:
         raise _too_large(limit_bytes)
@@ -20,7 +20,7 @@ async def read_body(request: Request, limit_bytes: int) -> bytes:
 
 
 def _check_type(request: Request) -> None:
-    """https://graphql.github.io/graphql-over-http/draft/#sec-POST, in UTF-8 and not compressed."""
+    """Require uncompressed JSON in UTF-8 (https://graphql.github.io/graphql-over-http/draft/#sec-POST)."""
     media_type, *parameters = (part.strip().lower() for part in request.headers.get("content-type", "").split(";"))
     if media_type != "application/json":
         raise _unsupported("The body must be of type application/json")
@@ -33,7 +33,7 @@ def _check_type(request: Request) -> None:
 
 
 def _declared_bytes(request: Request) -> int:
-    """What the client says; what it sends is counted as well."""
+    """Return the declared length, or 0; the bytes received are counted as well."""
     declared = request.headers.get("content-length", "")
     return int(declared) if declared.isdecimal() and len(declared) < 20 else 0
 

@@ -1,4 +1,4 @@
-"""Why a server ends a connection: the close codes, and the exception that asks for one.
+"""The close codes of websockets, and the exception that closes one.
 
 4400 to 4429 are those of https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md; the others are RFC 6455's
 (section 7.4.1) and the IANA registry's.
@@ -24,9 +24,9 @@ class CloseCode(IntEnum):
 
 
 class CloseConnection(Exception):
-    """Raised by `on_init`, by the context or by a resolver: the websocket closes with `code`.
+    """Raised by `on_init`, by the context factory or by a resolver to close the websocket with `code`.
 
-    Over HTTP and server-sent events, which have no close codes, it is an error of the operation.
+    Over HTTP and server-sent events, which have no close codes, it becomes an error of the operation.
     """
 
     def __init__(self, code: CloseCode, reason: str) -> None:
@@ -36,5 +36,5 @@ class CloseConnection(Exception):
 
 
 def fit_reason(reason: str) -> str:
-    """Cut to what a close frame holds, never inside a character."""
+    """Shorten a reason to CLOSE_REASON_BYTES, not inside a character."""
     return reason.encode()[:CLOSE_REASON_BYTES].decode(errors="ignore")

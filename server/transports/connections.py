@@ -1,4 +1,4 @@
-"""Every socket and event stream that is open, so that the application can end them: at shutdown, at a log-out."""
+"""The registry of open websockets and event streams, for the application to close: at shutdown or when a token ends."""
 
 import asyncio
 from collections.abc import Callable, Generator, Iterator
@@ -9,28 +9,29 @@ from starlette.requests import HTTPConnection
 
 from server.transports.closing import CloseCode
 
-CLOSE_SECONDS = 2  # what a peer that does not read may delay a shutdown
+CLOSE_SECONDS = 2
+"""How long a peer that does not read may delay a shutdown."""
 
 
 class OpenConnection(Protocol):
     @property
     def connection(self) -> HTTPConnection:
-        """The handshake or the request; its `state` is where `on_init` leaves who it belongs to."""
+        """The handshake or the request; `on_init` stores the principal in its `state`."""
         ...
 
     async def close(self, code: CloseCode, reason: str) -> None:
-        """Say goodbye and let the connection's own task clean up."""
+        """Send the close frame or the end of the stream; the connection's own task cleans up."""
         ...
 
     def abort(self) -> None:
-        """Drop the connection without a word."""
+        """Drop the connection without a close frame."""
         ...
 
 
 class Connections:
     def __init__(self) -> None:
         self._open: set[OpenConnection] = set()
-        self._last_word: tuple[CloseCode, str] | None = None
+        self._closed_with: tuple[CloseCode, str] | None = None
 
     def __len__(self) -> int:
         return len(self._open)
@@ -39,12 +40,13 @@ class Connections:
         return iter(frozenset(self._open))
 
     @property
-    def last_word(self) -> tuple[CloseCode, str] | None:
-        """What a connection that opens after `close_all` hears at once."""
-        return self._last_word
+    def closed_with(self) -> tuple[CloseCode, str] | None:
+        """Code and reason of `close_all`, with which later connections close at once; None before it."""
+        return self._closed_with
 
     @contextmanager
-    def holding(self, connection: OpenConnection) -> Generator[None]:
+    def registered(self, connection: OpenConnection) -> Generator[None]:
+        """Keep the connection in the registry inside the block."""
         self._open.add(connection)
         try:
             yield
@@ -52,14 +54,14 @@ class Connections:
             self._open.discard(connection)
 
     async def close_all(self, code: CloseCode = CloseCode.SERVICE_RESTART, reason: str = "Service restart") -> None:
-        """Close everything that is open or will open. Clients reconnect after 1001 and 1012; event streams just end."""
-        self._last_word = (code, reason)
+        """Close all present and future connections. Clients reconnect after 1001 and 1012; event streams just end."""
+        self._closed_with = (code, reason)
         await self.close(code, reason, lambda _: True)
 
-    async def close(self, code: CloseCode, reason: str, belongs: Callable[[HTTPConnection], bool]) -> None:
-        """Close those that `belongs` picks; who does not read it within CLOSE_SECONDS is dropped."""
+    async def close(self, code: CloseCode, reason: str, matches: Callable[[HTTPConnection], bool]) -> None:
+        """Close the connections that match; drop a peer that does not read the close within CLOSE_SECONDS."""
         closing = {
-            asyncio.create_task(member.close(code, reason)): member for member in self if belongs(member.connection)
+            asyncio.create_task(member.close(code, reason)): member for member in self if matches(member.connection)
         }
         if not closing:
             return

@@ -1,6 +1,6 @@
-"""How much one document may ask for. It is checked after parsing and before validation, on every transport.
+"""The limits of one document, checked after parsing and before validation on every transport.
 
-Strawberry's own limiters expand fragments: of exponentially many they never come back. Here each is measured once.
+Strawberry's own limiters expand fragments, which takes exponential time for nested ones; here each is measured once.
 """
 
 from collections.abc import Mapping
@@ -26,10 +26,10 @@ from server.transports.variable_lists import longest_list
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DocumentLimits:
-    """The most that is accepted of each."""
+    """The maximum of each measure."""
 
     depth: int = 8
-    """Levels of fields below the first; within introspection `introspection_depth` counts instead."""
+    """Levels of fields below the root fields; introspection counts as `introspection_depth` instead."""
 
     aliases: int = 15
     directives: int = 20
@@ -39,21 +39,21 @@ class DocumentLimits:
     mutations: int = 4
 
     cost: int = 1_000
-    """By the rules of `cost`."""
+    """As computed by `cost`."""
 
     repeats: int = 50
-    """Fields that stand in their selection set already."""
+    """Fields whose response name already occurs in their selection set."""
 
     items: int = 1_000
-    """Of one list in the variables: each is checked and converted in Python."""
+    """Items of one list in the variables; each is validated and converted in Python."""
 
     introspection_depth: int = 20
-    """GraphiQL's own query is 14 levels deep."""
+    """GraphiQL's own query has 14 levels."""
 
 
 @dataclass(frozen=True, slots=True)
 class MeasuredDocument:
-    """What was found of one operation in its document."""
+    """The measures of one operation and its document."""
 
     depth: int
     introspection_depth: int
@@ -71,11 +71,11 @@ class Admitted:
 
     kind: OperationType
     cost: int | None = None
-    """None where nobody counts."""
+    """None without a DocumentLimiter."""
 
 
 class DocumentLimiter:
-    """Made once per schema; what it found of a document is kept as long as the document."""
+    """Measures documents of one schema. Measures are cached as long as the syntax trees."""
 
     def __init__(self, schema: GraphQLSchema, limits: DocumentLimits) -> None:
         self.limits = limits
@@ -84,73 +84,78 @@ class DocumentLimiter:
         self._variables_cached = lru_cache(CACHED_DOCUMENTS)(page_variables)
 
     def admit(self, params: Params) -> Admitted:
-        """Raise a coded GraphQLError when the document cannot be parsed, is ambiguous, or asks for too much."""
-        self._within("characters", len(params.query))
-        document = self._parsed(params.query)
+        """Return the operation and its cost.
+
+        Raises a coded GraphQLError when the document cannot be parsed, does not determine the operation or exceeds a
+        limit.
+        """
+        self._check("characters", len(params.query))
+        document = self._parse(params.query)
         operation = find_operation(document, params.operation_name)
-        self._within("items", longest_list(self._schema, operation, params.variables or {}))
+        self._check("items", longest_list(self._schema, operation, params.variables or {}))
         cacheable = is_cacheable(params.query)
         names = (self._variables_cached if cacheable else page_variables)(document)
         sizes = tuple(sorted(page_sizes(names, operation, params.variables).items()))
         try:
             measured = (self._measure_cached if cacheable else self._measure)(document, operation, sizes)
         except RecursionError:
-            raise self.refusal("depth") from None
+            raise self.limit_exceeded("depth") from None
         for name in _MEASURES:
-            self._within(name, getattr(measured, name))
+            self._check(name, getattr(measured, name))
         return Admitted(operation.operation, measured.cost)
 
-    def refusal(self, limit: str, found: int | None = None) -> GraphQLError:
-        """The error for one limit, which it names."""
+    def limit_exceeded(self, limit: str, found: int | None = None) -> GraphQLError:
+        """Return the error for one limit; `found` is the measure, if known."""
         most: int = getattr(self.limits, limit)
-        said = f"at most {most}" if found is None else f"{found}, at most {most}"
         extensions: dict[str, object] = {"code": TransportCode.LIMIT_EXCEEDED, "limit": limit, "most": most}
+        measure = _LABELS[limit]
         if found is not None:
             extensions["found"] = found
-        return GraphQLError(f"The operation asks for too much: {_WORDS[limit]} {said}", extensions=extensions)
+            measure = f"{measure} {found}"
+        return GraphQLError(f"{measure} exceeds the limit of {most}", extensions=extensions)
 
-    def _parsed(self, query: str) -> DocumentNode:
+    def _parse(self, query: str) -> DocumentNode:
         try:
             return parse_document(query, self.limits.tokens)
         except GraphQLSyntaxError as error:
             if error.message.endswith(f"contains more than {self.limits.tokens} tokens. Parsing aborted."):
-                raise self.refusal("tokens") from None
+                raise self.limit_exceeded("tokens") from None
             raise
 
     def _measure(
         self, document: DocumentNode, operation: OperationDefinitionNode, sizes: tuple[tuple[str, int], ...]
     ) -> MeasuredDocument:
-        scales = CostAnalyzer(self._schema, document, dict(sizes))
-        weight = scales.analyze(operation)
+        analyzer = CostAnalyzer(self._schema, document, dict(sizes))
+        total = analyzer.analyze(operation)
         return MeasuredDocument(
-            depth=weight.depth,
-            introspection_depth=weight.introspection_depth,
-            aliases=max(weight.aliases, scales.aliases),
-            directives=max(weight.directives, scales.directives),
-            root_fields=weight.fields,
-            mutations=weight.fields if operation.operation is OperationType.MUTATION else 0,
-            repeats=scales.repeats,
-            cost=max(1, weight.cost),
+            depth=total.depth,
+            introspection_depth=total.introspection_depth,
+            aliases=max(total.aliases, analyzer.aliases),
+            directives=max(total.directives, analyzer.directives),
+            root_fields=total.fields,
+            mutations=total.fields if operation.operation is OperationType.MUTATION else 0,
+            repeats=analyzer.repeats,
+            cost=max(1, total.cost),
         )
 
-    def _within(self, name: str, found: int) -> None:
+    def _check(self, name: str, found: int) -> None:
         if found > getattr(self.limits, name):
-            # Fragments can multiply to numbers of more digits than anybody may print.
-            raise self.refusal(name, found if found < _COUNTABLE else None)
+            # Nested fragments can multiply to numbers of more digits than Python prints.
+            raise self.limit_exceeded(name, found if found < _PRINTABLE else None)
 
 
 _MEASURES: Final = tuple(each.name for each in fields(MeasuredDocument))
-_COUNTABLE: Final = 10**9
-_WORDS: Final[Mapping[str, str]] = {
-    "depth": "levels of nesting",
-    "introspection_depth": "levels of nesting in introspection",
-    "aliases": "aliases",
-    "directives": "directives",
-    "tokens": "tokens",
-    "characters": "characters",
-    "root_fields": "fields of the operation itself",
-    "mutations": "mutations",
-    "cost": "cost",
-    "repeats": "repeated fields",
-    "items": "items of a list",
+_PRINTABLE: Final = 10**9
+_LABELS: Final[Mapping[str, str]] = {
+    "depth": "Nesting depth",
+    "introspection_depth": "Nesting depth of introspection",
+    "aliases": "Number of aliases",
+    "directives": "Number of directives",
+    "tokens": "Number of tokens",
+    "characters": "Number of characters",
+    "root_fields": "Number of root fields",
+    "mutations": "Number of mutations",
+    "cost": "Cost",
+    "repeats": "Number of repeated fields",
+    "items": "Number of list items",
 }

@@ -1,7 +1,7 @@
-"""From the text of a request to the operation that it means.
+"""Parsing of documents, and selection of the operation to execute.
 
-The cache is shared with the schema's own parsing step (server/masking.py), so that a document is parsed once although
-the transport must know the operation's type before it executes anything.
+The cache is shared with the schema's parsing step (server/masking.py): a document is parsed once although the transport
+needs the type of the operation before it is executed.
 """
 
 from functools import lru_cache
@@ -12,22 +12,25 @@ from server.transports.errors import TransportCode, coded
 
 CACHED_DOCUMENTS = 128
 CACHEABLE_CHARACTERS = 4_096
-"""A syntax tree takes 100 times its text, and 280 times when somebody packs it: these bound the cache to 150 MB for who
-wants to fill it, and to some 10 MB for everybody else."""
+"""A syntax tree takes 100 times the size of its text, 280 times in the worst case. Both constants limit the cache to
+150 MB under attack; usually it takes some 10 MB."""
 
 
 def parse_document(query: str, max_tokens: int | None = None) -> DocumentNode:
-    """Raise a GraphQLError that carries PARSE_FAILED."""
-    read = _parse_cached if is_cacheable(query) else parse
+    """Return the syntax tree. Raises GraphQLError with PARSE_FAILED."""
+    parse_query = _parse_cached if is_cacheable(query) else parse
     try:
-        return read(query, max_tokens=max_tokens)
+        return parse_query(query, max_tokens=max_tokens)
     except GraphQLError as error:
         error.extensions = {"code": TransportCode.PARSE_FAILED}
         raise
 
 
 def find_operation(document: DocumentNode, name: str | None) -> OperationDefinitionNode:
-    """GraphQL specification, GetOperation(): without a name the document must hold exactly one operation."""
+    """Return the named operation, or the only one (GetOperation() of the GraphQL specification).
+
+    Raises GraphQLError with UNKNOWN_OPERATION.
+    """
     operations = [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]
     if name is not None:
         operations = [node for node in operations if node.name is not None and node.name.value == name]
@@ -37,14 +40,18 @@ def find_operation(document: DocumentNode, name: str | None) -> OperationDefinit
         case [] if name is not None:
             raise coded(TransportCode.UNKNOWN_OPERATION, f'Unknown operation named "{name}"')
         case []:
-            raise coded(TransportCode.UNKNOWN_OPERATION, "The document holds no operation")
+            raise coded(TransportCode.UNKNOWN_OPERATION, "The document contains no operation")
         case _ if name is None:
-            raise coded(TransportCode.UNKNOWN_OPERATION, "Several operations: say which one with `operationName`")
+            raise coded(
+                TransportCode.UNKNOWN_OPERATION,
+                "The document contains several operations: select one with `operationName`",
+            )
         case _:
-            return operations[0]  # the name is taken twice: validation says so better
+            return operations[0]  # duplicate names: validation reports them
 
 
 def is_cacheable(query: str) -> bool:
+    """Return whether the document is short enough for the caches."""
     return len(query) <= CACHEABLE_CHARACTERS
 
 

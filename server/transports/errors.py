@@ -1,4 +1,4 @@
-"""The errors that the transports themselves utter, in the shape of every GraphQL error, with a code to branch on."""
+"""The errors of the transports, in the format of GraphQL errors, with a code for clients to branch on."""
 
 import logging
 import secrets
@@ -12,7 +12,7 @@ logger = logging.getLogger(__name__)
 
 
 class TransportCode(StrEnum):
-    """`extensions.code` of an error that is not the domain's."""
+    """`extensions.code` of an error that the domain did not raise."""
 
     BAD_REQUEST = "BAD_REQUEST"
     METHOD_NOT_ALLOWED = "METHOD_NOT_ALLOWED"
@@ -34,11 +34,12 @@ class TransportCode(StrEnum):
 
 
 def coded(code: TransportCode, message: str) -> GraphQLError:
+    """Return a GraphQL error with a code."""
     return GraphQLError(message, extensions={"code": code})
 
 
 def report(error: BaseException, request_id: str | None = None) -> dict[str, object]:
-    """Log what nobody expected, once, with its traceback; return the extensions to send instead of its message."""
+    """Log an unexpected error once, with its traceback; return the extensions to send instead of its message."""
     error_id = secrets.token_hex(8)
     logger.error(
         "Internal error %s of request %s: %s",
@@ -52,32 +53,34 @@ def report(error: BaseException, request_id: str | None = None) -> dict[str, obj
 
 
 def internal_error(error: BaseException, connection: HTTPConnection) -> GraphQLError:
+    """Log an unexpected error; return the masked error for the client."""
     return GraphQLError(INTERNAL_MESSAGE, extensions=report(error, request_id_of(connection)))
 
 
 def request_id_of(connection: HTTPConnection) -> str | None:
-    """What the application around the transports calls this request or socket, if it does."""
+    """Return the request id that the application stored in the connection's state, if any."""
     return getattr(connection.state, "request_id", None)
 
 
-def formatted(errors: Sequence[GraphQLError]) -> dict[str, object]:
-    """The body of a request error: no `data` entry, for nothing was executed."""
-    return {"errors": [told(error) for error in errors]}
+def error_body(errors: Sequence[GraphQLError]) -> dict[str, object]:
+    """Return the body of a request error; it has no `data` entry because nothing was executed."""
+    return {"errors": [format_error(error) for error in errors]}
 
 
-def told(error: GraphQLError) -> dict[str, object]:
-    """How an error is sent, whatever a client put into it to be repeated."""
-    shown: dict[str, object] = {**error.formatted}
-    shown["message"] = shortened(error.message)
-    return shown
+def format_error(error: GraphQLError) -> dict[str, object]:
+    """Return the JSON of an error. The message is shortened, because it may quote input of any length."""
+    body: dict[str, object] = {**error.formatted}
+    body["message"] = shortened(error.message)
+    return body
 
 
 def shortened(message: str) -> str:
+    """Return at most MESSAGE_CHARACTERS of the message."""
     return message if len(message) <= MESSAGE_CHARACTERS else f"{message[: MESSAGE_CHARACTERS - 1]}…"
 
 
 def cause_of(error: GraphQLError) -> Exception | None:
-    """What a resolver raised, from under the layers that located it."""
+    """Return the exception that a resolver raised, without the GraphQL errors that wrap it to locate it."""
     cause = error.original_error
     while isinstance(cause, GraphQLError):
         cause = cause.original_error

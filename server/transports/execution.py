@@ -1,4 +1,4 @@
-"""One operation, from its parameters to its results: what the three transports have in common."""
+"""The execution of one operation, from parameters to results; shared by the three transports."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -14,27 +14,32 @@ from strawberry.types import ExecutionResult
 from server.transports.closing import CloseConnection
 from server.transports.document_limiter import Admitted, DocumentLimiter
 from server.transports.documents import find_operation, parse_document
-from server.transports.errors import TransportCode, cause_of, formatted
+from server.transports.errors import TransportCode, cause_of, error_body
 from server.transports.limits import TransportLimits
 from server.transports.params import Params
-from server.transports.rate_limiter import OpenGate, RateLimiter, TooManyRequests
+from server.transports.rate_limiter import NoRateLimits, RateLimiter, TooManyRequests
 
 GetContext = Callable[[HTTPConnection], Awaitable[object]]
-"""Makes the context of one operation. On a websocket it is called for each: a context that outlived its operation would
-serve its successor stale rows."""
+"""Makes the context of one operation. It is called for each operation of a websocket: a shared context would return
+stale rows from its loaders."""
 
 
 @dataclass(frozen=True, slots=True)
 class Executor:
+    """Admits and executes operations of one schema."""
+
     schema: strawberry.Schema
     context: GetContext
     limits: TransportLimits
     document_limiter: DocumentLimiter | None = None
-    rate_limiter: RateLimiter = field(default_factory=OpenGate)
+    rate_limiter: RateLimiter = field(default_factory=NoRateLimits)
 
     def admit(self, params: Params, connection: HTTPConnection) -> Admitted:
-        """What is meant and what it costs. Raise a coded GraphQLError when the document cannot be parsed, does not say
-        which operation is meant or asks for too much, and TooManyRequests when the caller does."""
+        """Return the operation and its cost.
+
+        Raises a coded GraphQLError when the document cannot be parsed, does not determine the operation or exceeds a
+        limit, and TooManyRequests when the caller exceeds a rate limit.
+        """
         self.rate_limiter.request(connection)
         if self.document_limiter is None:
             document = parse_document(params.query, self.limits.document_tokens)
@@ -44,9 +49,9 @@ class Executor:
         return admitted
 
     async def execute(self, params: Params, connection: HTTPConnection, admitted: Admitted) -> ExecutionResult:
-        """A query or a mutation."""
-        reads = admitted.kind is OperationType.QUERY
-        async with self.rate_limiter.read_slot(connection, admitted.cost or 1) if reads else nullcontext():
+        """Execute a query or a mutation."""
+        is_query = admitted.kind is OperationType.QUERY
+        async with self.rate_limiter.read_slot(connection, admitted.cost or 1) if is_query else nullcontext():
             result = await self.schema.execute(
                 params.query,
                 variable_values=params.variables,
@@ -59,7 +64,7 @@ class Executor:
     async def subscribe(
         self, params: Params, connection: HTTPConnection, admitted: Admitted
     ) -> AsyncGenerator[ExecutionResult, Any]:
-        """The results of a subscription; its cost is told with the first."""
+        """Return the results of a subscription; the first one carries the cost."""
         results = await self.schema.subscribe(
             params.query,
             variable_values=params.variables,
@@ -67,21 +72,21 @@ class Executor:
             operation_name=params.operation_name,
             operation_extensions=params.extensions,
         )
-        return self._paced(results, connection, admitted)
+        return self._rate_limited(results, connection, admitted)
 
-    async def _paced(
+    async def _rate_limited(
         self, results: AsyncGenerator[ExecutionResult, Any], connection: HTTPConnection, admitted: Admitted
     ) -> AsyncGenerator[ExecutionResult, Any]:
-        """Every message costs as much as the first. What cannot be afforded now is made later: a stream that waits
-        catches up by itself, where a query would have to be asked again."""
-        told = False
+        """Spend the cost of the operation for each result. Beyond the rate limit the stream pauses: it catches up by
+        itself, whereas a rejected query has to be repeated by the client."""
+        is_first = True
         async with aclosing(results):
             async for result in results:
-                yield result if told else self._with_cost(result, admitted)
-                told = True
-                await self._afford(connection, admitted.cost or 1)
+                yield self._with_cost(result, admitted) if is_first else result
+                is_first = False
+                await self._spend_when_available(connection, admitted.cost or 1)
 
-    async def _afford(self, connection: HTTPConnection, cost: int) -> None:
+    async def _spend_when_available(self, connection: HTTPConnection, cost: int) -> None:
         while True:
             try:
                 return self.rate_limiter.spend(connection, cost)
@@ -96,7 +101,7 @@ class Executor:
 
 
 def is_request_error(result: ExecutionResult) -> bool:
-    """Nothing was executed. An error of execution always has a path, one of validation or coercion never.
+    """Return whether nothing was executed. Errors of execution have a path, those of validation and coercion have none.
 
     https://spec.graphql.org/draft/#sec-Errors.Request-Errors
     """
@@ -104,11 +109,12 @@ def is_request_error(result: ExecutionResult) -> bool:
 
 
 def is_internal(errors: list[GraphQLError]) -> bool:
+    """Return whether one of the errors is an unexpected one of the server."""
     return any((error.extensions or {}).get("code") == TransportCode.INTERNAL for error in errors)
 
 
-def wanted_closing(result: ExecutionResult) -> CloseConnection | None:
-    """The first CloseConnection that a resolver raised."""
+def requested_close(result: ExecutionResult) -> CloseConnection | None:
+    """Return the first CloseConnection that a resolver raised."""
     for error in result.errors or ():
         cause = cause_of(error)
         if isinstance(cause, CloseConnection):
@@ -117,8 +123,8 @@ def wanted_closing(result: ExecutionResult) -> CloseConnection | None:
 
 
 def response_map(result: ExecutionResult) -> dict[str, object]:
-    """https://spec.graphql.org/draft/#sec-Response-Format"""
-    body = formatted(result.errors) if result.errors else {}
+    """Return the JSON of a result (https://spec.graphql.org/draft/#sec-Response-Format)."""
+    body = error_body(result.errors) if result.errors else {}
     if not is_request_error(result):
         body["data"] = result.data
     if result.extensions:

@@ -1,7 +1,6 @@
 """GraphQL over HTTP: POST with a JSON body, and GET for queries.
 
-https://graphql.github.io/graphql-over-http/draft/. Everything that the server refuses is a JSON body with `errors`,
-whatever the status.
+https://graphql.github.io/graphql-over-http/draft/. Every error response has a JSON body with `errors`, for each status.
 """
 
 from collections.abc import Callable
@@ -20,31 +19,31 @@ from server.transports.body import read_body
 from server.transports.closing import CloseConnection
 from server.transports.connections import Connections
 from server.transports.document_limiter import Admitted
-from server.transports.errors import TransportCode, formatted, internal_error
+from server.transports.errors import TransportCode, error_body, internal_error
 from server.transports.execution import (
     Executor,
     is_internal,
     is_request_error,
+    requested_close,
     response_map,
-    wanted_closing,
 )
 from server.transports.http_errors import GraphQLHTTPError, json_response
 from server.transports.params import InvalidParams, Params, read_params, read_url_params
 from server.transports.payloads import InvalidJSON, decode
 from server.transports.rate_limiter import TooManyRequests
-from server.transports.sse import EventStream, only
+from server.transports.sse import EventStream, single_result
 
 Explorer = Callable[[Request], Response]
-"""The page for a browser that came to the address itself."""
+"""Makes the page for a browser that opens the path itself."""
 
 _STREAM_REQUIRED: Final = (
-    "A subscription needs a stream: a websocket with the graphql-transport-ws subprotocol, "
+    "A subscription requires a stream: a websocket with the subprotocol graphql-transport-ws, "
     "or this request with `Accept: text/event-stream`"
 )
 
 
 class HTTPEndpoint:
-    """The ASGI application behind the HTTP route: of every method, for its 405 is in JSON too."""
+    """The ASGI application of the HTTP route. It accepts every method, so that a 405 has a JSON body too."""
 
     def __init__(
         self, executor: Executor, connections: Connections, *, get_queries: bool, explorer: Explorer | None
@@ -52,40 +51,40 @@ class HTTPEndpoint:
         self._executor = executor
         self._connections = connections
         self._explorer = explorer
-        self._reading_methods = ("GET", "HEAD") if get_queries else ()
+        self._read_methods = ("GET", "HEAD") if get_queries else ()
         self._allow = "GET, POST" if get_queries else "POST"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         try:
-            answer = await self._answer(request)
+            response = await self._respond_to(request)
         except ClientDisconnect:
             return
-        await answer(scope, receive, send)
+        await response(scope, receive, send)
 
-    async def _answer(self, request: Request) -> ASGIApp:
+    async def _respond_to(self, request: Request) -> ASGIApp:
         accepted = ",".join(request.headers.getlist("accept"))
         if self._explorer is not None and _is_browser(request, accepted):
             return self._explorer(request)
         media_type = accept.preferred(accepted)
         try:
-            return await self._negotiated(request, media_type)
-        except GraphQLHTTPError as refusal:
-            return refusal.response(media_type)
+            return await self._handle(request, media_type)
+        except GraphQLHTTPError as error:
+            return error.response(media_type)
         except CloseConnection as closing:
             return GraphQLHTTPError.from_closing(closing).response(media_type)
-        except HTTPException as error:
-            return GraphQLHTTPError.from_exception(error).response(media_type)
+        except HTTPException as exception:
+            return GraphQLHTTPError.from_exception(exception).response(media_type)
         except TooManyRequests as limited:
-            return json_response(formatted([limited]), 429, media_type, limited.headers)
+            return json_response(error_body([limited]), 429, media_type, limited.headers)
         except ClientDisconnect:
             raise
         except Exception as error:
-            return json_response(formatted([internal_error(error, request)]), 500, media_type)
+            return json_response(error_body([internal_error(error, request)]), 500, media_type)
 
-    async def _negotiated(self, request: Request, media_type: str | None) -> ASGIApp:
-        """Methods first, then types, then the content: each step refuses with the status of its own mistake."""
-        if request.method != "POST" and request.method not in self._reading_methods:
+    async def _handle(self, request: Request, media_type: str | None) -> ASGIApp:
+        """Check the method, then the media types, then the content, each with its own status."""
+        if request.method != "POST" and request.method not in self._read_methods:
             raise self._method_not_allowed(f"{request.method} is not allowed", self._allow)
         if media_type is None:
             raise GraphQLHTTPError(
@@ -102,7 +101,7 @@ class HTTPEndpoint:
             return self._respond(request, ExecutionResult(data=None, errors=[error]), media_type)
         kind = admitted.kind
         if kind is OperationType.MUTATION and request.method != "POST":
-            raise self._method_not_allowed("A mutation must be a POST", "POST")
+            raise self._method_not_allowed("A mutation must be sent with POST", "POST")
         if kind is not OperationType.SUBSCRIPTION:
             return self._respond(request, await self._executor.execute(params, request, admitted), media_type)
         if media_type != accept.EVENT_STREAM:
@@ -110,15 +109,15 @@ class HTTPEndpoint:
         return await self._stream(request, params, admitted)
 
     async def _stream(self, request: Request, params: Params, admitted: Admitted) -> ASGIApp:
-        """The place is taken here, where it can still be refused with a status, and given back by the stream."""
-        place = ExitStack()
-        place.enter_context(self._executor.rate_limiter.holding(request))
+        """Take a connection slot here, where a 429 can still be sent; the stream releases it."""
+        slot = ExitStack()
+        slot.enter_context(self._executor.rate_limiter.connection_slot(request))
         try:
             results = await self._executor.subscribe(params, request, admitted)
         except BaseException:
-            place.close()
+            slot.close()
             raise
-        return EventStream(request, results, self._executor.limits, self._connections, place)
+        return EventStream(request, results, self._executor.limits, self._connections, slot)
 
     async def _read(self, request: Request) -> Params:
         try:
@@ -131,10 +130,10 @@ class HTTPEndpoint:
             raise GraphQLHTTPError(400, TransportCode.BAD_REQUEST, str(error)) from None
 
     def _respond(self, request: Request, result: ExecutionResult, media_type: str) -> ASGIApp:
-        if closing := wanted_closing(result):
+        if closing := requested_close(result):
             raise closing
         if media_type == accept.EVENT_STREAM:
-            return EventStream(request, only(result), self._executor.limits, self._connections)
+            return EventStream(request, single_result(result), self._executor.limits, self._connections)
         return json_response(response_map(result), _status(result, media_type), media_type)
 
     def _method_not_allowed(self, message: str, allow: str) -> GraphQLHTTPError:
@@ -150,7 +149,8 @@ def _is_browser(request: Request, accepted: str) -> bool:
 
 
 def _status(result: ExecutionResult, media_type: str) -> int:
-    """`application/json` says 200 to every well-formed request: a client of that type may not read other bodies.
+    """Return the status. Media type `application/json` has 200 for every well-formed request: clients of that type may
+    not read the body of another status.
 
     https://graphql.github.io/graphql-over-http/draft/#sec-Status-Codes
     """

@@ -1,4 +1,4 @@
-"""An HTTP request that never became a GraphQL operation: its status, and its body in the shape of a GraphQL error."""
+"""Errors of HTTP requests that reach no GraphQL operation, as JSON in the format of GraphQL errors."""
 
 from collections.abc import Mapping
 
@@ -7,12 +7,12 @@ from starlette.responses import Response
 
 from server.transports.accept import GRAPHQL_RESPONSE, JSON
 from server.transports.closing import CloseCode, CloseConnection
-from server.transports.errors import TransportCode, coded, formatted
+from server.transports.errors import TransportCode, coded, error_body
 from server.transports.payloads import encode
 
 
 class GraphQLHTTPError(Exception):
-    """The message is the client's to read."""
+    """An HTTP status and an error for the client."""
 
     def __init__(
         self, status: int, code: TransportCode, message: str, headers: Mapping[str, str] | None = None
@@ -25,28 +25,29 @@ class GraphQLHTTPError(Exception):
 
     @classmethod
     def from_closing(cls, closing: CloseConnection) -> "GraphQLHTTPError":
-        """HTTP has no close codes: the nearest status."""
+        """Return the HTTP equivalent of a websocket close."""
         if closing.code is CloseCode.UNAUTHORIZED:
             return cls(401, TransportCode.UNAUTHENTICATED, closing.reason)
         return cls(403, TransportCode.FORBIDDEN, closing.reason)
 
     @classmethod
     def from_exception(cls, error: HTTPException) -> "GraphQLHTTPError":
-        """What the making of the context raised, in Starlette's terms."""
+        """Convert the HTTPException that a context factory may raise."""
         code = _CODES.get(error.status_code, TransportCode.BAD_REQUEST)
         return cls(error.status_code, code, error.detail, error.headers)
 
     def response(self, media_type: str | None) -> Response:
-        body = formatted([coded(self.code, self.message)])
+        """Return the response to send."""
+        body = error_body([coded(self.code, self.message)])
         return json_response(body, self.status, media_type, self.headers)
 
 
 def json_response(
     body: object, status: int, media_type: str | None, headers: Mapping[str, str] | None = None
 ) -> Response:
-    """In JSON, whatever the client would rather have had."""
-    chosen = GRAPHQL_RESPONSE if media_type == GRAPHQL_RESPONSE else JSON
-    content_type = f"{chosen}; charset=utf-8"
+    """Return a JSON response, also to a client that accepts none."""
+    json_type = GRAPHQL_RESPONSE if media_type == GRAPHQL_RESPONSE else JSON
+    content_type = f"{json_type}; charset=utf-8"
     return Response(encode(body), status, {**(headers or {}), "content-type": content_type, "vary": "accept"})
 
 

@@ -1,4 +1,4 @@
-"""uvicorn's access log is the one line of a plain request, without what a query string may hold: queries and tokens."""
+"""Access logs without query strings, which may hold documents and tokens."""
 
 import logging
 from typing import Final
@@ -7,7 +7,7 @@ _LOGGERS: Final = ("uvicorn.access", "uvicorn.error")
 
 
 class WithoutQueryString(logging.Filter):
-    """uvicorn passes the path with the query string among the arguments of its records."""
+    """Removes the query string from the path, which uvicorn passes among the arguments of its records."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         if isinstance(record.args, tuple):
@@ -16,6 +16,7 @@ class WithoutQueryString(logging.Filter):
 
 
 def hide_query_strings() -> None:
+    """Install the filter on uvicorn's loggers; repeated calls have no effect."""
     for name in _LOGGERS:
         logging.getLogger(name).addFilter(_FILTER)
 
@@ -24,4 +25,4 @@ def _shortened(argument: object) -> object:
     return argument.partition("?")[0] if isinstance(argument, str) and argument.startswith("/") else argument
 
 
-_FILTER: Final = WithoutQueryString()  # one, for a logger takes the same filter only once
+_FILTER: Final = WithoutQueryString()  # a single instance: a logger adds the same filter only once

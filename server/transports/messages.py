@@ -1,4 +1,4 @@
-"""The messages that a client may send, in the order of the protocol's own document.
+"""The messages of a websocket client, in the order of the protocol specification.
 
 https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md#message-types
 """
@@ -12,7 +12,7 @@ Payload = dict[str, object]
 
 
 class InvalidMessage(ValueError):
-    """Of a type or format that the protocol does not know; the message is the reason to close with."""
+    """The type or format of a message is not part of the protocol. Its text becomes the close reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,7 @@ ClientMessage = ConnectionInit | Ping | Pong | Subscribe | Complete
 
 
 def read_message(text: str) -> ClientMessage:
+    """Parse a message. Raises InvalidMessage."""
     try:
         message = decode(text)
     except InvalidJSON as error:

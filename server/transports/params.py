@@ -1,4 +1,4 @@
-"""The parameters of one request, the same on every transport.
+"""The parameters of a GraphQL request, the same on every transport.
 
 https://graphql.github.io/graphql-over-http/draft/#sec-Request-Parameters
 """
@@ -23,7 +23,7 @@ class Params:
 
 
 def read_params(value: object) -> Params:
-    """Unknown parameters are ignored, as the specification asks."""
+    """Return the parameters; unknown ones are ignored, as specified. Raises InvalidParams."""
     if not is_object(value):
         raise InvalidParams("A GraphQL request is a JSON object")
     return Params(
@@ -35,7 +35,10 @@ def read_params(value: object) -> Params:
 
 
 def read_url_params(url: Mapping[str, str]) -> Params:
-    """In a URL, variables and extensions are JSON in a string; an empty one stands for none. Raise InvalidJSON."""
+    """Return the parameters of a query string. Variables and extensions are JSON; an empty string means absent.
+
+    Raises InvalidParams and InvalidJSON.
+    """
     unpacked = {name: decode(url[name]) for name in ("variables", "extensions") if url.get(name)}
     return read_params({"query": url.get("query"), "operationName": url.get("operationName"), **unpacked})
 

@@ -1,7 +1,7 @@
-"""JSON in and out.
+"""JSON decoding and encoding.
 
-Read by the standard library, strictly: RFC 8259 knows no NaN, and a number that overflows to infinity or a lone
-surrogate could be stored nowhere and sent nowhere. Written by orjson, which is several times faster.
+Decoding is strict and uses the standard library: RFC 8259 has no NaN, and infinite numbers and lone surrogates can be
+neither stored nor sent. Encoding uses orjson, which is several times faster.
 """
 
 import json
@@ -12,17 +12,17 @@ from typing import cast
 
 import orjson
 
-NESTING_LEVELS = 200  # what orjson can write back: it stops at 254
+NESTING_LEVELS = 200  # orjson encodes up to 254
 _TOO_DEEP = "is nested too deeply"
 _SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 class InvalidJSON(ValueError):
-    """What arrived is not JSON that the server accepts. The message completes "the body …"."""
+    """The input is not JSON, or JSON that the server does not accept. The text completes "The request …"."""
 
 
 def decode(raw: str | bytes | bytearray) -> object:
-    """Raise InvalidJSON for everything that is not one JSON value in UTF-8."""
+    """Return the JSON value. Raises InvalidJSON unless the input is one accepted JSON value in UTF-8."""
     try:
         text = raw if isinstance(raw, str) else raw.decode()
         value: object = _DECODER.decode(text)
@@ -35,16 +35,16 @@ def decode(raw: str | bytes | bytearray) -> object:
     except UnicodeDecodeError:
         raise InvalidJSON("is not UTF-8") from None
     except UnicodeEncodeError:
-        raise InvalidJSON("holds half of a surrogate pair") from None
+        raise InvalidJSON("contains an unpaired surrogate") from None
     except ValueError:
-        raise InvalidJSON("holds a number that is out of range") from None
+        raise InvalidJSON("contains a number that is out of range") from None
     if text.count("[") + text.count("{") > NESTING_LEVELS and _is_deeper(value, NESTING_LEVELS):
         raise InvalidJSON(_TOO_DEEP)
     return value
 
 
 def encode(value: object) -> bytes:
-    """What orjson refuses, integers over 64 bits for instance, the standard library may be able to write."""
+    """Return compact JSON. The standard library encodes what orjson rejects, such as integers over 64 bits."""
     try:
         return orjson.dumps(value)
     except TypeError:
@@ -77,8 +77,8 @@ def _finite(text: str) -> float:
     return number
 
 
-def _refuse_constant(name: str) -> float:
+def _reject_constant(name: str) -> float:
     raise ValueError(name)
 
 
-_DECODER = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite)
+_DECODER = json.JSONDecoder(parse_constant=_reject_constant, parse_float=_finite)

@@ -1,4 +1,4 @@
-"""Who may go on, and who has asked for enough: the transports' questions to the application."""
+"""The port through which the transports ask the application for rate limits and quotas."""
 
 import math
 from collections.abc import Generator
@@ -12,7 +12,7 @@ from server.transports.errors import TransportCode
 
 
 class TooManyRequests(GraphQLError):
-    """Too much in too short a time; the same again is welcome after `retry_after_seconds`."""
+    """The caller exceeded a rate limit; the same request is accepted after `retry_after_seconds`."""
 
     def __init__(self, message: str, retry_after_seconds: float) -> None:
         retry = round(max(retry_after_seconds, 0.0), 3)
@@ -21,32 +21,32 @@ class TooManyRequests(GraphQLError):
 
     @property
     def headers(self) -> dict[str, str]:
-        """RFC 9110, 10.2.3: whole seconds."""
+        """Retry-After in whole seconds (RFC 9110, 10.2.3)."""
         return {"retry-after": str(max(1, math.ceil(self.retry_after_seconds)))}
 
 
 class RateLimiter(Protocol):
-    """Each raises TooManyRequests."""
+    """The limits of the caller behind a connection. Every method but `read_slot` raises TooManyRequests."""
 
     def request(self, connection: HTTPConnection) -> None:
-        """One more operation is asked for, well-formed or not."""
+        """Count one operation, well-formed or not."""
         ...
 
     def spend(self, connection: HTTPConnection, cost: int) -> None:
-        """It may be executed as far as its document is concerned, and costs so much."""
+        """Spend the cost of an operation whose document is within the limits."""
         ...
 
     def read_slot(self, connection: HTTPConnection, cost: int) -> AbstractAsyncContextManager[None]:
-        """Something of this cost is read within the block, which begins when it is the caller's turn."""
+        """Wait for a slot, then hold it for a read of this cost inside the block."""
         ...
 
-    def holding(self, connection: HTTPConnection) -> AbstractContextManager[None]:
-        """A socket or a stream stays open for as long as the block."""
+    def connection_slot(self, connection: HTTPConnection) -> AbstractContextManager[None]:
+        """Count a websocket or an event stream as open inside the block."""
         ...
 
 
-class OpenGate:
-    """Everybody may do everything."""
+class NoRateLimits:
+    """A RateLimiter that accepts everything."""
 
     def request(self, connection: HTTPConnection) -> None: ...
 
@@ -56,5 +56,5 @@ class OpenGate:
         return nullcontext()
 
     @contextmanager
-    def holding(self, connection: HTTPConnection) -> Generator[None]:
+    def connection_slot(self, connection: HTTPConnection) -> Generator[None]:
         yield

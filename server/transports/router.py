@@ -1,4 +1,4 @@
-"""All transports of one schema, at one address."""
+"""The routes of all transports of one schema, at one path."""
 
 import strawberry
 from fastapi import APIRouter
@@ -9,7 +9,7 @@ from server.transports.document_limiter import DocumentLimiter
 from server.transports.execution import Executor, GetContext
 from server.transports.http import Explorer, HTTPEndpoint
 from server.transports.limits import TransportLimits
-from server.transports.rate_limiter import OpenGate, RateLimiter
+from server.transports.rate_limiter import NoRateLimits, RateLimiter
 from server.transports.websocket import OnInit, WebSocketEndpoint
 
 
@@ -26,14 +26,14 @@ def graphql_router(
     explorer: Explorer | None = None,
     path: str = "/graphql",
 ) -> APIRouter:
-    """HTTP, server-sent events and websocket at `path`.
+    """Return a router for GraphQL over HTTP, server-sent events and websocket at `path`.
 
-    `context` is called for each operation, on every transport. `connections` is the caller's to keep when it wants to
-    close sockets and streams. `guard` measures documents and `gate` counts; without them nobody does.
-    `explorer` answers a browser that asks for HTML without a query.
+    `context` is called for each operation, on every transport. The caller passes `connections` to close websockets and
+    streams later. Without `document_limiter` and `rate_limiter` nothing but `limits` applies. `explorer` makes the page
+    for a browser that requests HTML without a query.
     """
-    executor = Executor(schema, context, limits or TransportLimits(), document_limiter, rate_limiter or OpenGate())
-    registry = Connections() if connections is None else connections  # an empty one is falsy
+    executor = Executor(schema, context, limits or TransportLimits(), document_limiter, rate_limiter or NoRateLimits())
+    registry = Connections() if connections is None else connections  # an empty registry is falsy
     http = HTTPEndpoint(executor, registry, get_queries=get_queries, explorer=explorer)
     websocket = WebSocketEndpoint(executor, registry, on_init)
     return APIRouter(routes=[Route(path, http, include_in_schema=False), WebSocketRoute(path, websocket)])

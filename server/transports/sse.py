@@ -1,7 +1,7 @@
-"""GraphQL over server-sent events, distinct connections mode: one request, one operation, one stream.
+"""GraphQL over server-sent events in distinct connections mode: one operation per request.
 
 https://github.com/enisdenjo/graphql-sse/blob/master/PROTOCOL.md#distinct-connections-mode and
-https://html.spec.whatwg.org/multipage/server-sent-events.html. Lines end in LF, which every parser takes.
+https://html.spec.whatwg.org/multipage/server-sent-events.html. Lines end in LF, which every parser accepts.
 """
 
 import asyncio
@@ -16,27 +16,28 @@ from strawberry.types import ExecutionResult
 from server.transports.accept import EVENT_STREAM
 from server.transports.closing import CloseCode
 from server.transports.connections import CLOSE_SECONDS, Connections
-from server.transports.errors import formatted, internal_error
+from server.transports.errors import error_body, internal_error
 from server.transports.execution import response_map
 from server.transports.limits import TransportLimits
 from server.transports.payloads import encode
 from server.transports.stream_control import stream_control
 
 KEEP_ALIVE: Final = b":\n\n"
-COMPLETE: Final = b"event: complete\ndata: \n\n"  # a browser's EventSource tells of no event without data
+COMPLETE: Final = b"event: complete\ndata: \n\n"  # EventSource dispatches no event without data
 
 Results = AsyncGenerator[ExecutionResult, Any]
 
 _HEADERS: Final = [
     (b"content-type", EVENT_STREAM.encode()),
     (b"cache-control", b"no-store"),
-    (b"connection", b"close"),  # its socket is tuned for a stream
-    (b"x-accel-buffering", b"no"),  # or nginx keeps the events to itself
+    (b"connection", b"close"),  # the TCP connection is tuned for a stream
+    (b"x-accel-buffering", b"no"),  # else nginx buffers the events
 ]
 
 
 class EventStream:
-    """Ends with `event: complete` when the operation does, and without it when the server must stop: clients retry."""
+    """The response of one operation. It ends with `event: complete` when the operation is complete, and without it when
+    the server stops, so that the client retries."""
 
     def __init__(
         self,
@@ -44,17 +45,17 @@ class EventStream:
         results: Results,
         limits: TransportLimits,
         connections: Connections,
-        place: ExitStack | None = None,
+        slot: ExitStack | None = None,
     ) -> None:
         self._request = request
-        self._place = place or ExitStack()
+        self._slot = slot or ExitStack()
         self._results = results
         self._limits = limits
         self._connections = connections
         self._stopped = asyncio.Event()
         self._writing = asyncio.Lock()
         self._control = stream_control(request.scope)
-        if connections.last_word is not None:
+        if connections.closed_with is not None:
             self._stopped.set()
 
     @property
@@ -69,7 +70,7 @@ class EventStream:
             self._control.abort()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        with self._place:
+        with self._slot:
             await self._serve(receive, send)
 
     async def _serve(self, receive: Receive, send: Send) -> None:
@@ -77,22 +78,22 @@ class EventStream:
             self._control.tune(self._limits.dead_after_seconds)
         await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
         await self._write(send, KEEP_ALIVE)
-        with self._connections.holding(self):
+        with self._connections.registered(self):
             await self._stream(receive, send)
         await self._end(send)
 
     async def _stream(self, receive: Receive, send: Send) -> None:
-        """Until the first of: the last result, a stall, the client's leaving, the server's stop."""
-        endings = [
+        """Send until the last result, a stall, a disconnect or the shutdown of the server."""
+        tasks = [
             asyncio.create_task(self._pump(send)),
             asyncio.create_task(self._keep_alive(send)),
-            asyncio.create_task(_disconnection(receive)),
+            asyncio.create_task(_wait_for_disconnect(receive)),
             asyncio.create_task(self._stopped.wait()),
         ]
         try:
-            await asyncio.wait(endings, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            await _cancelled(endings)
+            await _cancel(tasks)
 
     async def _pump(self, send: Send) -> None:
         try:
@@ -102,7 +103,7 @@ class EventStream:
         except TimeoutError:
             raise
         except Exception as error:
-            await self._write(send, _next(formatted([internal_error(error, self._request)])))
+            await self._write(send, _next(error_body([internal_error(error, self._request)])))
         await self._write(send, COMPLETE)
 
     async def _keep_alive(self, send: Send) -> None:
@@ -111,7 +112,7 @@ class EventStream:
             await self._write(send, KEEP_ALIVE)
 
     async def _write(self, send: Send, data: bytes) -> None:
-        """Raise TimeoutError when the client has stopped reading."""
+        """Send data. Raises TimeoutError when the client reads nothing for `stall_seconds`."""
         async with self._writing, asyncio.timeout(self._limits.stall_seconds):
             await send({"type": "http.response.body", "body": data, "more_body": True})
 
@@ -122,11 +123,11 @@ class EventStream:
         except TimeoutError:
             if self._control is not None:
                 self._control.abort()
-                await send({"type": "http.response.body", "body": b""})  # returns when uvicorn knows
+                await send({"type": "http.response.body", "body": b""})  # returns when uvicorn has noticed the abort
 
 
-async def only(result: ExecutionResult) -> Results:
-    """The stream of an operation that has one result."""
+async def single_result(result: ExecutionResult) -> Results:
+    """Return the stream of an operation with one result."""
     yield result
 
 
@@ -134,12 +135,12 @@ def _next(payload: dict[str, object]) -> bytes:
     return b"event: next\ndata: " + encode(payload) + b"\n\n"
 
 
-async def _disconnection(receive: Receive) -> None:
+async def _wait_for_disconnect(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
 
 
-async def _cancelled(tasks: Collection[asyncio.Task[Any]]) -> None:
+async def _cancel(tasks: Collection[asyncio.Task[Any]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,4 +1,4 @@
-"""How long the lists in the variables are, where the schema expects lists: what is inside a scalar is nobody's list."""
+"""The length of lists in the variables. Lists inside a JSON scalar are ignored."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
@@ -14,23 +14,26 @@ from graphql import (
     get_named_type,
 )
 
+EXAMINED = 1_000
+"""A longer list exceeds the limit anyway."""
+
 
 def longest_list(schema: GraphQLSchema, operation: OperationDefinitionNode, variables: Mapping[str, object]) -> int:
-    """The number of items of the longest. Of a list that is too long the rest is not looked at: it counts already."""
+    """Return the number of items of the longest list. Only the first EXAMINED items of each list are searched."""
     longest = 0
-    waiting: list[tuple[Any, object]] = []
+    unvisited: list[tuple[Any, object]] = []
     for node in operation.variable_definitions or ():
         name = node.variable.name.value
         if name in variables:
-            waiting.append((schema.get_type(_name(node.type)), variables[name]))
-    while waiting:
-        kind, value = waiting.pop()
+            unvisited.append((schema.get_type(_name(node.type)), variables[name]))
+    while unvisited:
+        kind, value = unvisited.pop()
         if isinstance(value, list):
             items = cast("list[object]", value)
             longest = max(longest, len(items))
-            waiting.extend((kind, item) for item in items[:EXAMINED])
+            unvisited.extend((kind, item) for item in items[:EXAMINED])
         elif isinstance(value, dict) and isinstance(kind, GraphQLInputObjectType):
-            waiting.extend(_fields(kind, cast("dict[str, object]", value)))
+            unvisited.extend(_fields(kind, cast("dict[str, object]", value)))
     return longest
 
 
@@ -41,9 +44,6 @@ def _name(node: TypeNode) -> str:
 
 
 def _fields(kind: GraphQLInputObjectType, value: dict[str, object]) -> Iterator[tuple[Any, object]]:
-    for name, known in cast("Mapping[str, Any]", kind.fields).items():
+    for name, definition in cast("Mapping[str, Any]", kind.fields).items():
         if name in value:
-            yield get_named_type(known.type), value[name]
-
-
-EXAMINED = 1_000
+            yield get_named_type(definition.type), value[name]

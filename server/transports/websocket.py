@@ -1,6 +1,6 @@
-"""GraphQL over websocket: a server of the `graphql-transport-ws` subprotocol, in the order of its document.
+"""GraphQL over websocket: a server of the `graphql-transport-ws` subprotocol, in the order of its specification.
 
-https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md. The older `graphql-ws` subprotocol is not spoken.
+https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md. The older `graphql-ws` subprotocol is not supported.
 Pings, compression and peers that stop reading are handled below the messages, in `uvicorn_protocols`.
 """
 
@@ -19,8 +19,8 @@ from strawberry.types import ExecutionResult
 from server.transports.bucket import Bucket
 from server.transports.closing import CloseCode, CloseConnection, fit_reason
 from server.transports.connections import Connections
-from server.transports.errors import TransportCode, coded, internal_error, report, request_id_of, told
-from server.transports.execution import Executor, is_request_error, response_map, wanted_closing
+from server.transports.errors import TransportCode, coded, format_error, internal_error, report, request_id_of
+from server.transports.execution import Executor, is_request_error, requested_close, response_map
 from server.transports.messages import (
     Complete,
     ConnectionInit,
@@ -39,51 +39,52 @@ from server.transports.stream_control import stream_control
 SUBPROTOCOL = "graphql-transport-ws"
 
 OnInit = Callable[[WebSocket, Payload | None], Awaitable[Mapping[str, object] | None]]
-"""Called with the payload of `connection_init`; what it returns is the payload of `connection_ack`. It leaves what the
-contexts need in `websocket.state`, and raises CloseConnection to turn the client away."""
+"""Called with the payload of `connection_init`; returns the payload of `connection_ack`. It stores what the context
+factory needs in `websocket.state`, and raises CloseConnection to reject the client."""
 
 
 class WebSocketEndpoint:
-    """The ASGI application behind the websocket route."""
+    """The ASGI application of the websocket route."""
 
     def __init__(self, executor: Executor, connections: Connections, on_init: OnInit | None) -> None:
         self._executor = executor
         self._connections = connections
         self._on_init = on_init
-        self._lobby = PendingConnections(executor.limits.silent_per_address, executor.limits.silent_sockets)
+        self._pending = PendingConnections(executor.limits.pending_per_address, executor.limits.pending_connections)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         socket = WebSocket(scope, receive, send)
         if SUBPROTOCOL not in scope["subprotocols"]:
-            # Closing before accepting would be an HTTP 403, which a browser reports as 1006.
+            # A close before the accept would be an HTTP 403, which browsers report as 1006.
             await socket.accept()
-            await socket.close(CloseCode.SUBPROTOCOL_NOT_ACCEPTABLE, f"Speak {SUBPROTOCOL}")
+            await socket.close(CloseCode.SUBPROTOCOL_NOT_ACCEPTABLE, f"Subprotocol must be {SUBPROTOCOL}")
             return
         await socket.accept(SUBPROTOCOL)
-        connection = Connection(socket, self._executor, self._on_init, self._lobby)
+        connection = Connection(socket, self._executor, self._on_init, self._pending)
         address = socket.client.host if socket.client is not None else ""
-        with self._connections.holding(connection), self._lobby.waiting(connection, address):
-            if self._connections.last_word is not None:
-                await connection.close(*self._connections.last_word)
+        with self._connections.registered(connection), self._pending.pending(connection, address):
+            if self._connections.closed_with is not None:
+                await connection.close(*self._connections.closed_with)
             await connection.serve()
 
 
 @dataclass(eq=False, slots=True)
 class Operation:
-    """What was begun by one `subscribe` message."""
+    """The operation of one `subscribe` message."""
 
     id: str
     task: asyncio.Task[None] | None = None
-    may_be_cut: bool = True
+    cancellable: bool = True
 
     def stop(self) -> None:
-        """A mutation is left to finish, unheard, as over HTTP: cut short, nobody could say what it had done."""
-        if self.task is not None and self.may_be_cut:
+        """Cancel the operation. A mutation runs to completion without a response, as over HTTP: the effect of a
+        cancelled one would be unknown."""
+        if self.task is not None and self.cancellable:
             self.task.cancel()
 
 
 class Connection:
-    """One socket, from the handshake to the last clean-up."""
+    """One websocket, from the handshake until all its operations have ended."""
 
     def __init__(
         self, socket: WebSocket, executor: Executor, on_init: OnInit | None, pending: PendingConnections
@@ -91,23 +92,23 @@ class Connection:
         self._socket = socket
         self._executor = executor
         self._on_init = on_init
-        self._lobby = pending
-        self._place = ExitStack()  # among the caller's open connections, from the acknowledgement on
+        self._pending = pending
+        self._slot = ExitStack()  # the caller's connection slot, taken with the acknowledgement
         self._messages = Bucket(executor.limits.messages_burst, executor.limits.messages_per_second)
         self._initialised = asyncio.Event()
         self._acknowledged = False
         self._open = True
         self._writing = asyncio.Lock()
-        self._listening: dict[str, Operation] = {}  # what the client still wants to hear of
-        self._running: set[Operation] = set()  # these, and those that are still cleaning up
+        self._active: dict[str, Operation] = {}  # operations for which messages are still sent
+        self._running: set[Operation] = set()  # those, and operations that are still cleaning up
 
     @property
     def connection(self) -> HTTPConnection:
         return self._socket
 
     async def serve(self) -> None:
-        """Return when the client is gone and every operation has cleaned up."""
-        with self._place:
+        """Serve until the client has disconnected and every operation has cleaned up."""
+        with self._slot:
             await self._serve()
 
     async def _serve(self) -> None:
@@ -117,13 +118,13 @@ class Connection:
                 await self._read(tasks)
             finally:
                 self._open = False
-                self._listening.clear()
+                self._active.clear()
                 deadline.cancel()
                 for operation in self._running:
                     operation.stop()
 
     async def close(self, code: CloseCode, reason: str) -> None:
-        """Nothing is written after the close frame; `serve` hears of it and cleans up."""
+        """Send a close frame, after which nothing is written; `serve` receives the disconnect and cleans up."""
         if not self._open:
             return
         self._open = False
@@ -131,7 +132,7 @@ class Connection:
             try:
                 await self._socket.close(code, fit_reason(reason))
             except (WebSocketDisconnect, RuntimeError):
-                return  # the peer was faster
+                return  # the peer has disconnected before
 
     def abort(self) -> None:
         if (control := stream_control(self._socket.scope)) is not None:
@@ -178,30 +179,30 @@ class Connection:
             case Subscribe(operation_id, _):
                 if not self._acknowledged:
                     raise CloseConnection(CloseCode.UNAUTHORIZED, "Unauthorized")
-                if operation_id in self._listening:
+                if operation_id in self._active:
                     raise CloseConnection(
                         CloseCode.SUBSCRIBER_ALREADY_EXISTS, f"Subscriber for {operation_id} already exists"
                     )
-                await self._begin(message, tasks)
+                await self._start(message, tasks)
             case Complete(operation_id):
-                operation = self._listening.pop(operation_id, None)
+                operation = self._active.pop(operation_id, None)
                 if operation is not None:
                     operation.stop()
             case _:
                 assert_never(message)
 
     async def _acknowledge(self, payload: Payload | None) -> None:
-        answer = await self._ask_on_init(payload)
+        ack_payload = await self._call_on_init(payload)
         try:
-            self._place.enter_context(self._executor.rate_limiter.holding(self._socket))
+            self._slot.enter_context(self._executor.rate_limiter.connection_slot(self._socket))
         except TooManyRequests as limited:
             raise CloseConnection(CloseCode.TOO_MANY_REQUESTS, limited.message) from None
-        self._lobby.leave(self)
+        self._pending.remove(self)
         self._acknowledged = True
         ack: dict[str, object] = {"type": "connection_ack"}
-        await self._send(ack if answer is None else {**ack, "payload": answer})
+        await self._send(ack if ack_payload is None else {**ack, "payload": ack_payload})
 
-    async def _ask_on_init(self, payload: Payload | None) -> Mapping[str, object] | None:
+    async def _call_on_init(self, payload: Payload | None) -> Mapping[str, object] | None:
         if self._on_init is None:
             return None
         try:
@@ -214,30 +215,30 @@ class Connection:
             error_id = report(error, request_id_of(self._socket))["id"]
             raise CloseConnection(CloseCode.FORBIDDEN, f"Internal error {error_id}") from None
 
-    async def _begin(self, message: Subscribe, tasks: asyncio.TaskGroup) -> None:
+    async def _start(self, message: Subscribe, tasks: asyncio.TaskGroup) -> None:
         limit = self._executor.limits.operations_per_socket
         if len(self._running) >= limit:
-            refusal = coded(TransportCode.TOO_MANY_OPERATIONS, f"At most {limit} operations at once on a socket")
-            await self._send({"id": message.id, "type": "error", "payload": [told(refusal)]})
+            error = coded(TransportCode.TOO_MANY_OPERATIONS, f"At most {limit} concurrent operations per websocket")
+            await self._send({"id": message.id, "type": "error", "payload": [format_error(error)]})
             return
         operation = Operation(message.id)
-        self._listening[message.id] = operation
+        self._active[message.id] = operation
         self._running.add(operation)
         operation.task = tasks.create_task(self._run(operation, message))
         operation.task.add_done_callback(lambda _: self._running.discard(operation))
 
     async def _run(self, operation: Operation, message: Subscribe) -> None:
-        """Whatever happens in here ends this operation and no other."""
+        """Run the operation; an error ends this operation and no other."""
         try:
-            await self._answer(operation, message)
+            await self._send_results(operation, message)
         except CloseConnection as closing:
             await self.close(closing.code, closing.reason)
         except GraphQLError as error:
-            await self._send_last(operation, "error", [told(error)])
+            await self._send_last(operation, "error", [format_error(error)])
         except Exception as error:
-            await self._send_last(operation, "error", [told(internal_error(error, self._socket))])
+            await self._send_last(operation, "error", [format_error(internal_error(error, self._socket))])
 
-    async def _answer(self, operation: Operation, message: Subscribe) -> None:
+    async def _send_results(self, operation: Operation, message: Subscribe) -> None:
         admitted = self._executor.admit(message.params, self._socket)
         if admitted.kind is OperationType.SUBSCRIPTION:
             results = await self._executor.subscribe(message.params, self._socket, admitted)
@@ -246,18 +247,18 @@ class Connection:
                     if not await self._send_result(operation, result):
                         return
         else:
-            operation.may_be_cut = admitted.kind is not OperationType.MUTATION
+            operation.cancellable = admitted.kind is not OperationType.MUTATION
             result = await self._executor.execute(message.params, self._socket, admitted)
             if not await self._send_result(operation, result):
                 return
         await self._send_last(operation, "complete")
 
     async def _send_result(self, operation: Operation, result: ExecutionResult) -> bool:
-        """False when it was the operation's end."""
-        if closing := wanted_closing(result):
+        """Send a result; return False when it ended the operation."""
+        if closing := requested_close(result):
             raise closing
         if is_request_error(result):
-            await self._send_last(operation, "error", [told(error) for error in result.errors or ()])
+            await self._send_last(operation, "error", [format_error(error) for error in result.errors or ()])
             return False
         await self._send({"id": operation.id, "type": "next", "payload": response_map(result)}, operation)
         return True
@@ -269,17 +270,17 @@ class Connection:
         await self._send(message, operation, last=True)
 
     async def _send(self, message: Mapping[str, object], about: Operation | None = None, *, last: bool = False) -> None:
-        """One message at a time, so that a peer that stopped reading holds one message per socket, not fifty.
+        """Send one message at a time, so that a slow peer buffers one message per websocket, not one per operation.
 
-        The client may complete the operation while this waits for its turn: nothing is sent for it afterwards. Its
-        last message frees the id, for the client may use it again as soon as it has read it.
+        Nothing is sent for an operation that the client completes while this waits for the lock. The last message frees
+        the id: the client may reuse it as soon as it has read the message.
         """
         text = encode(message).decode()
         async with self._writing:
-            if about is not None and self._listening.get(about.id) is not about:
+            if about is not None and self._active.get(about.id) is not about:
                 return
             if last and about is not None:
-                del self._listening[about.id]
+                del self._active[about.id]
             if self._open:
                 await self._write(text)
 
@@ -287,4 +288,4 @@ class Connection:
         try:
             await self._socket.send({"type": "websocket.send", "text": text})
         except WebSocketDisconnect:
-            self._open = False  # `_read` hears of it too
+            self._open = False  # `_read` receives the disconnect too

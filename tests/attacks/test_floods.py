@@ -82,7 +82,7 @@ async def test_silent_sockets_keep_nobody_out(target: Target) -> None:
         async with target.socket() as socket:
             await send(socket, "connection_init")
             await receive(socket, "connection_ack")
-        assert await closing(silent[0]) == (4429, "Too many sockets wait here")
+        assert await closing(silent[0]) == (4429, "Too many pending connections")
         assert await closing(silent[-1]) == (4408, "Connection initialisation timeout")
 
 

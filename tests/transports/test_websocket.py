@@ -28,7 +28,7 @@ class TestSocket:
     async def test_without_it_the_socket_closes(self, served: Served, offered: list[Subprotocol] | None) -> None:
         """The legacy subprotocol is off."""
         async with dial(served, init=False, subprotocols=offered) as peer:
-            assert await peer.closing() == (4406, "Speak graphql-transport-ws")
+            assert await peer.closing() == (4406, "Subprotocol must be graphql-transport-ws")
 
     async def test_nothing_is_compressed(self, served: Served) -> None:
         """Though the client offers to."""
@@ -351,9 +351,9 @@ class TestInvalidMessage:
             ("nonsense", None),
             ("[" * 100_000, "Message is nested too deeply"),
             ('{"type": "ping", "payload": {"n": ' + "[" * 900 + "]" * 900 + "}}", "Message is nested too deeply"),
-            ('{"type": "ping", "payload": {"n": NaN}}', "Message holds a number that is out of range"),
-            ('{"type": "ping", "payload": {"n": ' + "9" * 5_000 + "}}", "Message holds a number that is out of range"),
-            ('{"type": "ping", "payload": {"n": "\\udc00"}}', "Message holds half of a surrogate pair"),
+            ('{"type": "ping", "payload": {"n": NaN}}', "Message contains a number that is out of range"),
+            ('{"type": "ping", "payload": {"n": ' + "9" * 5_000 + "}}", "Message contains a number that is out of range"),
+            ('{"type": "ping", "payload": {"n": "\\udc00"}}', "Message contains an unpaired surrogate"),
             ("null", "Message must be a JSON object"),
             ("42", "Message must be a JSON object"),
             ('"ping"', "Message must be a JSON object"),

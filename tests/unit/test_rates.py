@@ -75,11 +75,11 @@ def test_open_connections_are_counted_while_they_are_open() -> None:
     counted = made()
     with ExitStack() as stack:
         for _ in range(2):
-            stack.enter_context(counted.holding(caller(user="ada")))
+            stack.enter_context(counted.connection_slot(caller(user="ada")))
         with pytest.raises(TooManyRequests):
-            stack.enter_context(counted.holding(caller(user="ada")))
-        stack.enter_context(counted.holding(caller(user="bob")))
-    with counted.holding(caller(user="ada")):
+            stack.enter_context(counted.connection_slot(caller(user="ada")))
+        stack.enter_context(counted.connection_slot(caller(user="bob")))
+    with counted.connection_slot(caller(user="ada")):
         pass
 
 
