@@ -29,10 +29,7 @@ REMEMBERED_SECONDS = 0.1
 
 Fetch = Callable[[Connection, Sequence[K]], Awaitable[dict[K, V]]]
 FetchOf = Callable[[Connection, Sequence[str], G], Awaitable[dict[str, V]]]
-
-
-def _nobody_asks(_rows: Iterable[object]) -> None:
-    """Most operations are over when they have shown something."""
+Observer = Callable[[Iterable[object]], None]
 
 
 class _Memory(AbstractCache[Any, Any]):
@@ -72,8 +69,7 @@ class Loaders:
     def __init__(self, store: Store, viewer: Viewer) -> None:
         self._store = store
         self._memories: list[_Memory] = []
-        # Told of the scenes and readings that were read, before they are shown.
-        self.show: Callable[[Iterable[object]], None] = _nobody_asks
+        self._observers: list[Observer] = []
         self.job: DataLoader[str, JobRow | None] = self._by_id(
             lambda connection, ids: queries.jobs_by_id(connection, viewer, ids)
         )
@@ -106,6 +102,22 @@ class Loaders:
         )
 
     @contextmanager
+    def observed_by(self, observer: Observer) -> Generator[None]:
+        """Inside the block, pass all rows that are read to `observer` before they are returned.
+
+        The resolvers of a stream's messages use the loaders of the operation, so the stream observes what they show.
+        """
+        self._observers.append(observer)
+        try:
+            yield
+        finally:
+            self._observers.remove(observer)
+
+    def _observe(self, rows: Iterable[object]) -> None:
+        for observer in self._observers:
+            observer(rows)
+
+    @contextmanager
     def remembering(self) -> Generator[None]:
         """Inside the block, reuse each read for REMEMBERED_SECONDS: for a replay of many past events.
 
@@ -131,7 +143,7 @@ class Loaders:
         async def load(ids: list[str]) -> list[V | None]:
             async with self._store.read() as connection:
                 found = await fetch(connection, ids)
-            self.show(found.values())
+            self._observe(found.values())
             return [found.get(each) for each in ids]
 
         return self._loader(load)
@@ -149,7 +161,7 @@ class Loaders:
                     for parent, value in (await fetch(connection, ids, arguments)).items():
                         found[parent, arguments] = value
                         if isinstance(value, Page):
-                            self.show(cast("Page[object]", value).items)
+                            self._observe(cast("Page[object]", value).items)
             return [found[key] for key in keys]
 
         return self._loader(load)

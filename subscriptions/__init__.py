@@ -1,4 +1,4 @@
-"""The live view: Subscription, and what each subscriber is yet to be sent."""
+"""The live view: the Subscription type, and the state of each subscriber's stream."""
 
 from subscriptions.subscription import Subscription
 

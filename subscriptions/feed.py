@@ -1,4 +1,4 @@
-"""A subscriber's bounded memory of one job: what it has yet to be sent."""
+"""The feed: a subscriber's bounded buffer of the updates of one job."""
 
 import asyncio
 from collections import deque
@@ -13,53 +13,53 @@ EVENTS_BUFFERED = 256
 
 
 class Lagged(NamedTuple):
-    """More happened than fits: the subscriber needs a snapshot in place of what was dropped."""
+    """The feed overflowed: the subscriber needs a snapshot in place of the dropped events."""
 
 
 class Running(NamedTuple):
-    """How far a running render is, with the reading of its job."""
+    """The progress of a running scene, with the progress of its job."""
 
     scene: RunningScene
     snapshot: ProgressSnapshot
 
 
 class Gone(NamedTuple):
-    """The job is no more."""
+    """The job was deleted for good, or the subscriber has lost access."""
 
 
 class Feed:
-    """Remembers events in order, up to a limit, and of each running scene only the newest state."""
+    """Buffers events in order, up to a limit, and of each running scene only the newest progress."""
 
     def __init__(self, limit: int = EVENTS_BUFFERED) -> None:
         self._limit = limit
         self._events: deque[EventRow] = deque()
         self._running: dict[str, Running] = {}
-        # The version that the subscriber has read, and that of the last event after it which did not fit, 0 for none.
+        # The version that the subscriber knows, and the version of the last dropped event after it (0: none).
         self._known = 0
         self._dropped = 0
         self._gone = False
         self._woken = asyncio.Event()
         self.latest: ProgressSnapshot | None = None
 
-    def on_update(self, news: JobUpdate) -> None:
-        """Remember the news; when they do not fit, only that there were too many."""
-        if news.snapshot is None:
+    def on_update(self, update: JobUpdate) -> None:
+        """Buffer an update. On overflow the events are dropped, and the next message is Lagged."""
+        if update.snapshot is None:
             self._gone = True
         else:
-            self.latest = news.snapshot
-            for scene in news.running:
-                self._running[scene.id] = Running(scene, news.snapshot)
-        for event in news.events:
+            self.latest = update.snapshot
+            for scene in update.running:
+                self._running[scene.id] = Running(scene, update.snapshot)
+        for event in update.events:
             if event.scene_id is not None:
-                self._forget_unless_running(event.scene_id, news)
-        self._events.extend(event for event in news.events if event.version > self._known)
+                self._forget_unless_running(event.scene_id, update)
+        self._events.extend(event for event in update.events if event.version > self._known)
         if len(self._events) > self._limit:
             self._dropped = self._events[-1].version
             self._events.clear()
         self._woken.set()
 
     def forget(self, version: int) -> None:
-        """Forget what the subscriber knows who has read the job at `version`."""
+        """Drop everything that the state of the job at `version`, which the subscriber now has, includes."""
         self._known = version
         while self._events and self._events[0].version <= version:
             self._events.popleft()
@@ -68,17 +68,17 @@ class Feed:
         self._running = {key: each for key, each in self._running.items() if each.snapshot.version >= version}
 
     def catch_up(self, version: int) -> bool:
-        """Forget what is known at `version`; False when something after it was dropped, and is to be read again."""
+        """Forget `version`; returns False when a later event was dropped, so that the log must be read again."""
         self.forget(version)
         return not self._dropped
 
     @property
     def empty(self) -> bool:
-        """Whether nothing waits to be sent."""
+        """Whether nothing is pending."""
         return not (self._events or self._running or self._dropped or self._gone)
 
     async def next(self) -> EventRow | Running | Lagged | Gone:
-        """The next thing to send: what was logged goes before what was not."""
+        """Wait for the next message: events go before progress."""
         while self.empty:
             self._woken.clear()
             await self._woken.wait()
@@ -90,6 +90,6 @@ class Feed:
             return self._events.popleft()
         return self._running.pop(next(iter(self._running)))
 
-    def _forget_unless_running(self, scene_id: str, news: JobUpdate) -> None:
-        if all(scene.id != scene_id for scene in news.running):
+    def _forget_unless_running(self, scene_id: str, update: JobUpdate) -> None:
+        if all(scene.id != scene_id for scene in update.running):
             self._running.pop(scene_id, None)

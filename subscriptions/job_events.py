@@ -1,4 +1,4 @@
-"""jobEvents: everything that happens to one job, in order, without holes or repeats."""
+"""jobEvents: all events of one job, in order, without gaps or repeats."""
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -6,6 +6,7 @@ from typing import cast
 
 import strawberry
 
+from coordinator.retrying import retry_until_available
 from models.db.rows import EventRow, JobRow
 from models.domain.errors import no_such_job
 from models.domain.lifecycle import SETTLED_JOB
@@ -19,7 +20,6 @@ from schema.media import live_frame
 from schema.progress import job_progress
 from subscriptions.feed import Feed, Gone, Lagged, Running
 from subscriptions.progress_guard import ProgressGuard
-from subscriptions.retrying import retry_until_available
 
 EVENTS_A_PAGE = 200
 
@@ -27,7 +27,7 @@ Message = JobSnapshot | JobEvent | SceneProgress
 
 
 class JobEvents:
-    """One subscriber's stream. `_position` is the version up to which everything was sent."""
+    """The stream of one subscriber. `_position` is the version up to which everything was sent."""
 
     def __init__(self, info: Info, job: JobRow, after: int | None, *, until_settled: bool) -> None:
         self._info = info
@@ -36,36 +36,19 @@ class JobEvents:
         self._position = -1 if after is None else after
         self._until_settled = until_settled
         self._feed = Feed(self._context.buffered_events)
-        self._told = ProgressGuard()
-        self._context.loaders.show = self._told.note
+        self._guard = ProgressGuard()
 
     async def messages(self) -> AsyncGenerator[Message]:
-        """Join the hub first, then read state and log, then send what was heard since: nothing can fall in between."""
-        async with self._context.hub.join(self._job_id, self._feed, self._context.viewer):
-            async with aclosing(self._catch_up()) as missed:
-                async for message in missed:
-                    yield message
-            while not await self._finished():
-                match await self._feed.next():
-                    case EventRow() as event:
-                        if event.version > self._position:
-                            self._position = event.version
-                            yield cast("JobEvent", event)
-                    case Running() as heard:
-                        running = self._told.mend(heard)
-                        if running is not None:
-                            yield self._scene_progress(running)
-                    case Lagged():
-                        snapshot = await retry_until_available(lambda: self._snapshot(SnapshotReason.LAGGED))
-                        if snapshot is None:
-                            return
-                        self._feed.forget(snapshot.version)
-                        yield snapshot
-                    case Gone():
-                        return
+        """Join the hub, then read the state and the log, then send the buffered updates: so no event is missed."""
+        with self._context.loaders.observed_by(self._guard.observe):
+            async with self._context.hub.join(self._job_id, self._feed, self._context.viewer):
+                for stage in (self._catch_up, self._live):
+                    async with aclosing(stage()) as messages:
+                        async for message in messages:
+                            yield message
 
     async def _catch_up(self) -> AsyncGenerator[Message]:
-        """The state, or the missed events, up to where the feed goes on without a hole."""
+        """Send the state or the missed events, up to where the feed continues without a gap."""
         job = await retry_until_available(self._read_job)
         if self._position < 0:
             yield self._snapshot_of(job, SnapshotReason.INITIAL)
@@ -73,9 +56,9 @@ class JobEvents:
             yield self._snapshot_of(job, SnapshotReason.LOG_TRUNCATED)
         while True:
             events = await retry_until_available(self._page)
-            # The job was read before the log: with nothing to read, the log ended at its version or was deleted.
-            follows = events[0].version == self._position + 1 if events else self._position >= job.version
-            if not follows:
+            # The job was read before the log. Without events, the log ends at the job's version or was pruned.
+            contiguous = events[0].version == self._position + 1 if events else self._position >= job.version
+            if not contiguous:
                 job = await retry_until_available(self._read_job)
                 yield self._snapshot_of(job, SnapshotReason.LOG_TRUNCATED)
                 continue
@@ -85,6 +68,27 @@ class JobEvents:
                     yield cast("JobEvent", event)
             if len(events) < EVENTS_A_PAGE and self._feed.catch_up(self._position):
                 return
+
+    async def _live(self) -> AsyncGenerator[Message]:
+        """Send the updates in the feed as they come."""
+        while not await self._finished():
+            match await self._feed.next():
+                case EventRow() as event:
+                    if event.version > self._position:
+                        self._position = event.version
+                        yield cast("JobEvent", event)
+                case Running() as received:
+                    running = self._guard.clamp(received)
+                    if running is not None:
+                        yield self._scene_progress(running)
+                case Lagged():
+                    snapshot = await retry_until_available(lambda: self._snapshot(SnapshotReason.LAGGED))
+                    if snapshot is None:
+                        return
+                    self._feed.forget(snapshot.version)
+                    yield snapshot
+                case Gone():
+                    return
 
     async def _page(self) -> list[EventRow]:
         async with self._context.store.read() as connection:
@@ -105,7 +109,7 @@ class JobEvents:
         return JobSnapshot(reason=reason, version=job.version, job=as_job(job))
 
     async def _finished(self) -> bool:
-        """Whether the subscriber wanted to hear until the job came to rest, and has heard all of it."""
+        """Whether the stream ends when the job settles, the job has settled, and everything before that was sent."""
         if not self._until_settled or not self._feed.empty:
             return False
         latest: ProgressSnapshot | JobRow = self._feed.latest or await retry_until_available(self._read_job)

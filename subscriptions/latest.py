@@ -1,4 +1,4 @@
-"""Latest-value streams: the current value first, then the newest at most every interval, and never not the last."""
+"""Latest-value streams: the current value, then the newest at most once per interval; never skips the last one."""
 
 import asyncio
 import time
@@ -7,6 +7,7 @@ from contextlib import aclosing
 from typing import TypeVar
 
 from coordinator.live.hub import JobUpdate
+from coordinator.retrying import retry_until_available
 from models.db.rows import JobRow
 from models.domain.access import Viewer
 from models.domain.paging import Window
@@ -14,9 +15,8 @@ from models.reads import listing, queries
 from models.reads.listing import JobQuery
 from models.writes.store import Store
 from schema.context import Context
-from subscriptions.retrying import retry_until_available
 
-# A scene or a dashboard is drawn by a person's browser: more often than this is waste.
+# Minimum intervals between two values; a browser need not draw more often.
 SCENE_INTERVAL_SECONDS = 0.1
 JOBS_INTERVAL_SECONDS = 0.25
 JOBS_A_PAGE = 100
@@ -25,25 +25,25 @@ V = TypeVar("V")
 
 
 class Signal:
-    """A watcher that remembers only that there was something."""
+    """A watcher that only remembers that there was an update."""
 
     def __init__(self) -> None:
-        self._heard = asyncio.Event()
+        self._updated = asyncio.Event()
 
-    def on_update(self, news: JobUpdate) -> None:
-        """There is something new."""
-        self._heard.set()
+    def on_update(self, update: JobUpdate) -> None:
+        """Wake the waiting stream."""
+        self._updated.set()
 
     async def wait(self) -> None:
-        """Wait for something new, and forget it."""
-        await self._heard.wait()
-        self._heard.clear()
+        """Wait for an update, and clear the signal."""
+        await self._updated.wait()
+        self._updated.clear()
 
 
 async def latest(
     context: Context, job_id: str, read: Callable[[], Awaitable[V | None]], interval_seconds: float
 ) -> AsyncGenerator[V]:
-    """What `read` answers, now and whenever it differs after news of the job; ends when it answers None."""
+    """Yield the result of `read`, now and whenever an update of the job changes it; end when it is None."""
     signal = Signal()
     async with context.hub.join(job_id, signal, context.viewer):
         sent: V | None = None
@@ -59,43 +59,43 @@ async def latest(
             await asyncio.sleep(read_at + interval_seconds - time.monotonic())
 
 
-async def jobs(context: Context, wanted: JobQuery) -> AsyncGenerator[JobRow]:
-    """The jobs wanted, page by page, then each that changed; one that no longer fits is sent a last time."""
-    # By job, the version that was sent.
+async def jobs(context: Context, query: JobQuery) -> AsyncGenerator[JobRow]:
+    """Yield the jobs that match, page by page, then each that changes; one that no longer matches is sent once more."""
+    # The sent version of each job.
     shown: dict[str, int] = {}
     with context.hub.dashboards.join(context.viewer) as dashboard:
-        async with aclosing(_all(context.store, context.viewer, wanted)) as current:
+        async with aclosing(_all(context.store, context.viewer, query)) as current:
             async for job in current:
                 shown[job.id] = job.version
                 yield job
         while True:
             changed = await dashboard.take()
-            rows, fitting = await retry_until_available(lambda: _changed(context, wanted, list(changed)))  # noqa: B023 # awaited here
+            rows, matching = await retry_until_available(lambda: _changed(context, query, list(changed)))  # noqa: B023 # awaited here
             for job in rows:
                 new = changed[job.id] or shown.get(job.id) != job.version
-                if job.id in fitting and new:
+                if job.id in matching and new:
                     shown[job.id] = job.version
                     yield job
-                elif job.id not in fitting and shown.pop(job.id, None) is not None:
+                elif job.id not in matching and shown.pop(job.id, None) is not None:
                     yield job
             await asyncio.sleep(JOBS_INTERVAL_SECONDS)
 
 
-async def _changed(context: Context, wanted: JobQuery, ids: list[str]) -> tuple[list[JobRow], set[str]]:
-    """Those of these jobs that may be seen, the one changed longest ago first, and which of them fit."""
+async def _changed(context: Context, query: JobQuery, ids: list[str]) -> tuple[list[JobRow], set[str]]:
+    """Return the visible jobs among `ids`, the least recently changed first, and the ids of those that match."""
     async with context.store.read() as connection:
         rows = await queries.jobs_by_id(connection, context.viewer, ids)
-        fitting = await listing.matching(connection, context.viewer, wanted, ids)
-    return sorted(rows.values(), key=lambda job: job.updated_at), {job.id for job in fitting}
+        matching = await listing.matching(connection, context.viewer, query, ids)
+    return sorted(rows.values(), key=lambda job: job.updated_at), {job.id for job in matching}
 
 
-async def _all(store: Store, viewer: Viewer, wanted: JobQuery) -> AsyncGenerator[JobRow]:
+async def _all(store: Store, viewer: Viewer, query: JobQuery) -> AsyncGenerator[JobRow]:
     window = Window(JOBS_A_PAGE)
     while True:
         async with store.read() as connection:
-            page = await listing.jobs_page(connection, viewer, wanted, window)
+            page = await listing.jobs_page(connection, viewer, query, window)
         for job in page.items:
             yield job
         if not page.has_next:
             return
-        window = Window(JOBS_A_PAGE, after=wanted.key(page.items[-1]))
+        window = Window(JOBS_A_PAGE, after=query.key(page.items[-1]))

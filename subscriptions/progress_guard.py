@@ -1,4 +1,4 @@
-"""What a stream has shown of running renders, so that nothing older follows it."""
+"""Keeps the progress of running scenes in a stream monotonic."""
 
 from collections.abc import Iterable
 from typing import TypeVar
@@ -12,27 +12,28 @@ N = TypeVar("N", int, float)
 
 
 class ProgressGuard:
-    """The rows that went into the messages of one stream, the newest of each.
+    """Remembers the newest rows shown in the messages of one stream.
 
-    An event shows them as they are when it is sent, a fraction as they were when it was heard, and it may have waited.
+    An event shows its scene as of sending, a progress message as of receiving; it may have waited in the feed, and must
+    not follow newer state.
     """
 
     def __init__(self) -> None:
         self._scenes: dict[str, SceneRow] = {}
-        self._reading: ProgressSnapshot | None = None
+        self._snapshot: ProgressSnapshot | None = None
 
-    def note(self, rows: Iterable[object]) -> None:
-        """These are about to be shown."""
+    def observe(self, rows: Iterable[object]) -> None:
+        """Remember rows that are about to be shown."""
         for row in rows:
             if isinstance(row, SceneRow):
                 self._scenes[row.id] = row
             elif isinstance(row, ProgressSnapshot):
-                self._reading = row
+                self._snapshot = row
 
-    def mend(self, running: Running) -> Running | None:
-        """The fraction, nowhere behind what was shown; None when its take was shown to be over."""
+    def clamp(self, running: Running) -> Running | None:
+        """Return the progress, raised to what was shown; None when the take was shown to be over."""
         scene, shown = running.scene, self._scenes.get(running.scene.id)
-        # An earlier take may be shown again: what is behind the newest of all is over.
+        # A take is over once a later one exists, even if an earlier one was selected again.
         if shown is not None and shown.newest_take >= scene.take_number:
             if shown.take_number != scene.take_number or shown.status in SETTLED_SCENE or shown.deleted_at is not None:
                 return None
@@ -42,12 +43,12 @@ class ProgressGuard:
         return Running(scene, self._newest(running.snapshot))
 
     def _newest(self, snapshot: ProgressSnapshot) -> ProgressSnapshot:
-        """Within a version, progress only rises."""
-        shown = self._reading
+        """Return the newer of the given and the shown snapshot; within a version, progress only rises."""
+        shown = self._snapshot
         if shown is None or (snapshot.version, snapshot.percentage) >= (shown.version, shown.percentage):
             return snapshot
         return shown
 
 
-def _further(heard: N | None, shown: N | None) -> N | None:
-    return heard if shown is None or (heard is not None and heard >= shown) else shown
+def _further(received: N | None, shown: N | None) -> N | None:
+    return received if shown is None or (received is not None and received >= shown) else shown

@@ -1,4 +1,4 @@
-"""Subscription: the live view. Every stream leaves the hub at once, however it ends: generators are closed."""
+"""The Subscription type. Every stream leaves the hub as soon as it ends, because its generators are closed."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -31,15 +31,15 @@ async def _job(context: Context, job_id: str) -> JobRow:
 
 @strawberry.type
 class Subscription:
-    """The root of streams."""
+    """The root type of all subscriptions."""
 
     @strawberry.subscription(
         description=(
-            "Everything that happens to one job, in order, without holes. after absent: JobSnapshot(INITIAL), then "
-            "live. after known: the missed events, then live. after older than the log: JobSnapshot(LOG_TRUNCATED), "
-            "then live. A client that cannot keep up gets JobSnapshot(LAGGED) in place of what was dropped, and never "
-            "slows anyone else. untilSettled: the server ends the stream once the job is COMPLETED, FAILED or CANCELED "
-            "and everything before that was sent."
+            "All events of one job, in order, without gaps. Without after: JobSnapshot(INITIAL), then live events. "
+            "With after: the missed events, then live events. With an after that the log no longer holds: "
+            "JobSnapshot(LOG_TRUNCATED), then live events. A client that falls behind gets JobSnapshot(LAGGED) in "
+            "place of the dropped events, and slows no other client. untilSettled: the server ends the stream once "
+            "the job is COMPLETED, FAILED or CANCELED and all earlier messages were sent."
         )
     )
     async def job_events(
@@ -49,7 +49,7 @@ class Subscription:
         after: int | None = strawberry.UNSET,
         until_settled: bool = False,
     ) -> AsyncGenerator[JobFeedMessage]:
-        """The log of a job, live."""
+        """Stream the event log of a job."""
         version = given(after)
         if version is not None and version < 0:
             raise Invalid("after must be a version, 0 or more.", ["after"])
@@ -60,14 +60,14 @@ class Subscription:
 
     @strawberry.subscription(
         description=(
-            "Latest value: the current reading first, then at most one per interval; may skip readings, never the last "
-            "one."
+            "Latest value: the current progress first, then at most one value per interval; may skip values, never the "
+            "last one."
         )
     )
     async def job_progress(
         self, info: Info, job_id: strawberry.ID, min_interval_ms: int = 100
     ) -> AsyncGenerator[JobProgress]:
-        """How far a job is, live."""
+        """Stream the progress of a job."""
         least, most = INTERVAL_MS
         if not least <= min_interval_ms <= most:
             raise Invalid(f"minIntervalMs must be from {least} to {most}.", ["minIntervalMs"])
@@ -82,7 +82,7 @@ class Subscription:
 
     @strawberry.subscription(description="Latest value of one scene, the current state first.")
     async def scene_updated(self, info: Info, scene_id: strawberry.ID) -> AsyncGenerator[Scene]:
-        """A scene, live."""
+        """Stream the state of a scene."""
         context = info.context
         async with context.store.read() as connection:
             job_id = await queries.job_of_scene(connection, context.viewer, scene_id)
@@ -90,7 +90,7 @@ class Subscription:
             raise NotFound("There is no such scene.", ["sceneId"], scene_id)
 
         async def read() -> tuple[SceneRow, JobStage] | None:
-            """With the stage of its job, which may change when no scene does any more."""
+            """Return the scene and the stage of its job, which may still change when the scenes do not."""
             scene, snapshot = await asyncio.gather(
                 context.loaders.scene.load(scene_id), context.loaders.snapshot.load(job_id)
             )
@@ -102,8 +102,8 @@ class Subscription:
 
     @strawberry.subscription(
         description=(
-            "Latest value over every job the caller may see, for dashboards: first the jobs that fit the filter, then "
-            "each that changes. A job that was sent and no longer fits is sent once more."
+            "Latest value of every job that the caller may see, for dashboards: first the jobs that match the filter, "
+            "then each that changes. A job that was sent and no longer matches is sent once more."
         )
     )
     async def jobs_updated(
@@ -111,7 +111,7 @@ class Subscription:
         info: Info,
         filter: JobFilter | None = strawberry.UNSET,
     ) -> AsyncGenerator[Job]:
-        """Jobs, live."""
+        """Stream the jobs that match a filter."""
         async with aclosing(latest.jobs(info.context, job_query(given(filter), None))) as rows:
             async for row in rows:
                 yield as_job(row)

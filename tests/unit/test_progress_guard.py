@@ -1,4 +1,4 @@
-"""What a stream has shown of a render decides what may still follow it."""
+"""ProgressGuard: progress that a stream receives late must not follow newer state of the same scene."""
 
 from datetime import UTC, datetime
 
@@ -12,20 +12,21 @@ from subscriptions.feed import Running
 from subscriptions.progress_guard import ProgressGuard
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-READING = ProgressSnapshot._make([None] * len(ProgressSnapshot._fields))._replace(
-    job_id="job", status=JobStatus.PROCESSING, processing=1, version=5, updated_at=NOW, high_water=50.0
+# A job with one scene, half done.
+SNAPSHOT = ProgressSnapshot(
+    "job", "owner", "local", JobStatus.PROCESSING, 0, 1, 0, 0, 0, 0, 5, NOW, 50.0, 50.0, awaiting_assembly=False
 )
 
 
 def shown(take: int, newest: int, status: SceneStatus) -> SceneRow:
-    """A scene as it was shown; what does not matter here is left out."""
+    """A scene row as shown in the stream; irrelevant columns are None."""
     blank = SceneRow._make([None] * len(SceneRow._fields))
     return blank._replace(id="scene", take_number=take, newest_take=newest, status=status)
 
 
-def heard(take: int) -> Running:
-    """Half of a take is done."""
-    return Running(RunningScene("scene", "take", take, 50.0, None), READING)
+def received(take: int) -> Running:
+    """Progress of 50 % of a take."""
+    return Running(RunningScene("scene", "take", take, 50.0, None), SNAPSHOT)
 
 
 @pytest.mark.parametrize(
@@ -35,12 +36,41 @@ def heard(take: int) -> Running:
         (2, 2, SceneStatus.CANCELED, False),
         (3, 3, SceneStatus.PENDING, False),
         (1, 1, SceneStatus.COMPLETED, True),
-        # An earlier take was selected after the second was given up.
+        # The first take was selected again after the second was canceled.
         (1, 2, SceneStatus.COMPLETED, False),
     ],
 )
-def test_a_fraction_of_the_second_take(take: int, newest: int, status: SceneStatus, follows: bool) -> None:
-    """It follows only what was shown before that take was over."""
-    told = ProgressGuard()
-    told.note([shown(take, newest, status)])
-    assert (told.mend(heard(2)) is not None) == follows
+def test_progress_of_the_second_take_is_dropped_once_that_take_was_shown_to_be_over(
+    take: int, newest: int, status: SceneStatus, follows: bool
+) -> None:
+    """A take is over when its scene is settled, or has a newer take."""
+    guard = ProgressGuard()
+    guard.observe([shown(take, newest, status)])
+    assert (guard.clamp(received(2)) is not None) == follows
+
+
+@pytest.mark.parametrize(("percentage", "expected"), [(20.0, 50.0), (70.0, 70.0), (None, 50.0)])
+def test_progress_is_never_lower_than_what_was_shown(percentage: float | None, expected: float) -> None:
+    """A message may have waited in the feed while an event showed newer progress."""
+    guard = ProgressGuard()
+    guard.observe([shown(2, 2, SceneStatus.PROCESSING)._replace(percentage=50.0)])
+    running = received(2)
+    clamped = guard.clamp(running._replace(scene=running.scene._replace(percentage=percentage)))
+    assert clamped is not None
+    assert clamped.scene.percentage == expected
+
+
+@pytest.mark.parametrize(
+    ("version", "high_water", "expected"),
+    [(4, 90.0, (5, 50.0)), (5, 40.0, (5, 50.0)), (5, 60.0, (5, 60.0)), (6, 10.0, (6, 10.0))],
+    ids=["older version", "same version, lower", "same version, higher", "newer version"],
+)
+def test_progress_of_the_job_is_the_newest_of_shown_and_received(
+    version: int, high_water: float, expected: tuple[int, float]
+) -> None:
+    """Within a version progress only rises; a newer version may lower it."""
+    guard = ProgressGuard()
+    guard.observe([SNAPSHOT])
+    clamped = guard.clamp(received(2)._replace(snapshot=SNAPSHOT._replace(version=version, high_water=high_water)))
+    assert clamped is not None
+    assert (clamped.snapshot.version, clamped.snapshot.high_water) == expected
