@@ -1,4 +1,4 @@
-"""`python -m server`: the one program."""
+"""The entry point of `python -m server`."""
 
 from server.cli import app
 

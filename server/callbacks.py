@@ -1,4 +1,4 @@
-"""Callbacks from Replicate: they wake whoever follows the prediction, and are believed nothing else."""
+"""Webhooks from Replicate: each only wakes the render that polls the prediction; its content is not used."""
 
 import json
 import logging
@@ -17,12 +17,12 @@ from server.settings import Settings
 
 log = logging.getLogger(__name__)
 
-# A prediction with all its logs; one that is larger is found by polling.
+# Enough for a prediction with its logs; the state of a larger one is found by polling.
 BODY_BYTES = 1 << 20
 
 
 def callback_routes(providers: Mapping[str, Provider], settings: Settings) -> list[Route]:
-    """POST /callbacks/replicate/{key}, where callbacks can be verified; elsewhere there is no such address."""
+    """Return the route POST /callbacks/replicate/{key}; no route without a secret that verifies callbacks."""
     provider = providers.get("replicate")
     secret = settings.replicate_webhook_secret.get_secret_value()
     if not secret or not isinstance(provider, ReplicateProvider):
@@ -37,12 +37,12 @@ def callback_routes(providers: Mapping[str, Provider], settings: Settings) -> li
         if body is None:
             return Response(status_code=413)
         if not signing.signed(request.headers, body):
-            log.warning("a callback without a valid signature", extra={"action": "callback.refused"})
+            log.warning("Callback without a valid signature", extra={"action": "callback.refused"})
             return Response(status_code=401)
         prediction_id = _prediction_id(body)
         if prediction_id is None:
             return Response(status_code=400)
-        # Nothing of what it says is taken over: it may be old, out of order or there for the second time.
+        # The content is not used, because a callback may be late, out of order or repeated.
         provider.wake(prediction_id)
         return Response(status_code=204)
 
@@ -51,7 +51,7 @@ def callback_routes(providers: Mapping[str, Provider], settings: Settings) -> li
 
 
 async def _body(request: Request) -> bytes | None:
-    """The whole body; None when it is too large."""
+    """Read the whole body; None when it is larger than BODY_BYTES. Raises ClientDisconnect."""
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
@@ -62,8 +62,8 @@ async def _body(request: Request) -> bytes | None:
 
 def _prediction_id(body: bytes) -> str | None:
     try:
-        said: object = json.loads(body)
+        parsed: object = json.loads(body)
     except (ValueError, RecursionError):
         return None
-    prediction_id = cast("dict[str, object]", said).get("id") if isinstance(said, dict) else None
+    prediction_id = cast("dict[str, object]", parsed).get("id") if isinstance(parsed, dict) else None
     return prediction_id if isinstance(prediction_id, str) else None

@@ -1,4 +1,4 @@
-"""The command line: `python -m server`. Each command's module is imported when it is called for, so all start fast."""
+"""The command line, `python -m server`. A command's module is imported only when it runs, so that all start fast."""
 
 import asyncio
 import importlib
@@ -12,49 +12,49 @@ from server.settings import Settings, WrongSettings, load
 
 WRONG_SETTINGS_STATUS = 2
 
-app = typer.Typer(help="Scenewire: the scenes of AI video jobs, live.", pretty_exceptions_enable=False)
+app = typer.Typer(help="Scenewire: GraphQL API server for scenes of AI video jobs.", pretty_exceptions_enable=False)
 
-Url = Annotated[str | None, typer.Option(help="Address of the server; the configured one when left out.")]
-Token = Annotated[str | None, typer.Option(envvar="SCENEWIRE_TOKEN", help="Who you are, where the server asks.")]
-Subject = Annotated[str, typer.Option("--sub", help="Whose tokens: the id that owns jobs.")]
+Url = Annotated[str | None, typer.Option(help="URL of the server; default: the one of the settings.")]
+Token = Annotated[str | None, typer.Option(envvar="SCENEWIRE_TOKEN", help="Bearer token, if the server requires one.")]
+Subject = Annotated[str, typer.Option("--sub", help="Subject of the token: the user id that owns jobs.")]
 
 
 @app.callback(invoke_without_command=True)
 def default(context: typer.Context) -> None:
-    """Serve when no command is given."""
+    """Run `serve` when no command is given."""
     if context.invoked_subcommand is None:
         serve(render=True, processes=1, fd=None, supervisor=None)
 
 
 @app.command()
 def serve(
-    render: Annotated[bool, typer.Option(help="Render too, or leave that to workers.")] = True,
-    processes: Annotated[int, typer.Option(min=1, max=64, help="How many processes answer (Postgres only).")] = 1,
+    render: Annotated[bool, typer.Option(help="Render in this process too, or only in workers.")] = True,
+    processes: Annotated[int, typer.Option(min=1, max=64, help="Number of server processes (Postgres only).")] = 1,
     fd: Annotated[int | None, typer.Option(hidden=True)] = None,
     supervisor: Annotated[int | None, typer.Option(hidden=True)] = None,
 ) -> None:
-    """Answer and stream, and render too."""
+    """Run the server: API, streams and renders."""
 
-    def act(settings: Settings) -> int:
+    def run(settings: Settings) -> int:
         if processes > 1:
             return importlib.import_module("server.processes").serve_many(settings, processes, renders=render)
         listener = None if fd is None else socket.socket(fileno=fd)
         module = importlib.import_module("server.serve")
         return module.serve(settings, renders=render, listener=listener, supervisor=supervisor)
 
-    _leave(act)
+    _exit_with(run)
 
 
 @app.command()
 def worker() -> None:
-    """Only render; as many workers as you like, on any machine that reaches the same Postgres and media."""
-    _leave(lambda settings: importlib.import_module("server.serve").work(settings))
+    """Run a worker that only renders. Any number of workers can share one Postgres database and media store."""
+    _exit_with(lambda settings: importlib.import_module("server.serve").work(settings))
 
 
 @app.command()
 def migrate() -> None:
-    """Bring the database up to date."""
-    _leave(lambda settings: asyncio.run(importlib.import_module("server.migrate").migrate(settings)))
+    """Migrate the database to the newest revision."""
+    _exit_with(lambda settings: asyncio.run(importlib.import_module("server.migrate").migrate(settings)))
 
 
 @app.command()
@@ -65,42 +65,54 @@ def schema() -> None:
 
 @app.command()
 def watch(job: str, url: Url = None, token: Token = None) -> None:
-    """Watch a job until it settles; exit status 0 completed, 1 failed, 3 canceled, 4 no such job, 6 not let in."""
-    module = "server.watch"
-    _leave(lambda settings: asyncio.run(importlib.import_module(module).watch(url or settings.address, job, token)))
+    """Watch a job until it is finished.
+
+    Exit status: 0 completed, 1 failed, 3 canceled, 4 no such job, 6 token refused.
+    """
+
+    def run(settings: Settings) -> int:
+        return asyncio.run(importlib.import_module("server.watch").watch(url or settings.address, job, token))
+
+    _exit_with(run)
 
 
 @app.command()
 def demo(url: Url = None, provider: str | None = None, token: Token = None) -> None:
-    """Create a job from a small storyboard on a running server, and watch it."""
-    module = "server.demo"
-    _leave(lambda settings: asyncio.run(importlib.import_module(module).demo(url or settings.address, provider, token)))
+    """Create a job from a small storyboard on a running server and watch it."""
+
+    def run(settings: Settings) -> int:
+        return asyncio.run(importlib.import_module("server.demo").demo(url or settings.address, provider, token))
+
+    _exit_with(run)
 
 
 @app.command()
 def token(
     sub: Subject,
-    roles: Annotated[str, typer.Option(help="Of user, worker and admin, with commas.")] = "user",
-    name: Annotated[str | None, typer.Option(help="What to call them.")] = None,
-    ttl: Annotated[str, typer.Option(help="How long it lasts: 90s, 15m, 1h, 7d.")] = "1h",
+    roles: Annotated[str, typer.Option(help="Comma-separated roles: user, worker, admin.")] = "user",
+    name: Annotated[str | None, typer.Option(help="Display name; default: the subject.")] = None,
+    ttl: Annotated[str, typer.Option(help="Lifetime, for example 90s, 15m, 1h or 7d.")] = "1h",
 ) -> None:
     """Print a token signed with SCENEWIRE_AUTH_SECRET."""
-    module = "server.auth.issuing"
-    _leave(lambda settings: asyncio.run(importlib.import_module(module).token(settings, sub, roles, name, ttl)))
+
+    def run(settings: Settings) -> int:
+        return asyncio.run(importlib.import_module("server.auth.issuing").token(settings, sub, roles, name, ttl))
+
+    _exit_with(run)
 
 
 @app.command()
 def revoke(sub: Subject) -> None:
-    """Accept no token of somebody that was issued until now; their sockets are closed."""
-    _leave(lambda settings: asyncio.run(importlib.import_module("server.auth.issuing").revoke(settings, sub)))
+    """Revoke all tokens of a subject that were issued before now, and close their connections."""
+    _exit_with(lambda settings: asyncio.run(importlib.import_module("server.auth.issuing").revoke(settings, sub)))
 
 
-def _leave(act: Callable[[Settings], int]) -> None:
-    """Do it and exit with its status; a wrong setting is one line and status 2."""
+def _exit_with(command: Callable[[Settings], int]) -> None:
+    """Run the command and exit with its status; an invalid setting prints one line and exits with status 2."""
     try:
-        status = act(load())
-    except WrongSettings as wrong:
-        typer.echo(f"scenewire: {wrong}", err=True)
+        status = command(load())
+    except WrongSettings as error:
+        typer.echo(f"scenewire: {error}", err=True)
         status = WRONG_SETTINGS_STATUS
     except KeyboardInterrupt:
         status = 130

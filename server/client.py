@@ -1,4 +1,4 @@
-"""The commands that talk to a running server do it like everybody else: GraphQL over websocket."""
+"""The GraphQL client of the commands that use a running server: graphql-transport-ws, as for any other client."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -11,55 +11,55 @@ from websockets.exceptions import ConnectionClosed, WebSocketException
 
 from server.transports.closing import CloseCode
 
-# What a server that is away, or goes away, looks like from here.
-LOST = (OSError, TransportError, WebSocketException, TimeoutError)
+# The errors of a server that is unavailable or closes the connection.
+CONNECTION_ERRORS = (OSError, TransportError, WebSocketException, TimeoutError)
 
 
-class NotLetIn(Exception):
-    """The server does not accept the token; the message is its own."""
+class TokenRefused(Exception):
+    """The server refused the token; the message is the server's."""
 
 
 class Session:
-    """An open websocket."""
+    """An open connection."""
 
     def __init__(self, session: Any) -> None:
         self._session = session
 
     async def execute(self, document: str, variables: dict[str, Any]) -> dict[str, Any]:
-        """One query or mutation. Raises what `LOST` lists, and TransportQueryError for an answer with errors."""
+        """Run one query or mutation. Raises CONNECTION_ERRORS, and TransportQueryError for a result with errors."""
         return await self._session.execute(GraphQLRequest(document, variable_values=variables))
 
     async def subscribe(self, document: str, variables: dict[str, Any]) -> AsyncGenerator[dict[str, Any]]:
-        """The messages of a subscription. Raises as `execute` does."""
+        """Yield the results of a subscription. Raises as `execute` does."""
         async for message in self._session.subscribe(GraphQLRequest(document, variable_values=variables)):
             yield message
 
 
 @asynccontextmanager
 async def connect(address: str, token: str | None = None) -> AsyncGenerator[Session]:
-    """A session with the server at `address`, such as http://127.0.0.1:4000. Raises NotLetIn."""
+    """Open a session with the server at `address`, such as http://127.0.0.1:4000. Raises TokenRefused."""
     transport = WebsocketsTransport(
         url=f"ws{address.removeprefix('http')}/graphql",
         subprotocols=[WebsocketsTransport.GRAPHQLWS_SUBPROTOCOL],
         init_payload={} if token is None else {"authorization": f"Bearer {token}"},
         connect_timeout=5,
         close_timeout=2,
-        # The state of two hundred scenes is larger than the megabyte that the library takes by itself.
+        # The state of 200 scenes is larger than the default limit of 1 MB.
         connect_args={"max_size": None},
     )
     try:
         async with Client(transport=transport, fetch_schema_from_transport=False) as session:
             yield Session(session)
-    except LOST as lost:
-        if (reason := _forbidden(lost)) is not None:
-            raise NotLetIn(reason) from lost
+    except CONNECTION_ERRORS as error:
+        if (reason := _reason_of_refusal(error)) is not None:
+            raise TokenRefused(reason) from error
         raise
 
 
-def _forbidden(lost: BaseException | None) -> str | None:
-    """Why the server closed with 4403; None when it did not."""
-    while lost is not None:
-        if isinstance(lost, ConnectionClosed) and lost.rcvd is not None and lost.rcvd.code == CloseCode.FORBIDDEN:
-            return lost.rcvd.reason
-        lost = lost.__cause__ or lost.__context__
+def _reason_of_refusal(error: BaseException | None) -> str | None:
+    """Return the reason of a close with code 4403 among the causes of the error; None without one."""
+    while error is not None:
+        if isinstance(error, ConnectionClosed) and error.rcvd is not None and error.rcvd.code == CloseCode.FORBIDDEN:
+            return error.rcvd.reason
+        error = error.__cause__ or error.__context__
     return None

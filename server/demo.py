@@ -1,12 +1,12 @@
-"""`demo`: a small built-in storyboard, made on a running server and watched."""
+"""The command `demo`: create a job from a built-in storyboard on a running server, and watch it."""
 
 from gql.transport.exceptions import TransportQueryError
 from rich.console import Console
 
-from server.client import LOST, NotLetIn, connect
-from server.watch import NOT_LET_IN, watch
+from server.client import CONNECTION_ERRORS, TokenRefused, connect
+from server.watch import TOKEN_REFUSED_STATUS, watch
 
-NO_SERVER = 5
+NO_SERVER_STATUS = 5
 
 STORYBOARD = {
     "title": "A day at the lighthouse",
@@ -24,23 +24,23 @@ mutation Demo($input: CreateJobInput!) { createJob(input: $input) { job { id } e
 
 
 async def demo(address: str, provider: str | None, token: str | None = None) -> int:
-    """Create the job and watch it; answers the exit status."""
+    """Create the job and watch it; return the exit status."""
     console = Console(markup=False)
-    made = STORYBOARD if provider is None else STORYBOARD | {"provider": provider}
+    storyboard = STORYBOARD if provider is None else STORYBOARD | {"provider": provider}
     try:
         async with connect(address, token) as session:
-            answer = (await session.execute(_DOCUMENT, {"input": made}))["createJob"]
-    except TransportQueryError as refused:
-        console.print(f"The server says: {refused}")
+            payload = (await session.execute(_DOCUMENT, {"input": storyboard}))["createJob"]
+    except TransportQueryError as error:
+        console.print(f"The server answered with an error: {error}")
         return 1
-    except NotLetIn as refused:
-        console.print(f"The server does not let you in: {refused}")
-        return NOT_LET_IN
-    except LOST as error:
+    except TokenRefused as error:
+        console.print(f"The server refused the token: {error}")
+        return TOKEN_REFUSED_STATUS
+    except CONNECTION_ERRORS as error:
         console.print(f"No server answers at {address} ({error}). Start one with: make run")
-        return NO_SERVER
-    if answer["errors"]:
-        console.print("; ".join(error["message"] for error in answer["errors"]))
+        return NO_SERVER_STATUS
+    if payload["errors"]:
+        console.print("; ".join(error["message"] for error in payload["errors"]))
         return 1
-    console.print(f"Made {answer['job']['id']}.")
-    return await watch(address, answer["job"]["id"], token)
+    console.print(f"Created {payload['job']['id']}.")
+    return await watch(address, payload["job"]["id"], token)

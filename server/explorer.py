@@ -1,4 +1,4 @@
-"""The explorer: the page that a browser gets at the API's own address. `web/build` makes it from web/."""
+"""The explorer: the page that browsers are served at /graphql. `web/build` builds it from web/."""
 
 import os
 import re
@@ -14,7 +14,7 @@ DIST = Path(__file__).parent.parent / "web" / "dist"
 
 ASSETS_PATH = "/explorer/assets"  # "/explorer/" is `base` in web/vite.config.ts
 A_YEAR_SECONDS = 31_536_000
-# Scripts come from files alone; the editor writes style elements. Clips lie wherever their provider keeps them.
+# Scripts only from files; the editor inserts style elements; clips may be on the host of any provider.
 POLICY = "; ".join(
     (
         "default-src 'none'",
@@ -44,7 +44,7 @@ _TEXT_HTML = re.compile(r"(?:^|,)\s*text/html\s*(?:;\s*q=(?P<weight>[01](?:\.\d*
 
 
 def wants_explorer(request: Request) -> bool:
-    """Whether this is a browser asking for a page, not a client that sends its query by GET."""
+    """Whether a browser requests a page, as opposed to a client that sends a GraphQL query by GET."""
     if request.method not in {"GET", "HEAD"} or "query" in request.query_params:
         return False
     html = _TEXT_HTML.search(request.headers.get("accept", ""))
@@ -52,7 +52,7 @@ def wants_explorer(request: Request) -> bool:
 
 
 def explorer_response(dist: Path = DIST) -> Response:
-    """The page, revalidated each time; 503 with advice while it is not built."""
+    """Return the page, to be revalidated by the browser each time; 503 while it is not built."""
     try:
         page, status_code = (dist / "index.html").read_text("utf-8"), 200
     except FileNotFoundError:
@@ -62,16 +62,16 @@ def explorer_response(dist: Path = DIST) -> Response:
 
 
 def mount_explorer(app: FastAPI, dist: Path = DIST) -> None:
-    """Serve the scripts, styles and fonts that the page asks for."""
+    """Serve the scripts, styles and fonts of the page."""
     app.mount(ASSETS_PATH, _Assets(dist / "assets"), name="explorer")
 
 
 class _Assets(StaticFiles):
-    """Files whose names hold a hash of their content, so that a browser never asks twice."""
+    """Files that a browser caches for a year, because their names contain a hash of their content."""
 
     def __init__(self, directory: Path) -> None:
         super().__init__(directory=directory, check_dir=False)
-        self.config_checked = True  # a folder that is not built yet answers 404, not 500
+        self.config_checked = True  # so that a folder that is not built yet is 404, not 500
 
     def file_response(
         self,
@@ -80,9 +80,9 @@ class _Assets(StaticFiles):
         scope: Scope,
         status_code: int = 200,
     ) -> Response:
-        packed = Path(f"{os.fspath(full_path)}.gz")  # the build leaves one beside each large file
-        if "gzip" in Headers(scope=scope).get("accept-encoding", "") and packed.is_file():
-            response = super().file_response(packed, packed.stat(), scope, status_code)
+        compressed = Path(f"{os.fspath(full_path)}.gz")  # the build adds one to each large file
+        if "gzip" in Headers(scope=scope).get("accept-encoding", "") and compressed.is_file():
+            response = super().file_response(compressed, compressed.stat(), scope, status_code)
             response.headers["content-encoding"] = "gzip"
         else:
             response = super().file_response(full_path, stat_result, scope, status_code)

@@ -1,7 +1,7 @@
-"""The executable schema's own class: what its errors say to a client, and the two caches every operation profits from.
+"""The executable schema: masks unexpected errors, and caches the parsing and validation of documents.
 
-A refusal of the domain keeps its words and its code. A client's mistake keeps the words of the specification. Whatever
-else is raised stays here: it is logged once, with its traceback and an id, and the client hears only the id.
+A domain error is sent with its message and code, a client's mistake with graphql-core's message. Every other error is
+logged once, with its traceback and an id, and the client is sent only the id.
 """
 
 import logging
@@ -38,9 +38,12 @@ logger = logging.getLogger(__name__)
 
 
 class MaskedSchema(strawberry.Schema):
-    """`rules` are validation rules beyond the specification's. They are classes built once, here: a rule built for each
-    request would be new to the validation cache, and miss it each time. Without `suggestions` nothing that the schema
-    holds is named to a client that asked for something else. `max_tokens` is what the transports parse with."""
+    """A Strawberry schema with masked errors.
+
+    `rules` are validation rules beyond the specification's. They are part of the key of the validation cache, so
+    they are classes that exist once, not built for each request. Without `suggestions`, errors name nothing of the
+    schema that the client did not name. `max_tokens` must be the limit with which the transports parse.
+    """
 
     def __init__(
         self,
@@ -72,20 +75,20 @@ class MaskedSchema(strawberry.Schema):
 
     @property
     def core(self) -> GraphQLSchema:
-        """graphql-core's own schema, which Strawberry wraps."""
+        """The graphql-core schema that Strawberry wraps."""
         return core_schema(self)
 
     def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
-        """Strawberry calls it on every error of every result before anybody sees it; an error says so in place."""
+        """Mask the errors in place. Strawberry calls this for every result before it is sent."""
         reported: dict[int, dict[str, object]] = {}
         request_id = getattr(execution_context and execution_context.context, "request_id", None)
         for error in errors:
             if "code" not in (error.extensions or {}):
-                _present(error, reported, request_id)
+                _mask(error, reported, request_id)
 
 
 class Parsing(SchemaExtension):
-    """Takes the document from the cache that the transports have just looked into."""
+    """Parses a document through the cache that the transports use."""
 
     def __init__(self, max_tokens: int | None) -> None:
         super().__init__()
@@ -93,13 +96,13 @@ class Parsing(SchemaExtension):
 
     def on_parse(self) -> Iterator[None]:
         context = self.execution_context
-        with suppress(GraphQLError):  # Strawberry parses again to say what is wrong
+        with suppress(GraphQLError):  # Strawberry parses again and reports the error
             context.graphql_document = parse_document(context.query or "", self._max_tokens)
         yield
 
 
 class Validation(SchemaExtension):
-    """As Strawberry validates, but cached, and discreet where that is wanted."""
+    """Validates as Strawberry does, but cached, and optionally without suggestions."""
 
     def __init__(self, rules: tuple[type[ASTValidationRule], ...], *, hide_suggestions: bool) -> None:
         super().__init__()
@@ -128,26 +131,30 @@ def _validated(
 _validated_cached = lru_cache(CACHED_DOCUMENTS)(_validated)
 
 
-def _present(error: GraphQLError, reported: dict[int, dict[str, object]], request_id: str | None) -> None:
-    """`reported` holds what one result has reported: a loader fails once for the hundred fields that waited for it."""
+def _mask(error: GraphQLError, reported: dict[int, dict[str, object]], request_id: str | None) -> None:
+    """Set the message and extensions that are sent.
+
+    `reported` maps the id() of each exception that was logged for this result to its extensions: one exception of a
+    loader is the cause of an error in every field that awaited it.
+    """
     cause = cause_of(error)
     match cause:
         case DomainError():
-            error.message, error.extensions = cause.message, _refusal(cause)
+            error.message, error.extensions = cause.message, _extensions(cause)
         case DomainErrors():
             error.message = str(cause)
             error.extensions = {
                 "code": ErrorCode.VALIDATION_FAILED,
-                "refusals": [{**_refusal(refusal), "message": refusal.message} for refusal in cause.refusals],
+                "refusals": [{**_extensions(each), "message": each.message} for each in cause.refusals],
             }
         case Unavailable():
-            logger.warning("%s: %s", cause.code, cause.__cause__, extra={"action": "unavailable"})
+            logger.warning("%s: %s", cause.code, cause.__cause__, extra={"action": "graphql.unavailable"})
             error.message, error.extensions = cause.message, {"code": cause.code}
         case CloseConnection():
             error.message, error.extensions = cause.reason, {"code": TransportCode.FORBIDDEN}
         case _ if isinstance(error, GraphQLSyntaxError):
             error.extensions = {"code": TransportCode.PARSE_FAILED}
-        case _ if _is_clients_mistake(error, cause):
+        case _ if _is_bad_input(error, cause):
             error.extensions = {"code": TransportCode.BAD_USER_INPUT}
         case _:
             unexpected = cause or error
@@ -156,19 +163,22 @@ def _present(error: GraphQLError, reported: dict[int, dict[str, object]], reques
             error.message, error.extensions = INTERNAL_MESSAGE, reported[id(unexpected)]
 
 
-def _is_clients_mistake(error: GraphQLError, cause: Exception | None) -> bool:
-    """Variables and arguments that do not fit: graphql-core blames a variable or a value in the document for them, and
-    the field itself, or nothing, for what the server got wrong (a null where there must be none, an unknown enum)."""
+def _is_bad_input(error: GraphQLError, cause: Exception | None) -> bool:
+    """Whether variables or arguments have the wrong type.
+
+    For these graphql-core locates the error at a variable or a value of the document. For an error of the server (null
+    in a non-null field, an unknown enum value) it locates it at the field, or nowhere.
+    """
     if error.path is None:
-        return cause is None or _blames(error, VariableDefinitionNode)
+        return cause is None or _is_located_at(error, VariableDefinitionNode)
     raised = error.original_error
-    return cause is None and isinstance(raised, GraphQLError) and _blames(raised, ValueNode)
+    return cause is None and isinstance(raised, GraphQLError) and _is_located_at(raised, ValueNode)
 
 
-def _blames(error: GraphQLError, kind: type[Node]) -> bool:
+def _is_located_at(error: GraphQLError, kind: type[Node]) -> bool:
     return any(isinstance(node, kind) for node in error.nodes or ())
 
 
-def _refusal(refusal: DomainError) -> dict[str, object]:
-    located = {} if refusal.path is None else {"field": refusal.path}
-    return {"code": refusal.code, **located}
+def _extensions(error: DomainError) -> dict[str, object]:
+    field = {} if error.path is None else {"field": error.path}
+    return {"code": error.code, **field}

@@ -1,4 +1,4 @@
-"""Providers that other packages bring, by entry points of the group `scenewire.providers`."""
+"""Providers of other packages: entry points of the group `scenewire.providers`."""
 
 from importlib.metadata import EntryPoint, entry_points
 from typing import cast
@@ -11,37 +11,37 @@ _METHODS = ("submit", "follow", "cancel", "close")
 
 
 class Unusable(ValueError):
-    """A provider that cannot be used; the message is one line for the operator."""
+    """A provider of another package cannot be used. The message is one line for the operator."""
 
 
 def found() -> dict[str, EntryPoint]:
-    """The entry points by name, none of them loaded. Raises Unusable for a name that is taken."""
+    """Return the entry points by name, without loading them. Raises Unusable for a name that is used twice."""
     named: dict[str, EntryPoint] = {}
     for entry in entry_points(group=GROUP):
         if entry.name in BUILT_IN:
-            raise Unusable(f"{_said(entry)} bears the name of a built-in one")
+            raise Unusable(f"{_label(entry)} has the name of a built-in provider")
         if entry.name in named and named[entry.name].value != entry.value:
-            raise Unusable(f"{_said(entry)} bears the name of {_said(named[entry.name])}")
+            raise Unusable(f"{_label(entry)} has the same name as {_label(named[entry.name])}")
         named[entry.name] = entry
     return dict(sorted(named.items()))
 
 
 def load(entry: EntryPoint) -> Provider:
-    """Import what the entry point names and call it. Raises Unusable when that does not give a provider of its name."""
+    """Import and call the object of the entry point. Raises Unusable unless it returns a provider of that name."""
     try:
         provider: object = entry.load()()
     except Exception as error:
-        why = " ".join(str(error).split())
-        raise Unusable(f"{_said(entry)} cannot be made: {type(error).__name__}: {why}") from error
+        reason = " ".join(str(error).split())
+        raise Unusable(f"{_label(entry)} cannot be loaded: {type(error).__name__}: {reason}") from error
     missing = [method for method in _METHODS if not callable(getattr(provider, method, None))]
     if missing:
-        raise Unusable(f"{_said(entry)} is no provider: it has no {', '.join(missing)}")
+        raise Unusable(f"{_label(entry)} is not a provider: it has no {', '.join(missing)}")
     name: object = getattr(provider, "name", None)
     if name != entry.name:
-        raise Unusable(f"{_said(entry)} calls itself {name!r}")
+        raise Unusable(f"{_label(entry)} returns a provider named {name!r}")
     return cast("Provider", provider)
 
 
-def _said(entry: EntryPoint) -> str:
+def _label(entry: EntryPoint) -> str:
     package = f" of {entry.dist.name}" if entry.dist is not None else ""
     return f"the provider {entry.name}{package} ({entry.value})"

@@ -1,4 +1,4 @@
-"""Which providers there are: the built-in ones as the settings say, and those that other packages bring."""
+"""The providers of this process: the built-in ones that are configured, and those of other packages."""
 
 from providers.local import LocalProvider
 from providers.port import Provider
@@ -11,27 +11,28 @@ from providers.scripted import ScriptedProvider
 from server import plugins
 from server.settings import Settings, WrongSettings
 
-# A purchase that is not answered is given up before its render is: as what it is, which is not simply tried again.
-PATIENCE_SECONDS = 600.0
-PATIENCE_SHARE = 0.5
+# A creation without an answer times out before its render does, because it must not be retried like a render: the
+# prediction may exist and be paid for.
+CREATION_TIMEOUT_SECONDS = 600.0
+CREATION_SHARE_OF_DEADLINE = 0.5
 
 
 def configured(settings: Settings) -> dict[str, Provider]:
-    """Make the providers that jobs can choose from. Raises WrongSettings when one cannot be made."""
+    """Return the providers that jobs can name. Raises WrongSettings when one of another package cannot be loaded."""
     providers: dict[str, Provider] = {"local": LocalProvider(settings.local_width, settings.local_height)}
     if not settings.production:
         providers["scripted"] = ScriptedProvider()
     if settings.replicates:
         providers["replicate"] = replicate(settings)
     try:
-        brought = {name: plugins.load(entry) for name, entry in plugins.found().items()}
-    except plugins.Unusable as unusable:
-        raise WrongSettings(str(unusable)) from unusable
-    return providers | brought
+        loaded = {name: plugins.load(entry) for name, entry in plugins.found().items()}
+    except plugins.Unusable as error:
+        raise WrongSettings(str(error)) from error
+    return providers | loaded
 
 
 def replicate(settings: Settings) -> ReplicateProvider:
-    """The provider that buys clips from Replicate."""
+    """Return the provider that runs predictions on Replicate."""
     model = Model(
         settings.replicate_version,
         Template(settings.replicate_input),
@@ -40,7 +41,7 @@ def replicate(settings: Settings) -> ReplicateProvider:
     )
     pace = Pace(
         poll=settings.replicate_poll_seconds,
-        patience=min(PATIENCE_SECONDS, settings.render_deadline_seconds * PATIENCE_SHARE),
+        patience=min(CREATION_TIMEOUT_SECONDS, settings.render_deadline_seconds * CREATION_SHARE_OF_DEADLINE),
     )
     return ReplicateProvider(
         Api(settings.replicate_api_url, settings.replicate_token.get_secret_value()),

@@ -1,6 +1,6 @@
-"""How often one caller may ask: counted in the memory of this process, in windows that slide (library `limits`).
+"""Rate limits of each caller: sliding windows (library `limits`) in the memory of one process.
 
-N processes admit N times as much, each counting what comes to it.
+Each process counts its own requests, so N processes together admit N times as much.
 """
 
 import asyncio
@@ -22,30 +22,31 @@ from server.auth.identity import Identity
 from server.transports.rate_limiter import TooManyRequests
 
 COUNTED_CALLERS: Final = 10_000
-"""Beyond so many at once the newcomers share one count: whoever has a million addresses does not get a million."""
+"""Above this number, new callers share one count, so that a million addresses do not get a million quotas."""
 
 LIST_COST: Final = 20
 LONG_READ_SECONDS: Final = 0.05
 LONGEST_PAUSE_SECONDS: Final = 0.25
 
 REST_COST: Final = 20
-"""Of one call of REST, which reads as much as a query of one page."""
+"""The cost of one REST call, which reads about as much as a GraphQL query of one page."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RateLimits:
-    """By user and minute, but connections at the same time, and failed logins by address and minute."""
+    """`requests` and `cost` per user and minute; `connections` open at once per user; `failed_logins` per address and
+    minute."""
 
     requests: int
     cost: int
     connections: int
     failed_logins: int
     parallel_reads: int
-    """Reads of lists that one user has made at the same time; the next waits for its turn."""
+    """Concurrent reads of lists per user; further reads wait for a slot."""
 
 
 class Rates:
-    """The gate of the transports, and of whoever checks tokens."""
+    """Counts the requests, cost, connections and failed logins of every caller."""
 
     def __init__(self, limits: RateLimits) -> None:
         self._limits = limits
@@ -55,40 +56,40 @@ class Rates:
         self._cost = RateLimitItemPerMinute(limits.cost, namespace="cost")
         self._failures = RateLimitItemPerMinute(limits.failed_logins, namespace="failures")
         self._open: Counter[str] = Counter()
-        self._lanes: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
+        self._read_slots: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
     def request(self, connection: HTTPConnection) -> None:
-        """Count one operation or call of this caller. Raises TooManyRequests."""
+        """Count one GraphQL operation or REST call. Raises TooManyRequests."""
         self._hit(self._requests, self._caller(connection), 1, "Too many requests")
 
     def spend(self, connection: HTTPConnection, cost: int) -> None:
-        """Count what it costs. Raises TooManyRequests."""
-        self._hit(self._cost, self._caller(connection), cost, "Too much work was asked for")
+        """Count the cost of an operation. Raises TooManyRequests."""
+        self._hit(self._cost, self._caller(connection), cost, "Too much work was requested")
 
     @asynccontextmanager
     async def read_slot(self, connection: HTTPConnection, cost: int) -> AsyncGenerator[None]:
-        """One user's lists are read one after the other, and a long read is followed by as long a pause in which the
-        others' requests are answered: Python does one thing at a time, and those who ask for little should not wait
-        for all that one asks for at once."""
+        """Wait for a slot of this user, and hold it while a list is read. After a read longer than LONG_READ_SECONDS
+        the slot stays taken for as long again, at most LONGEST_PAUSE_SECONDS, so that one user's large reads, which
+        occupy the only Python thread, do not delay the requests of others."""
         if cost < LIST_COST:
             yield
             return
         caller = self._caller(connection)
-        lane = self._lanes.get(caller)
-        if lane is None:
-            lane = self._lanes[caller] = asyncio.Semaphore(self._limits.parallel_reads)
-        await lane.acquire()
-        begun = time.monotonic()
+        slots = self._read_slots.get(caller)
+        if slots is None:
+            slots = self._read_slots[caller] = asyncio.Semaphore(self._limits.parallel_reads)
+        await slots.acquire()
+        started_at = time.monotonic()
         try:
             yield
         finally:
-            took = time.monotonic() - begun
-            pause = 0.0 if took < LONG_READ_SECONDS else min(took, LONGEST_PAUSE_SECONDS)
-            asyncio.get_running_loop().call_later(pause, lane.release)
+            duration = time.monotonic() - started_at
+            pause = 0.0 if duration < LONG_READ_SECONDS else min(duration, LONGEST_PAUSE_SECONDS)
+            asyncio.get_running_loop().call_later(pause, slots.release)
 
     @contextmanager
     def connection_slot(self, connection: HTTPConnection) -> Generator[None]:
-        """A socket or a stream of this caller is open. Raises TooManyRequests."""
+        """Count a socket or stream while it is open. Raises TooManyRequests."""
         caller = self._caller(connection)
         if self._open[caller] >= self._limits.connections:
             raise TooManyRequests(f"At most {self._limits.connections} connections at once", 1.0)
@@ -101,17 +102,17 @@ class Rates:
                 del self._open[caller]
 
     def failed_login(self, connection: HTTPConnection) -> None:
-        """Count a token that was not accepted, by the address it came from. Raises TooManyRequests.
+        """Count a refused token by the client's address. Raises TooManyRequests.
 
-        Only to be asked after a token was refused: a valid one is never counted, and so never turned away because of
-        what its neighbours at the same address do.
+        Called only after a token was refused: valid tokens are never counted, so failures of other clients at the same
+        address do not lock them out.
         """
-        self._hit(self._failures, _place(connection), 1, "Too many failed attempts")
+        self._hit(self._failures, _address(connection), 1, "Too many failed attempts")
 
     def _caller(self, connection: HTTPConnection) -> str:
-        """The user whose request or socket it is; the address while nobody knows."""
+        """Return the key of the user, or of the address before authentication."""
         identity: Identity | None = getattr(connection.state, "identity", None)
-        return f"address {_place(connection)}" if identity is None else f"user {identity.viewer.id}"
+        return f"address {_address(connection)}" if identity is None else f"user {identity.viewer.id}"
 
     def _hit(self, item: RateLimitItem, caller: str, amount: int, message: str) -> None:
         if len(self._storage.storage) > COUNTED_CALLERS and not self._is_counted(item, caller):
@@ -124,8 +125,8 @@ class Rates:
         return any(key in self._storage.storage for key in keys)
 
 
-def _place(connection: HTTPConnection) -> str:
-    """The address, or of IPv6 the network of a household, which has 2^64 addresses."""
+def _address(connection: HTTPConnection) -> str:
+    """Return the client's address; for IPv6 its /64 network, because one household has 2^64 addresses."""
     host = connection.client.host if connection.client is not None else ""
     try:
         address = ipaddress.ip_address(host)

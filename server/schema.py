@@ -1,4 +1,4 @@
-"""The executable schema: every part of the vocabulary and all verbs in one place."""
+"""The executable schema: queries, mutations, subscriptions and all types."""
 
 from graphql import ASTValidationRule, NoSchemaIntrospectionCustomRule
 from strawberry.printer import print_schema
@@ -16,13 +16,13 @@ from subscriptions import Subscription
 def executable_schema(
     *, introspection: bool = True, suggestions: bool = True, max_tokens: int | None = None
 ) -> MaskedSchema:
-    """A schema object; made once per process."""
+    """Build the schema, once per process."""
     rules: list[type[ASTValidationRule]] = [] if introspection else [NoSchemaIntrospectionCustomRule]
     return MaskedSchema(
         query=Query,
         mutation=Mutation,
         subscription=Subscription,
-        # Reached through interfaces only.
+        # Types that no field returns except through an interface.
         types=[SceneTake, WebhookDelivery, *ERROR_TYPES],
         config=StrawberryConfig(scalar_map=SCALARS),
         rules=rules,
@@ -32,5 +32,5 @@ def executable_schema(
 
 
 def sdl() -> str:
-    """The schema as text, as `make schema` prints it."""
+    """Return the schema in GraphQL's schema definition language, as `make schema` prints it."""
     return print_schema(executable_schema()) + "\n"

@@ -1,4 +1,4 @@
-"""What every answer and every request goes through, whatever the route: origins, security headers, accidents."""
+"""Middleware around all routes: allowed origins, CORS, security headers, unexpected errors, trusted proxies."""
 
 from collections.abc import Iterable, Mapping
 from typing import Final
@@ -23,7 +23,7 @@ SECURITY_HEADERS: Final = {
     "referrer-policy": "no-referrer",
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
-    # Of whatever is no page: should a browser take it for one, nothing in it runs.
+    # For responses that are no pages: if a browser shows one as a page, nothing in it runs.
     "content-security-policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 }
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -32,7 +32,7 @@ _CORS_HEADERS: Final = ("authorization", "content-type")
 
 
 def install_security_middleware(app: FastAPI, settings: Settings) -> None:
-    """Put them around the application; the last is the first that a request meets."""
+    """Add the middleware to the application. The last one that is added is the first to receive a request."""
     app.add_middleware(_Origins, own=_own_hosts(settings), allowed=settings.allowed_origins)
     if settings.allowed_origins:
         app.add_middleware(
@@ -42,18 +42,18 @@ def install_security_middleware(app: FastAPI, settings: Settings) -> None:
             allow_headers=_CORS_HEADERS,
             expose_headers=("retry-after",),
         )
-    app.add_middleware(_Answers)
+    app.add_middleware(_SafeResponses)
     app.add_middleware(RequestIds)
     if settings.trusted_proxies:
-        # Right to left, the first address in X-Forwarded-For that is no trusted proxy's is the client's.
+        # The client is the rightmost address in X-Forwarded-For that is not a trusted proxy's.
         app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=settings.trusted_proxies)
 
 
 def _own_hosts(settings: Settings) -> frozenset[str] | None:
-    """The names under which the server's own pages may call it; None for whatever name it was called by.
+    """Return the host names from which the server's own pages may call it; None accepts any name of the server.
 
-    In development nobody is asked who they are, and a name that an attacker lets point to this machine (DNS rebinding)
-    would make the attacker's page one of ours.
+    Development requires no token, so a host name that an attacker points to this machine (DNS rebinding) must not count
+    as the server's own.
     """
     if settings.production:
         return None
@@ -62,7 +62,7 @@ def _own_hosts(settings: Settings) -> frozenset[str] | None:
 
 
 class _Origins:
-    """A browser says which page a request comes from: what changes something, and a websocket, only from ours."""
+    """Rejects requests that may change something, and websockets, from pages of other origins (CSRF protection)."""
 
     def __init__(self, app: ASGIApp, own: frozenset[str] | None, allowed: Iterable[str]) -> None:
         self._app = app
@@ -70,32 +70,33 @@ class _Origins:
         self._allowed = frozenset(allowed)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        asks = scope["type"] == "websocket" or (scope["type"] == "http" and scope["method"] not in _SAFE_METHODS)
-        if not asks or self._may(Headers(scope=scope)):
+        unsafe = scope["type"] == "websocket" or (scope["type"] == "http" and scope["method"] not in _SAFE_METHODS)
+        if not unsafe or self._is_allowed(Headers(scope=scope)):
             await self._app(scope, receive, send)
         elif scope["type"] == "websocket":
             # Before the handshake is accepted this is an HTTP 403.
             await send({"type": "websocket.close", "code": 1008, "reason": "Origin not allowed"})
         else:
-            await _refusal(403, "Not allowed from this origin", {"code": TransportCode.FORBIDDEN})(scope, receive, send)
+            extensions = {"code": TransportCode.FORBIDDEN}
+            await _error_response(403, "Not allowed from this origin", extensions)(scope, receive, send)
 
-    def _may(self, headers: Headers) -> bool:
+    def _is_allowed(self, headers: Headers) -> bool:
         origins = headers.getlist("origin")
         if not origins:
-            return True  # no browser, or none of today's
+            return True  # current browsers send the header with every unsafe request
         return len(origins) == 1 and (origins[0] in self._allowed or self._is_own(origins[0], headers))
 
     def _is_own(self, origin: str, headers: Headers) -> bool:
         try:
-            place = urlsplit(origin)
-            same = bool(place.netloc) and place.netloc.lower() == headers.get("host", "").lower()
-            return same and (self._own is None or place.hostname in self._own)
+            url = urlsplit(origin)
+            same = bool(url.netloc) and url.netloc.lower() == headers.get("host", "").lower()
+            return same and (self._own is None or url.hostname in self._own)
         except ValueError:
             return False
 
 
-class _Answers:
-    """Security headers on every answer that does not set its own; an accident becomes INTERNAL with an id."""
+class _SafeResponses:
+    """Adds security headers that a response does not set itself; masks an unexpected error as INTERNAL with an id."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -104,34 +105,34 @@ class _Answers:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        begun = False
+        started = False
 
-        async def guarded(message: Message) -> None:
-            nonlocal begun
+        async def send_safely(message: Message) -> None:
+            nonlocal started
             if message["type"] == "http.response.start":
-                begun = True
+                started = True
                 headers = MutableHeaders(scope=message)
                 for name, value in SECURITY_HEADERS.items():
                     headers.setdefault(name, value)
             await send(message)
 
         try:
-            await self._app(scope, receive, guarded)
+            await self._app(scope, receive, send_safely)
         except Exception as error:
-            if begun:
-                raise  # the server cuts it off, so that nobody takes it for whole
+            if started:
+                raise  # uvicorn closes the connection, so the client sees that the response is incomplete
             extensions = report(error, request_id_of(HTTPConnection(scope)))
-            answer = _refusal(500, INTERNAL_MESSAGE, extensions)
-            await answer(scope, receive, guarded)
+            response = _error_response(500, INTERNAL_MESSAGE, extensions)
+            await response(scope, receive, send_safely)
 
 
-def _refusal(status: int, message: str, extensions: Mapping[str, object]) -> JSONResponse:
-    """Readable by GraphQL's clients and by REST's, for nobody knows yet which it is."""
-    details = [{name: value for name, value in extensions.items() if name != "code"}]
+def _error_response(status: int, message: str, extensions: Mapping[str, object]) -> JSONResponse:
+    """Make an error response in the shapes of GraphQL and of REST at once: the API of the request is not known here."""
+    details = {name: value for name, value in extensions.items() if name != "code"}
     return JSONResponse(
         {
             "errors": [{"message": message, "extensions": extensions}],
-            "error": {"code": extensions["code"], "message": message, "details": [each for each in details if each]},
+            "error": {"code": extensions["code"], "message": message, "details": [details] if details else []},
         },
         status,
     )

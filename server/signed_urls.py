@@ -1,4 +1,4 @@
-"""SignedUrls to media: plain in development; in production signed, and good for a few minutes."""
+"""URLs of media files: plain in development, signed and valid for a few minutes in production."""
 
 import hashlib
 import hmac
@@ -14,22 +14,22 @@ from server.keys import derived
 from server.settings import Settings
 
 EXPIRES, SIGNATURE = "expires", "signature"
-# So many different links a lifetime: who reads a scene again and again gets a link that a browser has in its cache.
-LINKS_A_LIFETIME = 10
+# Expiry times are rounded to this fraction of the lifetime, so that repeated reads return a URL that browsers cached.
+STEPS_PER_LIFETIME = 10
 
 
 class SignedUrls:
-    """Makes links, and knows its own."""
+    """Makes the URLs of media files and verifies their signatures."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._key = derived(settings, "media") if settings.production else None
 
     def __call__(self, key: str, frame: int | None = None) -> Link:
-        """The link to the file under a key; the number of a live frame makes its address new to caches."""
-        lasting = self._settings.media_url_seconds
-        step = max(1, lasting // LINKS_A_LIFETIME)
-        expires = math.floor((time.time() + lasting) / step) * step
+        """Return the URL of the file with this key; `frame`, the number of a live frame, makes it unique for caches."""
+        lifetime = self._settings.media_url_seconds
+        step = max(1, lifetime // STEPS_PER_LIFETIME)
+        expires = math.floor((time.time() + lifetime) / step) * step
         query = [] if frame is None else [f"frame={frame}"]
         if self._key is not None:
             query += [f"{EXPIRES}={expires}", f"{SIGNATURE}={self._signature(key, str(expires))}"]
@@ -37,18 +37,18 @@ class SignedUrls:
         return Link(url, None if self._key is None else datetime.fromtimestamp(expires, UTC))
 
     def seconds_left(self, key: str, query: QueryParams) -> float:
-        """How much longer the address with this query leads to the file; 0 when it does not."""
+        """Return how many seconds the URL with this query stays valid; 0 for an invalid or expired one."""
         if self._key is None:
             return math.inf
         expires, signature = _only(query.getlist(EXPIRES)), _only(query.getlist(SIGNATURE))
-        # Compared first, in constant time: nothing of an address that is not ours is looked at.
+        # The signature is compared first, in constant time; nothing else of an unsigned URL is parsed.
         if not hmac.compare_digest(signature.encode(), self._signature(key, expires).encode()):
             return 0.0
         return max(0.0, int(expires) - time.time())
 
     def _signature(self, key: str, expires: str) -> str:
-        said = f"/media/{key}\n{expires}".encode()
-        return hmac.new(self._key or b"", said, hashlib.sha256).hexdigest()
+        message = f"/media/{key}\n{expires}".encode()
+        return hmac.new(self._key or b"", message, hashlib.sha256).hexdigest()
 
 
 def _only(values: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""`watch JOB`: a progress bar per scene and one for the job, live from the server's own subscription."""
+"""The command `watch JOB`: a progress bar for each scene and one for the job, from the subscription jobEvents."""
 
 import asyncio
 from contextlib import aclosing
@@ -9,12 +9,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn
 
-from server.client import LOST, NotLetIn, connect
+from server.client import CONNECTION_ERRORS, TokenRefused, connect
 
 STATUS_OF = {"COMPLETED": 0, "FAILED": 1, "CANCELED": 3}
-NO_SUCH_JOB, NOT_LET_IN = 4, 6
-VIDEO_SECONDS = 60.0
-FIRST_PAUSE_SECONDS, LAST_PAUSE_SECONDS = 0.2, 3.0
+NO_JOB_STATUS, TOKEN_REFUSED_STATUS = 4, 6
+VIDEO_TIMEOUT_SECONDS = 60.0
+MIN_BACKOFF_SECONDS, MAX_BACKOFF_SECONDS = 0.2, 3.0
 
 _COLORS = {"COMPLETED": "green", "FAILED": "red", "CANCELED": "yellow", "PROCESSING": "cyan", "PENDING": "dim"}
 
@@ -36,36 +36,36 @@ _VIDEO = "query Video($jobId: ID!) { job(id: $jobId) { output { url } outputFail
 
 
 async def watch(address: str, job_id: str, token: str | None = None) -> int:
-    """Watch until the job settles, resuming by itself when the server goes away; answers the exit status."""
+    """Watch the job until it is finished, and resume when the connection is lost; return the exit status."""
     with _Bars(Console(markup=False)) as bars:
-        pause = FIRST_PAUSE_SECONDS
+        backoff = MIN_BACKOFF_SECONDS
         while True:
             try:
                 if await _follow(address, job_id, token, bars):
                     if bars.status == "COMPLETED":
-                        bars.say(await _video(address, job_id, token, bars))
+                        bars.print(await _video(address, job_id, token, bars))
                     return STATUS_OF.get(bars.status, 1)
-                pause = FIRST_PAUSE_SECONDS
-            except TransportQueryError as refused:
-                codes = [error.get("extensions", {}).get("code") for error in refused.errors or []]
+                backoff = MIN_BACKOFF_SECONDS
+            except TransportQueryError as error:
+                codes = [each.get("extensions", {}).get("code") for each in error.errors or []]
                 if "NOT_FOUND" in codes:
-                    bars.say(f"There is no job {job_id} at {address}.")
-                    return NO_SUCH_JOB
+                    bars.print(f"There is no job {job_id} at {address}.")
+                    return NO_JOB_STATUS
                 if "UNAVAILABLE" not in codes:
-                    bars.say(f"The server says: {refused}")
+                    bars.print(f"The server answered with an error: {error}")
                     return 1
-                bars.job("waiting for the server …")
-            except NotLetIn as refused:
-                bars.say(f"The server does not let you in: {refused}")
-                return NOT_LET_IN
-            except LOST:
-                bars.job("waiting for the server …")
-            await asyncio.sleep(pause)
-            pause = min(LAST_PAUSE_SECONDS, pause * 2)
+                bars.update_job("waiting for the server …")
+            except TokenRefused as error:
+                bars.print(f"The server refused the token: {error}")
+                return TOKEN_REFUSED_STATUS
+            except CONNECTION_ERRORS:
+                bars.update_job("waiting for the server …")
+            await asyncio.sleep(backoff)
+            backoff = min(MAX_BACKOFF_SECONDS, backoff * 2)
 
 
 async def _follow(address: str, job_id: str, token: str | None, bars: "_Bars") -> bool:
-    """One connection; whether the stream came to its proper end."""
+    """Show the messages of one connection; return whether the job is finished."""
     async with connect(address, token) as session:
         variables = {"jobId": job_id, "after": bars.version}
         async with aclosing(session.subscribe(_DOCUMENT, variables)) as messages:
@@ -75,25 +75,25 @@ async def _follow(address: str, job_id: str, token: str | None, bars: "_Bars") -
 
 
 async def _video(address: str, job_id: str, token: str | None, bars: "_Bars") -> str:
-    """Where the joined clips are, as soon as they are joined, in a sentence."""
+    """Wait until the job's video is assembled; return the sentence that reports its URL or its failure."""
     try:
-        async with asyncio.timeout(VIDEO_SECONDS), connect(address, token) as session:
+        async with asyncio.timeout(VIDEO_TIMEOUT_SECONDS), connect(address, token) as session:
             async with aclosing(session.subscribe(_STAGE, {"jobId": job_id})) as stages:
                 async for stage in stages:
-                    bars.job(stage["jobProgress"]["stageLabel"])
+                    bars.update_job(stage["jobProgress"]["stageLabel"])
                     if stage["jobProgress"]["currentStage"] != "ASSEMBLING":
                         break
             job = (await session.execute(_VIDEO, {"jobId": job_id}))["job"]
-    except LOST:
-        return "The clips are not joined yet."
+    except CONNECTION_ERRORS:
+        return "The video is not assembled yet."
     if job is not None and job["output"] is not None:
         return f"The video is at {job['output']['url']}"
     failure = job["outputFailure"] if job is not None else None
-    return f"There is no video of all scenes. {failure['message'] if failure else ''}".strip()
+    return f"The job has no video. {failure['message'] if failure else ''}".strip()
 
 
 class _Bars:
-    """What is drawn, and how far the stream was followed."""
+    """The progress bars, and the version and status of the job that they show."""
 
     def __init__(self, console: Console) -> None:
         self.version: int | None = None
@@ -116,28 +116,28 @@ class _Bars:
     def __exit__(self, *_: object) -> None:
         self._progress.stop()
 
-    def say(self, line: str) -> None:
-        """A line above the bars."""
+    def print(self, line: str) -> None:
+        """Print a line above the bars."""
         self._console.print(line, soft_wrap=True)
 
-    def job(self, note: str, percentage: float | None = None) -> None:
-        """The job's bar."""
+    def update_job(self, note: str, percentage: float | None = None) -> None:
+        """Set the note, and the percentage if it is given, of the job's bar."""
         self._progress.update(self._job, note=note, completed=percentage)
 
     def show(self, message: dict[str, Any]) -> None:
-        """Draw one message of the feed."""
+        """Show one message of the subscription."""
         if message["__typename"] == "SceneProgress":
             self._progress.update(self._scenes[message["sceneId"]], completed=message["percentage"])
-            self.job(message["progress"]["stageLabel"], message["progress"]["percentage"])
+            self.update_job(message["progress"]["stageLabel"], message["progress"]["percentage"])
             return
         self.version = message["version"]
-        # Under one name they would conflict: a snapshot always has its job, an event's may be purged.
+        # The document names the fields differently, because only an event's job can be null (when it was purged).
         job = message["job"] if message["__typename"] == "JobSnapshot" else message["current"]
         if job is None:
             return
         self.status = job["status"]
         self._progress.update(self._job, description=f"[bold]{escape(job['title'])}")
-        self.job(job["progress"]["stageLabel"], job["progress"]["percentage"])
+        self.update_job(job["progress"]["stageLabel"], job["progress"]["percentage"])
         for scene in job["scenes"]["nodes"]:
             self._show_scene(scene)
 

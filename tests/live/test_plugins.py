@@ -93,19 +93,19 @@ async def test_the_example_provider_renders_in_a_server_process(
 @pytest.mark.parametrize(
     ("source", "value", "why"),
     [
-        ("", "gone:Provider", "cannot be made: ModuleNotFoundError: No module named 'gone'"),
-        ("", "{module}:Provider", "cannot be made: AttributeError: module '{module}' has no attribute 'Provider'"),
-        ("Provider = 5", "{module}:Provider", "cannot be made: TypeError: 'int' object is not callable"),
+        ("", "gone:Provider", "cannot be loaded: ModuleNotFoundError: No module named 'gone'"),
+        ("", "{module}:Provider", "cannot be loaded: AttributeError: module '{module}' has no attribute 'Provider'"),
+        ("Provider = 5", "{module}:Provider", "cannot be loaded: TypeError: 'int' object is not callable"),
         (
             "def Provider(): raise RuntimeError('no key:\\n set IT')",
             "{module}:Provider",
-            "cannot be made: RuntimeError: no key: set IT",
+            "cannot be loaded: RuntimeError: no key: set IT",
         ),
-        ("Provider = dict", "{module}:Provider", "is no provider: it has no submit, follow, cancel, close"),
+        ("Provider = dict", "{module}:Provider", "is not a provider: it has no submit, follow, cancel, close"),
         (
             "from providers.scripted import ScriptedProvider as Provider",
             "{module}:Provider",
-            "calls itself 'scripted'",
+            "returns a provider named 'scripted'",
         ),
     ],
     ids=["no module", "no attribute", "not to be called", "raises", "no provider", "another name"],
@@ -125,7 +125,7 @@ def test_a_broken_provider_is_rejected_in_one_line(
 def test_a_plugin_cannot_use_the_name_of_a_built_in_provider(plugins: Path) -> None:
     """A package cannot replace the provider that existing jobs name."""
     install(plugins, "a-package", {"local": "a:Provider"})
-    line = "SCENEWIRE_PROVIDER: the provider local of a-package (a:Provider) bears the name of a built-in one"
+    line = "SCENEWIRE_PROVIDER: the provider local of a-package (a:Provider) has the name of a built-in provider"
     with pytest.raises(WrongSettings) as wrong:
         load()
     assert str(wrong.value) == line
@@ -135,7 +135,7 @@ def test_two_packages_cannot_register_the_same_provider_name(plugins: Path) -> N
     """The choice would be ambiguous."""
     install(plugins, "a-package", {"mine": "a:Provider"})
     install(plugins, "b-package", {"mine": "b:Provider"})
-    with pytest.raises(WrongSettings, match=r"^SCENEWIRE_PROVIDER: the provider mine of . bears|bears the name of"):
+    with pytest.raises(WrongSettings, match=r"^SCENEWIRE_PROVIDER: the provider mine .* has the same name as"):
         load()
 
 
@@ -146,5 +146,5 @@ def test_the_server_does_not_start_with_a_broken_provider(tmp_path: Path, plugin
     done = subprocess.run(
         [sys.executable, "-m", "server"], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60
     )
-    message = "scenewire: the provider mine of a-package (gone:Provider) cannot be made: ModuleNotFoundError: "
+    message = "scenewire: the provider mine of a-package (gone:Provider) cannot be loaded: ModuleNotFoundError: "
     assert (done.returncode, done.stderr) == (2, f"{message}No module named 'gone'\n")
