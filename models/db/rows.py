@@ -1,6 +1,7 @@
 """Light, immutable rows: what reads return. Hydrating ORM objects would cost more than the rest of a request."""
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, TypeVar
 
@@ -12,6 +13,7 @@ from models.domain.failures import FailureJson
 from models.domain.lifecycle import SETTLED_JOB, JobStatus, SceneStatus, TakeReason
 
 Json = dict[str, Any]
+Column = sa.ColumnElement[Any]
 
 
 class JobRow(NamedTuple):
@@ -192,9 +194,8 @@ class DeliveryRow(NamedTuple):
         return self.version == 0
 
 
-_FROM_JOB = {"owner_id": "owner_id", "provider": "provider", "job_status": "status", "job_deleted_at": "deleted_at"}
-# The fields of SceneRow that are columns of its current take.
-FROM_TAKE = {
+# The columns of the current take that a SceneRow has, by field. `Change.write_scene` goes by it.
+SCENE_FIELDS_OF_TAKE = {
     "provider_id": "provider_id",
     "output": "output",
     "poster": "poster",
@@ -203,25 +204,49 @@ FROM_TAKE = {
 }
 
 
-def _scene_column(name: str) -> sa.ColumnElement[Any]:
-    if name in _FROM_JOB:
-        return JOB.c[_FROM_JOB[name]].label(name)
-    if name in FROM_TAKE:
-        return TAKE.c[FROM_TAKE[name]].label(name)
-    return SCENE.c[name]
+def select_columns(fields: Sequence[str], sources: Mapping[str, Column]) -> list[Column]:
+    """Return the columns of a SELECT whose rows a NamedTuple with these fields takes by `_make`.
+
+    Each column is labelled with its field, and their order is that of the fields. Raises TypeError, which ends the
+    import, when a field has no column or a column belongs to no field.
+    """
+    if set(fields) != set(sources):
+        raise TypeError(f"fields without a column, or columns without a field: {set(fields) ^ set(sources)}")
+    return [sources[field].label(field) for field in fields]
 
 
-JOB_COLUMNS = [JOB.c[name] for name in JobRow._fields]
-WEBHOOK_COLUMNS = [WEBHOOK.c[name] for name in WebhookRow._fields]
-DELIVERY_COLUMNS = [WEBHOOK_DELIVERY.c[name] for name in DeliveryRow._fields]
-EVENT_COLUMNS = [EVENT.c[name] for name in EventRow._fields]
-SCENE_SELECT = sa.select(*(_scene_column(name) for name in SceneRow._fields)).select_from(
+def columns_by_name(table: sa.Table, fields: Sequence[str]) -> dict[str, Column]:
+    """Return the columns of the table that have the names of the fields."""
+    return {field: table.c[field] for field in fields}
+
+
+def _scene_sources() -> dict[str, Column]:
+    of_take = {field: TAKE.c[column] for field, column in SCENE_FIELDS_OF_TAKE.items()}
+    of_job: dict[str, Column] = {
+        "owner_id": JOB.c.owner_id,
+        "provider": JOB.c.provider,
+        "job_status": JOB.c.status,
+        "job_deleted_at": JOB.c.deleted_at,
+    }
+    own = [field for field in SceneRow._fields if field not in of_take and field not in of_job]
+    return columns_by_name(SCENE, own) | of_job | of_take
+
+
+def _take_sources() -> dict[str, Column]:
+    own = [field for field in TakeRow._fields if field != "is_current"]
+    return columns_by_name(TAKE, own) | {"is_current": TAKE.c.id == SCENE.c.take_id}
+
+
+JOB_COLUMNS = select_columns(JobRow._fields, columns_by_name(JOB, JobRow._fields))
+WEBHOOK_COLUMNS = select_columns(WebhookRow._fields, columns_by_name(WEBHOOK, WebhookRow._fields))
+DELIVERY_COLUMNS = select_columns(DeliveryRow._fields, columns_by_name(WEBHOOK_DELIVERY, DeliveryRow._fields))
+EVENT_COLUMNS = select_columns(EventRow._fields, columns_by_name(EVENT, EventRow._fields))
+SCENE_SELECT = sa.select(*select_columns(SceneRow._fields, _scene_sources())).select_from(
     SCENE.join(JOB, JOB.c.id == SCENE.c.job_id).join(TAKE, TAKE.c.id == SCENE.c.take_id)
 )
-TAKE_SELECT = sa.select(
-    *(TAKE.c[name] for name in TakeRow._fields if name != "is_current"),
-    (TAKE.c.id == SCENE.c.take_id).label("is_current"),
-).select_from(TAKE.join(SCENE, SCENE.c.id == TAKE.c.scene_id))
+TAKE_SELECT = sa.select(*select_columns(TakeRow._fields, _take_sources())).select_from(
+    TAKE.join(SCENE, SCENE.c.id == TAKE.c.scene_id)
+)
 
 # Some 20 ms of decoding on a small machine.
 ROWS_A_TURN = 250

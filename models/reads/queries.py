@@ -2,13 +2,25 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 import sqlalchemy as sa
 
 from models.db import rows
 from models.db.database import Connection
-from models.db.rows import EVENT_COLUMNS, JOB_COLUMNS, SCENE_SELECT, TAKE_SELECT, EventRow, JobRow, SceneRow, TakeRow
+from models.db.rows import (
+    EVENT_COLUMNS,
+    JOB_COLUMNS,
+    SCENE_SELECT,
+    TAKE_SELECT,
+    Column,
+    EventRow,
+    JobRow,
+    SceneRow,
+    TakeRow,
+    columns_by_name,
+    select_columns,
+)
 from models.db.tables import ALLOWANCE, EVENT, JOB, SCENE, TAKE
 from models.domain.access import EXTERNAL, Viewer
 from models.domain.ids import Prefix, is_id
@@ -126,13 +138,9 @@ async def progress_snapshots(
     connection: Connection, viewer: Viewer, job_ids: Sequence[str]
 ) -> dict[str, ProgressSnapshot]:
     """How far each visible one of these jobs is, read in one statement and so at one version."""
-    high_water = _over_live_scenes(SCENE.c.high_water, SCENE.c.status != SceneStatus.COMPLETED)
-    under_way = _over_live_scenes(SCENE.c.percentage, SCENE.c.status == SceneStatus.PROCESSING)
-    named: list[sa.ColumnElement[Any]] = [JOB.c.id, *(JOB.c[name] for name in ProgressSnapshot._fields[1:-3])]
-    query = sa.select(*named, high_water, under_way, _is_unjoined()).where(
-        JOB.c.id.in_(_proper(job_ids, "job")), visible(viewer)
-    )
-    return {row[0]: ProgressSnapshot._make(row) for row in await connection.execute(query)}
+    query = sa.select(*_PROGRESS_COLUMNS).where(JOB.c.id.in_(_proper(job_ids, "job")), visible(viewer))
+    snapshots = [ProgressSnapshot._make(row) for row in await connection.execute(query)]
+    return {snapshot.job_id: snapshot for snapshot in snapshots}
 
 
 def _over_live_scenes(column: sa.ColumnElement[float], condition: Condition) -> sa.ScalarSelect[float]:
@@ -209,7 +217,7 @@ class RunningScene(NamedTuple):
 
 async def running_scenes(connection: Connection, scene_ids: Sequence[str]) -> list[RunningScene]:
     """Those of these scenes that are being rendered."""
-    query = sa.select(*(SCENE.c[name] for name in RunningScene._fields)).where(
+    query = sa.select(*_RUNNING_SCENE_COLUMNS).where(
         SCENE.c.id.in_(scene_ids), SCENE.c.status == SceneStatus.PROCESSING, SCENE.c.deleted_at.is_(None)
     )
     return [RunningScene._make(row) for row in await connection.execute(query)]
@@ -227,8 +235,9 @@ class JobHead(NamedTuple):
 
 async def job_heads(connection: Connection, job_ids: Sequence[str]) -> dict[str, JobHead]:
     """How each of these jobs stands; absent once purged."""
-    query = sa.select(*(JOB.c[name] for name in JobHead._fields)).where(JOB.c.id.in_(job_ids))
-    return {row[0]: JobHead._make(row) for row in await connection.execute(query)}
+    query = sa.select(*_JOB_HEAD_COLUMNS).where(JOB.c.id.in_(job_ids))
+    heads = [JobHead._make(row) for row in await connection.execute(query)]
+    return {head.id: head for head in heads}
 
 
 async def changed_since(connection: Connection, since: datetime) -> list[str]:
@@ -240,3 +249,18 @@ async def changed_since(connection: Connection, since: datetime) -> list[str]:
 def _proper(ids: Sequence[str], prefix: Prefix) -> list[str]:
     """Only what could be an id: drivers choke on NUL and broken surrogates."""
     return [each for each in ids if is_id(each, prefix)]
+
+
+def _progress_sources() -> dict[str, Column]:
+    computed: dict[str, Column] = {
+        "job_id": JOB.c.id,
+        "high_water": _over_live_scenes(SCENE.c.high_water, SCENE.c.status != SceneStatus.COMPLETED),
+        "under_way": _over_live_scenes(SCENE.c.percentage, SCENE.c.status == SceneStatus.PROCESSING),
+        "awaiting_assembly": _is_unjoined(),
+    }
+    return columns_by_name(JOB, [field for field in ProgressSnapshot._fields if field not in computed]) | computed
+
+
+_PROGRESS_COLUMNS = select_columns(ProgressSnapshot._fields, _progress_sources())
+_RUNNING_SCENE_COLUMNS = select_columns(RunningScene._fields, columns_by_name(SCENE, RunningScene._fields))
+_JOB_HEAD_COLUMNS = select_columns(JobHead._fields, columns_by_name(JOB, JobHead._fields))

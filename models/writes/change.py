@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from models.db import rows
 from models.db.database import Connection
-from models.db.rows import FROM_TAKE, SCENE_SELECT, EventRow, JobRow, SceneRow
+from models.db.rows import SCENE_FIELDS_OF_TAKE, SCENE_SELECT, EventRow, JobRow, SceneRow
 from models.db.tables import SCENE, TAKE
 from models.domain import ids
 from models.domain.access import SYSTEM, Viewer
@@ -200,11 +200,11 @@ class Change:
         self, before: SceneRow, values: dict[str, Any], take: dict[str, Any], *, is_new_take: bool
     ) -> SceneRow:
         if is_new_take:
-            before = before._replace(**dict.fromkeys(FROM_TAKE))
+            before = before._replace(**dict.fromkeys(SCENE_FIELDS_OF_TAKE))
         elif values.get("take_id", before.take_id) != before.take_id:
             # An earlier take becomes the current one; the columns of its files are not known here.
             return await self.scene(before.id)
-        written = {field: take[column] for field, column in FROM_TAKE.items() if column in take}
+        written = {field: take[column] for field, column in SCENE_FIELDS_OF_TAKE.items() if column in take}
         return before._replace(**values, **written)
 
     async def _insert_take(self, scene_id: str, take: NewTake) -> None:
