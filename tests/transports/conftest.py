@@ -1,4 +1,4 @@
-"""A served sample application, the log of everything, and clients."""
+"""A served sample application, an HTTP client, and the log."""
 
 import asyncio
 import logging
@@ -14,13 +14,13 @@ from tests.support.uvicorn_server import Served, serve
 
 Start = Callable[[Sample], Awaitable[Served]]
 
-BOTH_LOOPS = {"test_lifetimes.py", "test_sse.py"}  # where it matters when a loop writes, and what it buffers
+BOTH_LOOPS = {"test_disconnects.py", "test_slow_peers.py", "test_sse.py"}  # loops differ in writing and buffering
 
 
 def pytest_asyncio_loop_factories(
     config: pytest.Config, item: pytest.Item
 ) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
-    """On the loop of production; some on the standard library's as well."""
+    """Run on the event loop of production; some files on the standard library's as well."""
     if item.path.name in BOTH_LOOPS:
         return {"uvloop": uvloop.new_event_loop, "asyncio": asyncio.new_event_loop}
     return {"uvloop": uvloop.new_event_loop}
@@ -33,13 +33,13 @@ def sample() -> Sample:
 
 @pytest.fixture
 async def start() -> AsyncGenerator[Start]:
-    """Serve a sample of the test's own making until the test ends."""
+    """Return a function that serves a sample until the test ends."""
     async with AsyncExitStack() as stack:
 
-        async def begin(sample: Sample) -> Served:
+        async def start_sample(sample: Sample) -> Served:
             return await stack.enter_async_context(serve(sample.app(), sample.connections, sample.limits))
 
-        yield begin
+        yield start_sample
 
 
 @pytest.fixture
@@ -55,6 +55,6 @@ async def http(served: Served) -> AsyncGenerator[httpx.AsyncClient]:
 
 @pytest.fixture
 def log(caplog: pytest.LogCaptureFixture) -> Generator[pytest.LogCaptureFixture]:
-    """All loggers, from INFO up."""
+    """The records of all loggers from level INFO."""
     with caplog.at_level(logging.INFO):
         yield caplog

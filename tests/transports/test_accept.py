@@ -48,7 +48,7 @@ CHROME = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image
         (",,;;=,", None),
     ],
 )
-def test_the_client_gets_the_type_that_it_prefers(header: str, chosen: str | None) -> None:
+def test_accept_header_determines_the_media_type(header: str, chosen: str | None) -> None:
     """By quality, then by the order of the header; an event stream only when it is named."""
     assert preferred(header) == chosen
 
@@ -57,6 +57,6 @@ def test_the_client_gets_the_type_that_it_prefers(header: str, chosen: str | Non
     ("header", "named"),
     [(CHROME, True), ("text/html", True), ("*/*", False), ("text/html;q=0", False), ("", False)],
 )
-def test_only_a_browser_asks_for_html_by_name(header: str, named: bool) -> None:
-    """A wildcard is not a browser's."""
+def test_accept_header_names_html_only_in_browsers(header: str, named: bool) -> None:
+    """A wildcard does not name it."""
     assert names(header, HTML) is named

@@ -1,4 +1,4 @@
-"""The clients that people use, and the audits, against the sample application."""
+"""Widely used GraphQL clients, and the audits of GraphQL over HTTP, against the sample application."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -17,8 +17,10 @@ from server.transports.uvicorn_protocols import WebSocketProtocol
 from tests.support import node_runtime
 from tests.support.sample_app import Sample
 from tests.support.uvicorn_server import Served, serve
+from tests.support.waiting import TIMEOUT_SECONDS
+from tests.transports.log_records import warnings_in
 
-How = Literal["close", "abort"]
+DropMode = Literal["close", "abort"]
 
 
 @pytest.fixture(scope="session")
@@ -28,19 +30,19 @@ def packages() -> None:
 
 @pytest.fixture
 async def dropping(sample: Sample) -> AsyncGenerator[Served]:
-    """The sample, with a way for clients to have it drop them."""
+    """The sample application, with a route that drops its clients."""
     app = sample.app()
     async with serve(app, sample.connections, sample.limits) as served:
 
-        async def drop(how: How) -> None:
+        async def drop(how: DropMode) -> None:
             await drop_streams(served, sample, how)
 
         app.add_api_route("/drop/{how}", drop, methods=["POST"])
         yield served
 
 
-async def drop_streams(served: Served, sample: Sample, how: How) -> None:
-    """As a server that is restarted does, or one that dies."""
+async def drop_streams(served: Served, sample: Sample, how: DropMode) -> None:
+    """Close the connections as a restarting server does, or abort them as a crash does."""
     if how == "close":
         await sample.connections.close(CloseCode.SERVICE_RESTART, "Service restart", lambda _: True)
         return
@@ -63,20 +65,20 @@ async def drop_streams(served: Served, sample: Sample, how: How) -> None:
         ("urql.test.js", 7),
     ],
 )
-async def test_a_client_of_node_is_content(
+async def test_node_clients_and_audits_pass(
     dropping: Served, file: str, tests: int, log: pytest.LogCaptureFixture
 ) -> None:
-    """All of its tests ran, and passed, and the server had nothing to complain of."""
+    """All tests of the file ran and passed, and the server logged no warning."""
     outcome = await node_runtime.run_tests(file, {"GRAPHQL_HTTP": dropping.http, "GRAPHQL_WS": dropping.ws})
     assert (outcome.exit_status, outcome.passed, outcome.failed) == (0, tests, 0), outcome.output
-    assert [record.getMessage() for record in log.records if record.levelname in ("WARNING", "ERROR")] == []
+    assert warnings_in(log) == []
 
 
 class TestGql:
     """https://github.com/graphql-python/gql"""
 
-    async def test_over_http(self, served: Served, sample: Sample) -> None:
-        """A query, a mutation, a mistake."""
+    async def test_gql_over_http(self, served: Served, sample: Sample) -> None:
+        """A query, a mutation, a request error."""
         async with Client(transport=HTTPXAsyncTransport(served.http)) as session:
             assert await session.execute(gql("{ hello }")) == {"hello": "Hello world"}
             assert await session.execute(gql('mutation { write(value: "x") }')) == {"write": "x"}
@@ -84,8 +86,8 @@ class TestGql:
                 await session.execute(gql("{ nothing }"))
         assert sample.probe.written == ["x"]
 
-    async def test_over_websocket(self, served: Served, sample: Sample) -> None:
-        """A query, a mutation, a subscription, a mistake."""
+    async def test_gql_over_websocket(self, served: Served, sample: Sample) -> None:
+        """A query, a mutation, a subscription, a request error."""
         async with Client(transport=WebsocketsTransport(served.ws)) as session:
             assert await session.execute(gql("{ hello }")) == {"hello": "Hello world"}
             assert await session.execute(gql('mutation { write(value: "x") }')) == {"write": "x"}
@@ -96,8 +98,8 @@ class TestGql:
         await sample.probe.until(live=0)
 
     @pytest.mark.parametrize("how", ["close", "abort"])
-    async def test_it_reconnects(self, served: Served, sample: Sample, how: How) -> None:
-        """The dropped subscription fails; the next one runs on a new socket."""
+    async def test_gql_websocket_reconnects(self, served: Served, sample: Sample, how: DropMode) -> None:
+        """The dropped subscription fails; the next one runs on a new websocket."""
         forever = gql("subscription { forever }")
         client = Client(transport=WebsocketsTransport(served.ws))
         session = await client.connect_async(reconnecting=True, retry_connect=False)  # pyright: ignore[reportUnknownMemberType]  # its keywords are open
@@ -106,14 +108,14 @@ class TestGql:
         await drop_streams(served, sample, how)
         with pytest.raises(TransportError):
             await anext(stream)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             assert await first_result(session, forever) == {"forever": 1}
         await client.close_async()
         await sample.probe.until(live=0)
 
 
 async def first_result(session: AsyncClientSession, request: GraphQLRequest) -> dict[str, Any]:
-    """As soon as the session has a socket again, of which it does not tell."""
+    """Retry until the session has reconnected, which it does not report."""
     while True:
         try:
             async for result in session.subscribe(request):

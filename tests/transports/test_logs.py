@@ -1,4 +1,4 @@
-"""One line for a request, none for a client's mistake, and never a query string."""
+"""One log line per request, without the query string."""
 
 import logging
 
@@ -21,15 +21,17 @@ def lines(log: pytest.LogCaptureFixture) -> list[str]:
     return [record.getMessage() for record in log.records if record.name.startswith(OURS)]
 
 
-def test_hiding_twice_is_hiding_once() -> None:
-    """An application may be started more than once in a process."""
+def test_log_filter_is_installed_once() -> None:
+    """An application may start several times in a process."""
     before = [*logging.getLogger("uvicorn.access").filters]
     hide_query_strings()
     assert logging.getLogger("uvicorn.access").filters == before
 
 
-async def test_a_plain_request_logs_one_line(http: httpx.AsyncClient, log: pytest.LogCaptureFixture) -> None:
-    """Without what was asked and by which token."""
+async def test_http_request_logs_one_line_without_the_query_string(
+    http: httpx.AsyncClient, log: pytest.LogCaptureFixture
+) -> None:
+    """Neither the document nor the token."""
     log.clear()
     await http.get("/graphql", params={"query": "{ hello }", "token": "swordfish"})
     (line,) = lines(log)
@@ -37,18 +39,18 @@ async def test_a_plain_request_logs_one_line(http: httpx.AsyncClient, log: pytes
 
 
 @pytest.mark.parametrize("query", ["{", "{ nothing }", "query($n: Int!) { hello }", "subscription { forever }"])
-async def test_a_clients_mistake_logs_one_line_as_well(
-    http: httpx.AsyncClient, log: pytest.LogCaptureFixture, query: str
-) -> None:
-    """It is the client's business."""
+async def test_request_error_logs_one_line(http: httpx.AsyncClient, log: pytest.LogCaptureFixture, query: str) -> None:
+    """At level INFO: it is no error of the server."""
     log.clear()
     await http.post("/graphql", json={"query": query})
     (record,) = [record for record in log.records if record.name.startswith(OURS)]
     assert (record.levelname, record.name) == ("INFO", "uvicorn.access")
 
 
-async def test_a_socket_logs_its_beginning(served: Served, log: pytest.LogCaptureFixture) -> None:
-    """Again without the query string, where browsers put tokens."""
+async def test_websocket_logs_its_handshake_without_the_query_string(
+    served: Served, log: pytest.LogCaptureFixture
+) -> None:
+    """Browsers put tokens there."""
     log.clear()
     with_token = Served(served.server, served.host, served.port, "/graphql?token=swordfish")
     async with dial(with_token) as peer:

@@ -1,4 +1,4 @@
-"""What the schema's errors say, and what they keep to themselves."""
+"""Errors of the schema: masked, or explained to the client."""
 
 import enum
 from collections.abc import AsyncGenerator
@@ -23,7 +23,7 @@ strawberry.enum(Hue)
 
 
 class Failure(RuntimeError):
-    """One that several fields share."""
+    """An error that several fields share."""
 
 
 @strawberry.type
@@ -40,7 +40,7 @@ class Animal:
 
 @strawberry.type
 class Unregistered(Animal):
-    """Nothing in the schema leads to it."""
+    """Not reachable from the schema."""
 
 
 @strawberry.type
@@ -110,8 +110,8 @@ async def only_error(query: str, variables: dict[str, object] | None = None) -> 
 @pytest.mark.parametrize(
     "field", ["raises", "raisesGraphql", "returnsNothing", "returnsNonsense", "returnsNoEnum", "returnsUnregistered"]
 )
-async def test_what_nobody_expected_is_masked(field: str, caplog: pytest.LogCaptureFixture) -> None:
-    """Logged once with its traceback; the client is given the id to ask for it by."""
+async def test_unexpected_error_of_a_field_is_masked(field: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Logged once with its traceback; the client receives the id of the log record."""
     error = await only_error(f"{{ {field} {'{ name }' if field == 'returnsUnregistered' else ''} }}")
     (record,) = caplog.records
     assert error.formatted == {
@@ -125,23 +125,23 @@ async def test_what_nobody_expected_is_masked(field: str, caplog: pytest.LogCapt
     assert record.exc_info[2] is not None
 
 
-async def test_one_failure_of_many_fields_is_logged_once() -> None:
-    """A loader fails once for all that waited for it."""
+async def test_error_shared_by_many_fields_is_logged_once() -> None:
+    """A loader fails once for all fields that wait for it."""
     result = await SCHEMA.execute("{ things { shared } }", context_value=Failure(SECRET))
     ids = {(error.extensions or {})["id"] for error in result.errors or ()}
     assert (len(result.errors or ()), len(ids)) == (3, 1)
 
 
-async def test_a_refusal_keeps_its_words_and_its_code(caplog: pytest.LogCaptureFixture) -> None:
-    """And names the input that it is about."""
+async def test_domain_error_keeps_its_message_and_code(caplog: pytest.LogCaptureFixture) -> None:
+    """It names the rejected input."""
     error = await only_error("{ missing }")
     assert error.message == "There is no such job"
     assert error.extensions == {"code": "NOT_FOUND", "field": ["input", "id"]}
     assert caplog.records == []
 
 
-async def test_several_refusals_are_one_error(caplog: pytest.LogCaptureFixture) -> None:
-    """With all that is wrong in it."""
+async def test_several_domain_errors_are_one_graphql_error(caplog: pytest.LogCaptureFixture) -> None:
+    """Its extensions hold all of them."""
     error = await only_error("{ wrong }")
     assert error.message == "Too long; Empty"
     assert error.extensions == {
@@ -154,8 +154,8 @@ async def test_several_refusals_are_one_error(caplog: pytest.LogCaptureFixture) 
     assert caplog.records == []
 
 
-async def test_an_error_that_has_a_code_was_meant_to_be_read() -> None:
-    """Somebody decided so."""
+async def test_graphql_error_with_a_code_is_not_masked() -> None:
+    """The code marks it as intended for the client."""
     assert (await only_error("{ raisesCoded }")).message == "Slow down"
 
 
@@ -173,10 +173,10 @@ async def test_an_error_that_has_a_code_was_meant_to_be_read() -> None:
         ("query($n: Int = 1) { takes(numbers: [$n]) }", {"n": None}, "BAD_USER_INPUT"),
     ],
 )
-async def test_a_clients_mistake_is_explained_and_not_logged(
+async def test_request_error_is_explained_and_not_logged(
     query: str, variables: dict[str, object] | None, code: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Not even the second time, when it comes from the cache."""
+    """Also the second time, from the cache."""
     for _ in "12":
         error = await only_error(query, variables)
         assert (error.extensions or {})["code"] == code
@@ -184,7 +184,7 @@ async def test_a_clients_mistake_is_explained_and_not_logged(
     assert caplog.records == []
 
 
-async def test_a_subscription_is_masked_too(caplog: pytest.LogCaptureFixture) -> None:
+async def test_error_of_a_subscription_is_masked(caplog: pytest.LogCaptureFixture) -> None:
     """From the first event to the last."""
     results = await SCHEMA.subscribe("subscription { raises }")
     first, last = [result async for result in results]
@@ -193,8 +193,8 @@ async def test_a_subscription_is_masked_too(caplog: pytest.LogCaptureFixture) ->
     assert len(caplog.records) == 1
 
 
-async def test_a_subscription_that_cannot_be_parsed_is_a_result(caplog: pytest.LogCaptureFixture) -> None:
-    """Not an exception in the hands of a transport."""
+async def test_subscription_that_cannot_be_parsed_is_a_result(caplog: pytest.LogCaptureFixture) -> None:
+    """Not an exception in the transport."""
     results = await SCHEMA.subscribe("subscription {")
     (result,) = [result async for result in results]
     assert [error.extensions for error in result.errors or ()] == [{"code": "GRAPHQL_PARSE_FAILED"}]
@@ -202,15 +202,15 @@ async def test_a_subscription_that_cannot_be_parsed_is_a_result(caplog: pytest.L
 
 
 class NoRaises(ValidationRule):
-    """A rule of the application's own."""
+    """A rule of the application."""
 
     def enter_field(self, node: FieldNode, *_: object) -> None:
         if node.name.value == "raises":
             self.report_error(GraphQLError("Not that one", node, extensions={"code": "TOO_COMPLEX"}))
 
 
-async def test_the_applications_own_rules_apply() -> None:
-    """With their own codes, to documents short and long."""
+async def test_validation_rules_of_the_application_apply() -> None:
+    """With their own codes, to cached and uncached documents."""
     rules: list[type[ASTValidationRule]] = [NoRaises]
     schema = MaskedSchema(Query, rules=rules)
     for query in ("{ raises }", "{ raises }" + " " * CACHEABLE_CHARACTERS):
@@ -218,16 +218,16 @@ async def test_the_applications_own_rules_apply() -> None:
         assert (error.message, error.extensions) == ("Not that one", {"code": "TOO_COMPLEX"})
 
 
-async def test_a_document_is_parsed_and_validated_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However often it comes; what is executed is the same syntax tree."""
+async def test_document_is_parsed_and_validated_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However often it is sent; the same syntax tree is executed."""
     seen: list[tuple[object, object]] = []
 
-    class Watched(MaskedSchema):
+    class Recording(MaskedSchema):
         def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
             assert execution_context is not None
             seen.append((execution_context.graphql_document, errors[0]))
 
-    schema = Watched(Query)
+    schema = Recording(Query)
     for _ in "12":
         await schema.execute("{ watched: nothing }")
     (first, error), (second, again) = seen

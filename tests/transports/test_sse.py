@@ -1,4 +1,4 @@
-"""GraphQL over server-sent events, distinct connections mode, byte by byte."""
+"""GraphQL over server-sent events, in distinct connections mode."""
 
 import asyncio
 import json
@@ -14,13 +14,14 @@ from tests.support.sample_app import SECRET, Sample
 from tests.support.uvicorn_server import Served, idle
 from tests.support.waiting import TIMEOUT_SECONDS
 from tests.transports.conftest import Start
+from tests.transports.log_records import warnings_in
 
 PATH = "/graphql"
 STREAM = {"accept": "text/event-stream"}
 
 
 class Events:
-    """The blocks of a stream, as they were written."""
+    """The blocks of a stream, as sent."""
 
     def __init__(self, response: httpx.Response) -> None:
         self.response = response
@@ -28,7 +29,7 @@ class Events:
         self._buffer = b""
 
     async def block(self) -> bytes | None:
-        """Up to the next empty line; None at the end."""
+        """The bytes up to the next empty line; None at the end."""
         async with asyncio.timeout(TIMEOUT_SECONDS):
             while b"\n\n" not in self._buffer:
                 try:
@@ -40,7 +41,7 @@ class Events:
         return block
 
     async def event(self) -> tuple[str, Any] | None:
-        """The next one that is no comment."""
+        """The next event that is not a comment."""
         while (block := await self.block()) is not None:
             if block.startswith(b":"):
                 continue
@@ -66,8 +67,8 @@ async def until_end(events: Events) -> AsyncGenerator[tuple[str, Any]]:
         yield event
 
 
-async def test_a_subscription_is_a_stream_of_events(http: httpx.AsyncClient) -> None:
-    """Lines end in LF; the last event has data, or a browser would not tell of it."""
+async def test_subscription_is_a_stream_of_events(http: httpx.AsyncClient) -> None:
+    """Lines end in LF. The last event has data, because EventSource dispatches none without."""
     async with stream(http, "subscription { count(to: 2) }") as events:
         assert events.response.status_code == 200
         assert events.response.headers["content-type"] == "text/event-stream"
@@ -81,8 +82,8 @@ async def test_a_subscription_is_a_stream_of_events(http: httpx.AsyncClient) -> 
         ]
 
 
-async def test_queries_and_mutations_stream_their_one_result(http: httpx.AsyncClient, sample: Sample) -> None:
-    """A client may use one transport for all."""
+async def test_query_and_mutation_stream_their_single_result(http: httpx.AsyncClient, sample: Sample) -> None:
+    """A client may use this transport for all operations."""
     query = "query($n: String!) { hello(name: $n) }"
     assert await all_events(http, query, variables={"n": "you"}) == [
         ("next", {"data": {"hello": "Hello you"}}),
@@ -95,16 +96,16 @@ async def test_queries_and_mutations_stream_their_one_result(http: httpx.AsyncCl
     assert sample.probe.written == ["x"]
 
 
-async def test_a_browser_can_get_a_stream(http: httpx.AsyncClient) -> None:
-    """EventSource knows nothing else."""
+async def test_get_request_streams_a_subscription(http: httpx.AsyncClient) -> None:
+    """EventSource sends GET requests only."""
     params = {"query": "subscription($n: Int!) { count(to: $n) }", "variables": '{"n": 1}'}
     async with http.stream("GET", PATH, params=params, headers=STREAM) as response:
         events = [event async for event in until_end(Events(response))]
     assert events == [("next", {"data": {"count": 1}}), ("complete", None)]
 
 
-async def test_a_mutation_cannot_be_got(http: httpx.AsyncClient, sample: Sample) -> None:
-    """A link must not change anything, whatever it accepts."""
+async def test_get_request_streams_no_mutation(http: httpx.AsyncClient, sample: Sample) -> None:
+    """A link must not trigger a mutation, whatever it accepts."""
     response = await http.get(PATH, params={"query": 'mutation { write(value: "x") }'}, headers=STREAM)
     assert response.status_code == 405
     assert sample.probe.written == []
@@ -120,8 +121,8 @@ async def test_a_mutation_cannot_be_got(http: httpx.AsyncClient, sample: Sample)
         ("query A { hello } query B { hello }", "OPERATION_RESOLUTION_FAILURE"),
     ],
 )
-async def test_a_request_error_is_an_event(http: httpx.AsyncClient, query: str, code: str) -> None:
-    """A status would leave an EventSource in the dark."""
+async def test_request_error_is_sent_as_an_event(http: httpx.AsyncClient, query: str, code: str) -> None:
+    """EventSource does not expose an HTTP status."""
     (name, payload), complete = await all_events(http, query)
     assert (name, complete) == ("next", ("complete", None))
     assert "data" not in payload
@@ -142,15 +143,15 @@ async def test_a_subscription_that_fails_says_so_and_completes(http: httpx.Async
     assert SECRET not in json.dumps(events)
 
 
-async def test_a_result_that_cannot_be_written_is_an_internal_error(http: httpx.AsyncClient) -> None:
-    """And still a whole stream."""
+async def test_result_that_cannot_be_encoded_is_a_masked_event(http: httpx.AsyncClient) -> None:
+    """And the stream is complete."""
     events = await all_events(http, "{ unwritable }")
     assert [name for name, _ in events] == ["next", "complete"]
     assert events[0][1]["errors"][0]["extensions"]["code"] == "INTERNAL"
 
 
-async def test_silence_is_filled_with_comments(start: Start) -> None:
-    """Which keep proxies from hanging up."""
+async def test_idle_event_stream_sends_comments(start: Start) -> None:
+    """They keep proxies from closing the connection."""
     served = await start(Sample(limits=TransportLimits(keep_alive_seconds=0.05)))
     async with (
         httpx.AsyncClient(base_url=served.origin) as http,
@@ -160,33 +161,33 @@ async def test_silence_is_filled_with_comments(start: Start) -> None:
     assert blocks == [b":", b'event: next\ndata: {"data":{"forever":1}}', b":", b":"]
 
 
-async def test_a_client_that_leaves_closes_the_generator(
+async def test_disconnect_closes_the_subscription(
     http: httpx.AsyncClient, served: Served, sample: Sample, log: pytest.LogCaptureFixture
 ) -> None:
-    """Without a word in the log."""
+    """Without a warning in the log."""
     async with stream(http, "subscription { forever }") as events:
         await events.event()
         assert sample.probe.live == 1
     await sample.probe.until(live=0)
     await idle(served)
     assert len(sample.connections) == 0
-    assert [record for record in log.records if record.levelname in ("WARNING", "ERROR")] == []
+    assert warnings_in(log) == []
 
 
-async def test_a_mutation_survives_the_client(served: Served, sample: Sample) -> None:
-    """As over any other transport."""
-    async with httpx.AsyncClient() as leaving:
-        asking = asyncio.create_task(
-            leaving.post(served.http, json={"query": 'mutation { writeSlowly(value: "x") }'}, headers=STREAM)
+async def test_mutation_completes_after_a_disconnect(served: Served, sample: Sample) -> None:
+    """As over the other transports."""
+    async with httpx.AsyncClient() as client:
+        request = asyncio.create_task(
+            client.post(served.http, json={"query": 'mutation { writeSlowly(value: "x") }'}, headers=STREAM)
         )
         await sample.probe.until(live=1)
-        asking.cancel()
+        request.cancel()
     sample.probe.release.set()
     await sample.probe.until(written=1)
 
 
-async def test_a_revoked_subscription_ends(http: httpx.AsyncClient, sample: Sample) -> None:
-    """With the reason as its last result: there are no close codes here."""
+async def test_close_request_of_a_subscription_ends_the_event_stream(http: httpx.AsyncClient, sample: Sample) -> None:
+    """The reason is the last result, because there are no close codes."""
     async with stream(http, "subscription { revoked }") as events:
         await events.event()
         sample.probe.revoke.set()
@@ -197,10 +198,8 @@ async def test_a_revoked_subscription_ends(http: httpx.AsyncClient, sample: Samp
         assert await events.event() == ("complete", None)
 
 
-async def test_a_server_that_stops_ends_the_stream_without_completing_it(
-    http: httpx.AsyncClient, sample: Sample
-) -> None:
-    """So that the client comes back; one that comes too early is sent away at once."""
+async def test_shutdown_ends_the_event_stream_without_complete(http: httpx.AsyncClient, sample: Sample) -> None:
+    """So that the client reconnects; a stream opened later ends at once."""
     async with stream(http, "subscription { forever }") as events:
         await events.event()
         await sample.connections.close_all(CloseCode.GOING_AWAY)

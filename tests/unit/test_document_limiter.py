@@ -1,4 +1,4 @@
-"""What a document weighs, and how much work it is to find out."""
+"""Cost analysis of documents, its limits, and the work it takes."""
 
 import re
 from pathlib import Path
@@ -15,34 +15,34 @@ from server.transports.params import Params
 
 ROOT = Path(__file__).parent.parent.parent
 SCHEMA = executable_schema().core
-GUARD = DocumentLimiter(SCHEMA, DocumentLimits())
+LIMITER = DocumentLimiter(SCHEMA, DocumentLimits())
 
 
 def cost(document: str, **variables: Any) -> int | None:
-    """Of a document that is admitted."""
-    return GUARD.admit(Params(document, variables)).cost
+    """The cost of an admitted document."""
+    return LIMITER.admit(Params(document, variables)).cost
 
 
-def limit(document: str, guard: DocumentLimiter = GUARD) -> tuple[object, object]:
-    """Which limit a document exceeds, and by what it was found to."""
-    with pytest.raises(GraphQLError) as refused:
-        guard.admit(Params(document))
-    extensions = refused.value.extensions or {}
+def exceeded_limit(document: str, limiter: DocumentLimiter = LIMITER) -> tuple[object, object]:
+    """The limit that a document exceeds, and its measure."""
+    with pytest.raises(GraphQLError) as raised:
+        limiter.admit(Params(document))
+    extensions = raised.value.extensions or {}
     assert extensions["code"] == "GRAPHQL_LIMIT_EXCEEDED"
     return extensions["limit"], extensions.get("found")
 
 
-def names(count: int) -> str:
-    """One field under so many."""
+def aliases(count: int) -> str:
+    """The same field under this number of aliases."""
     return " ".join(f"a{number}: id" for number in range(count))
 
 
-def scales(document: str) -> CostAnalyzer:
-    """After everything was weighed."""
+def analyzed(document: str) -> CostAnalyzer:
+    """The analyzer of a document, after the analysis of its first operation."""
     parsed = parse(document)
-    weighing = CostAnalyzer(SCHEMA, parsed, {})
-    weighing.analyze(cast("OperationDefinitionNode", parsed.definitions[0]))
-    return weighing
+    analyzer = CostAnalyzer(SCHEMA, parsed, {})
+    analyzer.analyze(cast("OperationDefinitionNode", parsed.definitions[0]))
+    return analyzer
 
 
 @pytest.mark.parametrize(
@@ -70,13 +70,13 @@ def scales(document: str) -> CostAnalyzer:
         ("{ __schema { types { name fields { name } } } }", 100),
     ],
 )
-def test_what_a_document_costs(document: str, expected: int) -> None:
-    """Objects count, pages multiply, and of several types only one can be."""
+def test_document_cost(document: str, expected: int) -> None:
+    """Objects count, pages multiply, and only the most expensive of several types counts."""
     assert cost(document) == expected
 
 
-def test_a_page_size_may_be_a_variable() -> None:
-    """Given, by its default, or left out; what was found for one size is not taken for another's."""
+def test_page_size_in_a_variable_determines_the_cost() -> None:
+    """Given, by default, or omitted; the measure of one size is not reused for another."""
     document = "query($n: Int = 7) { jobs(first: $n) { nodes { id } } }"
     assert [cost(document, n=3), cost(document), cost(document, n=50), cost(document, n=None)] == [4, 8, 51, 21]
 
@@ -85,8 +85,8 @@ def test_a_page_size_may_be_a_variable() -> None:
     ("document", "found"),
     [
         ("{ " + " ".join(f"a{n}: viewer {{ id }}" for n in range(16)) + " }", ("aliases", 16)),
-        ("{ viewer { id } } fragment F on Viewer { " + names(16) + " }", ("aliases", 16)),
-        ("{ viewer { ...F ...F } } fragment F on Viewer { " + names(8) + " }", ("aliases", 16)),
+        ("{ viewer { id } } fragment F on Viewer { " + aliases(16) + " }", ("aliases", 16)),
+        ("{ viewer { ...F ...F } } fragment F on Viewer { " + aliases(8) + " }", ("aliases", 16)),
         ("{ viewer { id " + "@skip(if: false)" * 21 + " } }", ("directives", 21)),
         ("query " + "@a" * 21 + " { viewer { id } }", ("directives", 21)),
         ("{ viewer { " + "id " * 52 + "} }", ("repeats", 51)),
@@ -101,52 +101,58 @@ def test_a_page_size_may_be_a_variable() -> None:
         ("{ jobs(first: 100) { nodes { scenes(first: 100) { nodes { id } } } } }", ("cost", 1 + 100 * 102)),
     ],
 )  # fmt: skip
-def test_what_is_too_much(document: str, found: tuple[str, int | None]) -> None:
-    """The error names the limit and what was found."""
-    assert limit(document) == found
+def test_document_over_a_limit_is_rejected(document: str, found: tuple[str, int | None]) -> None:
+    """The error names the limit and the measure."""
+    assert exceeded_limit(document) == found
 
 
-def test_fragments_multiply_and_cost_one_visit_each() -> None:
-    """2^200 fields are counted without being looked at; twice the document is twice the work."""
+def test_limit_error_names_measure_and_limit() -> None:
+    """Without the measure when it is unknown or has too many digits."""
+    messages = [LIMITER.limit_exceeded("depth", found).message for found in (9, None)]
+    assert messages == ["Nesting depth 9 exceeds the limit of 8", "Nesting depth exceeds the limit of 8"]
+
+
+def test_nested_fragments_multiply_the_cost_but_are_visited_once() -> None:
+    """2^200 fields are counted without a visit; a document of twice the length takes twice the work."""
 
     def chain(length: int) -> str:
         links = " ".join(f"fragment F{n} on Query {{ ...F{n + 1} ...F{n + 1} }}" for n in range(length))
         return f"{{ ...F0 }} {links} fragment F{length} on Query {{ viewer {{ id }} }}"
 
-    assert [scales(chain(length)).visits for length in (25, 50, 100, 200)] == [53, 103, 203, 403]
+    assert [analyzed(chain(length)).visits for length in (25, 50, 100, 200)] == [53, 103, 203, 403]
     wide = "{ viewer { " + "...F " * 300 + "} } fragment F on Viewer { id name roles }"
-    assert scales(wide).visits == 1 + 300 + 3
+    assert analyzed(wide).visits == 1 + 300 + 3
 
 
-def test_fragments_in_a_ring_come_to_an_end() -> None:
-    """Validation refuses them; here they weigh what they hold beside themselves."""
+def test_recursive_fragments_are_analyzed_once() -> None:
+    """Validation rejects them; here they cost what they contain besides themselves."""
     assert cost("{ ...A } fragment A on Query { viewer { id } ...B } fragment B on Query { ...A }") == 1
 
 
-def test_a_limit_can_be_set() -> None:
+def test_document_limits_are_configurable() -> None:
     """Each by its name."""
-    guard = DocumentLimiter(SCHEMA, DocumentLimits(depth=1, tokens=20))
-    assert guard.admit(Params("{ viewer { id } }")).cost == 1
-    assert limit('{ job(id: "1") { progress { total } } }', guard) == ("depth", 2)
-    assert limit("{ viewer { id id id id id id id id id id id id id id id id id } }", guard)[0] == "tokens"
+    limiter = DocumentLimiter(SCHEMA, DocumentLimits(depth=1, tokens=20))
+    assert limiter.admit(Params("{ viewer { id } }")).cost == 1
+    assert exceeded_limit('{ job(id: "1") { progress { total } } }', limiter) == ("depth", 2)
+    assert exceeded_limit("{ viewer { id id id id id id id id id id id id id id id id id } }", limiter)[0] == "tokens"
 
 
-def test_what_we_ship_passes() -> None:
-    """The explorer's own operations, those of the command line, of the README and of the page about live streams."""
+def test_shipped_documents_are_within_the_limits() -> None:
+    """The operations of the explorer, the command line, the README and docs/live.md."""
     documents = [path.read_text("utf-8") for path in (ROOT / "web" / "src" / "operations").glob("*.graphql")]
     documents += [getattr(module, "_DOCUMENT") for module in (watch, demo)]  # noqa: B009
     documents.append(get_introspection_query())
     for page in (ROOT / "README.md", ROOT / "docs" / "live.md"):
-        shown = page.read_text("utf-8")
-        documents += re.findall(r"```graphql\n(.*?)```", shown, re.DOTALL)
-        documents += [found.replace('\\"', '"') for found in re.findall(r'"query": "((?:[^"\\]|\\.)*)"', shown)]
+        text = page.read_text("utf-8")
+        documents += re.findall(r"```graphql\n(.*?)```", text, re.DOTALL)
+        documents += [quoted.replace('\\"', '"') for quoted in re.findall(r'"query": "((?:[^"\\]|\\.)*)"', text)]
     assert len(documents) > 9
     for document in documents:
-        assert GUARD.admit(Params(document)).cost
+        assert LIMITER.admit(Params(document)).cost
 
 
-def test_introspection_has_a_depth_of_its_own() -> None:
-    """GraphiQL's own query passes, and beside it nothing is exempt."""
+def test_introspection_depth_is_limited_separately() -> None:
+    """GraphiQL's own query passes; the fields beside it are not exempt."""
     deep = (
         '{ __schema { queryType { name } } job(id: "1") '
         + "{ scenes { nodes { job " * 3
@@ -154,4 +160,4 @@ def test_introspection_has_a_depth_of_its_own() -> None:
         + "} } }" * 3
         + " }"
     )
-    assert limit(deep) == ("depth", 10)
+    assert exceeded_limit(deep) == ("depth", 10)

@@ -1,8 +1,8 @@
-// Where the sample application listens, and how to make it drop its clients.
+// The URLs of the sample application, and a call that makes it drop its clients.
 export const http = process.env.GRAPHQL_HTTP;
 export const ws = process.env.GRAPHQL_WS;
 
-// `how` is "close", with a close frame or the stream's end, or "abort", with a reset of the connection.
+// `how` is "close" (a close frame, or the end of the stream) or "abort" (a reset connection).
 export const drop = async (how) => {
   const response = await fetch(new URL(`/drop/${how}`, http), { method: 'POST' });
   if (!response.ok) throw new Error(`could not drop: ${response.status}`);

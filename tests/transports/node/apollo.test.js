@@ -65,7 +65,7 @@ test('follows a subscription over websocket', async () => {
 });
 
 for (const how of DROPS) {
-  test(`goes on with a subscription after a ${how}`, async () => {
+  test(`resumes a subscription after a ${how}`, async () => {
     const { client, socket } = connect();
     let dropped = false;
     socket.on('message', (message) => {

@@ -29,7 +29,7 @@ test('follows a subscription to its end', async () => {
   ]);
 });
 
-test('reads a mistake from the stream', async () => {
+test('reads a request error from the stream', async () => {
   const [result] = await collect({ query: '{ nothing }' });
   assert.equal(result.errors[0].extensions.code, 'GRAPHQL_VALIDATION_FAILED');
 });

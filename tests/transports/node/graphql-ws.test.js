@@ -38,7 +38,7 @@ test('follows a subscription to its end', async () => {
   await client.dispose();
 });
 
-test('reports a mistake without losing the other streams', async () => {
+test('reports a request error without ending the other subscriptions', async () => {
   const client = connect({ lazy: false });
   const stream = client.iterate({ query: 'subscription { forever }' });
   assert.deepEqual((await stream.next()).value, { data: { forever: 1 } });
@@ -51,7 +51,7 @@ test('reports a mistake without losing the other streams', async () => {
   await client.dispose();
 });
 
-test('keeps itself alive by pings with a payload', async () => {
+test('receives the payload of its pings in pongs', async () => {
   let echo;
   const pong = new Promise((resolve) => (echo = resolve));
   const client = connect({
@@ -77,7 +77,7 @@ for (const how of DROPS) {
   });
 }
 
-test('hears why it was closed, even while it was still sending', async () => {
+test('receives the close code although it is still sending', async () => {
   for (let i = 0; i < 8; i += 1) {
     const code = await new Promise((resolve) => {
       const socket = new WebSocket(ws, 'graphql-transport-ws', { perMessageDeflate: false });

@@ -40,7 +40,7 @@ const take = (source, count) =>
     });
   });
 
-test('runs a query, and is answered in JSON though it would read a stream', async () => {
+test('runs a query, and receives JSON although it accepts a stream', async () => {
   const { client, types } = connect();
   const { data, error } = await client.query('query($n: String!) { hello(name: $n) }', { n: 'you' });
   assert.equal(error, undefined);
@@ -74,7 +74,7 @@ test('follows a subscription over server-sent events', async () => {
 });
 
 for (const how of DROPS) {
-  test(`goes on with a subscription after a ${how}`, async () => {
+  test(`resumes a subscription after a ${how}`, async () => {
     const { client, socket } = connect();
     let dropped = false;
     socket.on('message', (message) => {
