@@ -1,4 +1,4 @@
-"""Every mutation is a deed of its viewer, and in the audit log whatever becomes of it."""
+"""Audits every mutation, successful or refused."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,36 +7,31 @@ from strawberry.extensions import FieldExtension
 from strawberry.extensions.field_extension import AsyncExtensionResolver
 from strawberry.types.info import Info as StrawberryInfo
 
-from coordinator import audit
 from models.writes.audit import OK
 from schema.batches import ScenesPayload
 from schema.context import Context
 from schema.enums import ErrorCode
 
-# The input that says what a mutation is about, the narrowest first.
-_OBJECTS = ("delivery_id", "take_id", "scene_id", "webhook_id", "job_id")
+# The arguments that name the object of a mutation, the narrowest first.
+_OBJECT_ARGUMENTS = ("delivery_id", "take_id", "scene_id", "webhook_id", "job_id")
 
 
 class Audited(FieldExtension):
-    """Around the resolver of a mutation: before it, what is done; after it, how it ended unless a change says so."""
+    """Wraps the resolver of a mutation: its audit entry has the field's name as the action."""
 
     async def resolve_async(
         self, next_: AsyncExtensionResolver, source: Any, info: StrawberryInfo[Context, Any], **kwargs: Any
     ) -> Any:
         """Resolve the field."""
-        log, viewer = info.context.coordinator.audit, info.context.viewer
-        audit.begin(viewer, info.field_name, _object_of(kwargs))
-        try:
+        context, action, object_id = info.context, info.field_name, _object_of(kwargs)
+        async with context.coordinator.audit.mutation(context.viewer, context.audit, action, object_id) as outcome:
             payload = await next_(source, info, **kwargs)
-        except Exception as error:
-            log.note(viewer, audit.code_of(error))
-            raise
-        log.note(viewer, _result_of(payload))
+            outcome.result = _result_of(payload)
         return payload
 
 
 def _result_of(payload: Any) -> str:
-    """The code of the first refusal; of a batch only when nothing was done, for else its change says what was."""
+    """Return the code of the first refusal, or OK. A batch is refused only when none of its items succeeded."""
     errors = list(getattr(payload, "errors", ()))
     if isinstance(payload, ScenesPayload) and payload.results and not payload.succeeded:
         refused = [error for result in payload.results for error in result.errors]
@@ -45,6 +40,6 @@ def _result_of(payload: Any) -> str:
 
 
 def _object_of(arguments: Mapping[str, Any]) -> str | None:
-    """The id that the request names."""
-    asked = [getattr(arguments.get("input"), name, arguments.get(name)) for name in _OBJECTS]
-    return next((value for value in asked if isinstance(value, str)), None)
+    """Return the id that the request names, if any."""
+    named = [getattr(arguments.get("input"), name, arguments.get(name)) for name in _OBJECT_ARGUMENTS]
+    return next((value for value in named if isinstance(value, str)), None)

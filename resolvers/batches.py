@@ -28,26 +28,26 @@ class BatchMutation:
     )
     async def update_scenes(self, info: Info, input: UpdateScenesInput) -> ScenesPayload:
         context = info.context
-        command = context.coordinator.batches.update(context.viewer, input.edits())
+        command = context.commands.batches.update(context.viewer, input.edits())
         return await _payload(context, command, input.job_id, dry_run=input.dry_run)
 
     @strawberry.mutation(
         description="Render completed, failed or canceled scenes of one job again, each with its own prompt."
     )
     async def regenerate_scenes(self, info: Info, input: SceneBatchInput) -> ScenesPayload:
-        return await _run(info.context, info.context.coordinator.batches.regenerate, input)
+        return await _run(info.context, info.context.commands.batches.regenerate, input)
 
     @strawberry.mutation(description="Cancel pending or processing scenes of one job.")
     async def cancel_scenes(self, info: Info, input: SceneBatchInput) -> ScenesPayload:
-        return await _run(info.context, info.context.coordinator.batches.cancel, input)
+        return await _run(info.context, info.context.commands.batches.cancel, input)
 
     @strawberry.mutation(description="Delete scenes of one job; restoreScenes can restore them until purgeAfter.")
     async def delete_scenes(self, info: Info, input: SceneBatchInput) -> ScenesPayload:
-        return await _run(info.context, info.context.coordinator.batches.delete, input)
+        return await _run(info.context, info.context.commands.batches.delete, input)
 
     @strawberry.mutation(description="Restore deleted scenes of one job at their former positions.")
     async def restore_scenes(self, info: Info, input: SceneBatchInput) -> ScenesPayload:
-        return await _run(info.context, info.context.coordinator.batches.restore, input)
+        return await _run(info.context, info.context.commands.batches.restore, input)
 
 
 async def _run(context: Context, command: Command, input: SceneBatchInput) -> ScenesPayload:

@@ -21,12 +21,12 @@ class JobMutation:
     @strawberry.mutation(description="Create a job with its scenes; with start, also queue them for rendering.")
     async def create_job(self, info: Info, input: CreateJobInput) -> JobPayload:
         context = info.context
-        return await job_payload(context, context.coordinator.jobs.create(context.viewer, input.new_job()))
+        return await job_payload(context, context.commands.jobs.create(context.viewer, input.new_job()))
 
     @strawberry.mutation(description="Change the title or the metadata of a job. Equal values change nothing.")
     async def update_job(self, info: Info, input: UpdateJobInput) -> JobPayload:
         context = info.context
-        command = context.coordinator.jobs.update(
+        command = context.commands.jobs.update(
             context.viewer, input.job_id, input.edit(), given(input.expected_version)
         )
         return await job_payload(context, command, input.job_id)
@@ -35,13 +35,13 @@ class JobMutation:
         description="Start a pending job: queue all its scenes for rendering. A job that is processing is not changed."
     )
     async def start_job(self, info: Info, input: JobActionInput) -> JobPayload:
-        return await _run(info.context, info.context.coordinator.jobs.start, input)
+        return await _run(info.context, info.context.commands.jobs.start, input)
 
     @strawberry.mutation(
         description="Cancel every pending or processing scene. Completed and failed scenes keep their status and clips."
     )
     async def cancel_job(self, info: Info, input: JobActionInput) -> JobPayload:
-        return await _run(info.context, info.context.coordinator.jobs.cancel, input)
+        return await _run(info.context, info.context.commands.jobs.cancel, input)
 
     @strawberry.mutation(
         description=(
@@ -50,16 +50,16 @@ class JobMutation:
         )
     )
     async def delete_job(self, info: Info, input: JobActionInput) -> JobPayload:
-        return await _run(info.context, info.context.coordinator.jobs.delete, input)
+        return await _run(info.context, info.context.commands.jobs.delete, input)
 
     @strawberry.mutation(description="Restore a deleted job. Scenes that were deleted individually stay deleted.")
     async def restore_job(self, info: Info, input: JobActionInput) -> JobPayload:
-        return await _run(info.context, info.context.coordinator.jobs.restore, input)
+        return await _run(info.context, info.context.commands.jobs.restore, input)
 
     @strawberry.mutation(description="Set the play order of all live scenes of a job.")
     async def reorder_scenes(self, info: Info, input: ReorderScenesInput) -> JobPayload:
         context = info.context
-        command = context.coordinator.scenes.reorder(
+        command = context.commands.scenes.reorder(
             context.viewer, input.job_id, input.scene_ids, given(input.expected_version)
         )
         return await job_payload(context, command, input.job_id)

@@ -24,7 +24,7 @@ class SceneMutation:
     @strawberry.mutation(description="Add a scene to a job; in a started job it is queued for rendering at once.")
     async def add_scene(self, info: Info, input: AddSceneInput) -> ScenePayload:
         context = info.context
-        command = context.coordinator.scenes.add(
+        command = context.commands.scenes.add(
             context.viewer,
             input.job_id,
             input.scene.new_scene(),
@@ -42,7 +42,7 @@ class SceneMutation:
     )
     async def update_scene(self, info: Info, input: UpdateSceneInput) -> ScenePayload:
         context = info.context
-        command = context.coordinator.scenes.update(context.viewer, target(input), input.edit())
+        command = context.commands.scenes.update(context.viewer, target(input), input.edit())
         return await scene_payload(context, command, input.scene_id)
 
     @strawberry.mutation(
@@ -53,7 +53,7 @@ class SceneMutation:
     )
     async def regenerate_scene(self, info: Info, input: RegenerateSceneInput) -> ScenePayload:
         context = info.context
-        command = context.coordinator.scenes.regenerate(
+        command = context.commands.scenes.regenerate(
             context.viewer, target(input), given(input.prompt), given(input.idempotency_key)
         )
         return await scene_payload(context, command, input.scene_id)
@@ -61,7 +61,7 @@ class SceneMutation:
     @strawberry.mutation(description="Cancel a pending or processing scene and stop its render.")
     async def cancel_scene(self, info: Info, input: SceneActionInput) -> ScenePayload:
         context = info.context
-        command = context.coordinator.scenes.cancel(context.viewer, target(input))
+        command = context.commands.scenes.cancel(context.viewer, target(input))
         return await scene_payload(context, command, input.scene_id)
 
     @strawberry.mutation(
@@ -72,7 +72,7 @@ class SceneMutation:
     )
     async def delete_scene(self, info: Info, input: SceneActionInput) -> DeleteScenePayload:
         context = info.context
-        command = context.coordinator.scenes.delete(context.viewer, target(input))
+        command = context.commands.scenes.delete(context.viewer, target(input))
         payload = await scene_payload(context, command, input.scene_id)
         scene = payload.scene
         return DeleteScenePayload(
@@ -87,7 +87,7 @@ class SceneMutation:
     )
     async def restore_scene(self, info: Info, input: SceneActionInput) -> ScenePayload:
         context = info.context
-        command = context.coordinator.scenes.restore(context.viewer, target(input))
+        command = context.commands.scenes.restore(context.viewer, target(input))
         return await scene_payload(context, command, input.scene_id)
 
     @strawberry.mutation(
@@ -98,11 +98,11 @@ class SceneMutation:
     )
     async def select_take(self, info: Info, input: SelectTakeInput) -> ScenePayload:
         context = info.context
-        command = context.coordinator.scenes.select_take(context.viewer, input.take_id, given(input.expected_version))
+        command = context.commands.scenes.select_take(context.viewer, input.take_id, given(input.expected_version))
         return await scene_payload(context, command)
 
     @strawberry.mutation(description="Move a live scene to another position; the scenes in between move by one.")
     async def move_scene(self, info: Info, input: MoveSceneInput) -> ScenePayload:
         context = info.context
-        command = context.coordinator.scenes.move(context.viewer, target(input), input.position)
+        command = context.commands.scenes.move(context.viewer, target(input), input.position)
         return await scene_payload(context, command, input.scene_id)

@@ -40,7 +40,7 @@ class WebhookMutation:
     @strawberry.mutation(description="Create a webhook; the payload holds its signing secret. An owner can have 20.")
     async def create_webhook(self, info: Info, input: CreateWebhookInput) -> WebhookPayload:
         context = info.context
-        return await _with_secret(context, context.coordinator.webhooks.create(context.viewer, input.new_webhook()))
+        return await _with_secret(context, context.commands.webhooks.create(context.viewer, input.new_webhook()))
 
     @strawberry.mutation(
         description=(
@@ -50,7 +50,7 @@ class WebhookMutation:
     )
     async def update_webhook(self, info: Info, input: UpdateWebhookInput) -> WebhookPayload:
         context = info.context
-        errors = await attempt(context.coordinator.webhooks.update(context.viewer, input.webhook_id, input.edit()))
+        errors = await attempt(context.commands.webhooks.update(context.viewer, input.webhook_id, input.edit()))
         if errors is not None:
             return WebhookPayload(webhook=None, secret=None, errors=errors)
         row = await context.loaders.webhook.load(input.webhook_id)
@@ -59,12 +59,12 @@ class WebhookMutation:
     @strawberry.mutation(description="Replace the signing secret; for 24 hours the old secret signs too.")
     async def rotate_webhook_secret(self, info: Info, input: WebhookActionInput) -> WebhookPayload:
         context = info.context
-        return await _with_secret(context, context.coordinator.webhooks.rotate(context.viewer, input.webhook_id))
+        return await _with_secret(context, context.commands.webhooks.rotate(context.viewer, input.webhook_id))
 
     @strawberry.mutation(description="Delete a webhook and its deliveries.")
     async def delete_webhook(self, info: Info, input: WebhookActionInput) -> DeleteWebhookPayload:
         context = info.context
-        errors = await attempt(context.coordinator.webhooks.delete(context.viewer, input.webhook_id))
+        errors = await attempt(context.commands.webhooks.delete(context.viewer, input.webhook_id))
         if errors is not None:
             return DeleteWebhookPayload(deleted_webhook_id=None, errors=errors)
         return DeleteWebhookPayload(deleted_webhook_id=input.webhook_id, errors=[])
@@ -77,7 +77,7 @@ class WebhookMutation:
     )
     async def test_webhook(self, info: Info, input: WebhookActionInput) -> WebhookDeliveryPayload:
         context = info.context
-        return await _delivery(context, context.coordinator.webhooks.test(context.viewer, input.webhook_id))
+        return await _delivery(context, context.commands.webhooks.test(context.viewer, input.webhook_id))
 
     @strawberry.mutation(
         description="Send a delivery again now, with the same id and body; retries continue for another day."
@@ -85,7 +85,7 @@ class WebhookMutation:
     async def redeliver_webhook(self, info: Info, delivery_id: strawberry.ID) -> WebhookDeliveryPayload:
         context = info.context
         return await _delivery(
-            context, context.coordinator.webhooks.redeliver(context.viewer, delivery_id), delivery_id
+            context, context.commands.webhooks.redeliver(context.viewer, delivery_id), delivery_id
         )
 
 

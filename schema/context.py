@@ -11,9 +11,10 @@ from typing import Any, NamedTuple, Protocol
 
 from strawberry.types.info import Info as StrawberryInfo
 
-from coordinator.coordinator import Coordinator
+from coordinator.coordinator import Commands, Coordinator
 from coordinator.live.hub import Hub
 from models.domain.access import Viewer
+from models.writes.audit import AuditContext
 from models.writes.store import Store
 from schema.loaders import Loaders
 
@@ -55,6 +56,7 @@ class Context:
     outlived its operation would return stale rows from its loaders."""
 
     viewer: Viewer
+    audit: AuditContext
     store: Store
     coordinator: Coordinator
     hub: Hub
@@ -68,6 +70,11 @@ class Context:
     def __post_init__(self) -> None:
         """Make the loaders, which batch the concurrent reads of one operation."""
         object.__setattr__(self, "loaders", Loaders(self.store, self.viewer))
+
+    @property
+    def commands(self) -> Commands:
+        """The commands of this operation; their changes write its audit entries."""
+        return self.coordinator.commands(self.audit)
 
     def media_url(self, key: str) -> str:
         """Return the URL of a storage key."""

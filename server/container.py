@@ -3,7 +3,6 @@
 import sqlite3
 from collections.abc import Generator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import replace
 from datetime import timedelta
 
 from coordinator.bus.listener import Listener
@@ -11,11 +10,13 @@ from coordinator.bus.port import LocalBus
 from coordinator.bus.postgres import PostgresBus
 from coordinator.commands.policy import JobPolicy
 from coordinator.coordinator import Coordinator
+from coordinator.dispatcher import Dispatcher
 from coordinator.live.hub import Hub
 from coordinator.queue import postgres
 from coordinator.queue.embedded import EmbeddedQueue
 from coordinator.queue.port import Concurrency, Queue
 from coordinator.queue.postgres import PostgresQueue
+from coordinator.renders.pool import RunningRenders
 from coordinator.renders.render import Limits, RenderDeps
 from coordinator.storage.media import MediaStore
 from coordinator.storage.retention import Retention
@@ -24,8 +25,9 @@ from coordinator.webhooks.http_client import Outbound, Policy
 from coordinator.webhooks.signing import Secrets
 from models import migrations
 from models.db.database import Database
-from models.domain.access import AuditContext, Viewer
+from models.domain.access import Viewer
 from models.domain.quota import Rate
+from models.writes.audit import AuditContext
 from models.writes.store import Store
 from providers.port import Provider
 from schema.context import Context, ServerFacts
@@ -48,15 +50,8 @@ class Container:
         self.settings = settings
         with _required_setting("DATABASE_URL"):
             self.database = Database(settings.database_url)
-        self.store = Store(self.database)
         with _required_setting("MEDIA_URL"):
             self.media = MediaStore(settings.media_url)
-        self.connections = Connections()
-        self.sessions = Sessions(self.connections, self.store)
-        self.rates = Rates(settings.rate_limits)
-        self.authenticator = Authenticator(settings, self.store, self.sessions, self.rates.failed_login)
-        self.signed_urls = SignedUrls(settings)
-        self.renders = renders
         self._listener: Listener | None = None
         concurrency = Concurrency(
             settings.render_concurrency,
@@ -71,14 +66,22 @@ class Container:
             lease = settings.lease_seconds
             self.bus = PostgresBus(self._listener)
             queue = PostgresQueue(self.database, self._listener, concurrency, lease)
+        dispatcher = Dispatcher(queue, self.bus, RunningRenders())
+        self.store = Store(self.database, dispatcher)
+        self.connections = Connections()
+        self.sessions = Sessions(self.connections, self.store)
+        self.rates = Rates(settings.rate_limits)
+        self.authenticator = Authenticator(settings, self.store, self.sessions, self.rates.failed_login)
+        self.signed_urls = SignedUrls(settings)
+        self.renders = renders
         self.hub = Hub(self.store, self.bus)
         limits = Limits(
             settings.render_deadline_seconds, settings.retry_first_seconds, max_attempts=settings.max_attempts
         )
         self.coordinator = Coordinator(
             RenderDeps(self.store, self.bus, self.media, providers, limits, timedelta(seconds=lease)),
-            queue,
-            self._telling(),
+            dispatcher,
+            self._delivery_deps(),
             default_provider=settings.provider,
             policy=JobPolicy(
                 settings.max_attempts,
@@ -99,7 +102,7 @@ class Container:
             renders_at_once=_at_once(concurrency) if self.database.embedded else {},
         )
 
-    def _telling(self) -> DeliveryDeps:
+    def _delivery_deps(self) -> DeliveryDeps:
         local = not self.settings.production
         with _required_setting("SECRET_KEY"):
             secrets = Secrets(keys.derived(self.settings, "webhooks"))
@@ -113,7 +116,8 @@ class Container:
     def context(self, viewer: Viewer, request_id: str = "") -> Context:
         """What one operation of this viewer has at hand."""
         return Context(
-            viewer=replace(viewer, audit_context=AuditContext(request_id)),
+            viewer=viewer,
+            audit=AuditContext(request_id),
             store=self.store,
             coordinator=self.coordinator,
             hub=self.hub,

@@ -2,6 +2,8 @@
 
 import asyncio
 import uuid
+from collections.abc import Generator
+from contextlib import contextmanager
 
 from coordinator.queue.port import Snooze
 from coordinator.renders import claims
@@ -12,46 +14,63 @@ from models.writes.change import Ticket
 SNOOZE_SECONDS = 1.0
 
 
-class Renders:
-    """Runs the renders of this process, and aborts those that are fenced off."""
+class RunningRenders:
+    """The renders that run in this process, by scene."""
 
-    def __init__(self, deps: RenderDeps) -> None:
+    def __init__(self) -> None:
+        self._renders: dict[str, Render] = {}
+
+    @contextmanager
+    def registered(self, scene_id: str, render: Render) -> Generator[None]:
+        """Let `abort` find the render in this block."""
+        self._renders[scene_id] = render
+        try:
+            yield
+        finally:
+            if self._renders.get(scene_id) is render:
+                del self._renders[scene_id]
+
+    def includes(self, ticket: Ticket) -> bool:
+        """Whether the ticket's take is being rendered: a queue that missed heartbeats hands out its ticket again."""
+        render = self._renders.get(ticket.scene_id)
+        return render is not None and render.take_number == ticket.take_number
+
+    def abort(self, scene_id: str) -> None:
+        """Stop the render of a scene, if it runs here, and cancel it at the provider."""
+        render = self._renders.get(scene_id)
+        if render is not None:
+            render.abort()
+
+    async def abandon(self) -> None:
+        """Stop all renders and leave their scenes PROCESSING."""
+        await asyncio.gather(*(render.abandon() for render in list(self._renders.values())))
+
+
+class Renders:
+    """Runs the renders of this process."""
+
+    def __init__(self, deps: RenderDeps, running: RunningRenders) -> None:
         self._deps = deps
         self._worker = uuid.uuid4().hex[:12]
-        self._running: dict[str, Render] = {}
+        self._running = running
         self._stopping = False
 
     async def handle(self, ticket: Ticket) -> None:
         """Render the ticket's take, unless the ticket is stale. Raises Snooze when it must wait."""
         if self._stopping:
             raise Snooze(SNOOZE_SECONDS)
-        if self._is_running(ticket):
+        if self._running.includes(ticket):
             raise Snooze(self._deps.lease.total_seconds() or SNOOZE_SECONDS)
         claim = await claims.claim(self._deps.store, ticket, self._worker, self._deps.lease)
         if claim is None:
             return
         render = Render(self._deps, claim)
-        self._running[claim.scene_id] = render
-        try:
+        with self._running.registered(claim.scene_id, render):
             await render.finished()
-        finally:
-            if self._running.get(claim.scene_id) is render:
-                del self._running[claim.scene_id]
         if self._stopping:
             raise Snooze(SNOOZE_SECONDS)
-
-    def _is_running(self, ticket: Ticket) -> bool:
-        """Whether the take runs here: a queue that missed heartbeats hands out its ticket again."""
-        render = self._running.get(ticket.scene_id)
-        return render is not None and render.take_number == ticket.take_number
-
-    def abort(self, scene_id: str) -> None:
-        """Stop the render of a scene, if it runs here, and cancel it at the provider."""
-        render = self._running.get(scene_id)
-        if render is not None:
-            render.abort()
 
     async def stop(self) -> None:
         """Abandon all renders: scenes stay PROCESSING, and the next start resumes them."""
         self._stopping = True
-        await asyncio.gather(*(render.abandon() for render in list(self._running.values())))
+        await self._running.abandon()

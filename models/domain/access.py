@@ -1,6 +1,6 @@
 """Who may see and change what. Pure: the queries turn these answers into conditions."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
@@ -27,21 +27,6 @@ class Act(StrEnum):
     """Tell how a render goes, in the fields that are there for it."""
 
 
-class AuditContext:
-    """One mutation, as the audit log names it; the mutations of an operation follow one another."""
-
-    def __init__(self, request_id: str) -> None:
-        self.request_id = request_id
-        self.action = ""
-        self.object_id: str | None = None
-        # Whether it is in the audit log already: a change writes it in its own transaction.
-        self.written = False
-
-    def begin(self, action: str, object_id: str | None) -> None:
-        """What is done from now on is this."""
-        self.action, self.object_id, self.written = action, object_id, False
-
-
 @dataclass(frozen=True, slots=True)
 class Viewer:
     """On whose behalf something is read or done."""
@@ -49,7 +34,6 @@ class Viewer:
     id: str
     name: str
     roles: tuple[str, ...]
-    audit_context: AuditContext | None = field(default=None, compare=False, repr=False)
 
     @property
     def sees_all(self) -> bool:

@@ -1,4 +1,4 @@
-"""The audit log: who did what to which object, with what result. No words of a request are in it."""
+"""The audit log: which principal did what to which object, with what result. It holds no text of a request."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -9,13 +9,30 @@ import sqlalchemy as sa
 from models.db.database import Connection
 from models.db.tables import AUDIT
 from models.domain import ids
-from models.domain.access import AuditContext, Viewer
+from models.domain.access import Viewer
 
 OK = "OK"
 
 
+class AuditContext:
+    """The audit entry of the current mutation of an operation. The mutations of an operation run one after another."""
+
+    def __init__(self, request_id: str) -> None:
+        self.request_id = request_id
+        self.action = ""
+        self.object_id: str | None = None
+        # Whether a change has written the entry in its own transaction.
+        self.written = False
+
+    def begin(self, action: str, object_id: str | None) -> None:
+        """Begin the next mutation. An object id that is not well-formed is left out: it could be any text."""
+        self.action = action
+        self.object_id = object_id if object_id is not None and ids.prefix_of(object_id) else None
+        self.written = False
+
+
 class Entry(NamedTuple):
-    """One line of the log; `result` is OK or the code of the refusal."""
+    """One entry of the log; `result` is OK or the code of the refusal."""
 
     id: str
     at: datetime
@@ -26,9 +43,9 @@ class Entry(NamedTuple):
     request_id: str | None
 
 
-def entry(viewer: Viewer, audit_context: AuditContext, result: str, made: str | None = None) -> Entry:
-    """The line of a deed; `made` is its object when the request named none."""
-    object_id = audit_context.object_id or made
+def entry(viewer: Viewer, audit_context: AuditContext, result: str, created_id: str | None = None) -> Entry:
+    """Return the entry of a mutation; `created_id` is its object when the request named none."""
+    object_id = audit_context.object_id or created_id
     return Entry(
         ids.new("audit"),
         datetime.now(UTC),
@@ -40,11 +57,11 @@ def entry(viewer: Viewer, audit_context: AuditContext, result: str, made: str | 
     )
 
 
-def plain(actor_id: str, action: str, object_id: str) -> Entry:
-    """The line of what an operator did at the command line."""
+def operator_entry(actor_id: str, action: str, object_id: str) -> Entry:
+    """Return the entry of an operator's action at the command line."""
     return Entry(ids.new("audit"), datetime.now(UTC), actor_id, action, object_id, OK, None)
 
 
 async def write(connection: Connection, entries: Sequence[Entry]) -> None:
-    """Append lines, as part of the transaction of `connection`."""
+    """Append entries, in the transaction of `connection`."""
     await connection.execute(sa.insert(AUDIT), [each._asdict() for each in entries])

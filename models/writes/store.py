@@ -1,18 +1,19 @@
-"""The store: how state is read, and the one way it is written.
+"""The store: reads, and the only write path of jobs and scenes.
 
-`async with store.change(job_id, viewer) as change:` is that way. Its first statement raises `job.version`, which takes
-the row lock on Postgres and the write lock on SQLite, so all changes of a job happen one after another. Leaving the
-block writes the counters, the derived status and the events, and commits; an exception, or a block that recorded no
-event and has nothing to keep, leaves nothing behind. What must follow a commit (hints, dispatch, aborting renders) is
-told to `after_commit`.
+`async with store.change(job_id, viewer) as change:` is that path. Its first statement raises `job.version`, which takes
+the row lock on Postgres and the write lock on SQLite, so the changes of one job are serialized. Leaving the block
+writes the counters, the derived status and the events, and commits. An exception rolls everything back, and so does a
+block that recorded no event and has nothing else to keep. What must follow a commit (hints, dispatch, aborting fenced
+renders) is done by the commit listener.
 """
 
 import asyncio
+import copy
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 from weakref import WeakValueDictionary
 
 import sqlalchemy as sa
@@ -25,15 +26,16 @@ from models.domain import ids
 from models.domain.access import Act, Viewer, may_do, may_see
 from models.domain.errors import Conflict, ErrorCode, Forbidden, InvalidState, no_such_job
 from models.writes import audit, composition, outbox
+from models.writes.audit import AuditContext
 from models.writes.change import Assembly, Change, Tick, Ticket, Work
 
 log = logging.getLogger(__name__)
 
 
 class Committed(NamedTuple):
-    """What a committed change leaves to be done: hint the job's watchers, dispatch work, abort fenced renders.
+    """A committed change, and what has to follow it: hints for the job's watchers, work to dispatch, renders to abort.
 
-    `version` is None when only fractions of running renders were written, which the clock does not count.
+    `version` is None when only the progress of running renders was written, which does not raise the job's version.
     """
 
     job_id: str
@@ -45,35 +47,46 @@ class Committed(NamedTuple):
 
     @property
     def work(self) -> Sequence[Work]:
-        """What the queue is to be given."""
+        """The work for the queue."""
         return _work(self.tickets, self.assembly)
 
 
-BeforeCommit = Callable[[Connection, Sequence[Work]], Awaitable[None]]
-AfterCommit = Callable[[Committed], None]
+class CommitListener(Protocol):
+    """Follows the commits of a store."""
+
+    async def before_commit(self, connection: Connection, work: Sequence[Work]) -> None:
+        """Join the transaction that is about to commit: a queue in the same database enqueues the work here."""
+        ...
+
+    def after_commit(self, committed: Committed) -> None:
+        """Start what must follow a commit; must not wait. An error is logged, and the change stays acknowledged."""
+        ...
 
 
-async def _enqueue_nothing(_connection: Connection, _work: Sequence[Work]) -> None:
-    """No queue shares the transaction."""
+class IgnoreCommits:
+    """The listener of a store whose commits need no follow-up."""
 
+    async def before_commit(self, connection: Connection, work: Sequence[Work]) -> None:
+        """Do nothing."""
 
-def _work(tickets: Sequence[Ticket], assembly: Assembly | None) -> Sequence[Work]:
-    return tickets if assembly is None else [*tickets, assembly]
-
-
-def _tell_nobody(_committed: Committed) -> None:
-    """Nobody listens."""
+    def after_commit(self, committed: Committed) -> None:
+        """Do nothing."""
 
 
 class Store:
     """Reads, and the write transaction."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, listener: CommitListener | None = None) -> None:
         self.database = database
-        # A queue that lives in the same database joins the transaction here, so that no commit is without its work.
-        self.before_commit: BeforeCommit = _enqueue_nothing
+        self._listener: CommitListener = listener or IgnoreCommits()
         self._job_locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        self.after_commit: AfterCommit = _tell_nobody
+        self._audit: AuditContext | None = None
+
+    def audited(self, audit_context: AuditContext) -> "Store":
+        """Return this store for one operation: each of its changes writes the operation's audit entry with it."""
+        store = copy.copy(self)
+        store._audit = audit_context
+        return store
 
     @asynccontextmanager
     async def read(self) -> AsyncGenerator[Connection]:
@@ -83,13 +96,13 @@ class Store:
 
     @asynccontextmanager
     async def write(self) -> AsyncGenerator[Connection]:
-        """A transaction for what does not touch a job's clock, such as the fractions of a running render."""
+        """A transaction for rows outside a job's event log, such as the progress of a running render."""
         async with self.database.connect(self.database.writer) as connection, connection.begin():
             yield connection
 
     @asynccontextmanager
     async def maintenance(self) -> AsyncGenerator[Connection]:
-        """A transaction for housekeeping, which may take its time."""
+        """A transaction for housekeeping, without a statement timeout."""
         async with self.database.connect(self.database.maintenance) as connection, connection.begin():
             yield connection
 
@@ -106,14 +119,14 @@ class Store:
     ) -> AsyncGenerator[Change]:
         """Change a job or its scenes, with `deleted` also a deleted job.
 
-        Raises NotFound when there is no such job or the viewer may not see it, Forbidden when the viewer sees it but
-        may not do this `act` to it, Conflict (STALE_VERSION) when `expected_version` is not the job's, and InvalidState
+        Raises NotFound when there is no such job or the viewer may not see it, Forbidden when the viewer may see it but
+        not do this `act` to it, Conflict (STALE_VERSION) when `expected_version` is not the job's, and InvalidState
         (ALREADY_DELETED) when the job is deleted; nothing is written then. Raises Unavailable when the database does
-        not answer; then it may be unknown what was written.
+        not respond; then it may be unknown whether the change was committed.
         """
         if not ids.is_id(job_id, "job"):
             raise no_such_job(path, job_id)
-        # Who waits for a row's lock keeps a connection from everybody else: wait for one's turn before.
+        # Waiting for the row lock in the database would occupy a connection of the pool: wait in this process before.
         job_lock = self._job_locks.setdefault(job_id, asyncio.Lock())
         async with self.database.connect(self.database.writer, job_lock) as connection:
             bump = sa.update(JOB).where(JOB.c.id == job_id).values(version=JOB.c.version + 1)
@@ -121,7 +134,7 @@ class Store:
             if job is None or not may_see(viewer, job):
                 raise no_such_job(path, job_id)
             if not may_do(viewer, job, act):
-                raise Forbidden("A worker may only report on the scenes of somebody else's job.", path)
+                raise Forbidden("A worker may only report on the scenes of another owner's job.", path)
             before = job._replace(version=job.version - 1)
             if expected_version is not None and expected_version != before.version:
                 raise stale(before.version)
@@ -133,7 +146,7 @@ class Store:
 
     @asynccontextmanager
     async def create(self, job: JobRow, viewer: Viewer) -> AsyncGenerator[Change]:
-        """Change a job into being: as `change`, from a row that nobody has seen yet at version 0."""
+        """Insert a job at version 0 and change it in the same transaction, as `change` does."""
         async with self.database.connect(self.database.writer) as connection:
             await connection.execute(sa.insert(JOB).values(job._asdict()))
             change = Change(connection, job, viewer, job.created_at)
@@ -152,32 +165,35 @@ class Store:
         if change.events:
             await connection.execute(sa.insert(EVENT), [event._asdict() for event in change.events])
             await outbox.put(connection, job, change.events)
-        audit_context = change.viewer.audit_context
-        if audit_context is not None:
-            await audit.write(connection, [audit.entry(change.viewer, audit_context, audit.OK, job.id)])
-        await self.before_commit(connection, _work(change.tickets, change.assembly))
+        if self._audit is not None:
+            await audit.write(connection, [audit.entry(change.viewer, self._audit, audit.OK, job.id)])
+        await self._listener.before_commit(connection, _work(change.tickets, change.assembly))
         await connection.commit()
-        if audit_context is not None:
-            audit_context.written = True
+        if self._audit is not None:
+            self._audit.written = True
         version = job.version if change.events else None
+        committed = Committed(job.id, version, change.ticks, change.tickets, change.fenced, change.assembly)
         try:
-            done = Committed(job.id, version, change.ticks, change.tickets, change.fenced, change.assembly)
-            self.after_commit(done)
+            self._listener.after_commit(committed)
         except Exception:
-            # It is done and must be acknowledged; what was not told now is found by the reconciler and by resyncs.
-            log.exception("a commit was not told", extra={"action": "store.after_commit"})
+            # The change is committed and must be acknowledged; reconciler and resyncs make up for what is lost here.
+            log.exception("the follow-up of a commit failed", extra={"action": "store.after_commit"})
 
 
 def now() -> datetime:
-    """The instant of a change, in UTC."""
+    """Return the instant of a change, in UTC."""
     return datetime.now(UTC)
 
 
 def stale(current_version: int, path: Sequence[str] = ("input", "expectedVersion")) -> Conflict:
-    """The refusal of a change that was made against an older version."""
+    """Return the refusal of a change that was made against an older version."""
     return Conflict(
         ErrorCode.STALE_VERSION,
         f"It has changed since: it is at version {current_version} now.",
         path,
         current_version=current_version,
     )
+
+
+def _work(tickets: Sequence[Ticket], assembly: Assembly | None) -> Sequence[Work]:
+    return tickets if assembly is None else [*tickets, assembly]

@@ -69,7 +69,7 @@ async def _write(settings: Settings, action: str, subject: str) -> None:
 async def _act(connection: Connection, action: str, subject: str) -> None:
     if action == "revoke":
         await revocations.revoke(connection, subject, now())
-    await audit.write(connection, [audit.plain(OPERATOR, action, subject)])
+    await audit.write(connection, [audit.operator_entry(OPERATOR, action, subject)])
 
 
 def _roles(text: str) -> list[str]:

@@ -94,22 +94,22 @@ class _SceneCalls:
     async def update_scene(self, request: Request, job_id: str, scene_id: str, update: SceneUpdate) -> Answer:
         """Edit a scene, or report its progress."""
         context = self._make_context(request)
-        async with context.coordinator.audit.of(context.viewer, "updateScene", scene_id):
-            await context.coordinator.scenes.update(context.viewer, SceneTarget(scene_id, job_id), update.edit())
+        async with context.coordinator.audit.mutation(context.viewer, context.audit, "updateScene", scene_id):
+            await context.commands.scenes.update(context.viewer, SceneTarget(scene_id, job_id), update.edit())
         return await _updated(context, job_id, scene_id)
 
     async def regenerate_scene(self, request: Request, job_id: str, scene_id: str) -> Answer:
         """Set a finished scene back to pending, to be rendered again."""
         context = self._make_context(request)
-        async with context.coordinator.audit.of(context.viewer, "regenerateScene", scene_id):
-            await context.coordinator.scenes.regenerate(context.viewer, SceneTarget(scene_id, job_id))
+        async with context.coordinator.audit.mutation(context.viewer, context.audit, "regenerateScene", scene_id):
+            await context.commands.scenes.regenerate(context.viewer, SceneTarget(scene_id, job_id))
         return await _updated(context, job_id, scene_id)
 
     async def delete_scene(self, request: Request, job_id: str, scene_id: str) -> Answer:
         """Delete a scene. Refused while its job is processing."""
         context = self._make_context(request)
-        async with context.coordinator.audit.of(context.viewer, "deleteScene", scene_id):
-            await context.coordinator.scenes.delete(context.viewer, SceneTarget(scene_id, job_id))
+        async with context.coordinator.audit.mutation(context.viewer, context.audit, "deleteScene", scene_id):
+            await context.commands.scenes.delete(context.viewer, SceneTarget(scene_id, job_id))
         return await _updated(context, job_id, scene_id)
 
 

@@ -396,7 +396,7 @@ class TestOrder:
         """Each event is told once, by one or the other."""
         container = app.container
         # As another process has it: a deliverer with a name of its own on the same database.
-        other = Deliverer(container.store, container.bus, container.coordinator.telling)
+        other = Deliverer(container.store, container.bus, container.coordinator.delivery_deps)
         running_too = asyncio.create_task(other.run())
         try:
             made = await hook(app, receiver.url, *LIFE)

@@ -198,7 +198,7 @@ class TestClientExamples:
                 with monkeypatch.context() as patch:
                     for name in ("jobs_by_id", "progress_snapshots"):
                         patch.setattr(queries, name, unreadable(getattr(queries, name)))
-                    await app.container.coordinator.jobs.update(LOCAL, made.id, {"title": "Not readable"})
+                    await app.container.coordinator.commands().jobs.update(LOCAL, made.id, {"title": "Not readable"})
                     await every(watchers, lambda follower: follower.states.count("reconnecting") >= 2)
                 last = await jobs.retitle(app, made.id, "Readable again")
                 end = await expected_job(app, made.id)

@@ -226,10 +226,10 @@ async def test_a_failed_commit_is_not_remembered(world: Domain) -> None:
         raise Broken
 
     job_id = await world.a_job(1)
-    before, world.store.before_commit = world.store.before_commit, fail
+    world.commits.before = fail
     with pytest.raises(Broken):
         await start(world, job_id, "key")
-    world.store.before_commit = before
+    world.commits.before = None
     await start(world, job_id, "key")
     assert [event.type for event in (await world.look(job_id)).log][-1] is EventType.JOB_STARTED
 

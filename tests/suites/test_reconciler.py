@@ -14,10 +14,12 @@ from coordinator.bus.port import LocalBus
 from coordinator.commands.inputs import SceneTarget
 from coordinator.commands.scheduling import EXTERNAL
 from coordinator.coordinator import Coordinator
+from coordinator.dispatcher import Dispatcher
 from coordinator.queue.embedded import EmbeddedQueue
 from coordinator.queue.port import Concurrency
 from coordinator.renders import claims, reconciler
 from coordinator.renders.claims import Claim
+from coordinator.renders.pool import RunningRenders
 from coordinator.renders.render import Limits, RenderDeps
 from coordinator.storage.media import MediaStore
 from coordinator.storage.retention import Retention
@@ -179,9 +181,11 @@ async def test_nothing_that_waits_or_runs_is_doubled(world: Domain) -> None:
 
 @asynccontextmanager
 async def coordinated(world: Domain, queue: EmbeddedQueue, provider: ScriptedProvider) -> AsyncGenerator[LocalBus]:
-    """A coordinator at work on the world; the verbs reach it by what the store says after commits."""
+    """A coordinator at work on the world; its dispatcher follows the commits of the world's store."""
     bus = LocalBus()
-    tools = RenderDeps(
+    dispatcher = Dispatcher(queue, bus, RunningRenders())
+    world.commits.before, world.commits.after = dispatcher.before_commit, dispatcher.after_commit
+    deps = RenderDeps(
         world.store,
         bus,
         MediaStore(str(world.folder / "media")),
@@ -189,8 +193,8 @@ async def coordinated(world: Domain, queue: EmbeddedQueue, provider: ScriptedPro
         Limits(first_backoff_seconds=0.05),
     )
     coordinator = Coordinator(
-        tools,
-        queue,
+        deps,
+        dispatcher,
         DeliveryDeps(Secrets(bytes(32)), Outbound(Policy()), str),
         default_provider=OURS,
         policy=TERMS,

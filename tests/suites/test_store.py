@@ -37,7 +37,7 @@ class Gate:
         self.reached = asyncio.Event()
         self.open = asyncio.Event()
         self._breaks = breaks
-        world.store.before_commit = self._wait
+        world.commits.before = self._wait
 
     async def _wait(self, _connection: Connection, _tickets: Sequence[Work]) -> None:
         self.reached.set()
@@ -111,7 +111,7 @@ async def test_it_is_true_before_it_is_told(world: Domain) -> None:
     """Whoever is told of a version finds it in the database."""
     job_id = await world.a_job()
     found: list[tuple[int | None, int]] = []
-    world.store.after_commit = lambda told: found.append((told.version, version_outside(world, job_id)))
+    world.commits.after = lambda told: found.append((told.version, version_outside(world, job_id)))
     await rename(world, job_id)
     await world.jobs.start(LOCAL, job_id)
     assert found == [(2, 2), (3, 3)]
@@ -127,7 +127,7 @@ async def test_what_is_to_be_dispatched_is_known_before_the_commit(world: Domain
         assert version_outside(world, job_id) == 1
 
     job_id = await world.a_job(2)
-    world.store.before_commit = before_commit
+    world.commits.before = before_commit
     await world.jobs.start(LOCAL, job_id)
     assert told == [(world.committed[-1].tickets, 2)]
     assert [work.scene_id for work in told[0][0] if isinstance(work, Ticket)] == [
@@ -270,7 +270,7 @@ async def test_what_goes_wrong_after_a_commit_does_not_unmake_it(
     def fail(_committed: Committed) -> None:
         raise Broken
 
-    world.store.after_commit = fail
+    world.commits.after = fail
     await rename(world, job_id)
     assert version_outside(world, job_id) == 2
     (record,) = caplog.records

@@ -3,7 +3,7 @@
 import asyncio
 import functools
 import tempfile
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -20,7 +20,7 @@ from coordinator.commands.jobs import Jobs
 from coordinator.commands.policy import JobPolicy
 from coordinator.commands.scenes import Scenes
 from coordinator.commands.scheduling import EXTERNAL
-from models.db.database import Database
+from models.db.database import Connection, Database
 from models.db.rows import EventRow, JobRow, SceneRow, TakeRow
 from models.domain.access import LOCAL, SYSTEM
 from models.domain.paging import Window
@@ -29,7 +29,7 @@ from models.domain.quota import Rate
 from models.migrations.run import upgrade
 from models.reads import listing, queries
 from models.reads.listing import SceneQuery
-from models.writes.change import Ticket
+from models.writes.change import Ticket, Work
 from models.writes.store import Committed, Store
 from tests.support.database_choice import database_choice
 
@@ -82,18 +82,42 @@ class Seen(NamedTuple):
     reading: ProgressSnapshot
 
 
+class Commits:
+    """A commit listener that records the commits; `before` and `after`, when set, are called as well."""
+
+    def __init__(self) -> None:
+        self.committed: list[Committed] = []
+        self.before: Callable[[Connection, Sequence[Work]], Awaitable[None]] | None = None
+        self.after: Callable[[Committed], None] | None = None
+
+    async def before_commit(self, connection: Connection, work: Sequence[Work]) -> None:
+        """Call `before`."""
+        if self.before is not None:
+            await self.before(connection, work)
+
+    def after_commit(self, committed: Committed) -> None:
+        """Record the commit and call `after`."""
+        self.committed.append(committed)
+        if self.after is not None:
+            self.after(committed)
+
+
 class Domain:
-    """The verbs and the store they write to; `committed` is what the store said after its commits."""
+    """The commands and the store they write to; `commits` follows the commits of the store."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.store = Store(Database(database_choice.url(folder)))
+        self.commits = Commits()
+        self.store = Store(Database(database_choice.url(folder)), self.commits)
         self.outside = Outside(database_choice.url(folder))
         self.jobs = Jobs(self.store, [OURS, EXTERNAL], OURS, TERMS)
         self.scenes = Scenes(self.store, TERMS)
         self.batches = Batches(self.store, TERMS)
-        self.committed: list[Committed] = []
-        self.store.after_commit = self.committed.append
+
+    @property
+    def committed(self) -> list[Committed]:
+        """The commits so far, in order."""
+        return self.commits.committed
 
     @property
     def tickets(self) -> list[Ticket]:

@@ -40,7 +40,7 @@ async def flood(app: App, job_id: str, changes: int) -> int:
         version = (await row_of(app, job_id)).version
         for _ in range(changes):
             version += 1
-            await app.container.coordinator.jobs.update(LOCAL, job_id, {"title": f"Title at version {version}"})
+            await app.container.coordinator.commands().jobs.update(LOCAL, job_id, {"title": f"Title at version {version}"})
         # One reader tells all watchers in one go: what this one has heard, the others have too.
         await eventually(lambda: witness.latest is not None and witness.latest.version == version)
     return version
