@@ -219,8 +219,8 @@ class Sample:
     async def context(self, connection: HTTPConnection) -> Context:
         self.probe.count_context()
         match connection.headers.get("x-caller"):
-            case "nobody":
-                raise CloseConnection(CloseCode.UNAUTHORIZED, "Who are you?")
+            case "unknown":
+                raise CloseConnection(CloseCode.UNAUTHORIZED, "Unknown caller")
             case "broken":
                 raise RuntimeError(SECRET)
             case _:

@@ -156,7 +156,7 @@ async def test_subscription_over_plain_http_is_rejected_with_the_alternatives(
 
 async def test_context_can_reject_the_request(http: httpx.AsyncClient) -> None:
     """With an HTTP status."""
-    response = await http.post(PATH, json={"query": "{ hello }"}, headers={"x-caller": "nobody"})
+    response = await http.post(PATH, json={"query": "{ hello }"}, headers={"x-caller": "unknown"})
     assert (response.status_code, code_of(response)) == (401, "UNAUTHENTICATED")
 
 

@@ -151,9 +151,9 @@ class TestError:
 
     async def test_context_can_close_the_websocket(self, served: Served) -> None:
         """For example when the caller is unknown."""
-        async with dial(served, additional_headers={"x-caller": "nobody"}) as peer:
+        async with dial(served, additional_headers={"x-caller": "unknown"}) as peer:
             await peer.subscribe("{ hello }")
-            assert await peer.closing() == (4401, "Who are you?")
+            assert await peer.closing() == (4401, "Unknown caller")
 
 
 class TestComplete:
