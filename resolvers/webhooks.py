@@ -84,9 +84,7 @@ class WebhookMutation:
     )
     async def redeliver_webhook(self, info: Info, delivery_id: strawberry.ID) -> WebhookDeliveryPayload:
         context = info.context
-        return await _delivery(
-            context, context.commands.webhooks.redeliver(context.viewer, delivery_id), delivery_id
-        )
+        return await _delivery(context, context.commands.webhooks.redeliver(context.viewer, delivery_id), delivery_id)
 
 
 async def _with_secret(context: Context, command: Awaitable[IssuedSecret]) -> WebhookPayload:
