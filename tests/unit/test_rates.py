@@ -1,4 +1,4 @@
-"""How often one caller may ask."""
+"""Rate limits of each caller."""
 
 import asyncio
 from contextlib import ExitStack
@@ -7,7 +7,6 @@ import pytest
 from starlette.requests import HTTPConnection
 
 from models.domain.access import Viewer
-from server import rates
 from server.auth.identity import Identity
 from server.rates import RateLimits, Rates
 from server.transports.bucket import Bucket
@@ -17,96 +16,91 @@ FEW = RateLimits(requests=3, cost=100, connections=2, failed_logins=2, parallel_
 
 
 def caller(host: str = "192.0.2.1", user: str | None = None) -> HTTPConnection:
-    """Somebody at an address, with or without a name."""
+    """A connection from an address, authenticated if a user is given."""
     state = {} if user is None else {"identity": Identity(Viewer(user, user, ("user",)))}
     return HTTPConnection({"type": "http", "headers": [], "client": (host, 1), "state": state})
 
 
-def made(limits: RateLimits = FEW) -> Rates:
-    """Rates that have counted nothing yet."""
-    return Rates(limits)
-
-
-def test_each_user_has_requests_of_their_own() -> None:
-    """Wherever they come from; the refusal says when to come back."""
-    counted = made()
+def test_request_limit_is_per_user() -> None:
+    """From any address. The error contains the time to wait."""
+    rates = Rates(FEW)
     for host in ("192.0.2.1", "192.0.2.2", "192.0.2.3"):
-        counted.request(caller(host, "ada"))
+        rates.request(caller(host, "ada"))
     with pytest.raises(TooManyRequests) as refused:
-        counted.request(caller("192.0.2.4", "ada"))
+        rates.request(caller("192.0.2.4", "ada"))
     assert 0 <= refused.value.retry_after_seconds <= 60
     assert (refused.value.extensions or {})["code"] == "RATE_LIMITED"
     assert int(refused.value.headers["retry-after"]) >= 1
-    counted.request(caller("192.0.2.1", "bob"))
+    rates.request(caller("192.0.2.1", "bob"))
 
 
-def test_nobody_is_counted_by_address() -> None:
-    """A household of IPv6 is one address, and so is an IPv4 address in the clothes of IPv6."""
-    counted = made()
+def test_request_limit_without_user_is_per_address() -> None:
+    """For IPv6 per /64 network."""
+    rates = Rates(FEW)
     for host in ("2001:db8::1", "2001:db8::2", "2001:db8::ffff:1"):
-        counted.request(caller(host))
+        rates.request(caller(host))
     with pytest.raises(TooManyRequests):
-        counted.request(caller("2001:db8::3"))
-    counted.request(caller("2001:db8:0:1::1"))
+        rates.request(caller("2001:db8::3"))
+    rates.request(caller("2001:db8:0:1::1"))
 
 
-def test_cost_is_counted_beside_requests() -> None:
-    """Few that are dear are as bad as many that are cheap."""
-    counted = made()
-    counted.spend(caller(user="ada"), 60)
+def test_cost_limit_is_separate_from_request_limit() -> None:
+    """A refused cost is not rates."""
+    rates = Rates(FEW)
+    rates.spend(caller(user="ada"), 60)
     with pytest.raises(TooManyRequests):
-        counted.spend(caller(user="ada"), 60)
-    counted.spend(caller(user="ada"), 40)
+        rates.spend(caller(user="ada"), 60)
+    rates.spend(caller(user="ada"), 40)
 
 
-def test_failed_logins_are_counted_by_address_alone() -> None:
-    """Whoever has a valid token is never asked about them."""
-    counted = made()
+def test_failed_login_limit_is_per_address() -> None:
+    """Requests of users at the same address are not affected."""
+    rates = Rates(FEW)
     for _ in range(2):
-        counted.failed_login(caller())
+        rates.failed_login(caller())
     with pytest.raises(TooManyRequests):
-        counted.failed_login(caller())
-    counted.request(caller(user="ada"))
-    counted.failed_login(caller("192.0.2.2"))
+        rates.failed_login(caller())
+    rates.request(caller(user="ada"))
+    rates.failed_login(caller("192.0.2.2"))
 
 
-def test_open_connections_are_counted_while_they_are_open() -> None:
-    """Per user."""
-    counted = made()
+def test_connection_limit_counts_open_connections_per_user() -> None:
+    """A closed connection is no longer rates."""
+    rates = Rates(FEW)
     with ExitStack() as stack:
         for _ in range(2):
-            stack.enter_context(counted.connection_slot(caller(user="ada")))
+            stack.enter_context(rates.connection_slot(caller(user="ada")))
         with pytest.raises(TooManyRequests):
-            stack.enter_context(counted.connection_slot(caller(user="ada")))
-        stack.enter_context(counted.connection_slot(caller(user="bob")))
-    with counted.connection_slot(caller(user="ada")):
+            stack.enter_context(rates.connection_slot(caller(user="ada")))
+        stack.enter_context(rates.connection_slot(caller(user="bob")))
+    with rates.connection_slot(caller(user="ada")):
         pass
 
 
-def test_a_million_addresses_are_not_a_million_callers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Those that come when the memory is full share one count; whoever was counted before keeps their own."""
-    monkeypatch.setattr(rates, "COUNTED_CALLERS", 5)
-    counted = made()
+def test_new_callers_share_one_count_above_the_limit_of_counted_callers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Callers that were counted before keep their own counts."""
+    monkeypatch.setattr("server.rates.COUNTED_CALLERS", 5)
+    rates = Rates(FEW)
     for number in range(6):
-        counted.request(caller(f"192.0.2.{number}"))
+        rates.request(caller(f"192.0.2.{number}"))
     for number in range(3):
-        counted.request(caller(f"198.51.100.{number}"))
+        rates.request(caller(f"198.51.100.{number}"))
     with pytest.raises(TooManyRequests):
-        counted.request(caller("198.51.100.9"))
-    counted.request(caller("192.0.2.1"))
+        rates.request(caller("198.51.100.9"))
+    rates.request(caller("192.0.2.1"))
 
 
-async def test_the_lists_of_one_user_are_read_in_turn() -> None:
-    """What costs little goes on meanwhile, and so does everybody else."""
-    counted = made()
+async def test_list_reads_of_one_user_wait_for_a_read_slot() -> None:
+    """Reads of low cost and those of other users do not wait."""
+    rates = Rates(FEW)
     order: list[str] = []
-    release = asyncio.Event()
+    release_first = asyncio.Event()
 
     async def read(user: str, name: str, cost: int) -> None:
-        async with counted.read_slot(caller(user=user), cost):
+        async with rates.read_slot(caller(user=user), cost):
             order.append(name)
             if name == "first":
-                await release.wait()
+                await release_first.wait()
 
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(read("ada", "first", 50))
@@ -114,12 +108,12 @@ async def test_the_lists_of_one_user_are_read_in_turn() -> None:
         await tasks.create_task(read("ada", "small", 1))
         await tasks.create_task(read("bob", "bob's", 50))
         assert not second.done()
-        release.set()
+        release_first.set()
     assert order == ["first", "small", "bob's", "second"]
 
 
-def test_a_bucket_fills_again() -> None:
-    """So many at once, and then as many as time allows."""
+def test_token_bucket_refills_over_time() -> None:
+    """Up to its burst size."""
     now = 100.0
     bucket = Bucket(3, 2, lambda: now)
     assert [bucket.take() for _ in range(4)] == [True, True, True, False]

@@ -1,4 +1,4 @@
-"""What is put around the application, seen without one."""
+"""Security middleware around a small application."""
 
 from typing import Any
 
@@ -10,24 +10,22 @@ from server.security_middleware import install_security_middleware
 from server.settings import Settings
 
 SECRET = "the password is swordfish"
-
-
-SECRET_KEY = "only so that production has one at all"
+AUTH_SECRET = "the settings of production require one"
 
 
 def client(host: str = "127.0.0.1", **settings: Any) -> httpx.AsyncClient:
-    """Of an application that tells whom it sees, and of one that fails."""
+    """A client of an application that returns the client's address, and raises at /fail."""
     app = FastAPI()
 
-    async def whom(request: Request) -> str:
+    async def address(request: Request) -> str:
         return request.client.host if request.client is not None else ""
 
     async def fail() -> None:
         raise RuntimeError(SECRET)
 
-    app.add_api_route("/", whom, methods=["GET", "POST"])
+    app.add_api_route("/", address, methods=["GET", "POST"])
     app.add_api_route("/fail", fail)
-    install_security_middleware(app, Settings.model_validate({"auth_secret": SECRET_KEY} | settings))
+    install_security_middleware(app, Settings.model_validate({"auth_secret": AUTH_SECRET} | settings))
     transport = httpx.ASGITransport(app, client=(host, 1), raise_app_exceptions=False)
     return httpx.AsyncClient(transport=transport, base_url="http://localhost:4000")
 
@@ -43,10 +41,10 @@ def client(host: str = "127.0.0.1", **settings: Any) -> httpx.AsyncClient:
         ("2001:db8::/32", "2001:db8::1", "203.0.113.7", "203.0.113.7"),
     ],
 )
-async def test_the_first_stranger_from_the_right_is_the_client(
+async def test_client_address_is_the_rightmost_untrusted_one_of_x_forwarded_for(
     trusted: str, peer: str, forwarded: str, seen: str
 ) -> None:
-    """What stands before it, anybody may have written."""
+    """Addresses to the left of it can be forged by the client."""
     async with client(peer, trusted_proxies=trusted) as http:
         assert (await http.get("/", headers={"x-forwarded-for": forwarded})).json() == seen
 
@@ -61,15 +59,15 @@ async def test_the_first_stranger_from_the_right_is_the_client(
         ("production", "scenewire.example", 200),
     ],
 )
-async def test_a_name_that_points_to_this_machine_is_not_ours(profile: str, host: str, status: int) -> None:
-    """In development, where nobody is asked who they are, a page must come from loopback or from PUBLIC_URL."""
+async def test_origin_of_a_rebound_host_name_is_refused_in_development(profile: str, host: str, status: int) -> None:
+    """Without tokens, a page must come from loopback or PUBLIC_URL (DNS rebinding)."""
     async with client(profile=profile) as http:
         answer = await http.post("/", headers={"host": host, "origin": f"http://{host}"})
     assert answer.status_code == status
 
 
-async def test_an_accident_tells_nothing(caplog: pytest.LogCaptureFixture) -> None:
-    """Logged once under the id that is told; the answer has the headers of every other."""
+async def test_unexpected_error_is_masked_and_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    """Under the id in the response, which has the security headers of every other."""
     async with client() as http:
         answer = await http.get("/fail")
     (record,) = [record for record in caplog.records if record.name.startswith("server")]

@@ -1,8 +1,9 @@
-"""Settings: working defaults, one prefix, and one clear line for everything that is wrong."""
+"""Settings: working defaults, one prefix, and one line for all invalid values."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from server import settings
 from server.setting_types import Profile
@@ -12,7 +13,7 @@ from tests.support.property_settings import MODEST
 
 @pytest.fixture(autouse=True)
 def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever the machine sets, a test starts from the defaults."""
+    """Remove the variables of the machine, so that each test starts from the defaults."""
     for name in Settings.model_fields:
         monkeypatch.delenv(f"SCENEWIRE_{name.upper()}", raising=False)
 
@@ -20,8 +21,8 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 SECRET = "0123456789abcdef" * 2
 
 
-def complaint(monkeypatch: pytest.MonkeyPatch, **variables: str) -> str:
-    """What the operator reads who sets these variables."""
+def error_of(monkeypatch: pytest.MonkeyPatch, **variables: str) -> str:
+    """Return the message of WrongSettings for these variables."""
     for name, value in variables.items():
         monkeypatch.setenv(f"SCENEWIRE_{name}", value)
     with pytest.raises(WrongSettings) as wrong:
@@ -29,8 +30,8 @@ def complaint(monkeypatch: pytest.MonkeyPatch, **variables: str) -> str:
     return str(wrong.value)
 
 
-def test_everything_works_when_nothing_is_set() -> None:
-    """The defaults are those of one developer on one machine, who cannot be reached by others."""
+def test_default_settings_serve_one_developer_on_loopback() -> None:
+    """No variable is required."""
     found = load()
     assert (found.host, found.port, found.provider, found.profile) == ("127.0.0.1", 4000, "local", Profile.DEVELOPMENT)
     assert found.database_url == f"sqlite+aiosqlite:///{ROOT}/var/scenewire.db"
@@ -41,8 +42,8 @@ def test_everything_works_when_nothing_is_set() -> None:
     assert found.render_concurrency >= 1
 
 
-def test_a_variable_with_the_prefix_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In any case; other variables mean nothing to us."""
+def test_settings_read_variables_with_the_prefix(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In upper or lower case. Variables without the prefix and unknown ones are ignored."""
     monkeypatch.setenv("SCENEWIRE_PORT", "8080")
     monkeypatch.setenv("scenewire_host", "localhost")
     monkeypatch.setenv("PROVIDER", "nonsense")
@@ -75,67 +76,74 @@ def test_a_variable_with_the_prefix_is_read(monkeypatch: pytest.MonkeyPatch) -> 
         ("DATABASE_URL", "mysql://a/b", "must begin with sqlite+aiosqlite:// or postgresql+asyncpg://"),
     ],
 )
-def test_a_wrong_value_is_one_clear_line(monkeypatch: pytest.MonkeyPatch, name: str, value: str, reason: str) -> None:
-    """It names the variable as the operator wrote it, and says what would be right."""
-    assert complaint(monkeypatch, **{name: value}) == f"SCENEWIRE_{name}: {reason}"
+def test_invalid_setting_is_one_line_with_its_variable(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, reason: str
+) -> None:
+    """And with the values that are valid."""
+    assert error_of(monkeypatch, **{name: value}) == f"SCENEWIRE_{name}: {reason}"
 
 
-def test_everything_wrong_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody has to start the server twice to learn of a second mistake."""
-    told = complaint(monkeypatch, PORT="x", MAX_ATTEMPTS="0")
-    assert told.split("; ") == [
+def test_all_invalid_settings_are_reported_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In one line."""
+    error = error_of(monkeypatch, PORT="x", MAX_ATTEMPTS="0")
+    assert error.split("; ") == [
         "SCENEWIRE_PORT: Input should be a valid integer, unable to parse string as an integer",
         "SCENEWIRE_MAX_ATTEMPTS: Input should be greater than or equal to 1",
     ]
 
 
-def test_limits_of_providers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """They are given as JSON; what cannot be parsed is one line, too."""
+def test_provider_concurrency_setting_is_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other text is an invalid setting."""
     monkeypatch.setenv("SCENEWIRE_PROVIDER_CONCURRENCY", '{"local": 2}')
     assert load().provider_concurrency == {"local": 2}
-    told = complaint(monkeypatch, PROVIDER_CONCURRENCY="local=2")
-    assert told == 'SCENEWIRE_PROVIDER_CONCURRENCY: is not JSON such as {"local": 2}'
+    error = error_of(monkeypatch, PROVIDER_CONCURRENCY="local=2")
+    assert error == 'SCENEWIRE_PROVIDER_CONCURRENCY: is not JSON such as {"local": 2}'
 
 
-def test_a_provider_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The complaint lists those that are."""
-    assert complaint(monkeypatch, PROVIDER="sora") == "SCENEWIRE_PROVIDER must be one of local, scripted, external"
+def test_unknown_provider_setting_lists_the_providers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All that a job can name."""
+    assert error_of(monkeypatch, PROVIDER="sora") == "SCENEWIRE_PROVIDER must be one of local, scripted, external"
 
 
 def test_production_has_no_scripted_provider(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither as the default of new jobs nor by name."""
+    """Neither as the default of new jobs nor as the provider of a job."""
     monkeypatch.setenv("SCENEWIRE_PROFILE", "production")
     monkeypatch.setenv("SCENEWIRE_AUTH_SECRET", SECRET)
     assert load().provider_names == ["local", "external"]
-    told = complaint(monkeypatch, PROVIDER="scripted")
-    assert told == "SCENEWIRE_PROVIDER scripted is for tests and demos, not for production"
+    error = error_of(monkeypatch, PROVIDER="scripted")
+    assert error == "SCENEWIRE_PROVIDER scripted is for tests and demos, not for production"
 
 
 @pytest.mark.parametrize(
-    ("variables", "told"),
+    ("variables", "error"),
     [
         ({}, "AUTH_SECRET (32 bytes or more) or AUTH_JWKS_URL must be set in production: it verifies the tokens"),
         ({"AUTH_SECRET": "x" * 31}, "AUTH_SECRET: must have at least 32 bytes"),
         ({"AUTH_SECRET": ""}, "AUTH_SECRET (32 bytes or more) or AUTH_JWKS_URL must be set in production"),
         ({"SECRET_KEY": SECRET}, "AUTH_SECRET (32 bytes or more) or AUTH_JWKS_URL must be set in production"),
         ({"AUTH_JWKS_URL": "http://keys.test/jwks"}, "AUTH_JWKS_URL: must begin with https:// and name a host"),
-        ({"AUTH_JWKS_URL": "https://keys.test/jwks"}, "AUTH_JWKS_URL is set, so AUTH_ISSUER and AUTH_AUDIENCE must be set"),
+        (
+            {"AUTH_JWKS_URL": "https://keys.test/jwks"},
+            "AUTH_JWKS_URL is set, so AUTH_ISSUER and AUTH_AUDIENCE must",
+        ),
         (
             {"AUTH_JWKS_URL": "https://keys.test/jwks", "AUTH_ISSUER": "a", "AUTH_AUDIENCE": "b"},
             "SECRET_KEY (32 bytes or more, the same for all processes) must be set in production when AUTH_SECRET",
         ),
     ],
 )
-def test_production_needs_keys(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], told: str) -> None:
-    """Strong ones, whose they are must be clear, and the server's own must be the same for all processes."""
-    assert complaint(monkeypatch, PROFILE="production", **variables).startswith(f"SCENEWIRE_{told}")
+def test_production_requires_key_settings(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], error: str
+) -> None:
+    """A key to verify tokens, of 32 bytes or more, and a secret that all processes share."""
+    assert error_of(monkeypatch, PROFILE="production", **variables).startswith(f"SCENEWIRE_{error}")
 
 
 SWITCHES = ("introspection", "suggestions", "explorer", "get_queries")
 
 
-def test_what_helps_developers_is_off_in_production_unless_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One by one; in development all of it is on."""
+def test_developer_settings_are_off_in_production_unless_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each by itself. In development all are on."""
     assert [getattr(load(), f"allows_{name}") for name in SWITCHES] == [True] * 4
     monkeypatch.setenv("SCENEWIRE_PROFILE", "production")
     monkeypatch.setenv("SCENEWIRE_AUTH_SECRET", SECRET)
@@ -144,37 +152,38 @@ def test_what_helps_developers_is_off_in_production_unless_set(monkeypatch: pyte
     assert [getattr(load(), f"allows_{name}") for name in SWITCHES] == [False, False, True, False]
 
 
-def test_no_complaint_repeats_a_password(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is wrong with an address can be said without saying it."""
-    assert "hunter2" not in complaint(monkeypatch, DATABASE_URL="postgres://me:hunter2@db/scenewire")
+def test_error_of_database_setting_contains_no_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message does not repeat the URL."""
+    assert "hunter2" not in error_of(monkeypatch, DATABASE_URL="postgres://me:hunter2@db/scenewire")
 
 
 @pytest.mark.parametrize(
     ("variables", "address"),
     [
         ({}, "http://127.0.0.1:4000"),
-        ({"host": "0.0.0.0", "port": 80}, "http://127.0.0.1:80"),  # noqa: S104 # nobody binds it here
+        ({"host": "0.0.0.0", "port": 80}, "http://127.0.0.1:80"),  # noqa: S104 # not bound
         ({"host": "::", "port": 80}, "http://127.0.0.1:80"),
         ({"host": "::1", "port": 80}, "http://[::1]:80"),
         ({"host": "10.0.0.1", "public_url": "https://scenes.example.com/"}, "https://scenes.example.com"),
     ],
 )
-def test_where_clients_reach_the_server(variables: dict[str, object], address: str) -> None:
-    """An address that a browser can open, without a slash at the end, unless told otherwise the one we listen on."""
+def test_address_setting_is_public_url_or_listening_address(variables: dict[str, object], address: str) -> None:
+    """A URL that a browser can open, without a trailing slash."""
     assert Settings.model_validate(variables).address == address
 
 
 @MODEST
 @given(st.sampled_from(sorted(Settings.model_fields)), st.text(st.characters(codec="ascii", min_codepoint=1)))
-def test_no_value_ends_in_a_traceback(name: str, value: str) -> None:
-    """Whatever a variable holds, it is taken or answered by one line that names it."""
+def test_any_text_of_a_setting_is_accepted_or_reported_in_one_line(name: str, value: str) -> None:
+    """Never with a traceback."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(f"SCENEWIRE_{name.upper()}", value)
-        told = taken_or_told()
-    assert told is None or (told.startswith(f"{settings.PREFIX}{name.upper()}") and "\n" not in told)
+        error = load_error()
+    assert error is None or (error.startswith(f"{settings.PREFIX}{name.upper()}") and "\n" not in error)
 
 
-def taken_or_told() -> str | None:
+def load_error() -> str | None:
+    """Return the message of WrongSettings; None when the settings are valid."""
     try:
         load()
     except WrongSettings as wrong:
@@ -189,21 +198,21 @@ def taken_or_told() -> str | None:
         ("allowed_origins", "app.example.com"),
         ("allowed_origins", "https://app.example.com/"),
         ("allowed_origins", "https://app.example.com, null"),
-        ("trusted_proxies", "everybody"),
+        ("trusted_proxies", "any"),
         ("trusted_proxies", "10.0.0.1/8"),
         ("limit_depth", "0"),
         ("limit_requests", "0"),
     ],
 )
-def test_a_defence_that_cannot_be_meant(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Is refused with the name of the variable."""
+def test_ineffective_security_setting_is_refused(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the name of its variable."""
     monkeypatch.setenv(f"SCENEWIRE_{name.upper()}", value)
     with pytest.raises(WrongSettings, match=f"SCENEWIRE_{name.upper()}"):
         load()
 
 
-def test_the_profile_decides_unless_told_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each by itself."""
+def test_profile_sets_the_defaults_of_other_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each can be set by itself."""
     assert Settings().allows_introspection
     assert Settings().rate_limits.connections > 1_000
     monkeypatch.setenv("SCENEWIRE_PROFILE", "production")
@@ -215,3 +224,9 @@ def test_the_profile_decides_unless_told_otherwise(monkeypatch: pytest.MonkeyPat
     assert (settings.allows_introspection, settings.allows_suggestions) == (False, True)
     assert (settings.rate_limits.requests, settings.rate_limits.connections) == (7, 50)
     assert settings.allowed_origins == ["https://a.example", "http://localhost:3000"]
+
+
+def test_settings_are_immutable() -> None:
+    """A process never changes its settings after it has read them."""
+    with pytest.raises(ValidationError, match="frozen"):
+        load().port = 80
