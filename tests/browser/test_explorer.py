@@ -93,7 +93,7 @@ async def test_the_prepared_tabs_run_in_order_without_copying_ids(
     played = await explorer.video.locator("video").evaluate(PLAY_AND_SEEK)
     assert played == {"duration": pytest.approx(9, abs=0.2), "seekedTo": 7}
 
-    await explorer.open("WatchIt")
+    await explorer.open("WatchJob")
     await explorer.run()
     await expect(explorer.response).to_contain_text('"__typename": "JobSnapshot"')
     await expect(explorer.stream).to_have_text("live")
@@ -102,25 +102,25 @@ async def test_the_prepared_tabs_run_in_order_without_copying_ids(
     await expect(explorer.steps).to_contain_text("JOB_UPDATED")
     await explorer.run()
 
-    await explorer.open("SeeItsClips")
+    await explorer.open("QueryClips")
     await explorer.run()
     await expect(explorer.response).to_contain_text('"title": "A night at the lighthouse"')
     await expect(explorer.response).to_contain_text("take_")
     await expect(explorer.response).to_contain_text('"durationSeconds": 9')
 
-    await explorer.open("RegenerateAScene")
+    await explorer.open("RegenerateScene")
     await explorer.run()
     await expect(explorer.response).to_contain_text('"regenerateScene"')
     await expect(explorer.steps).to_contain_text("SCENE_REGENERATED · scene 1")
     await expect(explorer.video).to_have_count(0)
     await server.settled(job_id)
 
-    await explorer.open("TakeItBack")
+    await explorer.open("SelectTake")
     await explorer.run()
     await expect(explorer.response).to_contain_text('"number": 1')
     await expect(explorer.steps).to_contain_text("SCENE_TAKE_SELECTED · scene 1")
     await expect(explorer.video).to_be_visible()
-    await explorer.page.screenshot(path=tmp_path / "taken-back.png")
+    await explorer.page.screenshot(path=tmp_path / "take-selected.png")
 
 
 @pytest.mark.browser
@@ -150,7 +150,7 @@ async def test_the_clips_pane_shows_why_a_video_could_not_be_joined(explorer: Ex
 @pytest.mark.browser
 async def test_an_empty_job_id_without_a_remembered_one_is_an_error(explorer: Explorer) -> None:
     """The operation is not sent to the server."""
-    await explorer.open("WatchIt")
+    await explorer.open("WatchJob")
     await explorer.run()
     await expect(explorer.response).to_contain_text("The jobId is empty")
 

@@ -89,10 +89,10 @@ async def create_job(server: Server, *scenes: dict[str, Any], start: bool = Fals
 
 
 async def watch(explorer: Explorer, job_id: str) -> None:
-    """Run a subscription to the job in the tab WatchIt."""
-    await explorer.open("WatchIt")
+    """Run a subscription to the job in the tab WatchJob."""
+    await explorer.open("WatchJob")
     await explorer.write(
-        f'subscription WatchIt {{ jobEvents(jobId: "{job_id}") {{ ... on JobSnapshot {{ job {{ id }} }} }} }}'
+        f'subscription WatchJob {{ jobEvents(jobId: "{job_id}") {{ ... on JobSnapshot {{ job {{ id }} }} }} }}'
     )
     await explorer.run()
 
@@ -120,7 +120,7 @@ async def test_a_token_in_the_headers_editor_authenticates_every_tab(
         await expect(explorer.alert).to_have_count(0)
         await page.screenshot(path=tmp_path / "rendering.png")
 
-        await explorer.open("WatchIt")
+        await explorer.open("WatchJob")
         await explorer.run()
         await expect(explorer.response).to_contain_text('"__typename": "JobSnapshot"')
         await page.get_by_role("button", name="Show Documentation Explorer").click()

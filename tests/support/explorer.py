@@ -47,7 +47,7 @@ class Explorer:
 
     async def show_job(self, job_id: str) -> None:
         """Show a job in the clips pane that was not created on this page."""
-        await self.open("SeeItsClips")
+        await self.open("QueryClips")
         await self.page.get_by_role("button", name="Variables", exact=True).click()
         await self._fill("Variables", json.dumps({"jobId": job_id}))
         await self.run()

@@ -5,13 +5,16 @@ import { bearerIn, setAuthorization, useAccess } from './access'
 
 const DEBOUNCE_MS = 500
 
-/** Takes the token from the Headers editor of the open tab, or else of another tab, and loads the docs with it. */
+/**
+ * Takes the token from the Headers editor of the open tab. Without one there it keeps the current token as long as any tab
+ * has it, and otherwise takes that of another tab. Loads the docs with the first valid token.
+ */
 export function Headers() {
   const { tabs, activeTabIndex, schema } = useGraphiQL(pick('tabs', 'activeTabIndex', 'schema'))
   const { introspect } = useGraphiQLActions()
   const { authorization } = useAccess()
-  const opened = tabs[activeTabIndex]
-  const typed = [opened, ...tabs].map((tab) => authorizationIn(tab?.headers)).find(Boolean)
+  const tokens = tabs.map((tab) => authorizationIn(tab.headers))
+  const typed = tokens[activeTabIndex] ?? tokens.find((token) => token === authorization) ?? tokens.find(Boolean)
 
   const delay = useRef(0) // the token of a reopened page is used without delay
   useEffect(() => {
