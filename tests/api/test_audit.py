@@ -1,4 +1,4 @@
-"""The audit log, and the one line of each request: who did what, and never a word of what they said."""
+"""The audit log, request ids and the access log, none of which contains prompts or tokens."""
 
 import logging
 import re
@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from coordinator import audit
 from models.db.tables import AUDIT
+from server.logs import json_formatter
 from server.transports import hide_query_strings
 from tests.support import jobs
 from tests.support.client import Client, Json
@@ -24,30 +25,30 @@ SECRET_WORDS = "the password is swordfish"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def place(database: None, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[ProductionServer]:
+async def server(database: None, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[ProductionServer]:
     """A production server."""
     async with production_server(tmp_path_factory.mktemp("audit"), get_queries=True) as made:
         yield made
 
 
-async def lines(place: ProductionServer, actor: str, *, count: int) -> list[tuple[str, str | None, str]]:
-    """Action, object and result of what somebody did, oldest first, when there are so many."""
+async def records_of(server: ProductionServer, actor: str, *, count: int) -> list[tuple[str, str | None, str]]:
+    """Wait for `count` audit records of an actor; return action, object and result of each, oldest first."""
     query = sa.select(AUDIT.c.action, AUDIT.c.object_id, AUDIT.c.result).where(AUDIT.c.actor_id == actor)
     found: list[tuple[str, str | None, str]] = []
 
-    async def there() -> bool:
-        async with place.app.container.store.read() as connection:
+    async def are_written() -> bool:
+        async with server.app.container.store.read() as connection:
             rows = await connection.execute(query.order_by(AUDIT.c.at, AUDIT.c.id))
             found[:] = [(row[0], row[1], row[2]) for row in rows]
         return len(found) >= count
 
-    await eventually(there)
+    await eventually(are_written)
     return found
 
 
-async def test_what_is_done_and_what_is_refused_is_there(place: ProductionServer) -> None:
-    """By every mutation, with what it was about; reading leaves no line."""
-    amy = place.user("amy")
+async def test_every_mutation_has_an_audit_record(server: ProductionServer) -> None:
+    """With its object and its result, refused ones included; queries have none."""
+    amy = server.user("amy")
     made = await a_job(amy, "One")
     (scene,) = made.scenes
     await jobs.retitle(amy, made.id, "Two")
@@ -58,7 +59,7 @@ async def test_what_is_done_and_what_is_refused_is_there(place: ProductionServer
     await amy.mutate("updateScene", "errors { code }", sceneId="x" * 100_000 + "\0", title="x")
     await amy.mutate("regenerateScene", "errors { code }", sceneId=scene, jobId=made.id)
     await amy.execute("{ jobs { totalCount } }")
-    assert await lines(place, "amy", count=8) == [
+    assert await records_of(server, "amy", count=8) == [
         ("createJob", made.id, "OK"),
         ("updateJob", made.id, "OK"),
         ("updateJob", made.id, "OK"),
@@ -70,9 +71,9 @@ async def test_what_is_done_and_what_is_refused_is_there(place: ProductionServer
     ]
 
 
-async def test_several_in_one_request_are_several_lines(place: ProductionServer) -> None:
-    """Each with its own object and result, under the id of the request."""
-    ben = place.user("ben")
+async def test_each_mutation_of_one_request_has_an_audit_record(server: ProductionServer) -> None:
+    """With its own object and result, and the request id of all."""
+    ben = server.user("ben")
     made = await a_job(ben, "One")
     document = f"""mutation {{
         a: updateJob(input: {{jobId: "{made.id}", title: "A"}}) {{ errors {{ code }} }}
@@ -81,20 +82,20 @@ async def test_several_in_one_request_are_several_lines(place: ProductionServer)
     }}"""
     answer = await ben.http.post("/graphql", json={"query": document}, headers={"x-request-id": "three-at-once"})
     assert answer.headers["x-request-id"] == "three-at-once"
-    told = await lines(place, "ben", count=4)
-    assert sorted(told[1:]) == [
+    records = await records_of(server, "ben", count=4)
+    assert sorted(records[1:]) == [
         ("cancelScene", made.scenes[0], "OK"),
         ("updateJob", NO_JOB, "NOT_FOUND"),
         ("updateJob", made.id, "OK"),
     ]
     query = sa.select(sa.func.count()).where(AUDIT.c.request_id == "three-at-once")
-    async with place.app.container.store.read() as connection:
+    async with server.app.container.store.read() as connection:
         assert (await connection.execute(query)).scalar() == 3
 
 
-async def test_rest_is_no_different(place: ProductionServer) -> None:
-    """The same actions under the same names."""
-    cleo, stranger = place.user("cleo"), place.user("sam")
+async def test_rest_calls_have_audit_records(server: ProductionServer) -> None:
+    """With the action names of the GraphQL mutations."""
+    cleo, stranger = server.user("cleo"), server.user("sam")
     made = await a_job(cleo, "One")
     address = f"/api/v3/jobs/{made.id}/scenes/{made.scenes[0]}"
     assert (await cleo.http.put(address, json={"title": "One"})).status_code == 200
@@ -102,27 +103,29 @@ async def test_rest_is_no_different(place: ProductionServer) -> None:
     assert (await cleo.http.delete(address)).status_code == 200
     assert (await stranger.http.delete(address)).status_code == 404
     scene = made.scenes[0]
-    assert (await lines(place, "cleo", count=4))[1:] == [
+    assert (await records_of(server, "cleo", count=4))[1:] == [
         ("updateScene", scene, "OK"),
         ("regenerateScene", scene, "NOT_REGENERABLE"),
         ("deleteScene", scene, "OK"),
     ]
-    assert await lines(place, "sam", count=1) == [("deleteScene", scene, "NOT_FOUND")]
+    assert await records_of(server, "sam", count=1) == [("deleteScene", scene, "NOT_FOUND")]
 
 
-async def test_over_a_websocket_as_well(place: ProductionServer) -> None:
-    """Under the id of the socket."""
-    dora = place.user("dora")
+async def test_mutation_over_websocket_has_an_audit_record(server: ProductionServer) -> None:
+    """As over HTTP."""
+    dora = server.user("dora")
     made = await a_job(dora, "One")
     document = 'mutation($id: ID!) { updateJob(input: {jobId: $id, title: "By socket"}) { errors { code } } }'
     async with dora.subscribe(document, id=made.id) as stream:
         assert await stream.next() == {"updateJob": {"errors": []}}
-    assert await lines(place, "dora", count=2) == [("createJob", made.id, "OK"), ("updateJob", made.id, "OK")]
+    assert await records_of(server, "dora", count=2) == [("createJob", made.id, "OK"), ("updateJob", made.id, "OK")]
 
 
-async def test_an_accident_is_there_too(place: ProductionServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Under the id that the client was told."""
-    eve = place.user("eve")
+async def test_unexpected_error_of_a_mutation_has_an_audit_record(
+    server: ProductionServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the result INTERNAL, and the request id in the response."""
+    eve = server.user("eve")
     made = await a_job(eve, "One")
 
     def broken(*_arguments: object) -> None:
@@ -133,32 +136,32 @@ async def test_an_accident_is_there_too(place: ProductionServer, monkeypatch: py
         document = f'mutation {{ updateJob(input: {{jobId: "{made.id}", title: "B"}}) {{ errors {{ code }} }} }}'
         answer = await eve.result(document)
     assert re.fullmatch(r"[0-9a-f]{16}", answer["errors"][0]["extensions"]["requestId"])
-    assert (await lines(place, "eve", count=2))[1] == ("updateJob", made.id, "INTERNAL")
+    assert (await records_of(server, "eve", count=2))[1] == ("updateJob", made.id, "INTERNAL")
 
 
-async def test_old_lines_are_forgotten(place: ProductionServer) -> None:
-    """After the time that the settings say."""
-    fay = place.user("fay")
+async def test_old_audit_records_are_deleted(server: ProductionServer) -> None:
+    """After the retention time of the settings."""
+    fay = server.user("fay")
     await a_job(fay, "One")
-    await lines(place, "fay", count=1)
-    store = place.app.container.store
+    await records_of(server, "fay", count=1)
+    store = server.app.container.store
     assert await audit.prune(store, timedelta(days=90)) == 0
-    await place.app.container.coordinator.audit.flush()
+    await server.app.container.coordinator.audit.flush()
     assert await audit.prune(store, timedelta(0)) > 0
-    assert await lines(place, "fay", count=0) == []
+    assert await records_of(server, "fay", count=0) == []
 
 
 @pytest.mark.parametrize("given", ["a", "A-b_9", "x" * 64])
-async def test_a_sane_request_id_is_kept(place: ProductionServer, given: str) -> None:
-    """So that a caller finds a request of theirs again."""
-    answer = await place.client(None).http.get("/healthz", headers={"x-request-id": given})
+async def test_request_id_of_the_client_is_kept(server: ProductionServer, given: str) -> None:
+    """So that a caller can correlate its logs."""
+    answer = await server.client(None).http.get("/healthz", headers={"x-request-id": given})
     assert answer.headers["x-request-id"] == given
 
 
 @pytest.mark.parametrize("given", ["", "x" * 65, "a b", "a;b", "<script>", "é", "a\tb"])
-async def test_any_other_is_replaced(place: ProductionServer, given: str) -> None:
-    """It would end up in logs."""
-    answer = await place.client(None).http.get("/healthz", headers=[(b"x-request-id", given.encode())])
+async def test_invalid_request_id_of_the_client_is_replaced(server: ProductionServer, given: str) -> None:
+    """Because it is written to logs."""
+    answer = await server.client(None).http.get("/healthz", headers=[(b"x-request-id", given.encode())])
     assert re.fullmatch(r"[0-9a-f]{16}", answer.headers["x-request-id"])
 
 
@@ -173,24 +176,24 @@ async def test_any_other_is_replaced(place: ProductionServer, given: str) -> Non
         ("POST", "/healthz", 405),
     ],
 )
-async def test_every_answer_has_one(place: ProductionServer, method: str, path: str, status: int) -> None:
-    """Refusals included."""
-    answer = await place.client(None).http.request(method, path)
+async def test_every_response_has_a_request_id(server: ProductionServer, method: str, path: str, status: int) -> None:
+    """Error responses included."""
+    answer = await server.client(None).http.request(method, path)
     assert (answer.status_code, bool(answer.headers.get("x-request-id"))) == (status, True)
 
 
-async def test_what_breaks_outside_of_the_apis_is_masked(
-    place: ProductionServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+async def test_unexpected_error_of_the_media_route_is_masked(
+    server: ProductionServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """With an id to find it by, in the one record of it."""
+    """And logged once, with the id in the response."""
 
     async def broken(_key: str) -> None:
         raise RuntimeError(SECRET_WORDS)
 
-    monkeypatch.setattr(place.app.container.media, "head", broken)
+    monkeypatch.setattr(server.app.container.media, "head", broken)
     key = f"live/take_{'0' * 26}.webp"
-    link = place.app.container.signed_urls(key).url.removeprefix("http://scenewire.test")
-    answer = await place.client(None).http.get(link)
+    link = server.app.container.signed_urls(key).url.removeprefix("http://scenewire.test")
+    answer = await server.client(None).http.get(link)
     assert answer.status_code == 500
     error = answer.json()["errors"][0]["extensions"]
     assert (error["code"], error["requestId"]) == ("INTERNAL", answer.headers["x-request-id"])
@@ -199,29 +202,29 @@ async def test_what_breaks_outside_of_the_apis_is_masked(
     assert SECRET_WORDS not in answer.text
 
 
-async def test_no_log_holds_a_prompt_a_token_or_a_query_string(
-    place: ProductionServer, caplog: pytest.LogCaptureFixture
+async def test_no_log_record_holds_a_prompt_a_token_or_a_query_string(
+    server: ProductionServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Whatever is asked, however it ends; one line says that it was asked."""
+    """Of any request with any result; the access log has one record for each."""
     hide_query_strings()
-    # The client's own.
+    # The test's own client logs URLs.
     logging.getLogger("httpx").setLevel(logging.WARNING)
     caplog.set_level(logging.INFO)
     bearer = token("gil", hidden=SECRET_WORDS)
-    gil = place.client(bearer)
+    gil = server.client(bearer)
     made = await a_job(gil, SECRET_WORDS, title=SECRET_WORDS)
     await gil.mutate("updateScene", "errors { code }", sceneId=made.scenes[0], prompt=SECRET_WORDS * 1000)
     await gil.http.get(
         "/graphql", params={"query": f'{{ jobs(filter: {{search: "{SECRET_WORDS}"}}) {{ totalCount }} }}'}
     )
-    await place.client(None).http.get("/healthz", params={"access_token": bearer})
-    await place.client(f"{bearer}x").http.post("/graphql", json={"query": SECRET_WORDS})
-    await place.client(None).http.get("/media/a%0Ab", params={"signature": "swordfish"})
+    await server.client(None).http.get("/healthz", params={"access_token": bearer})
+    await server.client(f"{bearer}x").http.post("/graphql", json={"query": SECRET_WORDS})
+    await server.client(None).http.get("/media/a%0Ab", params={"signature": "swordfish"})
     async with gil.subscribe("subscription { jobsUpdated { id } }") as stream:
         await stream.next()
-    said = "\n".join(record.getMessage() + str(record.__dict__.get("exc_text")) for record in caplog.records)
-    assert "swordfish" not in said
-    assert bearer not in said
+    text = "\n".join(json_formatter().format(record) for record in caplog.records)
+    assert "swordfish" not in text
+    assert bearer not in text
     assert [
         (record.getMessage(), record.__dict__["status"], record.__dict__["client"])
         for record in caplog.records
@@ -237,15 +240,17 @@ async def test_no_log_holds_a_prompt_a_token_or_a_query_string(
     ]
 
 
-async def test_refusals_wait_for_nobody(place: ProductionServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also while the log cannot be written; what waits is written later."""
-    hal: Client = place.user("hal")
+async def test_refused_mutation_does_not_wait_for_the_audit_log(
+    server: ProductionServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the log cannot be written; its record is written later."""
+    hal: Client = server.user("hal")
 
-    async def away(*_arguments: object) -> None:
+    async def fail(*_arguments: object) -> None:
         raise RuntimeError("not now")
 
     with monkeypatch.context() as patch:
-        patch.setattr("models.writes.audit.write", away)
+        patch.setattr("models.writes.audit.write", fail)
         payload: Json = await hal.mutate("startJob", "errors { code }", jobId=NO_JOB)
         assert payload == {"errors": [{"code": "NOT_FOUND"}]}
-    assert await lines(place, "hal", count=1) == [("startJob", NO_JOB, "NOT_FOUND")]
+    assert await records_of(server, "hal", count=1) == [("startJob", NO_JOB, "NOT_FOUND")]

@@ -1,4 +1,4 @@
-"""What nobody expected: told without details, logged once with an id to find it by, and nothing is left half done."""
+"""Unexpected errors: masked in the response, logged once with an id, and rolled back."""
 
 import logging
 
@@ -16,34 +16,36 @@ SECRET = "the password is swordfish"
 
 
 class Broken:
-    """Stands in for something that fails in a way that nobody thought of."""
+    """Replaces a function with one that raises an unexpected error."""
 
     def __init__(self, *_args: object, **_more: object) -> None:
         raise RuntimeError(SECRET)
 
 
-def found_by(record: logging.LogRecord, answer: httpx.Response) -> Json:
-    """What a client can tell an operator of it: two names that the log holds as well."""
+def reported_ids(record: logging.LogRecord, answer: httpx.Response) -> Json:
+    """Return the ids in the response by which an operator finds the log record."""
     assert record.__dict__["request_id"] == answer.headers["x-request-id"]
     assert record.__dict__["error_id"] in record.getMessage()
     return {"id": record.__dict__["error_id"], "requestId": record.__dict__["request_id"]}
 
 
-def logged(caplog: pytest.LogCaptureFixture) -> logging.LogRecord:
-    """The only record of level ERROR or above; it has the traceback."""
+def only_error(caplog: pytest.LogCaptureFixture) -> logging.LogRecord:
+    """Return the only record of level ERROR, which has the traceback."""
     (record,) = [record for record in caplog.records if record.levelno >= logging.ERROR]
     assert record.exc_info is not None
     assert str(record.exc_info[1]) == SECRET
     return record
 
 
-async def test_a_query(app: App, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The other fields are answered."""
+async def test_unexpected_error_of_a_query_is_masked(
+    app: App, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other fields have their data."""
     made = await a_job(app, "One")
     monkeypatch.setattr("models.reads.queries.progress_snapshots", Broken)
     document = f'{{ node(id: "{made.id}") {{ id }} job(id: "{made.id}") {{ progress {{ total }} }} }}'
     answer = await app.http.post("/graphql", json={"query": document})
-    record = logged(caplog)
+    record = only_error(caplog)
     assert answer.status_code == 200
     assert answer.json() == {
         "data": {"node": {"id": made.id}, "job": None},
@@ -52,7 +54,7 @@ async def test_a_query(app: App, caplog: pytest.LogCaptureFixture, monkeypatch: 
                 "message": "Internal error",
                 "locations": [{"line": 1, "column": document.index("progress") + 1}],
                 "path": ["job", "progress"],
-                "extensions": {"code": "INTERNAL", **found_by(record, answer)},
+                "extensions": {"code": "INTERNAL", **reported_ids(record, answer)},
             }
         ],
         "extensions": {"cost": {"requested": 2, "limit": 1000}},
@@ -60,8 +62,10 @@ async def test_a_query(app: App, caplog: pytest.LogCaptureFixture, monkeypatch: 
     assert SECRET not in answer.text
 
 
-async def test_a_mutation(app: App, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing of it is written, and the next one is served."""
+async def test_unexpected_error_of_a_mutation_is_masked_and_rolled_back(
+    app: App, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next mutation succeeds."""
     made = await a_job(app, "One")
     before = await jobs.job(app, made.id, EVERYTHING)
     with monkeypatch.context() as patch:
@@ -71,7 +75,7 @@ async def test_a_mutation(app: App, caplog: pytest.LogCaptureFixture, monkeypatc
     (error,) = answer["errors"]
     assert answer["data"] is None
     assert error["message"] == "Internal error"
-    assert error["extensions"]["id"] == logged(caplog).__dict__["error_id"]
+    assert error["extensions"]["id"] == only_error(caplog).__dict__["error_id"]
     assert await jobs.job(app, made.id, EVERYTHING) == before
     await jobs.retitle(app, made.id, "Written")
 
@@ -86,7 +90,7 @@ async def test_a_mutation(app: App, caplog: pytest.LogCaptureFixture, monkeypatc
         ("DELETE", "/{scene}", "models.reads.queries.job_of_scene"),
     ],
 )
-async def test_a_call_of_rest(
+async def test_unexpected_error_of_a_rest_call_is_masked(
     app: App,
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
@@ -94,7 +98,7 @@ async def test_a_call_of_rest(
     path: str,
     broken: str,
 ) -> None:
-    """In its own shape, and logged once as well."""
+    """In the shape of REST errors."""
     made = await a_job(app, "One")
     with monkeypatch.context() as patch:
         patch.setattr(broken, Broken)
@@ -102,19 +106,21 @@ async def test_a_call_of_rest(
         address = f"/api/v3/jobs/{made.id}/scenes{path.format(scene=made.scenes[0])}"
         answer = await app.http.request(method, address, json=body)
     assert answer.status_code == 500
-    told = found_by(logged(caplog), answer)
+    reported = reported_ids(only_error(caplog), answer)
     assert answer.json() == {
         "error": {
             "code": "INTERNAL",
             "message": "Internal error",
-            "details": [{"id": told["id"], "request_id": told["requestId"]}],
+            "details": [{"id": reported["id"], "request_id": reported["requestId"]}],
         }
     }
     assert (await app.http.get(f"/api/v3/jobs/{made.id}/scenes")).status_code == 200
 
 
-async def test_a_refusal_is_no_accident(app: App, caplog: pytest.LogCaptureFixture) -> None:
-    """A client's mistake leaves no trace in the log of errors."""
+async def test_domain_errors_and_invalid_requests_are_not_logged_as_errors(
+    app: App, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Mistakes of clients must not fill the log."""
     made = await a_job(app, "One")
     for body in (b'{"status": "shiny"}', b"{", b"[" * 100_000, b'{"percentage": 7}'):
         address = f"/api/v3/jobs/{made.id}/scenes/{made.scenes[0]}"
