@@ -1,1 +1,1 @@
-"""What attackers try, against a server as it faces the internet, and what a neighbour notices of it."""
+"""Attacks on a server of the production profile, and their effect on other users."""

@@ -1,4 +1,4 @@
-"""A target and a canary for each file of attacks, on each database."""
+"""A target and a canary for each file of attacks."""
 
 import os
 from collections.abc import AsyncGenerator, Generator
@@ -32,13 +32,13 @@ def use_database(database: None) -> None:
 
 @pytest.fixture(scope="module")
 def settings() -> dict[str, float]:
-    """What a file wants to be different from the defaults of production."""
+    """The settings of a file that differ from the defaults of production."""
     return {}
 
 
 @pytest.fixture(scope="module")
 def target(database: None, settings: dict[str, float], tmp_path_factory: pytest.TempPathFactory) -> Generator[Target]:
-    """A server for the file; whatever was done to it, it stops as it should and had no accident."""
+    """A server for the file; after all attacks it stops with status 0 and has logged no error."""
     target = Target(tmp_path_factory.mktemp("target"), **settings)
     target.process.start()
     yield target
@@ -49,7 +49,7 @@ def target(database: None, settings: dict[str, float], tmp_path_factory: pytest.
 
 @pytest.fixture(scope="module", autouse=True)
 def canary(target: Target) -> Generator[None]:
-    """While a file is run nobody else has to wait for long, and nobody else is refused anything."""
+    """While a file runs, another user's requests are neither slow nor rejected."""
     canary = Canary.start(*target.place, BOB)
     yield
     report = canary.report()
@@ -60,7 +60,7 @@ def canary(target: Target) -> Generator[None]:
 
 @pytest.fixture
 async def mallory(target: Target) -> AsyncGenerator[Client]:
-    """The attacker's client, with a token that is as good as any."""
+    """The attacker's client, with a valid token."""
     client = target.client()
     yield client
     await client.close()

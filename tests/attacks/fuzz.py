@@ -1,4 +1,4 @@
-"""Random requests by the schemas that the server itself publishes: `python -m tests.attacks.fuzz [SECONDS [SEEDS]]`."""
+"""Random requests from the published schemas: `python -m tests.attacks.fuzz [SECONDS [SEEDS]]`."""
 
 import os
 import random
@@ -25,29 +25,29 @@ LOADERS: dict[str, Callable[[str], Any]] = {
 }
 
 
-class _Enough(Exception):
-    """The time is up."""
+class _TimeIsUp(Exception):
+    """Ends the search of Hypothesis."""
 
 
 def server(folder: Path) -> ServerProcess:
-    """Of the development profile, which tells its schema; nobody renders what is made there."""
+    """A server of the development profile, which publishes its schemas; nothing is rendered."""
     return ServerProcess(folder, provider="external").start()
 
 
 def fuzz(url: str, kind: str, seconds: float, seed: int) -> int:
-    """So many requests were sent; each was answered with something that was expected."""
+    """Send random requests, check each response, and return how many were sent."""
     sent = 0
     requests = LOADERS[kind](url).as_strategy()
-    give_up_at = time.monotonic() + seconds
+    deadline = time.monotonic() + seconds
 
-    def ask(case: Any) -> None:
+    def send(case: Any) -> None:
         nonlocal sent
-        if time.monotonic() > give_up_at:
-            raise _Enough
-        answer = case.call()
+        if time.monotonic() > deadline:
+            raise _TimeIsUp
+        response = case.call()
         sent += 1
-        assert answer.status_code < 500, (case, answer.text)
-        assert '"INTERNAL"' not in answer.text, (case, answer.text)
+        assert response.status_code < 500, (case, response.text)
+        assert '"INTERNAL"' not in response.text, (case, response.text)
 
     chosen = hypothesis.settings(
         max_examples=int(seconds * 1_000),
@@ -56,13 +56,13 @@ def fuzz(url: str, kind: str, seconds: float, seed: int) -> int:
         phases=[Phase.generate],
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
     )
-    with suppress(_Enough):
-        cast("Callable[[], None]", hypothesis.seed(seed)(chosen(hypothesis.given(case=requests)(ask))))()
+    with suppress(_TimeIsUp):
+        cast("Callable[[], None]", hypothesis.seed(seed)(chosen(hypothesis.given(case=requests)(send))))()
     return sent
 
 
 def main(seconds: float = SECONDS, seeds: int = SEEDS) -> int:
-    """Both schemas, on both databases, with seeds that are printed; `SCENEWIRE_TEST_SEED` chooses the first."""
+    """Both schemas, on both databases, with printed seeds; `SCENEWIRE_TEST_SEED` sets the first one."""
     first = int(os.environ.get("SCENEWIRE_TEST_SEED") or random.randrange(2**31))
     with ExitStack() as stack:
         databases = stack.enter_context(some_postgres())

@@ -1,4 +1,4 @@
-"""Many of something: requests that never end, sockets that say nothing, messages without number, readers that stop."""
+"""Floods: half-open requests, pending websockets, many messages, subscriptions and connections, unread responses."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -29,15 +29,15 @@ HALVES = {
 
 @pytest.fixture(scope="module")
 def settings() -> dict[str, float]:
-    """Quick deadlines, and rates that can be met in a test."""
+    """Short deadlines, and rate limits that a test can reach."""
     return {"limit_header_seconds": 1, "limit_body_seconds": 1.5, "limit_requests": 500, "limit_connections": 20}
 
 
 @asynccontextmanager
-async def raw(target: Target, said: bytes) -> AsyncGenerator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    """A connection on which something was said."""
+async def raw(target: Target, data: bytes) -> AsyncGenerator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """A TCP connection on which these bytes were sent."""
     reader, writer = await asyncio.open_connection(*target.place)
-    writer.write(said)
+    writer.write(data)
     try:
         yield reader, writer
     finally:
@@ -45,7 +45,7 @@ async def raw(target: Target, said: bytes) -> AsyncGenerator[tuple[asyncio.Strea
 
 
 async def closing(socket: ClientConnection) -> tuple[int, str]:
-    """The close frame, whatever comes before it."""
+    """Code and reason of the close frame, after any messages."""
     async with asyncio.timeout(TIMEOUT_SECONDS):
         with suppress(ConnectionClosed):
             while True:
@@ -53,41 +53,41 @@ async def closing(socket: ClientConnection) -> tuple[int, str]:
     return socket.close_code or 0, socket.close_reason or ""
 
 
-async def test_half_open_requests_end_by_themselves_and_stop_nobody(target: Target) -> None:
-    """More than a hundred at once. Whoever owes something hears so, and the connection ends."""
+async def test_half_open_requests_get_a_408(target: Target) -> None:
+    """More than a hundred at once; each gets the response, and its connection ends."""
     async with AsyncExitStack() as stack, asyncio.timeout(TIMEOUT_SECONDS):
         halves = [await stack.enter_async_context(raw(target, half)) for half in list(HALVES.values()) * 15]
-        said = await asyncio.gather(*(reader.read() for reader, _ in halves))
-    assert all(b"HTTP/1.1 408" in answer for answer in said)
+        responses = await asyncio.gather(*(reader.read() for reader, _ in halves))
+    assert all(b"HTTP/1.1 408" in response for response in responses)
 
 
-async def test_bytes_that_drip_buy_no_time(target: Target) -> None:
-    """A byte every now and then, as slowloris does."""
+async def test_slow_request_headers_do_not_extend_the_deadline(target: Target) -> None:
+    """A header line every 100 ms, as slowloris sends."""
     async with raw(target, HEAD) as (reader, writer), asyncio.timeout(TIMEOUT_SECONDS):
 
-        async def drip() -> None:
+        async def send_slowly() -> None:
             while not writer.is_closing():
                 writer.write(b"x-a: b\r\n")
                 await asyncio.sleep(0.1)
 
-        dripping = asyncio.create_task(drip())
+        sender = asyncio.create_task(send_slowly())
         assert (await reader.read()).startswith(b"HTTP/1.1 408")
-        dripping.cancel()
+        sender.cancel()
 
 
-async def test_silent_sockets_keep_nobody_out(target: Target) -> None:
-    """150 of them; beyond a hundred of one address those that have waited longest go, and whoever speaks is heard."""
+async def test_pending_websockets_do_not_block_others(target: Target) -> None:
+    """150 from one address: beyond 100 the oldest are closed, and a client that authenticates is accepted."""
     async with AsyncExitStack() as stack:
-        silent = [await stack.enter_async_context(target.socket(None)) for _ in range(150)]
+        pending = [await stack.enter_async_context(target.socket(None)) for _ in range(150)]
         async with target.socket() as socket:
             await send(socket, "connection_init")
             await receive(socket, "connection_ack")
-        assert await closing(silent[0]) == (4429, "Too many pending connections")
-        assert await closing(silent[-1]) == (4408, "Connection initialisation timeout")
+        assert await closing(pending[0]) == (4429, "Too many pending connections")
+        assert await closing(pending[-1]) == (4408, "Connection initialisation timeout")
 
 
-async def test_a_socket_that_talks_without_end_is_closed(target: Target) -> None:
-    """Whatever it says: pings, operations, the same id again."""
+async def test_websocket_that_sends_too_many_messages_closes_with_4429(target: Target) -> None:
+    """Messages of every type count."""
     async with target.socket() as socket:
         await send(socket, "connection_init")
         await receive(socket, "connection_ack")
@@ -96,8 +96,8 @@ async def test_a_socket_that_talks_without_end_is_closed(target: Target) -> None
         assert await closing(socket) == (4429, "Too many messages")
 
 
-async def test_a_dashboard_is_never_told_to_slow_down(target: Target) -> None:
-    """Two hundred messages at once are a page that opens."""
+async def test_websocket_accepts_a_burst_of_200_messages(target: Target) -> None:
+    """As a page sends when it opens."""
     async with target.socket() as socket:
         await send(socket, "connection_init")
         await receive(socket, "connection_ack")
@@ -107,23 +107,23 @@ async def test_a_dashboard_is_never_told_to_slow_down(target: Target) -> None:
             await receive(socket, "pong")
 
 
-async def test_subscriptions_on_a_socket_are_counted(target: Target) -> None:
-    """Fifty at once; the next is refused, and the others live on."""
+async def test_subscriptions_per_websocket_are_limited(target: Target) -> None:
+    """Fifty; the next one is rejected, and the others continue."""
     job = await target.a_job()
     document = f'subscription {{ jobProgress(jobId: "{job.id}") {{ total }} }}'
     async with target.socket() as socket:
         await send(socket, "connection_init")
         for number in range(51):
             await send(socket, "subscribe", id=str(number), payload={"query": document})
-        refused = await receive(socket, "error")
-        assert refused["payload"][0]["extensions"]["code"] == "TOO_MANY_OPERATIONS"
+        error = await receive(socket, "error")
+        assert error["payload"][0]["extensions"]["code"] == "TOO_MANY_OPERATIONS"
         await send(socket, "complete", id="0")
         await send(socket, "ping")
         await receive(socket, "pong")
 
 
-async def test_connections_of_a_user_are_counted(target: Target) -> None:
-    """Sockets and event streams together; a place that is left is free again."""
+async def test_open_websockets_and_event_streams_per_user_are_limited(target: Target) -> None:
+    """Together; a closed connection frees its slot."""
     job = await target.a_job()
     stream = {"query": f'subscription {{ jobProgress(jobId: "{job.id}") {{ total }} }}'}
     async with AsyncExitStack() as stack:
@@ -131,9 +131,9 @@ async def test_connections_of_a_user_are_counted(target: Target) -> None:
             socket = await stack.enter_async_context(target.socket())
             await send(socket, "connection_init")
             await receive(socket, "connection_ack")
-        async with target.socket() as one_more:
-            await send(one_more, "connection_init")
-            assert await closing(one_more) == (4429, "At most 20 connections at once")
+        async with target.socket() as extra:
+            await send(extra, "connection_init")
+            assert await closing(extra) == (4429, "At most 20 connections at once")
         client = target.client()
         answer = await client.http.post("/graphql", json=stream, headers={"accept": "text/event-stream"})
         await client.close()
@@ -143,8 +143,8 @@ async def test_connections_of_a_user_are_counted(target: Target) -> None:
         await receive(socket, "connection_ack")
 
 
-async def test_readers_that_stop_reading_stall_nobody(target: Target) -> None:
-    """Each asks for much, over HTTP and as a stream, and reads nothing of it."""
+async def test_unread_responses_do_not_delay_other_requests(target: Target) -> None:
+    """Large responses over HTTP and server-sent events, of which the client reads nothing."""
     job = await target.a_job(scenes=100, metadata={"padding": "x" * 16_000})
     document = f'{{ job(id: "{job.id}") {{ metadata scenes(first: 100) {{ nodes {{ id prompt metadata }} }} }} }}'
     body = f'{{"query": "{document.replace(chr(34), chr(92) + chr(34))}"}}'.encode()
@@ -153,15 +153,15 @@ async def test_readers_that_stop_reading_stall_nobody(target: Target) -> None:
         for accept in ("application/json", "text/event-stream") * 15:
             request = head + f"accept: {accept}\r\n\r\n".encode() + body
             reader, _ = await stack.enter_async_context(raw(target, request))
-            # The reader's own buffer is soon full, and then nothing is read from the socket.
+            # asyncio stops reading from the TCP connection when the buffer of the StreamReader is full.
             assert (await reader.readline()).startswith(b"HTTP/1.1 200")
         async with target.socket() as socket:
             await send(socket, "connection_init")
             await receive(socket, "connection_ack")
 
 
-async def test_requests_without_end_are_told_to_wait(target: Target, mallory: Client) -> None:
-    """429 with the time to wait, on every way in; the neighbour at the same address is not concerned."""
+async def test_request_rate_is_limited_per_user(target: Target, mallory: Client) -> None:
+    """429 with Retry-After on every transport; another user of the same address is not affected."""
     small = {"query": "{ viewer { id } }"}
     answers = [await mallory.http.post("/graphql", json=small) for _ in range(2)]
     while answers[-1].status_code == 200:
@@ -177,11 +177,11 @@ async def test_requests_without_end_are_told_to_wait(target: Target, mallory: Cl
         assert (await receive(socket, "error"))["payload"][0]["extensions"]["code"] == "RATE_LIMITED"
 
 
-async def test_guessing_tokens_slows_the_guesser_and_never_a_valid_token(target: Target) -> None:
-    """Both come from one address."""
-    guesser, honest = target.client("guess"), target.client(BOB)
-    answers = [(await post(guesser, "{ viewer { id } }")).status_code for _ in range(40)]
+async def test_failed_tokens_are_limited_per_address_without_affecting_valid_tokens(target: Target) -> None:
+    """Both come from the same address."""
+    attacker, other = target.client("guess"), target.client(BOB)
+    answers = [(await post(attacker, "{ viewer { id } }")).status_code for _ in range(40)]
     assert answers == [401] * 30 + [429] * 10
-    assert (await post(honest, "{ viewer { id } }")).status_code == 200
-    await guesser.close()
-    await honest.close()
+    assert (await post(other, "{ viewer { id } }")).status_code == 200
+    await attacker.close()
+    await other.close()

@@ -1,4 +1,4 @@
-"""A little of `make fuzz`."""
+"""A short run of `make fuzz`."""
 
 import re
 import subprocess
@@ -13,16 +13,16 @@ SECONDS, SEEDS = 4, 1
 
 @pytest.fixture(scope="module", autouse=True)
 def use_database() -> None:
-    """The program sees to that itself."""
+    """The program chooses the database."""
 
 
 @pytest.fixture(scope="module", autouse=True)
 def canary() -> None:
-    """It has servers of its own, and nobody else on them."""
+    """The program starts servers of its own, without other users."""
 
 
-def test_random_requests_find_no_accident() -> None:
-    """By both schemas on both databases, with another seed each time, which is printed."""
+def test_fuzzed_requests_cause_no_internal_error() -> None:
+    """By both schemas on both databases, with a new seed each time, which is printed."""
     command = [sys.executable, "-m", "tests.attacks.fuzz", str(SECONDS), str(SEEDS)]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
     assert run.returncode == 0, run.stdout + run.stderr

@@ -1,4 +1,4 @@
-"""Requests that are accepted, or nearly, and as heavy as can be: what a neighbour notices is the canary's to say."""
+"""The most expensive requests within the limits. The canary measures their effect on another user."""
 
 import asyncio
 
@@ -23,13 +23,13 @@ SET = "mutation($id: ID!, $m: JSONObject) { updateJob(input: {jobId: $id, metada
 
 @pytest.fixture(scope="module")
 def settings() -> dict[str, float]:
-    """The canary is what is looked at, not how soon the attacker would be told to wait."""
+    """No rate limits: only the effect on the canary is measured."""
     return {"limit_requests": 100_000, "limit_cost_a_minute": 100_000_000}
 
 
 @pytest.fixture(scope="module")
 def jobs(target: Target) -> list[Made]:
-    """As many scenes as a job can have, in several."""
+    """Jobs with the maximum number of scenes."""
 
     async def make() -> list[Made]:
         return [await target.a_job(scenes=SCENES) for _ in range(JOBS)]
@@ -37,23 +37,23 @@ def jobs(target: Target) -> list[Made]:
     return asyncio.run(make())
 
 
-async def test_all_scenes_of_many_jobs(mallory: Client, jobs: list[Made]) -> None:
-    """Several times at once; they come, one after the other."""
+async def test_query_of_all_scenes_of_many_jobs(mallory: Client, jobs: list[Made]) -> None:
+    """Four times at once; each gets the complete result."""
     document = f"{{ jobs(first: {JOBS}) {{ nodes {{ scenes {{ nodes {{ {EVERY_FIELD} }} }} }} }} }}"
     answers = await asyncio.gather(*(post(mallory, document) for _ in range(4)))
     found = [len(job["scenes"]["nodes"]) for answer in answers for job in answer.json()["data"]["jobs"]["nodes"]]
     assert found == [SCENES] * JOBS * 4
 
 
-async def test_all_scenes_of_one_job_under_many_names(mallory: Client, jobs: list[Made]) -> None:
-    """As many aliases as may be."""
+async def test_query_with_the_maximum_number_of_aliases(mallory: Client, jobs: list[Made]) -> None:
+    """All scenes of one job under each alias."""
     names = " ".join(f"a{n}: scenes {{ nodes {{ {EVERY_FIELD} }} }}" for n in range(15))
     answer = (await post(mallory, f'{{ job(id: "{jobs[0].id}") {{ {names} }} }}')).json()
     assert {len(each["nodes"]) for each in answer["data"]["job"].values()} == {SCENES}
 
 
-async def test_much_metadata(mallory: Client, jobs: list[Made]) -> None:
-    """Of sixty scenes at once, which is a body of nearly a megabyte; and read again, also over REST."""
+async def test_scenes_with_large_metadata(mallory: Client, jobs: list[Made]) -> None:
+    """60 scenes at once, a body of nearly 1 MB; then they are read, also over REST."""
     scenes: list[Json] = [{"prompt": "x", "metadata": METADATA}] * 60
     made = (await post(mallory, CREATE.replace("errors", "job { id } errors"), scenes=scenes)).json()
     job_id = made["data"]["createJob"]["job"]["id"]
@@ -78,23 +78,25 @@ MEGABYTES: list[tuple[str, Json, str | None]] = [
 
 
 @pytest.mark.parametrize(("document", "variables", "code"), MEGABYTES)
-async def test_a_megabyte_of_variables(mallory: Client, document: str, variables: Json, code: str | None) -> None:
-    """Whatever they hold, several at once."""
+async def test_request_with_a_megabyte_of_variables(
+    mallory: Client, document: str, variables: Json, code: str | None
+) -> None:
+    """Several at once."""
     answers = await asyncio.gather(*(post(mallory, document, **variables) for _ in range(2)))
     for answer in answers:
         assert set(codes(answer.json())) == ({code} if code else set())
 
 
 @pytest.mark.parametrize("opening", [b'{"a":', b"["])
-async def test_depth_without_end(mallory: Client, opening: bytes) -> None:
-    """A body that is nothing but brackets."""
+async def test_deeply_nested_request_body_is_rejected(mallory: Client, opening: bytes) -> None:
+    """A body of brackets only."""
     body = opening * (900_000 // len(opening))
     answer = await mallory.http.post("/graphql", content=body, headers={"content-type": "application/json"})
     assert (answer.status_code, codes(answer.json())) == (400, ["BAD_REQUEST"])
 
 
-async def test_the_largest_document_there_may_be(mallory: Client, jobs: list[Made]) -> None:
-    """Each just below the limits of tokens, aliases, depth and repeats; many of them, never the same twice."""
+async def test_documents_just_below_the_limits(mallory: Client, jobs: list[Made]) -> None:
+    """Tokens, aliases, depth and repeats; twenty different documents."""
     repeated = " ".join("scenes { nodes { job { scenes { nodes { id } } } } }" for _ in range(10))
     fields = " ".join(f"scenes {{ nodes {{ {EVERY_FIELD} }} }}" for _ in range(3))
     documents = [f'query Q{n} {{ job(id: "{jobs[0].id}x") {{ {repeated} {fields} }} }}' for n in range(20)]

@@ -1,4 +1,4 @@
-"""Texts that mean something to whoever reads them next: databases, shells, ffmpeg, file systems, logs, people."""
+"""Injection: input with a meaning for databases, shells, ffmpeg, file systems, logs or browsers."""
 
 import json
 from typing import Any
@@ -36,12 +36,12 @@ UNPRINTABLE = {
     "right-to-left override": "a\u202eb",
     "embedding": "a\u202ab",
 }
-NAMELESS = {"line feed": "a\nb", "carriage return": "a\rb", "isolate": "a\u2066b"}
+MULTILINE = {"line feed": "a\nb", "carriage return": "a\rb", "isolate": "a\u2066b"}
 
 
 @pytest.mark.parametrize("text", MEANINGFUL.values(), ids=MEANINGFUL)
-async def test_a_text_is_a_text(mallory: Client, text: str) -> None:
-    """It comes back as it went in, is found by itself, and is nobody's instruction."""
+async def test_text_of_a_job_is_stored_unchanged(mallory: Client, text: str) -> None:
+    """It is returned as sent, found by a search for it, and never interpreted."""
     fields = {"title": text, "metadata": {text: text}, "scenes": [{"prompt": text, "metadata": {"note": text}}]}
     made = (await post(mallory, CREATE, input=fields)).json()["data"]["createJob"]
     assert made["errors"] == []
@@ -54,10 +54,10 @@ async def test_a_text_is_a_text(mallory: Client, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", (MEANINGFUL | UNPRINTABLE | NAMELESS).values(), ids=MEANINGFUL | UNPRINTABLE | NAMELESS
+    "text", (MEANINGFUL | UNPRINTABLE | MULTILINE).values(), ids=MEANINGFUL | UNPRINTABLE | MULTILINE
 )
-async def test_an_id_that_is_none_names_nothing(mallory: Client, text: str) -> None:
-    """On every way to a thing; the answer is a typed one."""
+async def test_malformed_job_or_scene_id_is_not_found(mallory: Client, text: str) -> None:
+    """On every way to an object, with a typed error."""
     read = "query($id: ID!) { job(id: $id) { id } scene(id: $id) { id } node(id: $id) { id } }"
     assert (await post(mallory, read, id=text)).json()["data"] == {"job": None, "scene": None, "node": None}
     answer = (await post(mallory, UPDATE, input={"sceneId": text, "title": "x"})).json()
@@ -67,8 +67,8 @@ async def test_an_id_that_is_none_names_nothing(mallory: Client, text: str) -> N
 
 
 @pytest.mark.parametrize("text", UNPRINTABLE.values(), ids=UNPRINTABLE)
-async def test_what_cannot_be_shown_is_refused(target: Target, mallory: Client, text: str) -> None:
-    """With the field that holds it, in every text; nothing is written."""
+async def test_unprintable_text_of_a_job_is_rejected(target: Target, mallory: Client, text: str) -> None:
+    """In every text field, with its path; nothing is written."""
     job = await target.a_job()
     for fields, path in (
         ({"title": text}, ["input", "title"]),
@@ -85,18 +85,18 @@ async def test_what_cannot_be_shown_is_refused(target: Target, mallory: Client, 
     assert (rest.status_code, rest.json()["error"]["details"][0]["path"]) == (422, ["title"])
 
 
-@pytest.mark.parametrize("text", NAMELESS.values(), ids=NAMELESS)
-async def test_a_name_is_one_line(mallory: Client, text: str) -> None:
+@pytest.mark.parametrize("text", MULTILINE.values(), ids=MULTILINE)
+async def test_job_title_has_a_single_line(mallory: Client, text: str) -> None:
     """A prompt may have several."""
-    refused = (await post(mallory, CREATE, input={"title": text})).json()["data"]["createJob"]
-    assert refused["errors"] == [{"code": "VALIDATION_FAILED", "path": ["input", "title"]}]
+    rejected = (await post(mallory, CREATE, input={"title": text})).json()["data"]["createJob"]
+    assert rejected["errors"] == [{"code": "VALIDATION_FAILED", "path": ["input", "title"]}]
     made = (await post(mallory, CREATE, input={"title": "x", "scenes": [{"prompt": text}]})).json()
     assert made["data"]["createJob"]["errors"] == []
 
 
 @pytest.mark.parametrize("half", ["\\ud800", "\\udfff", "a\\ud800b", "\\udc00\\ud800"])
-async def test_half_a_pair_of_surrogates_is_no_text(target: Target, mallory: Client, half: str) -> None:
-    """In a variable, in metadata, in a document, over REST: nothing could store it."""
+async def test_unpaired_surrogate_in_a_request_is_rejected(target: Target, mallory: Client, half: str) -> None:
+    """In a variable, in metadata, in a document, over REST: it cannot be stored."""
     job = await target.a_job()
     headers = {"content-type": "application/json"}
     for variables in (
@@ -133,10 +133,10 @@ async def test_half_a_pair_of_surrogates_is_no_text(target: Target, mallory: Cli
         ("nothing", 1),
     ],
 )
-async def test_a_value_of_another_type_is_the_clients_mistake(
+async def test_scene_input_of_another_type_is_a_request_error(
     target: Target, mallory: Client, name: str, value: Any
 ) -> None:
-    """A request error with a code, never an accident."""
+    """With a code, never an internal error."""
     job = await target.a_job()
     answer = (await post(mallory, UPDATE, input={"sceneId": job.scenes[0], name: value})).json()
     assert set(codes(answer)) == {"BAD_USER_INPUT"}
@@ -160,8 +160,8 @@ async def test_a_value_of_another_type_is_the_clients_mistake(
         ("outputUrl", "http://127.0.0.1/\r\nset-cookie: a=b"),
     ],
 )
-async def test_a_value_out_of_range_is_refused(target: Target, mallory: Client, name: str, value: Any) -> None:
-    """As data, naming the field."""
+async def test_scene_input_out_of_range_is_rejected(target: Target, mallory: Client, name: str, value: Any) -> None:
+    """As data, with the path of the field."""
     job = await target.a_job()
     answer = (await post(mallory, UPDATE, input={"sceneId": job.scenes[0], name: value})).json()
     (error,) = answer["data"]["updateScene"]["errors"]
@@ -183,17 +183,17 @@ async def test_a_value_out_of_range_is_refused(target: Target, mallory: Client, 
         "live/take_" + "a" * 26 + ".mp4/../../../secret.key",
     ],
 )
-async def test_a_path_leads_nowhere(mallory: Client, path: str) -> None:
-    """Only names that the server made are looked for."""
+async def test_path_traversal_in_a_media_url_is_a_404(mallory: Client, path: str) -> None:
+    """Only names that the server made are looked up."""
     for place in ("/media/", "/explorer/assets/"):
         answer = await mallory.http.get(f"{place}{path}")
         assert answer.status_code == 404
         assert "root:" not in answer.text
 
 
-async def test_the_log_has_no_lines_of_the_attackers(target: Target, mallory: Client) -> None:
-    """Nor any prompt, token or query string; a line is one line."""
-    secret = "a-prompt-that-nobody-may-read"
+async def test_log_holds_no_input_of_a_request(target: Target, mallory: Client) -> None:
+    """No prompt, token or query string, and no forged line."""
+    secret = "a-secret-prompt"
     await post(mallory, CREATE, input={"title": secret, "scenes": [scene(secret)]})
     await mallory.http.get("/healthz", params={"token": secret})
     await mallory.http.get("/nowhere%0a2026-01-01%20ERROR%20forged%1b[2J")
@@ -206,8 +206,8 @@ async def test_the_log_has_no_lines_of_the_attackers(target: Target, mallory: Cl
         await receive(socket, "connection_ack")
         await send(socket, "ping", payload={"a": secret})
         await receive(socket, "pong")
-    said = target.log
-    assert secret not in said
-    assert BOB not in said
-    assert "\x1b" not in said
-    assert not [line for line in said.splitlines() if line.startswith("2026-01-01")]
+    log = target.log
+    assert secret not in log
+    assert BOB not in log
+    assert "\x1b" not in log
+    assert not [line for line in log.splitlines() if line.startswith("2026-01-01")]
