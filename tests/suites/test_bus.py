@@ -1,4 +1,4 @@
-"""What every bus promises to those who publish and to those who listen."""
+"""Conformance suite of the bus port, run on each implementation."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -20,15 +20,15 @@ LAST = Hint("job_last", 1)
 
 
 class Buses(NamedTuple):
-    """Where something is said, and where it is heard: in one process, or in two."""
+    """The bus that publishes and the bus that receives: the same in one process, or those of two processes."""
 
-    said: Bus
-    heard: Bus
+    publisher: Bus
+    receiver: Bus
 
 
 @pytest.fixture
 async def buses(database: None, tmp_path: Path) -> AsyncGenerator[Buses]:
-    """The bus that goes with each database."""
+    """The bus used with the database under test."""
     if not database_choice.distributed:
         bus = LocalBus()
         yield Buses(bus, bus)
@@ -37,125 +37,125 @@ async def buses(database: None, tmp_path: Path) -> AsyncGenerator[Buses]:
         yield Buses(one, other)
 
 
-class Ear:
-    """A listener that remembers what it heard."""
+class RecordingListener:
+    """A listener that records the messages it receives."""
 
     def __init__(self) -> None:
-        self.heard: list[Message] = []
+        self.received: list[Message] = []
         self._changed = asyncio.Event()
 
     def __call__(self, message: Message) -> None:
-        self.heard.append(message)
+        self.received.append(message)
         self._changed.set()
 
     async def until(self, *messages: Message) -> set[Message]:
-        """All that it had heard when it had heard these, which come in no certain order and perhaps twice."""
+        """Wait for these messages, in any order and perhaps repeated; returns all received so far."""
         async with asyncio.timeout(TIMEOUT_SECONDS):
-            while not set(messages) <= set(self.heard):
+            while not set(messages) <= set(self.received):
                 self._changed.clear()
                 await self._changed.wait()
-        return set(self.heard)
+        return set(self.received)
 
 
-async def test_whoever_listens_hears(buses: Buses) -> None:
-    """Hints and ticks alike, and everybody all of them."""
-    one, other = Ear(), Ear()
-    buses.heard.listen(one)
-    buses.heard.listen(other)
+async def test_every_listener_receives_every_message(buses: Buses) -> None:
+    """Hints as well as ticks."""
+    one, other = RecordingListener(), RecordingListener()
+    buses.receiver.listen(one)
+    buses.receiver.listen(other)
     for message in (HINT, TICK, LAST):
-        buses.said.publish(message)
-    for ear in (one, other):
-        assert await ear.until(HINT, TICK, LAST) == {HINT, TICK, LAST}
+        buses.publisher.publish(message)
+    for listener in (one, other):
+        assert await listener.until(HINT, TICK, LAST) == {HINT, TICK, LAST}
 
 
-async def test_a_message_arrives_as_it_was_sent(buses: Buses) -> None:
-    """Also with names that some transport might take for its own."""
-    ear = Ear()
-    buses.heard.listen(ear)
+async def test_message_is_received_unchanged(buses: Buses) -> None:
+    """Ids may contain any characters, such as quotes, line breaks and JSON or SQL syntax."""
+    listener = RecordingListener()
+    buses.receiver.listen(listener)
     strange = [Hint("job_'; NOTIFY x; --", 2**40), Tick('job_\u00e9,"\n', "scene_\u6d77")]
     for message in (*strange, LAST):
-        buses.said.publish(message)
-    assert await ear.until(*strange, LAST) == {*strange, LAST}
+        buses.publisher.publish(message)
+    assert await listener.until(*strange, LAST) == {*strange, LAST}
 
 
-async def test_the_newest_version_of_a_job_is_always_heard(buses: Buses) -> None:
-    """Hints may be joined together on the way, but never so that the last one is missing."""
-    ear = Ear()
-    buses.heard.listen(ear)
+async def test_newest_version_of_a_job_is_received(buses: Buses) -> None:
+    """Hints of one job may be merged, but the last version is never lost."""
+    listener = RecordingListener()
+    buses.receiver.listen(listener)
     for version in range(1, 501):
-        buses.said.publish(Hint("job_1", version))
-    await ear.until(Hint("job_1", 500))
+        buses.publisher.publish(Hint("job_1", version))
+    await listener.until(Hint("job_1", 500))
 
 
-async def test_many_jobs_are_told_apart(buses: Buses) -> None:
-    """A burst of changes of many jobs reaches the watchers of each."""
-    ear = Ear()
-    buses.heard.listen(ear)
+async def test_hints_of_many_jobs_are_not_merged(buses: Buses) -> None:
+    """A burst of changes of many jobs is received for each job."""
+    listener = RecordingListener()
+    buses.receiver.listen(listener)
     burst = [Hint(f"job_{number:05}", 1) for number in range(500)]
     for message in (*burst, LAST):
-        buses.said.publish(message)
-    await ear.until(*burst, LAST)
+        buses.publisher.publish(message)
+    await listener.until(*burst, LAST)
 
 
-async def test_who_stopped_listening_hears_nothing_more(buses: Buses) -> None:
-    """And the others go on."""
-    gone, stays = Ear(), Ear()
-    stop = buses.heard.listen(gone)
-    buses.heard.listen(stays)
-    buses.said.publish(HINT)
-    await gone.until(HINT)
+async def test_listener_that_was_removed_receives_nothing(buses: Buses) -> None:
+    """Other listeners are unaffected."""
+    removed, remaining = RecordingListener(), RecordingListener()
+    stop = buses.receiver.listen(removed)
+    buses.receiver.listen(remaining)
+    buses.publisher.publish(HINT)
+    await removed.until(HINT)
     stop()
-    before = list(gone.heard)
-    buses.said.publish(LAST)
-    await stays.until(LAST)
-    assert gone.heard == before
+    before = list(removed.received)
+    buses.publisher.publish(LAST)
+    await remaining.until(LAST)
+    assert removed.received == before
 
 
-async def test_who_comes_late_hears_from_then_on(buses: Buses) -> None:
-    """The bus keeps nothing: what was before is in the database."""
-    early, late = Ear(), Ear()
-    buses.heard.listen(early)
-    buses.said.publish(HINT)
+async def test_new_listener_receives_only_later_messages(buses: Buses) -> None:
+    """The bus stores nothing: earlier changes are in the database."""
+    early, late = RecordingListener(), RecordingListener()
+    buses.receiver.listen(early)
+    buses.publisher.publish(HINT)
     await early.until(HINT)
-    buses.heard.listen(late)
-    buses.said.publish(LAST)
+    buses.receiver.listen(late)
+    buses.publisher.publish(LAST)
     assert await late.until(LAST) == {LAST}
 
 
-async def test_a_listener_may_listen_and_stop_while_it_is_told(buses: Buses) -> None:
-    """Readers come and go by what they hear."""
-    first, second = Ear(), Ear()
+async def test_listeners_can_be_added_and_removed_inside_a_listener(buses: Buses) -> None:
+    """A message may start or stop a reader."""
+    first, second = RecordingListener(), RecordingListener()
 
     def swap(_message: Message) -> None:
         stop()
-        buses.heard.listen(second)
+        buses.receiver.listen(second)
 
-    stop = buses.heard.listen(swap)
-    buses.heard.listen(first)
-    buses.said.publish(HINT)
+    stop = buses.receiver.listen(swap)
+    buses.receiver.listen(first)
+    buses.publisher.publish(HINT)
     await first.until(HINT)
-    buses.said.publish(LAST)
+    buses.publisher.publish(LAST)
     await second.until(LAST)
     await first.until(LAST)
 
 
-async def test_a_listener_that_fails_harms_nobody(buses: Buses, caplog: pytest.LogCaptureFixture) -> None:
-    """Neither who publishes, whose change is long committed, nor the other listeners; the operator is told."""
+async def test_error_of_a_listener_is_logged_and_isolated(buses: Buses, caplog: pytest.LogCaptureFixture) -> None:
+    """Neither the publisher, whose change is committed already, nor other listeners see it."""
 
     def fail(_message: Message) -> None:
         raise RuntimeError("a defect")
 
-    before, after = Ear(), Ear()
-    buses.heard.listen(before)
-    buses.heard.listen(fail)
-    buses.heard.listen(after)
-    buses.said.publish(LAST)
+    before, after = RecordingListener(), RecordingListener()
+    buses.receiver.listen(before)
+    buses.receiver.listen(fail)
+    buses.receiver.listen(after)
+    buses.publisher.publish(LAST)
     await before.until(LAST)
     await after.until(LAST)
     assert [(record.levelname, record.exc_info is not None) for record in caplog.records] == [("ERROR", True)]
 
 
-async def test_nobody_need_listen(buses: Buses) -> None:
-    """Publishing is free when nobody cares."""
-    buses.said.publish(HINT)
-    buses.said.publish(TICK)
+async def test_publishing_without_listeners_is_allowed(buses: Buses) -> None:
+    """Nothing happens."""
+    buses.publisher.publish(HINT)
+    buses.publisher.publish(TICK)
