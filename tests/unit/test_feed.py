@@ -1,4 +1,4 @@
-"""A subscriber's bounded memory, between a job that goes on and a reader who may be slow."""
+"""The feed: a bounded buffer between a job that changes and a subscriber that may be slow."""
 
 import asyncio
 import copy
@@ -17,6 +17,7 @@ from models.domain.progress import ProgressSnapshot
 from models.reads.queries import RunningScene
 from subscriptions.feed import Feed, Gone, Lagged, Running
 from tests.support.property_settings import MODEST
+from tests.support.waiting import TIMEOUT_SECONDS
 
 Message = EventRow | Running | Lagged | Gone
 
@@ -32,39 +33,39 @@ def running(scene_id: str, percentage: float = 50.0) -> RunningScene:
     return RunningScene(scene_id, "take_1", 1, percentage, None)
 
 
-def reading(version: int) -> ProgressSnapshot:
+def snapshot_at(version: int) -> ProgressSnapshot:
     return ProgressSnapshot(
         "job_1", "local", "local", JobStatus.PROCESSING, 0, 1, 0, 0, 0, 0, version, WHEN, 0.0, 0.0, False
     )
 
 
-def news(*events: EventRow, running: tuple[RunningScene, ...] = (), version: int | None = None) -> JobUpdate:
-    """What a reader found when the job was at `version`, the last event's unless told."""
-    return JobUpdate(events, running, reading(events[-1].version if version is None else version))
+def update(*events: EventRow, running: tuple[RunningScene, ...] = (), version: int | None = None) -> JobUpdate:
+    """An update of the job at `version`, by default that of the last event."""
+    return JobUpdate(events, running, snapshot_at(events[-1].version if version is None else version))
 
 
-def at_once(feed: Feed) -> Message:
-    """The next thing to send, which must be there already."""
+def next_now(feed: Feed) -> Message:
+    """Return the next message without waiting. Raises AssertionError when there is none."""
     coroutine = feed.next()
     try:
         coroutine.send(None)
     except StopIteration as stop:
         return stop.value
-    raise AssertionError("there was nothing to send")
+    raise AssertionError("the feed is empty")
 
 
 def drained(feed: Feed) -> list[Message]:
-    """Everything that can be sent without hearing or reading more."""
+    """Return all buffered messages, up to the first Lagged."""
     messages: list[Message] = []
     while not feed.empty:
-        messages.append(at_once(feed))
+        messages.append(next_now(feed))
         if isinstance(messages[-1], Lagged):
             break
     return messages
 
 
-def kept(feed: Feed, versions: int) -> list[Message]:
-    """Everything that is in memory, also behind what was dropped."""
+def buffered(feed: Feed, versions: int) -> list[Message]:
+    """Return all buffered messages, also those that follow dropped events. Leaves the feed unchanged."""
     feed, version = copy.deepcopy(feed), 0
     while drained(copy.deepcopy(feed))[:1] == [Lagged()]:
         version += 1
@@ -73,11 +74,11 @@ def kept(feed: Feed, versions: int) -> list[Message]:
     return drained(feed)
 
 
-class SlowReader(RuleBasedStateMachine):
-    """A job that changes, a hub that tells of it in portions, and a subscriber who takes what it likes when it likes.
+class SlowSubscriber(RuleBasedStateMachine):
+    """A job that changes, a hub that sends updates in batches, and a subscriber that reads at any time.
 
-    The subscriber does what jobEvents does: it joins, then reads the state, then takes; when it lagged it reads the
-    state again. Others go on while it reads. What it learns must always follow on what it knew.
+    The subscriber does what jobEvents does: it joins, reads the state, then takes messages; after Lagged it reads the
+    state again. The job changes meanwhile. Each message must follow the version that the subscriber knows.
     """
 
     def __init__(self) -> None:
@@ -85,7 +86,7 @@ class SlowReader(RuleBasedStateMachine):
         self.limit = 0
         self.feed = Feed()
         self.committed: list[EventRow] = []
-        self.told = 0
+        self.published = 0
         self.joined = False
         self.position = 0
         self.reads: int | None = None
@@ -94,54 +95,54 @@ class SlowReader(RuleBasedStateMachine):
 
     @initialize(limit=st.integers(1, 5), before=st.integers(0, 4))
     def join(self, limit: int, before: int) -> None:
-        """Join a job that has a history, of which the hub does not tell; then read the state."""
+        """Join a job with a history, which the hub does not send; then read the state."""
         self.limit, self.feed = limit, Feed(limit)
         self.commit([None] * before)
-        self.told = before
+        self.published = before
         self.reads = before
 
     @rule(scene_ids=st.lists(st.none() | st.sampled_from(SCENES), min_size=1, max_size=4))
     def commit(self, scene_ids: list[str | None]) -> None:
-        """The job changes; nobody was told yet."""
+        """The job changes; the hub has not read it yet."""
         for scene_id in scene_ids:
             self.committed.append(event(len(self.committed) + 1, scene_id))
 
-    @rule(portion=st.integers(0, 8), scene_ids=st.sets(st.sampled_from(SCENES)))
-    def tell(self, portion: int, scene_ids: set[str]) -> None:
-        """The hub reads some of what is new, oldest first, and scenes that got on meanwhile."""
-        events = self.committed[self.told : self.told + portion]
+    @rule(batch=st.integers(0, 8), scene_ids=st.sets(st.sampled_from(SCENES)))
+    def publish(self, batch: int, scene_ids: set[str]) -> None:
+        """The hub sends some of the new events, oldest first, and scenes that made progress meanwhile."""
+        events = self.committed[self.published : self.published + batch]
         scenes = [running(scene_id, float(next(self.percentages))) for scene_id in sorted(scene_ids)]
-        self.told += len(events)
-        stands = reading(len(self.committed))
+        self.published += len(events)
+        snapshot = snapshot_at(len(self.committed))
         for found in events:
             self.expected.pop(found.scene_id or "", None)
-        self.expected |= {scene.id: Running(scene, stands) for scene in scenes}
-        self.feed.on_update(JobUpdate(events, scenes, stands))
+        self.expected |= {scene.id: Running(scene, snapshot) for scene in scenes}
+        self.feed.on_update(JobUpdate(events, scenes, snapshot))
 
     @precondition(lambda self: self.reads is None and not self.feed.empty)
     @rule()
     def take(self) -> None:
-        """The subscriber takes one thing."""
-        match at_once(self.feed):
+        """The subscriber takes one message."""
+        match next_now(self.feed):
             case EventRow() as found:
-                assert found.version <= self.position + 1, "a hole"
+                assert found.version <= self.position + 1, "an event is missing"
                 self.position = max(self.position, found.version)
             case Running() as found:
-                assert found == self.expected.pop(found.scene.id), "not the newest"
-                assert self.position >= self.told, "what was logged goes first"
+                assert found == self.expected.pop(found.scene.id), "not the newest progress"
+                assert self.position >= self.published, "events go first"
             case Lagged():
-                assert self.position < self.told, "nothing was missed"
+                assert self.position < self.published, "no event was dropped"
                 self.reads = len(self.committed)
             case Gone():
-                raise AssertionError("nobody deleted the job")
+                raise AssertionError("the job was not deleted")
 
     @precondition(lambda self: self.reads is not None)
     @rule()
-    def arrive(self) -> None:
-        """The state that was asked for arrives; more may have been told since."""
+    def receive_state(self) -> None:
+        """The subscriber receives the state that it has read; later updates may be buffered already."""
         assert self.reads is not None
         known = self.reads
-        assert known >= self.position, "back in time"
+        assert known >= self.position, "the state is older than the last event"
         self.position, self.reads = known, None
         if self.joined:
             self.feed.forget(known)
@@ -152,117 +153,117 @@ class SlowReader(RuleBasedStateMachine):
         self.expected = {key: each for key, each in self.expected.items() if each.snapshot.version >= known}
 
     def teardown(self) -> None:
-        """However it ends, little is kept; and told everything, the subscriber ends up knowing everything."""
-        messages = kept(self.feed, len(self.committed))
+        """The buffer is bounded; and after all updates the subscriber knows the last version."""
+        messages = buffered(self.feed, len(self.committed))
         assert sum(isinstance(message, EventRow) for message in messages) <= self.limit
         scenes = [message.scene.id for message in messages if isinstance(message, Running)]
         assert len(scenes) == len(set(scenes))
-        self.tell(len(self.committed), set())
+        self.publish(len(self.committed), set())
         while self.reads is not None or not self.feed.empty:
             if self.reads is not None:
-                self.arrive()
+                self.receive_state()
             else:
                 self.take()
         assert self.position == len(self.committed)
         assert self.expected == {}
 
 
-TestSlowReader = SlowReader.TestCase
-TestSlowReader.settings = settings(MODEST, max_examples=100, stateful_step_count=30)
+TestSlowSubscriber = SlowSubscriber.TestCase
+TestSlowSubscriber.settings = settings(MODEST, max_examples=100, stateful_step_count=30)
 
 
-def test_events_come_in_order_and_before_what_is_not_logged() -> None:
-    """A reader sees what led to a state before the state."""
+def test_events_are_sent_in_order_and_before_progress() -> None:
+    """Also when the progress was received first."""
     feed = Feed()
     first, second, scene = event(1), event(2, "scene_b"), running("scene_a")
-    feed.on_update(news(first, running=(scene,)))
-    feed.on_update(news(second))
-    assert drained(feed) == [first, second, Running(scene, reading(1))]
+    feed.on_update(update(first, running=(scene,)))
+    feed.on_update(update(second))
+    assert drained(feed) == [first, second, Running(scene, snapshot_at(1))]
 
 
-def test_of_a_running_scene_only_the_newest_state_is_kept() -> None:
-    """Fractions may be skipped, never the last one."""
+def test_only_the_newest_progress_of_a_scene_is_buffered() -> None:
+    """Progress may be skipped, never the last one."""
     feed = Feed()
     for percentage in (10.0, 20.0, 30.0):
-        feed.on_update(news(running=(running("scene_a", percentage), running("scene_b", 5.0)), version=1))
+        feed.on_update(update(running=(running("scene_a", percentage), running("scene_b", 5.0)), version=1))
     newest = [running("scene_a", 30.0), running("scene_b", 5.0)]
-    assert drained(feed) == [Running(scene, reading(1)) for scene in newest]
+    assert drained(feed) == [Running(scene, snapshot_at(1)) for scene in newest]
 
 
-def test_a_scene_that_runs_no_longer_is_not_said_to_run() -> None:
-    """After its event a stale fraction would be a step back; one of the same reading is not stale."""
+def test_event_of_a_scene_drops_its_older_progress() -> None:
+    """Sent after the event it would be stale; progress of the same update is not."""
     feed = Feed()
-    feed.on_update(news(running=(running("scene_a"), running("scene_b")), version=1))
-    feed.on_update(news(event(2, "scene_a")))
-    feed.on_update(news(event(3, "scene_b"), running=(running("scene_b", 60.0),)))
-    expected = [event(2, "scene_a"), event(3, "scene_b"), Running(running("scene_b", 60.0), reading(3))]
+    feed.on_update(update(running=(running("scene_a"), running("scene_b")), version=1))
+    feed.on_update(update(event(2, "scene_a")))
+    feed.on_update(update(event(3, "scene_b"), running=(running("scene_b", 60.0),)))
+    expected = [event(2, "scene_a"), event(3, "scene_b"), Running(running("scene_b", 60.0), snapshot_at(3))]
     assert drained(feed) == expected
 
 
-def test_what_does_not_fit_is_told_once() -> None:
-    """However much is dropped, it becomes one message, and what follows the new state is kept."""
+def test_overflow_is_one_lagged_message() -> None:
+    """However many events are dropped; events after the new state are kept."""
     feed = Feed(2)
     for version in range(1, 8):
-        feed.on_update(news(event(version)))
-    assert at_once(feed) == Lagged()
+        feed.on_update(update(event(version)))
+    assert next_now(feed) == Lagged()
     feed.forget(6)
     assert drained(feed) == [event(7)]
 
 
-def test_exactly_the_limit_fits() -> None:
-    """The limit is a number of events that can wait, not one less."""
+def test_feed_holds_exactly_its_limit() -> None:
+    """One more event overflows."""
     feed = Feed(3)
-    feed.on_update(news(event(1), event(2), event(3)))
+    feed.on_update(update(event(1), event(2), event(3)))
     assert drained(feed) == [event(1), event(2), event(3)]
-    feed.on_update(news(event(4), event(5), event(6), event(7)))
+    feed.on_update(update(event(4), event(5), event(6), event(7)))
     assert drained(feed) == [Lagged()]
 
 
-def test_what_is_dropped_while_the_state_is_read_is_told_again() -> None:
-    """The state that arrives is older than what was dropped, so it alone would leave a hole."""
+def test_overflow_while_the_state_is_read_is_a_second_lagged_message() -> None:
+    """The state is older than the dropped events, so it alone would leave a gap."""
     feed = Feed(2)
-    feed.on_update(news(event(1), event(2), event(3)))
-    assert at_once(feed) == Lagged()
-    feed.on_update(news(event(4), event(5), event(6)))
+    feed.on_update(update(event(1), event(2), event(3)))
+    assert next_now(feed) == Lagged()
+    feed.on_update(update(event(4), event(5), event(6)))
     feed.forget(3)
     assert drained(feed) == [Lagged()]
 
 
-def test_what_is_dropped_before_the_first_state_is_read_again() -> None:
-    """Catching up says whether it is complete, so that the log is read once more if not."""
+def test_overflow_while_catching_up_is_reported_to_the_caller() -> None:
+    """The caller then reads the log again."""
     feed = Feed(2)
-    feed.on_update(news(event(1), event(2), event(3)))
+    feed.on_update(update(event(1), event(2), event(3)))
     assert not feed.catch_up(1)
-    feed.on_update(news(event(4)))
+    feed.on_update(update(event(4)))
     assert feed.catch_up(3)
     assert drained(feed) == [event(4)]
 
 
-def test_a_job_that_is_gone_ends_everything() -> None:
-    """Nothing that waits is of interest any more, and it stays so."""
+def test_deleted_job_ends_the_feed() -> None:
+    """Buffered messages are dropped, and every further message is Gone."""
     feed = Feed()
-    feed.on_update(news(event(1), running=(running("scene_a"),)))
+    feed.on_update(update(event(1), running=(running("scene_a"),)))
     feed.on_update(JobUpdate([], [], None))
-    assert [at_once(feed), at_once(feed)] == [Gone(), Gone()]
+    assert [next_now(feed), next_now(feed)] == [Gone(), Gone()]
 
 
-def test_the_latest_reading_is_remembered() -> None:
-    """How the job stands is known whatever was taken or dropped."""
+def test_latest_snapshot_is_remembered() -> None:
+    """Whatever was taken or dropped."""
     feed = Feed(1)
     assert feed.latest is None
-    feed.on_update(news(event(1), event(2), event(3)))
-    assert feed.latest == reading(3)
+    feed.on_update(update(event(1), event(2), event(3)))
+    assert feed.latest == snapshot_at(3)
 
 
-async def test_a_reader_waits_until_there_is_something() -> None:
-    """News wakes it; news of nothing does not."""
+async def test_next_waits_for_a_message() -> None:
+    """An update without events or progress does not end the wait."""
     feed = Feed()
     waiting = asyncio.create_task(feed.next())
     await asyncio.sleep(0)
-    feed.on_update(news(version=1))
+    feed.on_update(update(version=1))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     assert not waiting.done()
-    feed.on_update(news(event(1)))
-    async with asyncio.timeout(5):
+    feed.on_update(update(event(1)))
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         assert await waiting == event(1)
