@@ -1,1 +1,1 @@
-"""The vocabulary of the API: Strawberry types, inputs, errors, context and loaders. Types in, types out."""
+"""The types of the API: Strawberry types, inputs, errors, context and loaders."""

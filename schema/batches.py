@@ -17,7 +17,7 @@ class UpdateScenesInput:
     """The input of updateScenes."""
 
     job_id: strawberry.ID
-    scenes: list[UpdateSceneInput] = strawberry.field(description="1 to 200 items, each with another scene.")
+    scenes: list[UpdateSceneInput] = strawberry.field(description="1 to 200 items, each with a different scene.")
     policy: BatchPolicy = BatchPolicy.ALL_OR_NOTHING
     dry_run: bool = strawberry.field(default=False, description=_DRY_RUN)
 

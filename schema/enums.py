@@ -69,7 +69,7 @@ _enum(
         "PENDING": "Not rendering yet: a storyboard, queued, or waiting for an automatic retry.",
         "PROCESSING": "The current take is being rendered.",
         "COMPLETED": "The current take has a clip.",
-        "FAILED": "The current take failed and no automatic retry is left.",
+        "FAILED": "The current take failed and is not retried automatically.",
         "CANCELED": "Canceled on request.",
     },
 )
@@ -95,10 +95,7 @@ _enum(
         "STOPPED": "Failed or canceled.",
     },
 )
-_enum(
-    SceneAction,
-    "An operation on a scene, named after its mutation.",
-)
+_enum(SceneAction, "An operation on a scene, named after its mutation.")
 _enum(
     BatchPolicy,
     "What happens to valid items of a batch when other items fail.",

@@ -54,7 +54,7 @@ class Job(Node):
     finished_at: datetime | None
     deleted_at: datetime | None
     purge_after: datetime | None = strawberry.field(
-        description="When a deleted job can no longer be restored; null while it is live."
+        description="When the deleted job can no longer be restored; null unless it is deleted."
     )
 
     @classmethod
@@ -172,7 +172,7 @@ class JobEvent:
     type: EventType
     job_id: strawberry.ID
     scene_id: strawberry.ID | None = strawberry.field(
-        description="The scene that changed; null when the job itself or the order of its scenes changed."
+        description="The scene that the event is about; null for an event of the job."
     )
     occurred_at: datetime
     actor_id: strawberry.ID | None = strawberry.field(

@@ -68,7 +68,7 @@ class Scene(Node):
     finished_at: datetime | None
     deleted_at: datetime | None
     purge_after: datetime | None = strawberry.field(
-        description="When a deleted scene can no longer be restored; null while it is live."
+        description="When the deleted scene can no longer be restored; null unless it is deleted."
     )
 
     @classmethod

@@ -32,6 +32,6 @@ class ServerInfo:
     )
     providers: list[str] = strawberry.field(description="The names that createJob accepts as provider.")
     event_retention_seconds: int = strawberry.field(
-        description="How long events stay in a job's log; an older after gives a LOG_TRUNCATED snapshot."
+        description="How long events stay in a job's log; jobEvents after an older one starts with a snapshot."
     )
     recovery_window_seconds: int = strawberry.field(description="How long a deleted job or scene can be restored.")

@@ -49,7 +49,7 @@ class SceneTake(Node):
     status: SceneStatus
     provider: str
     provider_id: str | None
-    is_current: bool
+    is_current: bool = strawberry.field(description="Whether the scene shows this take.")
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
