@@ -199,7 +199,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             self.close_timer = self.loop.call_later(self.close_timeout, self.transport.abort)
 
     def send_receive_event_to_app(self) -> None:
-        """Pass text that is not UTF-8 to the application as bytes, which it refuses; uvicorn would log a traceback."""
+        """Pass text that is not UTF-8 to the application as bytes, which it rejects; uvicorn would log a traceback."""
         if self.curr_msg_data_type == "text" and not _is_utf8(b"".join(self.frames)):
             self.curr_msg_data_type = "bytes"
         super().send_receive_event_to_app()
