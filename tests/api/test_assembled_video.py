@@ -27,7 +27,7 @@ from tests.support.os_processes import children_of, command_line, on_linux, runs
 from tests.support.queries import FAILURE, MEDIA, changes
 from tests.support.server_app import App, running
 from tests.support.server_process import ServerProcess
-from tests.support.waiting import eventually
+from tests.support.waiting import TIMEOUT_SECONDS, eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -193,7 +193,7 @@ async def test_a_kill_in_the_middle_of_it_loses_nothing(tmp_path: Path) -> None:
 
 async def stopped_while_joining(server: int) -> int:
     """The process that joins clips, stopped in the middle of it."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         while True:
             for child in children_of(server):
                 with suppress(OSError):
@@ -269,7 +269,7 @@ class TestItIsStale:
         made_ = await jobs.make(app, clip("red"), clip("blue"), start=True)
         await begun.wait()
         await accepted(app, "moveScene", sceneId=made_.scenes[0], position=1)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             await stopped.wait()
         assert await colors(app, await joined(app, made_.id)) == ["blue", "red"]
         log = [event["type"] for event in await jobs.log(app, made_.id)]

@@ -1,7 +1,4 @@
-"""Clips and stills over HTTP: byte ranges, entity tags, and nothing but what was rendered.
-
-By RFC 9110 sections 13 (conditions) and 14 (ranges).
-"""
+"""Media files over HTTP: byte ranges and conditional requests (RFC 9110, sections 13 and 14), and unknown paths."""
 
 from collections.abc import AsyncGenerator
 from pathlib import Path
@@ -23,7 +20,7 @@ ORIGIN = "http://scenewire.test"
 
 
 class Rendered(NamedTuple):
-    """A clip with its stills as the API tells of them, its path, and its bytes."""
+    """A clip with its files in GraphQL, its path and its bytes."""
 
     app: App
     folder: Path
@@ -32,14 +29,14 @@ class Rendered(NamedTuple):
     content: bytes
 
     async def get(self, **headers: str) -> httpx.Response:
-        """The clip, with these request headers."""
+        """Request the clip with these headers."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return await self.app.http.get(self.path, headers=named)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def rendered(database: None, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Rendered]:
-    """One clip from the scripted provider."""
+    """One clip of the scripted provider."""
     folder = tmp_path_factory.mktemp("media")
     async with running(folder) as app:
         made = await jobs.make(app, jobs.scene(steps=1), start=True)
@@ -49,37 +46,37 @@ async def rendered(database: None, tmp_path_factory: pytest.TempPathFactory) -> 
         yield Rendered(app, folder, files, path, (await app.http.get(path)).content)
 
 
-async def test_the_api_tells_what_is_served(rendered: Rendered) -> None:
-    """Size and kind of each file are those of what comes."""
+async def test_media_files_have_the_size_and_type_of_the_api(rendered: Rendered) -> None:
+    """Clip, poster and preview."""
     for name, kind in (("output", "video/mp4"), ("poster", "image/webp"), ("preview", "image/webp")):
-        told = rendered.files[name]
-        answer = await rendered.app.http.get(told["url"].removeprefix(ORIGIN))
+        file = rendered.files[name]
+        answer = await rendered.app.http.get(file["url"].removeprefix(ORIGIN))
         assert answer.status_code == 200
-        assert answer.headers["content-type"] == told["contentType"] == kind
-        assert int(answer.headers["content-length"]) == len(answer.content) == told["sizeBytes"] > 0
-        assert (told["width"], told["height"], told["expiresAt"]) == (64, 36, None)
+        assert answer.headers["content-type"] == file["contentType"] == kind
+        assert int(answer.headers["content-length"]) == len(answer.content) == file["sizeBytes"] > 0
+        assert (file["width"], file["height"], file["expiresAt"]) == (64, 36, None)
     assert rendered.files["output"]["durationSeconds"] == 1.0
 
 
-async def test_a_whole_clip(rendered: Rendered) -> None:
-    """It says that ranges are served, and may be kept for a year: the files of a take never change."""
+async def test_clip_is_served_whole_and_cacheable(rendered: Rendered) -> None:
+    """It accepts ranges, and may be cached for a year because files of a take never change."""
     answer = await rendered.get()
     assert answer.status_code == 200
     assert answer.content[4:8] == b"ftyp"
     assert "content-range" not in answer.headers
-    told = {name: answer.headers[name] for name in ("accept-ranges", "cache-control", "x-content-type-options")}
-    assert told == {
+    headers = {name: answer.headers[name] for name in ("accept-ranges", "cache-control", "x-content-type-options")}
+    assert headers == {
         "accept-ranges": "bytes",
         "cache-control": "private, max-age=31536000, immutable",
         "x-content-type-options": "nosniff",
     }
 
 
-class TestRanges:
-    """Seeking."""
+class TestMediaRanges:
+    """Range requests."""
 
     @pytest.mark.parametrize(
-        ("asked", "start", "end"),
+        ("requested", "start", "end"),
         [
             ("bytes=0-0", 0, 1),
             ("bytes=0-99", 0, 100),
@@ -92,11 +89,11 @@ class TestRanges:
             ("Bytes=1-2", 1, 3),
         ],
     )
-    async def test_a_part(self, rendered: Rendered, asked: str, start: int, end: int | None) -> None:
-        """Exactly these bytes, and where they belong."""
+    async def test_media_range_is_served(self, rendered: Rendered, requested: str, start: int, end: int | None) -> None:
+        """Status 206 with exactly these bytes."""
         whole = rendered.content
         first, after, _ = slice(start, end).indices(len(whole))
-        answer = await rendered.get(range=asked)
+        answer = await rendered.get(range=requested)
         assert answer.status_code == 206
         assert answer.content == whole[first:after]
         assert answer.headers["content-range"] == f"bytes {first}-{after - 1}/{len(whole)}"
@@ -104,23 +101,24 @@ class TestRanges:
         assert answer.headers["content-type"] == "video/mp4"
 
     @pytest.mark.parametrize(
-        "asked", ["bytes=0-1,5-9", "bytes=9-5", "bytes=-", "bytes=a-b", "seconds=0-1", "0-1", "bytes", "bytes=+1-2", ""]
+        "requested",
+        ["bytes=0-1,5-9", "bytes=9-5", "bytes=-", "bytes=a-b", "seconds=0-1", "0-1", "bytes", "bytes=+1-2", ""],
     )
-    async def test_what_may_be_ignored_is_answered_by_the_whole(self, rendered: Rendered, asked: str) -> None:
-        """Several ranges at once, other units, nonsense."""
-        answer = await rendered.get(range=asked)
+    async def test_invalid_media_range_returns_the_whole_file(self, rendered: Rendered, requested: str) -> None:
+        """Several ranges, other units, invalid syntax."""
+        answer = await rendered.get(range=requested)
         assert (answer.status_code, answer.content) == (200, rendered.content)
 
-    async def test_what_lies_beyond_the_end_cannot_be_sent(self, rendered: Rendered) -> None:
-        """And the size is told."""
+    async def test_media_range_beyond_the_end_is_416(self, rendered: Rendered) -> None:
+        """With the size of the file."""
         size = len(rendered.content)
-        for asked in (f"bytes={size}-", f"bytes={size}-{size + 5}", "bytes=-0", f"bytes={10**17}-"):
-            answer = await rendered.get(range=asked)
+        for requested in (f"bytes={size}-", f"bytes={size}-{size + 5}", "bytes=-0", f"bytes={10**17}-"):
+            answer = await rendered.get(range=requested)
             assert (answer.status_code, answer.content) == (416, b"")
             assert answer.headers["content-range"] == f"bytes */{size}"
 
-    async def test_a_part_of_what_the_client_has(self, rendered: Rendered) -> None:
-        """If-Range: the part of the same file, the whole of another."""
+    async def test_media_range_with_if_range_is_of_the_same_file(self, rendered: Rendered) -> None:
+        """With another entity tag the whole file is sent."""
         etag = (await rendered.get()).headers["etag"]
         same = await rendered.get(range="bytes=0-9", if_range=etag)
         assert (same.status_code, same.content) == (206, rendered.content[:10])
@@ -128,19 +126,19 @@ class TestRanges:
             whole = await rendered.get(range="bytes=0-9", if_range=other)
             assert (whole.status_code, whole.content) == (200, rendered.content)
 
-    async def test_all_parts_make_the_whole(self, rendered: Rendered) -> None:
-        """In pieces of any size."""
+    async def test_media_ranges_of_all_sizes_make_the_whole_file(self, rendered: Rendered) -> None:
+        """Consecutive ranges."""
         size = len(rendered.content)
         for piece in (1 + size // 7, 1 + size // 2, size):
             parts = [await rendered.get(range=f"bytes={at}-{at + piece - 1}") for at in range(0, size, piece)]
             assert b"".join(part.content for part in parts) == rendered.content
 
 
-class TestConditions:
-    """What a client already has need not be sent again."""
+class TestMediaConditions:
+    """Conditional requests."""
 
-    async def test_the_same_is_not_sent_again(self, rendered: Rendered) -> None:
-        """If-None-Match, in all its forms."""
+    async def test_media_with_a_known_etag_is_304(self, rendered: Rendered) -> None:
+        """If-None-Match in all its forms."""
         etag = (await rendered.get()).headers["etag"]
         assert etag.startswith('"')
         for known in (etag, f"W/{etag}", f'"another", {etag}', "*"):
@@ -149,37 +147,37 @@ class TestConditions:
             assert answer.headers["etag"] == etag
         assert (await rendered.get(if_none_match=etag, range="bytes=0-1")).status_code == 304
 
-    async def test_another_is_sent(self, rendered: Rendered) -> None:
-        """With a tag of its own for each file."""
+    async def test_media_with_another_etag_is_sent(self, rendered: Rendered) -> None:
+        """Each file has an entity tag of its own."""
         answer = await rendered.get(if_none_match='"another"')
         assert (answer.status_code, answer.content) == (200, rendered.content)
         poster = await rendered.app.http.get(rendered.files["poster"]["url"].removeprefix(ORIGIN))
         assert poster.headers["etag"] != answer.headers["etag"]
 
 
-class TestMethods:
+class TestMediaMethods:
     """GET and HEAD."""
 
-    async def test_head_tells_the_same_without_the_bytes(self, rendered: Rendered) -> None:
-        """A range means nothing to it: that is for GET alone."""
-        own = ("date", "x-request-id")
-        headers = {name: value for name, value in (await rendered.get()).headers.items() if name not in own}
+    async def test_head_of_media_has_the_headers_of_get(self, rendered: Rendered) -> None:
+        """A Range header applies to GET alone."""
+        varying = ("date", "x-request-id")
+        headers = {name: value for name, value in (await rendered.get()).headers.items() if name not in varying}
         for more in ({}, {"range": "bytes=0-1"}, {"range": "bytes=999999999-"}):
             answer = await rendered.app.http.head(rendered.path, headers=more)
             assert (answer.status_code, answer.content) == (200, b"")
-            assert {name: value for name, value in answer.headers.items() if name not in own} == headers
+            assert {name: value for name, value in answer.headers.items() if name not in varying} == headers
 
     @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
-    async def test_nothing_can_be_changed(self, rendered: Rendered, method: str) -> None:
-        """The answer says what can be done."""
+    async def test_media_is_read_only(self, rendered: Rendered, method: str) -> None:
+        """405 with the allowed methods."""
         answer = await rendered.app.http.request(method, rendered.path)
         assert answer.status_code == 405
         assert set(answer.headers["allow"].replace(" ", "").split(",")) == {"GET", "HEAD"}
         assert (await rendered.get()).content == rendered.content
 
 
-class TestOtherNames:
-    """Nothing is served but what the server itself has put there."""
+class TestMediaPaths:
+    """Paths that are not media keys."""
 
     @pytest.mark.parametrize(
         "name",
@@ -201,26 +199,26 @@ class TestOtherNames:
             f"job_{UNUSED_SUFFIX}/scene_{UNUSED_SUFFIX}/take_{UNUSED_SUFFIX}",
         ],
     )
-    async def test_are_not_found(self, rendered: Rendered, name: str) -> None:
-        """Whether there is such a file or not, inside the folder or out of it."""
+    async def test_unknown_media_path_is_404(self, rendered: Rendered, name: str) -> None:
+        """Whether or not there is such a file inside or outside the folder."""
         (rendered.folder / "secret.txt").write_text("swordfish")
         (rendered.folder / "media" / "notes.txt").write_text("swordfish")
         for method in ("GET", "HEAD"):
-            # The target as it is: a client would take the dots out.
+            # The raw target, because httpx would normalise the path.
             answer = await rendered.app.http.request(
                 method, "/media/", extensions={"target": f"/media/{name}".encode()}
             )
             assert answer.status_code == 404
             assert b"swordfish" not in answer.content
 
-    async def test_the_clip_itself_by_another_spelling(self, rendered: Rendered) -> None:
-        """One address for one file."""
+    async def test_media_path_has_one_spelling(self, rendered: Rendered) -> None:
+        """Equivalent paths are 404."""
         for spelling in (rendered.path + "/", rendered.path.upper(), rendered.path.replace("/job_", "/./job_")):
             answer = await rendered.app.http.get("/media/", extensions={"target": spelling.encode()})
             assert answer.status_code == 404
 
-    async def test_a_file_that_vanished(self, tmp_path: Path) -> None:
-        """Is simply not found."""
+    async def test_deleted_media_file_is_404(self, tmp_path: Path) -> None:
+        """A file that was removed from the store."""
         async with running(tmp_path) as app:
             made = await jobs.make(app, jobs.scene(steps=1), start=True)
             await jobs.settled(app, made.id)
@@ -229,8 +227,8 @@ class TestOtherNames:
             assert (await app.http.get(output)).status_code == 404
 
 
-async def test_a_running_render_shows_its_newest_frame(tmp_path: Path) -> None:
-    """As the preview of the scene, at an address that is new with each; nobody keeps it."""
+async def test_preview_of_a_running_render_is_its_newest_frame(tmp_path: Path) -> None:
+    """At a URL of its own, which caches do not keep."""
     async with running(tmp_path) as app:
         script: Json = {"outcome": "stall", "steps": 3, "frames": True, "stepSeconds": 0.01}
         made = await jobs.make(app, jobs.scene(**script), start=True)

@@ -72,7 +72,7 @@ async def lane(database: None, tmp_path_factory: pytest.TempPathFactory) -> Asyn
     """Two neighbours at a production server."""
     async with production_server(tmp_path_factory.mktemp("ownership"), **EVERYTHING_AT_ONCE) as place:
         # Nobody is to be called by a test; that these addresses are refused in production is tested where they are.
-        place.app.container.coordinator.delivery_deps.outbound.policy = Policy(http=True, loopback=True)
+        place.app.container.coordinator.delivery_deps.http.policy = Policy(http=True, loopback=True)
         yield Neighbours(place, await _person(place, "olga"), await _person(place, "sam"))
 
 

@@ -1,4 +1,4 @@
-"""What else the REST calls promise: shapes, bodies, ids, and their own description."""
+"""REST beyond the nineteen scenarios: fields, invalid bodies, ids, error shapes and OpenAPI."""
 
 import json
 
@@ -15,15 +15,15 @@ from tests.support.server_app import App
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 CLIP = "https://clips.test/kite.mp4"
-NOT_UNDERSTOOD = "The request cannot be understood."
-# Nothing, and what has a slash, makes another address altogether.
+BAD_REQUEST = "The request cannot be understood."
+# An empty id or one with a slash makes the path of another route.
 BAD_PARTS = {name: bad for name, bad in BAD_IDS.items() if bad and "/" not in bad}
 
 
-class TestUpdate:
-    """What PUT can do beyond the nineteen."""
+class TestUpdateScene:
+    """PUT with all its fields."""
 
-    async def test_everything_at_once(self, shared: App) -> None:
+    async def test_put_scene_sets_all_fields_at_once(self, shared: App) -> None:
         """Edits and reports, under the names of this API."""
         made = await a_job(shared, "A kite")
         fields: Json = {
@@ -51,8 +51,8 @@ class TestUpdate:
             "providerId": "replicate-xyz",
         }
 
-    async def test_what_is_left_out_stays_and_null_clears(self, shared: App) -> None:
-        """Where it can be null."""
+    async def test_put_scene_keeps_absent_fields_and_clears_null_ones(self, shared: App) -> None:
+        """If the field is nullable."""
         made = await a_job(shared, scenes=[{"prompt": "A kite", "title": "Kite"}])
         scene = await data(shared, "PUT", *place(made), provider_id="x")
         assert (scene["title"], scene["provider_id"]) == ("Kite", "x")
@@ -60,13 +60,13 @@ class TestUpdate:
         assert (scene["title"], scene["provider_id"]) == (None, None)
 
     @pytest.mark.parametrize("status", ["completed", "COMPLETED", "Completed"])
-    async def test_a_status_in_any_case(self, shared: App, status: str) -> None:
-        """It is answered in lower case."""
+    async def test_scene_status_is_accepted_in_any_case(self, shared: App, status: str) -> None:
+        """The response has it in lower case."""
         made = await a_job(shared, "A kite")
         assert (await data(shared, "PUT", *place(made), status=status))["status"] == "completed"
 
-    async def test_nothing_at_all_changes_nothing(self, shared: App) -> None:
-        """An empty object, a field that nobody knows, the same status again."""
+    async def test_put_scene_without_a_change_changes_nothing(self, shared: App) -> None:
+        """An empty object, an unknown field, the current status."""
         made = await a_job_of(shared, "PROCESSING")
         before = await jobs.job(shared, made.id, EVERYTHING)
         for body in ({}, {"shiny": True}, {"status": "processing"}):
@@ -74,7 +74,7 @@ class TestUpdate:
             assert answer.status_code == 200
         assert await jobs.job(shared, made.id, EVERYTHING) == before
 
-    async def test_a_failed_scene_tells_why(self, shared: App) -> None:
+    async def test_failed_scene_has_its_failure(self, shared: App) -> None:
         """Under the names of this API."""
         made = await a_job(shared, "A kite")
         await report(shared, made.scenes[0], "FAILED", failure={"code": "NSFW", "message": "No", "retryable": True})
@@ -83,25 +83,25 @@ class TestUpdate:
         assert scene["failure"] == {"code": "NSFW", "message": "No", "retryable": True}
         assert occurred_at.endswith(("Z", "+00:00"))
 
-    async def test_all_that_is_wrong_is_told(self, shared: App) -> None:
-        """Each with its place in the body; the message is all of them."""
+    async def test_put_scene_reports_all_invalid_fields(self, shared: App) -> None:
+        """Each with its path in the body; the message joins all messages."""
         made = await a_job(shared, "A kite")
-        status, told = await error(
+        status, body = await error(
             shared, "PUT", *place(made), prompt="", duration_seconds=61, video_url="nowhere", provider_id=""
         )
         assert status == 422
-        assert told["code"] == "VALIDATION_FAILED"
-        assert [detail["path"] for detail in told["details"]] == [
+        assert body["code"] == "VALIDATION_FAILED"
+        assert [detail["path"] for detail in body["details"]] == [
             ["prompt"],
             ["duration_seconds"],
             ["provider_id"],
             ["video_url"],
         ]
-        assert told["message"] == "; ".join(detail["message"] for detail in told["details"])
+        assert body["message"] == "; ".join(detail["message"] for detail in body["details"])
 
 
-class TestBodies:
-    """Anything may arrive."""
+class TestSceneBodies:
+    """Invalid bodies of PUT."""
 
     @pytest.mark.parametrize(
         "body",
@@ -145,8 +145,8 @@ class TestBodies:
         ],
         ids=lambda body: body[:24].decode("ascii", "backslashreplace") or "nothing",
     )
-    async def test_what_cannot_be_understood_is_422(self, shared: App, body: bytes) -> None:
-        """In the shape of every error, and it changes nothing."""
+    async def test_invalid_scene_body_is_422(self, shared: App, body: bytes) -> None:
+        """In the shape of every error; nothing is changed."""
         made = await a_job(shared, "A kite")
         before = await jobs.job(shared, made.id, EVERYTHING)
         answer = await shared.http.put(
@@ -154,16 +154,16 @@ class TestBodies:
             content=body,
             headers={"content-type": "application/json"},
         )
-        told = answer.json()["error"]
+        rest_error = answer.json()["error"]
         assert answer.status_code == 422
         assert list(answer.json()) == ["error"]
-        assert list(told) == ["code", "message", "details"]
-        assert told["code"] == "VALIDATION_FAILED"
-        assert all(list(detail) == ["code", "message", "path"] for detail in told["details"])
+        assert list(rest_error) == ["code", "message", "details"]
+        assert rest_error["code"] == "VALIDATION_FAILED"
+        assert all(list(detail) == ["code", "message", "path"] for detail in rest_error["details"])
         assert await jobs.job(shared, made.id, EVERYTHING) == before
 
-    async def test_a_body_that_is_no_json(self, shared: App) -> None:
-        """A form or a text is not understood."""
+    async def test_scene_body_of_another_media_type_is_422(self, shared: App) -> None:
+        """Forms and plain text."""
         made = await a_job(shared, "A kite")
         for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"):
             answer = await shared.http.put(
@@ -171,10 +171,10 @@ class TestBodies:
                 content=b'{"status": "completed"}',
                 headers={"content-type": kind},
             )
-            assert (answer.status_code, answer.json()["error"]["message"]) == (422, NOT_UNDERSTOOD)
+            assert (answer.status_code, answer.json()["error"]["message"]) == (422, BAD_REQUEST)
 
-    async def test_a_body_beyond_a_megabyte(self, shared: App) -> None:
-        """Is not read to its end."""
+    async def test_scene_body_above_one_megabyte_is_413(self, shared: App) -> None:
+        """Without reading the rest of it."""
         made = await a_job(shared, "A kite")
         body = json.dumps({"title": "x" * 1_100_000}).encode()
         answer = await shared.http.put(
@@ -185,12 +185,12 @@ class TestBodies:
         assert (answer.status_code, answer.json()["error"]["code"]) == (413, "PAYLOAD_TOO_LARGE")
 
 
-class TestAddresses:
-    """What is not there, and what is not a call."""
+class TestScenePaths:
+    """Unknown ids and routes."""
 
     @pytest.mark.parametrize("bad", BAD_PARTS.values(), ids=BAD_PARTS)
-    async def test_ids_that_are_none(self, shared: App, bad: str) -> None:
-        """404 in every place that takes one, the same for all that is not there."""
+    async def test_invalid_job_or_scene_id_is_404(self, shared: App, bad: str) -> None:
+        """On every route, with the same error as for an unknown id."""
         made = await a_job(shared, "A kite")
         encoded = "".join(f"%{byte:02x}" for byte in bad.encode())
         for method, verb, fields in (
@@ -200,12 +200,12 @@ class TestAddresses:
             ("DELETE", "", {}),
         ):
             assert await error(shared, method, encoded, made.scenes[0], verb, **fields) == no_job()
-            status, told = await error(shared, method, made.id, encoded, verb, **fields)
-            assert (status, told["code"], told["details"][0]["path"]) == (404, "NOT_FOUND", ["scene_id"])
+            status, body = await error(shared, method, made.id, encoded, verb, **fields)
+            assert (status, body["code"], body["details"][0]["path"]) == (404, "NOT_FOUND", ["scene_id"])
         assert await error(shared, "GET", encoded) == no_job()
 
-    async def test_a_deleted_scene(self, shared: App) -> None:
-        """Is not found by who looks, and refuses everything else."""
+    async def test_deleted_scene_is_404_for_get_and_422_for_changes(self, shared: App) -> None:
+        """With the code ALREADY_DELETED."""
         made = await a_job(shared, "A kite")
         await data(shared, "DELETE", *place(made))
         assert (await error(shared, "GET", *place(made)))[0] == 404
@@ -224,23 +224,25 @@ class TestAddresses:
             ("GET", f"/api/v3/jobs/job_{UNUSED_SUFFIX}/scenes/{NO_SCENE}/regenerate", 405, "METHOD_NOT_ALLOWED"),
         ],
     )
-    async def test_what_is_no_call(self, shared: App, method: str, path: str, status: int, code: str) -> None:
-        """Is refused in the same shape."""
+    async def test_unknown_rest_route_or_method_has_the_error_shape(
+        self, shared: App, method: str, path: str, status: int, code: str
+    ) -> None:
+        """404 or 405, without details."""
         answer = await shared.http.request(method, path)
-        told = answer.json()["error"]
-        assert (answer.status_code, told["code"], told["details"]) == (status, code, [])
+        rest_error = answer.json()["error"]
+        assert (answer.status_code, rest_error["code"], rest_error["details"]) == (status, code, [])
 
-    async def test_elsewhere_errors_look_as_they_do(self, shared: App) -> None:
-        """The shape is that of /api/v3 alone."""
+    async def test_error_outside_of_rest_has_the_default_shape(self, shared: App) -> None:
+        """FastAPI's own."""
         answer = await shared.http.get("/api/v4/jobs")
         assert (answer.status_code, answer.json()) == (404, {"detail": "Not Found"})
 
 
-class TestDescription:
-    """OpenAPI."""
+class TestOpenApi:
+    """The description at /openapi.json."""
 
-    async def test_the_five_calls_are_listed(self, shared: App) -> None:
-        """And nothing else, each with what it does."""
+    async def test_openapi_lists_the_five_scene_calls(self, shared: App) -> None:
+        """And no others, with their descriptions."""
         description = (await shared.http.get("/openapi.json")).json()
         calls = {
             f"{method.upper()} {path}": call["description"]
@@ -256,8 +258,8 @@ class TestDescription:
             f"POST {one}/regenerate": "Set a finished scene back to pending, to be rendered again.",
         }
 
-    async def test_what_put_takes_is_described(self, shared: App) -> None:
-        """With the statuses as this API spells them."""
+    async def test_openapi_describes_the_fields_of_put_scene(self, shared: App) -> None:
+        """With the statuses in lower case."""
         description = (await shared.http.get("/openapi.json")).json()
         properties = description["components"]["schemas"]["SceneUpdate"]["properties"]
         assert sorted(properties) == [
@@ -273,19 +275,19 @@ class TestDescription:
         statuses, _ = properties["status"]["anyOf"]
         assert statuses["enum"] == ["pending", "processing", "completed", "failed", "canceled"]
 
-    async def test_a_page_to_read_it_on(self, shared: App) -> None:
+    async def test_openapi_has_a_documentation_page(self, shared: App) -> None:
         """At /api/docs."""
         answer = await shared.http.get("/api/docs")
         assert answer.status_code == 200
         assert "/openapi.json" in answer.text
 
 
-async def test_a_rendered_scene_has_its_addresses(shared: App) -> None:
-    """Clip and poster, as GraphQL tells them."""
+async def test_rendered_scene_has_the_media_urls_of_graphql(shared: App) -> None:
+    """Of clip and poster."""
     made = await jobs.make(shared, jobs.scene(steps=1), start=True)
     await jobs.settled(shared, made.id)
     scene = await data(shared, "GET", *place(made))
-    told = await a_scene(shared, made.scenes[0], "output { url } poster { url }")
-    assert told == {"output": {"url": scene["video_url"]}, "poster": {"url": scene["poster_url"]}}
+    files = await a_scene(shared, made.scenes[0], "output { url } poster { url }")
+    assert files == {"output": {"url": scene["video_url"]}, "poster": {"url": scene["poster_url"]}}
     assert scene["video_url"] is not None
     assert (await call(shared, "GET", made.id)).json()["data"] == [scene]

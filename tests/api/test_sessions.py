@@ -1,4 +1,4 @@
-"""What is open ends with the right to it: when a token expires or is revoked, and when a job is no longer one's own."""
+"""Sockets and streams are closed when their token expires or is revoked, and when the viewer may not see the job."""
 
 import asyncio
 import json
@@ -20,26 +20,26 @@ from tests.support import jobs
 from tests.support.client import Client
 from tests.support.factories import a_job
 from tests.support.tokens import ProductionServer, production_server, token
+from tests.support.waiting import TIMEOUT_SECONDS
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.both_databases]
 
-WITHIN_SECONDS = 5.0
 EVENTS = "subscription($id: ID!) { jobEvents(jobId: $id) { __typename } }"
 PROGRESS = "subscription($id: ID!) { jobProgress(jobId: $id) { total } }"
 SCENE = "subscription($id: ID!) { sceneUpdated(sceneId: $id) { id } }"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def place(database: None, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[ProductionServer]:
+async def server(database: None, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[ProductionServer]:
     """A production server."""
     async with production_server(tmp_path_factory.mktemp("sessions")) as made:
         yield made
 
 
 @asynccontextmanager
-async def socket_of(place: ProductionServer, bearer: str) -> AsyncGenerator[ClientConnection]:
-    """An initialised socket."""
-    address = f"ws{place.app.url.removeprefix('http')}/graphql"
+async def socket_of(server: ProductionServer, bearer: str) -> AsyncGenerator[ClientConnection]:
+    """Open and initialise a websocket with this token."""
+    address = f"ws{server.app.url.removeprefix('http')}/graphql"
     async with connect(address, subprotocols=[Subprotocol("graphql-transport-ws")]) as socket:
         init = {"type": "connection_init", "payload": {"authorization": f"Bearer {bearer}"}}
         await socket.send(json.dumps(init))
@@ -47,149 +47,149 @@ async def socket_of(place: ProductionServer, bearer: str) -> AsyncGenerator[Clie
         yield socket
 
 
-async def closed(socket: ClientConnection, within_seconds: float = WITHIN_SECONDS) -> tuple[int | None, str | None]:
-    """How and why the server closes it."""
+async def closed(socket: ClientConnection, within_seconds: float = TIMEOUT_SECONDS) -> tuple[int | None, str | None]:
+    """Wait until the server closes the socket; return code and reason."""
     async with asyncio.timeout(within_seconds):
         await socket.wait_closed()
     return socket.close_code, socket.close_reason
 
 
-async def revoke(place: ProductionServer, subject: str) -> None:
-    """As the command does."""
-    async with place.app.container.store.write() as connection:
+async def revoke(server: ProductionServer, subject: str) -> None:
+    """Revoke the tokens of a subject, as the command does."""
+    async with server.app.container.store.write() as connection:
         await revocations.revoke(connection, subject, now())
 
 
 @asynccontextmanager
 async def stream_of(client: Client, job_id: str) -> AsyncGenerator[asyncio.Task[str]]:
-    """An event stream that has begun; the task ends with it and answers what came."""
-    begun = asyncio.Event()
+    """Open an event stream and wait for its first message; the task returns all text when the stream ends."""
+    started = asyncio.Event()
 
     async def read() -> str:
         body = {"query": EVENTS, "variables": {"id": job_id}}
-        said = ""
+        text = ""
         async with client.http.stream("POST", "/graphql", json=body, headers={"accept": "text/event-stream"}) as answer:
             async for piece in answer.aiter_text():
-                said += piece
-                if "JobSnapshot" in said:
-                    begun.set()
-        return said
+                text += piece
+                if "JobSnapshot" in text:
+                    started.set()
+        return text
 
     task = asyncio.create_task(read())
-    await asyncio.wait_for(begun.wait(), WITHIN_SECONDS)
+    await asyncio.wait_for(started.wait(), TIMEOUT_SECONDS)
     yield task
     task.cancel()
 
 
-async def test_a_token_that_expires_ends_its_sockets_and_streams(place: ProductionServer) -> None:
-    """To the second; those of others go on. It opens nothing any more."""
-    amy, ben = place.user("amy"), place.user("ben")
+async def test_expired_token_closes_its_sockets_and_streams(server: ProductionServer) -> None:
+    """Within a second, and only its own; it is refused from then on."""
+    amy, ben = server.user("amy"), server.user("ben")
     made = await a_job(amy, "One")
     short = token("amy", lasts=1.2)
     expires_at = time.time() + 1.2
     async with (
-        socket_of(place, short) as socket,
+        socket_of(server, short) as socket,
         ben.subscribe("subscription { jobsUpdated { id } }") as other,
-        stream_of(place.client(short), made.id) as stream,
+        stream_of(server.client(short), made.id) as stream,
     ):
         assert await closed(socket) == (4403, "The token has expired.")
-        said = await asyncio.wait_for(stream, WITHIN_SECONDS)
+        text = await asyncio.wait_for(stream, TIMEOUT_SECONDS)
         assert abs(time.time() - expires_at) < 1.0
-        # Not completed: it was cut off, and who comes back with a new token goes on where it was.
-        assert "event: complete" not in said
-        assert (await place.client(short).http.post("/graphql", json={"query": "{ __typename }"})).status_code == 401
+        # The stream is cut off, not completed: a client with a new token resumes it.
+        assert "event: complete" not in text
+        assert (await server.client(short).http.post("/graphql", json={"query": "{ __typename }"})).status_code == 401
         theirs = await a_job(ben, "One")
         assert (await other.next())["jobsUpdated"]["id"] == theirs.id
 
 
-async def test_a_revoked_token_ends_what_is_open(place: ProductionServer) -> None:
-    """Within five seconds, and opens nothing from now on; a new one does, with the roles that it has."""
+async def test_revoked_token_closes_its_sockets_and_streams(server: ProductionServer) -> None:
+    """It is refused from then on; a newer token is accepted, with its own roles."""
     old = token("eve", "admin")
-    made = await a_job(place.client(old), "One")
-    async with socket_of(place, old) as socket, stream_of(place.client(old), made.id) as stream:
-        await revoke(place, "eve")
-        refused = await place.client(old).http.post("/graphql", json={"query": "{ __typename }"})
+    made = await a_job(server.client(old), "One")
+    async with socket_of(server, old) as socket, stream_of(server.client(old), made.id) as stream:
+        await revoke(server, "eve")
+        refused = await server.client(old).http.post("/graphql", json={"query": "{ __typename }"})
         assert (refused.status_code, refused.json()["errors"][0]["message"]) == (401, "The token was revoked.")
         assert await closed(socket) == (4403, "The token was revoked.")
-        await asyncio.wait_for(stream, WITHIN_SECONDS)
-    ageless = await place.user("eve", iat=None).http.post("/graphql", json={"query": "{ __typename }"})
-    assert ageless.status_code == 401
-    viewer = (await place.user("eve", "user").execute("{ viewer { roles } }"))["viewer"]
+        await asyncio.wait_for(stream, TIMEOUT_SECONDS)
+    without_iat = await server.user("eve", iat=None).http.post("/graphql", json={"query": "{ __typename }"})
+    assert without_iat.status_code == 401
+    viewer = (await server.user("eve", "user").execute("{ viewer { roles } }"))["viewer"]
     assert viewer == {"roles": ["user"]}
-    await revoke(place, "eve")
+    await revoke(server, "eve")
 
 
-async def test_a_job_that_changes_hands_ends_its_streams(place: ProductionServer) -> None:
-    """Of who may not see it any longer; an administrator's goes on, and so does the socket."""
-    amy, ada = place.user("amy"), place.user("ada", "admin")
+async def test_job_with_a_new_owner_ends_the_streams_of_the_old_one(server: ProductionServer) -> None:
+    """The streams of an administrator and the socket itself stay open."""
+    amy, ada = server.user("amy"), server.user("ada", "admin")
     made = await a_job(amy, "One")
     async with (
         amy.subscribe(EVENTS, id=made.id) as events,
         amy.subscribe(PROGRESS, id=made.id) as progress,
         amy.subscribe(SCENE, id=made.scenes[0]) as scene,
-        ada.subscribe(EVENTS, id=made.id) as hers,
+        ada.subscribe(EVENTS, id=made.id) as admin_events,
         stream_of(amy, made.id) as stream,
     ):
-        for each in (events, progress, scene, hers):
+        for each in (events, progress, scene, admin_events):
             await each.next()
-        async with place.app.container.store.write() as connection:
+        async with server.app.container.store.write() as connection:
             await connection.execute(sa.update(JOB).where(JOB.c.id == made.id).values(owner_id="ben"))
-        async with asyncio.timeout(WITHIN_SECONDS):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             assert [await each.rest() for each in (events, progress, scene)] == [[], [], []]
             assert "event: complete" in await stream
-        await jobs.retitle(place.user("ben"), made.id, "Ben's")
-        assert (await hers.next())["jobEvents"] == {"__typename": "JobEvent"}
+        await jobs.retitle(server.user("ben"), made.id, "Ben's")
+        assert (await admin_events.next())["jobEvents"] == {"__typename": "JobEvent"}
 
 
-async def test_a_job_that_is_gone_ends_its_streams(place: ProductionServer) -> None:
-    """Purged, as after the days in which it could be restored."""
-    amy = place.user("amy")
+async def test_purged_job_ends_its_streams(server: ProductionServer) -> None:
+    """As after the recovery window."""
+    amy = server.user("amy")
     made = await a_job(amy, "One")
     async with amy.subscribe(EVENTS, id=made.id) as events, amy.subscribe(SCENE, id=made.scenes[0]) as scene:
         await events.next()
         await scene.next()
-        async with place.app.container.store.write() as connection:
+        async with server.app.container.store.write() as connection:
             await connection.execute(sa.delete(JOB).where(JOB.c.id == made.id))
-        place.app.container.bus.publish(Resync())
-        async with asyncio.timeout(WITHIN_SECONDS):
+        server.app.container.bus.publish(Resync())
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             assert [await events.rest(), await scene.rest()] == [[], []]
 
 
-async def test_a_deleted_job_is_its_owners_to_see(place: ProductionServer) -> None:
-    """Who only reports on it hears no more of it."""
-    amy, worker = place.user("amy"), place.user("wim", "worker")
+async def test_deleted_job_ends_the_streams_of_workers(server: ProductionServer) -> None:
+    """Its owner can still see it."""
+    amy, worker = server.user("amy"), server.user("wim", "worker")
     made = await a_job(amy, "One")
-    async with worker.subscribe(EVENTS, id=made.id) as theirs, amy.subscribe(EVENTS, id=made.id) as hers:
-        await theirs.next()
-        await hers.next()
-        async with place.app.container.store.write() as connection:
+    async with worker.subscribe(EVENTS, id=made.id) as worker_events, amy.subscribe(EVENTS, id=made.id) as owner_events:
+        await worker_events.next()
+        await owner_events.next()
+        async with server.app.container.store.write() as connection:
             await connection.execute(sa.update(JOB).where(JOB.c.id == made.id).values(deleted_at=now()))
-        place.app.container.bus.publish(Resync())
-        async with asyncio.timeout(WITHIN_SECONDS):
-            assert await theirs.rest() == []
+        server.app.container.bus.publish(Resync())
+        async with asyncio.timeout(TIMEOUT_SECONDS):
+            assert await worker_events.rest() == []
         assert (await amy.execute(f'{{ job(id: "{made.id}") {{ id }} }}'))["job"] == {"id": made.id}
 
 
-async def test_watching_costs_one_statement_however_many_watch(
-    place: ProductionServer, monkeypatch: pytest.MonkeyPatch
+async def test_revocations_of_all_connections_are_read_in_one_statement(
+    server: ProductionServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of revocations; whoever they are."""
-    asked: list[int] = []
-    looked = asyncio.Event()
-    before = revocations.of_subjects
+    """One statement for all subjects."""
+    subject_counts: list[int] = []
+    all_read = asyncio.Event()
+    of_subjects = revocations.of_subjects
 
     async def counted(connection: object, subjects: set[str]) -> object:
-        asked.append(len(subjects))
+        subject_counts.append(len(subjects))
         if len(subjects) == 3:
-            looked.set()
-        return await before(connection, subjects)  # pyright: ignore[reportArgumentType] # passed on as it came
+            all_read.set()
+        return await of_subjects(connection, subjects)  # pyright: ignore[reportArgumentType] # passed on unchanged
 
     async with (
-        socket_of(place, token("amy")),
-        socket_of(place, token("amy")),
-        socket_of(place, token("ben")),
-        socket_of(place, token("ada")),
+        socket_of(server, token("amy")),
+        socket_of(server, token("amy")),
+        socket_of(server, token("ben")),
+        socket_of(server, token("ada")),
     ):
         monkeypatch.setattr(revocations, "of_subjects", counted)
-        await asyncio.wait_for(looked.wait(), WITHIN_SECONDS)
-    assert asked == [3]
+        await asyncio.wait_for(all_read.wait(), TIMEOUT_SECONDS)
+    assert subject_counts == [3]

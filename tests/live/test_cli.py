@@ -264,7 +264,7 @@ class TestDemo:
         ended = await run("demo", "--provider", "scripted", SCENEWIRE_PUBLIC_URL=server_url)
         assert ended.status == 0, ended
         assert ended.err == ""
-        (job_id,) = re.findall(r"Made (job_\w+)\.", ended.out)
+        (job_id,) = re.findall(r"Created (job_\w+)\.", ended.out)
         client = Client(server_url)
         made = await jobs.job(client, job_id, "title status provider output { url } scenes { nodes { title status } }")
         await client.close()

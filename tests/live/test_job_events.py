@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 from strawberry.dataloader import DataLoader
 
+from coordinator.live import hub
 from coordinator.live.hub import Hub, JobUpdate
 from models.db.database import Connection, Database
 from models.db.rows import EventRow, JobRow
@@ -29,6 +30,12 @@ from tests.support.job_feed import FEED, ClientView, truth
 from tests.support.server_app import App, running
 
 PLAIN = "subscription($id: ID!, $after: Int) { jobEvents(jobId: $id, after: $after) { __typename } }"
+
+
+@pytest.fixture(autouse=True)
+def no_resync(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Switch the periodic resync of the hub off: it would hide that the direct path lost a change."""
+    monkeypatch.setattr(hub, "RESYNC_SECONDS", 3_600.0)
 
 
 async def heard(stream: Stream, number: int) -> list[Json]:
@@ -59,7 +66,7 @@ async def a_log(app: App, length: int) -> str:
     """A job whose log has so many events."""
     made = await jobs.make(app, provider="external")
     for number in range(2, length + 1):
-        await app.container.coordinator.jobs.update(LOCAL, made.id, {"title": f"Title {number}"})
+        await app.container.coordinator.commands().jobs.update(LOCAL, made.id, {"title": f"Title {number}"})
     return made.id
 
 

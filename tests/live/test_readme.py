@@ -127,7 +127,7 @@ def test_the_authentication_examples_work_and_no_secret_is_logged(tmp_path: Path
         assert answer.json()["data"]["createJob"]["job"]
         job_id = answer.json()["data"]["createJob"]["job"]["id"]
         watching = f".venv/bin/python -m server watch {job_id} --url {server.url}"
-        assert "does not let you in" in shell.run(f"{watching} --token wrong; test $? = 6")
+        assert "The server refused the token" in shell.run(f"{watching} --token wrong; test $? = 6")
         cancel = {"query": CANCEL, "variables": {"id": job_id}}
         httpx.post(f"{server.url}/graphql", json=cancel, headers={"authorization": f"Bearer {token}"})
         assert "External job" in shell.run(f"SCENEWIRE_TOKEN={token} {watching}; test $? = 3")

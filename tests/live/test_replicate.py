@@ -14,6 +14,7 @@ from tests.support.replicate import CALLBACKS, FakeReplicate
 from tests.support.replicate_state import SECRET, TOKEN
 from tests.support.server_app import App, running
 from tests.support.server_process import ServerProcess
+from tests.support.waiting import TIMEOUT_SECONDS
 
 SCENE_FIELDS = """
 scenes { nodes {
@@ -195,7 +196,7 @@ async def test_a_render_that_was_taken_over_leaves_the_prediction_alone(
         async with app.container.store.write() as connection:
             taken = sa.update(SCENE).where(SCENE.c.id == job.scenes[0]).values(run=SCENE.c.run + 1)
             await connection.execute(taken)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             await asyncio.wait(renders)
     assert "cancel" not in fake.counts()
     assert [each["status"] for each in fake.predictions()] in (["starting"], ["processing"])

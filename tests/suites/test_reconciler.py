@@ -24,7 +24,7 @@ from coordinator.renders.render import Limits, RenderDeps
 from coordinator.storage.media import MediaStore
 from coordinator.storage.retention import Retention
 from coordinator.webhooks.deliverer import DeliveryDeps
-from coordinator.webhooks.http_client import Outbound, Policy
+from coordinator.webhooks.http_client import HttpClient, Policy
 from coordinator.webhooks.signing import Secrets
 from models.db.database import Connection
 from models.db.tables import JOB
@@ -195,7 +195,7 @@ async def coordinated(world: Domain, queue: EmbeddedQueue, provider: ScriptedPro
     coordinator = Coordinator(
         deps,
         dispatcher,
-        DeliveryDeps(Secrets(bytes(32)), Outbound(Policy()), str),
+        DeliveryDeps(Secrets(bytes(32)), HttpClient(Policy()), str),
         default_provider=OURS,
         policy=TERMS,
         log_retention=Retention(10_000, timedelta(days=7)),

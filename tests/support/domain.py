@@ -38,7 +38,7 @@ T = TypeVar("T")
 OURS = "scripted"
 MAX_ATTEMPTS = 3
 RECOVERY_WINDOW = timedelta(days=7)
-TERMS = JobPolicy(MAX_ATTEMPTS, RECOVERY_WINDOW, Rate(an_hour=0, burst=1))
+TERMS = JobPolicy(MAX_ATTEMPTS, RECOVERY_WINDOW, Rate(per_hour=0, burst=1))
 
 Row = tuple[Any, ...]
 TABLES = tuple(SQLModel.metadata.tables)

@@ -1,5 +1,6 @@
 """Looking at the processes of this machine."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -33,3 +34,15 @@ def runs(pid: int) -> bool:
 def command_line(pid: int) -> bytes:
     """Read the arguments of a process, as anybody on the machine can."""
     return Path(f"/proc/{pid}/cmdline").read_bytes()
+
+
+def cpu_seconds(pid: int) -> float:
+    """Return the CPU time that a process has used; unlike elapsed time it does not depend on the load (proc(5))."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def children_cpu_seconds() -> float:
+    """Return the CPU time of all children of this process so far, ended or not."""
+    times = os.times()
+    return times.children_user + times.children_system + sum(map(cpu_seconds, children_of(os.getpid())))

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tests.support.database_choice import database_choice
+from tests.support.waiting import TIMEOUT_SECONDS
 
 ROOT = Path(__file__).parent.parent.parent
-START_SECONDS = 30.0
 
 
 class ServerProcess:
@@ -62,7 +62,7 @@ class ServerProcess:
         seen = len(self.log.read_text()) if self.log.exists() else 0
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(self._command, cwd=ROOT, env=self.environment, stdout=log, stderr=log)
-        give_up_at = time.monotonic() + START_SECONDS
+        give_up_at = time.monotonic() + TIMEOUT_SECONDS
         while time.monotonic() < give_up_at:
             said = self.log.read_text()[seen:]
             match = re.search(r"(?:listens on|its health is at) (http://[^/\s]+)/", said)
@@ -86,7 +86,7 @@ class ServerProcess:
             self._process.wait()
             self._process = None
 
-    def stop(self, number: signal.Signals = signal.SIGTERM, *, within_seconds: float = 12.0) -> int:
+    def stop(self, number: signal.Signals = signal.SIGTERM, *, within_seconds: float = TIMEOUT_SECONDS) -> int:
         """Ask it to stop; answers the exit status."""
         assert self._process is not None
         self._process.send_signal(number)

@@ -42,6 +42,8 @@ def theirs(percentage: float | None) -> Running:
     ("estimate", "expected"),
     [
         (eta(3), 30.0),
+        # An external job's pending scenes are in no queue.
+        (eta(3, ahead=0), 30.0),
         (eta(3, at_least=2), 15.0),
         (eta(3, at_least=200), 10.0),
         (eta(2, mine(50)), 25.0),

@@ -2,10 +2,10 @@
 
 from datetime import UTC, datetime, timedelta
 
-from models.domain.quota import WITHOUT_LIMIT, Quota, Rate
+from models.domain.quota import UNLIMITED, Quota, Rate
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-RATE = Rate(an_hour=60, burst=10)
+RATE = Rate(per_hour=60, burst=10)
 MINUTE = timedelta(minutes=1)
 
 
@@ -63,4 +63,4 @@ def test_what_is_left_is_what_is_accepted() -> None:
 def test_nothing_an_hour_is_no_limit() -> None:
     """For operators who do not want one."""
     assert not Rate(0, 1).limited
-    assert Rate(0, 1).quota(None, NOW) == Quota(WITHOUT_LIMIT, WITHOUT_LIMIT, NOW)
+    assert Rate(0, 1).quota(None, NOW) == Quota(UNLIMITED, UNLIMITED, NOW)

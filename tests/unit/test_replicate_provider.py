@@ -19,6 +19,7 @@ from providers.replicate.template import seed
 from tests.support.orders import all_of, an_order, drained, made
 from tests.support.replicate import CALLBACKS, QUICK, FakeReplicate
 from tests.support.replicate_state import TOKEN, VERSION
+from tests.support.waiting import TIMEOUT_SECONDS
 
 SEEDED = '{"prompt": "{prompt}", "duration": "{duration_seconds}", "seed": "{seed}"}'
 HASTY = replace(QUICK, patience=0.3)
@@ -62,7 +63,7 @@ def order(tmp_path: Path) -> Order:
 async def failure(provider: ReplicateProvider, order: Order) -> tuple[str, bool]:
     """The code of the failure that an order must end in, and whether it may be tried again."""
     with pytest.raises(Failure) as caught:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             await made(provider, order)
     return caught.value.code, caught.value.retryable
 
@@ -366,7 +367,7 @@ async def test_a_callback_wakes_whoever_waits(fake: FakeReplicate, buyer: Buyer,
     fake.command("release")
     provider.wake("another")
     provider.wake(prediction_id)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         assert isinstance((await rendered)[-1], Rendered)
 
 

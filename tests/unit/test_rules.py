@@ -27,11 +27,11 @@ def messages(check: Check) -> list[str]:
 
 
 def job_title(value: str | None) -> Check:
-    return lambda problems: problems.title(value, PATH, needed=True)
+    return lambda problems: problems.title(value, PATH, required=True)
 
 
 def scene_title(value: str | None) -> Check:
-    return lambda problems: problems.title(value, PATH, needed=False)
+    return lambda problems: problems.title(value, PATH, required=False)
 
 
 def prompt(value: str | None) -> Check:
@@ -163,7 +163,7 @@ def test_what_a_field_may_not_hold(check: Check, message: str) -> None:
 def test_everything_that_is_wrong_is_told_at_once() -> None:
     """A form can mark all fields after one answer."""
     problems = Problems()
-    problems.title("", ["input", "title"], needed=True)
+    problems.title("", ["input", "title"], required=True)
     problems.prompt("fine", ["input", "prompt"])
     problems.duration(0, ["input", "scenes", "1", "durationSeconds"])
     with pytest.raises(DomainErrors) as refused:

@@ -16,8 +16,9 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from coordinator.webhooks import http_client
-from coordinator.webhooks.http_client import DeliveryErrorKind, DeliveryFailed, Outbound, Policy
+from coordinator.webhooks.http_client import DeliveryErrorKind, DeliveryFailed, HttpClient, Policy
 from coordinator.webhooks.ssrf import Address, is_public
+from tests.support.waiting import TIMEOUT_SECONDS
 from tests.support.webhook_receiver import Answer, Received, break_off, hang, receiving, status
 
 LAPTOP = Policy(http=True, loopback=True)
@@ -65,22 +66,22 @@ def finding(*answers: Sequence[str]) -> Callable[[str, int], Any]:
 
 
 @asynccontextmanager
-async def sending(policy: Policy = LAPTOP, **options: Any) -> AsyncGenerator[Outbound]:
-    """An Outbound, closed at the end."""
+async def sending(policy: Policy = LAPTOP, **options: Any) -> AsyncGenerator[HttpClient]:
+    """An HttpClient, closed at the end."""
     # Where there is no TLS nobody need be trusted.
     options.setdefault("verify", ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
-    made = Outbound(policy, **options)
+    made = HttpClient(policy, **options)
     try:
         yield made
     finally:
         await made.close()
 
 
-async def trouble(sender: Outbound, url: str) -> DeliveryErrorKind:
+async def trouble(sender: HttpClient, url: str) -> DeliveryErrorKind:
     """Why there is no answer."""
     with pytest.raises(DeliveryFailed) as raised:
         await sender.post(url, b"{}", {})
-    return raised.value.trouble
+    return raised.value.kind
 
 
 @pytest.mark.parametrize(
@@ -128,7 +129,7 @@ async def test_a_name_that_leads_inside_is_refused(addresses: list[str]) -> None
     async with sending(Policy(), resolve=finding(addresses)) as sender:
         assert await trouble(sender, f"https://{NAME}/") is DeliveryErrorKind.NOT_ALLOWED
         with pytest.raises(DeliveryFailed):
-            await sender.reachable(f"https://{NAME}/")
+            await sender.check_reachable(f"https://{NAME}/")
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.1", "0x7f.0.0.1", "2130706433", "localhost", "[::1]", "10.0.0.1"])
@@ -292,7 +293,7 @@ async def test_a_body_without_end_is_cut_off(answer: Answer, seconds: float, mon
     monkeypatch.setattr(http_client, "TOTAL_SECONDS", seconds)
     async with receiving() as receiver, sending() as sender:
         receiver.answer = answer
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             assert (await sender.post(receiver.url, b"{}", {})).status == 200
 
 
