@@ -161,15 +161,21 @@ class TestManyWorkers:
 
     async def test_each_worker_has_its_own_concurrency(self, url: str) -> None:
         """Two workers with a concurrency of one run two tickets at once."""
-        one_handler, other_handler = RecordingHandler(briefly), RecordingHandler(briefly)
+        both_run = asyncio.Event()
+
+        async def until_both_run(_ticket: Ticket) -> None:
+            await both_run.wait()
+
+        one_handler, other_handler = RecordingHandler(until_both_run), RecordingHandler(until_both_run)
         async with process(url) as one, process(url) as other:
             queue = one.queue(ALONE)
             await queue.enqueue([ticket(f"scene_{n}") for n in range(12)])
             async with running(queue, one_handler), running(other.queue(ALONE), other_handler):
-                await one_handler.until(lambda: len(one_handler.given) >= 2)
-                await other_handler.until(lambda: len(one_handler.given) + len(other_handler.given) == 12)
+                await one_handler.until(lambda: len(one_handler.running) == 1)
+                await other_handler.until(lambda: len(other_handler.running) == 1)
+                both_run.set()
+                await eventually(lambda: len(one_handler.given) + len(other_handler.given) == 12)
         assert (one_handler.most["all"], other_handler.most["all"]) == (1, 1)
-        assert other_handler.given
 
     async def test_late_result_of_a_lost_ticket_is_ignored(self, url: str) -> None:
         """A worker whose lease expired finishes late: the ticket belongs to another worker, and stays picked."""
