@@ -9,6 +9,7 @@ import pytest
 from tests.support import jobs
 from tests.support.client import Json
 from tests.support.factories import NO_JOB, NO_SCENE, ROADS, STATUSES, a_job, a_job_of, accepted
+from tests.support.property_settings import scaled
 from tests.support.queries import EVERYTHING, a_scene, changes, invalid, log, missing, play_order, stale, state
 from tests.support.server_app import App, running
 
@@ -262,7 +263,7 @@ class TestDryRun:
         """In any state, for any batch: the same results, and the scenes as they would be; but nothing has changed."""
         chance = jobs.seeded("dry runs")
         another = (await a_job_of(shared, "COMPLETED")).scenes
-        for _ in range(20):
+        for _ in range(scaled(20)):
             made = await a_job_of(shared, *chance.choices(STATUSES, k=5))
             if chance.random() < 0.7:
                 await accepted_or_not(shared, "cancelJob", jobId=made.id)

@@ -9,10 +9,13 @@ import pytest
 from tests.support import jobs
 from tests.support.client import Json
 from tests.support.factories import NO_JOB, a_job, a_job_of, accepted, report
+from tests.support.property_settings import scaled
 from tests.support.queries import EVERYTHING, log, refused, state
 from tests.support.server_app import App, running
 
 AT_ONCE = 60
+# Requests that are sent twice at the same time: scenes added, scenes regenerated, and jobs for each action.
+ADDED, REMADE, OF_EACH = scaled(100), scaled(60), scaled(10)
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.both_databases]
 
@@ -202,16 +205,15 @@ class TestOnAJob:
     async def test_two_hundred_pairs(self, shared: App) -> None:
         """Every request is sent twice at the same time, and is done once."""
         grown = await a_job(shared)
-        remade = await a_job(shared, *(f"Scene {number}" for number in range(60)))
+        remade = await a_job(shared, *(f"Scene {number}" for number in range(REMADE)))
         done = [{"sceneId": scene_id, "status": "COMPLETED"} for scene_id in remade.scenes]
         await accepted(shared, "updateScenes", jobId=remade.id, scenes=done)
         asked: list[tuple[str, Json]] = [
-            *(("addScene", {"jobId": grown.id, "scene": {"prompt": f"Scene {number}"}}) for number in range(100)),
+            *(("addScene", {"jobId": grown.id, "scene": {"prompt": f"Scene {number}"}}) for number in range(ADDED)),
             *(("regenerateScene", {"sceneId": scene_id}) for scene_id in remade.scenes),
         ]
-        acted = {name: [await self._made(shared, name) for _ in range(10)] for name in JOB_ACTIONS}
+        acted = {name: [await self._made(shared, name) for _ in range(OF_EACH)] for name in JOB_ACTIONS}
         asked += [(name, {"jobId": made.id}) for name, each in acted.items() for made in each]
-        assert len(asked) == 200
         pairs = [(name, fields | {"idempotencyKey": a_key()}) for name, fields in asked]
         twice = [*pairs, *pairs]
         jobs.seeded("two hundred pairs").shuffle(twice)
@@ -224,10 +226,10 @@ class TestOnAJob:
 
         await asyncio.gather(*(ask(name, fields) for name, fields in twice))
         assert (await jobs.job(shared, grown.id, "version scenes { totalCount }")) == {
-            "version": 101,
-            "scenes": {"totalCount": 100},
+            "version": 1 + ADDED,
+            "scenes": {"totalCount": ADDED},
         }
-        assert [kind for kind, _ in await log(shared, remade.id)].count("SCENE_REGENERATED") == 60
+        assert [kind for kind, _ in await log(shared, remade.id)].count("SCENE_REGENERATED") == REMADE
         for name, each in acted.items():
             for made in each:
                 assert [kind for kind, _ in await log(shared, made.id)].count(JOB_ACTIONS[name]) == 1

@@ -12,7 +12,7 @@ from tests.support.attack_target import BOB, MALLORY, Target, codes, post, recei
 from tests.support.client import Client
 from tests.support.waiting import TIMEOUT_SECONDS
 
-pytestmark = pytest.mark.both_databases
+pytestmark = [pytest.mark.both_databases, pytest.mark.usefixtures("canary")]
 
 HEAD = b"POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
 HALVES = {

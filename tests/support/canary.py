@@ -1,7 +1,8 @@
-"""A second user who asks for something small every 100 ms, in a process of its own: `python -m tests.support.canary`.
+"""A second user who sends a small request every 100 ms, in a process of its own: `python -m tests.support.canary`.
 
-Arguments: host, port, token. Each line on its standard input is answered by a line of JSON about the time since the
-last one: how often it asked (twice at least), the longest wait, how late its own clock was at most, what went wrong.
+Arguments: host, port, token, process id of the server. Each line on standard input is answered by a line of JSON about
+the time since the last one: requests sent (at least two), the most CPU time that the server spent while one request
+waited, and the errors. CPU time shows what the server does before it answers, however busy the machine is.
 """
 
 import http.client
@@ -13,37 +14,38 @@ import time
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from tests.support.os_processes import cpu_seconds
+from tests.support.waiting import TIMEOUT_SECONDS
+
 PERIOD_SECONDS = 0.1
-TIMEOUT_SECONDS = 10
 DOCUMENT = json.dumps({"query": "{ viewer { id } jobs(first: 1) { totalCount } }"})
 
 
 class CanaryReport(NamedTuple):
-    """What the canary noticed in a while."""
+    """Requests sent, the most CPU seconds of the server during one of them, and the errors."""
 
-    asked: int
-    worst_seconds: float
-    late_seconds: float
-    wrong: list[str]
+    sent: int
+    worst_cpu_seconds: float
+    errors: list[str]
 
 
 @dataclass
 class Canary:
-    """The test's side of it."""
+    """The handle of a test on the process."""
 
     process: "subprocess.Popen[str]"
 
     @classmethod
-    def start(cls, host: str, port: int, token: str) -> "Canary":
-        """Let it sing."""
-        command = [sys.executable, "-m", "tests.support.canary", host, str(port), token]
+    def start(cls, host: str, port: int, token: str, server_pid: int) -> "Canary":
+        """Start sending requests."""
+        command = [sys.executable, "-m", "tests.support.canary", host, str(port), token, str(server_pid)]
         pipe = subprocess.PIPE
         canary = cls(subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True))
         canary.report()
         return canary
 
     def report(self) -> CanaryReport:
-        """What it noticed since the last time."""
+        """Return what was measured since the last report."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self.process.stdin.write("\n")
@@ -51,46 +53,46 @@ class Canary:
         return CanaryReport(*json.loads(self.process.stdout.readline()))
 
     def stop(self) -> None:
-        """Let it rest."""
+        """End the process."""
         self.process.communicate()
 
 
 class _Prober:
-    def __init__(self, host: str, port: int, token: str) -> None:
+    def __init__(self, host: str, port: int, token: str, server_pid: int) -> None:
         self._place = (host, port)
+        self._server_pid = server_pid
         self._headers = {"content-type": "application/json", "authorization": f"Bearer {token}"}
-        self._asked = threading.Condition()
-        self._report = CanaryReport(0, 0.0, 0.0, [])
+        self._sent = threading.Condition()
+        self._report = CanaryReport(0, 0.0, [])
 
     def run(self) -> None:
-        """For ever, on a connection of its own each time."""
+        """Send requests until the process ends, each on a connection of its own."""
         due = time.monotonic()
         while True:
-            late = time.monotonic() - due
-            begun = time.monotonic()
-            wrong = self._ask()
-            took = time.monotonic() - begun
-            with self._asked:
-                asked, worst, lateness, before = self._report
-                self._report = CanaryReport(asked + 1, max(worst, took), max(lateness, late), before + wrong)
-                self._asked.notify()
+            cpu_before = cpu_seconds(self._server_pid)
+            errors = self._request()
+            cpu = cpu_seconds(self._server_pid) - cpu_before
+            with self._sent:
+                sent, worst, before = self._report
+                self._report = CanaryReport(sent + 1, max(worst, cpu), before + errors)
+                self._sent.notify()
             due = max(due + PERIOD_SECONDS, time.monotonic())
             time.sleep(max(0.0, due - time.monotonic()))
 
     def report(self) -> CanaryReport:
-        """And begin anew; not before it has asked twice, so that one of the two lay within."""
-        with self._asked:
-            self._asked.wait_for(lambda: self._report.asked >= 2)
-            told, self._report = self._report, CanaryReport(0, 0.0, 0.0, [])
-        return told
+        """Return the report and begin a new one. Wait for two requests, so that one lies within the period."""
+        with self._sent:
+            self._sent.wait_for(lambda: self._report.sent >= 2)
+            report, self._report = self._report, CanaryReport(0, 0.0, [])
+        return report
 
-    def _ask(self) -> list[str]:
+    def _request(self) -> list[str]:
         connection = http.client.HTTPConnection(*self._place, timeout=TIMEOUT_SECONDS)
         try:
             connection.request("POST", "/graphql", DOCUMENT, self._headers)
-            answer = connection.getresponse()
-            body = answer.read()
-            return [] if answer.status == 200 and "errors" not in json.loads(body) else [body.decode()]
+            response = connection.getresponse()
+            body = response.read()
+            return [] if response.status == 200 and "errors" not in json.loads(body) else [body.decode()]
         except (OSError, ValueError, http.client.HTTPException) as error:
             return [repr(error)]
         finally:
@@ -98,9 +100,9 @@ class _Prober:
 
 
 def main() -> None:
-    """Sing in a thread, answer in this one."""
-    host, port, token = sys.argv[1:]
-    prober = _Prober(host, int(port), token)
+    """Send requests in a thread, report in this one."""
+    host, port, token, server_pid = sys.argv[1:]
+    prober = _Prober(host, int(port), token, int(server_pid))
     threading.Thread(target=prober.run, daemon=True).start()
     for _ in sys.stdin:
         sys.stdout.write(json.dumps(prober.report()) + "\n")

@@ -1,10 +1,21 @@
-"""How hard the property tests look: new examples in every run, and a failure prints how to see it again."""
+"""How many random examples a test tries. `make unit` sets SCENEWIRE_TEST_EFFORT to a fraction, other runs try all."""
+
+import os
 
 from hypothesis import HealthCheck, settings
 
-# Explicit, because Hypothesis would repeat the same examples for ever where it sees a CI server.
+EFFORT = float(os.environ.get("SCENEWIRE_TEST_EFFORT", "1"))
+
+
+def scaled(number: int) -> int:
+    """Return the number of examples, rounds or rivals for the effort of this run; at least 2."""
+    return max(2, round(number * EFFORT))
+
+
+# New examples in every run; a failure prints how to repeat it. Explicit, because Hypothesis would repeat the same
+# examples where it detects a CI server.
 MODEST = settings(
-    max_examples=60,
+    max_examples=scaled(60),
     derandomize=False,
     print_blob=True,
     deadline=None,

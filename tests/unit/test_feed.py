@@ -16,7 +16,7 @@ from models.domain.lifecycle import JobStatus
 from models.domain.progress import ProgressSnapshot
 from models.reads.queries import RunningScene
 from subscriptions.feed import Feed, Gone, Lagged, Running
-from tests.support.property_settings import MODEST
+from tests.support.property_settings import MODEST, scaled
 from tests.support.waiting import TIMEOUT_SECONDS
 
 Message = EventRow | Running | Lagged | Gone
@@ -169,7 +169,7 @@ class SlowSubscriber(RuleBasedStateMachine):
 
 
 TestSlowSubscriber = SlowSubscriber.TestCase
-TestSlowSubscriber.settings = settings(MODEST, max_examples=100, stateful_step_count=30)
+TestSlowSubscriber.settings = settings(MODEST, max_examples=scaled(100), stateful_step_count=30)
 
 
 def test_events_are_sent_in_order_and_before_progress() -> None:
