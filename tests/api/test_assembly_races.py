@@ -1,0 +1,88 @@
+"""Joining a job's clips beside changes and crashes: no stale video is recorded, and no file is left behind."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+import sqlalchemy as sa
+
+from coordinator.renders import assembly
+from models.db.tables import DISCARDED_MEDIA
+from providers.joining.wire import Clip
+from providers.port import Asset
+from tests.support import jobs
+from tests.support.client import Json
+from tests.support.clip_provider import ClipProvider, clip
+from tests.support.factories import accepted
+from tests.support.server_app import App, running
+from tests.support.waiting import eventually
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+NEVER_SECONDS = 3600.0
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def app(database: None, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[App]:
+    """A server whose provider makes the clips that a test describes."""
+    async with running(tmp_path_factory.mktemp("assembly"), {"scripted": ClipProvider()}) as app:
+        yield app
+
+
+async def marked(app: App, job_id: str) -> list[str]:
+    """The stored files of a job that are marked for deletion."""
+    async with app.container.store.read() as connection:
+        keys = await connection.execute(
+            sa.select(DISCARDED_MEDIA.c.key).where(DISCARDED_MEDIA.c.key.startswith(job_id))
+        )
+        return list(keys.scalars())
+
+
+async def test_video_of_an_older_composition_is_not_recorded(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The scenes are reordered while their clips are joined, and the periodic check does not notice in time."""
+    monkeypatch.setattr(assembly, "FENCE_SECONDS", NEVER_SECONDS)
+    join, joining, proceed = app.container.coordinator.assemblies.join, asyncio.Event(), asyncio.Event()
+    videos: list[Path] = []
+
+    async def slow_join(clips: Sequence[Clip], folder: Path) -> Asset:
+        joined = await join(clips, folder)
+        videos.append(joined.path)
+        if len(videos) == 1:
+            joining.set()
+            await proceed.wait()
+        return joined
+
+    monkeypatch.setattr(app.container.coordinator.assemblies, "join", slow_join)
+    made = await jobs.make(app, clip("red"), clip("blue"), start=True)
+    await joining.wait()
+    await accepted(app, "moveScene", sceneId=made.scenes[1], position=0)
+    proceed.set()
+    await jobs.at_rest(app, made.id)
+    events = await jobs.log(app, made.id, "type changed")
+    assert [event for event in events if "output" in event["changed"] and event["type"] == "JOB_UPDATED"] == [
+        {"type": "JOB_UPDATED", "changed": ["output"]}
+    ]
+    assert len(videos) == 2
+
+
+async def test_video_is_marked_for_deletion_until_it_is_recorded(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that dies between storing and recording a video leaves a file that the purge finds."""
+    store, before_storing = app.container.media.store, list[list[str]]()
+
+    async def noting_store(key: str, asset: Asset) -> Json:
+        if "/cut_" in key:
+            before_storing.append(await marked(app, key.partition("/")[0]))
+        return await store(key, asset)
+
+    monkeypatch.setattr(app.container.media, "store", noting_store)
+    made = await jobs.make(app, clip("red"), start=True)
+    await jobs.at_rest(app, made.id)
+    (url,) = [(await jobs.job(app, made.id, "output { url }"))["output"]["url"]]
+    assert before_storing == [[url.partition("/media/")[2]]]
+
+    async def unmarked() -> bool:
+        return await marked(app, made.id) == []
+
+    await eventually(unmarked)

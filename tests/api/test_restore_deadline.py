@@ -1,0 +1,30 @@
+"""The end of the recovery window, to the microsecond."""
+
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from models.db.tables import SCENE
+from models.writes import store
+from models.writes.store import now
+from tests.support.factories import a_job, accepted
+from tests.support.server_app import App
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest.mark.parametrize(("left", "codes"), [(0, ["RECOVERY_EXPIRED"]), (1, [])])
+async def test_scene_cannot_be_restored_at_the_instant_its_recovery_expires(
+    shared: App, monkeypatch: pytest.MonkeyPatch, left: int, codes: list[str]
+) -> None:
+    """A microsecond earlier it can."""
+    made = await a_job(shared, "A kite", "A boat")
+    await accepted(shared, "deleteScene", "deletedSceneId", sceneId=made.scenes[0])
+    instant = now() + timedelta(hours=1)
+    expiry = sa.update(SCENE).where(SCENE.c.id == made.scenes[0])
+    async with shared.container.store.write() as connection:
+        await connection.execute(expiry.values(purge_after=instant + timedelta(microseconds=left)))
+    monkeypatch.setattr(store, "now", lambda: instant)
+    payload = await shared.mutate("restoreScene", "errors { code }", sceneId=made.scenes[0])
+    assert [error["code"] for error in payload["errors"]] == codes

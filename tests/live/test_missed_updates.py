@@ -1,0 +1,135 @@
+"""Updates that arrive at awkward instants reach the subscriber all the same: while it joins, and when a read fails."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from coordinator.live import hub
+from models.db.database import Connection
+from models.db.rows import EventRow
+from models.domain.access import LOCAL
+from models.domain.errors import Unavailable
+from models.reads import queries
+from models.reads.queries import JobHead, RunningScene
+from tests.support import jobs
+from tests.support.factories import a_job, report
+from tests.support.internals import row_of
+from tests.support.job_feed import FEED
+from tests.support.server_app import App
+
+# How long a stream that must wait is given to send a message that it must not send.
+TOO_SOON_SECONDS = 0.3
+
+
+async def test_job_events_committed_while_a_subscription_joins_are_sent(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The subscriber reads its first state only when the job's reader knows its position; otherwise events are lost.
+
+    Without that wait the snapshot is of version 1, the reader begins at version 3, and versions 2 and 3 are never sent.
+    """
+    made = await a_job(app, "A kite")
+    reading, may_read = asyncio.Event(), asyncio.Event()
+    job_heads = queries.job_heads
+
+    async def slow_job_heads(connection: Connection, job_ids: Sequence[str]) -> dict[str, JobHead]:
+        reading.set()
+        await may_read.wait()
+        return await job_heads(connection, job_ids)
+
+    monkeypatch.setattr(queries, "job_heads", slow_job_heads)
+    async with app.subscribe(FEED, jobId=made.id) as stream:
+        first = asyncio.ensure_future(stream.next())
+        await reading.wait()
+        await asyncio.wait([first], timeout=TOO_SOON_SECONDS)
+        for title in ("Two", "Three"):
+            await jobs.retitle(app, made.id, title)
+        may_read.set()
+        snapshot = (await first)["jobEvents"]
+        await jobs.retitle(app, made.id, "Four")
+        versions = [snapshot["version"]]
+        while versions[-1] < 4:
+            versions.append((await stream.next())["jobEvents"]["version"])
+    assert snapshot["kind"] == "JobSnapshot"
+    assert versions == list(range(versions[0], 5))
+
+
+class Progress:
+    """A watcher of a job that keeps the scenes whose progress it was sent."""
+
+    def __init__(self) -> None:
+        self.scenes: list[str] = []
+        self.received = asyncio.Event()
+
+    def on_update(self, update: hub.JobUpdate) -> None:
+        """Keep the ids of the running scenes."""
+        self.scenes += [each.id for each in update.running]
+        if update.running:
+            self.received.set()
+
+
+async def test_progress_tick_is_read_again_after_a_failed_read(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A database that is unavailable for one read costs time, not the tick: no other tick needs to follow."""
+    made = await a_job(app, "A kite")
+    await report(app, made.scenes[0], "PROCESSING")
+    running_scenes = queries.running_scenes
+    failures = [Unavailable("UNAVAILABLE", "The database does not answer.")]
+
+    async def unavailable_once(connection: Connection, scene_ids: Sequence[str]) -> list[RunningScene]:
+        if failures:
+            raise failures.pop()
+        return await running_scenes(connection, scene_ids)
+
+    monkeypatch.setattr(queries, "running_scenes", unavailable_once)
+    watcher = Progress()
+    async with app.container.hub.join(made.id, watcher, LOCAL):
+        await app.mutate("updateScene", "errors { code }", sceneId=made.scenes[0], percentage=40.0)
+        async with asyncio.timeout(60):
+            await watcher.received.wait()
+    assert failures == []
+    assert watcher.scenes == [made.scenes[0]]
+
+
+async def test_progress_of_a_scene_reaches_the_dashboard(app: App) -> None:
+    """jobsUpdated sends a job whose version has not changed when the percentage of one of its scenes has."""
+    made = await a_job(app, "A kite", "A boat")
+    await report(app, made.scenes[0], "PROCESSING")
+    version = (await row_of(app, made.id)).version
+    document = "subscription { jobsUpdated { id version progress { percentage } } }"
+    async with app.subscribe(document) as stream:
+        first = (await stream.next())["jobsUpdated"]
+        await app.mutate("updateScene", "errors { code }", sceneId=made.scenes[0], percentage=40.0)
+        then = (await stream.next())["jobsUpdated"]
+    assert first == {"id": made.id, "version": version, "progress": {"percentage": 0.0}}
+    assert then == {"id": made.id, "version": version, "progress": {"percentage": 20.0}}
+
+
+async def test_until_settled_stream_ends_only_after_the_last_event(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The job settles after the stream has read its log and before the job's reader wakes: nothing is left out."""
+    made = await a_job(app, "A kite")
+    await report(app, made.scenes[0], "PROCESSING")
+    version = (await row_of(app, made.id)).version
+    may_read = asyncio.Event()
+    events_after = queries.events_after
+    settle = [report(app, made.scenes[0], "COMPLETED")]
+
+    async def slow_reader(connection: Connection, job_id: str, after: int, limit: int) -> list[EventRow]:
+        task = asyncio.current_task()
+        if task is not None and task.get_name().startswith("reader of"):
+            await may_read.wait()
+        events = await events_after(connection, job_id, after, limit)
+        if settle and not may_read.is_set():
+            await asyncio.create_task(settle.pop())
+        return events
+
+    monkeypatch.setattr(queries, "events_after", slow_reader)
+    document = """subscription($id: ID!, $after: Int) {
+        jobEvents(jobId: $id, after: $after, untilSettled: true) { ... on JobEvent { type } }
+    }"""
+    async with app.subscribe(document, id=made.id, after=version) as stream:
+        rest = asyncio.create_task(stream.rest())
+        await asyncio.wait([rest], timeout=TOO_SOON_SECONDS)
+        may_read.set()
+        types = [message["jobEvents"]["type"] for message in await rest]
+    assert types == ["SCENE_COMPLETED", "JOB_SETTLED"]
