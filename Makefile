@@ -1,6 +1,6 @@
-# `make` alone lists the words. On a fresh machine python3 (3.11 or newer), its venv and make are enough.
+# `make` lists the commands. On a fresh machine python3 (3.11 or newer), its venv and make are enough.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check audit fix schema lock explorer bench chaos fuzz proof clean
+.PHONY: help setup run unit test check audit fix schema lock explorer bench chaos fuzz proof clean
 
 PYTHON ?= python3
 UV_VERSION := 0.13.9
@@ -11,53 +11,65 @@ SYNC := $(UV) pip sync --quiet --python $(BIN)/python --require-hashes --only-bi
 COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade pyproject.toml
 # Node builds the explorer; where the system has none that is new enough, it comes as a wheel.
 RUNTIME_LOCK := $(if $(shell web/node-found),requirements.lock,requirements-explorer.lock)
+TWICE_THE_CORES := $(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN))))
 EXPLORER_SOURCES := $(shell find web -type f -not -path 'web/node_modules/*' -not -path 'web/dist/*')
 
-help: ## list the words
+# Run pytest and print how long it took: name, environment, arguments.
+define run-part
+@began=$$(date +%s); $(2) $(BIN)/python -m pytest -q $(3) || exit $$?; echo "$(1): $$(($$(date +%s) - began)) s"
+endef
+
+help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
 
-setup: .venv/.runtime web/dist/index.html ## install what running needs
+setup: .venv/.runtime web/dist/index.html ## install what the server needs
 	@:
 
-run: setup ## start the server and say where it listens
+run: setup ## start the server and print its address
 	@exec $(BIN)/python -m server
 
-test: .venv/.dev web/dist/index.html ## run all tests
-	@$(BIN)/python -m pytest -q -m "not alone and not paired and not seeded" -n 3 --dist loadfile
-	@$(BIN)/python -m pytest -q -m seeded tests/any_order
-	@$(BIN)/python -m pytest -q -m paired -n 2 --dist loadfile
-	@$(BIN)/python -m pytest -q -m alone
+unit: .venv/.dev ## run the tests that need no Postgres, no browser and no server process, with fewer random examples
+	$(call run-part,unit,SCENEWIRE_TEST_EFFORT=0.2,-n auto --dist loadfile --database sqlite \
+		-m "not slow and not postgres" tests/unit tests/suites tests/api tests/transports)
 
-check: .venv/.dev ## the static part of CI: formatting, lints, types, arrows
+test: .venv/.dev web/dist/index.html ## run all tests, on SQLite and on Postgres
+	$(call run-part,parallel,,-n auto --dist loadfile -m "not waiting and not alone")
+	$(call run-part,waiting,,-n $(TWICE_THE_CORES) --dist loadfile -m waiting)
+	$(call run-part,alone,,-m "alone and not chaos")
+
+check: .venv/.dev ## check formatting, lints, types and the imports between layers
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/pyright
 
-audit: .venv/.dev ## ask whether a locked package has a known vulnerability
+audit: .venv/.dev ## look for known vulnerabilities in the locked packages
 	@$(BIN)/python .ci/audit.py
 
-fix: .venv/.dev ## format, and mend what can be mended by itself
+fix: .venv/.dev ## format the code and fix lints
 	@$(BIN)/ruff check --fix --quiet .
 	@$(BIN)/ruff format --quiet .
 
 schema: .venv/.runtime ## print the GraphQL schema
 	@$(BIN)/python -m server schema
 
-bench: .venv/.dev ## what a clip costs the server, what a crowd of subscribers does, and coming back
+bench: .venv/.dev ## measure a render, the fan-out to many subscribers, and a replay of events
 	@$(BIN)/python -m bench.local_render
 	@$(BIN)/python -m bench.fan_out
 	@$(BIN)/python -m bench.replay
 
-chaos: .venv/.dev ## minutes of cut streams, killed servers, workers and databases; prints its seed
+chaos: .venv/.dev ## minutes of lost connections and killed servers, workers and databases; prints its seed
 	@$(BIN)/python -m tests.chaos
 	@$(BIN)/python -m tests.faults
+	@$(BIN)/python -m pytest -q -m chaos tests/faults tests/chaos
 
-fuzz: .venv/.dev ## minutes of random requests by the published schemas; prints its seeds
+fuzz: .venv/.dev ## minutes of random requests generated from the published schemas; prints its seeds
 	@$(BIN)/python -m tests.attacks.fuzz
 
-proof: .venv/.dev ## minutes of everything in any order beside a model, on both databases; prints its seed
+proof: .venv/.dev ## minutes of random commands compared with a model, on both databases; prints its seed
 	@$(BIN)/python -m tests.any_order
+
+# mutants: .venv/.dev ## (recipe to come)
 
 lock: $(UV) ## resolve the newest versions that pyproject.toml allows
 	@echo "Resolving"
@@ -67,7 +79,7 @@ lock: $(UV) ## resolve the newest versions that pyproject.toml allows
 
 explorer: web/dist/index.html ## build the explorer page
 
-clean: ## remove everything that was installed or built; data in var/ stays
+clean: ## remove everything that was installed or built; keep the data in var/
 	rm -rf .venv web/dist web/node_modules docs/clients/node_modules tests/transports/node/node_modules .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

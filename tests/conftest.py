@@ -7,14 +7,18 @@ import pytest
 from tests.support.database_choice import KINDS
 
 HERE = Path(__file__).parent
-# Folders whose tests start processes: one at a time, or a few at a time when they mostly wait.
-ALONE = ("live", "faults", "distributed", "browser", "attacks", "chaos")
-PAIRED = (
-    "distributed",
-    "attacks/test_fuzz.py",
-    *(f"live/test_{name}.py" for name in ("cli", "job_events", "journey", "kill", "latest", "live_page", "plugins")),
-    *(f"live/test_{name}.py" for name in ("readme", "renders", "replay", "replicate", "webhooks")),
+# Tests that need the machine for themselves: they compare memory or delays, drive a browser, or kill a database.
+ALONE = (
+    "attacks/test_floods.py",
+    "attacks/test_heavy_requests.py",
+    "attacks/test_neighbours.py",
+    "browser",
+    "chaos",
+    "faults",
+    "live/test_fan_out.py",
 )
+# Tests that start processes and mostly wait for them.
+WAITING = ("attacks/test_fuzz.py", "distributed", "live")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -32,10 +36,17 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark each test with the part of `make test` that runs it."""
+    """Mark each test with the part of `make test` that runs it, and those that need a Postgres."""
     for item in items:
         where = item.path.relative_to(HERE).as_posix()
-        if where.startswith(PAIRED):
-            item.add_marker("paired")
-        elif where.startswith(ALONE):
+        if where.startswith(ALONE):
             item.add_marker("alone")
+        elif where.startswith(WAITING):
+            item.add_marker("waiting")
+        if isinstance(item, pytest.Function) and _needs_postgres(item):
+            item.add_marker("postgres")
+
+
+def _needs_postgres(item: pytest.Function) -> bool:
+    parameters = item.callspec.params if hasattr(item, "callspec") else {}
+    return "postgres" in item.fixturenames or parameters.get("database") == "postgres"

@@ -166,6 +166,7 @@ class TestItIsMade:
         assert (job["status"], job["output"], job["outputFailure"]) == ("FAILED", None, None)
 
 
+@pytest.mark.slow
 @on_linux
 async def test_a_kill_in_the_middle_of_it_loses_nothing(tmp_path: Path) -> None:
     """The next start takes it up; the video comes once, and no process and no other file is left of the first try."""

@@ -7,8 +7,7 @@ import pytest
 from tests.support import jobs
 from tests.support.client import Json
 from tests.support.factories import STATUSES, a_job, a_scene, accepted
-from tests.support.queries import EVERYTHING, log, refused, state
-from tests.support.queries import a_scene as look
+from tests.support.queries import EVERYTHING, log, read_scene, refused, state
 from tests.support.server_app import App
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -72,6 +71,7 @@ class TestUpdateScene:
             assert error == state("INVALID_TRANSITION", "status", current, wanted, *MAY_BECOME[current])
 
 
+@pytest.mark.slow
 class TestWhatIsOffered:
     """availableActions and allowedTransitions keep their word."""
 
@@ -120,7 +120,7 @@ async def _do(app: App, made: jobs.Made, road: list[Move]) -> list[list[Json]]:
 
 async def _a_clip(app: App, scene_id: str) -> str:
     """The newest completed take that the scene does not show, or else the one it shows."""
-    takes: list[Json] = (await look(app, scene_id, "takes { id status isCurrent }"))["takes"]
+    takes: list[Json] = (await read_scene(app, scene_id, "takes { id status isCurrent }"))["takes"]
     others = [take for take in takes if take["status"] == "COMPLETED" and not take["isCurrent"]]
     return (others or [take for take in takes if take["isCurrent"]])[0]["id"]
 
