@@ -1,37 +1,35 @@
-"""The rules: every verb and report in any order, the late, the refused and the killed among them."""
-
-from collections.abc import Callable
+"""The state machine: the rules of owners and external workers, and what happens around them."""
 
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
 
 from coordinator.commands.inputs import SceneEdit
 from coordinator.commands.scheduling import EXTERNAL
-from coordinator.storage import purge
-from models.db.tables import JOB, SCENE
 from models.domain.access import LOCAL, Viewer
 from models.domain.errors import ErrorCode
 from models.domain.lifecycle import SceneStatus
-from tests.any_order import asking
-from tests.any_order.bench import Bench
+from tests.any_order import api
+from tests.any_order.env import CrashPoint
+from tests.any_order.harness import ModelCommand
 from tests.any_order.model import ModelJob
-from tests.any_order.model_facts import Events, No
-from tests.any_order.model_scene import OPEN, ModelScene
-from tests.any_order.renders import DEATHS, OFTEN, PERCENTAGES, PICKS, PROVIDER_IDS, SELDOM, Renders
-from tests.any_order.world import Death
+from tests.any_order.model_scene import ModelScene
+from tests.any_order.model_state import Events, Refused
+from tests.any_order.render_rules import CRASHES, PERCENTAGES, PICKS, PROVIDER_IDS, SELDOM, USUALLY
+from tests.any_order.side_events import SideEvents
+from tests.any_order.targets import Targets
+from tests.any_order.trace import recorded
 from tests.support.client import Json
 from tests.support.domain import OURS
 
 STRANGER = Viewer(id="stranger", name="Stranger", roles=())
-PLACES = st.none() | st.integers(-1, 5)
 TITLES = st.sampled_from(["A", "B"])
-WHO = st.sampled_from([*["owner"] * 6, "late", "stranger"])
+# "stale" is the owner with an expectedVersion that is one too low.
+CALLERS = st.sampled_from([*["owner"] * 6, "stale", "stranger"])
 JOB_VERBS = st.sampled_from(
     ["start", "start", "update", "add", "add", "cancel", "reorder", "delete", "restore", "restore"]
 )
 SCENE_VERBS = st.sampled_from(["regenerate", "regenerate", "cancel", "delete", "move", "restore", "select", "select"])
-MEANWHILE = st.sampled_from(["killed", "finished", "finished", "said again", "said again", "too late"])
-MUTATIONS = {
+JOB_MUTATIONS = {
     "start": "startJob",
     "cancel": "cancelJob",
     "update": "updateJob",
@@ -41,130 +39,157 @@ MUTATIONS = {
     "restore": "restoreJob",
 }
 SCENE_MUTATIONS = {verb: f"{verb}Scene" for verb in ("regenerate", "cancel", "delete", "move", "restore")}
+SCENE_MUTATIONS["select"] = "selectTake"
+WITHOUT_KEY = ("update", "reorder")
 
 
-class AnyOrder(Renders):
-    """Few rules with many verbs each: Hypothesis leaves out rules at random, and long chains need many."""
+class AnyOrder(SideEvents):
+    """Few rules with many verbs each: Hypothesis disables rules at random, and long chains need many verbs."""
 
-    @initialize(count=st.integers(1, 4), start=OFTEN, ours=OFTEN)
-    def create_the_first_job(self, count: int, start: bool, ours: bool) -> None:
-        self.create(count, start=start, ours=ours)
+    @initialize(count=st.integers(1, 4), start=USUALLY, internal=USUALLY)
+    @recorded
+    def create_first_job(self, count: int = 1, start: bool = True, internal: bool = True) -> None:
+        self.create(count, start=start, internal=internal)
 
     @precondition(lambda self: len(self.jobs) < 3)
-    @rule(count=st.integers(0, 4), start=OFTEN, ours=OFTEN)
-    def create_a_job(self, count: int, start: bool, ours: bool) -> None:
-        self.create(count, start=start and count > 0, ours=ours)
+    @rule(count=st.integers(0, 4), start=USUALLY, internal=USUALLY)
+    @recorded
+    def create_job(self, count: int = 1, start: bool = True, internal: bool = True) -> None:
+        self.create(count, start=start and count > 0, internal=internal)
 
-    def create(self, count: int, *, start: bool, ours: bool) -> None:
+    def create(self, count: int, *, start: bool, internal: bool) -> None:
         scenes = [{"prompt": f"prompt {number}"} for number in range(count)]
-        provider = OURS if ours else EXTERNAL
-        wanted: Json = {"title": "A job", "scenes": scenes, "provider": provider, "start": start}
-        wanted["idempotencyKey"] = self.key()
-        job = ModelJob("", ours)
-
-        def created() -> Events:
-            return job.created(start=start)
+        provider = OURS if internal else EXTERNAL
+        fields: Json = {"title": "A job", "scenes": scenes, "provider": provider, "start": start}
+        fields["idempotencyKey"] = self.new_key()
+        job = ModelJob("", internal)
 
         async def real() -> Json:
-            payload = await asking.mutate(self.world.container, "createJob", wanted)
+            payload = await api.mutate(self.env.container, "createJob", fields)
             job.id = payload["job"]["id"]
-            shown = await asking.whole(self.world.container, job.id)
-            assert shown is not None
-            job.order = [ModelScene(scene["id"]) for scene in shown["scenes"]["nodes"]]
+            created = await api.full_job(self.env.container, job.id)
+            assert created is not None
+            job.order = [ModelScene(scene["id"]) for scene in created["scenes"]["nodes"]]
             assert len(job.order) == count
             self.jobs.append(job)
             return payload
 
-        payload = self.does(job, created, real)
+        payload = self.run(job, lambda: job.create(start=start), real)
         assert payload is not None
-        self.accepted(job, "createJob", wanted, payload)
+        self.check_payload(job, "createJob", fields, payload)
 
     @precondition(lambda self: self.jobs)
-    @rule(verb=JOB_VERBS, who=WHO, pick=PICKS, title=TITLES, place=PLACES, keyed=SELDOM, good=OFTEN, death=DEATHS)
-    def change_a_job(
+    @rule(
+        verb=JOB_VERBS,
+        caller=CALLERS,
+        pick=PICKS,
+        title=TITLES,
+        position=st.none() | st.integers(-1, 5),
+        with_key=SELDOM,
+        valid=USUALLY,
+        crash=CRASHES,
+    )
+    @recorded
+    def change_job(
         self,
         verb: str,
-        who: str,
-        pick: int,
-        title: str,
-        place: int | None,
-        keyed: bool,
-        good: bool,
-        death: Death | None,
+        caller: str = "owner",
+        pick: int = 0,
+        title: str = "A",
+        position: int | None = None,
+        with_key: bool = False,
+        valid: bool = True,
+        crash: CrashPoint | None = None,
     ) -> None:
-        job = self.job(pick)
-        # Another order, by turning it as far as chance has it.
-        turned = pick % (len(job.scenes) + 1)
-        order = [*job.scenes[turned:], *job.scenes[:turned]][: None if good else -1]
-        models: dict[str, Callable[[], Events]] = {
+        job = self.pick_job(pick)
+        shift = pick % (len(job.scenes) + 1)
+        # An invalid order lacks a scene.
+        order = [*job.scenes[shift:], *job.scenes[:shift]][: None if valid else -1]
+        commands: dict[str, ModelCommand] = {
             "start": job.start,
             "cancel": job.cancel,
             "update": lambda: job.rename(title),
-            "add": lambda: job.add(ModelScene(self.unknown_scene(job)), place),
+            "add": lambda: job.add_scene(ModelScene(self.new_scene_id(job)), position),
             "reorder": lambda: job.reorder(order),
-            "delete": job.put_away,
-            "restore": job.bring_back,
+            "delete": job.delete,
+            "restore": job.restore,
         }
         details: dict[str, Json] = {
             "update": {"title": title},
-            "add": {"scene": {"prompt": "one more"}, "position": place},
+            "add": {"scene": {"prompt": "one more"}, "position": position},
             "reorder": {"sceneIds": [scene.id for scene in order]},
         }
-        version = len(job.log) - 1 if who == "late" else len(job.log)
-        wanted = {"jobId": job.id, "expectedVersion": version} | details.get(verb, {})
-        if keyed and verb not in ("update", "reorder"):
-            wanted["idempotencyKey"] = self.key()
-        viewer = STRANGER if who == "stranger" else LOCAL
-        self.asks(job, refusing(who, models[verb]), MUTATIONS[verb], wanted, viewer, death)
+        version = len(job.log) - 1 if caller == "stale" else len(job.log)
+        fields = {"jobId": job.id, "expectedVersion": version} | details.get(verb, {})
+        if with_key and verb not in WITHOUT_KEY:
+            fields["idempotencyKey"] = self.new_key()
+        model = as_caller(caller, commands[verb])
+        self.mutate(job, model, JOB_MUTATIONS[verb], fields, viewer_of(caller), crash)
 
-    @precondition(Bench.some_scene)
-    @rule(verb=SCENE_VERBS, who=WHO, pick=PICKS, good=OFTEN, place=st.integers(-1, 5), keyed=SELDOM, death=DEATHS)
-    def change_a_scene(
-        self, verb: str, who: str, pick: int, good: bool, place: int, keyed: bool, death: Death | None
+    @precondition(Targets.has_scenes)
+    @rule(
+        verb=SCENE_VERBS,
+        caller=CALLERS,
+        pick=PICKS,
+        valid=USUALLY,
+        position=st.integers(-1, 5),
+        with_key=SELDOM,
+        crash=CRASHES,
+    )
+    @recorded
+    def change_scene(
+        self,
+        verb: str,
+        caller: str = "owner",
+        pick: int = 0,
+        valid: bool = True,
+        position: int = 0,
+        with_key: bool = False,
+        crash: CrashPoint | None = None,
     ) -> None:
-        job, scene = self.scene_for(verb, pick, good=good)
+        job, scene = self.pick_scene_for(verb, pick, valid=valid)
         takes = self.checks.takes(scene.id)
-        clips = [take for take in takes if good and take["number"] in scene.clips]
-        take = (clips or takes)[place % len(clips or takes)]
-        models: dict[str, Callable[[], Events]] = {
+        selectable = [take for take in takes if valid and take["number"] in scene.kept_clips] or takes
+        take = selectable[position % len(selectable)]
+        commands: dict[str, ModelCommand] = {
             "regenerate": lambda: job.regenerate(scene),
             "cancel": lambda: job.cancel_scene(scene),
-            "delete": lambda: job.delete(scene),
-            "move": lambda: job.move(scene, place),
-            "restore": lambda: job.restore(scene),
-            "select": lambda: job.select(scene, take["number"]),
+            "delete": lambda: job.delete_scene(scene),
+            "move": lambda: job.move_scene(scene, position),
+            "restore": lambda: job.restore_scene(scene),
+            "select": lambda: job.select_take(scene, take["number"]),
         }
         version = self.checks.version(scene.id)
-        wanted: Json = {"expectedVersion": version - 1 if who == "late" else version}
-        wanted |= {"takeId": take["id"]} if verb == "select" else {"sceneId": scene.id, "jobId": job.id}
-        wanted |= {"position": place} if verb == "move" else {}
-        if keyed and verb == "regenerate":
-            wanted["idempotencyKey"] = self.key()
-        # What is deleted refuses whoever it is that may see it.
-        dead = job.gone or (scene.deleted and verb != "restore")
-        model = models[verb] if who == "late" and dead else refusing(who, models[verb])
-        viewer = STRANGER if who == "stranger" else LOCAL
-        self.asks(job, model, SCENE_MUTATIONS.get(verb, "selectTake"), wanted, viewer, death)
+        fields: Json = {"expectedVersion": version - 1 if caller == "stale" else version}
+        fields |= {"takeId": take["id"]} if verb == "select" else {"sceneId": scene.id, "jobId": job.id}
+        fields |= {"position": position} if verb == "move" else {}
+        if with_key and verb == "regenerate":
+            fields["idempotencyKey"] = self.new_key()
+        # ALREADY_DELETED comes before STALE_VERSION.
+        is_deleted = job.is_deleted or (scene.deleted and verb != "restore")
+        model = commands[verb] if caller == "stale" and is_deleted else as_caller(caller, commands[verb])
+        self.mutate(job, model, SCENE_MUTATIONS[verb], fields, viewer_of(caller), crash)
 
-    @precondition(Bench.some_scene)
+    @precondition(Targets.has_scenes)
     @rule(
         pick=PICKS,
         status=st.none() | st.sampled_from(SceneStatus),
         title=st.none() | TITLES,
         provider_id=st.none() | PROVIDER_IDS,
         percentage=st.none() | PERCENTAGES,
-        death=DEATHS,
+        crash=CRASHES,
     )
-    def report_from_outside(
+    @recorded
+    def update_scene(
         self,
-        pick: int,
-        status: SceneStatus | None,
-        title: str | None,
-        provider_id: str | None,
-        percentage: float | None,
-        death: Death | None,
+        pick: int = 0,
+        status: SceneStatus | None = None,
+        title: str | None = None,
+        provider_id: str | None = None,
+        percentage: float | None = None,
+        crash: CrashPoint | None = None,
     ) -> None:
-        job, scene = self.scene(pick)
+        job, scene = self.pick_scene(pick)
         edit: SceneEdit = {}
         if status is not None:
             edit["status"] = status
@@ -174,81 +199,20 @@ class AnyOrder(Renders):
             edit["provider_id"] = provider_id
         if percentage is not None:
             edit["percentage"] = percentage
-        told = {"providerId" if name == "provider_id" else name: value for name, value in edit.items()}
-        self.asks(job, lambda: job.report(scene, edit), "updateScene", {"sceneId": scene.id} | told, death=death)
-
-    @rule(what=MEANWHILE, pick=PICKS, good=OFTEN)
-    def meanwhile(self, what: str, pick: int, good: bool) -> None:
-        match what:
-            case "killed":
-                if self.rows != self.restarted:
-                    self.restart()
-            case "finished":
-                self.finish(pick)
-            case "said again" if self.keyed:
-                self.say_it_again(*self.keyed[pick % len(self.keyed)], same=good)
-            case _:
-                self.wait_too_long(pick, purges=good)
-
-    def say_it_again(self, job: ModelJob, name: str, wanted: Json, *, same: bool) -> None:
-        """The same key with the same request does nothing twice; with another it is refused."""
-        if same:
-            payload = self.runner.run(asking.mutate(self.world.container, name, wanted))
-            assert payload["job"] == asking.brief(payload["job"], self.checks.seen[job.id])
-        else:
-            name = "startJob" if name != "startJob" else "cancelJob"
-            other = {"jobId": job.id, "idempotencyKey": wanted["idempotencyKey"]}
-            no = self.outcome(lambda: asking.mutate(self.world.container, name, other))
-            assert isinstance(no, No), no
-            assert no.code is ErrorCode.IDEMPOTENCY_CONFLICT
-        assert self.world.rows() == self.rows
-
-    def finish(self, pick: int) -> None:
-        """Somebody makes the clips of a job that are missing: by chance alone few jobs are ever completed."""
-        unfinished = [job for job in self.jobs if not job.gone and any(scene.status in OPEN for scene in job.scenes)]
-        if not unfinished:
-            return
-        job = unfinished[pick % len(unfinished)]
-        for scene in [scene for scene in job.scenes if scene.status in OPEN]:
-            told = {"sceneId": scene.id, "status": SceneStatus.COMPLETED}
-            done: SceneEdit = {"status": SceneStatus.COMPLETED}
-            self.asks(job, lambda scene=scene, done=done: job.report(scene, done), "updateScene", told)
-
-    def wait_too_long(self, pick: int, *, purges: bool) -> None:
-        """What was deleted can no longer be restored; perhaps it is even removed."""
-        away = [(job, scene) for job in self.jobs for scene in job.deleted]
-        away += [(job, None) for job in self.jobs if job.gone]
-        if not away:
-            return
-        job, scene = away[pick % len(away)]
-        table, expired = (JOB, job) if scene is None else (SCENE, scene)
-        expired.expired = True
-        self.runner.run(self.world.expire(table, expired.id))
-        if scene is not None:
-            self.checks.waited(scene.id)
-        if purges:
-            container = self.world.container
-            self.runner.run(purge.purge(container.store, container.media, container.bus))
-            self.forget()
-        self.rows = self.world.rows()
-        for each in self.jobs:
-            self.check(each, len(each.log))
-
-    def forget(self) -> None:
-        """What has been purged is no more."""
-        for job in [job for job in self.jobs if job.expired]:
-            job.purge()
-            self.jobs.remove(job)
-        self.keyed = [request for request in self.keyed if not request.job.purged]
-        for job in self.jobs:
-            job.purge_scenes()
-            self.checks.gaps_closed(job)
+        fields = {"providerId" if name == "provider_id" else name: value for name, value in edit.items()}
+        fields["sceneId"] = scene.id
+        self.mutate(job, lambda: job.update_scene(scene, edit), "updateScene", fields, crash=crash)
 
 
-def refusing(who: str, model: Callable[[], Events]) -> Callable[[], Events]:
-    """The model's answer to the owner; whoever is late or a stranger is refused whatever they want."""
+def viewer_of(caller: str) -> Viewer:
+    """Return the viewer on whose behalf a rule calls the API."""
+    return STRANGER if caller == "stranger" else LOCAL
+
+
+def as_caller(caller: str, model: ModelCommand) -> ModelCommand:
+    """Return the model's command for the owner, and a refusal for a stale version or a stranger."""
 
     def refuse() -> Events:
-        raise No(ErrorCode.STALE_VERSION if who == "late" else ErrorCode.NOT_FOUND)
+        raise Refused(ErrorCode.STALE_VERSION if caller == "stale" else ErrorCode.NOT_FOUND)
 
-    return model if who == "owner" else refuse
+    return model if caller == "owner" else refuse

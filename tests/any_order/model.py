@@ -1,6 +1,6 @@
-"""What the lifecycle says may happen to a job, in the fewest words: the real one is held against it.
+"""The model of one job: what each command does, according to the documented lifecycle.
 
-A verb answers the events it would log, changes the model, or raises No and then has changed nothing.
+A command returns the events that it logs and changes the model, or raises Refused and changes nothing.
 """
 
 from coordinator.commands.inputs import SceneEdit
@@ -9,11 +9,11 @@ from models.domain.errors import ErrorCode
 from models.domain.events import EventType
 from models.domain.lifecycle import JobStatus
 from providers.port import Failure
-from tests.any_order.model_facts import Events, JobFacts, No
 from tests.any_order.model_scene import CANCELED, COMPLETED, FAILED, OPEN, PENDING, PROCESSING, ModelScene
+from tests.any_order.model_state import Events, JobState, Refused
 from tests.support.domain import MAX_ATTEMPTS
 
-REPORTED = {
+REPORT_EVENTS = {
     PROCESSING: EventType.SCENE_STARTED,
     COMPLETED: EventType.SCENE_COMPLETED,
     FAILED: EventType.SCENE_FAILED,
@@ -21,70 +21,152 @@ REPORTED = {
 }
 
 
-class ModelJob(JobFacts):
-    """What may be done to it."""
+class ModelJob(JobState):
+    """The commands of a job, in three groups: of the owner, of an external worker, of our own workers."""
 
-    def created(self, *, start: bool) -> Events:
-        """Be made, with all its scenes."""
-        return self.logged([EventType.JOB_CREATED, *(self.begins() if start else [])])
+    def create(self, *, start: bool) -> Events:
+        """Create the job with all its scenes."""
+        return self.logged([EventType.JOB_CREATED, *(self.started() if start else [])])
 
     def start(self) -> Events:
-        """Dispatch what is pending."""
-        self.must_be_here()
+        """Queue the pending scenes."""
+        self.require_not_deleted()
         if self.status in (JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELED):
-            raise No(ErrorCode.INVALID_TRANSITION)
-        return self.logged([] if self.begun else self.begins())
+            raise Refused(ErrorCode.INVALID_TRANSITION)
+        return self.logged([] if self.left_draft else self.started())
 
     def cancel(self) -> Events:
-        """Stop everything that is open."""
-        self.must_be_here()
+        """Cancel every open scene."""
+        self.require_not_deleted()
         if self.status in (JobStatus.COMPLETED, JobStatus.FAILED):
-            raise No(ErrorCode.INVALID_TRANSITION)
+            raise Refused(ErrorCode.INVALID_TRANSITION)
         if self.status is JobStatus.CANCELED:
             return []
-        self.begun = True
-        stopped = [scene for scene in self.scenes if scene.status in OPEN]
-        for scene in stopped:
-            scene.close(CANCELED)
-        return self.logged([EventType.JOB_CANCELED, *[EventType.SCENE_CANCELED] * len(stopped)])
+        self.left_draft = True
+        canceled = [scene for scene in self.scenes if scene.status in OPEN]
+        for scene in canceled:
+            scene.finish(CANCELED)
+        return self.logged([EventType.JOB_CANCELED, *[EventType.SCENE_CANCELED] * len(canceled)])
 
     def rename(self, title: str) -> Events:
-        """Be called something else."""
-        self.must_be_here()
-        differs, self.title = title != self.title, title
-        return self.logged([EventType.JOB_UPDATED] if differs else [])
+        """Change the title."""
+        self.require_not_deleted()
+        changed, self.title = title != self.title, title
+        return self.logged([EventType.JOB_UPDATED] if changed else [])
 
-    def add(self, scene: ModelScene, position: int | None) -> Events:
-        """Get one more scene, at the end unless told otherwise."""
-        self.must_be_here()
-        place = len(self.scenes) if position is None else position
-        if not 0 <= place <= len(self.scenes):
-            raise No(ErrorCode.VALIDATION_FAILED)
-        at_the_end = place == len(self.scenes)
-        self.order.insert(len(self.order) if at_the_end else self.order.index(self.scenes[place]), scene)
+    def add_scene(self, scene: ModelScene, position: int | None) -> Events:
+        """Add a scene, by default at the end."""
+        self.require_not_deleted()
+        index = len(self.scenes) if position is None else position
+        if not 0 <= index <= len(self.scenes):
+            raise Refused(ErrorCode.VALIDATION_FAILED)
+        at_the_end = index == len(self.scenes)
+        self.order.insert(len(self.order) if at_the_end else self.order.index(self.scenes[index]), scene)
         return self.logged([EventType.SCENE_ADDED])
 
-    def report(self, scene: ModelScene, edit: SceneEdit) -> Events:
-        """Be edited or reported on by updateScene."""
-        self.must_live(scene)
-        was, wanted, percentage = scene.status, edit.get("status") or scene.status, edit.get("percentage")
+    def delete(self) -> Events:
+        """Delete the job."""
+        self.require_not_deleted()
+        if self.status is JobStatus.PROCESSING:
+            raise Refused(ErrorCode.JOB_PROCESSING)
+        self.is_deleted = True
+        return self.logged([EventType.JOB_DELETED])
+
+    def restore(self) -> Events:
+        """Restore the deleted job."""
+        if not self.is_deleted:
+            raise Refused(ErrorCode.NOT_DELETED)
+        if self.expired:
+            raise Refused(ErrorCode.RECOVERY_EXPIRED)
+        self.is_deleted = False
+        return self.logged([EventType.JOB_RESTORED])
+
+    def reorder(self, scenes: list[ModelScene]) -> Events:
+        """Put the live scenes into this order; deleted scenes keep their position."""
+        self.require_not_deleted()
+        if len(scenes) != len(self.scenes):
+            raise Refused(ErrorCode.INCOMPLETE_ORDER)
+        if scenes == self.scenes:
+            return []
+        live = iter(scenes)
+        self.order = [scene if scene.deleted else next(live) for scene in self.order]
+        return self.logged([EventType.SCENES_REORDERED])
+
+    def regenerate(self, scene: ModelScene) -> Events:
+        """Queue another take of a finished scene."""
+        self.require_live(scene)
+        if scene.status in OPEN:
+            raise Refused(ErrorCode.NOT_REGENERABLE)
+        scene.start_new_take()
+        scene.high_water, scene.failure_code = 0.0, None
+        scene.max_attempts = scene.attempts + MAX_ATTEMPTS
+        return self.logged([EventType.SCENE_REGENERATED])
+
+    def cancel_scene(self, scene: ModelScene) -> Events:
+        """Cancel one scene."""
+        self.require_live(scene)
+        if scene.status is CANCELED:
+            return []
+        if scene.status not in OPEN:
+            raise Refused(ErrorCode.INVALID_TRANSITION)
+        scene.finish(CANCELED)
+        return self.logged([EventType.SCENE_CANCELED])
+
+    def delete_scene(self, scene: ModelScene) -> Events:
+        """Delete a scene; it keeps its position for a restore."""
+        self.require_live(scene)
+        if self.status is JobStatus.PROCESSING:
+            raise Refused(ErrorCode.JOB_PROCESSING)
+        scene.deleted = True
+        return self.logged([EventType.SCENE_DELETED])
+
+    def restore_scene(self, scene: ModelScene) -> Events:
+        """Restore a deleted scene at its position."""
+        self.require_not_deleted()
+        if not scene.deleted:
+            raise Refused(ErrorCode.NOT_DELETED)
+        if scene.expired:
+            raise Refused(ErrorCode.RECOVERY_EXPIRED)
+        scene.deleted = False
+        return self.logged([EventType.SCENE_RESTORED])
+
+    def move_scene(self, scene: ModelScene, position: int) -> Events:
+        """Move a scene to another position."""
+        self.require_live(scene)
+        if not 0 <= position < len(self.scenes):
+            raise Refused(ErrorCode.VALIDATION_FAILED)
+        scenes = [each for each in self.scenes if each is not scene]
+        scenes.insert(position, scene)
+        return self.reorder(scenes)
+
+    def select_take(self, scene: ModelScene, take: int) -> Events:
+        """Show an earlier take."""
+        self.require_live(scene)
+        is_shown = take == scene.take and scene.status is COMPLETED
+        if scene.status in OPEN or not (is_shown or take in scene.kept_clips):
+            raise Refused(ErrorCode.INVALID_TRANSITION)
+        if is_shown:
+            return []
+        scene.select(take)
+        return self.logged([EventType.SCENE_TAKE_SELECTED])
+
+    def update_scene(self, scene: ModelScene, edit: SceneEdit) -> Events:
+        """Apply updateScene: an edit by the owner, or a report by an external worker."""
+        self.require_live(scene)
+        before, status, percentage = scene.status, edit.get("status") or scene.status, edit.get("percentage")
         title, provider_id = edit.get("title", scene.title), edit.get("provider_id", scene.provider_id)
-        moves, open_before = wanted is not was, was in OPEN
-        if moves and (not open_before or wanted is PENDING):
-            raise No(ErrorCode.INVALID_TRANSITION)
-        if provider_id != scene.provider_id and not open_before:
-            raise No(ErrorCode.VALIDATION_FAILED)
-        if (
-            percentage is not None
-            and open_before
-            and wanted is not PROCESSING
-            and (wanted, percentage) != (COMPLETED, 100)
-        ):
-            raise No(ErrorCode.VALIDATION_FAILED)
-        events = self.begins() if moves and not self.begun else []
+        moves, was_open = status is not before, before in OPEN
+        if moves and (not was_open or status is PENDING):
+            raise Refused(ErrorCode.INVALID_TRANSITION)
+        if provider_id != scene.provider_id and not was_open:
+            raise Refused(ErrorCode.VALIDATION_FAILED)
+        may_advance = status is PROCESSING or (status, percentage) == (COMPLETED, 100)
+        if percentage is not None and was_open and not may_advance:
+            raise Refused(ErrorCode.VALIDATION_FAILED)
+        events = self.started() if moves and not self.left_draft else []
         if moves:
-            events.append(REPORTED[wanted])
-            scene.reported(wanted)
+            events.append(REPORT_EVENTS[status])
+            scene.report_status(status)
         elif (title, provider_id) != (scene.title, scene.provider_id):
             events.append(EventType.SCENE_UPDATED)
         scene.title, scene.provider_id = title, provider_id
@@ -92,154 +174,66 @@ class ModelJob(JobFacts):
             scene.advance(percentage)
         return self.logged(events)
 
-    def regenerate(self, scene: ModelScene) -> Events:
-        """Render a finished scene anew."""
-        self.must_live(scene)
-        if scene.status in OPEN:
-            raise No(ErrorCode.NOT_REGENERABLE)
-        scene.retake()
-        scene.reached, scene.failed_with = 0.0, None
-        scene.most_attempts = scene.attempts + MAX_ATTEMPTS
-        return self.logged([EventType.SCENE_REGENERATED])
-
-    def cancel_scene(self, scene: ModelScene) -> Events:
-        """Stop one scene."""
-        self.must_live(scene)
-        if scene.status is CANCELED:
-            return []
-        if scene.status not in OPEN:
-            raise No(ErrorCode.INVALID_TRANSITION)
-        scene.close(CANCELED)
-        return self.logged([EventType.SCENE_CANCELED])
-
-    def delete(self, scene: ModelScene) -> Events:
-        """Lose a scene."""
-        self.must_live(scene)
-        if self.status is JobStatus.PROCESSING:
-            raise No(ErrorCode.JOB_PROCESSING)
-        scene.deleted = True
-        return self.logged([EventType.SCENE_DELETED])
-
-    def restore(self, scene: ModelScene) -> Events:
-        """Have a scene again, where it was."""
-        self.must_be_here()
-        if not scene.deleted:
-            raise No(ErrorCode.NOT_DELETED)
-        if scene.expired:
-            raise No(ErrorCode.RECOVERY_EXPIRED)
-        scene.deleted = False
-        return self.logged([EventType.SCENE_RESTORED])
-
-    def select(self, scene: ModelScene, take: int) -> Events:
-        """Show an earlier take of a scene."""
-        self.must_live(scene)
-        shown = take == scene.take and scene.status is COMPLETED
-        if scene.status in OPEN or not (shown or take in scene.clips):
-            raise No(ErrorCode.INVALID_TRANSITION)
-        if shown:
-            return []
-        scene.select(take)
-        return self.logged([EventType.SCENE_TAKE_SELECTED])
-
-    def put_away(self) -> Events:
-        """Be deleted as a whole."""
-        self.must_be_here()
-        if self.status is JobStatus.PROCESSING:
-            raise No(ErrorCode.JOB_PROCESSING)
-        self.gone = True
-        return self.logged([EventType.JOB_DELETED])
-
-    def bring_back(self) -> Events:
-        """Be there again."""
-        if not self.gone:
-            raise No(ErrorCode.NOT_DELETED)
-        if self.expired:
-            raise No(ErrorCode.RECOVERY_EXPIRED)
-        self.gone = False
-        return self.logged([EventType.JOB_RESTORED])
-
-    def move(self, scene: ModelScene, position: int) -> Events:
-        """Show a scene at another place."""
-        self.must_live(scene)
-        if not 0 <= position < len(self.scenes):
-            raise No(ErrorCode.VALIDATION_FAILED)
-        wanted = [each for each in self.scenes if each is not scene]
-        wanted.insert(position, scene)
-        return self.reorder(wanted)
-
-    def reorder(self, wanted: list[ModelScene]) -> Events:
-        """Show all scenes in another order; the deleted ones stay where they are."""
-        self.must_be_here()
-        if len(wanted) != len(self.scenes):
-            raise No(ErrorCode.INCOMPLETE_ORDER)
-        if wanted == self.scenes:
-            return []
-        live = iter(wanted)
-        self.order = [scene if scene.deleted else next(live) for scene in self.order]
-        return self.logged([EventType.SCENES_REORDERED])
-
     def claim(self, scene: ModelScene) -> Events:
-        """Be taken by a worker of ours."""
+        """Lease a claimable scene to one of our workers; a takeover starts another run and logs nothing."""
         scene.run += 1
         if scene.status is PROCESSING:
             return []
-        scene.status, scene.ours, scene.started, scene.retry = PROCESSING, True, True, False
+        scene.status, scene.leased, scene.started, scene.retry_pending = PROCESSING, True, True, False
         scene.attempts += 1
-        scene.failed_with = None
+        scene.failure_code = None
         return self.logged([EventType.SCENE_STARTED])
 
-    def alive(self, scene: ModelScene, held: Claim) -> Events:
-        """The render goes on, which is not logged."""
-        self.must_own(scene, held)
+    def heartbeat(self, scene: ModelScene, claim: Claim) -> Events:
+        """Extend the lease, which is not logged."""
+        self.require_held(scene, claim)
         return []
 
-    def submitted(self, scene: ModelScene, held: Claim, provider_id: str) -> Events:
-        """The provider has a name for it."""
-        self.must_be_here()
-        if scene.purged:
-            raise No(ErrorCode.SCENE_NOT_IN_JOB)
-        self.must_own(scene, held)
-        differs, scene.provider_id = provider_id != scene.provider_id, provider_id
-        return self.logged([EventType.SCENE_UPDATED] if differs else [])
+    def submitted(self, scene: ModelScene, claim: Claim, provider_id: str) -> Events:
+        """Record the provider's id of the render."""
+        self._require_claim(scene, claim)
+        changed, scene.provider_id = provider_id != scene.provider_id, provider_id
+        return self.logged([EventType.SCENE_UPDATED] if changed else [])
 
-    def advanced(self, scene: ModelScene, held: Claim, percentage: float) -> Events:
-        """The render got on, which is not logged."""
-        self.must_own(scene, held)
+    def advanced(self, scene: ModelScene, claim: Claim, percentage: float) -> Events:
+        """Record progress, which is not logged."""
+        self.require_held(scene, claim)
         scene.advance(percentage)
         return []
 
-    def completed(self, scene: ModelScene, held: Claim) -> Events:
-        """The clip is there."""
-        self.must_be_here()
-        if scene.purged:
-            raise No(ErrorCode.SCENE_NOT_IN_JOB)
-        self.must_own(scene, held)
-        scene.here = True
-        scene.close(COMPLETED)
+    def completed(self, scene: ModelScene, claim: Claim) -> Events:
+        """Record the clip."""
+        self._require_claim(scene, claim)
+        scene.stored = True
+        scene.finish(COMPLETED)
         return self.logged([EventType.SCENE_COMPLETED])
 
-    def failed(self, scene: ModelScene, held: Claim, failure: Failure, *, later: bool) -> Events:
-        """The take failed; perhaps another one follows."""
-        self.must_be_here()
-        if scene.purged:
-            raise No(ErrorCode.SCENE_NOT_IN_JOB)
-        self.must_own(scene, held)
-        scene.failed_with = failure.code
-        if not failure.retryable or scene.attempts >= scene.most_attempts:
-            scene.close(FAILED)
+    def failed(self, scene: ModelScene, claim: Claim, failure: Failure, *, backoff_is_long: bool) -> Events:
+        """Record the failure; queue a retry if the failure is retryable and attempts are left."""
+        self._require_claim(scene, claim)
+        scene.failure_code = failure.code
+        if not failure.retryable or scene.attempts >= scene.max_attempts:
+            scene.finish(FAILED)
             return self.logged([EventType.SCENE_FAILED])
-        scene.retake()
-        scene.retry, scene.far = True, later
+        scene.start_new_take()
+        scene.retry_pending, scene.backoff_is_long = True, backoff_is_long
         return self.logged([EventType.SCENE_RETRYING])
 
     def purge(self) -> None:
-        """Be removed, with all there was."""
+        """Remove the job and all its scenes."""
         self.purged = True
         for scene in self.order:
             scene.deleted = scene.purged = True
 
     def purge_scenes(self) -> None:
-        """Have the scenes that can no longer be restored removed."""
-        for scene in self.deleted:
+        """Remove the scenes whose recovery window is over."""
+        for scene in self.deleted_scenes:
             scene.purged = scene.expired
         self.order = [scene for scene in self.order if not scene.purged]
+
+    def _require_claim(self, scene: ModelScene, claim: Claim) -> None:
+        """Raise Refused for a deleted job, a purged scene, or a claim that is not current."""
+        self.require_not_deleted()
+        if scene.purged:
+            raise Refused(ErrorCode.SCENE_NOT_IN_JOB)
+        self.require_held(scene, claim)

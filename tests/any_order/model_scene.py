@@ -1,4 +1,4 @@
-"""What the lifecycle says of one scene, in the fewest words: the real one is held against it."""
+"""The model of one scene: the lifecycle rules, written independently of the product."""
 
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -10,84 +10,85 @@ PENDING, PROCESSING, COMPLETED, FAILED, CANCELED = SceneStatus
 OPEN = (PENDING, PROCESSING)
 
 
-class Kept(NamedTuple):
-    """A completed take: the provider's id of it, and whether its clip is stored with us."""
+class KeptClip(NamedTuple):
+    """A completed take that the scene does not show: its provider id, and whether its clip is in our storage."""
 
     provider_id: str | None
-    here: bool
+    stored: bool
 
 
 @dataclass
 class ModelScene:
-    """One scene. `reached` is the furthest any take got since the last regenerate, `ours` that our worker has it."""
+    """One scene. `high_water` is the largest percentage since the last regenerate; `leased`: one of our workers has it.
+
+    `stored` says whether the clip of the shown take is in our storage, `kept_clips` holds completed takes by number.
+    """
 
     id: str
     title: str | None = None
     status: SceneStatus = PENDING
     take: int = 1
-    newest: int = 1
-    # The completed takes that it does not show.
-    clips: dict[int, Kept] = field(default_factory=dict[int, Kept])
-    # Whether the clip that it shows is stored with us.
-    here: bool = False
+    newest_take: int = 1
+    kept_clips: dict[int, KeptClip] = field(default_factory=dict[int, KeptClip])
+    stored: bool = False
     run: int = 0
-    ours: bool = False
+    leased: bool = False
     started: bool = False
     attempts: int = 0
-    most_attempts: int = MAX_ATTEMPTS
+    max_attempts: int = MAX_ATTEMPTS
     percentage: float | None = None
-    reached: float = 0.0
+    high_water: float = 0.0
     provider_id: str | None = None
-    failed_with: str | None = None
-    retry: bool = False
-    far: bool = False
+    failure_code: str | None = None
+    retry_pending: bool = False
+    backoff_is_long: bool = False
     deleted: bool = False
     expired: bool = False
     purged: bool = False
 
     @property
-    def retry_later(self) -> bool:
-        """Whether an automatic retry waits for a time that does not come within the test."""
-        return self.retry and self.far
+    def in_backoff(self) -> bool:
+        """Whether an automatic retry is due at a time that does not come within the test."""
+        return self.retry_pending and self.backoff_is_long
 
-    def close(self, status: SceneStatus) -> None:
-        """Nothing renders it any more."""
-        self.status, self.ours, self.retry = status, False, False
+    def finish(self, status: SceneStatus) -> None:
+        """End the render."""
+        self.status, self.leased, self.retry_pending = status, False, False
         if status is COMPLETED:
-            self.percentage = self.reached = 100.0
+            self.percentage = self.high_water = 100.0
 
     def advance(self, percentage: float) -> None:
-        """Get on, and never back."""
+        """Raise the progress; it never falls."""
         self.percentage = max(percentage, self.percentage or 0.0)
-        self.reached = max(percentage, self.reached)
+        self.high_water = max(percentage, self.high_water)
 
-    def reported(self, status: SceneStatus) -> None:
-        """Be moved by somebody else's worker."""
+    def report_status(self, status: SceneStatus) -> None:
+        """Apply the status that an external worker reported."""
         if status is not CANCELED:
             self.attempts += not self.started
             self.started = True
-            self.failed_with = "REPORTED_FAILURE" if status is FAILED else None
+            self.failure_code = "REPORTED_FAILURE" if status is FAILED else None
         if status is PROCESSING:
-            self.status, self.retry = PROCESSING, False
+            self.status, self.retry_pending = PROCESSING, False
         else:
-            self.close(status)
+            self.finish(status)
 
-    def retake(self) -> None:
-        """Wait for another take."""
-        self.put_by()
-        self.newest += 1
-        self.status, self.take, self.started, self.ours = PENDING, self.newest, False, False
+    def start_new_take(self) -> None:
+        """Queue another take."""
+        self.keep_clip()
+        self.newest_take += 1
+        self.status, self.take, self.started, self.leased = PENDING, self.newest_take, False, False
         self.percentage = self.provider_id = None
-        self.here = False
+        self.stored = False
 
-    def put_by(self) -> None:
-        """Keep the clip that it shows for later, if there is one."""
+    def keep_clip(self) -> None:
+        """Keep the shown clip, if there is one, so that it can be selected later."""
         if self.status is COMPLETED:
-            self.clips[self.take] = Kept(self.provider_id, self.here)
+            self.kept_clips[self.take] = KeptClip(self.provider_id, self.stored)
 
     def select(self, take: int) -> None:
-        """Show a clip that was kept."""
-        self.put_by()
-        self.take, self.failed_with = take, None
-        self.provider_id, self.here = self.clips.pop(take)
-        self.close(COMPLETED)
+        """Show a kept clip."""
+        self.keep_clip()
+        self.take, self.failure_code = take, None
+        self.provider_id, self.stored = self.kept_clips.pop(take)
+        self.finish(COMPLETED)
