@@ -8,9 +8,9 @@ import pytest
 
 from tests.support import jobs
 from tests.support.client import Json
-from tests.support.factories import NO_JOB, NO_SCENE, ROADS, STATUSES, a_job, a_job_of, accepted
+from tests.support.factories import NO_JOB, NO_SCENE, REPORTS_TO_REACH, STATUSES, a_job, a_job_of, accepted
 from tests.support.property_settings import scaled
-from tests.support.queries import EVERYTHING, a_scene, changes, invalid, log, missing, play_order, stale, state
+from tests.support.queries import EVERYTHING, changes, invalid, log, missing, play_order, read_scene, stale, state
 from tests.support.server_app import App, running
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.both_databases]
@@ -192,7 +192,7 @@ class TestUpdate:
     async def test_everything_wrong_with_each(self, shared: App) -> None:
         """With the place of each field in the input."""
         made, another = await a_job_of(shared, "PENDING", "COMPLETED", "PENDING", "PENDING"), await a_job(shared)
-        version = (await a_scene(shared, made.scenes[2], "version"))["version"]
+        version = (await read_scene(shared, made.scenes[2], "version"))["version"]
         scenes: list[Json] = [
             {"sceneId": made.scenes[0], "prompt": "", "durationSeconds": 61},
             {"sceneId": made.scenes[1], "status": "FAILED"},
@@ -384,7 +384,7 @@ def an_edit(chance: Any) -> Json:
             {"percentage": 50},
             {"expectedVersion": 3, "title": "New"},
             {"outputUrl": "https://clips.test/new.mp4"},
-            *({"status": status} for status in ROADS),
+            *({"status": status} for status in REPORTS_TO_REACH),
         ]
     )
 

@@ -9,7 +9,7 @@ import pytest_asyncio
 from models.domain.errors import ErrorCode
 from tests.support.client import Client, Json
 from tests.support.factories import NO_JOB, a_job, a_job_of, accepted, report
-from tests.support.queries import a_scene
+from tests.support.queries import read_scene
 from tests.support.server_app import App, running
 from tests.support.tokens import SECRET, token
 
@@ -98,7 +98,7 @@ async def recovery_expired(app: App) -> Json:
 async def stale_version(app: App) -> Json:
     made = await a_job(app, "One")
     await accepted(app, "updateScene", sceneId=made.scenes[0], title="New")
-    assert (await a_scene(app, made.scenes[0], "version"))["version"] == 2
+    assert (await read_scene(app, made.scenes[0], "version"))["version"] == 2
     return await refusal(app, "moveScene", sceneId=made.scenes[0], position=0, expectedVersion=1)
 
 

@@ -11,7 +11,7 @@ import pytest_asyncio
 from tests.support import jobs
 from tests.support.client import Json
 from tests.support.factories import UNUSED_SUFFIX
-from tests.support.queries import MEDIA, a_scene
+from tests.support.queries import MEDIA, read_scene
 from tests.support.server_app import App, running
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -41,7 +41,7 @@ async def rendered(database: None, tmp_path_factory: pytest.TempPathFactory) -> 
     async with running(folder) as app:
         made = await jobs.make(app, jobs.scene(steps=1), start=True)
         assert await jobs.settled(app, made.id) == "COMPLETED"
-        files = await a_scene(app, made.scenes[0], f"output {MEDIA} poster {MEDIA} preview {MEDIA}")
+        files = await read_scene(app, made.scenes[0], f"output {MEDIA} poster {MEDIA} preview {MEDIA}")
         path: str = files["output"]["url"].removeprefix(ORIGIN)
         yield Rendered(app, folder, files, path, (await app.http.get(path)).content)
 
@@ -222,7 +222,7 @@ class TestMediaPaths:
         async with running(tmp_path) as app:
             made = await jobs.make(app, jobs.scene(steps=1), start=True)
             await jobs.settled(app, made.id)
-            output = (await a_scene(app, made.scenes[0], "output { url }"))["output"]["url"].removeprefix(ORIGIN)
+            output = (await read_scene(app, made.scenes[0], "output { url }"))["output"]["url"].removeprefix(ORIGIN)
             (tmp_path / output.removeprefix("/")).unlink()
             assert (await app.http.get(output)).status_code == 404
 
@@ -239,7 +239,7 @@ async def test_preview_of_a_running_render_is_its_newest_frame(tmp_path: Path) -
             preview: Json | None = None
             while preview is None:
                 preview = (await stream.next())["jobEvents"].get("preview")
-        assert (await a_scene(app, made.scenes[0], "preview { url contentType }"))["preview"] == preview
+        assert (await read_scene(app, made.scenes[0], "preview { url contentType }"))["preview"] == preview
         answer = await app.http.get(preview["url"].removeprefix(ORIGIN))
         assert (answer.status_code, answer.headers["content-type"]) == (200, "image/webp")
         assert answer.headers["cache-control"] == "no-store"

@@ -3,10 +3,9 @@
 import pytest
 
 from tests.support.client import Json
-from tests.support.factories import NO_JOB, NO_SCENE, ROADS, a_job, a_job_of, a_scene, accepted
+from tests.support.factories import NO_JOB, NO_SCENE, REPORTS_TO_REACH, a_job, a_job_of, a_scene, accepted
 from tests.support.jobs import job
-from tests.support.queries import a_scene as seen
-from tests.support.queries import missing, refused, state
+from tests.support.queries import missing, read_scene, refused, state
 from tests.support.server_app import App
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -191,7 +190,7 @@ class TestRegenerate:
 class TestDelete:
     """A scene is taken out of its job."""
 
-    @pytest.mark.parametrize("status", sorted(ROADS))
+    @pytest.mark.parametrize("status", sorted(REPORTS_TO_REACH))
     async def test_refused_while_the_job_is_processing(self, shared: App, status: str) -> None:
         """Whatever the scene's own status is."""
         made = await a_job_of(shared, "PROCESSING", status)
@@ -212,7 +211,7 @@ class TestDelete:
             "deletedSceneId": made.scenes[0],
             "job": {"status": "PENDING", "scenes": {"nodes": [{"id": made.scenes[1], "position": 0}]}},
         }
-        assert (await seen(shared, made.scenes[0], "deletedAt"))["deletedAt"] is not None
+        assert (await read_scene(shared, made.scenes[0], "deletedAt"))["deletedAt"] is not None
 
     async def test_job_not_found(self, shared: App) -> None:
         """The job is looked for before the scene."""

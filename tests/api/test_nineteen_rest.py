@@ -3,7 +3,7 @@
 import pytest
 
 from tests.support import jobs
-from tests.support.factories import NO_JOB, NO_SCENE, ROADS, a_job, a_job_of
+from tests.support.factories import NO_JOB, NO_SCENE, REPORTS_TO_REACH, a_job, a_job_of
 from tests.support.queries import EVERYTHING
 from tests.support.rest_calls import call, data, error, no_job, place, refusal
 from tests.support.server_app import App
@@ -193,7 +193,7 @@ class TestRegenerateScene:
 class TestDeleteScene:
     """DELETE /jobs/{job_id}/scenes/{scene_id}."""
 
-    @pytest.mark.parametrize("status", sorted(ROADS))
+    @pytest.mark.parametrize("status", sorted(REPORTS_TO_REACH))
     async def test_delete_scene_of_processing_job_is_422(self, shared: App, status: str) -> None:
         """Whatever the status of the scene; accepted after the job is canceled."""
         made = await a_job_of(shared, "PROCESSING", status)

@@ -8,11 +8,11 @@ from tests.support import jobs
 from tests.support.factories import NO_JOB, NO_SCENE, a_job, a_job_of, accepted
 from tests.support.queries import (
     EVERYTHING,
-    a_scene,
     changes,
     invalid,
     missing,
     play_order,
+    read_scene,
     refusals,
     refused,
     stale,
@@ -35,7 +35,7 @@ async def test_all_at_once(shared: App) -> None:
     assert payload["job"] == {"version": 2}
     assert await play_order(shared, made.id) == [NAMES[place] for place in wanted]
     assert await changes(shared, made.id, 1) == [("SCENES_REORDERED", ["position"])]
-    versions = [(await a_scene(shared, scene_id, "version"))["version"] for scene_id in made.scenes]
+    versions = [(await read_scene(shared, scene_id, "version"))["version"] for scene_id in made.scenes]
     assert versions == [2, 1, 2, 1, 1]
 
 

@@ -8,7 +8,7 @@ from tests.api.test_validation import BAD_IDS, HUGE
 from tests.support import jobs
 from tests.support.client import Json
 from tests.support.factories import NO_SCENE, UNUSED_SUFFIX, a_job, a_job_of, report
-from tests.support.queries import EVERYTHING, a_scene
+from tests.support.queries import EVERYTHING, read_scene
 from tests.support.rest_calls import call, data, error, no_job, place, refusal
 from tests.support.server_app import App
 
@@ -38,7 +38,7 @@ class TestUpdateScene:
         }
         scene = await data(shared, "PUT", *place(made), **fields)
         assert {name: scene[name] for name in fields} == fields
-        assert await a_scene(
+        assert await read_scene(
             shared, made.scenes[0], "status title prompt durationSeconds percentage output { url } metadata providerId"
         ) == {
             "status": "PROCESSING",
@@ -287,7 +287,7 @@ async def test_rendered_scene_has_the_media_urls_of_graphql(shared: App) -> None
     made = await jobs.make(shared, jobs.scene(steps=1), start=True)
     await jobs.settled(shared, made.id)
     scene = await data(shared, "GET", *place(made))
-    files = await a_scene(shared, made.scenes[0], "output { url } poster { url }")
+    files = await read_scene(shared, made.scenes[0], "output { url } poster { url }")
     assert files == {"output": {"url": scene["video_url"]}, "poster": {"url": scene["poster_url"]}}
     assert scene["video_url"] is not None
     assert (await call(shared, "GET", made.id)).json()["data"] == [scene]

@@ -9,7 +9,18 @@ from tests.api.test_scenes import VERBS
 from tests.support import jobs
 from tests.support.client import Json
 from tests.support.factories import NO_JOB, NO_SCENE, a_job, a_job_of, accepted, report
-from tests.support.queries import EVERYTHING, a_scene, changes, invalid, log, missing, play_order, refused, stale, state
+from tests.support.queries import (
+    EVERYTHING,
+    changes,
+    invalid,
+    log,
+    missing,
+    play_order,
+    read_scene,
+    refused,
+    stale,
+    state,
+)
 from tests.support.rest_calls import call, data, no_job
 from tests.support.server_app import App, running
 
@@ -181,7 +192,7 @@ class TestRestoreScene:
         payload = await accepted(shared, "restoreScene", "scene { status } job { status }", sceneId=made.scenes[0])
         assert payload == {"scene": {"status": "PENDING"}, "job": {"status": "PROCESSING"}}
         assert await jobs.settled(shared, made.id) == "COMPLETED"
-        assert (await a_scene(shared, made.scenes[0], "output { contentType }"))["output"] is not None
+        assert (await read_scene(shared, made.scenes[0], "output { contentType }"))["output"] is not None
 
     async def test_the_job_is_what_its_scenes_are(self, shared: App) -> None:
         """A failed scene fails a job that was completed without it."""
@@ -209,9 +220,9 @@ class TestRestoreScene:
         added = await accepted(shared, "addScene", "scene { id }", jobId=made.id, scene={"prompt": "New"})
         error = await refused(shared, made.id, "restoreScene", sceneId=made.scenes[0])
         assert error == invalid("sceneId", code="LIMIT_EXCEEDED")
-        assert (await a_scene(shared, made.scenes[0], "availableActions")) == {"availableActions": []}
+        assert (await read_scene(shared, made.scenes[0], "availableActions")) == {"availableActions": []}
         await accepted(shared, "deleteScene", sceneId=added["scene"]["id"])
-        assert (await a_scene(shared, made.scenes[0], "availableActions")) == {"availableActions": ["RESTORE"]}
+        assert (await read_scene(shared, made.scenes[0], "availableActions")) == {"availableActions": ["RESTORE"]}
         await accepted(shared, "restoreScene", sceneId=made.scenes[0])
 
     async def test_refusals(self, shared: App) -> None:
@@ -223,7 +234,7 @@ class TestRestoreScene:
         await accepted(shared, "deleteScene", sceneId=scene_id)
         error = await refused(shared, made.id, "restoreScene", sceneId=scene_id, jobId=another.id)
         assert error == missing("sceneId", scene_id, code="SCENE_NOT_IN_JOB")
-        version = (await a_scene(shared, scene_id, "version"))["version"]
+        version = (await read_scene(shared, scene_id, "version"))["version"]
         error = await refused(shared, made.id, "restoreScene", sceneId=scene_id, expectedVersion=version + 1)
         assert error == stale(version)
         await accepted(shared, "restoreScene", sceneId=scene_id, expectedVersion=version)
@@ -234,7 +245,7 @@ async def test_after_the_window_nothing_comes_back(tmp_path: Path) -> None:
     async with running(tmp_path, recovery_window_seconds=0) as app:
         made = await a_job_of(app, "COMPLETED", "COMPLETED")
         await accepted(app, "deleteScene", sceneId=made.scenes[0])
-        assert (await a_scene(app, made.scenes[0], "availableActions")) == {"availableActions": []}
+        assert (await read_scene(app, made.scenes[0], "availableActions")) == {"availableActions": []}
         error = await refused(app, made.id, "restoreScene", sceneId=made.scenes[0])
         assert error == state("RECOVERY_EXPIRED", "sceneId")
         await accepted(app, "deleteJob", jobId=made.id)

@@ -6,9 +6,8 @@ import pytest
 
 from tests.support import jobs
 from tests.support.client import Json
-from tests.support.factories import NO_JOB, NO_SCENE, ROADS, a_job, a_job_of, accepted, report
-from tests.support.factories import a_scene as made_scene
-from tests.support.queries import EVERYTHING, a_scene, changes, invalid, log, missing, refused, stale, state
+from tests.support.factories import NO_JOB, NO_SCENE, REPORTS_TO_REACH, a_job, a_job_of, a_scene, accepted, report
+from tests.support.queries import EVERYTHING, changes, invalid, log, missing, read_scene, refused, stale, state
 from tests.support.server_app import App
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -65,7 +64,7 @@ class TestAdd:
         expected = ["One", "Two"]
         expected.insert(position, "New")
         assert await play_order(shared, made.id) == list(enumerate(expected))
-        versions = [(await a_scene(shared, scene_id, "version"))["version"] for scene_id in made.scenes]
+        versions = [(await read_scene(shared, scene_id, "version"))["version"] for scene_id in made.scenes]
         assert versions == [2 if place >= position else 1 for place in (0, 1)]
 
     @pytest.mark.parametrize("position", [-1, 3, 2**31 - 1])
@@ -141,7 +140,7 @@ class TestUpdate:
         made = await a_job(shared, "One")
         scene_id = made.scenes[0]
         await report(shared, scene_id, "PROCESSING", providerId="replicate-xyz", percentage=10)
-        assert await a_scene(shared, scene_id, "status providerId percentage attempts version output { url }") == {
+        assert await read_scene(shared, scene_id, "status providerId percentage attempts version output { url }") == {
             "status": "PROCESSING",
             "providerId": "replicate-xyz",
             "percentage": 10.0,
@@ -155,7 +154,7 @@ class TestUpdate:
             )
             assert payload == {"scene": {"percentage": stands, "version": 3}, "job": {"version": 3}}
         await report(shared, scene_id, "COMPLETED", outputUrl=CLIP)
-        scene = await a_scene(shared, scene_id, "status output { url contentType } failure { code } finishedAt")
+        scene = await read_scene(shared, scene_id, "status output { url contentType } failure { code } finishedAt")
         assert scene.pop("finishedAt") is not None
         assert scene == {
             "status": "COMPLETED",
@@ -175,14 +174,14 @@ class TestUpdate:
         failure: Json = {"code": "NSFW", "message": "The prompt\nis not allowed", "retryable": True}
         await report(shared, made.scenes[0], "PROCESSING", "FAILED", failure=failure)
         selection = "failure { code message retryable occurredAt } finishedAt"
-        scene = await a_scene(shared, made.scenes[0], f"{selection} currentTake {{ {selection} }}")
+        scene = await read_scene(shared, made.scenes[0], f"{selection} currentTake {{ {selection} }}")
         told = {"failure": failure | {"occurredAt": scene["finishedAt"]}, "finishedAt": scene["finishedAt"]}
         assert scene == told | {"currentTake": told}
 
     async def test_a_failure_without_a_reason_gets_one(self, shared: App) -> None:
         """So that every failed scene says something."""
         made = await a_job_of(shared, "FAILED")
-        assert await a_scene(shared, made.scenes[0], "failure { code message retryable }") == {
+        assert await read_scene(shared, made.scenes[0], "failure { code message retryable }") == {
             "failure": {"code": "REPORTED_FAILURE", "message": "The worker reported a failure.", "retryable": False}
         }
 
@@ -190,7 +189,7 @@ class TestUpdate:
         """Whatever is asked after its path."""
         made = await a_job(shared, "One")
         await report(shared, made.scenes[0], "PROCESSING", outputUrl="https://clips.test/kite.webm?token=x.mp4")
-        output = await a_scene(shared, made.scenes[0], "output { contentType }")
+        output = await read_scene(shared, made.scenes[0], "output { contentType }")
         assert output == {"output": {"contentType": "video/webm"}}
 
     @pytest.mark.parametrize(
@@ -212,7 +211,7 @@ class TestUpdate:
         self, shared: App, current: str, fields: Json, field: str
     ) -> None:
         """With the field that does not go with where the scene is."""
-        job_id, scene_id = await made_scene(shared, current)
+        job_id, scene_id = await a_scene(shared, current)
         assert await refused(shared, job_id, "updateScene", sceneId=scene_id, **fields) == invalid(field)
 
 
@@ -226,13 +225,13 @@ class TestRegenerate:
         await report(
             shared, scene_id, "PROCESSING", "COMPLETED", providerId="replicate-1", outputUrl=CLIP, title="Title"
         )
-        before = await a_scene(shared, scene_id)
+        before = await read_scene(shared, scene_id)
         payload = await accepted(
             shared, "regenerateScene", "scene { id } job { status version }", sceneId=scene_id, prompt="Better"
         )
         version = before["version"] + 2
         assert payload == {"scene": {"id": scene_id}, "job": {"status": "PROCESSING", "version": version}}
-        after = await a_scene(shared, scene_id)
+        after = await read_scene(shared, scene_id)
         new, old = after["takes"]
         assert old == before["takes"][0] | {"isCurrent": False}
         created = new.pop("createdAt")
@@ -276,7 +275,7 @@ class TestRegenerate:
     @pytest.mark.parametrize("status", ["COMPLETED", "FAILED", "CANCELED"])
     async def test_from_every_end(self, shared: App, status: str) -> None:
         """Without a prompt it stays the same."""
-        _, scene_id = await made_scene(shared, status)
+        _, scene_id = await a_scene(shared, status)
         payload = await accepted(
             shared, "regenerateScene", "scene { status prompt failure { code } takes { number } }", sceneId=scene_id
         )
@@ -296,7 +295,7 @@ class TestRegenerate:
     )
     async def test_an_open_scene_is_refused(self, shared: App, status: str, allowed: list[str]) -> None:
         """It must be finished first."""
-        job_id, scene_id = await made_scene(shared, status)
+        job_id, scene_id = await a_scene(shared, status)
         error = await refused(shared, job_id, "regenerateScene", sceneId=scene_id)
         assert error == state("NOT_REGENERABLE", "sceneId", status, "PENDING", *allowed)
 
@@ -342,7 +341,7 @@ class TestCancel:
     @pytest.mark.parametrize("status", ["COMPLETED", "FAILED"])
     async def test_a_finished_scene_is_refused(self, shared: App, status: str) -> None:
         """There is nothing left to give up; the path is one of this input."""
-        job_id, scene_id = await made_scene(shared, status)
+        job_id, scene_id = await a_scene(shared, status)
         error = await refused(shared, job_id, "cancelScene", sceneId=scene_id)
         assert error == state("INVALID_TRANSITION", "sceneId", status, "CANCELED")
 
@@ -355,14 +354,14 @@ class TestDelete:
         """It is hidden, and says until when it could come back: seven days."""
         made = await a_job_of(shared, "COMPLETED", status)
         scene_id = made.scenes[1]
-        before = await a_scene(shared, scene_id)
+        before = await read_scene(shared, scene_id)
         payload = await accepted(shared, "deleteScene", "deletedSceneId purgeAfter", sceneId=scene_id)
         purge_after = payload.pop("purgeAfter")
         assert payload == {"deletedSceneId": scene_id}
         assert datetime.fromisoformat(purge_after) - datetime.now(UTC) == pytest.approx(
             timedelta(days=7), abs=timedelta(minutes=1)
         )
-        after = await a_scene(shared, scene_id)
+        after = await read_scene(shared, scene_id)
         deleted_at = after["deletedAt"]
         assert datetime.fromisoformat(purge_after) - datetime.fromisoformat(deleted_at) == timedelta(days=7)
         assert after == before | {
@@ -382,10 +381,10 @@ class TestDelete:
         await accepted(shared, "deleteScene", sceneId=made.scenes[1])
         assert await play_order(shared, made.id) == [(0, "One"), (1, "Three"), (2, "Four")]
         assert await changes(shared, made.id, 1) == [("SCENE_DELETED", ["deletedAt"])]
-        versions = [(await a_scene(shared, scene_id, "version"))["version"] for scene_id in made.scenes]
+        versions = [(await read_scene(shared, scene_id, "version"))["version"] for scene_id in made.scenes]
         assert versions == [1, 2, 2, 2]
 
-    @pytest.mark.parametrize("status", sorted(ROADS))
+    @pytest.mark.parametrize("status", sorted(REPORTS_TO_REACH))
     async def test_refused_while_the_job_is_processing(self, shared: App, status: str) -> None:
         """Whatever the scene itself is; after a cancel of the job it is accepted."""
         made = await a_job_of(shared, "PROCESSING", status)
@@ -419,7 +418,7 @@ class TestMove:
         names.insert(end, names.pop(start))
         assert await play_order(shared, made.id) == list(enumerate(names))
         assert await changes(shared, made.id, 1) == [("SCENES_REORDERED", ["position"])]
-        versions = [(await a_scene(shared, scene_id, "version"))["version"] for scene_id in made.scenes]
+        versions = [(await read_scene(shared, scene_id, "version"))["version"] for scene_id in made.scenes]
         low, high = sorted((start, end))
         assert versions == [2 if low <= place <= high else 1 for place in range(4)]
 
@@ -476,7 +475,7 @@ class TestTheWrongScene:
     @pytest.mark.parametrize("name", sorted(VERBS))
     async def test_one_that_is_not_there(self, shared: App, name: str) -> None:
         """With and without the right job."""
-        job_id, _ = await made_scene(shared)
+        job_id, _ = await a_scene(shared)
         for more in ({}, {"jobId": job_id}):
             error = await refused(shared, job_id, name, sceneId=NO_SCENE, **VERBS[name][1], **more)
             assert error == missing("sceneId", NO_SCENE)
@@ -485,7 +484,7 @@ class TestTheWrongScene:
     async def test_one_of_a_job_that_is_not_there(self, shared: App, name: str) -> None:
         """The job is what is missing."""
         status, fields = VERBS[name]
-        job_id, scene_id = await made_scene(shared, status)
+        job_id, scene_id = await a_scene(shared, status)
         error = await refused(shared, job_id, name, sceneId=scene_id, jobId=NO_JOB, **fields)
         assert error == missing("jobId", NO_JOB)
 
@@ -493,8 +492,8 @@ class TestTheWrongScene:
     async def test_one_of_another_job(self, shared: App, name: str) -> None:
         """A code of its own, and neither job has changed."""
         status, fields = VERBS[name]
-        another, _ = await made_scene(shared)
-        job_id, scene_id = await made_scene(shared, status)
+        another, _ = await a_scene(shared)
+        job_id, scene_id = await a_scene(shared, status)
         before = await jobs.job(shared, another, EVERYTHING)
         error = await refused(shared, job_id, name, sceneId=scene_id, jobId=another, **fields)
         assert error == missing("sceneId", scene_id, code="SCENE_NOT_IN_JOB")
@@ -504,9 +503,9 @@ class TestTheWrongScene:
     async def test_one_that_has_changed_since(self, shared: App, name: str) -> None:
         """It is the version of the scene that counts, not that of its job."""
         status, fields = VERBS[name]
-        job_id, scene_id = await made_scene(shared, status)
+        job_id, scene_id = await a_scene(shared, status)
         await accepted(shared, "updateScene", sceneId=scene_id, title="Changed meanwhile")
-        version = (await a_scene(shared, scene_id, "version"))["version"]
+        version = (await read_scene(shared, scene_id, "version"))["version"]
         await jobs.retitle(shared, job_id, "Its job as well")
         for wrong in (version - 1, version + 1, -1):
             error = await refused(shared, job_id, name, sceneId=scene_id, expectedVersion=wrong, **fields)

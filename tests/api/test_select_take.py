@@ -7,8 +7,8 @@ import pytest
 
 from tests.support import jobs
 from tests.support.client import Json
-from tests.support.factories import NO_TAKE, ROADS, a_job, a_job_of, accepted, report
-from tests.support.queries import EVERYTHING, a_scene, changes, missing, refused, stale, state
+from tests.support.factories import NO_TAKE, REPORTS_TO_REACH, a_job, a_job_of, accepted, report
+from tests.support.queries import EVERYTHING, changes, missing, read_scene, refused, stale, state
 from tests.support.rest_calls import data
 from tests.support.server_app import App
 
@@ -32,13 +32,13 @@ async def remade(app: App, *ends: str) -> tuple[str, str]:
     for number, end in enumerate(ends, start=2):
         await accepted(app, "regenerateScene", sceneId=made.scenes[0], prompt=f"Take {number}")
         fields: Json = {"outputUrl": clip(number)} if end == "COMPLETED" else {}
-        await report(app, made.scenes[0], *ROADS[end], **fields)
+        await report(app, made.scenes[0], *REPORTS_TO_REACH[end], **fields)
     return made.id, made.scenes[0]
 
 
 async def take(app: App, scene_id: str, number: int) -> str:
     """The id of a take."""
-    takes: list[Json] = (await a_scene(app, scene_id, "takes { id number }"))["takes"]
+    takes: list[Json] = (await read_scene(app, scene_id, "takes { id number }"))["takes"]
     return next(each["id"] for each in takes if each["number"] == number)
 
 
@@ -46,8 +46,8 @@ async def take(app: App, scene_id: str, number: int) -> str:
 async def test_the_scene_shows_it_again(shared: App, end: str) -> None:
     """Clip, prompt, provider's id and times of that take, in one event; the other takes stay as they are."""
     job_id, scene_id = await remade(shared, end)
-    before = await a_scene(shared, scene_id, SHOWN)
-    first = (await a_scene(shared, scene_id, "takes { startedAt finishedAt }"))["takes"][1]
+    before = await read_scene(shared, scene_id, SHOWN)
+    first = (await read_scene(shared, scene_id, "takes { startedAt finishedAt }"))["takes"][1]
     version = (await jobs.job(shared, job_id, "version"))["version"]
     payload = await accepted(
         shared, "selectTake", f"scene {{ {SHOWN} version }} job {{ status }}", takeId=await take(shared, scene_id, 1)
@@ -79,9 +79,11 @@ async def test_any_number_of_times(shared: App) -> None:
     job_id, scene_id = await remade(shared, "COMPLETED", "FAILED")
     for number in (1, 2, 1):
         await accepted(shared, "selectTake", takeId=await take(shared, scene_id, number))
-        assert (await a_scene(shared, scene_id, "output { url }"))["output"] == {"url": clip(number)}
+        assert (await read_scene(shared, scene_id, "output { url }"))["output"] == {"url": clip(number)}
     await accepted(shared, "regenerateScene", sceneId=scene_id)
-    scene = await a_scene(shared, scene_id, "status output { url } percentage takes { number prompt reason isCurrent }")
+    scene = await read_scene(
+        shared, scene_id, "status output { url } percentage takes { number prompt reason isCurrent }"
+    )
     newest = {"number": 4, "prompt": "Take 1", "reason": "REGENERATE", "isCurrent": True}
     assert (scene["status"], scene["output"], scene["percentage"], scene["takes"][0]) == ("PENDING", None, None, newest)
     assert (await jobs.job(shared, job_id, "status")) == {"status": "PROCESSING"}
@@ -141,7 +143,7 @@ async def test_a_take_that_is_not_there(shared: App) -> None:
 async def test_a_scene_that_has_changed_since(shared: App) -> None:
     """It is the version of the scene that counts."""
     job_id, scene_id = await remade(shared, "COMPLETED")
-    wanted, version = await take(shared, scene_id, 1), (await a_scene(shared, scene_id, "version"))["version"]
+    wanted, version = await take(shared, scene_id, 1), (await read_scene(shared, scene_id, "version"))["version"]
     await jobs.retitle(shared, job_id, "Its job")
     error = await refused(shared, job_id, "selectTake", takeId=wanted, expectedVersion=version - 1)
     assert error == stale(version)
@@ -185,7 +187,7 @@ async def test_at_the_same_time_as_a_regenerate(shared: App) -> None:
         )
         assert regenerated["errors"] == []
         assert selected["errors"] in ([], [{"code": "INVALID_TRANSITION"}])
-        scene = await a_scene(shared, scene_id, "status currentTake { number } takes { number }")
+        scene = await read_scene(shared, scene_id, "status currentTake { number } takes { number }")
         assert scene == {
             "status": "PENDING",
             "currentTake": {"number": 3},

@@ -14,7 +14,7 @@ from providers.scripted import ScriptedProvider
 from tests.support import jobs
 from tests.support.client import Client, Json
 from tests.support.factories import UNUSED_SUFFIX, a_job, report
-from tests.support.queries import a_scene
+from tests.support.queries import read_scene
 from tests.support.tokens import ProductionServer, production_server
 from tests.support.waiting import eventually
 
@@ -34,7 +34,7 @@ class Rendered(NamedTuple):
 
     async def output(self) -> tuple[str, str]:
         """Query the URL of the clip; return its path and query string."""
-        url: str = (await a_scene(self.owner, self.scene_id, f"output {MEDIA}"))["output"]["url"]
+        url: str = (await read_scene(self.owner, self.scene_id, f"output {MEDIA}"))["output"]["url"]
         path, _, query = url.removeprefix(ORIGIN).partition("?")
         return path, query
 
@@ -65,7 +65,7 @@ def comparable(answer: httpx.Response) -> tuple[int, bytes, Json]:
 
 async def test_signed_url_serves_its_file_until_it_expires(rendered: Rendered) -> None:
     """For five minutes at most, as do caches; ranges and HEAD work as in development."""
-    files = await a_scene(rendered.owner, rendered.scene_id, f"output {MEDIA} poster {MEDIA} preview {MEDIA}")
+    files = await read_scene(rendered.owner, rendered.scene_id, f"output {MEDIA} poster {MEDIA} preview {MEDIA}")
     for file in files.values():
         left = datetime.fromisoformat(file["expiresAt"]) - datetime.now(UTC)
         assert timedelta(seconds=240) < left <= timedelta(seconds=300)
@@ -91,7 +91,7 @@ async def test_media_url_with_a_wrong_signature_is_404(rendered: Rendered) -> No
     path, query = await rendered.output()
     values = {name: value for name, (value,) in parse_qs(query).items()}
     expires, signature = values["expires"], values["signature"]
-    other: str = (await a_scene(rendered.owner, rendered.scene_id, f"poster {MEDIA}"))["poster"]["url"]
+    other: str = (await read_scene(rendered.owner, rendered.scene_id, f"poster {MEDIA}"))["poster"]["url"]
     missing = comparable(
         await rendered.get(f"/media/job_{UNUSED_SUFFIX}/scene_{UNUSED_SUFFIX}/take_{UNUSED_SUFFIX}.mp4")
     )
@@ -176,5 +176,5 @@ async def test_media_url_of_an_external_worker_is_not_signed(rendered: Rendered)
     """It is returned as it was reported."""
     made = await a_job(rendered.owner, "One")
     await report(rendered.owner, made.scenes[0], "COMPLETED", outputUrl="https://clips.test/1.mp4?key=theirs")
-    output = (await a_scene(rendered.owner, made.scenes[0], f"output {MEDIA}"))["output"]
+    output = (await read_scene(rendered.owner, made.scenes[0], f"output {MEDIA}"))["output"]
     assert output == {"url": "https://clips.test/1.mp4?key=theirs", "expiresAt": None}

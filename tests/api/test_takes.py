@@ -9,7 +9,7 @@ import pytest
 from tests.support import jobs
 from tests.support.client import Json
 from tests.support.factories import accepted
-from tests.support.queries import a_scene, log
+from tests.support.queries import log, read_scene
 from tests.support.server_app import App, running
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.both_databases]
@@ -50,7 +50,7 @@ async def heard(app: App, job_id: str, kind: str) -> None:
 async def test_a_retryable_failure_is_tried_again(shared: App) -> None:
     """Each attempt is a take; the log tells every step."""
     job_id, scene_id = await started(shared, failTakes=1, steps=1)
-    scene = await a_scene(shared, scene_id, TAKES)
+    scene = await read_scene(shared, scene_id, TAKES)
     newest = scene["takes"][0]
     assert newest.pop("output")["url"].endswith(".mp4")
     assert scene == {
@@ -98,7 +98,7 @@ async def test_what_the_system_does_has_no_actor(shared: App) -> None:
 async def test_attempts_run_out(shared: App) -> None:
     """Then the scene has failed, with the last take's failure."""
     job_id, scene_id = await started(shared, outcome="fail", retryable=True, steps=1)
-    scene = await a_scene(shared, scene_id, TAKES)
+    scene = await read_scene(shared, scene_id, TAKES)
     last = a_take(3, "FAILED", failure=AGAIN) | {"isCurrent": True}
     assert scene == {
         "status": "FAILED",
@@ -115,7 +115,7 @@ async def test_attempts_run_out(shared: App) -> None:
 async def test_what_cannot_help_is_not_tried_again(shared: App) -> None:
     """One attempt, one take."""
     _, scene_id = await started(shared, outcome="fail", retryable=False, steps=1)
-    assert await a_scene(shared, scene_id, TAKES) == {
+    assert await read_scene(shared, scene_id, TAKES) == {
         "status": "FAILED",
         "attempts": 1,
         "maxAttempts": 3,
@@ -134,7 +134,7 @@ async def test_a_regenerate_grants_as_many_attempts_again(shared: App) -> None:
     )
     assert payload["scene"] == {"attempts": 3, "maxAttempts": 6, "failure": None}
     assert await jobs.settled(shared, job_id) == "FAILED"
-    scene = await a_scene(shared, scene_id, "attempts maxAttempts takes { number reason }")
+    scene = await read_scene(shared, scene_id, "attempts maxAttempts takes { number reason }")
     assert scene == {
         "attempts": 6,
         "maxAttempts": 6,
@@ -147,18 +147,18 @@ async def test_a_regenerate_grants_as_many_attempts_again(shared: App) -> None:
             {"number": 1, "reason": "INITIAL"},
         ],
     }
-    assert (await a_scene(shared, scene_id, "takes(first: 2) { number }"))["takes"] == [{"number": 6}, {"number": 5}]
+    assert (await read_scene(shared, scene_id, "takes(first: 2) { number }"))["takes"] == [{"number": 6}, {"number": 5}]
 
 
 async def test_the_clip_of_an_earlier_take_stays(shared: App) -> None:
     """A regenerate destroys nothing: the address goes on serving the same bytes."""
     job_id, scene_id = await started(shared, steps=1)
-    first = (await a_scene(shared, scene_id, "output { url }"))["output"]["url"]
+    first = (await read_scene(shared, scene_id, "output { url }"))["output"]["url"]
     path = first.removeprefix("http://scenewire.test")
     before = await shared.http.get(path)
     await accepted(shared, "regenerateScene", sceneId=scene_id)
     await jobs.settled(shared, job_id)
-    scene = await a_scene(shared, scene_id, "output { url } takes { output { url } }")
+    scene = await read_scene(shared, scene_id, "output { url } takes { output { url } }")
     second = scene["output"]["url"]
     assert second != first
     assert [take["output"]["url"] for take in scene["takes"]] == [second, first]
@@ -172,7 +172,7 @@ class TestWhileARetryWaits:
         """Pending, with the failure and the instant of the next attempt."""
         async with running(tmp_path, retry_first_seconds=30) as app:
             job_id, scene_id = await started(app, once=True, failTakes=1, steps=1)
-            scene = await a_scene(app, scene_id, TAKES)
+            scene = await read_scene(app, scene_id, TAKES)
             wait = datetime.fromisoformat(scene.pop("nextAttemptAt")) - datetime.now(UTC)
             assert timedelta(seconds=20) < wait <= timedelta(seconds=30)
             waiting = a_take(2, "PENDING") | {"isCurrent": True}
@@ -193,7 +193,7 @@ class TestWhileARetryWaits:
         async with running(tmp_path, retry_first_seconds=30) as app:
             job_id, scene_id = await started(app, once=True, failTakes=1, steps=1)
             await accepted(app, "cancelScene", sceneId=scene_id)
-            scene = await a_scene(app, scene_id, "status nextAttemptAt queuePosition takes { status }")
+            scene = await read_scene(app, scene_id, "status nextAttemptAt queuePosition takes { status }")
             assert scene == {
                 "status": "CANCELED",
                 "nextAttemptAt": None,

@@ -1,8 +1,7 @@
-"""Everything in the printed schema that takes or returns an id, and a way to try each of them.
+"""All places in the printed schema that take or return an id, and a request that tries each of them.
 
-A row is the place of an id (`Type.field(argument.path)`) and a request that puts an id there. Whoever adds a place to
-the schema adds a row here: `test_ownership_matrix` fails until then.
-"""
+A row is the place of an id (`Type.field(argument.path)`) and a request that puts an id there. A new place in the schema
+needs a new row here: `test_ownership_matrix` fails until then."""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple, cast
@@ -30,7 +29,7 @@ from tests.support.client import Json
 
 SCHEMA = build_schema(sdl())
 
-# Stand for the id that is tried, and for things of the asker's own.
+# Placeholders: the id that is tried, and a job, a scene and a take that the caller owns.
 ID, JOB, SCENE, TAKE = "<id>", "<job>", "<scene>", "<take>"
 ERRORS = "__typename errors { __typename code message path ... on NotFoundError { id } }"
 
@@ -38,7 +37,7 @@ BATCHES = ("SceneBatchInput", "UpdateScenesInput")
 
 
 class Row(NamedTuple):
-    """A request, and of what kind the id is that it takes."""
+    """A request, and the kind of object that its id names."""
 
     kind: str
     document: str
@@ -46,18 +45,18 @@ class Row(NamedTuple):
 
 
 def read(kind: str, selection: str, root: str = "query") -> Row:
-    """A query or subscription of `$id`."""
+    """Return a query or subscription of `$id`."""
     used = {name: value for name, value in {"id": ID, "job": JOB, "scene": SCENE}.items() if f"${name}" in selection}
     return Row(kind, f"{root}({' '.join(f'${name}: ID!' for name in used)}) {{ {selection} }}", used)
 
 
 def change(name: str, kind: str, **fields: Any) -> dict[str, Row]:
-    """A mutation that takes `input`, if the schema has it by now: a row for each id in the fields."""
+    """Return a mutation that takes `input`, if the schema has it: one row for the id in the fields."""
     root = SCHEMA.mutation_type
     if root is None or name not in root.fields:
         return {}
     argument = root.fields[name].args["input"].type
-    # Of a batch, each scene has errors of its own.
+    # In a batch, each scene has its own errors.
     results = f" results {{ sceneId {ERRORS} }}" if str(argument).rstrip("!") in BATCHES else ""
     document = f"mutation($input: {argument}) {{ {name}(input: $input) {{ {ERRORS}{results} }} }}"
     place = next(_places(fields))
@@ -65,7 +64,7 @@ def change(name: str, kind: str, **fields: Any) -> dict[str, Row]:
 
 
 def _places(value: object) -> Iterator[str]:
-    """The paths to the id that is tried."""
+    """Yield the paths to the id that is tried."""
     if isinstance(value, dict):
         for name, inner in cast("dict[str, object]", value).items():
             yield from (".".join(filter(None, (name, rest))) for rest in _places(inner))
@@ -76,16 +75,16 @@ def _places(value: object) -> Iterator[str]:
         yield ""
 
 
-def _of_scene(name: str, **more: Any) -> dict[str, Row]:
-    """By the scene alone, with a job that is one's own, and with somebody else's job."""
+def _scene_mutations(name: str, **more: Any) -> dict[str, Row]:
+    """By the scene alone, with a job of the caller, and with a job of another owner."""
     return change(name, "scene", sceneId=ID, **more) | change(name, "job", sceneId=SCENE, jobId=ID, **more)
 
 
-def _of_job(*names: str, **more: Any) -> dict[str, Row]:
+def _job_mutations(*names: str, **more: Any) -> dict[str, Row]:
     return {place: row for name in names for place, row in change(name, "job", jobId=ID, **more).items()}
 
 
-def _batch(*names: str) -> dict[str, Row]:
+def _batch_mutations(*names: str) -> dict[str, Row]:
     by_scene = [change(name, "scene", jobId=JOB, sceneIds=[SCENE, ID]) for name in names]
     by_job = [change(name, "job", jobId=ID, sceneIds=[SCENE]) for name in names]
     return {place: row for rows in (*by_scene, *by_job) for place, row in rows.items()}
@@ -104,22 +103,22 @@ MATRIX: dict[str, Row] = {
     "Subscription.jobsUpdated(filter.ownerId)": read(
         "owner", "jobsUpdated(filter: {ownerId: $id}) { id }", "subscription"
     ),
-    **_of_job("updateJob", title="Mine"),
-    **_of_job("startJob", "cancelJob", "deleteJob", "restoreJob"),
-    **_of_job("addScene", scene={"prompt": "Mine"}),
-    **_of_scene("updateScene", title="Mine"),
-    **_of_scene("regenerateScene"),
-    **_of_scene("cancelScene"),
-    **_of_scene("deleteScene"),
-    **_of_scene("restoreScene"),
-    **_of_scene("moveScene", position=0),
+    **_job_mutations("updateJob", title="Mine"),
+    **_job_mutations("startJob", "cancelJob", "deleteJob", "restoreJob"),
+    **_job_mutations("addScene", scene={"prompt": "Mine"}),
+    **_scene_mutations("updateScene", title="Mine"),
+    **_scene_mutations("regenerateScene"),
+    **_scene_mutations("cancelScene"),
+    **_scene_mutations("deleteScene"),
+    **_scene_mutations("restoreScene"),
+    **_scene_mutations("moveScene", position=0),
     **change("selectTake", "take", takeId=ID),
     **change("reorderScenes", "job", jobId=ID, sceneIds=[SCENE]),
     **change("reorderScenes", "scene", jobId=JOB, sceneIds=[ID]),
     **change("updateScenes", "job", jobId=ID, scenes=[{"sceneId": SCENE, "title": "Mine"}]),
     **change("updateScenes", "scene", jobId=JOB, scenes=[{"sceneId": ID, "title": "Mine"}], policy="BEST_EFFORT"),
     **change("updateScenes", "job", jobId=JOB, scenes=[{"sceneId": SCENE, "jobId": ID}], policy="BEST_EFFORT"),
-    **_batch("regenerateScenes", "cancelScenes", "deleteScenes", "restoreScenes"),
+    **_batch_mutations("regenerateScenes", "cancelScenes", "deleteScenes", "restoreScenes"),
     "Query.webhooks(jobId)": read("job", "webhooks(jobId: $id) { id }"),
     **change("createWebhook", "job", url="http://127.0.0.1:9/", events=["JOB_DELETED"], jobId=ID),
     **change("updateWebhook", "webhook", webhookId=ID, active=True),
@@ -131,41 +130,41 @@ MATRIX: dict[str, Row] = {
     ),
 }
 
-# More ways to the same places.
+# Other requests that reach the same places.
 MORE: dict[str, Row] = {
-    "node, of a scene": read("scene", "node(id: $id) { __typename id }"),
-    "node, of a webhook": read("webhook", "node(id: $id) { __typename id }"),
-    "node, of a delivery": read("delivery", "node(id: $id) { __typename id }"),
-    "node, of a take": read("take", "node(id: $id) { __typename id }"),
-    "a scene in a job of one's own": read("scene", "job(id: $job) { scene(id: $id) { id } }"),
-    "a scene with a job of one's own": read("scene", "scene(id: $id, jobId: $job) { id }"),
-    "many at once": read(
+    "node of a scene": read("scene", "node(id: $id) { __typename id }"),
+    "node of a webhook": read("webhook", "node(id: $id) { __typename id }"),
+    "node of a delivery": read("delivery", "node(id: $id) { __typename id }"),
+    "node of a take": read("take", "node(id: $id) { __typename id }"),
+    "a scene in a job of the caller": read("scene", "job(id: $job) { scene(id: $id) { id } }"),
+    "a scene with a job of the caller": read("scene", "scene(id: $id, jobId: $job) { id }"),
+    "several ids in one request": read(
         "job", "a: job(id: $job) { version } b: job(id: $id) { id } c: node(id: $id) { id } d: scene(id: $scene) { id }"
     ),
-    "a change of a scene with a job of one's own": Row(
+    "a change of a scene with a job of the caller": Row(
         "scene",
         f"mutation($input: UpdateSceneInput!) {{ updateScene(input: $input) {{ {ERRORS} }} }}",
         {"input": {"sceneId": ID, "jobId": JOB, "title": "Mine"}},
     ),
-    "a report": Row(
+    "a report of a status": Row(
         "scene",
         f"mutation($input: UpdateSceneInput!) {{ updateScene(input: $input) {{ {ERRORS} }} }}",
         {"input": {"sceneId": ID, "status": "COMPLETED"}},
     ),
-    "a change at a version": Row(
+    "a change with an expected version": Row(
         "job",
         f"mutation($input: UpdateJobInput!) {{ updateJob(input: $input) {{ {ERRORS} }} }}",
         {"input": {"jobId": ID, "title": "Mine", "expectedVersion": 7}},
     ),
-    "a change with a key": Row(
+    "a change with an idempotency key": Row(
         "scene",
         f"mutation($input: RegenerateSceneInput!) {{ regenerateScene(input: $input) {{ {ERRORS} }} }}",
         {"input": {"sceneId": ID, "idempotencyKey": "key"}},
     ),
 }
 
-# Where ids come out: of what one may see (reached from a row above), or as they were given.
-SEEN, GIVEN = "of something that the caller sees", "as it was asked for"
+# Ids in responses: those of objects that the caller may see (reached from a row above), and those of the request.
+SEEN, GIVEN = "of an object that the caller may see", "as it was in the request"
 RETURNED: dict[str, str] = {
     "Node.id": SEEN,
     "Job.id": SEEN,
@@ -191,8 +190,8 @@ RETURNED: dict[str, str] = {
 }
 
 
-def taken() -> set[str]:
-    """Every place in the schema that takes an id."""
+def places_taking_ids() -> set[str]:
+    """Return every place in the schema that takes an id."""
     return {
         f"{kind.name}.{name}({path})"
         for kind in SCHEMA.type_map.values()
@@ -203,8 +202,8 @@ def taken() -> set[str]:
     }
 
 
-def returned() -> set[str]:
-    """Every place in the schema that returns one."""
+def places_returning_ids() -> set[str]:
+    """Return every place in the schema that returns an id."""
     return {
         f"{kind.name}.{name}"
         for kind in SCHEMA.type_map.values()
@@ -215,7 +214,7 @@ def returned() -> set[str]:
 
 
 def _named(place: Any) -> GraphQLNamedType:
-    """The type of a field or an argument, without what it is wrapped in."""
+    """Return the type of a field or an argument without its list and non-null wrappers."""
     return cast("GraphQLNamedType", get_named_type(place.type))
 
 
@@ -224,7 +223,7 @@ def _fields(kind: GraphQLObjectType | GraphQLInterfaceType) -> dict[str, GraphQL
 
 
 def everything(kind: GraphQLNamedType | None, levels: int = 5) -> str:
-    """A selection of all that can be had without naming an id."""
+    """Return a selection of everything that a query can reach without naming an id."""
     if not isinstance(kind, GraphQLObjectType):
         return ""
     parts: list[str] = []
@@ -248,8 +247,8 @@ def _id_paths(name: str, kind: GraphQLNamedType) -> Iterator[str]:
             yield from _id_paths(f"{name}.{inner}", _named(field))
 
 
-def _nobody(_request: Request) -> Context:
-    raise AssertionError("only its routes are looked at")
+def _no_context(_request: Request) -> Context:
+    raise AssertionError("only the routes are read")
 
 
-CALLS = [route for route in router(_nobody, Rates(Settings().rate_limits)).routes if isinstance(route, APIRoute)]
+CALLS = [route for route in router(_no_context, Rates(Settings().rate_limits)).routes if isinstance(route, APIRoute)]

@@ -1,4 +1,4 @@
-"""Whole values as clients see them, to be compared as wholes."""
+"""Selections of whole objects as clients see them, and helpers that compare them as whole values."""
 
 from typing import Any
 
@@ -23,8 +23,8 @@ id title provider status progress {{ {PROGRESS} }} ownerId metadata version crea
 deletedAt purgeAfter
 """
 EVENT = "version type sceneId actorId changed occurredAt"
-# Everything that a change could touch, without what is derived from it.
-TRACES = """
+# All stored fields that a change could touch, without the fields that are derived from them.
+STORED_FIELDS = """
 title status metadata version updatedAt startedAt finishedAt
 scenes(includeDeleted: true) { nodes {
   id position title prompt durationSeconds status percentage providerId attempts maxAttempts metadata version updatedAt
@@ -42,42 +42,42 @@ errors {
   ... on RateLimitedError { retryAfterSeconds quota { limit remaining } }
 }
 """
-_DONE = {"deleteScene": "deletedSceneId purgeAfter job { id }"} | dict.fromkeys(
+_PAYLOADS = {"deleteScene": "deletedSceneId purgeAfter job { id }"} | dict.fromkeys(
     ("createJob", "updateJob", "startJob", "cancelJob", "deleteJob", "restoreJob", "reorderScenes"), "job { id }"
 )
 
 
-async def a_scene(client: Client, scene_id: str, selection: str = SCENE) -> Json:
-    """Fields of a scene that must be there."""
+async def read_scene(client: Client, scene_id: str, selection: str = SCENE) -> Json:
+    """Return fields of a scene that must exist."""
     found = (await client.execute(f"query($id: ID!) {{ scene(id: $id) {{ {selection} }} }}", id=scene_id))["scene"]
     assert found is not None
     return found
 
 
 async def log(client: Client, job_id: str, after: int = 0) -> list[tuple[str, str | None]]:
-    """What happened to a job after a version: type and scene of each event."""
+    """Return the events of a job after a version: type and scene of each."""
     return [(event["type"], event["sceneId"]) for event in await jobs.log(client, job_id, "type sceneId", after)]
 
 
 async def changes(client: Client, job_id: str, after: int) -> list[tuple[str, list[str]]]:
-    """What happened to a job after a version: type of each event, and what it says has changed."""
+    """Return the events of a job after a version: type and changed fields of each."""
     return [(event["type"], event["changed"]) for event in await jobs.log(client, job_id, "type changed", after)]
 
 
 async def refused(client: Client, job_id: str, name: str, **fields: Any) -> Json:
-    """Do what must be refused and must leave the job as it was; answers the only error, without its message."""
+    """Run a mutation that must be refused and change nothing. Return its only error, without the message."""
     (error,) = await refusals(client, job_id, name, **fields)
     return error
 
 
 async def refusals(client: Client, job_id: str, name: str, **fields: Any) -> list[Json]:
-    """All errors of what must be refused and must leave the job as it was. Their messages are sentences."""
-    before = await _traces(client, job_id)
-    payload = await client.mutate(name, f"{_DONE.get(name, 'scene { id } job { id }')} {ERRORS}", **fields)
+    """Run a mutation that must be refused and change nothing. Return all errors, without their messages."""
+    before = await _stored_fields(client, job_id)
+    payload = await client.mutate(name, f"{_PAYLOADS.get(name, 'scene { id } job { id }')} {ERRORS}", **fields)
     errors: list[Json] = payload.pop("errors")
     assert errors, "it was accepted"
     assert set(payload.values()) == {None}
-    assert await _traces(client, job_id) == before
+    assert await _stored_fields(client, job_id) == before
     for error in errors:
         message: str = error.pop("message")
         assert message.endswith("."), message
@@ -85,17 +85,17 @@ async def refusals(client: Client, job_id: str, name: str, **fields: Any) -> lis
 
 
 def invalid(*path: str, code: str = "VALIDATION_FAILED") -> Json:
-    """The error of an input that breaks a rule of its field."""
+    """Return the error of an input field that breaks its rule."""
     return {"__typename": "ValidationError", "code": code, "path": ["input", *path]}
 
 
 def missing(field: str, missing_id: str, code: str = "NOT_FOUND") -> Json:
-    """The error of an id that leads nowhere."""
+    """Return the error of an id that does not exist."""
     return {"__typename": "NotFoundError", "code": code, "path": ["input", field], "id": missing_id}
 
 
 def state(code: str, field: str, now: str | None = None, to: str | None = None, *allowed: str) -> Json:
-    """The error of a status that stands in the way."""
+    """Return the error of a status that does not allow the action."""
     return {
         "__typename": "StateError",
         "code": code,
@@ -107,14 +107,14 @@ def state(code: str, field: str, now: str | None = None, to: str | None = None, 
 
 
 async def play_order(client: Client, job_id: str) -> list[str]:
-    """The prompts of the live scenes in play order, whose positions must be dense."""
+    """Return the prompts of the live scenes in play order. Their positions must be dense."""
     scenes: list[Json] = (await jobs.job(client, job_id, "scenes { nodes { position prompt } }"))["scenes"]["nodes"]
     assert [scene["position"] for scene in scenes] == list(range(len(scenes)))
     return [scene["prompt"] for scene in scenes]
 
 
 def stale(version: int) -> Json:
-    """The error of a change that was made against another version."""
+    """Return the error of a change whose expected version is not the current one."""
     return {
         "__typename": "ConflictError",
         "code": "STALE_VERSION",
@@ -123,5 +123,5 @@ def stale(version: int) -> Json:
     }
 
 
-async def _traces(client: Client, job_id: str) -> Json:
-    return {} if job_id == NO_JOB else await jobs.job(client, job_id, TRACES)
+async def _stored_fields(client: Client, job_id: str) -> Json:
+    return {} if job_id == NO_JOB else await jobs.job(client, job_id, STORED_FIELDS)

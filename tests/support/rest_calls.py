@@ -1,4 +1,4 @@
-"""REST as its clients call it."""
+"""Calls of the REST API, and the answers that tests expect."""
 
 from typing import Any
 
@@ -13,13 +13,13 @@ PREFIX = "/api/v3"
 async def call(
     client: Client, method: str, job_id: str, scene_id: str = "", verb: str = "", **fields: Any
 ) -> httpx.Response:
-    """One of the five calls; the fields are the body."""
+    """Send one of the five REST calls; the fields are the JSON body."""
     path = "/".join(part for part in (f"{PREFIX}/jobs/{job_id}/scenes", scene_id, verb) if part)
     return await client.http.request(method, path, json=fields or None)
 
 
 async def data(client: Client, method: str, *place: str, **fields: Any) -> Json:
-    """The `data` of a call that must be accepted."""
+    """Return the `data` of a call that must succeed."""
     answer = await call(client, method, *place, **fields)
     assert answer.status_code == 200, answer.text
     assert answer.headers["content-type"] == "application/json"
@@ -27,7 +27,7 @@ async def data(client: Client, method: str, *place: str, **fields: Any) -> Json:
 
 
 async def error(client: Client, method: str, *place: str, **fields: Any) -> tuple[int, Json]:
-    """Status and error of a call that must be refused. Its message is a sentence, and nothing else is told."""
+    """Return status and error of a call that must fail. The error has a full sentence and is the whole body."""
     answer = await call(client, method, *place, **fields)
     assert answer.headers["content-type"] == "application/json"
     body = answer.json()
@@ -37,15 +37,15 @@ async def error(client: Client, method: str, *place: str, **fields: Any) -> tupl
 
 
 def refusal(code: str, message: str, *path: str) -> Json:
-    """The error of one refusal."""
+    """Return the error body of one refusal."""
     return {"code": code, "message": message, "details": [{"code": code, "message": message, "path": list(path)}]}
 
 
 def no_job() -> tuple[int, Json]:
-    """The answer about a job that is not there."""
+    """Return the answer for a job that does not exist."""
     return 404, refusal("NOT_FOUND", "There is no such job.", "job_id")
 
 
 def place(made: Made, scene: int = 0) -> tuple[str, str]:
-    """Job and scene as they stand in an address."""
+    """Return the ids of the job and of one scene, as a REST path needs them."""
     return made.id, made.scenes[scene]
