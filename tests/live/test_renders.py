@@ -328,8 +328,9 @@ class TestFailures:
             raise RuntimeError(SECRET)
 
         providers: dict[str, Provider] = {"scripted": ScriptedProvider(), "fake": Fake(crash)}
-        async with running(tmp_path, providers, max_attempts=1, render_deadline_seconds=0.8) as app:
-            plays = [jobs.scene(), jobs.scene(outcome="fail"), jobs.scene(outcome="stall"), jobs.scene()]
+        async with running(tmp_path, providers, max_attempts=1, render_deadline_seconds=3) as app:
+            quick = jobs.scene(steps=1, stepSeconds=0)
+            plays = [quick, jobs.scene(outcome="fail"), jobs.scene(outcome="stall"), quick]
             mixed = await jobs.make(app, *plays, start=True)
             crashing = await jobs.make(app, provider="fake", start=True)
             assert await asyncio.gather(*(jobs.settled(app, each.id) for each in (mixed, crashing))) == ["FAILED"] * 2
