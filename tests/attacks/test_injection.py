@@ -185,8 +185,8 @@ async def test_scene_input_out_of_range_is_rejected(target: Target, mallory: Cli
 )
 async def test_path_traversal_in_a_media_url_is_a_404(mallory: Client, path: str) -> None:
     """Only names that the server made are looked up."""
-    for place in ("/media/", "/explorer/assets/"):
-        answer = await mallory.http.get(f"{place}{path}")
+    for prefix in ("/media/", "/explorer/assets/"):
+        answer = await mallory.http.get(f"{prefix}{path}")
         assert answer.status_code == 404
         assert "root:" not in answer.text
 

@@ -171,7 +171,7 @@ async def test_request_over_the_size_limit_is_rejected(mallory: Client, target: 
 async def test_forwarded_address_header_of_an_untrusted_peer_is_ignored(target: Target) -> None:
     """Else each failed attempt would count for another address."""
     async with httpx.AsyncClient(base_url=target.url, headers=bearer("guess")) as http:
-        places = [{"x-forwarded-for": f"10.0.0.{n}"} for n in range(35)]
+        forwarded = [{"x-forwarded-for": f"10.0.0.{n}"} for n in range(35)]
         body = {"query": "{ viewer { id } }"}
-        statuses = {(await http.post("/graphql", json=body, headers=place)).status_code for place in places}
+        statuses = {(await http.post("/graphql", json=body, headers=each)).status_code for each in forwarded}
     assert statuses == {401, 429}
