@@ -1,10 +1,18 @@
-"""What the tests in this folder cannot be without."""
+"""Fixtures and warning filters of this folder."""
 
 import pytest
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Ignore what the server ignores too: graphql-core drops fields that it had not begun when a stream was cut off."""
-    ignored = "ignore:coroutine '.*_async_resolver' was never awaited:RuntimeWarning"
-    config.addinivalue_line("filterwarnings", ignored)
+    """Register the fixtures that need the server, and ignore the warnings that the server ignores.
+
+    graphql-core drops the fields that it has not started when a stream ends early. Where the collector drops them while
+    a namedtuple is made, which runs without builtins, Python cannot even warn, and reports an unraisable KeyError.
+    """
     config.pluginmanager.import_plugin("tests.support.fixtures")
+    never_awaited = "ignore:coroutine '.*_async_resolver' was never awaited:RuntimeWarning"
+    unraisable = (
+        "ignore:Exception ignored in. <coroutine object .*_async_resolver:pytest.PytestUnraisableExceptionWarning"
+    )
+    for ignored in (never_awaited, unraisable):
+        config.addinivalue_line("filterwarnings", ignored)

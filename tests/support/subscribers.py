@@ -2,9 +2,10 @@
 
     python -m tests.support.subscribers HOST PORT JOB HEALTHY WIDE
 
-It says `ready` when everybody has the state, and does what it reads: after `stall` the wide ones, whose messages are
-large, never read their sockets again; after `tell` it says when each version arrived at the others, and how many of
-the wide ones the server has cut off, as JSON, and ends.
+It writes `ready` when every subscriber has the state, and then follows commands from standard input. After `stall` the
+wide ones, whose messages are large, do not read their sockets any more. After `report VERSION` it waits until that
+version has arrived at the others, writes the arrival times of each version and the number of wide ones that the server
+has disconnected as JSON, and ends.
 """
 
 import asyncio
@@ -14,6 +15,8 @@ import sys
 import time
 from collections import defaultdict
 from typing import Any, NamedTuple
+
+from tests.support.waiting import TIMEOUT_SECONDS, eventually
 
 Json = dict[str, Any]
 
@@ -33,7 +36,6 @@ Sec-WebSocket-Protocol: graphql-transport-ws\r
 """
 # A small window, so that the server feels soon that nobody reads.
 WINDOW_BYTES = 8192
-CUT_OFF_SECONDS = 2.0
 
 
 class Report(NamedTuple):
@@ -137,22 +139,24 @@ async def subscribe(host: str, port: int, job_id: str, selection: str) -> Subscr
 
 
 async def attend(host: str, port: int, job_id: str, healthy: int, wide: int) -> None:
-    """Listen until told to tell."""
+    """Subscribe, and follow the commands."""
     listeners = [await subscribe(host, port, job_id, NARROW) for _ in range(healthy)]
     stalled = [await subscribe(host, port, job_id, WIDE) for _ in range(wide)]
     commands = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(commands), sys.stdin)
-    say("ready")
-    while (command := (await commands.readline()).strip()) != b"tell":
-        assert command == b"stall", command
+    write("ready")
+    while (command := (await commands.readline()).split())[0] != b"report":
+        assert command == [b"stall"], command
         for each in stalled:
             each.transport.pause_reading()
-        say("stalled")
+        write("stalled")
+    version = int(command[1])
+    await eventually(lambda: all(each.arrivals[-1][0] >= version for each in listeners))
     arrivals: defaultdict[int, list[float]] = defaultdict(list)
     for listener in listeners:
-        for version, arrived in listener.arrivals[1:]:
-            arrivals[version].append(arrived)
-    say(json.dumps({"arrivals": arrivals, "cut_off": await cut_off(stalled)}))
+        for number, arrived in listener.arrivals[1:]:
+            arrivals[number].append(arrived)
+    write(json.dumps({"arrivals": arrivals, "cut_off": await cut_off(stalled)}))
 
 
 async def cut_off(stalled: list[Subscriber]) -> int:
@@ -161,12 +165,12 @@ async def cut_off(stalled: list[Subscriber]) -> int:
         each.transport.resume_reading()
     if stalled:
         waits = [asyncio.create_task(each.lost.wait()) for each in stalled]
-        await asyncio.wait(waits, timeout=CUT_OFF_SECONDS)
+        await asyncio.wait(waits, timeout=TIMEOUT_SECONDS)
     return sum(each.lost.is_set() for each in stalled)
 
 
-def say(text: str) -> None:
-    """A line to whoever started this."""
+def write(text: str) -> None:
+    """Write a line to the parent process."""
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
 
@@ -199,9 +203,9 @@ class Subscribers:
         self._say("stall")
         assert await self._answer() == "stalled"
 
-    async def report(self) -> Report:
-        """What it was told; that is its end."""
-        self._say("tell")
+    async def report(self, version: int) -> Report:
+        """Return the report as soon as every healthy subscriber has this version. Ends the process."""
+        self._say(f"report {version}")
         answer = json.loads(await self._answer())
         await self._process.wait()
         return Report({int(version): times for version, times in answer["arrivals"].items()}, answer["cut_off"])
