@@ -130,7 +130,7 @@ class Coordinator:
         await self._dispatcher.stop()
         await self.audit.flush_on_shutdown()
         await self._deliverer.stop()
-        await self.delivery_deps.outbound.close()
+        await self.delivery_deps.http.close()
         for provider in self._deps.providers.values():
             await provider.close()
 
@@ -155,7 +155,7 @@ class Coordinator:
 
     async def _housekeeping(self) -> None:
         while True:
-            await idempotency.forget_old(self.store)
+            await idempotency.prune(self.store)
             await retention.prune(self.store, self._retention)
             await audit.prune(self.store, self._audit_kept)
             await deliveries.prune(self.store)

@@ -1,1 +1,1 @@
-"""What a job and a scene are, what may happen to them, and where they are kept."""
+"""The domain model: rules of jobs and scenes, their tables, and all reads and writes of the database."""

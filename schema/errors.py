@@ -1,4 +1,4 @@
-"""The error types of the schema: refusals of the domain, returned as data in payloads."""
+"""The error types of the schema: domain errors, returned as data in payloads."""
 
 from collections.abc import Sequence
 
@@ -67,7 +67,7 @@ class ConflictError(UserError):
     current_version: int | None
 
 
-@strawberry.type(description="The quota is used up; the refused operation did not count. RATE_LIMITED.")
+@strawberry.type(description="The quota is used up; a rejected operation does not count. RATE_LIMITED.")
 class RateLimitedError(UserError):
     """From `errors.QuotaExceeded`."""
 
@@ -76,7 +76,7 @@ class RateLimitedError(UserError):
 
 
 def user_errors(refusals: Sequence[DomainError]) -> list[UserError]:
-    """Return each refusal of a request as its error type."""
+    """Return the domain errors of a request as the error types of the schema."""
     return [_user_error(refusal) for refusal in refusals]
 
 
@@ -92,7 +92,7 @@ def _user_error(refusal: DomainError) -> UserError:
                 message=message,
                 path=path,
                 from_=refusal.current,
-                to=refusal.wanted,
+                to=refusal.requested,
                 allowed=refusal.allowed,
             )
         case errors.Conflict():

@@ -65,8 +65,8 @@ def job_query(filter: JobFilter | None, order: JobOrder | None, *, include_delet
     criteria, ordering = filter or JobFilter(), order or JobOrder()
     search, owner_id = given(criteria.search), given(criteria.owner_id)
     problems = Problems()
-    problems.text(search, ["filter", "search"], most=TITLE_CHARACTERS, needed=False)
-    problems.text(owner_id, ["filter", "ownerId"], most=TITLE_CHARACTERS, needed=False)
+    problems.text(search, ["filter", "search"], max_characters=TITLE_CHARACTERS, required=False)
+    problems.text(owner_id, ["filter", "ownerId"], max_characters=TITLE_CHARACTERS, required=False)
     problems.check()
     return JobQuery(
         status=given(criteria.status),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import strawberry
 
-from coordinator.commands.deletion import may_return
+from coordinator.commands.deletion import is_restorable
 from models.db.rows import SceneRow
 from models.domain import lifecycle, paging
 from models.domain.access import Act, may_do
@@ -143,7 +143,7 @@ class Scene(Node):
         loaders, owner = info.context.loaders, may_do(info.context.viewer, root, Act.CHANGE)
         if root.deleted_at is not None:
             job = await loaders.job.load(root.job_id) if owner else None
-            return [SceneAction.RESTORE] if may_return(root, job) else []
+            return [SceneAction.RESTORE] if is_restorable(root, job) else []
         if not owner:
             return [SceneAction.UPDATE]
         actions = [SceneAction.UPDATE, SceneAction.MOVE]

@@ -21,7 +21,7 @@ from coordinator.renders.render import Limits, RenderDeps
 from coordinator.storage.media import MediaStore
 from coordinator.storage.retention import Retention
 from coordinator.webhooks.deliverer import DeliveryDeps
-from coordinator.webhooks.http_client import Outbound, Policy
+from coordinator.webhooks.http_client import HttpClient, Policy
 from coordinator.webhooks.signing import Secrets
 from models import migrations
 from models.db.database import Database
@@ -108,7 +108,7 @@ class Container:
             secrets = Secrets(keys.derived(self.settings, "webhooks"))
         return DeliveryDeps(
             secrets,
-            Outbound(Policy(http=local, loopback=local)),
+            HttpClient(Policy(http=local, loopback=local)),
             self.media_url,
             timedelta(seconds=self.settings.webhook_retry_first_seconds),
         )

@@ -1,1 +1,1 @@
-"""Commands of users and external workers: each checks and writes one change, and knows no queue, bus or storage."""
+"""The commands of users and external workers. Each checks and writes one change, and knows no queue, bus or storage."""

@@ -1,4 +1,4 @@
-"""Deleting and restoring: what is deleted is hidden and refuses everything, but comes back whole while it is kept."""
+"""Deleting and restoring: a deleted object is hidden and refuses changes, but can be restored until `purge_after`."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -9,7 +9,7 @@ from models.db.rows import JobRow, SceneRow
 from models.domain.errors import ErrorCode, InvalidState
 from models.domain.events import EventType
 from models.domain.lifecycle import JobStatus, SceneStatus
-from models.domain.rules import SCENES_A_JOB
+from models.domain.rules import SCENES_PER_JOB
 from models.writes.change import Change
 from models.writes.store import now
 
@@ -19,7 +19,7 @@ async def delete_scene(change: Change, scene: SceneRow, window: timedelta, path:
 
     Raises InvalidState (JOB_PROCESSING) while the job is processing.
     """
-    _check_at_rest(change, "Scenes cannot be deleted while their job is processing; cancel the job first.", path)
+    _check_not_processing(change, "Scenes cannot be deleted while their job is processing; cancel the job first.", path)
     change.fenced.append(scene.id)
     (await change.arrangement()).delete(scene.id)
     purge_after = change.now + window
@@ -30,10 +30,10 @@ async def delete_scene(change: Change, scene: SceneRow, window: timedelta, path:
 
 
 async def restore_scene(change: Change, scene: SceneRow, path: Sequence[str]) -> None:
-    """Put a deleted scene back where it was, as it was; in a job that has begun a pending one is dispatched.
+    """Restore a deleted scene at its former place; a pending scene of a job that has left the draft is scheduled.
 
-    Raises InvalidState (NOT_DELETED, RECOVERY_EXPIRED), and Invalid (LIMIT_EXCEEDED) when the job is full by now. It
-    never comes back into PROCESSING: what is deleted was not, because its job was at rest.
+    Raises InvalidState (NOT_DELETED, RECOVERY_EXPIRED), and Invalid (LIMIT_EXCEEDED) when the job has no room left. The
+    scene is never PROCESSING: it was deleted while its job was not processing.
     """
     _check_recoverable(change, scene.deleted_at, scene.purge_after, "scene", path)
     ordering.check_room(change, path)
@@ -46,17 +46,17 @@ async def restore_scene(change: Change, scene: SceneRow, path: Sequence[str]) ->
 
 
 def delete_job(change: Change, window: timedelta, path: Sequence[str]) -> None:
-    """Delete a job with all it holds, recoverable for `window`.
+    """Delete a job with its scenes, recoverable for `window`.
 
     Raises InvalidState (JOB_PROCESSING) while it is processing.
     """
-    _check_at_rest(change, "A job cannot be deleted while it is processing; cancel it first.", path)
+    _check_not_processing(change, "A job cannot be deleted while it is processing; cancel it first.", path)
     change.set_job(deleted_at=change.now, purge_after=change.now + window)
     change.record(EventType.JOB_DELETED, changed=["deletedAt"])
 
 
 def restore_job(change: Change, path: Sequence[str]) -> None:
-    """Bring a deleted job back. Scenes that were deleted by themselves stay deleted.
+    """Restore a deleted job. Scenes that were deleted separately stay deleted.
 
     Raises InvalidState (NOT_DELETED, RECOVERY_EXPIRED).
     """
@@ -65,12 +65,12 @@ def restore_job(change: Change, path: Sequence[str]) -> None:
     change.record(EventType.JOB_RESTORED, changed=["deletedAt"])
 
 
-def may_return(scene: SceneRow, job: JobRow | None) -> bool:
+def is_restorable(scene: SceneRow, job: JobRow | None) -> bool:
     """Whether a deleted scene of this live job could be restored now."""
-    return job is not None and not _expired(scene.purge_after, now()) and job.total < SCENES_A_JOB
+    return job is not None and not _expired(scene.purge_after, now()) and job.total < SCENES_PER_JOB
 
 
-def _check_at_rest(change: Change, message: str, path: Sequence[str]) -> None:
+def _check_not_processing(change: Change, message: str, path: Sequence[str]) -> None:
     if change.job.status is JobStatus.PROCESSING:
         raise InvalidState(ErrorCode.JOB_PROCESSING, message, path)
 

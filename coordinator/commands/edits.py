@@ -1,4 +1,4 @@
-"""updateScene: editing a scene, and reporting on it for those whose workers are not ours."""
+"""updateScene: edits of a scene, and reports of external workers on its render."""
 
 import mimetypes
 from collections.abc import Sequence
@@ -40,15 +40,15 @@ _DEFAULT_FAILURE: ReportedFailure = {
 
 
 def act_of(edit: SceneEdit) -> Act:
-    """What one must be allowed to do for this edit: a report tells how the render goes, and nothing else."""
+    """Return the permission that the edit needs: REPORT if it has only fields of a render."""
     return Act.REPORT if edit.keys() <= _REPORTS else Act.CHANGE
 
 
 def check(edit: SceneEdit, path: list[str]) -> None:
-    """Raise DomainErrors with everything that is wrong with the fields by themselves."""
+    """Check the fields that do not depend on the scene. Raises DomainErrors with all problems."""
     problems = Problems()
     if "title" in edit:
-        problems.title(edit["title"], [*path, "title"], needed=False)
+        problems.title(edit["title"], [*path, "title"], required=False)
     if "prompt" in edit:
         problems.prompt(edit["prompt"], [*path, "prompt"])
     if "duration_seconds" in edit:
@@ -58,42 +58,44 @@ def check(edit: SceneEdit, path: list[str]) -> None:
     if edit.get("status", SceneStatus.PENDING) is None:
         problems.add("status cannot be null.", [*path, "status"])
     if edit.get("provider_id") is not None:
-        problems.text(edit.get("provider_id"), [*path, "providerId"], most=TITLE_CHARACTERS)
+        problems.text(edit.get("provider_id"), [*path, "providerId"], max_characters=TITLE_CHARACTERS)
     if edit.get("percentage") is not None:
         problems.percentage(edit.get("percentage"), [*path, "percentage"])
     if edit.get("output_url") is not None:
         problems.url(edit.get("output_url"), [*path, "outputUrl"])
     failure = edit.get("failure")
     if failure is not None:
-        problems.text(failure["code"], [*path, "failure", "code"], most=CODE_CHARACTERS)
-        problems.text(failure["message"], [*path, "failure", "message"], most=MESSAGE_CHARACTERS, lines=True)
+        problems.text(failure["code"], [*path, "failure", "code"], max_characters=CODE_CHARACTERS)
+        problems.text(
+            failure["message"], [*path, "failure", "message"], max_characters=MESSAGE_CHARACTERS, multiline=True
+        )
     problems.check()
 
 
 async def apply(change: Change, scene: SceneRow, edit: SceneEdit, path: list[str]) -> None:
     """Make the edit: at most one event of the scene, none when nothing differs; a percentage alone is only a tick.
 
-    Raises InvalidState (INVALID_TRANSITION) when the status cannot be reached from where the scene is, and DomainErrors
-    for a reporting field that does not go with the status the scene would have.
+    Raises InvalidState (INVALID_TRANSITION) when the scene cannot change to the status, and DomainErrors for a reported
+    field that does not fit the new status.
     """
-    wanted = edit.get("status") or scene.status
-    if not lifecycle.may_become(scene.status, wanted):
-        raise refused_transition(scene, wanted, [*path, "status"])
-    _check_report(scene, wanted, edit, path)
+    status = edit.get("status") or scene.status
+    if not lifecycle.may_become(scene.status, status):
+        raise refused_transition(scene, status, [*path, "status"])
+    _check_report(scene, status, edit, path)
     given: dict[str, Any] = {name: value for name, value in edit.items() if name in _CONTENT}
     columns = {name: value for name, value in given.items() if getattr(scene, name) != value}
     take = _take_columns(scene, edit)
     changed = [_NAMES.get(name, name) for name in (*columns, *take)]
-    if wanted is not scene.status:
+    if status is not scene.status:
         if not change.job.left_draft:
             await start_job(change)
-            # Starting the job has queued this scene among the others.
+            # Starting the job has written the queue columns of this scene.
             scene = await change.scene(scene.id)
-        # Whoever renders this take here has been overtaken by the report.
+        # The report supersedes a render of this take here.
         change.fenced.append(scene.id)
-        moved, moved_take = _moved(change, scene, wanted, edit)
+        moved, moved_take = _transition_columns(change, scene, status, edit)
         changed = ["status", *changed]
-        scene = await change.write_scene(scene, _EVENTS[wanted], changed, take=take | moved_take, **columns, **moved)
+        scene = await change.write_scene(scene, _EVENTS[status], changed, take=take | moved_take, **columns, **moved)
     elif changed:
         scene = await change.write_scene(scene, EventType.SCENE_UPDATED, changed, take=take, **columns)
     if edit.get("percentage") is not None and scene.status is SceneStatus.PROCESSING:
@@ -107,38 +109,38 @@ async def _advance(change: Change, scene: SceneRow, edit: SceneEdit) -> None:
     change.ticks.append(Tick(scene.job_id, scene.id))
 
 
-def refused_transition(scene: SceneRow, wanted: SceneStatus, path: Sequence[str]) -> InvalidState:
-    """The refusal that says where the scene is and what would be accepted."""
+def refused_transition(scene: SceneRow, status: SceneStatus, path: Sequence[str]) -> InvalidState:
+    """Return the refusal of a status, with the current and the accepted ones."""
     allowed = lifecycle.TRANSITIONS[scene.status]
-    choice = " or ".join(status.value for status in allowed) if allowed else "nothing but a regenerate"
+    choice = " or ".join(each.value for each in allowed) if allowed else "nothing but a regenerate"
     return InvalidState(
         ErrorCode.INVALID_TRANSITION,
-        f"A scene that is {scene.status.value} cannot become {wanted.value}; it accepts {choice}.",
+        f"A scene that is {scene.status.value} cannot become {status.value}; it accepts {choice}.",
         path,
         current=scene.status,
-        wanted=wanted,
+        requested=status,
         allowed=allowed,
     )
 
 
-def _check_report(scene: SceneRow, wanted: SceneStatus, edit: SceneEdit, path: list[str]) -> None:
+def _check_report(scene: SceneRow, status: SceneStatus, edit: SceneEdit, path: list[str]) -> None:
     problems = Problems()
     finished = scene.status in lifecycle.SETTLED_SCENE
     for name in ("provider_id", "output_url"):
         if finished and name in edit and _reported(scene, name) != edit.get(name):
             problems.add("The take is finished; regenerate the scene to make another.", [*path, _NAMES[name]])
-    if edit.get("output_url") and wanted not in (SceneStatus.PROCESSING, SceneStatus.COMPLETED):
+    if edit.get("output_url") and status not in (SceneStatus.PROCESSING, SceneStatus.COMPLETED):
         problems.add("outputUrl goes with the status PROCESSING or COMPLETED.", [*path, "outputUrl"])
     percentage = edit.get("percentage")
-    if percentage is not None and not finished and not _fits(percentage, wanted):
+    if percentage is not None and not finished and not _fits(percentage, status):
         problems.add("percentage goes with the status PROCESSING, or 100 with COMPLETED.", [*path, "percentage"])
-    if edit.get("failure") is not None and wanted is not SceneStatus.FAILED:
+    if edit.get("failure") is not None and status is not SceneStatus.FAILED:
         problems.add("failure goes with the status FAILED.", [*path, "failure"])
     problems.check()
 
 
-def _fits(percentage: float, wanted: SceneStatus) -> bool:
-    return wanted is SceneStatus.PROCESSING or (wanted is SceneStatus.COMPLETED and percentage == 100)
+def _fits(percentage: float, status: SceneStatus) -> bool:
+    return status is SceneStatus.PROCESSING or (status is SceneStatus.COMPLETED and percentage == 100)
 
 
 def _reported(scene: SceneRow, name: str) -> str | None:
@@ -163,22 +165,22 @@ def _linked(url: str | None) -> dict[str, Any] | None:
     return {"url": url, "content_type": content_type or "video/mp4"}
 
 
-def _moved(
-    change: Change, scene: SceneRow, wanted: SceneStatus, edit: SceneEdit
+def _transition_columns(
+    change: Change, scene: SceneRow, status: SceneStatus, edit: SceneEdit
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The columns of scene and take that a change of status brings."""
-    if wanted is SceneStatus.CANCELED:
-        return {"status": wanted} | closed(change), {"status": wanted, "finished_at": change.now}
-    columns: dict[str, Any] = {"status": wanted, "failure": None, "started_at": scene.started_at or change.now}
-    take: dict[str, Any] = {"status": wanted}
+    """Return the columns of the scene and of its take that a change to this status writes."""
+    if status is SceneStatus.CANCELED:
+        return {"status": status} | closed(change), {"status": status, "finished_at": change.now}
+    columns: dict[str, Any] = {"status": status, "failure": None, "started_at": scene.started_at or change.now}
+    take: dict[str, Any] = {"status": status}
     if scene.take_started_at is None:
         columns["attempts"] = scene.attempts + 1
         take |= {"started_at": change.now, "prompt": edit.get("prompt") or scene.prompt}
-    if wanted is SceneStatus.PROCESSING:
+    if status is SceneStatus.PROCESSING:
         return columns | {"queued_at": None, "next_attempt_at": None}, take
     columns |= closed(change)
     take["finished_at"] = change.now
-    if wanted is SceneStatus.COMPLETED:
+    if status is SceneStatus.COMPLETED:
         columns["percentage"] = columns["high_water"] = 100.0
     else:
         failure = edit.get("failure") or _DEFAULT_FAILURE

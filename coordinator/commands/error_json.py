@@ -1,4 +1,4 @@
-"""Refusals as JSON, for answers that are remembered: what is read back is what was refused."""
+"""Refusals as JSON, for stored answers: `load` returns an equal refusal to the one given to `dump`."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -21,48 +21,48 @@ Json = dict[str, Any]
 
 
 def dump(refusal: DomainError) -> Json:
-    """The refusal as JSON."""
-    told: Json = {"kind": "Invalid", "code": refusal.code, "message": refusal.message, "path": refusal.path}
+    """Return the refusal as JSON."""
+    stored: Json = {"kind": "Invalid", "code": refusal.code, "message": refusal.message, "path": refusal.path}
     match refusal:
         case NotFound():
-            return told | {"kind": "NotFound", "id": refusal.missing_id}
+            return stored | {"kind": "NotFound", "id": refusal.missing_id}
         case InvalidState():
-            state = {"from": refusal.current, "to": refusal.wanted, "allowed": refusal.allowed}
-            return told | {"kind": "InvalidState"} | state
+            state = {"from": refusal.current, "to": refusal.requested, "allowed": refusal.allowed}
+            return stored | {"kind": "InvalidState"} | state
         case Conflict():
-            return told | {"kind": "Conflict", "version": refusal.current_version}
+            return stored | {"kind": "Conflict", "version": refusal.current_version}
         case QuotaExceeded():
             limit, remaining, reset_at = refusal.quota
             quota = [limit, remaining, reset_at.isoformat()]
-            return told | {"kind": "QuotaExceeded", "seconds": refusal.retry_after_seconds, "quota": quota}
+            return stored | {"kind": "QuotaExceeded", "seconds": refusal.retry_after_seconds, "quota": quota}
         case Forbidden():
-            return told | {"kind": "Forbidden"}
+            return stored | {"kind": "Forbidden"}
         case _:
-            return told
+            return stored
 
 
-def load(told: Mapping[str, Any]) -> DomainError:
-    """The refusal that `dump` was given."""
-    return _LOADERS[told["kind"]](told, ErrorCode(told["code"]), told["message"], told["path"])
+def load(stored: Mapping[str, Any]) -> DomainError:
+    """Return the refusal that was given to `dump`."""
+    return _LOADERS[stored["kind"]](stored, ErrorCode(stored["code"]), stored["message"], stored["path"])
 
 
-def _state(told: Mapping[str, Any], code: ErrorCode, message: str, path: list[str] | None) -> DomainError:
-    current, wanted = (None if told[end] is None else SceneStatus(told[end]) for end in ("from", "to"))
-    allowed = [SceneStatus(status) for status in told["allowed"]]
-    return InvalidState(code, message, path, current=current, wanted=wanted, allowed=allowed)
+def _invalid_state(stored: Mapping[str, Any], code: ErrorCode, message: str, path: list[str] | None) -> DomainError:
+    current, requested = (None if stored[end] is None else SceneStatus(stored[end]) for end in ("from", "to"))
+    allowed = [SceneStatus(status) for status in stored["allowed"]]
+    return InvalidState(code, message, path, current=current, requested=requested, allowed=allowed)
 
 
-def _rate(told: Mapping[str, Any], _code: ErrorCode, message: str, path: list[str] | None) -> DomainError:
-    limit, remaining, reset_at = told["quota"]
+def _quota_exceeded(stored: Mapping[str, Any], _code: ErrorCode, message: str, path: list[str] | None) -> DomainError:
+    limit, remaining, reset_at = stored["quota"]
     quota = Quota(limit, remaining, datetime.fromisoformat(reset_at))
-    return QuotaExceeded(message, path, retry_after_seconds=told["seconds"], quota=quota)
+    return QuotaExceeded(message, path, retry_after_seconds=stored["seconds"], quota=quota)
 
 
 _LOADERS: dict[str, Callable[[Mapping[str, Any], ErrorCode, str, list[str] | None], DomainError]] = {
     "Invalid": lambda _, code, message, path: Invalid(message, path or [], code),
-    "NotFound": lambda told, code, message, path: NotFound(message, path or [], told["id"], code),
+    "NotFound": lambda stored, code, message, path: NotFound(message, path or [], stored["id"], code),
     "Forbidden": lambda _, __, message, path: Forbidden(message, path),
-    "InvalidState": _state,
-    "Conflict": lambda told, code, message, path: Conflict(code, message, path, current_version=told["version"]),
-    "QuotaExceeded": _rate,
+    "InvalidState": _invalid_state,
+    "Conflict": lambda stored, code, message, path: Conflict(code, message, path, current_version=stored["version"]),
+    "QuotaExceeded": _quota_exceeded,
 }

@@ -1,4 +1,4 @@
-"""Idempotency keys: the same request again, also at the same time, does nothing twice and gets the first answer."""
+"""Idempotency keys: a repeated request, concurrent ones included, is executed once and gets the first answer again."""
 
 import hashlib
 import json
@@ -35,20 +35,31 @@ async def run_once(
 ) -> Answer:
     """Run `act`, or return what it returned to an earlier request with the same key.
 
-    `act` passes its answer to `remember` as the first statement of its transaction. Raises DomainErrors for the
-    `problems` of the request, those of its key included, and Conflict (IDEMPOTENCY_CONFLICT) when the key was used for
-    another request. Without `problems` only the key is checked.
+    `act` must pass its answer to `remember` as the first statement of its transaction, before it reads any state.
+    Raises DomainErrors for the `problems` of the request, those of its key included (without `problems`, only the key
+    is checked), and Conflict (IDEMPOTENCY_CONFLICT) when the key was used for another request.
     """
     if problems is None:
         problems = Problems()
         problems.key(key, KEY_PATH)
     problems.check()
     idempotency = Idempotency(store, viewer, operation, key, request)
-    return await idempotency.once(lambda: act(idempotency))
+    answer = await idempotency.recall()
+    if answer is not None:
+        return answer
+    try:
+        return await act(idempotency)
+    except (IntegrityError, DomainError):
+        # A concurrent request with the same key may have committed first and caused this error. This one has left
+        # nothing behind, so the other's answer is its answer.
+        answer = await idempotency.recall()
+        if answer is None:
+            raise
+        return answer
 
 
 class Idempotency:
-    """One request with a key: `once` runs it, or finds what it answered before."""
+    """The key of one request, and the answer stored under it. Without a key nothing is stored or found."""
 
     def __init__(
         self, store: Store, viewer: Viewer, operation: str, key: str | None, request: Mapping[str, Any]
@@ -59,34 +70,19 @@ class Idempotency:
         self._key = key
         self._hash = hashlib.sha256(json.dumps(request, sort_keys=True, default=str).encode()).hexdigest()
 
-    async def once(self, act: Callable[[], Awaitable[Answer]]) -> Answer:
-        """Do it unless it was done.
-
-        `act` must call `remember` first thing in its transaction, before it looks at any state. Raises Conflict
-        (IDEMPOTENCY_CONFLICT) when the key was used for another request.
-        """
+    async def recall(self) -> Answer | None:
+        """Return the stored answer, if any. Raises Conflict when it belongs to another request."""
         if self._key is None:
-            return await act()
+            return None
         async with self._store.read() as connection:
-            answered = await self._recall(connection)
-        if answered is not None:
-            return answered
-        try:
-            return await act()
-        except (IntegrityError, DomainError):
-            # Somebody with the same key committed first, which may be why we were refused: we left nothing behind.
-            async with self._store.read() as connection:
-                answered = await self._recall(connection)
-            if answered is None:
-                raise
-            return answered
+            return await self._select(connection)
 
     async def remember(self, change: Change, answer: Answer) -> Answer:
-        """Write the answer under the key, in the transaction that makes it true."""
+        """Store the answer under the key, in the transaction that makes it true."""
         if self._key is not None:
             change.keep = True
             await change.connection.execute(
-                sa.delete(IDEMPOTENCY_KEY).where(*self._mine(), IDEMPOTENCY_KEY.c.created_at < change.now - KEPT)
+                sa.delete(IDEMPOTENCY_KEY).where(*self._own_row(), IDEMPOTENCY_KEY.c.created_at < change.now - KEPT)
             )
             await change.connection.execute(
                 sa.insert(IDEMPOTENCY_KEY).values(
@@ -101,17 +97,14 @@ class Idempotency:
         return answer
 
     async def amend(self, change: Change, answer: Answer) -> Answer:
-        """What `remember` has written turned out to be this, in the same transaction."""
+        """Replace the answer that `remember` stored in this transaction."""
         if self._key is not None:
-            await change.connection.execute(sa.update(IDEMPOTENCY_KEY).where(*self._mine()).values(answer=answer))
+            await change.connection.execute(sa.update(IDEMPOTENCY_KEY).where(*self._own_row()).values(answer=answer))
         return answer
 
-    def _mine(self) -> list[sa.ColumnElement[bool]]:
-        return [IDEMPOTENCY_KEY.c.owner_id == self._owner, IDEMPOTENCY_KEY.c.key == self._key]
-
-    async def _recall(self, connection: Connection) -> Answer | None:
+    async def _select(self, connection: Connection) -> Answer | None:
         query = sa.select(IDEMPOTENCY_KEY.c.operation, IDEMPOTENCY_KEY.c.request_hash, IDEMPOTENCY_KEY.c.answer).where(
-            *self._mine(), IDEMPOTENCY_KEY.c.created_at >= now() - KEPT
+            *self._own_row(), IDEMPOTENCY_KEY.c.created_at >= now() - KEPT
         )
         found = (await connection.execute(query)).first()
         if found is None:
@@ -125,9 +118,12 @@ class Idempotency:
             )
         return answer
 
+    def _own_row(self) -> list[sa.ColumnElement[bool]]:
+        return [IDEMPOTENCY_KEY.c.owner_id == self._owner, IDEMPOTENCY_KEY.c.key == self._key]
 
-async def forget_old(store: Store) -> int:
-    """Delete the keys that are older than a day; how many."""
+
+async def prune(store: Store) -> int:
+    """Delete the keys older than KEPT; return their number."""
     async with store.maintenance() as connection:
-        old = sa.delete(IDEMPOTENCY_KEY).where(IDEMPOTENCY_KEY.c.created_at < now() - KEPT)
-        return (await connection.execute(old)).rowcount
+        expired = sa.delete(IDEMPOTENCY_KEY).where(IDEMPOTENCY_KEY.c.created_at < now() - KEPT)
+        return (await connection.execute(expired)).rowcount

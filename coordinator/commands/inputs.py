@@ -1,7 +1,7 @@
-"""What is asked for, in the words of the domain."""
+"""The inputs of commands, independent of the API that they came by."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypedDict
 
@@ -11,7 +11,7 @@ from models.domain.rules import Problems
 
 @dataclass(frozen=True, slots=True)
 class SceneTarget:
-    """Which scene; with `job_id` it must belong to that job, with `expected_version` be at that version."""
+    """A scene to be changed; with `job_id` it must belong to that job, with `expected_version` be at that version."""
 
     scene_id: str
     job_id: str | None = None
@@ -19,7 +19,7 @@ class SceneTarget:
 
 
 class ReportedFailure(TypedDict):
-    """Why a scene failed, as its worker tells it."""
+    """Why a scene failed, as reported by an external worker."""
 
     code: str
     message: str
@@ -27,7 +27,7 @@ class ReportedFailure(TypedDict):
 
 
 class SceneEdit(TypedDict, total=False):
-    """What updateScene may set; what is absent stays. Units as in the schema."""
+    """The fields that updateScene sets; absent ones stay unchanged. Units as in the schema."""
 
     title: str | None
     prompt: str | None
@@ -42,7 +42,7 @@ class SceneEdit(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True)
 class NewScene:
-    """A scene to be made; `duration_seconds` None means the default."""
+    """A scene to be added; `duration_seconds` None means the default."""
 
     prompt: str
     title: str | None = None
@@ -50,9 +50,9 @@ class NewScene:
     metadata: Mapping[str, Any] | None = None
 
     def check(self, problems: Problems, path: Sequence[str]) -> None:
-        """Note what is wrong with it."""
+        """Add what is invalid in it."""
         problems.prompt(self.prompt, [*path, "prompt"])
-        problems.title(self.title, [*path, "title"], needed=False)
+        problems.title(self.title, [*path, "title"], required=False)
         if self.duration_seconds is not None:
             problems.duration(self.duration_seconds, [*path, "durationSeconds"])
         if self.metadata is not None:
@@ -61,25 +61,25 @@ class NewScene:
 
 @dataclass(frozen=True, slots=True)
 class NewJob:
-    """A job to be made; `provider` None means the server's default."""
+    """A job to be created; `provider` None means the server's default."""
 
     title: str
     scenes: Sequence[NewScene] = ()
     provider: str | None = None
     metadata: Mapping[str, Any] | None = None
     start: bool = False
-    idempotency_key: str | None = field(default=None)
+    idempotency_key: str | None = None
 
 
 class JobEdit(TypedDict, total=False):
-    """The fields of a job to change; what is absent stays."""
+    """The fields of a job to be changed; absent ones stay unchanged."""
 
     title: str | None
     metadata: Mapping[str, Any] | None
 
 
 class BatchPolicy(StrEnum):
-    """What becomes of the good items of a batch when others are bad."""
+    """What happens to the valid items of a batch when others are refused."""
 
     ALL_OR_NOTHING = "ALL_OR_NOTHING"
     BEST_EFFORT = "BEST_EFFORT"
@@ -87,7 +87,7 @@ class BatchPolicy(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SceneBatch:
-    """Scenes of one job to do the same to: those named, or else all in one of these statuses."""
+    """Scenes of one job for the same command: those listed, or all in one of these statuses."""
 
     job_id: str
     scene_ids: Sequence[str] | None = None
@@ -99,7 +99,7 @@ class SceneBatch:
 
 @dataclass(frozen=True, slots=True)
 class SceneEdits:
-    """Scenes of one job, each with edits of its own."""
+    """Scenes of one job, each with its own edit."""
 
     job_id: str
     scenes: Sequence[tuple[SceneTarget, SceneEdit]]

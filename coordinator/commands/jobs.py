@@ -1,4 +1,4 @@
-"""What can be done to a job."""
+"""The commands on a job."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict
@@ -16,7 +16,7 @@ from models.domain.access import Viewer
 from models.domain.errors import ErrorCode, InvalidState
 from models.domain.events import EventType
 from models.domain.lifecycle import OPEN, SETTLED_JOB, JobStatus, SceneStatus
-from models.domain.rules import SCENES_A_JOB, Problems, too_many_scenes
+from models.domain.rules import SCENES_PER_JOB, Problems, too_many_scenes
 from models.writes.change import Change
 from models.writes.store import Store
 
@@ -24,16 +24,16 @@ _PATH = ["input", "jobId"]
 
 
 class Jobs:
-    """The verbs on jobs. Each raises DomainError or DomainErrors and then has changed nothing."""
+    """The commands on a job. Each raises DomainError or DomainErrors when refused, and then has changed nothing."""
 
     def __init__(self, store: Store, providers: Sequence[str], default_provider: str, policy: JobPolicy) -> None:
         self._store = store
         self._providers = providers
         self._default_provider = default_provider
-        self._terms = policy
+        self._policy = policy
 
     async def create(self, viewer: Viewer, new: NewJob) -> str:
-        """Make a job and answer its id; with `start` its scenes are dispatched in the same transaction."""
+        """Create a job and return its id; with `start`, its scenes are scheduled in the same transaction."""
         provider = new.provider if new.provider is not None else self._default_provider
 
         async def act(idempotency: Idempotency) -> Answer:
@@ -42,7 +42,7 @@ class Jobs:
                 answer = await idempotency.remember(change, {"jobId": job.id})
                 change.record(EventType.JOB_CREATED, changed=["title", "scenes"])
                 for position, scene in enumerate(new.scenes):
-                    await insert_scene(change, ids.new("scene"), scene, position, self._terms.max_attempts)
+                    await insert_scene(change, ids.new("scene"), scene, position, self._policy.max_attempts)
                 if new.start:
                     await start_job(change)
             return answer
@@ -53,10 +53,10 @@ class Jobs:
         return answer["jobId"]
 
     async def update(self, viewer: Viewer, job_id: str, edit: JobEdit, expected_version: int | None = None) -> None:
-        """Change a job's own fields; the same values again are no change."""
+        """Change a job's own fields; equal values are no change."""
         problems = Problems()
         if "title" in edit:
-            problems.title(edit["title"], ["input", "title"], needed=True)
+            problems.title(edit["title"], ["input", "title"], required=True)
         if "metadata" in edit:
             problems.metadata(edit["metadata"], ["input", "metadata"])
         problems.check()
@@ -69,13 +69,13 @@ class Jobs:
     async def start(
         self, viewer: Viewer, job_id: str, expected_version: int | None = None, key: str | None = None
     ) -> None:
-        """Dispatch the scenes of a pending job; one that is processing is left as it is."""
+        """Schedule the scenes of a pending job; a job that is processing stays unchanged."""
         await self._act(viewer, "startJob", job_id, expected_version, key, _start)
 
     async def cancel(
         self, viewer: Viewer, job_id: str, expected_version: int | None = None, key: str | None = None
     ) -> None:
-        """Cancel every open scene; what is completed or failed stays. Canceled again it is left as it is."""
+        """Cancel every open scene; completed and failed ones stay. A canceled job stays unchanged."""
         await self._act(viewer, "cancelJob", job_id, expected_version, key, _cancel)
 
     async def delete(
@@ -84,14 +84,14 @@ class Jobs:
         """Delete a job, recoverable until `purge_after`; see `deletion.delete_job`."""
 
         async def delete(change: Change) -> None:
-            deletion.delete_job(change, self._terms.recovery_window, _PATH)
+            deletion.delete_job(change, self._policy.recovery_window, _PATH)
 
         await self._act(viewer, "deleteJob", job_id, expected_version, key, delete)
 
     async def restore(
         self, viewer: Viewer, job_id: str, expected_version: int | None = None, key: str | None = None
     ) -> None:
-        """Bring a deleted job back; see `deletion.restore_job`."""
+        """Restore a deleted job; see `deletion.restore_job`."""
 
         async def restore(change: Change) -> None:
             deletion.restore_job(change, _PATH)
@@ -105,17 +105,17 @@ class Jobs:
         job_id: str,
         expected_version: int | None,
         key: str | None,
-        verb: Callable[[Change], Awaitable[None]],
+        command: Callable[[Change], Awaitable[None]],
         *,
         deleted: bool = False,
     ) -> None:
-        """Do it once for each key."""
+        """Run the command in a change of the job, once per key."""
 
         async def act(idempotency: Idempotency) -> Answer:
             expected = expected_version
             async with self._store.change(job_id, viewer, expected_version=expected, deleted=deleted) as change:
                 answer = await idempotency.remember(change, {})
-                await verb(change)
+                await command(change)
             return answer
 
         request = {"jobId": job_id, "expectedVersion": expected_version}
@@ -123,7 +123,7 @@ class Jobs:
 
     def _problems_of(self, new: NewJob, provider: str) -> Problems:
         problems = Problems()
-        problems.title(new.title, ["input", "title"], needed=True)
+        problems.title(new.title, ["input", "title"], required=True)
         problems.key(new.idempotency_key, KEY_PATH)
         if new.metadata is not None:
             problems.metadata(new.metadata, ["input", "metadata"])
@@ -132,7 +132,7 @@ class Jobs:
             problems.add(f"There is no such provider here; there are: {known}.", ["input", "provider"])
         if new.start and not new.scenes:
             problems.add("A job without scenes cannot be started.", ["input", "start"])
-        if len(new.scenes) > SCENES_A_JOB:
+        if len(new.scenes) > SCENES_PER_JOB:
             problems.add_error(too_many_scenes(["input", "scenes"]))
         else:
             for index, scene in enumerate(new.scenes):
@@ -141,7 +141,7 @@ class Jobs:
 
 
 async def start_job(change: Change) -> None:
-    """Start the job: it leaves the storyboard and its pending scenes are dispatched."""
+    """Start the job: it leaves the draft, and its pending scenes are scheduled."""
     if change.job.total == 0:
         raise InvalidState(ErrorCode.INVALID_TRANSITION, "A job without scenes cannot be started.", ("input", "jobId"))
     change.set_job(started_at=change.now)
@@ -164,7 +164,7 @@ async def cancel_scene(change: Change, scene: SceneRow) -> SceneRow:
 
 
 def closed(change: Change) -> dict[str, Any]:
-    """The columns of a scene that nothing is rendering any more."""
+    """Return the columns of a scene whose render has ended."""
     return {
         "finished_at": change.now,
         "next_attempt_at": None,
@@ -192,9 +192,9 @@ async def _cancel(change: Change) -> None:
                 await cancel_scene(change, scene)
 
 
-def _settled(job: JobRow, verb: str) -> InvalidState:
+def _settled(job: JobRow, participle: str) -> InvalidState:
     return InvalidState(
         ErrorCode.INVALID_TRANSITION,
-        f"The job is {job.status.value.lower()} and cannot be {verb}; regenerate a scene to set it going again.",
+        f"The job is {job.status.value.lower()} and cannot be {participle}; regenerate a scene to continue it.",
         _PATH,
     )

@@ -1,4 +1,4 @@
-"""New jobs and scenes as they are first written."""
+"""The rows of new jobs and scenes."""
 
 from coordinator.commands.inputs import NewJob, NewScene
 from models.db.rows import JobRow
@@ -11,7 +11,7 @@ from models.writes.store import now
 
 
 def new_job_row(viewer: Viewer, new: NewJob, provider: str) -> JobRow:
-    """A job that nobody has seen yet."""
+    """Return the row of a new job without scenes, at version 0."""
     instant = now()
     return JobRow(
         id=ids.new("job"),
@@ -41,7 +41,7 @@ def new_job_row(viewer: Viewer, new: NewJob, provider: str) -> JobRow:
 
 
 async def insert_scene(change: Change, scene_id: str, new: NewScene, position: int, max_attempts: int) -> int:
-    """Write a new pending scene with its first take as part of the event recorded last; return the take's number."""
+    """Write a new pending scene and its first take, as part of the event recorded last; return the take's number."""
     take = first_take(new.prompt)
     await change.insert_scene(
         {

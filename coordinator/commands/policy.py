@@ -1,4 +1,4 @@
-"""What an operator has set that the verbs go by."""
+"""The operator's settings that commands depend on."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -8,7 +8,7 @@ from models.domain.quota import Rate
 
 @dataclass(frozen=True, slots=True)
 class JobPolicy:
-    """`max_attempts` of a take and its retries, how long deleted things can be restored, how often to regenerate."""
+    """`max_attempts` counts a take and its retries; `recovery_window` is how long deleted objects can be restored."""
 
     max_attempts: int
     recovery_window: timedelta

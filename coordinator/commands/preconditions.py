@@ -1,4 +1,4 @@
-"""Which scene is meant, and whether it is as the caller believes it to be."""
+"""Checks that a scene is the requested one, live, and at the expected version."""
 
 from collections.abc import Sequence
 
@@ -9,14 +9,14 @@ from models.writes.store import stale
 Path = Sequence[str]
 
 
-def job_of(found: str | None, scene_id: str, wanted: str | None, path: Path) -> str:
-    """The job of a scene, which was looked for; it must be the wanted one.
+def job_of(found: str | None, scene_id: str, requested: str | None, path: Path) -> str:
+    """Return `found`, the job of a scene if it has a visible one, which must be the requested job if one was named.
 
-    Raises NotFound: SCENE_NOT_IN_JOB for a scene that is there but in another job.
+    Raises NotFound: SCENE_NOT_IN_JOB for a scene of another job.
     """
     if found is None:
         raise NotFound("There is no such scene.", path, scene_id)
-    if wanted is not None and wanted != found:
+    if requested is not None and requested != found:
         raise NotFound("The scene belongs to another job.", path, scene_id, ErrorCode.SCENE_NOT_IN_JOB)
     return found
 
@@ -28,6 +28,6 @@ def check_live(scene: SceneRow, path: Path) -> None:
 
 
 def check_version(scene: SceneRow, expected: int | None, path: Path = ("input", "expectedVersion")) -> None:
-    """Raise Conflict (STALE_VERSION) for a scene that has changed since."""
+    """Raise Conflict (STALE_VERSION) for a scene that has changed since the expected version."""
     if expected is not None and expected != scene.version:
         raise stale(scene.version, path)

@@ -1,10 +1,10 @@
-"""What each person may do only so often, counted in the database so that it holds across jobs and processes.
+"""Rate limits per user. The buckets are rows of the database, so they hold across jobs and processes.
 
-Who counts holds the row of the job already, then that of the person, and nothing after that waits for another job: so
-nobody waits in a circle.
+Lock order: job row, then allowance row. Nothing later in the transaction locks another job, so there is no deadlock.
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -19,23 +19,26 @@ from models.writes.store import Store, now
 
 REGENERATE = "regenerate"
 
-# In words, because SQLAlchemy has a construct of its own for each database, and both understand the same words.
-_FIRST_USE = sa.text(
+# As text, because SQLAlchemy's construct for ON CONFLICT differs by dialect, while both databases accept this SQL.
+_INSERT_BUCKET = sa.text(
     "INSERT INTO allowance (owner_id, purpose, full_at) VALUES (:owner_id, :purpose, :full_at) ON CONFLICT DO NOTHING"
 ).bindparams(sa.bindparam("full_at", type_=ALLOWANCE.c.full_at.type))
 
 
 async def spend(change: Change, rate: Rate, path: Sequence[str], purpose: str = REGENERATE) -> None:
-    """Count one use by whoever makes the change. Raises QuotaExceeded, and then has counted nothing."""
+    """Count one use by the viewer of the change. Raises QuotaExceeded, and then counts nothing."""
     if not rate.limited:
         return
     full_at = await _require_available(change, rate, 1, path, purpose)
-    used = sa.update(ALLOWANCE).where(*_of(change, purpose))
-    await change.connection.execute(used.values(full_at=rate.after(full_at, change.now)))
+    bucket = sa.update(ALLOWANCE).where(*_bucket_of(change, purpose))
+    await change.connection.execute(bucket.values(full_at=rate.after(full_at, change.now)))
 
 
 async def check(change: Change, rate: Rate, uses: int, path: Sequence[str], purpose: str = REGENERATE) -> None:
-    """Make sure that so many uses are there at once. Raises QuotaExceeded, and Invalid for more than ever are."""
+    """Check that this many uses are available at once.
+
+    Raises QuotaExceeded when they are not, and Invalid (LIMIT_EXCEEDED) for more than the burst size.
+    """
     if not rate.limited:
         return
     if uses > rate.burst:
@@ -48,17 +51,17 @@ async def check(change: Change, rate: Rate, uses: int, path: Sequence[str], purp
 
 
 async def quota(store: Store, viewer: Viewer, rate: Rate, purpose: str = REGENERATE) -> Quota:
-    """How much the viewer may do now."""
+    """Return the current quota of the viewer."""
     async with store.read() as connection:
         return rate.quota(await queries.allowance_full_at(connection, viewer.id, purpose), now())
 
 
-async def _require_available(change: Change, rate: Rate, uses: int, path: Sequence[str], purpose: str) -> Any:
-    """The instant of the bucket, which nobody else can change until this transaction is over."""
+async def _require_available(change: Change, rate: Rate, uses: int, path: Sequence[str], purpose: str) -> datetime:
+    """Lock the bucket until the end of the transaction, and return when it is full."""
     owner: dict[str, Any] = {"owner_id": change.viewer.id, "purpose": purpose}
-    await change.connection.execute(_FIRST_USE, owner | {"full_at": change.now})
-    held = sa.select(ALLOWANCE.c.full_at).where(*_of(change, purpose)).with_for_update()
-    full_at = (await change.connection.execute(held)).scalar_one()
+    await change.connection.execute(_INSERT_BUCKET, owner | {"full_at": change.now})
+    locked = sa.select(ALLOWANCE.c.full_at).where(*_bucket_of(change, purpose)).with_for_update()
+    full_at: datetime = (await change.connection.execute(locked)).scalar_one()
     wait = rate.wait(full_at, change.now, uses)
     if wait:
         seconds = wait.total_seconds()
@@ -71,5 +74,5 @@ async def _require_available(change: Change, rate: Rate, uses: int, path: Sequen
     return full_at
 
 
-def _of(change: Change, purpose: str) -> list[sa.ColumnElement[bool]]:
+def _bucket_of(change: Change, purpose: str) -> list[sa.ColumnElement[bool]]:
     return [ALLOWANCE.c.owner_id == change.viewer.id, ALLOWANCE.c.purpose == purpose]

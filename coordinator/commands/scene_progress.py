@@ -1,4 +1,4 @@
-"""The fractions of running renders: written beside the clock, fenced, and never backwards."""
+"""The progress of running renders: written without an event, fenced, and never decreasing."""
 
 import sqlalchemy as sa
 
@@ -12,7 +12,7 @@ class Fenced(Exception):
 
 
 class TakenOver(Fenced):
-    """Another worker goes on with the same take: what the provider makes for it is still wanted."""
+    """Another worker has taken over the take: it still needs the order at the provider, which must not be canceled."""
 
 
 async def advance(
@@ -24,9 +24,9 @@ async def advance(
     percentage: float | None = None,
     frame: int | None = None,
 ) -> None:
-    """Write how far the take is, 0..100, and the number of its newest frame. A lower percentage changes nothing.
+    """Write the percentage of the take, 0..100, and the number of its newest frame. A lower percentage is ignored.
 
-    Raises Fenced when (take, run, PROCESSING) is no longer true of the scene.
+    Raises Fenced when the scene no longer has this take and run, or is not PROCESSING.
     """
     values: dict[str, object] = {"run": run}
     if percentage is not None:

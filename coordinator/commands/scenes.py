@@ -1,4 +1,4 @@
-"""What can be done to one scene. The same to many at once is in `batches`."""
+"""The commands on one scene. `batches` has the commands on several scenes."""
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
@@ -25,18 +25,18 @@ _PATH = ["input", "sceneId"]
 
 
 class Target(NamedTuple):
-    """A scene inside the change that is to be made to it."""
+    """A scene, and the change in which it is to be changed."""
 
     change: Change
     scene: SceneRow
 
 
 class Scenes:
-    """The verbs on a scene. Each raises DomainError or DomainErrors and then has changed nothing."""
+    """The commands on a scene. Each raises DomainError or DomainErrors when refused, and then has changed nothing."""
 
     def __init__(self, store: Store, policy: JobPolicy) -> None:
         self._store = store
-        self._terms = policy
+        self._policy = policy
 
     async def add(
         self,
@@ -47,7 +47,7 @@ class Scenes:
         expected_version: int | None = None,
         key: str | None = None,
     ) -> str:
-        """Add a scene, at the end unless a position is given, and answer its id; in a started job it is dispatched."""
+        """Add a scene, by default at the end, and return its id; in a started job it is scheduled."""
         problems = Problems()
         new.check(problems, ["input", "scene"])
         problems.key(key, KEY_PATH)
@@ -63,7 +63,7 @@ class Scenes:
         return (await run_once(self._store, viewer, "addScene", key, request, act, problems=problems))["sceneId"]
 
     async def update(self, viewer: Viewer, target: SceneTarget, edit: SceneEdit) -> None:
-        """Edit a scene or report on it; see `edits.apply` for what is refused."""
+        """Edit a scene or report on its render; see `edits.apply` for the refusals."""
         edits.check(edit, ["input"])
         async with self._change(viewer, target, act=edits.act_of(edit)) as (change, scene):
             await edits.apply(change, scene, edit, ["input"])
@@ -71,7 +71,7 @@ class Scenes:
     async def regenerate(
         self, viewer: Viewer, target: SceneTarget, prompt: str | None = None, key: str | None = None
     ) -> None:
-        """Render a finished scene anew, with another prompt if one is given; see `takes.regenerate`."""
+        """Render a finished scene again, with another prompt if one is given; see `takes.regenerate`."""
         problems = Problems()
         if prompt is not None:
             problems.prompt(prompt, ["input", "prompt"])
@@ -79,14 +79,14 @@ class Scenes:
 
         async def act(idempotency: Idempotency) -> Answer:
             async with self._change(viewer, target, idempotency) as (change, scene):
-                await takes.regenerate(change, scene, self._terms, _PATH, prompt or scene.prompt)
+                await takes.regenerate(change, scene, self._policy, _PATH, prompt or scene.prompt)
             return {}
 
         request = {"target": asdict(target), "prompt": prompt}
         await run_once(self._store, viewer, "regenerateScene", key, request, act, problems=problems)
 
     async def select_take(self, viewer: Viewer, take_id: str, expected_version: int | None = None) -> str:
-        """Make an earlier completed take the scene's clip again, and answer the scene's id; see `takes.select`."""
+        """Make an earlier completed take the scene's current one, and return the scene's id; see `takes.select`."""
         path = ["input", "takeId"]
         async with self._store.read() as connection:
             take = await queries.one(queries.takes_by_id, connection, viewer, take_id)
@@ -96,8 +96,9 @@ class Scenes:
             scene = await change.scene(take.scene_id, path)
             preconditions.check_live(scene, path)
             preconditions.check_version(scene, expected_version)
-            now = (await queries.takes_by_id(change.connection, viewer, [take_id]))[take_id]
-            await takes.select(change, scene, now, path)
+            # Read again: its status may have changed before the job was locked.
+            current = (await queries.takes_by_id(change.connection, viewer, [take_id]))[take_id]
+            await takes.select(change, scene, current, path)
         return take.scene_id
 
     async def cancel(self, viewer: Viewer, target: SceneTarget) -> None:
@@ -108,22 +109,22 @@ class Scenes:
     async def delete(self, viewer: Viewer, target: SceneTarget) -> None:
         """Delete a scene, recoverable until `purge_after`; see `deletion.delete_scene`."""
         async with self._change(viewer, target) as (change, scene):
-            await deletion.delete_scene(change, scene, self._terms.recovery_window, _PATH)
+            await deletion.delete_scene(change, scene, self._policy.recovery_window, _PATH)
 
     async def restore(self, viewer: Viewer, target: SceneTarget) -> None:
-        """Put a deleted scene back where it was; see `deletion.restore_scene`."""
+        """Restore a deleted scene at its former place; see `deletion.restore_scene`."""
         async with self._change(viewer, target, deleted=True) as (change, scene):
             await deletion.restore_scene(change, scene, _PATH)
 
     async def move(self, viewer: Viewer, target: SceneTarget, position: int) -> None:
-        """Move a live scene to another place; see `order.move`."""
+        """Move a live scene to another position; see `ordering.move`."""
         async with self._change(viewer, target) as (change, scene):
             await ordering.move(change, scene, position)
 
     async def reorder(
         self, viewer: Viewer, job_id: str, scene_ids: Sequence[str], expected_version: int | None = None
     ) -> None:
-        """Put all live scenes of a job in another order; see `order.reorder`."""
+        """Put all live scenes of a job in another order; see `ordering.reorder`."""
         ordering.check_length(scene_ids)
         async with self._store.change(job_id, viewer, expected_version=expected_version) as change:
             await ordering.reorder(change, scene_ids)
@@ -138,7 +139,7 @@ class Scenes:
         act: Act = Act.CHANGE,
         deleted: bool = False,
     ) -> AsyncGenerator[Target]:
-        """The change of one scene: found, of the right job, at the expected version, and live unless told otherwise."""
+        """Change the target scene, after checks of its job, its version, and (unless `deleted`) that it is live."""
         async with self._store.read() as connection:
             found = await queries.job_of_scene(connection, viewer, target.scene_id)
             if target.job_id is not None and not await queries.jobs_by_id(connection, viewer, [target.job_id]):
@@ -159,7 +160,7 @@ class Scenes:
         ordering.check_position(place, change.job.total)
         change.record(EventType.SCENE_ADDED, scene_id, ["scenes"])
         (await change.arrangement()).add(scene_id, place)
-        number = await insert_scene(change, scene_id, new, place, self._terms.max_attempts)
+        number = await insert_scene(change, scene_id, new, place, self._policy.max_attempts)
         change.composition_changed()
         resume(change)
         await schedule_takes(change, [(scene_id, number)])

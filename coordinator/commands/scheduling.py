@@ -1,4 +1,4 @@
-"""Which scenes wait for a worker of ours, and who goes first."""
+"""Schedules takes for our workers, and sets their priorities."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -12,9 +12,10 @@ from models.writes.change import Change, Ticket
 
 
 async def schedule_takes(change: Change, takes: Sequence[tuple[str, int]], *, delay_seconds: float = 0.0) -> None:
-    """Put the current takes, given as (scene id, take number), in the queue when ours is to render them.
+    """Put current takes, given as (scene id, take number), into the queue. Does nothing in drafts and external jobs.
 
-    Fair share: priority falls with what the owner already has waiting, so a second owner is served in between.
+    Fair share: the priority falls with the number of takes of the owner already waiting, so that the takes of several
+    owners alternate.
     """
     if change.job.provider == EXTERNAL or not change.job.left_draft:
         return
@@ -30,7 +31,7 @@ async def schedule_takes(change: Change, takes: Sequence[tuple[str, int]], *, de
 
 
 def resume(change: Change) -> None:
-    """A job that was canceled before its start has started once something in it is to be rendered."""
+    """Set the start of a job that was canceled as a draft, now that one of its scenes is to be rendered."""
     if change.job.left_draft and change.job.started_at is None:
         change.set_job(started_at=change.now)
 

@@ -1,4 +1,4 @@
-"""What is done to the takes of a scene: another is made, an earlier one shown again, the current one canceled."""
+"""The commands on the takes of a scene: add the next one, select an earlier one, cancel the current one."""
 
 from collections.abc import Sequence
 
@@ -15,7 +15,7 @@ from models.writes.change import Change, next_take
 
 
 async def regenerate(change: Change, scene: SceneRow, policy: JobPolicy, path: Sequence[str], prompt: str) -> None:
-    """Put a finished scene back to pending with a new take; earlier takes are kept as they are.
+    """Set a finished scene back to pending with a new take; earlier takes stay as they are.
 
     Raises InvalidState (NOT_REGENERABLE) for a scene that is pending or processing, and QuotaExceeded.
     """
@@ -25,7 +25,7 @@ async def regenerate(change: Change, scene: SceneRow, policy: JobPolicy, path: S
             f"A scene that is {scene.status.value} cannot be regenerated before it is finished.",
             path,
             current=scene.status,
-            wanted=SceneStatus.PENDING,
+            requested=SceneStatus.PENDING,
             allowed=TRANSITIONS[scene.status],
         )
     await rate_limit.spend(change, policy.regenerate, path)
@@ -52,10 +52,10 @@ async def regenerate(change: Change, scene: SceneRow, policy: JobPolicy, path: S
 
 
 async def select(change: Change, scene: SceneRow, take: TakeRow, path: Sequence[str]) -> None:
-    """Let a finished scene show a completed take of its own, as it did when that was made: its clip, prompt and times.
+    """Make a completed take of a finished scene its current one, with the take's clip, prompt and times.
 
-    The one it shows already is no change. Raises InvalidState (INVALID_TRANSITION) for a scene that is pending or
-    processing, and for a take that has no clip.
+    The current take is no change. Raises InvalidState (INVALID_TRANSITION) for a scene that is pending or processing,
+    and for a take that is not completed.
     """
     if scene.status in OPEN:
         raise InvalidState(
@@ -71,7 +71,7 @@ async def select(change: Change, scene: SceneRow, take: TakeRow, path: Sequence[
             f"Only a completed take can be selected; this one is {take.status.value}.",
             path,
             current=take.status,
-            wanted=SceneStatus.COMPLETED,
+            requested=SceneStatus.COMPLETED,
         )
     if take.id == scene.take_id:
         return
@@ -95,7 +95,7 @@ async def select(change: Change, scene: SceneRow, take: TakeRow, path: Sequence[
 
 
 async def cancel(change: Change, scene: SceneRow, path: Sequence[str]) -> None:
-    """Cancel an open scene and abort its render; a canceled one is left as it is.
+    """Cancel an open scene and abort its render; a canceled one stays unchanged.
 
     Raises InvalidState (INVALID_TRANSITION) for one that is completed or failed.
     """

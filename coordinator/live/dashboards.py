@@ -29,7 +29,7 @@ def _of_viewer(viewer: Viewer) -> set[Audience]:
     if viewer.sees_all:
         return {EVERY}
     own = ("owner", viewer.id)
-    return {own, REPORTED} if viewer.works else {own}
+    return {own, REPORTED} if viewer.is_worker else {own}
 
 
 def _of_job(owner_id: str, provider: str) -> frozenset[Audience]:

@@ -1,16 +1,16 @@
-"""Who may see and change what. Pure: the queries turn these answers into conditions."""
+"""Authorization: what a viewer may see and change. Pure; `queries.visible` states the same as SQL conditions."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
-# The provider whose scenes are rendered by somebody else's workers, who report on them.
+# The provider whose scenes are rendered by external workers, which report by updateScene.
 EXTERNAL = "external"
 
 
 class Role(StrEnum):
-    """What a token can say that its subject is."""
+    """The roles that a token can grant."""
 
     USER = "user"
     WORKER = "worker"
@@ -18,18 +18,18 @@ class Role(StrEnum):
 
 
 class Act(StrEnum):
-    """What somebody wants to do to a job or to something in it."""
+    """The kinds of changes that are authorized separately."""
 
     CHANGE = "CHANGE"
-    """Anything that its owner may do."""
+    """Any change that the owner of a job may make."""
 
     REPORT = "REPORT"
-    """Tell how a render goes, in the fields that are there for it."""
+    """Report on a render: status, progress, provider id, output, failure."""
 
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """On whose behalf something is read or done."""
+    """The principal of a read or a change."""
 
     id: str
     name: str
@@ -37,31 +37,31 @@ class Viewer:
 
     @property
     def sees_all(self) -> bool:
-        """Whether jobs of other owners are visible too."""
+        """Whether jobs of all owners are visible."""
         return Role.ADMIN in self.roles or "system" in self.roles
 
     @property
-    def works(self) -> bool:
-        """Whether it reports on the external scenes of others."""
+    def is_worker(self) -> bool:
+        """Whether external scenes of all owners are visible, to report on them."""
         return Role.WORKER in self.roles
 
 
 class Owned(Protocol):
-    """A job, as far as the answers below depend on it."""
+    """The columns of a job that authorization depends on."""
 
     @property
     def owner_id(self) -> str:
-        """Who made it."""
+        """The viewer that created the job."""
         ...
 
     @property
     def provider(self) -> str:
-        """What renders its scenes."""
+        """The provider that renders its scenes."""
         ...
 
     @property
     def deleted_at(self) -> datetime | None:
-        """Since when only its owner knows of it."""
+        """The instant of its deletion; a deleted job is visible to its owner only."""
         ...
 
 
@@ -70,16 +70,16 @@ SYSTEM = Viewer(id="system", name="Scenewire", roles=("system",))
 
 
 def may_see(viewer: Viewer, job: Owned) -> bool:
-    """Whether this job exists as far as the viewer can tell; `queries.visible` says the same in SQL."""
-    reports = viewer.works and job.provider == EXTERNAL and job.deleted_at is None
+    """Whether the viewer may see the job; otherwise it must not learn that the job exists."""
+    reports = viewer.is_worker and job.provider == EXTERNAL and job.deleted_at is None
     return owns(viewer, job.owner_id) or reports
 
 
 def may_do(viewer: Viewer, job: Owned, act: Act) -> bool:
-    """Whether the viewer may do this to a job, or to something in it, that it sees."""
+    """Whether the viewer may make this kind of change to a job that it may see, or to a scene of the job."""
     return act is Act.REPORT or owns(viewer, job.owner_id)
 
 
 def owns(viewer: Viewer, owner_id: str) -> bool:
-    """Whether the viewer may do to a job of this owner whatever its owner may."""
+    """Whether the viewer has the rights of this owner."""
     return viewer.sees_all or viewer.id == owner_id

@@ -1,4 +1,4 @@
-"""Every refusal the domain can utter. A refusal is an answer, not an accident: it has a code and changes nothing."""
+"""The errors of the domain. A refusal (DomainError) is a regular answer: it has a code, and nothing was changed."""
 
 from collections.abc import Sequence
 from enum import StrEnum
@@ -9,7 +9,7 @@ from models.domain.quota import Quota
 
 
 class ErrorCode(StrEnum):
-    """What a client branches on."""
+    """The stable codes of refusals, for clients to branch on."""
 
     VALIDATION_FAILED = "VALIDATION_FAILED"
     NOT_FOUND = "NOT_FOUND"
@@ -30,7 +30,7 @@ class ErrorCode(StrEnum):
 
 
 class DomainError(Exception):
-    """The base of all refusals. `path` names the offending input, outermost first, e.g. ("input", "sceneIds", "2")."""
+    """The base of all refusals. `path` names the invalid input, outermost first, e.g. ("input", "sceneIds", "2")."""
 
     def __init__(self, code: ErrorCode, message: str, path: Sequence[str] | None = None) -> None:
         super().__init__(message)
@@ -40,14 +40,14 @@ class DomainError(Exception):
 
 
 class Invalid(DomainError):
-    """The input breaks a rule of its field."""
+    """An input violates a rule of its field, or a limit."""
 
     def __init__(self, message: str, path: Sequence[str], code: ErrorCode = ErrorCode.VALIDATION_FAILED) -> None:
         super().__init__(code, message, path)
 
 
 class NotFound(DomainError):
-    """There is no such thing, or it is not the caller's."""
+    """The object does not exist, or the viewer may not see it."""
 
     def __init__(
         self,
@@ -61,19 +61,19 @@ class NotFound(DomainError):
 
 
 def no_such_job(path: Sequence[str], job_id: str | None) -> NotFound:
-    """Return the refusal of a request for a job that does not exist or that the caller may not see."""
+    """Return the refusal of a job id that does not exist or that the viewer may not see."""
     return NotFound("There is no such job.", path, job_id)
 
 
 class Forbidden(DomainError):
-    """The caller may see the thing but not do this to it."""
+    """The viewer may see the object, but not change it in this way."""
 
     def __init__(self, message: str, path: Sequence[str] | None = None) -> None:
         super().__init__(ErrorCode.FORBIDDEN, message, path)
 
 
 class InvalidState(DomainError):
-    """The status of the thing stands in the way. `allowed` is what would be accepted from it."""
+    """The status of the object does not permit the change. `allowed` holds the statuses that it can change to."""
 
     def __init__(
         self,
@@ -82,17 +82,17 @@ class InvalidState(DomainError):
         path: Sequence[str] | None = None,
         *,
         current: SceneStatus | None = None,
-        wanted: SceneStatus | None = None,
+        requested: SceneStatus | None = None,
         allowed: Sequence[SceneStatus] = (),
     ) -> None:
         super().__init__(code, message, path)
         self.current = current
-        self.wanted = wanted
+        self.requested = requested
         self.allowed = list(allowed)
 
 
 class Conflict(DomainError):
-    """Somebody else was first."""
+    """Another change was made first, or an idempotency key was used for another request."""
 
     def __init__(
         self,
@@ -107,7 +107,7 @@ class Conflict(DomainError):
 
 
 class QuotaExceeded(DomainError):
-    """It was done too often; after `retry_after_seconds` it will be accepted again."""
+    """The quota is used up; the request will be accepted after `retry_after_seconds`."""
 
     def __init__(self, message: str, path: Sequence[str] | None, *, retry_after_seconds: float, quota: Quota) -> None:
         super().__init__(ErrorCode.RATE_LIMITED, message, path)
@@ -116,9 +116,9 @@ class QuotaExceeded(DomainError):
 
 
 class Unavailable(Exception):
-    """The database or the media storage does not answer, or has no room; trying again later may help.
+    """The database or the media storage does not respond, or has no space left; a later retry may succeed.
 
-    Not a refusal: nobody did anything wrong, and whether a change was made may be unknown.
+    Not a refusal: the request was valid, and it may be unknown whether the change was committed.
     """
 
     def __init__(self, code: Literal["UNAVAILABLE", "STORAGE"], message: str) -> None:
@@ -128,7 +128,7 @@ class Unavailable(Exception):
 
 
 class DomainErrors(Exception):
-    """Several refusals of one request: all that is wrong with it, so that a form can show everything at once."""
+    """All refusals of one request together, so that a form can show every problem at once."""
 
     def __init__(self, refusals: Sequence[DomainError]) -> None:
         super().__init__("; ".join(refusal.message for refusal in refusals))

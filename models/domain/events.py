@@ -1,10 +1,10 @@
-"""What is written into a job's log: one event per change, at the version the change made."""
+"""The types of events in a job's log, one event per change and version, and the states of their webhook deliveries."""
 
 from enum import StrEnum
 
 
 class EventType(StrEnum):
-    """What happened."""
+    """The kinds of changes."""
 
     JOB_CREATED = "JOB_CREATED"
     JOB_UPDATED = "JOB_UPDATED"
@@ -28,7 +28,7 @@ class EventType(StrEnum):
 
 
 class DeliveryStatus(StrEnum):
-    """Where the telling of an event to a webhook stands."""
+    """The states of a webhook delivery."""
 
     PENDING = "PENDING"
     SUCCEEDED = "SUCCEEDED"

@@ -14,16 +14,16 @@ _SUFFIX = re.compile(r"[0-7][0-9a-hjkmnp-tv-z]{25}", re.ASCII)
 
 
 def new(prefix: Prefix) -> str:
-    """A fresh id such as `job_01kav…`; ids made later sort later, to the millisecond."""
+    """Return a new id such as `job_01kav…`; ids sort by their time of creation, to the millisecond."""
     return str(TypeID(prefix=prefix))
 
 
 def prefix_of(value: str) -> str | None:
-    """The prefix of a well-formed id, None for anything else."""
+    """Return the prefix of a well-formed id, None for any other text."""
     prefix, _, suffix = value.rpartition("_")
     return prefix if prefix and _SUFFIX.fullmatch(suffix) else None
 
 
 def is_id(value: str, prefix: Prefix) -> bool:
-    """Whether `value` could be the id of such a thing; what fails this is not worth a look at the database."""
+    """Whether `value` is a well-formed id with this prefix; if not, the database need not be queried."""
     return prefix_of(value) == prefix

@@ -1,4 +1,4 @@
-"""The state machine of scenes and jobs: one table, one check, no I/O.
+"""The state machine of scenes and jobs: one table of transitions and its check. Pure.
 
 Source of the rules: the scene lifecycle in docs/architecture.md and the enum descriptions of the schema.
 """
@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class SceneStatus(StrEnum):
-    """Where a scene stands."""
+    """The states of a scene."""
 
     PENDING = "PENDING"
     PROCESSING = "PROCESSING"
@@ -18,7 +18,7 @@ class SceneStatus(StrEnum):
 
 
 class JobStatus(StrEnum):
-    """Where a job stands; derived from its scenes, never set."""
+    """The states of a job; derived from its scenes, never set."""
 
     PENDING = "PENDING"
     PROCESSING = "PROCESSING"
@@ -39,7 +39,7 @@ OPEN = frozenset({SceneStatus.PENDING, SceneStatus.PROCESSING})
 SETTLED_SCENE = frozenset({SceneStatus.COMPLETED, SceneStatus.FAILED, SceneStatus.CANCELED})
 SETTLED_JOB = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELED})
 
-# What updateScene may set from each status, in the order a person would try them.
+# The statuses that updateScene may set from each status, in the order in which messages list them.
 TRANSITIONS: Mapping[SceneStatus, tuple[SceneStatus, ...]] = {
     SceneStatus.PENDING: (
         SceneStatus.PROCESSING,
@@ -54,13 +54,13 @@ TRANSITIONS: Mapping[SceneStatus, tuple[SceneStatus, ...]] = {
 }
 
 
-def may_become(current: SceneStatus, wanted: SceneStatus) -> bool:
-    """Whether updateScene accepts `wanted`; the same status again is accepted and changes nothing."""
-    return current is wanted or wanted in TRANSITIONS[current]
+def may_become(current: SceneStatus, target: SceneStatus) -> bool:
+    """Whether updateScene accepts `target`; the current status is accepted and changes nothing."""
+    return current is target or target in TRANSITIONS[current]
 
 
 def job_status(*, left_draft: bool, counts: Mapping[SceneStatus, int]) -> JobStatus:
-    """The status of a job from the counts of its live scenes; `begun` once it was started or canceled."""
+    """Return the status of a job from the counts of its live scenes; it left the draft when started or canceled."""
     if not left_draft:
         return JobStatus.PENDING
     if counts[SceneStatus.PENDING] or counts[SceneStatus.PROCESSING]:

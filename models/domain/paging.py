@@ -1,6 +1,6 @@
 """Keyset paging by the Relay cursor connection specification: https://relay.dev/graphql/connections.htm
 
-A cursor holds the name of its order and the ordering key of a row, so that one of another list is known for what it is.
+A cursor holds the name of its order and the ordering key of a row, so that a cursor of another list is detected.
 """
 
 import base64
@@ -12,15 +12,15 @@ from typing import Generic, TypeVar, cast
 
 from models.domain.errors import Invalid
 
-MOST_A_PAGE = 100
-DEFAULT_A_PAGE = 20
+MAX_PAGE_SIZE = 100
+DEFAULT_PAGE_SIZE = 20
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Which part of an ordered list is asked for. `limit` is None for all of it; cursors are decoded keys."""
+    """The requested part of an ordered list. `limit` None means all of it; cursors are decoded keys."""
 
     limit: int | None
     backward: bool = False
@@ -30,7 +30,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
-    """One page, in the order of the list, and whether there is more on either side."""
+    """One page in the order of the list, and whether there are more items on either side."""
 
     items: Sequence[T]
     has_next: bool
@@ -43,14 +43,14 @@ def window(
     after: str | None,
     last: int | None,
     before: str | None,
-    default: int | None = DEFAULT_A_PAGE,
+    default: int | None = DEFAULT_PAGE_SIZE,
 ) -> Window:
-    """Check the four arguments of a connection. Raises Invalid naming the one that is wrong."""
+    """Return the window of the four arguments of a connection. Raises Invalid naming the invalid one."""
     if first is not None and last is not None:
         raise Invalid("Give first or last, not both.", ["last"])
     for name, value in (("first", first), ("last", last)):
-        if value is not None and not 1 <= value <= MOST_A_PAGE:
-            raise Invalid(f"{name} must be from 1 to {MOST_A_PAGE}.", [name])
+        if value is not None and not 1 <= value <= MAX_PAGE_SIZE:
+            raise Invalid(f"{name} must be from 1 to {MAX_PAGE_SIZE}.", [name])
     return Window(
         limit=last if last is not None else first if first is not None else default,
         backward=last is not None,
@@ -59,22 +59,22 @@ def window(
     )
 
 
-def page(found: Sequence[T], asked: Window) -> Page[T]:
-    """Cut what a query found, asked for one row more than the limit and in the direction of the window."""
-    more = asked.limit is not None and len(found) > asked.limit
-    items = list(found[: asked.limit])
-    if asked.backward:
-        return Page(items[::-1], has_next=asked.before is not None, has_previous=more)
-    return Page(items, has_next=more, has_previous=asked.after is not None)
+def page(found: Sequence[T], requested: Window) -> Page[T]:
+    """Return the page from the rows of a query in the direction of the window, with one row more than its limit."""
+    more = requested.limit is not None and len(found) > requested.limit
+    items = list(found[: requested.limit])
+    if requested.backward:
+        return Page(items[::-1], has_next=requested.before is not None, has_previous=more)
+    return Page(items, has_next=more, has_previous=requested.after is not None)
 
 
 def encode(key: Sequence[str]) -> str:
-    """An opaque cursor from the ordering key of a row."""
+    """Return an opaque cursor for the ordering key of a row."""
     return base64.urlsafe_b64encode(json.dumps(list(key)).encode()).decode().rstrip("=")
 
 
 def decode(argument: str, cursor: str | None) -> tuple[str, ...] | None:
-    """The key in a cursor. Raises Invalid for one that we never gave out."""
+    """Return the key in a cursor. Raises Invalid for text that is no cursor."""
     if cursor is None:
         return None
     try:
@@ -92,10 +92,10 @@ def decode(argument: str, cursor: str | None) -> tuple[str, ...] | None:
 
 
 def invalid_cursor(argument: str) -> Invalid:
-    """The refusal of a cursor that is not of the list it was given to."""
+    """Return the refusal of a cursor that does not belong to the list."""
     return Invalid(f"{argument} is not a cursor of this list.", [argument])
 
 
 def _storable(text: str) -> bool:
-    """Drivers choke on NUL and broken surrogates."""
+    """Whether drivers accept the text: they fail on NUL and unpaired surrogates."""
     return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)

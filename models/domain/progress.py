@@ -1,7 +1,7 @@
-"""How far a job is. Pure.
+"""The progress of a job. Pure.
 
-Each scene remembers the furthest any take since its last regenerate got (its high water, 0..100). A job's percentage
-is made from those alone, so a retry, a failure, a cancellation or a crash can never make it fall.
+Each scene stores the highest percentage of its takes since its last regenerate (its high water, 0..100). The percentage
+of a job is computed from those alone, so a retry, a failure, a cancellation or a crash can never lower it.
 """
 
 from datetime import datetime
@@ -10,12 +10,12 @@ from typing import NamedTuple
 
 from models.domain.lifecycle import JobStatus
 
-# 100 is said only when every live scene is completed, whatever the renderers claim.
+# The upper bound until every live scene is completed: renderers may report 100 earlier.
 ALMOST = 99.99
 
 
 class JobStage(StrEnum):
-    """Where a job as a whole stands, for people."""
+    """The stages of a job, as shown to users."""
 
     WAITING = "WAITING"
     QUEUED = "QUEUED"
@@ -27,10 +27,10 @@ class JobStage(StrEnum):
 
 
 class ProgressSnapshot(NamedTuple):
-    """One consistent reading of a job's progress.
+    """The progress of a job at one version.
 
-    `high_water` is the sum over live scenes that are not completed, `under_way` the sum of the percentages of those
-    that are being processed. `awaiting_assembly` says that the clips of a completed job are yet to be joined.
+    `high_water` is the sum over live scenes that are not completed, `under_way` the sum of the percentages of scenes
+    that are being rendered. `awaiting_assembly` means that the clips of a completed job are not joined yet.
     """
 
     job_id: str
@@ -51,17 +51,17 @@ class ProgressSnapshot(NamedTuple):
 
     @property
     def total(self) -> int:
-        """How many live scenes there are."""
+        """The number of live scenes."""
         return self.pending + self.processing + self.completed + self.failed + self.canceled
 
     @property
     def percentage(self) -> float:
-        """0..100, 100 only when completed = total > 0; an empty job is 0."""
+        """0..100; 100 only when completed = total > 0, and 0 for a job without scenes."""
         return percentage(total=self.total, completed=self.completed, high_water=self.high_water)
 
     @property
     def current_stage(self) -> JobStage:
-        """Where the job stands as a whole."""
+        """The stage of the job."""
         match self.status:
             case JobStatus.PENDING:
                 return JobStage.WAITING
@@ -76,7 +76,7 @@ class ProgressSnapshot(NamedTuple):
 
     @property
     def stage_label(self) -> str:
-        """One phrase for people."""
+        """A short text for users."""
         match self.current_stage:
             case JobStage.WAITING:
                 return "Waiting to be started"
@@ -98,7 +98,7 @@ class ProgressSnapshot(NamedTuple):
 
 
 def percentage(*, total: int, completed: int, high_water: float) -> float:
-    """The share of the work done, 0..100. `high_water` is the sum over live scenes that are not completed."""
+    """Return the share of the work done, 0..100. `high_water` is the sum over live scenes that are not completed."""
     if total == 0:
         return 0.0
     if completed == total:

@@ -1,18 +1,18 @@
-"""How often something may be done: a bucket that every use takes from and that time fills again. Pure.
+"""Rate limits: a token bucket that each use takes from and that time refills. Pure.
 
-The generic cell rate algorithm (ITU-T I.371): all there is to keep is the instant at which the bucket is full again.
+The generic cell rate algorithm (ITU-T I.371): the only state is the instant at which the bucket is full again.
 """
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-# What is said of a quota that has no limit: the largest number that GraphQL's Int holds.
-WITHOUT_LIMIT = 2**31 - 1
+# Reported as the limit of an unlimited quota: the largest GraphQL Int.
+UNLIMITED = 2**31 - 1
 
 
 class Quota(NamedTuple):
-    """How many uses there are at most, how many are left now, and when all of them are there again."""
+    """The burst size, the uses left now, and the instant at which all of them are available again."""
 
     limit: int
     remaining: int
@@ -21,32 +21,32 @@ class Quota(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """So many uses an hour, up to `burst` of them at once; 0 an hour means as many as one likes."""
+    """Permitted uses per hour, up to `burst` of them at once; `per_hour` 0 means unlimited."""
 
-    an_hour: int
+    per_hour: int
     burst: int
 
     @property
     def limited(self) -> bool:
-        """Whether there is a limit at all."""
-        return self.an_hour > 0
+        """Whether there is a limit."""
+        return self.per_hour > 0
 
     @property
-    def each(self) -> timedelta:
-        """How long it takes until one use is there again."""
-        return timedelta(hours=1) / self.an_hour
+    def interval(self) -> timedelta:
+        """The time in which one use is refilled."""
+        return timedelta(hours=1) / self.per_hour
 
     def after(self, full_at: datetime, now: datetime, uses: int = 1) -> datetime:
-        """When the bucket is full again after so many uses now."""
-        return max(full_at, now) + uses * self.each
+        """Return when the bucket is full again after this many uses now."""
+        return max(full_at, now) + uses * self.interval
 
     def wait(self, full_at: datetime, now: datetime, uses: int = 1) -> timedelta:
-        """How long to wait for so many uses at once, no more than `burst`; nothing when they are there."""
-        return max(timedelta(), self.after(full_at, now, uses) - now - self.burst * self.each)
+        """Return how long to wait for this many uses at once, at most `burst`; zero when they are available."""
+        return max(timedelta(), self.after(full_at, now, uses) - now - self.burst * self.interval)
 
     def quota(self, full_at: datetime | None, now: datetime) -> Quota:
-        """Where a bucket stands; None is one that nobody has used yet."""
+        """Return the state of a bucket; None is one that was never used."""
         if not self.limited:
-            return Quota(WITHOUT_LIMIT, WITHOUT_LIMIT, now)
+            return Quota(UNLIMITED, UNLIMITED, now)
         reset_at = max(full_at or now, now)
-        return Quota(self.burst, max(0, self.burst + (now - reset_at) // self.each), reset_at)
+        return Quota(self.burst, max(0, self.burst + (now - reset_at) // self.interval), reset_at)

@@ -1,4 +1,4 @@
-"""What a field may hold. A check collects every problem of a request, so that a form can show all of them at once."""
+"""Validation of input fields. All problems of a request are collected, so that a form can show them at once."""
 
 import json
 import math
@@ -18,82 +18,84 @@ URL_CHARACTERS = 2_048
 CODE_CHARACTERS = 100
 MESSAGE_CHARACTERS = 1_000
 METADATA_BYTES = 16 * 1024
-SCENES_A_JOB = 200
+SCENES_PER_JOB = 200
 DURATION_SECONDS = (0.5, 60.0)
 DEFAULT_DURATION_SECONDS = 5.0
 
 _LINE_BREAKS = "\n\r\t"
-# They turn round what is written after them, in every line that shows it ("Trojan Source"). Unicode itself advises
-# against the first group (UAX 9, 2.1 and 2.2); the isolates have their use in a text, none in a name.
+# Bidirectional controls reverse the text after them wherever it is displayed ("Trojan Source"). Unicode advises against
+# the first group (UAX 9, 2.1 and 2.2); the isolates are legitimate in multi-line texts, but not in names.
 _OVERRIDES = frozenset(range(0x202A, 0x202F))
 _ISOLATES = frozenset(range(0x2066, 0x206A))
-# An even number of backslashes before it are backslashes of the text, which spells an escape and holds no NUL.
+# The escape of a NUL in JSON; the pairs of backslashes before it are escaped backslashes.
 _ENCODED_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 Path = Sequence[str]
 
 
 class Problems:
-    """Collects refusals; `check()` raises them together."""
+    """Collects the problems of a request; `check()` raises them together."""
 
     def __init__(self) -> None:
         self.found: list[DomainError] = []
 
     def add(self, message: str, path: Path, code: ErrorCode = ErrorCode.VALIDATION_FAILED) -> None:
-        """Note one problem."""
+        """Add a problem."""
         self.found.append(Invalid(message, path, code))
 
     def add_error(self, error: DomainError) -> None:
-        """Note one problem that has an error of its own."""
+        """Add a problem that has an error already."""
         self.found.append(error)
 
     def check(self) -> None:
-        """Raise DomainErrors when anything was noted."""
+        """Raise DomainErrors if there are problems."""
         if self.found:
             raise DomainErrors(self.found)
 
-    def text(self, value: str | None, path: Path, *, most: int, lines: bool = False, needed: bool = True) -> None:
-        """A text for people: not blank when needed, at most `most` characters, none that controls or reverses."""
+    def text(
+        self, value: str | None, path: Path, *, max_characters: int, multiline: bool = False, required: bool = True
+    ) -> None:
+        """Check a text: not blank if required, not too long, without control and bidirectional characters."""
         name = path[-1]
         if value is None:
-            if needed:
+            if required:
                 self.add(f"{name} cannot be null.", path)
-        elif needed and not value.strip():
+        elif required and not value.strip():
             self.add(f"{name} is empty.", path)
-        elif len(value) > most:
-            self.add(f"{name} is longer than {most} characters.", path)
-        elif not _printable(value, lines=lines):
+        elif len(value) > max_characters:
+            self.add(f"{name} is longer than {max_characters} characters.", path)
+        elif not _is_printable(value, multiline=multiline):
             self.add(f"{name} contains a control character or a broken surrogate.", path)
-        elif _turns(value, lines=lines):
+        elif _is_bidirectional(value, multiline=multiline):
             self.add(f"{name} contains a character that reverses what follows it.", path)
 
-    def title(self, value: str | None, path: Path, *, needed: bool) -> None:
-        """The title of a job (needed), or of a scene, which may have none but not an empty one."""
-        if needed or value is not None:
-            self.text(value, path, most=TITLE_CHARACTERS)
+    def title(self, value: str | None, path: Path, *, required: bool) -> None:
+        """Check the title of a job (required) or of a scene (may be null, but not empty)."""
+        if required or value is not None:
+            self.text(value, path, max_characters=TITLE_CHARACTERS)
 
     def prompt(self, value: str | None, path: Path) -> None:
-        """The prompt of a scene; it may have several lines."""
-        self.text(value, path, most=PROMPT_CHARACTERS, lines=True)
+        """Check the prompt of a scene; it may have several lines."""
+        self.text(value, path, max_characters=PROMPT_CHARACTERS, multiline=True)
 
     def duration(self, value: float | None, path: Path) -> None:
-        """The length asked for, in seconds."""
+        """Check the duration of a scene, in seconds."""
         least, most = DURATION_SECONDS
         if value is None or not math.isfinite(value) or not least <= value <= most:
             self.add(f"durationSeconds must be from {least} to {most:g} seconds.", path)
 
     def percentage(self, value: float | None, path: Path) -> None:
-        """A share of the work done."""
+        """Check a percentage."""
         if value is None or not math.isfinite(value) or not 0 <= value <= 100:
             self.add("percentage must be from 0 to 100.", path)
 
     def metadata(self, value: Mapping[str, Any] | None, path: Path) -> None:
-        """A JSON object of at most 16 KiB, in UTF-8 and without white space."""
+        """Check a JSON object: at most 16 KiB as UTF-8 without white space."""
         if value is None:
             self.add("metadata cannot be null; give {} to empty it.", path)
             return
         try:
-            # The standard library refuses NaN, orjson what could not be sent out again: surrogates, huge integers.
+            # json refuses NaN; orjson refuses what could not be sent in an answer: surrogates, huge integers.
             json.dumps(value, allow_nan=False)
             encoded = orjson.dumps(value)
         except (ValueError, TypeError, RecursionError):
@@ -105,9 +107,9 @@ class Problems:
             self.add("metadata contains a NUL character.", path)
 
     def url(self, value: str | None, path: Path) -> None:
-        """The address of a clip that somebody else keeps."""
+        """Check the URL of a clip that is stored elsewhere."""
         name = path[-1]
-        self.text(value, path, most=URL_CHARACTERS)
+        self.text(value, path, max_characters=URL_CHARACTERS)
         if value is None or (self.found and self.found[-1].path == list(path)):
             return
         try:
@@ -119,25 +121,25 @@ class Problems:
             self.add(f"{name} must be an http or https address.", path)
 
     def key(self, value: str | None, path: Path) -> None:
-        """An idempotency key; it may be left out."""
+        """Check an idempotency key; it is optional."""
         if value is not None:
-            self.text(value, path, most=KEY_CHARACTERS)
+            self.text(value, path, max_characters=KEY_CHARACTERS)
 
 
 def too_many_scenes(path: Path) -> Invalid:
     """Return the refusal of more scenes than a job can have."""
-    return Invalid(f"A job has at most {SCENES_A_JOB} scenes.", path, ErrorCode.LIMIT_EXCEEDED)
+    return Invalid(f"A job has at most {SCENES_PER_JOB} scenes.", path, ErrorCode.LIMIT_EXCEEDED)
 
 
-def _turns(value: str, *, lines: bool) -> bool:
+def _is_bidirectional(value: str, *, multiline: bool) -> bool:
     codes = frozenset(map(ord, value))
-    return not codes.isdisjoint(_OVERRIDES if lines else _OVERRIDES | _ISOLATES)
+    return not codes.isdisjoint(_OVERRIDES if multiline else _OVERRIDES | _ISOLATES)
 
 
-def _printable(value: str, *, lines: bool) -> bool:
+def _is_printable(value: str, *, multiline: bool) -> bool:
     for character in value:
         code = ord(character)
-        if code < 0x20 and not (lines and character in _LINE_BREAKS):
+        if code < 0x20 and not (multiline and character in _LINE_BREAKS):
             return False
         if 0x7F <= code < 0xA0 or 0xD800 <= code < 0xE000:
             return False

@@ -37,7 +37,7 @@ def visible(viewer: Viewer) -> Condition:
     if viewer.sees_all:
         return sa.true()
     own = JOB.c.owner_id == viewer.id
-    return own | ((JOB.c.provider == EXTERNAL) & JOB.c.deleted_at.is_(None)) if viewer.works else own
+    return own | ((JOB.c.provider == EXTERNAL) & JOB.c.deleted_at.is_(None)) if viewer.is_worker else own
 
 
 async def one(find: FindById[RowT], connection: Connection, viewer: Viewer, row_id: str) -> RowT | None:

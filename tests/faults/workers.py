@@ -19,7 +19,7 @@ from tests.support.deployment import Deployment, client_of, deployed
 from tests.support.server_process import ServerProcess
 from tests.support.waiting import eventually
 
-SCENES_A_JOB = 4
+SCENES_PER_JOB = 4
 SLOTS = 4
 # Of all slots: who takes over needs some.
 SLOTS_USED = 0.7
@@ -90,10 +90,10 @@ async def feed(
         seconds = size.render_seconds * chance.uniform(0.5, 1.5)
         return jobs.scene(steps=10, stepSeconds=seconds / 10, failTakes=int(chance.random() < 0.2))
 
-    while SCENES_A_JOB * len(made) < size.scenes or not harming.done():
+    while SCENES_PER_JOB * len(made) < size.scenes or not harming.done():
         ((opened,),) = await deployment.rows("SELECT count(*) FROM scene WHERE status IN ('PENDING', 'PROCESSING')")
-        if opened + SCENES_A_JOB <= SLOTS_USED * SLOTS * size.workers:
-            made.append(await jobs.make(client, *(scene() for _ in range(SCENES_A_JOB)), start=True))
+        if opened + SCENES_PER_JOB <= SLOTS_USED * SLOTS * size.workers:
+            made.append(await jobs.make(client, *(scene() for _ in range(SCENES_PER_JOB)), start=True))
         else:
             await asyncio.sleep(0.1)
 

@@ -252,7 +252,7 @@ async def test_keys_are_forgotten_after_a_day(world: Domain) -> None:
     almost, over = idempotency.KEPT - timedelta(minutes=1), idempotency.KEPT + timedelta(minutes=1)
     for age, forgotten in ((almost, 0), (over, 1)):
         await date(world, "old", age)
-        assert await idempotency.forget_old(world.store) == forgotten
+        assert await idempotency.prune(world.store) == forgotten
     assert [row[1] for row in world.dump()["idempotencykey"]] == ["new"]
 
 
