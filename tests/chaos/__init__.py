@@ -1,1 +1,18 @@
-"""The chaos run: writers, subscribers and a server that is killed, all by chance; then what must hold is checked."""
+"""A chaos test: random writers and subscribers against a server that is killed again and again, then a check of it all.
+
+Writers change jobs over HTTP and record what the server acknowledged. Subscribers follow jobs over websocket, SSE or
+polling; they disconnect, stall and resume at any version. Each folds what it receives into a view, as a client would,
+and fails at the first gap, repeat or late message. At the end the server is dead; its database is read without its
+code and compared with the acknowledged changes and with every view.
+
+Reading order:
+    run          the course of a run
+    commands     what a writer may ask for;  writers  who asks;  history  what was acknowledged
+    subscribers  who follows;  client_view  what a client shows;  shared_state  what all of them know
+    connection   the interface of a connection;  websocket, sse, polling  its kinds, on tcp
+    invariants   what must hold at the end, of the rows in db_dump;  violations  the kinds of failure
+    mutants      bugs in the server that a run must detect
+
+`make test` runs it for a few seconds, and the checks on recorded faults. The long run, with the mutants, is
+`python -m tests.chaos`; a failure is repeated with the `--seed` that it printed.
+"""

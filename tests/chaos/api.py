@@ -1,4 +1,4 @@
-"""Queries and mutations over HTTP, and the three ways in which one ends."""
+"""Queries and mutations over HTTP, from a client that sometimes does not wait for the answer."""
 
 import asyncio
 import random
@@ -9,40 +9,41 @@ import httpx
 from tests.chaos.violations import Kind, Violation
 
 Json = dict[str, Any]
-PATIENCE_SECONDS = 30.0
+# Longer than any answer takes on a busy machine.
+TIMEOUT_SECONDS = 60.0
 HANG_UP_SECONDS = 0.1
 
 
-class Unsent(Exception):
-    """Nobody was there to be asked."""
+class NotSent(Exception):
+    """The server was down: nothing was done."""
 
 
-class Lost(Exception):
-    """It was sent and the answer did not come: nobody knows what was done."""
+class AnswerLost(Exception):
+    """The request was sent and no answer came: it is unknown whether it was done."""
 
 
 class Api:
-    """Asks the server, and lets go of some answers on purpose."""
+    """A client of the server."""
 
-    def __init__(self, url: str, chance: random.Random) -> None:
-        self._chance = chance
-        self._http = httpx.AsyncClient(base_url=url, timeout=PATIENCE_SECONDS)
+    def __init__(self, url: str, random_source: random.Random) -> None:
+        self._random = random_source
+        self._http = httpx.AsyncClient(base_url=url, timeout=TIMEOUT_SECONDS)
 
-    async def ask(self, document: str, variables: Json, *, hang_up: float = 0.0) -> Json:
-        """The `data` of the answer; with the probability `hang_up` the client does not wait for it.
+    async def execute(self, document: str, variables: Json, *, hang_up: float = 0.0) -> Json:
+        """Return the `data` of the answer; with the probability `hang_up` the client disconnects early.
 
-        Raises Unsent or Lost, and Violation for an answer that no client should ever get.
+        Raises NotSent or AnswerLost, and Violation for an answer that must never be sent.
         """
-        patience = self._chance.uniform(0, HANG_UP_SECONDS) if self._chance.random() < hang_up else None
+        timeout = self._random.uniform(0, HANG_UP_SECONDS) if self._random.random() < hang_up else None
         try:
-            async with asyncio.timeout(patience):
+            async with asyncio.timeout(timeout):
                 answer = await self._http.post("/graphql", json={"query": document, "variables": variables})
         except httpx.ConnectError as error:
-            raise Unsent from error
+            raise NotSent from error
         except httpx.TimeoutException as error:
-            raise Violation(Kind.FAILED, f"no answer within {PATIENCE_SECONDS} s to {document}") from error
+            raise Violation(Kind.FAILED, f"no answer within {TIMEOUT_SECONDS} s to {document}") from error
         except (httpx.TransportError, TimeoutError) as error:
-            raise Lost from error
+            raise AnswerLost from error
         body: Json = answer.json()
         if answer.status_code != 200 or "errors" in body:
             raise Violation(Kind.FAILED, f"{document} with {variables} was answered by {answer.status_code} {body}")

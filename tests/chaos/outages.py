@@ -1,21 +1,21 @@
-"""Outages: the server is killed as by a power cut, and started again."""
+"""Outages: the server is killed with SIGKILL, and started again."""
 
 import asyncio
 import random
 import socket
 
-from tests.chaos.board import Board
+from tests.chaos.shared_state import SharedState
 from tests.support.server_process import ServerProcess
 
-# Below what Linux hands out to clients: while nobody listens, one that dials again and again could otherwise be given
-# the very port that it dials, and would then talk to itself.
+# Below the ephemeral ports of Linux: while the server is down, a client that connects again and again could get the
+# port itself as its source port, and would be connected to itself.
 PORTS = range(20_000, 32_000)
 
 
-def free_port(chance: random.Random) -> int:
-    """A port that nobody listens on."""
+def free_port(random_source: random.Random) -> int:
+    """Return a port on which no process listens."""
     while True:
-        port = chance.choice(PORTS)
+        port = random_source.choice(PORTS)
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))
@@ -25,17 +25,17 @@ def free_port(chance: random.Random) -> int:
 
 
 class Outages:
-    """So many kills in so many seconds of work."""
+    """Kills at random instants of the seconds in which the server is up."""
 
-    def __init__(self, server: ServerProcess, board: Board, seconds: float, kills: int) -> None:
+    def __init__(self, server: ServerProcess, shared: SharedState, seconds: float, kills: int) -> None:
         self._server = server
-        self._board = board
+        self._shared = shared
         self._seconds = seconds
         self._kills = kills
 
-    async def happen(self, chance: random.Random) -> None:
+    async def run(self, random_source: random.Random) -> None:
         """Kill at any instant, also soon after a start."""
-        instants = sorted(chance.uniform(0, self._seconds) for _ in range(self._kills))
+        instants = sorted(random_source.uniform(0, self._seconds) for _ in range(self._kills))
         before = 0.0
         for instant in instants:
             await asyncio.sleep(instant - before)
@@ -44,10 +44,10 @@ class Outages:
         await asyncio.sleep(self._seconds - before)
 
     async def _outage(self) -> None:
-        self._board.outages += 1
-        self._board.down = True
+        self._shared.outages += 1
+        self._shared.down = True
         self._server.kill()
         await asyncio.to_thread(self._server.start)
-        self._board.outages += 1
-        self._board.down = False
-        self._board.amounts["kills"] += 1
+        self._shared.outages += 1
+        self._shared.down = False
+        self._shared.amounts["kills"] += 1

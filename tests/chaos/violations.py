@@ -1,29 +1,29 @@
-"""What must never happen, and did."""
+"""What a run reports when a promise of the API is broken."""
 
 from enum import StrEnum
 
 
 class Kind(StrEnum):
-    """How the promise was broken."""
+    """Which promise was broken."""
 
-    HOLE = "hole"
-    REPEAT = "repeat"
-    UNCALLED = "uncalled snapshot"
-    LATE = "late"
-    STUCK = "stuck"
-    BACKWARDS = "backwards"
-    DIFFERENT = "different"
-    LOST = "lost change"
-    UNASKED = "unasked change"
-    LOG = "log"
-    COUNTERS = "counters"
+    GAP = "gap in the versions"
+    REPEAT = "repeated version"
+    UNEXPECTED_SNAPSHOT = "unexpected snapshot"
+    LATE = "late message"
+    STUCK = "stuck stream"
+    BACKWARDS = "value went backwards"
+    VIEW_DIFFERS = "view differs from the database"
+    LOST_CHANGE = "lost change"
+    UNKNOWN_CHANGE = "change that was not requested"
+    LOG = "inconsistent log"
+    COUNTERS = "inconsistent counters"
     DROPPED = "dropped connection"
     FAILED = "failed request"
-    IDLE = "too little work"
+    TOO_LITTLE = "too little happened"
 
 
 class Violation(Exception):
-    """Somebody was lied to; the message says who, and of what."""
+    """A broken promise: its kind, and the details with what led to it."""
 
     def __init__(self, kind: Kind, message: str) -> None:
         super().__init__(f"{kind}: {message}")

@@ -1,12 +1,12 @@
-"""A line over websocket: graphql-transport-ws over RFC 6455 frames."""
+"""A connection over websocket: graphql-transport-ws on RFC 6455 frames."""
 
 import json
 from enum import IntEnum
 from typing import Any
 
-from tests.chaos.lines import Ended, Leaving
+from tests.chaos.connection import Leave, StreamEnded
+from tests.chaos.tcp import TcpConnection
 from tests.chaos.violations import Kind, Violation
-from tests.chaos.wire import Wire
 
 Json = dict[str, Any]
 
@@ -20,22 +20,24 @@ class Opcode(IntEnum):
     PONG = 10
 
 
-class WebSocketLine:
-    """One socket with one subscription."""
+class WebSocketConnection:
+    """One socket with one subscription.
 
-    def __init__(self, wire: Wire) -> None:
-        self._wire = wire
-        # Of a frame that was begun to be read: whoever stops waiting for it may go on later.
+    Reading resumes after a cancellation: `_head` and `_length` hold what was read of the current frame.
+    """
+
+    def __init__(self, tcp: TcpConnection) -> None:
+        self._tcp = tcp
         self._head = b""
         self._length = b""
 
     @classmethod
-    async def open(cls, url: str, document: str, variables: Json, *, narrow: bool) -> "WebSocketLine":
+    async def open(cls, url: str, document: str, variables: Json, *, narrow: bool) -> "WebSocketConnection":
         """Shake hands, and subscribe."""
-        wire = await Wire.open(url, narrow=narrow)
-        line = cls(wire)
+        tcp = await TcpConnection.open(url, narrow=narrow)
+        connection = cls(tcp)
         try:
-            status = await wire.request(
+            status = await tcp.request(
                 "GET",
                 {
                     "Connection": "Upgrade",
@@ -47,77 +49,77 @@ class WebSocketLine:
             )
             if status != 101:
                 raise Violation(Kind.FAILED, f"a websocket was answered by {status}")
-            await line._say({"type": "connection_init"})
-            if await line._hear() != {"type": "connection_ack"}:
+            await connection._send({"type": "connection_init"})
+            if await connection._receive() != {"type": "connection_ack"}:
                 raise Violation(Kind.FAILED, "no connection_ack")
             payload = {"query": document, "variables": variables}
-            await line._say({"type": "subscribe", "id": "1", "payload": payload})
+            await connection._send({"type": "subscribe", "id": "1", "payload": payload})
         except BaseException:
-            wire.cut()
+            tcp.abort()
             raise
-        return line
+        return connection
 
     async def message(self) -> Json:
-        """The next message."""
-        said = await self._hear()
-        match said["type"]:
-            case "next" if "errors" not in said["payload"]:
-                return said["payload"]["data"]["jobEvents"]
+        """Return the next message."""
+        received = await self._receive()
+        match received["type"]:
+            case "next" if "errors" not in received["payload"]:
+                return received["payload"]["data"]["jobEvents"]
             case "complete":
-                raise Ended("complete")
+                raise StreamEnded("complete")
             case _:
-                raise Violation(Kind.FAILED, f"over websocket: {said}")
+                raise Violation(Kind.FAILED, f"over websocket: {received}")
 
-    async def leave(self, how: Leaving) -> None:
-        """After a polite leave nothing more may come for the subscription, but what was under way."""
+    async def leave(self, how: Leave) -> None:
+        """Disconnect; after `complete` only messages that were sent before it may come."""
         match how:
-            case Leaving.POLITELY:
-                await self._say({"type": "complete", "id": "1"})
-                await self._say({"type": "ping", "payload": {"after": "complete"}})
-                while (await self._hear())["type"] != "pong":
+            case Leave.CLOSE:
+                await self._send({"type": "complete", "id": "1"})
+                await self._send({"type": "ping", "payload": {"after": "complete"}})
+                while (await self._receive())["type"] != "pong":
                     pass
-                await self._send(Opcode.CLOSE, (1000).to_bytes(2))
-                await self._wire.close()
-            case Leaving.ABRUPTLY:
-                self.cut()
-            case Leaving.IN_MID_MESSAGE:
-                # The head of a frame that announces more than ever follows.
-                await self._wire.send(bytes((0x80 | Opcode.TEXT, 0x80 | 100, 0, 0, 0, 0)) + b'{"type":')
-                await self._wire.cut_in_mid_message()
+                await self._send_frame(Opcode.CLOSE, (1000).to_bytes(2))
+                await self._tcp.close()
+            case Leave.ABORT:
+                self.abort()
+            case Leave.ABORT_IN_MESSAGE:
+                # The head of a frame of 100 bytes, and fewer bytes.
+                await self._tcp.send(bytes((0x80 | Opcode.TEXT, 0x80 | 100, 0, 0, 0, 0)) + b'{"type":')
+                await self._tcp.abort_in_message()
 
-    def cut(self) -> None:
-        """Be gone at once."""
-        self._wire.cut()
+    def abort(self) -> None:
+        """Reset the connection."""
+        self._tcp.abort()
 
-    async def _say(self, message: Json) -> None:
-        await self._send(Opcode.TEXT, json.dumps(message).encode())
+    async def _send(self, message: Json) -> None:
+        await self._send_frame(Opcode.TEXT, json.dumps(message).encode())
 
-    async def _hear(self) -> Json:
+    async def _receive(self) -> Json:
         while True:
             opcode, data = await self._frame()
             match opcode:
                 case Opcode.TEXT:
                     return json.loads(data)
                 case Opcode.PING:
-                    await self._send(Opcode.PONG, data)
+                    await self._send_frame(Opcode.PONG, data)
                 case Opcode.CLOSE:
-                    raise Ended(f"closed with {int.from_bytes(data[:2])} {data[2:].decode()}")
+                    raise StreamEnded(f"closed with {int.from_bytes(data[:2])} {data[2:].decode()}")
                 case _:
                     raise Violation(Kind.FAILED, f"a frame with the opcode {opcode}")
 
     async def _frame(self) -> tuple[int, bytes]:
-        """RFC 6455, 5.2; the server sends no fragments, and masks nothing."""
-        self._head = self._head or await self._wire.read(2)
+        """Read a frame, RFC 6455, 5.2; the server sends no fragments and no masks."""
+        self._head = self._head or await self._tcp.read(2)
         opcode, length = self._head[0] & 15, self._head[1] & 127
         if length > 125:
-            self._length = self._length or await self._wire.read(2 if length == 126 else 8)
+            self._length = self._length or await self._tcp.read(2 if length == 126 else 8)
             length = int.from_bytes(self._length)
-        data = await self._wire.read(length)
+        data = await self._tcp.read(length)
         self._head = self._length = b""
         return opcode, data
 
-    async def _send(self, opcode: int, data: bytes) -> None:
-        """Clients mask what they send; a mask of zeroes leaves it as it is."""
+    async def _send_frame(self, opcode: int, data: bytes) -> None:
+        """Send a frame, masked as clients must, with a mask of zeroes, which changes nothing."""
         size = len(data)
         length = bytes((0x80 | size,)) if size < 126 else bytes((0x80 | 126,)) + size.to_bytes(2)
-        await self._wire.send(bytes((0x80 | opcode,)) + length + bytes(4) + data)
+        await self._tcp.send(bytes((0x80 | opcode,)) + length + bytes(4) + data)

@@ -1,16 +1,16 @@
-"""A TCP connection to the server that can be stalled and cut anywhere, and so is not left to a library."""
+"""A TCP connection to the server that can stall and break at any byte, which no client library allows."""
 
 import asyncio
 import socket
 from contextlib import suppress
 from urllib.parse import urlsplit
 
-# The smallest windows the kernel gives: a reader that stalls is felt by the server soon.
+# The smallest window that the kernel grants: the server soon notices a client that does not read.
 NARROW_BYTES = 4096
 
 
-class Wire:
-    """Bytes to and from the server. Raises OSError or EOFError when it is gone."""
+class TcpConnection:
+    """Bytes to and from the server. Raises OSError or EOFError when the connection is lost."""
 
     def __init__(self, host: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._host = host
@@ -18,8 +18,8 @@ class Wire:
         self._writer = writer
 
     @classmethod
-    async def open(cls, url: str, *, narrow: bool) -> "Wire":
-        """Connect."""
+    async def open(cls, url: str, *, narrow: bool) -> "TcpConnection":
+        """Connect; with a small receive window if `narrow`."""
         host, _, port = urlsplit(url).netloc.partition(":")
         sock = socket.socket()
         try:
@@ -34,7 +34,7 @@ class Wire:
         return cls(f"{host}:{port}", reader, writer)
 
     async def request(self, method: str, headers: dict[str, str], body: bytes = b"") -> int:
-        """Send a request to /graphql and read the head of the answer, whose status it is."""
+        """Send a request to /graphql and read the head of the answer; return its status."""
         lines = [f"{method} /graphql HTTP/1.1", f"Host: {self._host}", *(f"{k}: {v}" for k, v in headers.items())]
         await self.send("\r\n".join([*lines, "", ""]).encode() + body)
         head = await self._reader.readuntil(b"\r\n\r\n")
@@ -46,26 +46,26 @@ class Wire:
         await self._writer.drain()
 
     async def read(self, count: int) -> bytes:
-        """So many bytes."""
+        """Read exactly this many bytes."""
         return await self._reader.readexactly(count)
 
     async def line(self) -> bytes:
-        """Up to the end of the line, which is left out."""
+        """Read a line; return it without CRLF."""
         return (await self._reader.readuntil(b"\r\n"))[:-2]
 
-    def cut(self) -> None:
-        """Drop the connection as a broken network would: no goodbye, whatever was under way."""
+    def abort(self) -> None:
+        """Reset the connection, as a broken network would."""
         self._writer.transport.abort()
 
-    async def cut_in_mid_message(self) -> None:
-        """Drop the connection when only a part of a message was read, if one comes."""
+    async def abort_in_message(self) -> None:
+        """Reset the connection after a part of the next message, if one comes."""
         with suppress(TimeoutError, OSError, EOFError):
             async with asyncio.timeout(0.05):
                 await self.read(1)
-        self.cut()
+        self.abort()
 
     async def close(self) -> None:
-        """Say that nothing more will be sent, and let go."""
+        """Close the connection."""
         self._writer.close()
         with suppress(OSError):
             await self._writer.wait_closed()
