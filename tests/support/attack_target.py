@@ -1,4 +1,4 @@
-"""The server that is attacked, and who attacks it. Everything that the other files know of tokens is said here."""
+"""The server under attack, and the clients and tokens of its users."""
 
 import asyncio
 import json
@@ -57,7 +57,7 @@ class Target:
         return self.process.log.read_text()
 
     def client(self, token: str | None = MALLORY) -> Client:
-        """Of one user, or of nobody."""
+        """Return a client with this token, or without one."""
         client = Client(self.url)
         client.http.headers.update(bearer(token))
         return client
@@ -81,7 +81,7 @@ class Target:
 
 
 def bearer(token: str | None) -> dict[str, str]:
-    """The header of somebody's token."""
+    """Return the header that carries a token, if there is one."""
     return {} if token is None else {"authorization": f"Bearer {token}"}
 
 

@@ -59,9 +59,9 @@ class Client:
 
     def __init__(self, url: str, token: str | None = None) -> None:
         self.url = url
-        said = {} if token is None else {"authorization": f"Bearer {token}"}
-        self.init: Json = {"type": "connection_init", **({"payload": said} if said else {})}
-        self.http = httpx.AsyncClient(base_url=url, headers=said, timeout=TIMEOUT_SECONDS)
+        headers = {} if token is None else {"authorization": f"Bearer {token}"}
+        self.init: Json = {"type": "connection_init", **({"payload": headers} if headers else {})}
+        self.http = httpx.AsyncClient(base_url=url, headers=headers, timeout=TIMEOUT_SECONDS)
 
     async def result(self, document: str, **variables: Any) -> Json:
         """The whole answer, errors included."""

@@ -22,7 +22,7 @@ LINE_BYTES = 2**24
 
 
 class Follower:
-    """What a client said and showed so far."""
+    """The states, messages and job that a client has reported so far."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self.states: list[str] = []
@@ -36,7 +36,7 @@ class Follower:
 
     @property
     def position(self) -> int:
-        """The version up to which it was told everything."""
+        """The version up to which it has received everything."""
         return max((message.get("version", -1) for message in self.messages), default=-1)
 
     @property

@@ -15,7 +15,7 @@ RATE = 48_000
 
 
 class Kind(NamedTuple):
-    """What a clip is made of; a `tone` is heard when it has one, in Hz."""
+    """The properties of a clip. `tone` is the frequency of its sound in Hz, None for a silent clip."""
 
     width: int = 320
     height: int = 180
@@ -31,7 +31,7 @@ class Kind(NamedTuple):
 
     @property
     def content_type(self) -> str:
-        """As providers tell it."""
+        """The content type that providers report."""
         return f"video/{self.container}"
 
     @property

@@ -42,11 +42,11 @@ class Deployment:
         return await asyncio.gather(*(self.worker(f"worker{number}", **settings) for number in range(count)))
 
     async def again(self, process: ServerProcess) -> None:
-        """Start a process anew."""
+        """Start a stopped process again."""
         await asyncio.to_thread(process.start)
 
     async def rows(self, statement: str, *parameters: object) -> Sequence[Any]:
-        """What the database answers, or an empty list while it does not."""
+        """Return the rows of a statement."""
         async with self.store.read() as connection:
             return (await connection.exec_driver_sql(statement, parameters or None)).all()
 

@@ -45,7 +45,7 @@ TABLES = tuple(SQLModel.metadata.tables)
 
 
 class Outside:
-    """What another program finds in the database: in a thread of its own, so that nobody need wait for a loop."""
+    """Reads the database like another program would, in a thread of its own, so that no event loop is needed."""
 
     def __init__(self, url: str) -> None:
         self._thread = ThreadPoolExecutor(1)
@@ -72,7 +72,7 @@ class Outside:
 
 
 class Seen(NamedTuple):
-    """All that reads tell of one job; the takes of each scene newest first."""
+    """All that reads return of one job; the takes of each scene are newest first."""
 
     job: JobRow
     live: list[SceneRow]
@@ -137,16 +137,16 @@ class Domain:
         await self.store.database.close()
 
     async def a_job(self, scenes: int = 1, *, start: bool = False, provider: str = OURS) -> str:
-        """Make a job of so many scenes and answer its id."""
+        """Create a job with this many scenes and return its id."""
         new = [NewScene(f"prompt {number}") for number in range(scenes)]
         return await self.jobs.create(LOCAL, NewJob("A job", new, provider, start=start))
 
     async def look(self, job_id: str) -> Seen:
-        """All that reads tell of a job."""
-        wanted = SceneQuery(Window(None), include_deleted=True)
+        """Read everything about a job."""
+        query = SceneQuery(Window(None), include_deleted=True)
         async with self.store.read() as connection:
             job = (await queries.jobs_by_id(connection, SYSTEM, [job_id]))[job_id]
-            scenes = (await listing.scenes_of_jobs(connection, [job_id], wanted))[job_id].items
+            scenes = (await listing.scenes_of_jobs(connection, [job_id], query))[job_id].items
             takes = await queries.takes_of_scenes(connection, [scene.id for scene in scenes], 1_000)
             log = await queries.events_after(connection, job_id, 0, 100_000)
             reading = (await queries.progress_snapshots(connection, SYSTEM, [job_id]))[job_id]

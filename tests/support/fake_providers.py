@@ -1,4 +1,4 @@
-"""Providers that do what a test tells them to."""
+"""Providers that a test controls."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -58,7 +58,7 @@ async def at_once(order: Order, _provider_id: str) -> AsyncGenerator[Progress | 
 
 
 class Gate:
-    """Ways to follow an order that end when the test says so."""
+    """Ways to follow an order that end when the test opens the gate."""
 
     def __init__(self) -> None:
         self.open = asyncio.Event()

@@ -1,14 +1,17 @@
 """Fixtures that need the server or a database. The conftest of a folder registers this module as a plugin."""
 
 from collections.abc import AsyncGenerator, Generator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from coordinator.webhooks import deliveries, http_client
 from tests.support.database_choice import database_choice
 from tests.support.postgres import Databases, some_postgres
 from tests.support.server_app import App, running
 from tests.support.server_process import ServerProcess
+from tests.support.webhook_receiver import Receiver, receiving
 
 
 @pytest.fixture(scope="session")
@@ -41,3 +44,17 @@ def server_url(tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
     server.start()
     yield server.url
     assert server.stop() == 0
+
+
+@pytest.fixture
+async def receiver() -> AsyncGenerator[Receiver]:
+    """A receiver of webhooks that accepts every delivery until a test changes its answer."""
+    async with receiving() as receiver:
+        yield receiver
+
+
+@pytest.fixture
+def endless_attempts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a webhook attempt at a receiver that hangs, and its lease, outlast the test, however busy the machine is."""
+    monkeypatch.setattr(http_client, "TOTAL_SECONDS", 3600.0)
+    monkeypatch.setattr(deliveries, "LEASE", timedelta(hours=2))

@@ -34,13 +34,15 @@ async def row_of(app: App, job_id: str) -> JobRow:
 
 
 async def flood(app: App, job_id: str, changes: int) -> int:
-    """Change a job so many times; answers its version when all its watchers have heard of it."""
+    """Change a job this many times. Return its version when all its watchers have been notified."""
     witness = Feed()
     async with app.container.hub.join(job_id, witness):
         version = (await row_of(app, job_id)).version
         for _ in range(changes):
             version += 1
-            await app.container.coordinator.commands().jobs.update(LOCAL, job_id, {"title": f"Title at version {version}"})
-        # One reader tells all watchers in one go: what this one has heard, the others have too.
+            await app.container.coordinator.commands().jobs.update(
+                LOCAL, job_id, {"title": f"Title at version {version}"}
+            )
+        # One reader notifies all watchers at once, so the others have received what this one has.
         await eventually(lambda: witness.latest is not None and witness.latest.version == version)
     return version

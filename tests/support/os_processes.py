@@ -24,7 +24,7 @@ def children_of(parent: int) -> list[int]:
 
 
 def runs(pid: int) -> bool:
-    """Say whether a process has not ended; one that only waits to be reaped has."""
+    """Return whether a process has not ended; a zombie has."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
@@ -32,7 +32,7 @@ def runs(pid: int) -> bool:
 
 
 def command_line(pid: int) -> bytes:
-    """Read the arguments of a process, as anybody on the machine can."""
+    """Return the arguments of a process, which every user of the machine can read."""
     return Path(f"/proc/{pid}/cmdline").read_bytes()
 
 

@@ -50,11 +50,11 @@ class Postgres:
 
     @property
     def url(self) -> str:
-        """Where everybody is let in."""
+        """The URL of the superuser; no password is needed."""
         return f"postgresql+asyncpg://postgres@/postgres?host={self.folder}"
 
     def start(self) -> "Postgres":
-        """Start, and wait until it lets clients in."""
+        """Start, and wait until it accepts connections."""
         options = {
             "unix_socket_directories": str(self.folder),
             "listen_addresses": "",
@@ -90,15 +90,15 @@ class Postgres:
             time.sleep(0.01)
 
     def freeze(self) -> None:
-        """Let it stand still, as a machine that hangs or a network that swallows everything."""
+        """Stop all its processes by SIGSTOP, like a machine that hangs."""
         self._signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """Let it go on where it stood."""
+        """Resume its processes."""
         self._signal(signal.SIGCONT)
 
     def remove(self) -> None:
-        """Stop it and leave nothing behind."""
+        """Stop it and delete its data."""
         if self._process is not None:
             self.thaw()
             self.stop(signal.SIGQUIT)
@@ -120,7 +120,7 @@ class Postgres:
         return False
 
     def _reachable_binaries(self) -> Path:
-        """Where the user that runs Postgres may go: the wheel's own folder is perhaps in somebody's closed home."""
+        """Return a folder that the user of Postgres can read: the wheel may be in a closed home folder, so copy it."""
         binaries = _binaries()
         if not self._as_root or all(parent.stat().st_mode & 0o001 for parent in binaries.parents):
             return binaries
@@ -143,8 +143,8 @@ class Postgres:
 
     def _run(self, program: str, *arguments: str) -> None:
         process = self._spawn(program, *arguments, output=subprocess.PIPE)
-        said, _ = process.communicate()
-        assert process.returncode == 0, said.decode()
+        output, _ = process.communicate()
+        assert process.returncode == 0, output.decode()
 
 
 def _binaries() -> Path:
@@ -166,7 +166,7 @@ class Databases:
         in_a_thread(self._make_template())
 
     def create(self) -> str:
-        """A fresh database; answers its URL."""
+        """Return the URL of an empty, migrated database."""
         if self._free:
             in_a_thread(self._empty(self._free[-1]))
             return self._free.pop()
@@ -176,7 +176,7 @@ class Databases:
         return self._url(name)
 
     def drop(self, url: str) -> None:
-        """Give a database back."""
+        """Return a database to the pool of free ones."""
         self._free.append(url)
 
     @contextmanager
@@ -199,12 +199,12 @@ class Databases:
             in_a_thread(self.execute(f"DROP DATABASE {name} WITH (FORCE)"))
 
     def remove(self) -> None:
-        """Leave nothing behind."""
+        """Drop all databases that were made."""
         for name in (self._template, *self._made):
             in_a_thread(self.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
 
     async def _empty(self, url: str) -> None:
-        """Cut off who still uses it, and delete every row. Truncating would take ten times as long."""
+        """Close all its connections and delete every row. Truncating would take ten times as long."""
         engine = create_async_engine(url, isolation_level="AUTOCOMMIT", poolclass=NullPool)
         async with engine.connect() as connection:
             await connection.exec_driver_sql(
@@ -219,7 +219,7 @@ class Databases:
         await engine.dispose()
 
     async def execute(self, statement: str) -> None:
-        """Say something to the server that no transaction may hold."""
+        """Execute a statement that must run outside a transaction."""
         engine = create_async_engine(self._server, isolation_level="AUTOCOMMIT", poolclass=NullPool)
         async with engine.connect() as connection:
             await connection.exec_driver_sql(statement)
@@ -254,6 +254,6 @@ def some_postgres() -> Generator[Databases]:
 
 
 def in_a_thread(work: Coroutine[Any, Any, T]) -> T:
-    """Run it to its end, also where a loop runs already."""
+    """Run a coroutine to completion, also where an event loop already runs."""
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(asyncio.run, work).result()

@@ -1,4 +1,4 @@
-"""Whoever a queue hands its tickets to, in the tests of queues."""
+"""A queue handler that records the tickets it receives."""
 
 import asyncio
 import time
@@ -44,7 +44,7 @@ class RecordingHandler:
             self._note()
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        """Wait for something to become true of it."""
+        """Wait until a condition on it holds."""
         async with asyncio.timeout(TIMEOUT_SECONDS):
             while not condition():
                 self._changed.clear()

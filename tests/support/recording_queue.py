@@ -1,4 +1,4 @@
-"""A queue for looking at what is put into it."""
+"""A queue that records what is enqueued and runs nothing."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from models.writes.change import Assembly, Ticket, Work
 
 
 class RecordingQueue:
-    """A queue that only takes."""
+    """Records tickets and assemblies."""
 
     joins_transactions = False
 

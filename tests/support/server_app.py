@@ -25,9 +25,9 @@ class App(Client):
 async def running(
     folder: Path, providers: Mapping[str, Provider] | None = None, **settings: Any
 ) -> AsyncGenerator[App]:
-    """A server with its data at home in `folder`.
+    """Run a server with its data in `folder`.
 
-    Unless told otherwise: quick retries, no limit on regenerates, and the scripted provider.
+    Defaults of tests: quick retries, no limit on regenerates, and the scripted provider.
     """
     usual: dict[str, Any] = {
         "database_url": database_choice.url(folder),

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent.parent
 
 
 class ServerProcess:
-    """`python -m server` on a free port, with its data at home in `folder`; restarts keep port and data.
+    """`python -m server` on a free port, with its data in `folder`; restarts keep port and data.
 
     `command` is what follows on the command line, such as `worker`; several in one folder need a `name` each.
     `module` is run in place of `server`. A setting that is None is left to its default.
@@ -64,8 +64,8 @@ class ServerProcess:
             self._process = subprocess.Popen(self._command, cwd=ROOT, env=self.environment, stdout=log, stderr=log)
         give_up_at = time.monotonic() + TIMEOUT_SECONDS
         while time.monotonic() < give_up_at:
-            said = self.log.read_text()[seen:]
-            match = re.search(r"(?:listens on|its health is at) (http://[^/\s]+)/", said)
+            written = self.log.read_text()[seen:]
+            match = re.search(r"(?:listens on|its health is at) (http://[^/\s]+)/", written)
             if match is not None:
                 self.url = match.group(1)
                 self._settings = {**self._settings, "port": int(self.url.rpartition(":")[2])}
@@ -76,18 +76,18 @@ class ServerProcess:
         raise AssertionError(f"the server did not start:\n{self.log.read_text()[seen:]}")
 
     def send(self, number: signal.Signals) -> None:
-        """Send a signal; SIGSTOP makes it stand still until SIGCONT."""
+        """Send a signal; SIGSTOP freezes it until SIGCONT."""
         os.kill(self.pid, number)
 
     def kill(self) -> None:
-        """SIGKILL, as a power cut would."""
+        """Send SIGKILL."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
             self._process = None
 
     def stop(self, number: signal.Signals = signal.SIGTERM, *, within_seconds: float = TIMEOUT_SECONDS) -> int:
-        """Ask it to stop; answers the exit status."""
+        """Send a signal to stop, and return the exit status."""
         assert self._process is not None
         self._process.send_signal(number)
         status = self._process.wait(within_seconds)

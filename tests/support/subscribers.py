@@ -34,7 +34,7 @@ Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r
 Sec-WebSocket-Protocol: graphql-transport-ws\r
 \r
 """
-# A small window, so that the server feels soon that nobody reads.
+# A small receive buffer, so that writes of the server block soon after reading stops.
 WINDOW_BYTES = 8192
 
 
@@ -176,14 +176,14 @@ def write(text: str) -> None:
 
 
 class Subscribers:
-    """An subscribers in a process of its own, as seen by whoever started it."""
+    """The handle of a test on the process of the subscribers."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
 
     @classmethod
     async def start(cls, url: str, job_id: str, healthy: int, wide: int = 0) -> "Subscribers":
-        """Start it, and wait until everybody has the state."""
+        """Start the process, and wait until every subscriber has the state."""
         host, _, port = url.removeprefix("http://").partition(":")
         process = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -199,7 +199,7 @@ class Subscribers:
         return subscribers
 
     async def stall(self) -> None:
-        """From now on the wide ones do not read."""
+        """Stop the reading of the wide ones."""
         self._say("stall")
         assert await self._answer() == "stalled"
 

@@ -1,4 +1,4 @@
-"""A production server for a test, and clients who hold tokens of it."""
+"""A server of the production profile, tokens for it, and clients with tokens."""
 
 import time
 from collections.abc import AsyncGenerator, Mapping
@@ -19,26 +19,26 @@ SECRET = "a secret of the tests, long enough for anybody"
 def token(subject: str, *roles: str, secret: str = SECRET, lasts: float = 3600.0, **claims: Any) -> str:
     """A token of the subject; a claim that is None is left out."""
     now = time.time()
-    said: Json = {"sub": subject, "roles": list(roles), "iat": now, "exp": now + lasts} | claims
-    present = {name: value for name, value in said.items() if value is not None}
+    payload: Json = {"sub": subject, "roles": list(roles), "iat": now, "exp": now + lasts} | claims
+    present = {name: value for name, value in payload.items() if value is not None}
     return jwt.encode({"alg": "HS256"}, present, OctKey.import_key(secret))
 
 
 class ProductionServer:
-    """A production server where several people live."""
+    """A production server and its clients."""
 
     def __init__(self, app: App, stack: AsyncExitStack) -> None:
         self.app = app
         self._stack = stack
 
     def client(self, bearer: str | None) -> Client:
-        """Who holds this token, or none."""
+        """Return a client with this token, or without one."""
         client = Client(self.app.url, bearer)
         self._stack.push_async_callback(client.close)
         return client
 
     def user(self, subject: str, *roles: str, **claims: Any) -> Client:
-        """Somebody with a token of their own."""
+        """Return a client with a new token of this subject."""
         return self.client(token(subject, *roles, **claims))
 
 
@@ -46,12 +46,12 @@ class ProductionServer:
 async def production_server(
     folder: Path, providers: Mapping[str, Provider] | None = None, **settings: Any
 ) -> AsyncGenerator[ProductionServer]:
-    """A server of the profile production. It has no scripted provider unless `providers` says so."""
+    """Run a server of the production profile. The scripted provider exists only if it is in `providers`."""
     usual: Json = {
         "profile": "production",
         "auth_secret": SECRET,
         "provider": "external",
-        # Tests are in a hurry; what they may not do is the attacks' concern.
+        # The limits are tested in tests/attacks.
         "limit_failed_logins": 1_000_000,
         "limit_requests": 1_000_000,
     }

@@ -1,4 +1,4 @@
-"""Somebody's server that webhooks are sent to, in the test's own loop; it behaves as badly as a test wants."""
+"""A webhook receiver in the event loop of the test; a test can make it misbehave."""
 
 import asyncio
 import json
@@ -31,7 +31,7 @@ class Received(NamedTuple):
 
     @property
     def data(self) -> Any:
-        """What the body says happened."""
+        """The data of the event in the body."""
         return self.payload["data"]
 
     @property
@@ -40,7 +40,7 @@ class Received(NamedTuple):
         return self.data["job_id"], self.data["version"]
 
     def verified(self, secret: str) -> Any:
-        """The body, if the library says that it was signed with this secret."""
+        """The verified body. Raises WebhookVerificationError when it was not signed with this secret."""
         return Webhook(secret).verify(self.body, self.headers)
 
 
@@ -87,7 +87,7 @@ class Receiver:
         return f"http://127.0.0.1:{self.port}/hook"
 
     async def until(self, true: Callable[[list[Received]], bool]) -> list[Received]:
-        """Wait until this is true of what was received; answers all of it."""
+        """Wait until a condition holds for the received requests, and return all of them."""
         async with asyncio.timeout(TIMEOUT_SECONDS):
             while not true(self.received):
                 self._more.clear()
@@ -95,7 +95,7 @@ class Receiver:
         return list(self.received)
 
     async def count(self, number: int) -> list[Received]:
-        """Wait for so many requests."""
+        """Wait for this number of requests."""
         return await self.until(lambda received: len(received) >= number)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -109,7 +109,7 @@ class Receiver:
             self._more.set()
             answering = asyncio.ensure_future(self.answer(received, writer))
             gone = asyncio.ensure_future(reader.read())
-            # Whoever sent it may hang up first.
+            # The sender may close the connection first.
             await asyncio.wait([answering, gone], return_when=asyncio.FIRST_COMPLETED)
             for task in (answering, gone):
                 task.cancel()

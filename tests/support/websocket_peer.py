@@ -1,4 +1,4 @@
-"""A websocket client that says exactly what a test tells it to, well-formed or not."""
+"""A websocket client that sends exactly what a test specifies, well-formed or not."""
 
 import asyncio
 import json
