@@ -30,6 +30,9 @@ LOG_LINES = 40
 HOT_PAUSE_SECONDS = 0.1
 COOL_PAUSE_SECONDS = 5.0
 SUBSCRIBER_EVENTS = 6
+# SQLAlchemy closes the connection of a canceled operation in a task that it does not keep (connectors/asyncio.py,
+# `terminate`). If that is canceled too, it stops the connection and asyncio logs that the task was destroyed.
+IGNORED_ERROR = "_terminate_graceful_close"
 
 # What must have happened at least once. A run goes on until it has: on a slow machine it takes longer.
 MUST_HAPPEN = (
@@ -63,7 +66,7 @@ class Plan:
     @property
     def kills(self) -> int:
         """How often the server is killed."""
-        return max(2, round(self.seconds / 12))
+        return max(1, round(self.seconds / 12))
 
 
 @dataclass(frozen=True)
@@ -194,7 +197,7 @@ class Run:
         """The server logs no error: a broken connection is none."""
         lines = self._server.log.read_text().splitlines()
         for number, line in enumerate(lines):
-            if re.search(r"\b(ERROR|CRITICAL)\b", line):
+            if re.search(r"\b(ERROR|CRITICAL)\b", line) and IGNORED_ERROR not in "".join(lines[number : number + 2]):
                 yield Violation(Kind.FAILED, "the server logged: " + "\n".join(lines[number : number + LOG_LINES]))
 
     def _check_coverage(self) -> Iterator[Violation]:

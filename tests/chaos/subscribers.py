@@ -23,7 +23,7 @@ WEIGHTS = (5, 4, 2)
 CHECK_SECONDS = 0.05
 # How often in a row a message must be late: after a pause of this process, messages that arrived are not read at once.
 LATE_CHECKS = 5
-RECONNECT_SECONDS = 0.3
+RECONNECT_SECONDS = 0.5
 # A subscriber stalls until this many versions were made, so that it lags; less long than the server allows.
 STALL_VERSIONS = 30
 STALL_SECONDS = 10.0

@@ -200,7 +200,7 @@ class TestInvariants:
             pytest.param("takes", 0, {"number": 2}, Kind.LOG, id="gap in the takes"),
             pytest.param("takes", 0, {"status": "FAILED"}, Kind.LOG, id="logged completion without take"),
             pytest.param(
-                "events", 5, {"type": "SCENE_FAILED", "scene_id": "scene"}, Kind.LOG, id="take that ends twice"
+                "events", 5, {"type": "SCENE_FAILED", "scene_id": "scene"}, Kind.LOG, id="second end of a take"
             ),
             pytest.param("events", 1, {"type": "JOB_STARTED", "changed": []}, Kind.LOST_CHANGE, id="lost change"),
             pytest.param("events", 2, {"type": "JOB_DELETED"}, Kind.UNKNOWN_CHANGE, id="change without a request"),
