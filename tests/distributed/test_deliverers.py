@@ -1,4 +1,4 @@
-"""Webhooks where some processes answer and others render: who renders tells, and they share the work."""
+"""Webhook deliveries in a deployment of API processes and workers."""
 
 from pathlib import Path
 
@@ -9,8 +9,8 @@ from tests.support.webhook_calls import LIFE, hook, until_over
 from tests.support.webhook_receiver import receiving
 
 
-async def test_who_renders_tells(tmp_path: Path, postgres: Databases) -> None:
-    """What a process committed that only answers: once each though two workers look, and each job's in order."""
+async def test_workers_share_webhook_deliveries_of_api_processes(tmp_path: Path, postgres: Databases) -> None:
+    """Each event once although two workers deliver, and each job's events in order."""
     secret_key = "0123456789abcdef" * 2
     with postgres.fresh() as url:
         async with (
@@ -26,7 +26,7 @@ async def test_who_renders_tells(tmp_path: Path, postgres: Databases) -> None:
             await deployment.workers(2)
             received = await receiver.count(8 * len(LIFE))
             await until_over(client, made.id)
-            # Workers hear of what others commit.
+            # Workers are notified of the commits of other processes.
             await a_job(client, "Another")
             await receiver.count(8 * len(LIFE) + 1)
     assert len(received) == len({each.id for each in received}) == 8 * len(LIFE)

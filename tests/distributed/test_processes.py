@@ -1,4 +1,4 @@
-"""Several processes on one Postgres: at one address, within their budget of connections, and hard to bring down."""
+"""Several processes on one Postgres: connection budget, `serve --processes` and workers."""
 
 import asyncio
 import os
@@ -19,7 +19,7 @@ from tests.support.postgres import Databases
 from tests.support.server_process import ServerProcess
 from tests.support.waiting import eventually
 
-# Stated in the README.
+# Documented in the README.
 CONNECTIONS = 12
 SUBSCRIBERS = 50
 UNTIL_SETTLED = "subscription($id: ID!) { jobEvents(jobId: $id, untilSettled: true) { __typename } }"
@@ -33,7 +33,7 @@ async def deployment(tmp_path: Path, postgres: Databases) -> AsyncGenerator[Depl
 
 
 async def connections(deployment: Deployment, pid: int) -> list[str]:
-    """What each connection of a process is doing."""
+    """Return the state of each connection of a process."""
     found = await deployment.rows(
         "SELECT state FROM pg_stat_activity WHERE application_name = $1 OR application_name LIKE $1 || ' %'",
         f"scenewire {pid}",
@@ -41,11 +41,11 @@ async def connections(deployment: Deployment, pid: int) -> list[str]:
     return [state for (state,) in found]
 
 
-class TestTheBudget:
-    """At most twelve connections a process, and a subscriber costs none."""
+class TestConnectionBudget:
+    """At most twelve connections for each process, and none for a subscriber."""
 
-    async def test_it_is_kept_under_load(self, deployment: Deployment) -> None:
-        """While everything happens at once: changes, reads, renders and streams."""
+    async def test_connection_budget_is_kept_under_load(self, deployment: Deployment) -> None:
+        """Changes, reads, renders and streams at the same time."""
         server = await deployment.start(
             ServerProcess(deployment.folder, "serve", **deployment.settings, render_concurrency=16)
         )
@@ -54,12 +54,12 @@ class TestTheBudget:
                 await jobs.make(client, *(jobs.scene(steps=20) for _ in range(8)), start=True, title=f"Job {n}")
                 for n in range(5)
             ]
-            people = [
+            users = [
                 use(client, each.id, await stack.enter_async_context(client.subscribe(UNTIL_SETTLED, id=each.id)))
                 for each in made * 2
             ]
             counted: list[int] = []
-            load = asyncio.gather(*people)
+            load = asyncio.gather(*users)
             while not load.done():
                 counted.append(len(await connections(deployment, server.pid)))
                 await asyncio.sleep(0.02)
@@ -67,8 +67,8 @@ class TestTheBudget:
         assert len(counted) > 10
         assert 4 < max(counted) <= CONNECTIONS
 
-    async def test_idle_subscribers_hold_none(self, deployment: Deployment) -> None:
-        """Fifty sockets that wait for something to happen are fifty sockets, and nothing in the database."""
+    async def test_idle_subscribers_hold_no_connections(self, deployment: Deployment) -> None:
+        """Fifty subscribers, which all receive the next event."""
         api = await deployment.api()
         async with client_of(api) as client, AsyncExitStack() as stack:
             made = [await jobs.make(client, provider="external") for _ in range(5)]
@@ -79,21 +79,21 @@ class TestTheBudget:
             ]
             for stream in streams:
                 await stream.next()
-            # What they needed to begin with goes back to the pool.
+            # The connections of their first reads return to the pool.
             await eventually(lambda: all_idle(deployment, api.pid))
             assert len(await connections(deployment, api.pid)) <= max(before, CONNECTIONS)
-            version = await jobs.retitle(client, made[0].id, "Heard by ten")
+            version = await jobs.retitle(client, made[0].id, "Sent to all")
             for stream in streams[::5]:
                 assert (await stream.next())["jobEvents"]["version"] == version
 
 
 async def all_idle(deployment: Deployment, pid: int) -> bool:
-    """Whether no connection is in the middle of anything."""
+    """Whether all connections of the process are idle."""
     return set(await connections(deployment, pid)) == {"idle"}
 
 
 async def use(client: Client, job_id: str, stream: Stream) -> None:
-    """A person at work, who looks at what comes of it until it is done."""
+    """Change and read a job as a user does, then read its events until it is finished."""
     for number in range(5):
         await jobs.retitle(client, job_id, f"Title {number}")
         await jobs.job(client, job_id, "title scenes { nodes { id status takes { id } } } events(first: 5) { version }")
@@ -104,8 +104,8 @@ class TestProcesses:
     """`serve --processes 2`."""
 
     @on_linux
-    async def test_one_that_dies_is_replaced(self, deployment: Deployment) -> None:
-        """While the other answers; told to stop, all stop, and the status is 0."""
+    async def test_dead_process_is_replaced(self, deployment: Deployment) -> None:
+        """The other one serves meanwhile; a graceful shutdown stops all with exit status 0."""
         server = await deployment.api("api", "--processes", "2")
         await eventually(lambda: len(children_of(server.pid)) == 2)
         async with client_of(server) as client:
@@ -113,7 +113,7 @@ class TestProcesses:
             one, _ = before = children_of(server.pid)
             os.kill(one, signal.SIGKILL)
             await eventually(lambda: replaced(server, before))
-            # A connection that the dead one held is broken; new ones find the others.
+            # Connections of the dead process are broken; new ones reach the others.
             async with client_of(server) as another:
                 for number in range(10):
                     await jobs.retitle(another, made.id, f"Title {number}")
@@ -123,8 +123,8 @@ class TestProcesses:
         assert not [pid for pid in after if runs(pid)]
 
     @on_linux
-    async def test_what_one_changes_the_other_tells(self, deployment: Deployment) -> None:
-        """Whichever of them a socket or a request happens to reach."""
+    async def test_process_streams_the_changes_of_the_other_process(self, deployment: Deployment) -> None:
+        """To subscribers of any process."""
         server = await deployment.api("api", "--processes", "2")
         await eventually(lambda: len(children_of(server.pid)) == 2)
         async with AsyncExitStack() as stack:
@@ -140,8 +140,8 @@ class TestProcesses:
         assert await asyncio.to_thread(server.stop) == 0
 
     @on_linux
-    async def test_nobody_is_left_without_a_supervisor(self, deployment: Deployment) -> None:
-        """Its children end when it is killed, so that the address is free for its successor."""
+    async def test_processes_stop_when_their_supervisor_is_killed(self, deployment: Deployment) -> None:
+        """So that the port is free for the next supervisor."""
         server = await deployment.api("api", "--processes", "2")
         await eventually(lambda: len(children_of(server.pid)) == 2)
         orphans = children_of(server.pid)
@@ -150,14 +150,14 @@ class TestProcesses:
         await deployment.again(server)
         assert await asyncio.to_thread(server.stop) == 0
 
-    async def test_stopped_before_it_has_begun(self, deployment: Deployment) -> None:
-        """That was asked for, and is no failure."""
+    async def test_processes_stopped_at_start_have_exit_status_0(self, deployment: Deployment) -> None:
+        """A requested stop is no failure."""
         server = await deployment.api("api", "--processes", "2")
         assert await asyncio.to_thread(server.stop) == 0
 
 
 def replaced(server: ServerProcess, before: list[int]) -> bool:
-    """Whether there are two again, and not the same."""
+    """Whether two processes run, and not the same as before."""
     now = [pid for pid in children_of(server.pid) if runs(pid)]
     return len(now) == 2 and now != before
 
@@ -165,8 +165,8 @@ def replaced(server: ServerProcess, before: list[int]) -> bool:
 class TestWorkers:
     """`worker`."""
 
-    async def test_it_needs_no_port_of_its_own(self, deployment: Deployment) -> None:
-        """Beside others on the same machine the usual one may be taken: its health is where it says."""
+    async def test_workers_on_one_machine_listen_on_free_ports(self, deployment: Deployment) -> None:
+        """Each logs the address of its health routes."""
         workers = await deployment.workers(2, port=None)
         assert workers[0].url != workers[1].url
         for worker in workers:
@@ -175,37 +175,37 @@ class TestWorkers:
                 assert health == [200, 200, 404]
             assert await asyncio.to_thread(worker.stop) == 0
 
-    async def test_they_share_the_work(self, deployment: Deployment) -> None:
-        """And the limit of a provider is that of all of them together."""
+    async def test_workers_share_renders_within_the_provider_limit(self, deployment: Deployment) -> None:
+        """The concurrency limit of a provider holds for all processes together."""
         limited: dict[str, Any] = {"provider_concurrency": '{"scripted": 3}', "render_concurrency": 4}
         api, *workers = await asyncio.gather(
             deployment.api(), *(deployment.worker(f"worker{n}", **limited) for n in range(2))
         )
         async with client_of(api) as client:
             made = await jobs.make(client, *(jobs.scene(steps=10, stepSeconds=0.05) for _ in range(12)), start=True)
-            most, who = 0, set[str]()
+            most, workers_seen = 0, set[str]()
             while await jobs.job(client, made.id, "status") == {"status": "PROCESSING"}:
                 running = await deployment.rows("SELECT leased_by FROM scene WHERE status = 'PROCESSING'")
                 most = max(most, len(running))
-                who |= {worker for (worker,) in running}
+                workers_seen |= {worker for (worker,) in running}
                 await asyncio.sleep(0.02)
             assert (await jobs.job(client, made.id, "status"))["status"] == "COMPLETED"
         assert most == 3
-        assert len(who) == 2
+        assert len(workers_seen) == 2
         for worker in workers:
             assert await asyncio.to_thread(worker.stop, signal.SIGTERM) == 0
 
-    async def test_cancelling_in_one_process_stops_the_render_in_another(self, deployment: Deployment) -> None:
-        """Within a second, as in a single process; and it can be made anew."""
+    async def test_cancel_in_one_process_stops_the_render_in_another(self, deployment: Deployment) -> None:
+        """Within two seconds; the scene can be regenerated."""
         api, _ = await asyncio.gather(deployment.api(), deployment.worker())
         async with client_of(api) as client:
             made = await jobs.make(client, jobs.scene(outcome="stall", steps=1), start=True)
             running = "scenes { nodes { status providerId } }"
             await eventually(lambda: started(client, made.id, running))
             await jobs.change(client, "cancelScene", sceneId=made.scenes[0])
-            cancelled = asyncio.get_running_loop().time()
+            canceled = asyncio.get_running_loop().time()
             await eventually(lambda: no_ticket(deployment))
-            assert asyncio.get_running_loop().time() - cancelled <= 2.0
+            assert asyncio.get_running_loop().time() - canceled <= 2.0
             await jobs.change(client, "regenerateScene", sceneId=made.scenes[0])
             await eventually(lambda: started(client, made.id, running))
 
@@ -217,5 +217,5 @@ async def started(client: Client, job_id: str, selection: str) -> bool:
 
 
 async def no_ticket(deployment: Deployment) -> bool:
-    """Whether nobody has anything to do."""
+    """Whether the queue is empty."""
     return not await deployment.rows("SELECT id FROM pgqueuer")

@@ -1,0 +1,68 @@
+"""Commands of `python -m server` in processes of their own."""
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import NamedTuple
+
+from tests.support.server_process import ROOT
+from tests.support.waiting import TIMEOUT_SECONDS
+
+
+class Ended(NamedTuple):
+    """The exit status and the output of a command."""
+
+    status: int
+    out: str
+    err: str
+
+
+@asynccontextmanager
+async def command(
+    *arguments: str, color: bool = False, **settings: object
+) -> AsyncGenerator[asyncio.subprocess.Process]:
+    """Run `python -m server` with these settings and no others; it is killed at the end of the block.
+
+    `color` lets it write to the pipe as to a terminal, so that progress bars can be read.
+    """
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("SCENEWIRE_")}
+    environment |= {"COLUMNS": "200"} | ({"FORCE_COLOR": "1"} if color else {})
+    environment |= {f"SCENEWIRE_{name.upper()}": str(value) for name, value in settings.items()}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "server",
+        *arguments,
+        cwd=ROOT,
+        env=environment,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        # Until the pipes are read to their end, wait() may never return (CPython before 3.12.4).
+        await process.communicate()
+
+
+async def run(*arguments: str, **settings: object) -> Ended:
+    """Run a command until it exits."""
+    async with command(*arguments, color=False, **settings) as process, asyncio.timeout(TIMEOUT_SECONDS):
+        out, err = await process.communicate()
+        status = await process.wait()
+    return Ended(status, out.decode(), err.decode())
+
+
+async def seen(process: asyncio.subprocess.Process, text: str) -> None:
+    """Wait until the command has written this text."""
+    assert process.stdout is not None
+    written = ""
+    async with asyncio.timeout(TIMEOUT_SECONDS):
+        while text not in written:
+            chunk = await process.stdout.read(4096)
+            assert chunk, f"the command ended after {written!r}"
+            written += chunk.decode(errors="replace")
