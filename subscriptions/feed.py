@@ -68,7 +68,7 @@ class Feed:
         self._running = {key: each for key, each in self._running.items() if each.snapshot.version >= version}
 
     def catch_up(self, version: int) -> bool:
-        """Forget `version`; returns False when a later event was dropped, so that the log must be read again."""
+        """Like `forget`; returns False when a later event was dropped, so that the log must be read again."""
         self.forget(version)
         return not self._dropped
 
