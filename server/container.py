@@ -1,8 +1,6 @@
-"""The composition root: the only place that picks implementations. Nothing is built at import."""
+"""The composition root: the only place that picks implementations. Importing it creates nothing."""
 
-import sqlite3
-from collections.abc import Generator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Mapping
 from datetime import timedelta
 
 from coordinator.bus.listener import Listener
@@ -12,7 +10,6 @@ from coordinator.commands.policy import JobPolicy
 from coordinator.coordinator import Coordinator
 from coordinator.dispatcher import Dispatcher
 from coordinator.live.hub import Hub
-from coordinator.queue import postgres
 from coordinator.queue.embedded import EmbeddedQueue
 from coordinator.queue.port import Concurrency, Queue
 from coordinator.queue.postgres import PostgresQueue
@@ -35,51 +32,53 @@ from server import keys
 from server.auth.authenticator import Authenticator
 from server.auth.sessions import Sessions
 from server.rates import Rates
-from server.settings import PREFIX, VERSION, Settings, WrongSettings
+from server.settings import VERSION, Settings, as_wrong_setting
 from server.signed_urls import SignedUrls
 from server.transports import Connections
 
-# The key of the advisory lock that whoever migrates holds.
-MIGRATING = 0x5CE9E
-
 
 class Container:
-    """What a running server or worker consists of."""
+    """The parts of a running server or worker."""
 
     def __init__(self, settings: Settings, providers: Mapping[str, Provider], *, renders: bool = True) -> None:
+        """Raises WrongSettings for a database URL, media URL or secret key that cannot be used."""
         self.settings = settings
-        with _required_setting("DATABASE_URL"):
+        self.renders = renders
+        with as_wrong_setting("DATABASE_URL"):
             self.database = Database(settings.database_url)
-        with _required_setting("MEDIA_URL"):
+        with as_wrong_setting("MEDIA_URL"):
             self.media = MediaStore(settings.media_url)
-        self._listener: Listener | None = None
         concurrency = Concurrency(
             settings.render_concurrency,
             {name: settings.provider_concurrency.get(name, 0) for name in providers},
         )
-        queue: Queue
-        self.bus: LocalBus | PostgresBus
-        if self.database.embedded:
-            self.bus, queue, lease = LocalBus(), EmbeddedQueue(concurrency), 0.0
-        else:
-            self._listener = Listener(self.database.connect_arguments("listener"))
-            lease = settings.lease_seconds
-            self.bus = PostgresBus(self._listener)
-            queue = PostgresQueue(self.database, self._listener, concurrency, lease)
-        dispatcher = Dispatcher(queue, self.bus, RunningRenders())
+        self._listener = None if self.database.embedded else Listener(self.database.connect_arguments("listener"))
+        self.bus = LocalBus() if self._listener is None else PostgresBus(self._listener)
+        dispatcher = Dispatcher(self._queue(concurrency), self.bus, RunningRenders())
         self.store = Store(self.database, dispatcher)
         self.connections = Connections()
         self.sessions = Sessions(self.connections, self.store)
         self.rates = Rates(settings.rate_limits)
         self.authenticator = Authenticator(settings, self.store, self.sessions, self.rates.failed_login)
         self.signed_urls = SignedUrls(settings)
-        self.renders = renders
         self.hub = Hub(self.store, self.bus)
+        self.coordinator = self._coordinator(dispatcher, providers)
+        self.facts = self._facts(concurrency)
+
+    def _queue(self, concurrency: Concurrency) -> Queue:
+        if self._listener is None:
+            return EmbeddedQueue(concurrency)
+        return PostgresQueue(self.database, self._listener, concurrency, self.settings.lease_seconds)
+
+    def _coordinator(self, dispatcher: Dispatcher, providers: Mapping[str, Provider]) -> Coordinator:
+        settings = self.settings
         limits = Limits(
             settings.render_deadline_seconds, settings.retry_first_seconds, max_attempts=settings.max_attempts
         )
-        self.coordinator = Coordinator(
-            RenderDeps(self.store, self.bus, self.media, providers, limits, timedelta(seconds=lease)),
+        # The renders of the only process are taken over at its start, without waiting for a lease to expire.
+        lease = timedelta(seconds=0.0 if self.database.embedded else settings.lease_seconds)
+        return Coordinator(
+            RenderDeps(self.store, self.bus, self.media, providers, limits, lease),
             dispatcher,
             self._delivery_deps(),
             default_provider=settings.provider,
@@ -93,18 +92,21 @@ class Container:
             ),
             audit_kept=timedelta(seconds=settings.audit_retention_seconds),
         )
-        self.facts = ServerFacts(
+
+    def _facts(self, concurrency: Concurrency) -> ServerFacts:
+        embedded, settings = self.database.embedded, self.settings
+        return ServerFacts(
             version=VERSION,
-            mode="embedded" if self.database.embedded else "distributed",
+            mode="embedded" if embedded else "distributed",
             event_retention_seconds=settings.event_retention_seconds,
             recovery_window_seconds=settings.recovery_window_seconds,
             public_url=settings.address,
-            renders_at_once=_at_once(concurrency) if self.database.embedded else {},
+            renders_at_once=_renders_at_once(concurrency) if embedded else {},
         )
 
     def _delivery_deps(self) -> DeliveryDeps:
         local = not self.settings.production
-        with _required_setting("SECRET_KEY"):
+        with as_wrong_setting("SECRET_KEY"):
             secrets = Secrets(keys.derived(self.settings, "webhooks"))
         return DeliveryDeps(
             secrets,
@@ -114,7 +116,7 @@ class Container:
         )
 
     def context(self, viewer: Viewer, request_id: str = "") -> Context:
-        """What one operation of this viewer has at hand."""
+        """Return the context of one operation of this viewer."""
         return Context(
             viewer=viewer,
             audit=AuditContext(request_id),
@@ -128,11 +130,11 @@ class Container:
         )
 
     def media_url(self, key: str) -> str:
-        """The address of a stored file, for those who tell of it outside of an operation."""
+        """Return the URL of a stored file, for payloads outside of an operation, such as webhooks."""
         return self.signed_urls(key).url
 
     async def start(self) -> None:
-        """Take up what the last process left, and render from now on; an embedded database is brought up to date."""
+        """Migrate an embedded database, then start the background tasks: resume renders, feeds, token checks."""
         if self.database.embedded:
             await migrations.upgrade(self.database)
         if self._listener is not None:
@@ -144,7 +146,7 @@ class Container:
         await self.coordinator.start(renders=self.renders)
 
     async def stop(self) -> None:
-        """Abandon renders, stop every reader, close the database."""
+        """Stop the background tasks, leave running renders to the next process, and close the database."""
         await self.sessions.stop()
         await self.authenticator.close()
         await self.hub.stop()
@@ -156,51 +158,7 @@ class Container:
         await self.database.close()
 
 
-def _at_once(concurrency: Concurrency) -> dict[str, int]:
-    """How many renders of each provider a single process does side by side."""
+def _renders_at_once(concurrency: Concurrency) -> dict[str, int]:
+    """Return the number of concurrent renders of each provider in a single process."""
     limits = concurrency.of_provider.items()
     return {name: min(limit, concurrency.here) if limit else concurrency.here for name, limit in limits}
-
-
-@contextmanager
-def _required_setting(name: str) -> Generator[None]:
-    """What cannot be opened is a setting that cannot be used."""
-    try:
-        yield
-    except Exception as error:
-        raise WrongSettings(f"{PREFIX}{name}: {str(error).splitlines()[0]}") from error
-
-
-def check_opens(settings: Settings) -> None:
-    """Raise WrongSettings when the file of an embedded database cannot be opened or made, or is none."""
-    with _required_setting("DATABASE_URL"):
-        path = Database(settings.database_url).url.database
-        with closing(sqlite3.connect(path or ":memory:")) as connection:
-            connection.execute("PRAGMA schema_version")
-
-
-async def check_migrated(settings: Settings) -> None:
-    """Raise WrongSettings when `migrate` has to be run first, Unavailable when the database does not answer."""
-    database = Database(settings.database_url)
-    try:
-        await database.ping()
-        found, expected = await migrations.current(database), migrations.newest()
-        queue_ready = found == expected and await postgres.is_installed(database)
-    finally:
-        await database.close()
-    if not queue_ready:
-        raise WrongSettings(
-            f"SCENEWIRE_DATABASE_URL: the database is at revision {found or 'none'} and this program needs "
-            f"{expected}; run: python -m server migrate"
-        )
-
-
-async def migrate(database: Database) -> bool:
-    """Bring the database up to date, the queue's tables included; whether there was anything to do."""
-    if database.embedded:
-        return await migrations.upgrade(database)
-    async with database.connect(database.maintenance) as lock_holder:
-        # One at a time, however many are started at once. The lock goes with the connection.
-        await lock_holder.exec_driver_sql(f"SELECT pg_advisory_lock({MIGRATING})")
-        changed = await migrations.upgrade(database)
-        return await postgres.install(database) or changed

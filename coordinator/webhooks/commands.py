@@ -10,13 +10,13 @@ import sqlalchemy as sa
 from coordinator.bus.port import Bus, Hint
 from coordinator.webhooks import deliveries, samples, signing
 from coordinator.webhooks.deliverer import DeliveryDeps
-from coordinator.webhooks.http_client import DeliveryErrorKind, DeliveryFailed, Outbound
+from coordinator.webhooks.http_client import DeliveryErrorKind, DeliveryFailed, HttpClient
 from models.db.database import Connection
 from models.db.rows import DeliveryRow, WebhookRow
 from models.db.tables import WEBHOOK, WEBHOOK_DELIVERY
 from models.domain import ids
 from models.domain.access import Viewer, owns
-from models.domain.errors import ErrorCode, Forbidden, Invalid, InvalidState, NotFound
+from models.domain.errors import ErrorCode, Forbidden, Invalid, InvalidState, NotFound, no_such_job
 from models.domain.events import DeliveryStatus, EventType
 from models.domain.rules import URL_CHARACTERS, Problems
 from models.reads import queries, webhook_queries
@@ -47,8 +47,8 @@ class WebhookEdit(TypedDict, total=False):
     active: bool | None
 
 
-class Shown(NamedTuple):
-    """A webhook and its secret, which is never told again."""
+class IssuedSecret(NamedTuple):
+    """A webhook id and its new signing secret, which is returned only once."""
 
     webhook_id: str
     secret: str
@@ -61,12 +61,12 @@ class Webhooks:
         self._store = store
         self._bus = bus
         self._secrets = telling.secrets
-        self._outbound = telling.outbound
+        self._http = telling.http
 
-    async def create(self, viewer: Viewer, new: NewWebhook) -> Shown:
+    async def create(self, viewer: Viewer, new: NewWebhook) -> IssuedSecret:
         """Make a webhook with a secret. Raises Invalid (LIMIT_EXCEEDED) when the viewer has too many."""
-        await _check(self._outbound, {"url": new.url, "events": new.events})
-        made = Shown(ids.new("webhook"), signing.new_secret())
+        await _check(self._http, {"url": new.url, "events": new.events})
+        made = IssuedSecret(ids.new("webhook"), signing.new_secret())
         instant = now()
         async with self._store.write() as connection:
             if new.job_id is not None:
@@ -94,7 +94,7 @@ class Webhooks:
 
     async def update(self, viewer: Viewer, webhook_id: str, edit: WebhookEdit) -> None:
         """Change a webhook. Switched on, or given another address, it starts anew with what waits for it."""
-        await _check(self._outbound, edit)
+        await _check(self._http, edit)
         values: dict[str, Any] = dict(edit)
         if events := edit.get("events"):
             values["events"] = _distinct(events)
@@ -114,9 +114,9 @@ class Webhooks:
                 await deliveries.restart(connection, (WEBHOOK_DELIVERY.c.webhook_id == webhook_id) & waiting)
         self._wake(webhook.job_id)
 
-    async def rotate(self, viewer: Viewer, webhook_id: str) -> Shown:
+    async def rotate(self, viewer: Viewer, webhook_id: str) -> IssuedSecret:
         """Give it a new secret; the one before signs beside it for `ROTATION`, one that is older no longer."""
-        made = Shown(webhook_id, signing.new_secret())
+        made = IssuedSecret(webhook_id, signing.new_secret())
         async with self._store.write() as connection:
             webhook = await _webhook(connection, viewer, webhook_id)
             await connection.execute(
@@ -177,16 +177,16 @@ class Webhooks:
 
 
 async def _check_job(connection: Connection, viewer: Viewer, job_id: str) -> None:
-    job = (await queries.jobs_by_id(connection, viewer, [job_id])).get(job_id)
+    job = await queries.one(queries.jobs_by_id, connection, viewer, job_id)
     path = ("input", "jobId")
     if job is None:
-        raise NotFound("There is no such job.", path, job_id)
+        raise no_such_job(path, job_id)
     if not owns(viewer, job.owner_id):
         raise Forbidden("A worker may not be told of somebody else's job.", path)
 
 
 async def _webhook(connection: Connection, viewer: Viewer, webhook_id: str) -> WebhookRow:
-    webhook = (await webhook_queries.webhooks_by_id(connection, viewer, [webhook_id])).get(webhook_id)
+    webhook = await queries.one(webhook_queries.webhooks_by_id, connection, viewer, webhook_id)
     if webhook is None:
         raise NotFound("There is no such webhook.", _PATH, webhook_id)
     return webhook
@@ -196,7 +196,7 @@ def _distinct(events: Sequence[EventType]) -> list[str]:
     return [event.value for event in dict.fromkeys(events)]
 
 
-async def _check(outbound: Outbound, edit: WebhookEdit) -> None:
+async def _check(http: HttpClient, edit: WebhookEdit) -> None:
     """Raise DomainErrors with all that is wrong with these fields."""
     problems = Problems()
     if "events" in edit and not edit.get("events"):
@@ -204,26 +204,26 @@ async def _check(outbound: Outbound, edit: WebhookEdit) -> None:
     if "active" in edit and edit["active"] is None:
         problems.add("active cannot be null.", ["input", "active"])
     if "url" in edit:
-        await _check_url(outbound, problems, edit["url"])
+        await _check_url(http, problems, edit["url"])
     problems.check()
 
 
-async def _check_url(outbound: Outbound, problems: Problems, url: str | None) -> None:
+async def _check_url(http: HttpClient, problems: Problems, url: str | None) -> None:
     path = ["input", "url"]
     before = len(problems.found)
-    problems.text(url, path, most=URL_CHARACTERS)
+    problems.text(url, path, max_characters=URL_CHARACTERS)
     if url is None or len(problems.found) > before:
         return
     try:
-        outbound.parsed(url)
+        http.parse(url)
     except DeliveryFailed:
-        schemes = "http or https" if outbound.policy.http else "https"
+        schemes = "http or https" if http.policy.http else "https"
         problems.add(f"url must be an {schemes} address that names a host and no user.", path)
         return
     try:
-        await outbound.reachable(url)
+        await http.check_reachable(url)
     except DeliveryFailed as unreached:
-        if unreached.trouble is DeliveryErrorKind.NOT_ALLOWED:
+        if unreached.kind is DeliveryErrorKind.NOT_ALLOWED:
             problems.add("url leads to an address that is not on the public internet.", path)
         else:
             problems.add("url names a host that cannot be found.", path)

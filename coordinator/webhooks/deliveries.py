@@ -1,11 +1,11 @@
-"""The deliveries of webhooks in the database: which are due, whose they are, and what came of them.
+"""The deliveries of webhooks in the database: which are due, who holds their lease, and the result of an attempt.
 
-Many processes share them. A row is claimed by compare-and-set and held for a while; who dies loses it, and whoever
-writes what came of a try must still hold it.
+Many processes share them. A row is claimed by compare-and-set for a lease, which expires when its process dies; the
+result of an attempt is recorded only under the lease of that attempt.
 """
 
 import logging
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -23,11 +23,11 @@ from models.writes.store import Store, now
 
 log = logging.getLogger(__name__)
 
-# Longer than a try can last, with what must be written after it.
+# Longer than an attempt can last, including recording it.
 LEASE = timedelta(seconds=20)
-# At the same time to one webhook, from each process; to one that fails, one.
+# Attempts in flight to one webhook, in each process; to a failing webhook, one.
 AT_ONCE = 4
-# Deliveries are kept for so long after they are over, or after the event when their webhook is switched off.
+# Deliveries are kept this long after they are finished, or after the event when their webhook is switched off.
 KEPT = timedelta(days=30)
 
 WAITING = (DeliveryStatus.PENDING, DeliveryStatus.FAILED)
@@ -36,25 +36,19 @@ _TEST = WEBHOOK_DELIVERY.c.version == 0
 
 
 class Due(NamedTuple):
-    """A delivery and the webhook it is for."""
+    """A delivery and its webhook."""
 
     delivery: DeliveryRow
     webhook: WebhookRow
 
 
-async def due(connection: Connection, limit: int, busy: Collection[str], most_to_failing: int) -> list[Due]:
-    """What may be tried now, first to webhooks that do not fail; to those that are busy nothing.
+async def due(connection: Connection, limit: int, in_flight: Mapping[str, int], most_to_failing: int) -> list[Due]:
+    """Return deliveries that may be attempted now, those to healthy webhooks first, at most `limit`.
 
-    Of one job and webhook only the earliest that is not over, so that they are told in order.
+    Of one job and webhook only the earliest unfinished one, so that events arrive in order. `in_flight` counts the
+    attempts of this process by webhook.
     """
-    instant = now()
-    blocked = sa.exists().where(
-        _EARLIER.c.webhook_id == WEBHOOK_DELIVERY.c.webhook_id,
-        _EARLIER.c.job_id == WEBHOOK_DELIVERY.c.job_id,
-        _EARLIER.c.status.in_(WAITING),
-        _EARLIER.c.version.between(1, WEBHOOK_DELIVERY.c.version - 1),
-    )
-    conditions = [_claimable(instant), WEBHOOK.c.active | _TEST, WEBHOOK.c.id.not_in(busy), ~blocked]
+    conditions = [_claimable(now()), WEBHOOK.c.active | _TEST, ~_waits_for_earlier(), _room(in_flight) > 0]
     if most_to_failing <= 0:
         conditions.append(WEBHOOK.c.failing_since.is_(None))
     both = WEBHOOK_DELIVERY.join(WEBHOOK, WEBHOOK.c.id == WEBHOOK_DELIVERY.c.webhook_id)
@@ -64,7 +58,7 @@ async def due(connection: Connection, limit: int, busy: Collection[str], most_to
     query = (
         sa.select(*DELIVERY_COLUMNS, *WEBHOOK_COLUMNS)
         .select_from(both.join(ranked, ranked.c.id == WEBHOOK_DELIVERY.c.id))
-        .where(ranked.c.rank <= sa.case((WEBHOOK.c.failing_since.is_(None), AT_ONCE), else_=1))
+        .where(ranked.c.rank <= _room(in_flight))
         .order_by(WEBHOOK.c.failing_since.is_not(None), *oldest)
         .limit(limit)
     )
@@ -76,10 +70,10 @@ async def due(connection: Connection, limit: int, busy: Collection[str], most_to
 
 
 async def claim(store: Store, found: Sequence[Due], bodies: Mapping[str, str], worker: str) -> list[Due]:
-    """Hold those of them that nobody else was faster to claim, each with its body, which stays as it is first made."""
+    """Lease those deliveries that no other process leased first. A body is stored once and never changes."""
     claimed: list[Due] = []
     async with store.write() as connection:
-        # In the same order everywhere, or two processes would wait for each other.
+        # Lock order: by id in every process, so no deadlock.
         for each in sorted(found, key=lambda each: each.delivery.id):
             instant = now()
             body = sa.func.coalesce(WEBHOOK_DELIVERY.c.body, bodies.get(each.delivery.id))
@@ -89,47 +83,49 @@ async def claim(store: Store, found: Sequence[Due], bodies: Mapping[str, str], w
                 .values(leased_by=worker, lease_expires_at=instant + LEASE, body=body)
             )
             result = await connection.execute(update.returning(*DELIVERY_COLUMNS))
-            ours = rows.first_row(DeliveryRow, result)
-            if ours is not None:
-                claimed.append(each._replace(delivery=ours))
+            leased = rows.first_row(DeliveryRow, result)
+            if leased is not None:
+                claimed.append(each._replace(delivery=leased))
     return claimed
 
 
-async def record(store: Store, told: Due, attempt: Attempt, first_backoff: timedelta) -> datetime | None:
-    """Write down a try, and what it means for the webhook; answers when there is to be another."""
+async def record(store: Store, leased: Due, attempt: Attempt, first_backoff: timedelta) -> datetime | None:
+    """Record an attempt and the health of its webhook; return when the next attempt is due, None if there is none."""
+    delivery = leased.delivery
     instant = now()
-    values = backoff.after(told.delivery, attempt, first_backoff, instant)
-    held = sa.and_(
-        WEBHOOK_DELIVERY.c.id == told.delivery.id,
-        WEBHOOK_DELIVERY.c.leased_by == told.delivery.leased_by,
-        WEBHOOK_DELIVERY.c.lease_expires_at == told.delivery.lease_expires_at,
+    values = backoff.next_state(delivery, attempt, first_backoff, instant)
+    still_leased = sa.and_(
+        WEBHOOK_DELIVERY.c.id == delivery.id,
+        WEBHOOK_DELIVERY.c.leased_by == delivery.leased_by,
+        WEBHOOK_DELIVERY.c.lease_expires_at == delivery.lease_expires_at,
     )
     async with store.write() as connection:
-        # The webhook first, as whoever deletes it and with it its deliveries.
-        if not told.delivery.is_test:
-            await _judge(connection, told.webhook, attempt, instant)
-        await connection.execute(sa.update(WEBHOOK_DELIVERY).where(held).values(values))
+        # Lock order: webhook row, then delivery rows, as when a webhook is deleted.
+        if not delivery.is_test:
+            await _update_health(connection, leased.webhook, attempt, instant)
+        await connection.execute(sa.update(WEBHOOK_DELIVERY).where(still_leased).values(values))
     return values["next_attempt_at"]
 
 
 async def restart(connection: Connection, condition: Condition) -> None:
-    """Make deliveries due, with a whole day of tries before them; those that are being tried are left alone."""
+    """Make deliveries due now, with a whole day of attempts before them; those in flight are not changed."""
     fresh = {"status": DeliveryStatus.PENDING, "failures": 0, "failing_since": None, "finished_at": None}
     free = WEBHOOK_DELIVERY.c.lease_expires_at.is_(None) | (WEBHOOK_DELIVERY.c.lease_expires_at <= now())
     await connection.execute(sa.update(WEBHOOK_DELIVERY).where(condition, free).values(next_attempt_at=now(), **fresh))
 
 
 async def release(store: Store, worker: str | None = None) -> None:
-    """Let go of what a worker that ends holds; without one, of what anybody holds, where there is only one process."""
-    held = WEBHOOK_DELIVERY.c.lease_expires_at.is_not(None)
+    """Release the leases of a worker that stops; without one, all leases, where there is only one process."""
+    leased = WEBHOOK_DELIVERY.c.lease_expires_at.is_not(None)
     if worker is not None:
-        held &= WEBHOOK_DELIVERY.c.leased_by == worker
+        leased &= WEBHOOK_DELIVERY.c.leased_by == worker
+    released = {"leased_by": None, "lease_expires_at": None}
     async with store.write() as connection:
-        await connection.execute(sa.update(WEBHOOK_DELIVERY).where(held).values(leased_by=None, lease_expires_at=None))
+        await connection.execute(sa.update(WEBHOOK_DELIVERY).where(leased).values(released))
 
 
 async def prune(store: Store) -> int:
-    """Delete what need not be kept; how many deliveries that were."""
+    """Delete deliveries older than `KEPT`; return how many."""
     last = now() - KEPT
     off = sa.select(WEBHOOK.c.id).where(WEBHOOK.c.active.is_(False))
     stale = sa.and_(WEBHOOK_DELIVERY.c.created_at < last, WEBHOOK_DELIVERY.c.webhook_id.in_(off))
@@ -146,8 +142,25 @@ def _claimable(instant: datetime) -> Condition:
     )
 
 
-async def _judge(connection: Connection, webhook: WebhookRow, attempt: Attempt, instant: datetime) -> None:
-    # What an address did that is no longer the webhook's says nothing about it.
+def _waits_for_earlier() -> sa.ColumnElement[bool]:
+    """An earlier event of the same job, to the same webhook, is unfinished. A test (version 0) delays no event."""
+    return sa.exists().where(
+        _EARLIER.c.webhook_id == WEBHOOK_DELIVERY.c.webhook_id,
+        _EARLIER.c.job_id == WEBHOOK_DELIVERY.c.job_id,
+        _EARLIER.c.status.in_(WAITING),
+        _EARLIER.c.version.between(1, WEBHOOK_DELIVERY.c.version - 1),
+    )
+
+
+def _room(in_flight: Mapping[str, int]) -> sa.ColumnElement[int]:
+    """How many more attempts to a webhook this process may start."""
+    most = sa.case((WEBHOOK.c.failing_since.is_(None), AT_ONCE), else_=1)
+    return most - sa.case(dict(in_flight), value=WEBHOOK.c.id, else_=0) if in_flight else most
+
+
+async def _update_health(connection: Connection, webhook: WebhookRow, attempt: Attempt, instant: datetime) -> None:
+    """Note since when a webhook fails, and switch it off when that is too long."""
+    # An attempt at a URL that was replaced meanwhile says nothing about the webhook.
     same = sa.and_(WEBHOOK.c.id == webhook.id, WEBHOOK.c.url == webhook.url)
     if attempt.error is None:
         await _set(connection, same & WEBHOOK.c.failing_since.is_not(None), failing_since=None)
@@ -156,8 +169,8 @@ async def _judge(connection: Connection, webhook: WebhookRow, attempt: Attempt, 
     if attempt.response_status == backoff.GONE:
         why, condition = "The address answered 410 Gone.", same
     else:
-        why = f"Nothing was accepted for {backoff.PATIENCE.total_seconds() / 3600:g} hours."
-        condition = same & (WEBHOOK.c.failing_since <= instant - backoff.PATIENCE)
+        why = f"Nothing was accepted for {backoff.GIVE_UP_AFTER.total_seconds() / 3600:g} hours."
+        condition = same & (WEBHOOK.c.failing_since <= instant - backoff.GIVE_UP_AFTER)
     if await _set(connection, condition & WEBHOOK.c.active, active=False, disabled_reason=why, updated_at=instant):
         log.warning("a webhook is switched off", extra={"action": "webhook.off", "webhook": webhook.id})
 

@@ -1,19 +1,19 @@
-"""Requests to addresses that users chose: they reach nothing that only this server can reach (SSRF).
+"""Requests to URLs that users chose, protected against server-side request forgery (SSRF).
 
-The name is resolved once, every address it has is checked, and a checked one is connected to, under the name's own
-certificate and Host: a name that answers differently the next time (DNS rebinding) gains nothing. No redirect is
-followed, and no proxy of the environment is asked.
+The host name is resolved once, every address of it is checked, and a checked address is connected to, with the name in
+SNI and Host: a name that resolves differently the next time (DNS rebinding) has no effect. Redirects are not followed,
+and proxies of the environment are not used.
 """
 
 import asyncio
 import ipaddress
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import aclosing, asynccontextmanager, suppress
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import httpx
 
@@ -21,16 +21,16 @@ from coordinator.webhooks.ssrf import Address, is_public
 
 CONNECT_SECONDS = 2.0
 TOTAL_SECONDS = 10.0
-# Of an answer's body at most so much is read, and nothing is kept.
-ANSWER_BYTES = 64 * 1024
-# A name server that does not answer holds a thread; it must not hold those that files are read in.
-RESOLVING_THREADS = 8
+# At most this much of a response's body is read; it is discarded.
+RESPONSE_BYTES = 64 * 1024
+# A name server that does not answer blocks a thread, which must not be one of those that files are read in.
+RESOLVER_THREADS = 8
 
 Resolve = Callable[[str, int], Awaitable[Sequence[Address]]]
 
 
 class DeliveryErrorKind(StrEnum):
-    """Why a request got no answer, in a word that may be shown to its user."""
+    """Why a request got no response, as shown to the owner of the webhook."""
 
     NOT_ALLOWED = "NOT_ALLOWED"
     NOT_RESOLVED = "NOT_RESOLVED"
@@ -41,79 +41,75 @@ class DeliveryErrorKind(StrEnum):
 
 
 class DeliveryFailed(Exception):
-    """There is no answer."""
+    """A request got no response."""
 
-    def __init__(self, trouble: DeliveryErrorKind) -> None:
-        super().__init__(trouble.value)
-        self.trouble = trouble
+    def __init__(self, kind: DeliveryErrorKind) -> None:
+        super().__init__(kind.value)
+        self.kind = kind
 
 
 class Policy(NamedTuple):
-    """What is allowed beyond https to public addresses; on a laptop, where there is nobody else, both."""
+    """What is allowed beyond https to public addresses. A server on a laptop, with one user, allows both."""
 
     http: bool = False
     loopback: bool = False
 
 
 class DeliveryResponse(NamedTuple):
-    """The head of an answer; `retry_after` is that header as it came."""
+    """The status of a response, and its Retry-After header as received."""
 
     status: int
     retry_after: str | None
 
 
-class Outbound:
-    """Sends requests under a policy. `resolve` and `verify` are replaced by tests."""
+class HttpClient:
+    """Sends requests under a policy. Tests replace `resolve` and `verify`."""
 
     def __init__(self, policy: Policy, *, resolve: Resolve | None = None, verify: ssl.SSLContext | None = None) -> None:
         self.policy = policy
-        self._threads = ThreadPoolExecutor(RESOLVING_THREADS, thread_name_prefix="resolve")
+        self._threads = ThreadPoolExecutor(RESOLVER_THREADS, thread_name_prefix="resolve")
         self._resolve = resolve or self._look_up
         self._verify = verify
-        self._http: httpx.AsyncClient | None = None
+        self._loading = asyncio.Lock()
 
-    def parsed(self, address: str) -> httpx.URL:
-        """The address, if it is one that may be called as far as can be seen. Raises DeliveryFailed (NOT_ALLOWED)."""
+    def parse(self, address: str) -> httpx.URL:
+        """Parse a URL. Raises DeliveryFailed (NOT_ALLOWED) when the policy refuses it whatever it resolves to."""
         try:
             url = httpx.URL(address)
         except httpx.InvalidURL as error:
             raise DeliveryFailed(DeliveryErrorKind.NOT_ALLOWED) from error
         schemes = ("http", "https") if self.policy.http else ("https",)
         port = 443 if url.port is None else url.port
-        strange = url.userinfo or "%" in url.host or not url.host or not 0 < port < 65_536
-        if url.scheme not in schemes or strange:
+        malformed = url.userinfo or "%" in url.host or not url.host or not 0 < port < 65_536
+        if url.scheme not in schemes or malformed:
             raise DeliveryFailed(DeliveryErrorKind.NOT_ALLOWED)
         return url
 
-    async def reachable(self, address: str) -> None:
-        """Raise DeliveryFailed when the address may not be called, or its name cannot be resolved, now."""
-        await self._checked(self.parsed(address))
+    async def check_reachable(self, address: str) -> None:
+        """Raise DeliveryFailed when the policy refuses the URL, or its host name cannot be resolved now."""
+        await self._addresses_of(self.parse(address))
 
     async def post(self, address: str, body: bytes, headers: Mapping[str, str]) -> DeliveryResponse:
-        """Send one request. Raises DeliveryFailed; whether the other side got it may be unknown then."""
-        try:
-            async with asyncio.timeout(TOTAL_SECONDS) as whole:
-                url = self.parsed(address)
-                answer = await self._send(url, await self._checked(url), body, headers)
-        except TimeoutError as error:
-            raise DeliveryFailed(DeliveryErrorKind.TIMEOUT) from error
-        try:
-            # The first line has decided; the other side may finish what it says, within bounds.
+        """Send one request. Raises DeliveryFailed, after which the receiver may have processed the request or not."""
+        async with _client(await self._tls()) as client:
+            try:
+                async with asyncio.timeout(TOTAL_SECONDS) as total:
+                    url = self.parse(address)
+                    response = await _send(client, url, await self._addresses_of(url), body, headers)
+            except TimeoutError as error:
+                raise DeliveryFailed(DeliveryErrorKind.TIMEOUT) from error
+            # The status decides; the receiver may finish sending its body, within bounds.
             with suppress(httpx.HTTPError, TimeoutError):
-                async with asyncio.timeout_at(whole.when()):
-                    await _read_some(answer)
-        finally:
-            await answer.aclose()
-        return DeliveryResponse(answer.status_code, answer.headers.get("retry-after"))
+                async with aclosing(response), asyncio.timeout_at(total.when()):
+                    await _discard_body(response)
+        return DeliveryResponse(response.status_code, response.headers.get("retry-after"))
 
     async def close(self) -> None:
-        """Hang up."""
-        if self._http is not None:
-            await self._http.aclose()
+        """Stop the resolver threads."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    async def _checked(self, url: httpx.URL) -> Sequence[Address]:
-        """All addresses of the name; one that is not allowed spoils them all."""
+    async def _addresses_of(self, url: httpx.URL) -> Sequence[Address]:
+        """Return all addresses of the host name. Raises DeliveryFailed when one of them is not allowed."""
         name = url.raw_host.decode("ascii")
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
@@ -126,43 +122,12 @@ class Outbound:
             raise DeliveryFailed(DeliveryErrorKind.NOT_ALLOWED)
         return found
 
-    async def _send(
-        self, url: httpx.URL, addresses: Sequence[Address], body: bytes, headers: Mapping[str, str]
-    ) -> httpx.Response:
-        """The head of the answer; the body is still to be read."""
-        http = await self._client()
-        named = {**headers, "host": url.netloc.decode("ascii")}
-        failed: httpx.HTTPError | None = None
-        for address in _to_try(addresses):
-            request = http.build_request(
-                "POST",
-                url.copy_with(host=str(address)),
-                content=body,
-                headers=named,
-                extensions={"sni_hostname": url.raw_host.decode("ascii")},
-            )
-            try:
-                return await http.send(request, stream=True)
-            except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-                failed = error
-            except httpx.HTTPError as error:
-                raise DeliveryFailed(_trouble(error)) from error
-        raise DeliveryFailed(_trouble(failed)) from failed
-
-    async def _client(self) -> httpx.AsyncClient:
-        # Reading all the authorities that are trusted takes a while, and most processes never need them.
-        verify = self._verify or await asyncio.to_thread(httpx.create_ssl_context, trust_env=False)
-        self._verify = verify
-        if self._http is None:
-            self._http = httpx.AsyncClient(
-                verify=verify,
-                trust_env=False,
-                follow_redirects=False,
-                timeout=httpx.Timeout(TOTAL_SECONDS, connect=CONNECT_SECONDS),
-                # A connection that was kept for one name must not serve another on the same address.
-                limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
-            )
-        return self._http
+    async def _tls(self) -> ssl.SSLContext:
+        # Loading the trusted authorities takes 0.1 s, and most processes never need them.
+        async with self._loading:
+            if self._verify is None:
+                self._verify = await asyncio.to_thread(httpx.create_ssl_context, trust_env=False)
+        return self._verify
 
     async def _look_up(self, name: str, port: int) -> Sequence[Address]:
         loop = asyncio.get_running_loop()
@@ -172,23 +137,74 @@ class Outbound:
         return [ipaddress.ip_address(place[0]) for *_, place in found]
 
 
-def _to_try(addresses: Sequence[Address]) -> list[Address]:
-    """The first address of each family, in the system's order of preference."""
-    firsts: dict[int, Address] = {}
+class _Stream(Protocol):
+    """A connection of httpcore."""
+
+    async def aclose(self) -> None: ...
+
+
+@asynccontextmanager
+async def _client(verify: ssl.SSLContext) -> AsyncGenerator[httpx.AsyncClient]:
+    """Make a client for one request: a connection made for one name must not serve another on the same address.
+
+    All connections that it made are closed on leaving. httpcore 1.0.9 leaves one open when a request is canceled during
+    the TLS handshake, or between connecting and the first byte.
+    """
+    streams: list[_Stream] = []
+
+    async def note_stream(event: str, info: Mapping[str, Any]) -> None:
+        if event == "connection.connect_tcp.complete":
+            streams.append(info["return_value"])
+
+    async def add_trace(request: httpx.Request) -> None:
+        request.extensions["trace"] = note_stream
+
+    timeout = httpx.Timeout(TOTAL_SECONDS, connect=CONNECT_SECONDS)
+    hooks = {"request": [add_trace]}
+    try:
+        async with httpx.AsyncClient(verify=verify, trust_env=False, timeout=timeout, event_hooks=hooks) as client:
+            yield client
+    finally:
+        for stream in streams:
+            await stream.aclose()
+
+
+async def _send(
+    client: httpx.AsyncClient, url: httpx.URL, addresses: Sequence[Address], body: bytes, headers: Mapping[str, str]
+) -> httpx.Response:
+    """Return the head of the response; its body is still to be read. Raises DeliveryFailed."""
+    headers = {**headers, "host": url.netloc.decode("ascii")}
+    extensions = {"sni_hostname": url.raw_host.decode("ascii")}
+    failure: httpx.HTTPError | None = None
+    for address in _first_of_each_family(addresses):
+        target = url.copy_with(host=str(address))
+        request = client.build_request("POST", target, content=body, headers=headers, extensions=extensions)
+        try:
+            return await client.send(request, stream=True)
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            failure = error
+        except httpx.HTTPError as error:
+            raise DeliveryFailed(_error_kind(error)) from error
+    raise DeliveryFailed(_error_kind(failure)) from failure
+
+
+def _first_of_each_family(addresses: Sequence[Address]) -> list[Address]:
+    """Return the first address of each family, in the system's order of preference."""
+    first: dict[int, Address] = {}
     for address in addresses:
-        firsts.setdefault(address.version, address)
-    return list(firsts.values())
+        first.setdefault(address.version, address)
+    return list(first.values())
 
 
-async def _read_some(answer: httpx.Response) -> None:
+async def _discard_body(response: httpx.Response) -> None:
     read = 0
-    async for piece in answer.aiter_raw():
-        read += len(piece)
-        if read >= ANSWER_BYTES:
+    async for chunk in response.aiter_raw():
+        read += len(chunk)
+        if read >= RESPONSE_BYTES:
             return
 
 
-def _trouble(error: httpx.HTTPError | None) -> DeliveryErrorKind:
+def _error_kind(error: httpx.HTTPError | None) -> DeliveryErrorKind:
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ssl.SSLError):

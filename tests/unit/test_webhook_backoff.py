@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from coordinator.webhooks import backoff
-from coordinator.webhooks.backoff import JITTER, LONGEST_BACKOFF, PATIENCE, Attempt
+from coordinator.webhooks.backoff import GIVE_UP_AFTER, JITTER, LONGEST_BACKOFF, Attempt
 from models.db.rows import DeliveryRow
 from models.domain.events import DeliveryStatus, EventType
 
@@ -46,7 +46,7 @@ def test_the_tries_of_a_day() -> None:
     """Each pause is four times as long as the one before, up to six hours; the last try is a day after the first."""
     delivery, now, pauses = a_delivery(), NOW, list[timedelta]()
     while delivery.status is not DeliveryStatus.EXHAUSTED:
-        values = backoff.after(delivery, a_try(at=now), FIRST, now)
+        values = backoff.next_state(delivery, a_try(at=now), FIRST, now)
         delivery = delivery._replace(**values)
         if delivery.next_attempt_at is not None:
             assert delivery.status is DeliveryStatus.FAILED
@@ -55,14 +55,14 @@ def test_the_tries_of_a_day() -> None:
     expected = [min(FIRST * 4**number, LONGEST_BACKOFF) for number in range(len(pauses))]
     for pause, middle in list(zip(pauses, expected, strict=True))[:-1]:
         assert middle * (1 - JITTER) <= pause <= middle * (1 + JITTER)
-    assert sum(pauses, timedelta()) == PATIENCE
+    assert sum(pauses, timedelta()) == GIVE_UP_AFTER
     assert 9 <= len(delivery.attempts) == len(pauses) + 1 <= 13
     assert (delivery.next_attempt_at, delivery.finished_at) == (None, now)
 
 
 def test_pauses_differ() -> None:
     """So that what failed together does not come again together."""
-    pauses = {backoff.after(a_delivery(), a_try(), FIRST, NOW)["next_attempt_at"] for _ in range(20)}
+    pauses = {backoff.next_state(a_delivery(), a_try(), FIRST, NOW)["next_attempt_at"] for _ in range(20)}
     assert len(pauses) > 10
 
 
@@ -84,22 +84,22 @@ def test_pauses_differ() -> None:
 )
 def test_retry_after_is_heeded_within_bounds(status: int, text: str, seconds: float) -> None:
     """In both spellings; never sooner than the usual pause, and only where the status says that it means it."""
-    values = backoff.after(a_delivery(), a_try(status, retry_after=text), FIRST, NOW)
+    values = backoff.next_state(a_delivery(), a_try(status, retry_after=text), FIRST, NOW)
     pause = (values["next_attempt_at"] - NOW).total_seconds()
     assert seconds * (1 - JITTER) <= pause <= seconds * (1 + JITTER)
 
 
 def test_retry_after_does_not_prolong_the_day() -> None:
     """The last try is a day after the first failure at the latest."""
-    delivery = a_delivery(failing_since=NOW - PATIENCE + timedelta(minutes=1), failures=9)
-    values = backoff.after(delivery, a_try(503, retry_after="3600"), FIRST, NOW)
+    delivery = a_delivery(failing_since=NOW - GIVE_UP_AFTER + timedelta(minutes=1), failures=9)
+    values = backoff.next_state(delivery, a_try(503, retry_after="3600"), FIRST, NOW)
     assert values["next_attempt_at"] == NOW + timedelta(minutes=1)
 
 
 def test_a_success_ends_it() -> None:
     """The try is noted behind the others."""
     before = [{"at": "earlier"}]
-    values = backoff.after(a_delivery(attempts=before, failures=1, failing_since=NOW), a_try(204), FIRST, NOW)
+    values = backoff.next_state(a_delivery(attempts=before, failures=1, failing_since=NOW), a_try(204), FIRST, NOW)
     assert values["attempts"] == [
         *before,
         {"at": "2026-01-31T12:00:00+00:00", "response_status": 204, "duration_ms": 12, "error": None},
@@ -110,11 +110,11 @@ def test_a_success_ends_it() -> None:
 @pytest.mark.parametrize(("delivery", "status"), [(a_delivery(version=0), 500), (a_delivery(), 410)])
 def test_what_is_not_tried_again(delivery: DeliveryRow, status: int) -> None:
     """A sample, and what is gone."""
-    assert backoff.after(delivery, a_try(status), FIRST, NOW)["status"] is DeliveryStatus.EXHAUSTED
+    assert backoff.next_state(delivery, a_try(status), FIRST, NOW)["status"] is DeliveryStatus.EXHAUSTED
 
 
 def test_of_very_many_tries_the_newest_are_kept() -> None:
     """Somebody has it made again and again."""
     delivery = a_delivery(attempts=[{"number": number} for number in range(50)])
-    kept = backoff.after(delivery, a_try(204), FIRST, NOW)["attempts"]
+    kept = backoff.next_state(delivery, a_try(204), FIRST, NOW)["attempts"]
     assert (len(kept), kept[0]) == (50, {"number": 1})
