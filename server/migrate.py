@@ -4,8 +4,8 @@ import typer
 
 from models import migrations
 from models.db.database import Database
-from server.container import check_opens
-from server.container import migrate as migrate_database
+from server.database_setup import check_opens
+from server.database_setup import migrate as migrate_database
 from server.settings import Settings
 
 

@@ -14,7 +14,7 @@ from fastapi import FastAPI
 
 from models.domain.errors import Unavailable
 from server.app import create_app
-from server.container import check_migrated, check_opens
+from server.database_setup import check_migrated, check_opens
 from server.logs import log_to_stderr
 from server.setting_types import LOOPBACK
 from server.settings import Settings, WrongSettings

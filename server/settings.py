@@ -1,6 +1,8 @@
 """Settings: read from environment variables with the prefix SCENEWIRE_, immutable, each with a working default."""
 
 import os
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Self, TypeVar
 
@@ -243,6 +245,15 @@ class Settings(BaseSettings):
 
 class WrongSettings(Exception):
     """A setting has an invalid value. The message is one line for the operator."""
+
+
+@contextmanager
+def as_wrong_setting(name: str) -> Generator[None]:
+    """Raise any error of the block as WrongSettings of this variable."""
+    try:
+        yield
+    except Exception as error:
+        raise WrongSettings(f"{PREFIX}{name}: {str(error).splitlines()[0]}") from error
 
 
 def load() -> Settings:

@@ -14,7 +14,7 @@ from models.writes import audit
 from models.writes.store import Store, now
 from server.auth.identity import SUBJECT_CHARACTERS, is_displayable
 from server.auth.tokens import mint, secret_of
-from server.container import check_migrated
+from server.database_setup import check_migrated
 from server.settings import Settings, WrongSettings
 
 OPERATOR = "operator"

@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from models.db.database import Database
-from server.container import migrate
+from server.database_setup import migrate
 from tests.support.os_processes import children_of, runs
 
 START_SECONDS = 30.0
