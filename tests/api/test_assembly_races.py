@@ -43,28 +43,45 @@ async def marked(app: App, job_id: str) -> list[str]:
 async def test_video_of_an_older_composition_is_not_recorded(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
     """The scenes are reordered while their clips are joined, and the periodic check does not notice in time."""
     monkeypatch.setattr(assembly, "FENCE_SECONDS", NEVER_SECONDS)
-    join, joining, proceed = app.container.coordinator.assemblies.join, asyncio.Event(), asyncio.Event()
-    videos: list[Path] = []
+    join, store = app.container.coordinator.assemblies.join, app.container.media.store
+    joining, may_finish, may_join_again = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    stored = asyncio.Event()
+    joined = 0
 
     async def slow_join(clips: Sequence[Clip], folder: Path) -> Asset:
-        joined = await join(clips, folder)
-        videos.append(joined.path)
-        if len(videos) == 1:
-            joining.set()
-            await proceed.wait()
-        return joined
+        nonlocal joined
+        joined += 1
+        if joined > 1:
+            await may_join_again.wait()
+            return await join(clips, folder)
+        video = await join(clips, folder)
+        joining.set()
+        await may_finish.wait()
+        return video
+
+    async def noting_store(key: str, asset: Asset) -> Json:
+        try:
+            return await store(key, asset)
+        finally:
+            if "/cut_" in key:
+                stored.set()
 
     monkeypatch.setattr(app.container.coordinator.assemblies, "join", slow_join)
+    monkeypatch.setattr(app.container.media, "store", noting_store)
     made = await jobs.make(app, clip("red"), clip("blue"), start=True)
     await joining.wait()
     await accepted(app, "moveScene", sceneId=made.scenes[1], position=0)
-    proceed.set()
+    may_finish.set()
+    await stored.wait()
+    # Recording follows at once, in a change of the job; this one waits for its turn behind it.
+    await asyncio.sleep(0.2)
+    await jobs.retitle(app, made.id, "Renamed")
+    assert (await jobs.job(app, made.id, "output { url }"))["output"] is None
+    may_join_again.set()
     await jobs.at_rest(app, made.id)
     events = await jobs.log(app, made.id, "type changed")
-    assert [event for event in events if "output" in event["changed"] and event["type"] == "JOB_UPDATED"] == [
-        {"type": "JOB_UPDATED", "changed": ["output"]}
-    ]
-    assert len(videos) == 2
+    assert [event["type"] for event in events if event["changed"] == ["output"]] == ["JOB_UPDATED"]
+    assert joined == 2
 
 
 async def test_video_is_marked_for_deletion_until_it_is_recorded(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
