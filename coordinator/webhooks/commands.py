@@ -1,4 +1,4 @@
-"""What can be done to a webhook."""
+"""Commands on webhooks: create, update, rotate the secret, delete, test, redeliver."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,8 +23,8 @@ from models.reads import queries, webhook_queries
 from models.writes.outbox import new_delivery_row
 from models.writes.store import Store, now
 
-WEBHOOKS_AN_OWNER = 20
-# After a rotation the secret before it signs for so long beside the new one.
+WEBHOOKS_PER_OWNER = 20
+# After a rotation the previous secret stays valid this long beside the new one.
 ROTATION = timedelta(hours=24)
 
 _PATH = ("input", "webhookId")
@@ -32,7 +32,7 @@ _PATH = ("input", "webhookId")
 
 @dataclass(frozen=True, slots=True)
 class NewWebhook:
-    """A webhook to be made; `job_id` None means every job of its owner."""
+    """The fields of a new webhook; `job_id` None subscribes to every job of its owner."""
 
     url: str
     events: Sequence[EventType]
@@ -40,7 +40,7 @@ class NewWebhook:
 
 
 class WebhookEdit(TypedDict, total=False):
-    """The fields of a webhook to change; what is absent stays."""
+    """The fields of a webhook to change; absent ones stay as they are."""
 
     url: str | None
     events: Sequence[EventType] | None
@@ -55,100 +55,100 @@ class IssuedSecret(NamedTuple):
 
 
 class Webhooks:
-    """Commands on webhooks; none waits for a delivery. Each that raises DomainError or DomainErrors changed nothing."""
+    """Commands on webhooks; none waits for a delivery. One that raises DomainError or DomainErrors changed nothing."""
 
-    def __init__(self, store: Store, bus: Bus, telling: DeliveryDeps) -> None:
+    def __init__(self, store: Store, bus: Bus, deps: DeliveryDeps) -> None:
         self._store = store
         self._bus = bus
-        self._secrets = telling.secrets
-        self._http = telling.http
+        self._secrets = deps.secrets
+        self._http = deps.http
 
     async def create(self, viewer: Viewer, new: NewWebhook) -> IssuedSecret:
-        """Make a webhook with a secret. Raises Invalid (LIMIT_EXCEEDED) when the viewer has too many."""
-        await _check(self._http, {"url": new.url, "events": new.events})
-        made = IssuedSecret(ids.new("webhook"), signing.new_secret())
+        """Create a webhook with a new secret. Raises Invalid (LIMIT_EXCEEDED) when the viewer has too many."""
+        await _validate(self._http, {"url": new.url, "events": new.events})
+        issued = IssuedSecret(ids.new("webhook"), signing.new_secret())
         instant = now()
         async with self._store.write() as connection:
             if new.job_id is not None:
                 await _check_job(connection, viewer, new.job_id)
-            if await webhook_queries.count_of_owner(connection, viewer.id) >= WEBHOOKS_AN_OWNER:
+            if await webhook_queries.count_of_owner(connection, viewer.id) >= WEBHOOKS_PER_OWNER:
                 raise Invalid(
-                    f"You have {WEBHOOKS_AN_OWNER} webhooks already; delete one first.",
+                    f"You have {WEBHOOKS_PER_OWNER} webhooks already; delete one first.",
                     ("input",),
                     ErrorCode.LIMIT_EXCEEDED,
                 )
             await connection.execute(
                 sa.insert(WEBHOOK).values(
-                    id=made.webhook_id,
+                    id=issued.webhook_id,
                     owner_id=viewer.id,
                     job_id=new.job_id,
                     url=new.url,
                     events=_distinct(new.events),
                     active=True,
-                    secret=self._secrets.seal(made.secret, made.webhook_id),
+                    secret=self._secrets.seal(issued.secret, issued.webhook_id),
                     created_at=instant,
                     updated_at=instant,
                 )
             )
-        return made
+        return issued
 
     async def update(self, viewer: Viewer, webhook_id: str, edit: WebhookEdit) -> None:
-        """Change a webhook. Switched on, or given another address, it starts anew with what waits for it."""
-        await _check(self._http, edit)
+        """Change a webhook. Switching it on or changing its URL makes its unfinished deliveries due now."""
+        await _validate(self._http, edit)
         values: dict[str, Any] = dict(edit)
         if events := edit.get("events"):
             values["events"] = _distinct(events)
         async with self._store.write() as connection:
             webhook = await _webhook(connection, viewer, webhook_id)
-            wakes = edit.get("active") is True and not webhook.active
-            moves = edit.get("url", webhook.url) != webhook.url
-            if wakes or moves:
+            switched_on = edit.get("active") is True and not webhook.active
+            moved = edit.get("url", webhook.url) != webhook.url
+            if switched_on or moved:
                 values["failing_since"] = None
             if "active" in edit:
                 values["disabled_reason"] = None
             await connection.execute(
                 sa.update(WEBHOOK).where(WEBHOOK.c.id == webhook_id).values(**values, updated_at=now())
             )
-            if wakes or moves:
-                waiting = WEBHOOK_DELIVERY.c.status.in_(deliveries.WAITING)
-                await deliveries.restart(connection, (WEBHOOK_DELIVERY.c.webhook_id == webhook_id) & waiting)
+            if switched_on or moved:
+                unfinished = WEBHOOK_DELIVERY.c.status.in_(deliveries.UNFINISHED)
+                await deliveries.restart(connection, (WEBHOOK_DELIVERY.c.webhook_id == webhook_id) & unfinished)
         self._wake(webhook.job_id)
 
     async def rotate(self, viewer: Viewer, webhook_id: str) -> IssuedSecret:
-        """Give it a new secret; the one before signs beside it for `ROTATION`, one that is older no longer."""
-        made = IssuedSecret(webhook_id, signing.new_secret())
+        """Replace the secret; the previous one stays valid for `ROTATION`, an older one becomes invalid."""
+        issued = IssuedSecret(webhook_id, signing.new_secret())
         async with self._store.write() as connection:
             webhook = await _webhook(connection, viewer, webhook_id)
             await connection.execute(
                 sa.update(WEBHOOK)
                 .where(WEBHOOK.c.id == webhook_id)
                 .values(
-                    secret=self._secrets.seal(made.secret, webhook_id),
+                    secret=self._secrets.seal(issued.secret, webhook_id),
                     previous_secret=webhook.secret,
                     previous_until=now() + ROTATION,
                     updated_at=now(),
                 )
             )
-        return made
+        return issued
 
     async def delete(self, viewer: Viewer, webhook_id: str) -> None:
-        """Delete a webhook, its deliveries with it."""
+        """Delete a webhook and its deliveries."""
         async with self._store.write() as connection:
             await _webhook(connection, viewer, webhook_id)
             await connection.execute(sa.delete(WEBHOOK).where(WEBHOOK.c.id == webhook_id))
 
     async def test(self, viewer: Viewer, webhook_id: str) -> str:
-        """Send a sample and answer the id of its delivery, which is tried once; one that still waits is not doubled."""
+        """Send a sample, once; return the id of its delivery. A sample that is still pending is not sent twice."""
         async with self._store.write() as connection:
             webhook = await _webhook(connection, viewer, webhook_id)
             sample = await samples.sample(connection, webhook, viewer)
-            waiting = sa.select(WEBHOOK_DELIVERY.c.id).where(
+            pending = sa.select(WEBHOOK_DELIVERY.c.id).where(
                 WEBHOOK_DELIVERY.c.webhook_id == webhook_id,
                 WEBHOOK_DELIVERY.c.job_id == sample.job_id,
                 WEBHOOK_DELIVERY.c.status == DeliveryStatus.PENDING,
                 WEBHOOK_DELIVERY.c.version == sample.version,
             )
-            delivery_id = (await connection.execute(waiting)).scalar()
+            delivery_id = (await connection.execute(pending)).scalar()
             if delivery_id is None:
                 row = new_delivery_row(webhook_id, sample)
                 await connection.execute(sa.insert(WEBHOOK_DELIVERY).values(row))
@@ -157,7 +157,7 @@ class Webhooks:
         return delivery_id
 
     async def redeliver(self, viewer: Viewer, delivery_id: str) -> None:
-        """Make a delivery due again: same id, same body. Raises InvalidState while its webhook is switched off."""
+        """Make a delivery due now, with the same id and body. Raises InvalidState while its webhook is switched off."""
         path = ("deliveryId",)
         async with self._store.write() as connection:
             found = await webhook_queries.deliveries_by_id(connection, viewer, [delivery_id])
@@ -172,7 +172,7 @@ class Webhooks:
         self._wake(delivery.job_id)
 
     def _wake(self, job_id: str | None) -> None:
-        """Any hint makes every deliverer look, in other processes too."""
+        """Wake the deliverers of all processes: any hint does."""
         self._bus.publish(Hint(job_id or samples.NO_JOB, 0))
 
 
@@ -182,7 +182,7 @@ async def _check_job(connection: Connection, viewer: Viewer, job_id: str) -> Non
     if job is None:
         raise no_such_job(path, job_id)
     if not owns(viewer, job.owner_id):
-        raise Forbidden("A worker may not be told of somebody else's job.", path)
+        raise Forbidden("A worker cannot subscribe to a job of another owner.", path)
 
 
 async def _webhook(connection: Connection, viewer: Viewer, webhook_id: str) -> WebhookRow:
@@ -196,19 +196,19 @@ def _distinct(events: Sequence[EventType]) -> list[str]:
     return [event.value for event in dict.fromkeys(events)]
 
 
-async def _check(http: HttpClient, edit: WebhookEdit) -> None:
-    """Raise DomainErrors with all that is wrong with these fields."""
+async def _validate(http: HttpClient, edit: WebhookEdit) -> None:
+    """Raise DomainErrors with every problem of these fields."""
     problems = Problems()
     if "events" in edit and not edit.get("events"):
-        problems.add("events must name at least one type of event.", ["input", "events"])
+        problems.add("events must contain at least one event type.", ["input", "events"])
     if "active" in edit and edit["active"] is None:
         problems.add("active cannot be null.", ["input", "active"])
     if "url" in edit:
-        await _check_url(http, problems, edit["url"])
+        await _validate_url(http, problems, edit["url"])
     problems.check()
 
 
-async def _check_url(http: HttpClient, problems: Problems, url: str | None) -> None:
+async def _validate_url(http: HttpClient, problems: Problems, url: str | None) -> None:
     path = ["input", "url"]
     before = len(problems.found)
     problems.text(url, path, max_characters=URL_CHARACTERS)
@@ -218,12 +218,12 @@ async def _check_url(http: HttpClient, problems: Problems, url: str | None) -> N
         http.parse(url)
     except DeliveryFailed:
         schemes = "http or https" if http.policy.http else "https"
-        problems.add(f"url must be an {schemes} address that names a host and no user.", path)
+        problems.add(f"url must be an {schemes} URL with a host and no user name.", path)
         return
     try:
         await http.check_reachable(url)
-    except DeliveryFailed as unreached:
-        if unreached.kind is DeliveryErrorKind.NOT_ALLOWED:
-            problems.add("url leads to an address that is not on the public internet.", path)
+    except DeliveryFailed as failed:
+        if failed.kind is DeliveryErrorKind.NOT_ALLOWED:
+            problems.add("url resolves to an address that is not public.", path)
         else:
-            problems.add("url names a host that cannot be found.", path)
+            problems.add("url has a host name that cannot be resolved.", path)

@@ -1,4 +1,4 @@
-"""The deliveries of webhooks in the database: which are due, who holds their lease, and the result of an attempt.
+"""The deliveries of webhooks in the database: which are due, their leases, and the result of an attempt.
 
 Many processes share them. A row is claimed by compare-and-set for a lease, which expires when its process dies; the
 result of an attempt is recorded only under the lease of that attempt.
@@ -30,7 +30,7 @@ AT_ONCE = 4
 # Deliveries are kept this long after they are finished, or after the event when their webhook is switched off.
 KEPT = timedelta(days=30)
 
-WAITING = (DeliveryStatus.PENDING, DeliveryStatus.FAILED)
+UNFINISHED = (DeliveryStatus.PENDING, DeliveryStatus.FAILED)
 _EARLIER = WEBHOOK_DELIVERY.alias("earlier")
 _TEST = WEBHOOK_DELIVERY.c.version == 0
 
@@ -136,7 +136,7 @@ async def prune(store: Store) -> int:
 
 def _claimable(instant: datetime) -> Condition:
     return sa.and_(
-        WEBHOOK_DELIVERY.c.status.in_(WAITING),
+        WEBHOOK_DELIVERY.c.status.in_(UNFINISHED),
         WEBHOOK_DELIVERY.c.next_attempt_at <= instant,
         WEBHOOK_DELIVERY.c.lease_expires_at.is_(None) | (WEBHOOK_DELIVERY.c.lease_expires_at <= instant),
     )
@@ -147,7 +147,7 @@ def _waits_for_earlier() -> sa.ColumnElement[bool]:
     return sa.exists().where(
         _EARLIER.c.webhook_id == WEBHOOK_DELIVERY.c.webhook_id,
         _EARLIER.c.job_id == WEBHOOK_DELIVERY.c.job_id,
-        _EARLIER.c.status.in_(WAITING),
+        _EARLIER.c.status.in_(UNFINISHED),
         _EARLIER.c.version.between(1, WEBHOOK_DELIVERY.c.version - 1),
     )
 

@@ -1,4 +1,4 @@
-"""How a scene, a job and its progress look in REST v3 and in webhooks: snake_case, statuses in lower case."""
+"""Scenes, jobs and progress as JSON of REST v3 and of webhooks: snake_case, statuses in lower case."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,12 +7,12 @@ from models.db.rows import JobRow, SceneRow
 from models.domain.progress import ProgressSnapshot
 
 Answer = dict[str, Any]
-# From the key of a stored file to its address.
+# Returns the URL of a stored file by its key.
 MediaUrl = Callable[[str], str]
 
 
 def scene_answer(media_url: MediaUrl, scene: SceneRow) -> Answer:
-    """A scene."""
+    """Return the JSON of a scene."""
     return {
         "id": scene.id,
         "job_id": scene.job_id,
@@ -41,7 +41,7 @@ def scene_answer(media_url: MediaUrl, scene: SceneRow) -> Answer:
 
 
 def job_answer(media_url: MediaUrl, job: JobRow, snapshot: ProgressSnapshot) -> Answer:
-    """A job, with how far it is."""
+    """Return the JSON of a job with its progress."""
     return {
         "id": job.id,
         "title": job.title,
@@ -60,7 +60,7 @@ def job_answer(media_url: MediaUrl, job: JobRow, snapshot: ProgressSnapshot) -> 
 
 
 def progress_answer(snapshot: ProgressSnapshot) -> Answer:
-    """How far a job is."""
+    """Return the JSON of a job's progress."""
     return {
         "total": snapshot.total,
         "completed": snapshot.completed,

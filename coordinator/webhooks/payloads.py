@@ -1,4 +1,4 @@
-"""What a webhook is sent: the event, and the job and scene in the shape of REST v3."""
+"""The body of a delivery: the event, and its job and scene in the format of REST v3."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,7 +15,7 @@ from models.reads import queries
 
 
 async def bodies(connection: Connection, deliveries: Sequence[DeliveryRow], media_url: MediaUrl) -> dict[str, str]:
-    """The bodies of these deliveries by their ids; job and scene as they are now, null when they were purged."""
+    """Return the bodies of deliveries by id, with job and scene as they are now, null when they were purged."""
     job_ids = sorted({delivery.job_id for delivery in deliveries})
     scene_ids = sorted({delivery.scene_id for delivery in deliveries if delivery.scene_id is not None})
     jobs = await queries.jobs_by_id(connection, SYSTEM, job_ids)
@@ -25,7 +25,7 @@ async def bodies(connection: Connection, deliveries: Sequence[DeliveryRow], medi
 
 
 def dotted(kind: EventType) -> str:
-    """The type of a message, "full-stop delimited" as Standard Webhooks asks: scene.completed, scenes.reordered."""
+    """Return the type of a message, "full-stop delimited" by Standard Webhooks: scene.completed, scenes.reordered."""
     return kind.value.lower().replace("_", ".", 1)
 
 

@@ -1,4 +1,4 @@
-"""The sample event that a webhook is tested with: of a real job where there is one, and never in a log."""
+"""The sample event of testWebhook: of a real job where there is one, and never in the event log."""
 
 import sqlalchemy as sa
 
@@ -9,14 +9,14 @@ from models.domain.access import Viewer
 from models.domain.events import EventType
 from models.writes.store import now
 
-# No event of a job has it.
+# No event of a job has this version.
 VERSION = 0
-# A well-formed id that is never given out: its time is 1970.
+# A well-formed id that no job has: its time is 1970.
 NO_JOB = "job_00000000000000000000000000"
 
 
 async def sample(connection: Connection, webhook: WebhookRow, viewer: Viewer) -> EventRow:
-    """An event of the first type that the webhook wants, about its job or else its owner's newest."""
+    """Return an event of the first type that the webhook subscribes to, about its job or its owner's newest one."""
     kind = EventType(webhook.events[0])
     job_id = webhook.job_id or await _newest_job(connection, webhook.owner_id)
     scene_id = None

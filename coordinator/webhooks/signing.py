@@ -1,7 +1,7 @@
-"""The secrets of webhooks, and what is signed with them, by https://www.standardwebhooks.com.
+"""The signing secrets of webhooks, by https://www.standardwebhooks.com.
 
-A secret is shown once, when it is made. In the database it lies encrypted (AES-GCM, NIST SP 800-38D), bound to its
-webhook, so that nobody who can write there can put one webhook's in place of another's.
+A secret is shown once, when it is created. The database holds it encrypted (AES-GCM, NIST SP 800-38D) with the id of
+its webhook as associated data, so that it cannot be copied to another webhook's row.
 """
 
 import base64
@@ -20,37 +20,37 @@ NONCE_BYTES = 12
 
 
 class Unsigned(Exception):
-    """Nothing can be signed: the secret cannot be read with this server's key, or is none."""
+    """A message cannot be signed: the secret cannot be decrypted with this server's key, or is malformed."""
 
 
 class Secrets:
-    """Encrypts and decrypts with the server's key of 32 bytes."""
+    """Encrypts and decrypts secrets with the server's key of 32 bytes."""
 
     def __init__(self, key: bytes) -> None:
         self._cipher = AESGCM(key)
 
     def seal(self, secret: str, webhook_id: str) -> str:
-        """The secret of a webhook as it is stored."""
+        """Encrypt the secret of a webhook for storage."""
         nonce = os.urandom(NONCE_BYTES)
         return base64.b64encode(nonce + self._cipher.encrypt(nonce, secret.encode(), webhook_id.encode())).decode()
 
     def unseal(self, stored: str, webhook_id: str) -> str:
-        """The secret in clear. Raises Unsigned when it was stored with another key, or for another webhook."""
+        """Decrypt a stored secret. Raises Unsigned when it was stored with another key, or for another webhook."""
         try:
             sealed = base64.b64decode(stored, validate=True)
             nonce, text = sealed[:NONCE_BYTES], sealed[NONCE_BYTES:]
             return self._cipher.decrypt(nonce, text, webhook_id.encode()).decode()
         except (ValueError, InvalidTag) as error:
-            raise Unsigned("the secret cannot be read with this server's key") from error
+            raise Unsigned("the secret cannot be decrypted with this server's key") from error
 
 
 def new_secret() -> str:
-    """A fresh secret as its owner gets it."""
+    """Generate a secret in the format that its owner receives."""
     return PREFIX + base64.b64encode(os.urandom(SECRET_BYTES)).decode()
 
 
 def signed(secrets: Sequence[str], message_id: str, at: datetime, body: str) -> Mapping[str, str]:
-    """The three headers of a message tried at this instant, signed with each of the secrets. Raises Unsigned."""
+    """Return the three headers of a message sent at an instant, signed with each of the secrets. Raises Unsigned."""
     signatures = " ".join(_signature(secret, message_id, at, body) for secret in secrets)
     return {
         "webhook-id": message_id,
@@ -63,5 +63,5 @@ def _signature(secret: str, message_id: str, at: datetime, body: str) -> str:
     try:
         return standardwebhooks.Webhook(secret).sign(message_id, at, body)
     except Exception as error:
-        # It raises what its parts raise: of base64, of its own, RuntimeError.
-        raise Unsigned("the secret is not one of a webhook") from error
+        # The library raises errors of base64, of its own, and RuntimeError.
+        raise Unsigned("the secret is malformed") from error

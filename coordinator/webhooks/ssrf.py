@@ -1,6 +1,6 @@
-"""Which addresses on the network may be called on a user's behalf: those that everybody on the internet can reach.
+"""Which network addresses may be called on a user's behalf: those that are public on the internet.
 
-Source: the IANA registries of special-purpose addresses (RFC 6890), and what clouds use for metadata.
+Source: the IANA registries of special-purpose addresses (RFC 6890), and the metadata addresses of clouds.
 """
 
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
@@ -28,22 +28,22 @@ _NOT_PUBLIC_4 = [
         "240.0.0.0/4",  # reserved, and broadcast
     )
 ]
-# Beyond it lie loopback, private (fc00::/7, with Amazon's metadata), link-local, multicast, IPv4-mapped and NAT64.
+# Outside of it are loopback, private (fc00::/7, with Amazon's metadata), link-local, multicast, IPv4-mapped and NAT64.
 _GLOBAL_UNICAST_6 = IPv6Network("2000::/3")
 _NOT_PUBLIC_6 = [
     IPv6Network(text)
     for text in (
-        "2001::/23",  # protocol assignments; Teredo, which wraps an IPv4 address
+        "2001::/23",  # protocol assignments; Teredo, which embeds an IPv4 address
         "2001:db8::/32",  # documentation
-        "2002::/16",  # 6to4, which wraps an IPv4 address
-        "2620:4f:8000::/48",  # AS112, which answers for private ones
+        "2002::/16",  # 6to4, which embeds an IPv4 address
+        "2620:4f:8000::/48",  # AS112, name servers for private addresses
         "3fff::/20",  # documentation
     )
 ]
 
 
 def is_public(address: Address) -> bool:
-    """Whether anybody on the internet could reach it. What wraps an IPv4 address may lead anywhere and is not."""
+    """Return whether an address is public. One that embeds an IPv4 address is not: it may lead anywhere."""
     if isinstance(address, IPv4Address):
         return not any(address in network for network in _NOT_PUBLIC_4)
     return address in _GLOBAL_UNICAST_6 and not any(address in network for network in _NOT_PUBLIC_6)
