@@ -1,1 +1,1 @@
-"""The only code that changes anything: verbs on jobs and scenes, renders, dispatch, the event bus, recovery."""
+"""The only code that changes state: commands, renders, the queue, the event bus, live updates, webhooks and storage."""

@@ -6,7 +6,8 @@ from models.domain import ids
 from models.domain.access import Viewer
 from models.domain.lifecycle import JobStatus, SceneStatus
 from models.domain.rules import DEFAULT_DURATION_SECONDS
-from models.writes.change import Change, first_take
+from models.writes.change import Change
+from models.writes.new_take import first_take
 from models.writes.store import now
 
 

@@ -11,7 +11,8 @@ from models.db.rows import SceneRow, TakeRow
 from models.domain.errors import ErrorCode, InvalidState
 from models.domain.events import EventType
 from models.domain.lifecycle import OPEN, TRANSITIONS, SceneStatus, TakeReason
-from models.writes.change import Change, next_take
+from models.writes.change import Change
+from models.writes.new_take import next_take
 
 
 async def regenerate(change: Change, scene: SceneRow, policy: JobPolicy, path: Sequence[str], prompt: str) -> None:

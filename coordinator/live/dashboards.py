@@ -107,7 +107,7 @@ class Dashboards:
             return
         compared_at = now()
         async with self._store.read() as connection:
-            changed = await queries.changed_since(connection, self._compared_at - OVERLAP)
+            changed = await queries.jobs_changed_since(connection, self._compared_at - OVERLAP)
         self._compared_at = compared_at
         for job_id in changed:
             # The change may be a new owner.

@@ -17,7 +17,8 @@ from models.domain.events import EventType
 from models.domain.failures import FailureJson, failure_json
 from models.domain.lifecycle import SceneStatus, TakeReason
 from models.reads import queries
-from models.writes.change import Change, Ticket, next_take
+from models.writes.change import Change, Ticket
+from models.writes.new_take import next_take
 from models.writes.store import Store, now
 from providers.port import Failure
 

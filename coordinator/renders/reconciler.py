@@ -14,6 +14,6 @@ async def reconcile(store: Store, queue: Queue) -> int:
     """Enqueue all open work of our workers; returns the number of open scenes."""
     async with store.read() as connection:
         scenes = await queries.open_renders(connection)
-        unjoined = await queries.unjoined(connection)
+        unjoined = await queries.awaiting_assembly(connection)
     await queue.enqueue([*(ticket_of(scene) for scene in scenes), *(Assembly(*each) for each in unjoined)])
     return len(scenes)

@@ -1,1 +1,1 @@
-"""The database: engines and connections, tables, and the light rows that reads return."""
+"""The database: engines and connections, tables, and the immutable rows that reads return."""

@@ -1,4 +1,4 @@
-"""Light, immutable rows: what reads return. Hydrating ORM objects would cost more than the rest of a request."""
+"""The immutable rows that reads return. Hydrating ORM objects would cost more than the rest of a request."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -45,33 +45,33 @@ class JobRow(NamedTuple):
 
     @property
     def total(self) -> int:
-        """How many live scenes the job has."""
+        """The number of live scenes."""
         return self.pending + self.processing + self.completed + self.failed + self.canceled
 
     @property
     def counts(self) -> dict[SceneStatus, int]:
-        """Live scenes by status."""
+        """The number of live scenes by status."""
         return {status: getattr(self, status.value.lower()) for status in SceneStatus}
 
     @property
     def left_draft(self) -> bool:
-        """Whether it has left the storyboard: started, or canceled before that."""
+        """Whether the job was started, or canceled before its start."""
         return self.started_at is not None or self.canceled_at is not None
 
     @property
     def settled(self) -> bool:
-        """Whether nothing is pending or processing any more."""
+        """Whether the job's status is final: nothing is pending or processing."""
         return self.status in SETTLED_JOB
 
     @property
     def awaiting_assembly(self) -> bool:
-        """Whether its clips are complete and yet to be joined."""
+        """Whether the clips are complete but not joined yet."""
         done = self.output is not None or self.output_failure is not None
         return self.status is JobStatus.COMPLETED and not done and self.deleted_at is None
 
 
 class SceneRow(NamedTuple):
-    """A scene as stored, with what it shows of its job (owner, provider, status) and its current take (the files)."""
+    """A scene as stored, with columns of its job (owner, provider, status) and of its current take (the files)."""
 
     id: str
     job_id: str
@@ -115,7 +115,7 @@ class SceneRow(NamedTuple):
 
 
 class TakeRow(NamedTuple):
-    """A take as stored, with whether it is the one the scene shows."""
+    """A take as stored, and whether it is the current take of its scene."""
 
     id: str
     scene_id: str
@@ -166,7 +166,7 @@ class WebhookRow(NamedTuple):
 
 
 class DeliveryRow(NamedTuple):
-    """An event to be told to a webhook, as stored."""
+    """The delivery of an event to a webhook, as stored."""
 
     id: str
     webhook_id: str
@@ -190,11 +190,11 @@ class DeliveryRow(NamedTuple):
 
     @property
     def is_test(self) -> bool:
-        """Whether it is a sample: no event of a job has this version."""
+        """Whether it delivers a sample: no event of a job has version 0."""
         return self.version == 0
 
 
-# The columns of the current take that a SceneRow has, by field. `Change.write_scene` goes by it.
+# The fields of a SceneRow that are columns of its current take. `Change.write_scene` uses it as well.
 SCENE_FIELDS_OF_TAKE = {
     "provider_id": "provider_id",
     "output": "output",
@@ -248,27 +248,27 @@ TAKE_SELECT = sa.select(*select_columns(TakeRow._fields, _take_sources())).selec
     TAKE.join(SCENE, SCENE.c.id == TAKE.c.scene_id)
 )
 
-# Some 20 ms of decoding on a small machine.
-ROWS_A_TURN = 250
+# Decoding these takes about 20 ms on a small machine.
+ROWS_PER_PARTITION = 250
 
 RowT = TypeVar("RowT", JobRow, SceneRow, TakeRow, EventRow, WebhookRow, DeliveryRow)
 
 
 def all_rows(kind: type[RowT], result: sa.CursorResult[Any]) -> list[RowT]:
-    """All rows of a result as `kind`, whose fields are the selected columns in order."""
+    """Return all rows of a result as `kind`, whose fields are the selected columns in order."""
     return [kind._make(row) for row in result]
 
 
 async def all_rows_yielding(kind: type[RowT], result: sa.CursorResult[Any]) -> list[RowT]:
-    """As `rows`, for thousands of them: decoding so many at a stretch would let everybody else wait."""
+    """As `all_rows`, for thousands of rows: lets other tasks run in between, which decoding at once would block."""
     found: list[RowT] = []
-    for part in result.partitions(ROWS_A_TURN):
+    for part in result.partitions(ROWS_PER_PARTITION):
         found += [kind._make(row) for row in part]
         await asyncio.sleep(0)
     return found
 
 
 def first_row(kind: type[RowT], result: sa.CursorResult[Any]) -> RowT | None:
-    """The first row of a result as `kind`, or None."""
+    """Return the first row of a result as `kind`, or None."""
     row = result.first()
     return None if row is None else kind._make(row)

@@ -1,4 +1,4 @@
-"""The tables. Written through `store.change` alone, read through `queries` alone."""
+"""The tables. Jobs and scenes are written through `store.change` only."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -18,7 +18,7 @@ def _values(kind: type[StrEnum]) -> list[str]:
 
 
 def _enum(kind: type[StrEnum]) -> sa.Enum:
-    """Stored as checked text by value: a native enum cannot be changed in a transaction, names are Python's."""
+    """Return a text column with a CHECK of the values: a native enum type cannot be changed in a transaction."""
     return sa.Enum(
         kind,
         values_callable=_values,
@@ -33,7 +33,7 @@ _UNJOINED = sa.text("output IS NULL AND output_failure IS NULL AND deleted_at IS
 
 
 class Job(SQLModel, table=True):
-    """A video to be made. The five counters hold its live scenes by status; `retrying` is a part of `pending`."""
+    """A video project. The five counters hold its live scenes by status; `retrying` is a part of `pending`."""
 
     __table_args__ = (
         sa.Index("ix_job_owner_created", "owner_id", "created_at", "id"),
@@ -57,7 +57,7 @@ class Job(SQLModel, table=True):
     failed: int
     canceled: int
     retrying: int
-    # The joined video of the cut made at this version, and why it could not be made.
+    # The version at which the composition became complete, its joined video, and why joining failed.
     composition_version: int
     output: Json | None = Field(sa_column=sa.Column(sa.JSON(none_as_null=True)))
     output_failure: Json | None = Field(sa_column=sa.Column(sa.JSON(none_as_null=True)))
@@ -71,7 +71,7 @@ class Job(SQLModel, table=True):
 
 
 class Scene(SQLModel, table=True):
-    """One clip of a job. `take_id`, `take_number` and `run` say which attempt may still write to it."""
+    """One clip of a job. `take_id`, `take_number` and `run` fence the writes of renders."""
 
     __table_args__ = (
         sa.Index("ix_scene_job_position", "job_id", "position"),
@@ -112,7 +112,7 @@ class Scene(SQLModel, table=True):
 
 
 class Take(SQLModel, table=True):
-    """One attempt at a scene."""
+    """One attempt to render a scene."""
 
     __table_args__ = (
         sa.UniqueConstraint("scene_id", "number"),
@@ -138,7 +138,7 @@ class Take(SQLModel, table=True):
 
 
 class Event(SQLModel, table=True):
-    """One entry of a job's log; (job_id, version) is its position, without holes."""
+    """One entry of a job's log; its position is (job_id, version), without gaps."""
 
     job_id: str = Field(primary_key=True, foreign_key="job.id", ondelete="CASCADE", max_length=64)
     version: int = Field(primary_key=True)
@@ -150,7 +150,7 @@ class Event(SQLModel, table=True):
 
 
 class IdempotencyKey(SQLModel, table=True):
-    """What a request with this key did, so that the same request again does nothing twice."""
+    """The answer to a request with this key, which is returned to the same request again."""
 
     owner_id: str = Field(primary_key=True)
     key: str = Field(primary_key=True)
@@ -161,7 +161,7 @@ class IdempotencyKey(SQLModel, table=True):
 
 
 class Allowance(SQLModel, table=True):
-    """What an owner may still do of something that is limited: a bucket that is full again at `full_at`."""
+    """The rate limit bucket of an owner for one purpose; it is full again at `full_at`."""
 
     owner_id: str = Field(primary_key=True)
     purpose: str = Field(primary_key=True)
@@ -169,14 +169,14 @@ class Allowance(SQLModel, table=True):
 
 
 class DiscardedMedia(SQLModel, table=True):
-    """A stored file that nothing refers to any more, to be deleted a while after."""
+    """A stored file without references, to be deleted after a grace period."""
 
     key: str = Field(primary_key=True)
     discarded_at: datetime = Field(index=True)
 
 
 class Webhook(SQLModel, table=True):
-    """An address that is told of events: those of `job_id`, or of every job of the owner."""
+    """A URL to which events are delivered: those of `job_id`, or of every job of the owner."""
 
     id: str = Field(primary_key=True, max_length=64)
     owner_id: str = Field(index=True)
@@ -186,7 +186,7 @@ class Webhook(SQLModel, table=True):
     active: bool
     disabled_reason: str | None
     failing_since: datetime | None
-    # Encrypted; the previous one signs beside it until then.
+    # Encrypted; the previous secret signs as well until then.
     secret: str
     previous_secret: str | None
     previous_until: datetime | None
@@ -195,7 +195,7 @@ class Webhook(SQLModel, table=True):
 
 
 class WebhookDelivery(SQLModel, table=True):
-    """One event to be told to one webhook, by whichever worker holds it; `attempts` is the list of tries so far."""
+    """The delivery of one event to one webhook, by the worker that leases it; `attempts` lists the attempts so far."""
 
     __table_args__ = (
         sa.Index("ix_webhookdelivery_due", "status", "next_attempt_at"),
@@ -209,14 +209,14 @@ class WebhookDelivery(SQLModel, table=True):
     scene_id: str | None
     version: int
     event_type: EventType = Field(sa_type=_enum(EventType))
-    # The event's own words: its entry in the log may be pruned before it is told.
+    # Copied from the event, whose entry in the log may be pruned before the delivery.
     actor_id: str | None
     changed: list[str] = Field(sa_column=sa.Column(sa.JSON, nullable=False))
     status: DeliveryStatus = Field(sa_type=_enum(DeliveryStatus))
-    # Made at the first try, so that every try says the same.
+    # Built at the first attempt, so that all attempts send the same body.
     body: str | None
     attempts: list[Json] = Field(sa_column=sa.Column(sa.JSON, nullable=False))
-    # How often it failed, and since when, since it was last made due.
+    # The failed attempts since the delivery was last made due, and the instant of the first of them.
     failures: int
     failing_since: datetime | None
     next_attempt_at: datetime | None
@@ -228,7 +228,7 @@ class WebhookDelivery(SQLModel, table=True):
 
 
 class Audit(SQLModel, table=True):
-    """Who did what to which object, with what result."""
+    """One entry of the audit log: a principal, its action on an object, and the result."""
 
     __table_args__ = (sa.Index("ix_audit_actor", "actor_id", "at"),)
 
@@ -242,7 +242,7 @@ class Audit(SQLModel, table=True):
 
 
 class Revocation(SQLModel, table=True):
-    """Tokens of this subject that were issued before then are no longer accepted."""
+    """Tokens of this subject issued before `not_before` are rejected."""
 
     subject: str = Field(primary_key=True)
     not_before: datetime

@@ -12,12 +12,12 @@ FOLDER = Path(__file__).parent
 
 
 def newest() -> str:
-    """The revision that this code expects: file names begin with it, and it only grows."""
+    """Return the revision that this code expects: the highest prefix of the migration files."""
     return max(file.name.partition("_")[0] for file in (FOLDER / "versions").glob("[0-9]*.py"))
 
 
 async def current(database: Database) -> str | None:
-    """The revision that the database is at; None for an empty one."""
+    """Return the revision of the database; None for an empty one."""
     try:
         async with database.reader.connect() as connection:
             return (await connection.execute(sa.text("SELECT version_num FROM alembic_version"))).scalar()
@@ -26,10 +26,10 @@ async def current(database: Database) -> str | None:
 
 
 async def upgrade(database: Database) -> bool:
-    """Bring the database up to date in one transaction; whether there was anything to do."""
+    """Apply missing migrations in one transaction; return whether there were any."""
     if await current(database) == newest():
         return False
-    # Alembic takes a third of a second to import, and at nearly every start there is nothing for it to do.
+    # Importing Alembic takes a third of a second, and most starts do not need it.
     run = importlib.import_module("models.migrations.run")
     async with database.maintenance.begin() as connection:
         await connection.run_sync(run.upgrade)

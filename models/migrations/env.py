@@ -1,4 +1,4 @@
-"""How Alembic runs a migration: on the connection it is given, or offline for `--sql`."""
+"""The entry point of Alembic, which runs migrations on the connection of the configuration."""
 
 from typing import Any
 

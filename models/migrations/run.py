@@ -1,4 +1,4 @@
-"""Runs Alembic on a connection; there is no ini file."""
+"""Runs Alembic on a connection, without an ini file."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from alembic.config import Config
 
 
 def config(connection: sa.Connection) -> Config:
-    """The Alembic configuration for this connection."""
+    """Return the Alembic configuration for this connection."""
     settings = Config()
     settings.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
     settings.set_main_option("path_separator", "os")
@@ -17,10 +17,10 @@ def config(connection: sa.Connection) -> Config:
 
 
 def upgrade(connection: sa.Connection) -> None:
-    """Apply what is missing."""
+    """Apply missing migrations."""
     command.upgrade(config(connection), "head")
 
 
 def revise(connection: sa.Connection, message: str, revision: str) -> None:
-    """Write a new migration from what the tables have and the database has not."""
+    """Write a new migration from the differences between the tables and the database."""
     command.revision(config(connection), message, autogenerate=True, rev_id=revision)

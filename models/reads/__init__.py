@@ -1,1 +1,1 @@
-"""Every SELECT that answers a query, scoped by the viewer."""
+"""The SELECTs that answer queries, scoped by the viewer, and those of background work."""

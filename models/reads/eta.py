@@ -1,4 +1,4 @@
-"""When a job will be done: from how long the latest takes of its provider lasted, and what goes before its own."""
+"""The ETA of a job, from the durations of the latest takes of its provider and from the queue ahead of its takes."""
 
 import statistics
 from collections import defaultdict
@@ -14,19 +14,19 @@ from models.domain.lifecycle import JobStatus, SceneStatus
 from models.domain.progress import ProgressSnapshot
 from models.reads.queries import waits_for_worker
 
-# How many of a provider's latest takes the typical duration is made of.
-TYPICAL_OF = 20
+# The number of latest takes of a provider whose median is its typical duration.
+TYPICAL_SAMPLE_SIZE = 20
 
 
 class Running(NamedTuple):
-    """A take that is being rendered; `percentage` 0..100, None when the provider gives no figure."""
+    """A take that is being rendered; `percentage` 0..100, None when the provider reports none."""
 
     job_id: str
     percentage: float | None
     started_at: datetime | None
 
     def share_left(self, typical_seconds: float, now: datetime) -> float:
-        """How much of a typical take is yet to be done, 0..1; without a figure, by the time that has passed."""
+        """Return the remaining share of a typical take, 0..1; without a percentage, estimated from the elapsed time."""
         if self.percentage is not None:
             return max(0.0, 1 - self.percentage / 100)
         if self.started_at is None or typical_seconds <= 0:
@@ -35,10 +35,10 @@ class Running(NamedTuple):
 
 
 class EtaInputs(NamedTuple):
-    """What a job's end depends on.
+    """The inputs of a job's ETA.
 
-    `typical_seconds` is None when no take of its provider has ever been completed. `running` are all of the provider;
-    `ahead` is how many wait for a worker up to and including the last of the job's own, whoever's they are.
+    `typical_seconds` is None when no take of its provider was ever completed. `running` has all takes of the provider;
+    `ahead` counts the takes of all owners that wait for a worker, up to and including the last of the job.
     """
 
     typical_seconds: float | None
@@ -46,26 +46,26 @@ class EtaInputs(NamedTuple):
     ahead: int
 
 
-def eta_seconds(snapshot: ProgressSnapshot, outlook: EtaInputs, *, at_least: int, now: datetime) -> float | None:
-    """Seconds until nothing of the job is open; None when there is nothing to go by. Never negative.
+def eta_seconds(snapshot: ProgressSnapshot, inputs: EtaInputs, *, at_least: int, now: datetime) -> float | None:
+    """Return the seconds until no scene of the job is open, or None without a basis for an estimate. Never negative.
 
-    As many takes go on side by side as do now, or `at_least` so many. No take is done in less than what is left of it.
+    Assumes a concurrency of the takes running now, but `at_least` this number. No take ends before its remaining time.
     """
-    typical = outlook.typical_seconds
+    typical = inputs.typical_seconds
     if typical is None or snapshot.status is not JobStatus.PROCESSING:
         return None
-    left = [each.share_left(typical, now) for each in outlook.running]
-    own = [share for each, share in zip(outlook.running, left, strict=True) if each.job_id == snapshot.job_id]
+    left = [each.share_left(typical, now) for each in inputs.running]
+    own = [share for each, share in zip(inputs.running, left, strict=True) if each.job_id == snapshot.job_id]
     takes = max(own, default=0.0)
     if snapshot.pending:
-        side_by_side = max(1, at_least, len(left))
-        waiting = max(outlook.ahead, snapshot.pending)
-        takes = max(takes, 1.0, (sum(left) + waiting) / side_by_side)
+        concurrency = max(1, at_least, len(left))
+        waiting = max(inputs.ahead, snapshot.pending)
+        takes = max(takes, 1.0, (sum(left) + waiting) / concurrency)
     return round(takes * typical, 1)
 
 
 async def eta_inputs(connection: Connection, job_ids: Sequence[str]) -> dict[str, EtaInputs]:
-    """The outlook of each of these jobs, which the caller has already been allowed to see."""
+    """Return the ETA inputs of each of these jobs; the caller must have checked that they are visible."""
     query = sa.select(JOB.c.id, JOB.c.provider).where(JOB.c.id.in_(job_ids))
     providers = {str(job_id): str(provider) for job_id, provider in await connection.execute(query)}
     typical = await typical_seconds(connection, sorted(set(providers.values())))
@@ -78,16 +78,16 @@ async def eta_inputs(connection: Connection, job_ids: Sequence[str]) -> dict[str
 
 
 async def typical_seconds(connection: Connection, providers: Sequence[str]) -> dict[str, float]:
-    """How long a take of each provider lasts: the median of its latest completed ones; absent if there is none.
+    """Return the median duration of the latest completed takes of each provider; absent if there are none.
 
-    Not the mean: one that was taken up again after a night without power says nothing of the others.
+    Not the mean, because a take that was resumed after a night without power would distort it.
     """
     if not providers:
         return {}
     latest = sa.union_all(*(sa.select(_latest(provider).subquery()) for provider in providers))
     lasted: defaultdict[str, list[float]] = defaultdict(list)
     for provider, start, end in await connection.execute(latest):
-        # Clocks of several machines differ.
+        # The clocks of several machines differ.
         lasted[provider].append(max(0.0, (end - start).total_seconds()))
     return {provider: statistics.median(seconds) for provider, seconds in lasted.items()}
 
@@ -102,12 +102,12 @@ def _latest(provider: str) -> sa.Select[Any, Any, Any]:
             TAKE.c.finished_at.is_not(None),
         )
         .order_by(TAKE.c.finished_at.desc())
-        .limit(TYPICAL_OF)
+        .limit(TYPICAL_SAMPLE_SIZE)
     )
 
 
 async def _running(connection: Connection, providers: dict[str, str]) -> defaultdict[str, list[Running]]:
-    """What is rendered of each provider. What others' workers render takes no place from other jobs."""
+    """Return the running takes of each provider; of takes on external workers only those of these jobs."""
     query = (
         sa.select(JOB.c.provider, SCENE.c.job_id, SCENE.c.percentage, TAKE.c.started_at)
         .select_from(SCENE.join(JOB, JOB.c.id == SCENE.c.job_id).join(TAKE, TAKE.c.id == SCENE.c.take_id))

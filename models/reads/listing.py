@@ -1,4 +1,4 @@
-"""Lists, filtered and a page at a time: of the jobs of a viewer, and of the scenes of a job."""
+"""Filtered, paginated lists: the jobs of a viewer, and the scenes of a job."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,12 +17,12 @@ from models.domain.lifecycle import JobStatus, SceneStatus
 from models.domain.paging import Page, Window, invalid_cursor, page
 from models.reads.queries import Condition, visible
 
-# What a cursor of scenes says its order is.
+# The name of the order in a cursor of scenes.
 SCENE_ORDER = "POSITION"
 
 
 class JobOrderField(StrEnum):
-    """What a list of jobs can be ordered by."""
+    """The columns by which a list of jobs can be ordered."""
 
     CREATED_AT = "CREATED_AT"
     UPDATED_AT = "UPDATED_AT"
@@ -38,7 +38,7 @@ _ORDER_COLUMNS = {
 
 @dataclass(frozen=True, slots=True)
 class JobQuery:
-    """Which jobs, in which order."""
+    """The filter and the order of a list of jobs."""
 
     status: Sequence[JobStatus] | None = None
     search: str | None = None
@@ -49,112 +49,112 @@ class JobQuery:
     descending: bool = True
 
     def key(self, job: JobRow) -> tuple[str, str, str]:
-        """The place of a job in this order, as a cursor holds it."""
+        """Return the key of a job in this order, for a cursor."""
         value: object = getattr(job, self.order.value.lower())
         return (self.order.value, value.isoformat() if isinstance(value, datetime) else str(value), job.id)
 
 
 @dataclass(frozen=True, slots=True)
 class SceneQuery:
-    """Which scenes of a job."""
+    """The filter and the page of a list of scenes."""
 
     window: Window
     status: tuple[SceneStatus, ...] | None = None
     include_deleted: bool = False
 
 
-async def jobs_page(connection: Connection, viewer: Viewer, wanted: JobQuery, window: Window) -> Page[JobRow]:
-    """One page of the jobs wanted."""
-    column = _ORDER_COLUMNS[wanted.order]
-    descending = wanted.descending != window.backward
-    query = sa.select(*JOB_COLUMNS).where(_wanted(viewer, wanted))
-    for name, cursor, beyond in (
-        ("after", window.after, wanted.descending),
-        ("before", window.before, not wanted.descending),
+async def jobs_page(connection: Connection, viewer: Viewer, query: JobQuery, window: Window) -> Page[JobRow]:
+    """Return one page of the jobs that match the query."""
+    column = _ORDER_COLUMNS[query.order]
+    descending = query.descending != window.backward
+    select = sa.select(*JOB_COLUMNS).where(_job_condition(viewer, query))
+    for name, cursor, smaller in (
+        ("after", window.after, query.descending),
+        ("before", window.before, not query.descending),
     ):
         if cursor is not None:
             key = sa.tuple_(column, JOB.c.id)
-            place = sa.tuple_(*_job_key(name, wanted.order, cursor))
-            query = query.where(key < place if beyond else key > place)
+            bound = sa.tuple_(*_job_key(name, query.order, cursor))
+            select = select.where(key < bound if smaller else key > bound)
     ordering = [column.desc(), JOB.c.id.desc()] if descending else [column, JOB.c.id]
-    query = query.order_by(*ordering).limit(None if window.limit is None else window.limit + 1)
-    return page(rows.all_rows(JobRow, await connection.execute(query)), window)
+    select = select.order_by(*ordering).limit(None if window.limit is None else window.limit + 1)
+    return page(rows.all_rows(JobRow, await connection.execute(select)), window)
 
 
-async def jobs_count(connection: Connection, viewer: Viewer, wanted: JobQuery) -> int:
-    """How many jobs are wanted in all."""
-    query = sa.select(sa.func.count()).select_from(JOB).where(_wanted(viewer, wanted))
-    return (await connection.execute(query)).scalar_one()
+async def jobs_count(connection: Connection, viewer: Viewer, query: JobQuery) -> int:
+    """Return the number of jobs that match the query."""
+    select = sa.select(sa.func.count()).select_from(JOB).where(_job_condition(viewer, query))
+    return (await connection.execute(select)).scalar_one()
 
 
-async def matching(connection: Connection, viewer: Viewer, wanted: JobQuery, ids: Sequence[str]) -> list[JobRow]:
-    """Those of these jobs that are wanted, the one changed longest ago first."""
-    query = sa.select(*JOB_COLUMNS).where(JOB.c.id.in_(ids), _wanted(viewer, wanted))
-    return rows.all_rows(JobRow, await connection.execute(query.order_by(JOB.c.updated_at, JOB.c.id)))
+async def matching(connection: Connection, viewer: Viewer, query: JobQuery, ids: Sequence[str]) -> list[JobRow]:
+    """Return those of these jobs that match the query, ordered by their last change."""
+    select = sa.select(*JOB_COLUMNS).where(JOB.c.id.in_(ids), _job_condition(viewer, query))
+    return rows.all_rows(JobRow, await connection.execute(select.order_by(JOB.c.updated_at, JOB.c.id)))
 
 
 def scene_key(scene: SceneRow) -> tuple[str, str, str]:
-    """The place of a scene in its job, as a cursor holds it."""
+    """Return the key of a scene in the play order, for a cursor."""
     return (SCENE_ORDER, str(scene.position), scene.id)
 
 
 async def scenes_of_jobs(
-    connection: Connection, job_ids: Sequence[str], wanted: SceneQuery
+    connection: Connection, job_ids: Sequence[str], query: SceneQuery
 ) -> dict[str, Page[SceneRow]]:
-    """One page of scenes for each of these jobs, which the caller has already been allowed to see."""
-    window = wanted.window
+    """Return one page of scenes of each of these jobs; the caller must have checked that the jobs are visible."""
+    window = query.window
     order = [SCENE.c.position, SCENE.c.id]
-    conditions = [*_scene_conditions(wanted), SCENE.c.job_id.in_(job_ids)]
-    place = sa.tuple_(SCENE.c.position, SCENE.c.id)
+    conditions = [*_scene_conditions(query), SCENE.c.job_id.in_(job_ids)]
+    key = sa.tuple_(SCENE.c.position, SCENE.c.id)
     if window.after is not None:
-        conditions.append(place > sa.tuple_(*_scene_key("after", window.after)))
+        conditions.append(key > sa.tuple_(*_scene_key("after", window.after)))
     if window.before is not None:
-        conditions.append(place < sa.tuple_(*_scene_key("before", window.before)))
+        conditions.append(key < sa.tuple_(*_scene_key("before", window.before)))
     if window.backward:
         order = [column.desc() for column in order]
-    query = SCENE_SELECT.where(*conditions)
+    select = SCENE_SELECT.where(*conditions)
     if window.limit is not None:
         rank = sa.func.row_number().over(partition_by=SCENE.c.job_id, order_by=order).label("rank")
         ranked = sa.select(SCENE.c.id, rank).where(*conditions).subquery()
-        query = SCENE_SELECT.join(ranked, ranked.c.id == SCENE.c.id).where(ranked.c.rank <= window.limit + 1)
+        select = SCENE_SELECT.join(ranked, ranked.c.id == SCENE.c.id).where(ranked.c.rank <= window.limit + 1)
     found: dict[str, list[SceneRow]] = {job_id: [] for job_id in job_ids}
-    for scene in await rows.all_rows_yielding(SceneRow, await connection.execute(query.order_by(*order))):
+    for scene in await rows.all_rows_yielding(SceneRow, await connection.execute(select.order_by(*order))):
         found[scene.job_id].append(scene)
     return {job_id: page(scenes, window) for job_id, scenes in found.items()}
 
 
-async def scenes_count(connection: Connection, job_ids: Sequence[str], wanted: SceneQuery) -> dict[str, int]:
-    """How many scenes each of these jobs has, whatever the page."""
-    query = (
+async def scenes_count(connection: Connection, job_ids: Sequence[str], query: SceneQuery) -> dict[str, int]:
+    """Return the number of scenes of each of these jobs that match the query, on all pages."""
+    select = (
         sa.select(SCENE.c.job_id, sa.func.count())
-        .where(*_scene_conditions(wanted), SCENE.c.job_id.in_(job_ids))
+        .where(*_scene_conditions(query), SCENE.c.job_id.in_(job_ids))
         .group_by(SCENE.c.job_id)
     )
-    counted = {str(job_id): int(count) for job_id, count in await connection.execute(query)}
+    counted = {str(job_id): int(count) for job_id, count in await connection.execute(select)}
     return {job_id: counted.get(job_id, 0) for job_id in job_ids}
 
 
-def _wanted(viewer: Viewer, wanted: JobQuery) -> Condition:
+def _job_condition(viewer: Viewer, query: JobQuery) -> Condition:
     conditions = [visible(viewer)]
-    if not wanted.include_deleted:
+    if not query.include_deleted:
         conditions.append(JOB.c.deleted_at.is_(None))
-    if wanted.status is not None:
-        conditions.append(JOB.c.status.in_(wanted.status))
-    if wanted.owner_id is not None:
-        conditions.append(JOB.c.owner_id == wanted.owner_id)
-    if wanted.updated_since is not None:
-        conditions.append(JOB.c.updated_at >= wanted.updated_since)
-    if wanted.search:
-        conditions.append(sa.func.lower(JOB.c.title).contains(wanted.search.lower(), autoescape=True))
+    if query.status is not None:
+        conditions.append(JOB.c.status.in_(query.status))
+    if query.owner_id is not None:
+        conditions.append(JOB.c.owner_id == query.owner_id)
+    if query.updated_since is not None:
+        conditions.append(JOB.c.updated_at >= query.updated_since)
+    if query.search:
+        conditions.append(sa.func.lower(JOB.c.title).contains(query.search.lower(), autoescape=True))
     return sa.and_(*conditions)
 
 
-def _scene_conditions(wanted: SceneQuery) -> list[Condition]:
+def _scene_conditions(query: SceneQuery) -> list[Condition]:
     conditions: list[Condition] = []
-    if not wanted.include_deleted:
+    if not query.include_deleted:
         conditions.append(SCENE.c.deleted_at.is_(None))
-    if wanted.status is not None:
-        conditions.append(SCENE.c.status.in_(wanted.status))
+    if query.status is not None:
+        conditions.append(SCENE.c.status.in_(query.status))
     return conditions
 
 

@@ -1,4 +1,4 @@
-"""Reads by id, and what the coordinator reads. What a person may see is decided here: see `visible`."""
+"""Reads by id, and the reads of background work. `visible` scopes the former by the viewer."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
@@ -33,7 +33,7 @@ FindById = Callable[[Connection, Viewer, Sequence[str]], Awaitable[Mapping[str, 
 
 
 def visible(viewer: Viewer) -> Condition:
-    """The condition that a row of `job` may be seen: the one place where reads are scoped; see `access.may_see`."""
+    """Return the condition that a job is visible: the only place that scopes reads of jobs. See `access.may_see`."""
     if viewer.sees_all:
         return sa.true()
     own = JOB.c.owner_id == viewer.id
@@ -46,40 +46,42 @@ async def one(find: FindById[RowT], connection: Connection, viewer: Viewer, row_
 
 
 async def jobs_by_id(connection: Connection, viewer: Viewer, ids: Sequence[str]) -> dict[str, JobRow]:
-    """The visible ones of these jobs."""
-    query = sa.select(*JOB_COLUMNS).where(JOB.c.id.in_(_proper(ids, "job")), visible(viewer))
+    """Return those of these jobs that are visible."""
+    query = sa.select(*JOB_COLUMNS).where(JOB.c.id.in_(_well_formed(ids, "job")), visible(viewer))
     return {job.id: job for job in rows.all_rows(JobRow, await connection.execute(query))}
 
 
 async def scenes_by_id(connection: Connection, viewer: Viewer, ids: Sequence[str]) -> dict[str, SceneRow]:
-    """The visible ones of these scenes."""
-    query = SCENE_SELECT.where(SCENE.c.id.in_(_proper(ids, "scene")), visible(viewer))
+    """Return those of these scenes that are visible."""
+    query = SCENE_SELECT.where(SCENE.c.id.in_(_well_formed(ids, "scene")), visible(viewer))
     return {scene.id: scene for scene in rows.all_rows(SceneRow, await connection.execute(query))}
 
 
 async def takes_by_id(connection: Connection, viewer: Viewer, ids: Sequence[str]) -> dict[str, TakeRow]:
-    """The visible ones of these takes."""
-    query = TAKE_SELECT.join(JOB, JOB.c.id == TAKE.c.job_id).where(TAKE.c.id.in_(_proper(ids, "take")), visible(viewer))
+    """Return those of these takes that are visible."""
+    query = TAKE_SELECT.join(JOB, JOB.c.id == TAKE.c.job_id).where(
+        TAKE.c.id.in_(_well_formed(ids, "take")), visible(viewer)
+    )
     return {take.id: take for take in rows.all_rows(TakeRow, await connection.execute(query))}
 
 
 async def job_of_scene(connection: Connection, viewer: Viewer, scene_id: str) -> str | None:
-    """The job a visible scene belongs to; it never changes."""
+    """Return the job of a visible scene, which never changes; None for any other id."""
     return (await jobs_of_scenes(connection, viewer, [scene_id])).get(scene_id)
 
 
 async def jobs_of_scenes(connection: Connection, viewer: Viewer, scene_ids: Sequence[str]) -> dict[str, str]:
-    """The job of each visible one of these scenes."""
+    """Return the job of each of these scenes that is visible."""
     query = (
         sa.select(SCENE.c.id, SCENE.c.job_id)
         .select_from(SCENE.join(JOB, JOB.c.id == SCENE.c.job_id))
-        .where(SCENE.c.id.in_(_proper(scene_ids, "scene")), visible(viewer))
+        .where(SCENE.c.id.in_(_well_formed(scene_ids, "scene")), visible(viewer))
     )
     return {str(scene_id): str(job_id) for scene_id, job_id in await connection.execute(query)}
 
 
 async def takes_of_scenes(connection: Connection, scene_ids: Sequence[str], limit: int) -> dict[str, list[TakeRow]]:
-    """The newest takes of each of these scenes, newest first."""
+    """Return the latest `limit` takes of each of these scenes, newest first."""
     rank = sa.func.row_number().over(partition_by=TAKE.c.scene_id, order_by=TAKE.c.number.desc()).label("rank")
     ranked = sa.select(TAKE.c.id, rank).where(TAKE.c.scene_id.in_(scene_ids)).subquery()
     query = TAKE_SELECT.join(ranked, ranked.c.id == TAKE.c.id).where(ranked.c.rank <= limit)
@@ -90,7 +92,7 @@ async def takes_of_scenes(connection: Connection, scene_ids: Sequence[str], limi
 
 
 async def with_other_clips(connection: Connection, scene_ids: Sequence[str]) -> dict[str, bool]:
-    """Those of these scenes that have a completed take beside the one they show."""
+    """Return True for each of these scenes that has a completed take besides its current one."""
     query = (
         sa.select(TAKE.c.scene_id)
         .select_from(TAKE.join(SCENE, SCENE.c.id == TAKE.c.scene_id))
@@ -101,7 +103,7 @@ async def with_other_clips(connection: Connection, scene_ids: Sequence[str]) -> 
 
 
 async def allowance_full_at(connection: Connection, owner_id: str, purpose: str) -> datetime | None:
-    """When the owner may again do all that is allowed at once; None when nothing was done yet."""
+    """Return when the owner's rate limit bucket is full again; None when it was never used."""
     query = sa.select(ALLOWANCE.c.full_at).where(ALLOWANCE.c.owner_id == owner_id, ALLOWANCE.c.purpose == purpose)
     return (await connection.execute(query)).scalar()
 
@@ -109,7 +111,7 @@ async def allowance_full_at(connection: Connection, owner_id: str, purpose: str)
 async def events_of_jobs(
     connection: Connection, job_ids: Sequence[str], after: int, limit: int
 ) -> dict[str, list[EventRow]]:
-    """The first `limit` events after a version, oldest first, of each of these jobs."""
+    """Return the first `limit` events of each of these jobs after a version, oldest first."""
     rank = sa.func.row_number().over(partition_by=EVENT.c.job_id, order_by=EVENT.c.version).label("rank")
     ranked = (
         sa.select(EVENT.c.job_id, EVENT.c.version, rank)
@@ -129,7 +131,7 @@ async def events_of_jobs(
 
 
 async def events_after(connection: Connection, job_id: str, after: int, limit: int) -> list[EventRow]:
-    """The first `limit` events of one job after a version, oldest first."""
+    """Return the first `limit` events of a job after a version, oldest first."""
     query = sa.select(*EVENT_COLUMNS).where(EVENT.c.job_id == job_id, EVENT.c.version > after)
     return rows.all_rows(EventRow, await connection.execute(query.order_by(EVENT.c.version).limit(limit)))
 
@@ -137,20 +139,20 @@ async def events_after(connection: Connection, job_id: str, after: int, limit: i
 async def progress_snapshots(
     connection: Connection, viewer: Viewer, job_ids: Sequence[str]
 ) -> dict[str, ProgressSnapshot]:
-    """How far each visible one of these jobs is, read in one statement and so at one version."""
-    query = sa.select(*_PROGRESS_COLUMNS).where(JOB.c.id.in_(_proper(job_ids, "job")), visible(viewer))
+    """Return the progress of each of these jobs that is visible, in one statement and so at one version."""
+    query = sa.select(*_PROGRESS_COLUMNS).where(JOB.c.id.in_(_well_formed(job_ids, "job")), visible(viewer))
     snapshots = [ProgressSnapshot._make(row) for row in await connection.execute(query)]
     return {snapshot.job_id: snapshot for snapshot in snapshots}
 
 
 def _over_live_scenes(column: sa.ColumnElement[float], condition: Condition) -> sa.ScalarSelect[float]:
-    """The sum of a column over those live scenes of a job that meet the condition."""
+    """Return the sum of a column over the live scenes of a job that meet the condition."""
     total = sa.select(sa.func.coalesce(sa.func.sum(column), 0.0))
     return total.where(SCENE.c.job_id == JOB.c.id, SCENE.c.deleted_at.is_(None), condition).scalar_subquery()
 
 
 async def queue_positions(connection: Connection, scene_ids: Sequence[str]) -> dict[str, int]:
-    """How many takes are in front of each of these scenes; absent for one that is not waiting for a worker."""
+    """Return the number of takes ahead of each of these scenes; absent for scenes that do not wait for a worker."""
     place = sa.func.row_number().over(
         order_by=[SCENE.c.priority.desc(), SCENE.c.queued_at, SCENE.c.position, SCENE.c.id]
     )
@@ -165,7 +167,7 @@ async def queue_positions(connection: Connection, scene_ids: Sequence[str]) -> d
 
 
 def waits_for_worker() -> Condition:
-    """The condition that a scene (joined with its job) is queued: pending, live, in a job that has begun."""
+    """Return the condition that a scene (joined with its job) waits for one of our workers."""
     return sa.and_(
         SCENE.c.status == SceneStatus.PENDING,
         SCENE.c.queued_at.is_not(None),
@@ -175,7 +177,7 @@ def waits_for_worker() -> Condition:
 
 
 async def open_renders(connection: Connection) -> list[SceneRow]:
-    """Every scene that our own workers must still render, or were rendering when they were last heard of."""
+    """Return every scene that waits for one of our workers or is leased by one."""
     query = SCENE_SELECT.where(
         SCENE.c.deleted_at.is_(None),
         JOB.c.deleted_at.is_(None),
@@ -187,16 +189,16 @@ async def open_renders(connection: Connection) -> list[SceneRow]:
     return rows.all_rows(SceneRow, await connection.execute(query.order_by(SCENE.c.queued_at, SCENE.c.position)))
 
 
-async def unjoined(connection: Connection) -> list[tuple[str, int]]:
-    """Every job whose clips are yet to be joined, with the version at which its composition became complete."""
-    query = sa.select(JOB.c.id, JOB.c.composition_version).where(_is_unjoined())
+async def awaiting_assembly(connection: Connection) -> list[tuple[str, int]]:
+    """Return every job whose clips must still be joined, and the version at which its composition became complete."""
+    query = sa.select(JOB.c.id, JOB.c.composition_version).where(_awaits_assembly())
     return [
         (job_id, composition_version)
         for job_id, composition_version in await connection.execute(query.order_by(JOB.c.updated_at))
     ]
 
 
-def _is_unjoined() -> Condition:
+def _awaits_assembly() -> Condition:
     return sa.and_(
         JOB.c.status == JobStatus.COMPLETED,
         JOB.c.output.is_(sa.null()),
@@ -206,7 +208,7 @@ def _is_unjoined() -> Condition:
 
 
 class RunningScene(NamedTuple):
-    """How far the current take of a running scene is; `percentage` 0..100 or None, `frame` the newest one's number."""
+    """The progress of a running scene; `percentage` is 0..100 or None, `frame` the number of the newest frame."""
 
     id: str
     take_id: str
@@ -216,7 +218,7 @@ class RunningScene(NamedTuple):
 
 
 async def running_scenes(connection: Connection, scene_ids: Sequence[str]) -> list[RunningScene]:
-    """Those of these scenes that are being rendered."""
+    """Return those of these scenes that are being rendered."""
     query = sa.select(*_RUNNING_SCENE_COLUMNS).where(
         SCENE.c.id.in_(scene_ids), SCENE.c.status == SceneStatus.PROCESSING, SCENE.c.deleted_at.is_(None)
     )
@@ -224,7 +226,7 @@ async def running_scenes(connection: Connection, scene_ids: Sequence[str]) -> li
 
 
 class JobHead(NamedTuple):
-    """Where a job's clock is, and what decides who may see it."""
+    """The version of a job, and the columns that authorization depends on."""
 
     id: str
     version: int
@@ -234,20 +236,20 @@ class JobHead(NamedTuple):
 
 
 async def job_heads(connection: Connection, job_ids: Sequence[str]) -> dict[str, JobHead]:
-    """How each of these jobs stands; absent once purged."""
+    """Return the head of each of these jobs; absent once purged."""
     query = sa.select(*_JOB_HEAD_COLUMNS).where(JOB.c.id.in_(job_ids))
     heads = [JobHead._make(row) for row in await connection.execute(query)]
     return {head.id: head for head in heads}
 
 
-async def changed_since(connection: Connection, since: datetime) -> list[str]:
-    """The jobs that changed after this instant."""
+async def jobs_changed_since(connection: Connection, since: datetime) -> list[str]:
+    """Return the jobs that changed after this instant."""
     query = sa.select(JOB.c.id).where(JOB.c.updated_at > since)
     return list((await connection.execute(query)).scalars())
 
 
-def _proper(ids: Sequence[str], prefix: Prefix) -> list[str]:
-    """Only what could be an id: drivers choke on NUL and broken surrogates."""
+def _well_formed(ids: Sequence[str], prefix: Prefix) -> list[str]:
+    """Return the well-formed ids: drivers fail on NUL and unpaired surrogates."""
     return [each for each in ids if is_id(each, prefix)]
 
 
@@ -256,7 +258,7 @@ def _progress_sources() -> dict[str, Column]:
         "job_id": JOB.c.id,
         "high_water": _over_live_scenes(SCENE.c.high_water, SCENE.c.status != SceneStatus.COMPLETED),
         "under_way": _over_live_scenes(SCENE.c.percentage, SCENE.c.status == SceneStatus.PROCESSING),
-        "awaiting_assembly": _is_unjoined(),
+        "awaiting_assembly": _awaits_assembly(),
     }
     return columns_by_name(JOB, [field for field in ProgressSnapshot._fields if field not in computed]) | computed
 

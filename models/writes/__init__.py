@@ -1,1 +1,1 @@
-"""The one write path: store.change, what a change collects, and what is written in its transaction."""
+"""The write path: `store.change`, what a change collects, and what its transaction writes besides."""

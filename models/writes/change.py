@@ -1,4 +1,4 @@
-"""A change in the making: what the block of `store.change` works with."""
+"""A change of a job: collected in the block of `store.change`, and committed at its end."""
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
@@ -11,16 +11,16 @@ from models.db import rows
 from models.db.database import Connection
 from models.db.rows import SCENE_FIELDS_OF_TAKE, SCENE_SELECT, EventRow, JobRow, SceneRow
 from models.db.tables import SCENE, TAKE
-from models.domain import ids
 from models.domain.access import SYSTEM, Viewer
 from models.domain.arrangement import Arrangement
 from models.domain.errors import DomainError, DomainErrors, ErrorCode, NotFound
 from models.domain.events import EventType
-from models.domain.lifecycle import SETTLED_JOB, SceneStatus, TakeReason, job_status
+from models.domain.lifecycle import SETTLED_JOB, SceneStatus, job_status
+from models.writes.new_take import NewTake
 
 
 class Ticket(NamedTuple):
-    """A render to be dispatched. A higher `priority` goes first."""
+    """The work of rendering one take. A higher `priority` goes first."""
 
     provider: str
     job_id: str
@@ -31,12 +31,12 @@ class Ticket(NamedTuple):
 
     @property
     def key(self) -> str:
-        """The same for the same take, so that dispatching it twice is harmless."""
+        """The deduplication key: a take that waits or runs is not enqueued again."""
         return f"{self.scene_id}:{self.take_number}"
 
 
 class Assembly(NamedTuple):
-    """The clips of a job to be joined: those of the composition that became complete at version `cut`."""
+    """The work of joining the clips of a job: those of the composition that became complete at this version."""
 
     job_id: str
     composition_version: int
@@ -44,49 +44,25 @@ class Assembly(NamedTuple):
 
     @property
     def key(self) -> str:
-        """The same for the same composition, so that dispatching it twice is harmless."""
+        """The deduplication key: a composition that waits or runs is not enqueued again."""
         return f"{self.job_id}:{self.composition_version}"
 
 
 Work = Ticket | Assembly
 
 
-class NewTake(NamedTuple):
-    """A pending take that is written together with its scene and becomes the scene's current take."""
-
-    id: str
-    number: int
-    reason: TakeReason
-    prompt: str
-
-    @property
-    def scene_columns(self) -> dict[str, Any]:
-        """The columns of the scene that make the take its current one."""
-        return {"take_id": self.id, "take_number": self.number, "newest_take": self.number}
-
-
-def first_take(prompt: str) -> NewTake:
-    """Return the first take of a new scene."""
-    return NewTake(ids.new("take"), 1, TakeReason.INITIAL, prompt)
-
-
-def next_take(scene: SceneRow, reason: TakeReason, prompt: str) -> NewTake:
-    """Return the take that follows the newest one of the scene."""
-    return NewTake(ids.new("take"), scene.newest_take + 1, reason, prompt)
-
-
 class Tick(NamedTuple):
-    """A running render got on: its scene's row says how far. Not in the log."""
+    """A notification that the progress of a running scene has changed. Not an event of the log."""
 
     job_id: str
     scene_id: str
 
 
 class Change:
-    """Collects what one transaction does to one job.
+    """The changes that one transaction makes to one job.
 
-    `job` is kept up to date in memory and written once at the end; scenes and takes are written as they change.
-    Every recorded event takes the next version of the job.
+    `job` is updated in memory and written once at the end; scenes and takes are written at once. Each recorded event
+    takes the next version of the job.
     """
 
     def __init__(self, connection: Connection, job: JobRow, viewer: Viewer, now: datetime) -> None:
@@ -99,11 +75,11 @@ class Change:
         self.assembly: Assembly | None = None
         self.fenced: list[str] = []
         self.ticks: list[Tick] = []
-        # Whether something beside the job is to be kept even if nothing happens to the job: a remembered answer.
+        # Whether to commit even without an event: the answer to an idempotency key was stored.
         self.keep = False
         self.before = job
         self.composition_is_changed = False
-        # How many takes of the job's owner wait for a worker; None until somebody has counted.
+        # The number of takes of the job's owner that wait for a worker; None until it is counted.
         self.waiting: int | None = None
         self._arrangement: Arrangement | None = None
 
@@ -116,16 +92,16 @@ class Change:
         return version
 
     def set_job(self, **values: Any) -> None:
-        """Change columns of the job itself."""
+        """Set columns of the job."""
         self.job = self.job._replace(**values)
 
     def composition_changed(self) -> None:
-        """The clips that make up the video, or their order, are others now: a joined one is stale."""
+        """Mark the joined video stale: its clips or their order changed."""
         self.composition_is_changed = True
 
     @asynccontextmanager
     async def attempt(self) -> AsyncGenerator[None]:
-        """A part of the change that leaves no trace when it is refused: neither rows nor what is kept here."""
+        """A savepoint: a refusal in this block undoes what the block wrote and collected."""
         job, waiting, composition_is_changed = self.job, self.waiting, self.composition_is_changed
         arrangement = self._arrangement and self._arrangement.copy()
         collected: list[list[Any]] = [self.events, self.tickets, self.fenced, self.ticks]
@@ -145,7 +121,7 @@ class Change:
             raise
 
     async def scene(self, scene_id: str, path: Sequence[str] = ("input", "sceneId")) -> SceneRow:
-        """A scene of this job. Raises NotFound (SCENE_NOT_IN_JOB) for one of another job or none at all."""
+        """Return a scene of this job. Raises NotFound (SCENE_NOT_IN_JOB) for any other id."""
         query = SCENE_SELECT.where(SCENE.c.id == scene_id, SCENE.c.job_id == self.job.id)
         scene = rows.first_row(SceneRow, await self.connection.execute(query))
         if scene is None:
@@ -153,12 +129,12 @@ class Change:
         return scene
 
     async def deleted_scenes(self) -> list[SceneRow]:
-        """The scenes that can be restored, in the order in which they were."""
+        """Return the deleted scenes in their former order."""
         query = SCENE_SELECT.where(SCENE.c.job_id == self.job.id, SCENE.c.deleted_at.is_not(None))
         return rows.all_rows(SceneRow, await self.connection.execute(query.order_by(SCENE.c.position, SCENE.c.id)))
 
     async def live_scenes(self) -> list[SceneRow]:
-        """The scenes that are not deleted, in play order."""
+        """Return the scenes that are not deleted, in play order."""
         query = SCENE_SELECT.where(SCENE.c.job_id == self.job.id, SCENE.c.deleted_at.is_(None))
         return rows.all_rows(SceneRow, await self.connection.execute(query.order_by(SCENE.c.position)))
 
@@ -174,8 +150,8 @@ class Change:
     ) -> SceneRow:
         """Record an event of the scene, write its columns, and with `take` columns of its current take.
 
-        `before` is the row as this transaction read or wrote it last. With `new_take` that take is inserted and becomes
-        the current one. Returns the row as a SELECT in this transaction would now return it.
+        `before` must be the row as this transaction last read or wrote it. A `new_take` is inserted and becomes the
+        current take. Returns the row as a SELECT in this transaction would return it now.
         """
         version = self.record(kind, before.id, changed)
         values |= {"version": version, "updated_at": self.now}
@@ -202,7 +178,7 @@ class Change:
         if is_new_take:
             before = before._replace(**dict.fromkeys(SCENE_FIELDS_OF_TAKE))
         elif values.get("take_id", before.take_id) != before.take_id:
-            # An earlier take becomes the current one; the columns of its files are not known here.
+            # An earlier take becomes the current one; its columns are not known here.
             return await self.scene(before.id)
         written = {field: take[column] for field, column in SCENE_FIELDS_OF_TAKE.items() if column in take}
         return before._replace(**values, **written)
@@ -223,7 +199,7 @@ class Change:
         )
 
     async def arrangement(self) -> Arrangement:
-        """The play order, to be changed; what moves is written by `arrange`, in the end at the latest."""
+        """Return the play order, to be changed; `arrange` writes the moved positions, at the end at the latest."""
         if self._arrangement is None:
             query = sa.select(SCENE.c.id, SCENE.c.position, SCENE.c.deleted_at).where(SCENE.c.job_id == self.job.id)
             found = await self.connection.execute(query.order_by(SCENE.c.position, SCENE.c.id))
@@ -233,7 +209,7 @@ class Change:
         return self._arrangement
 
     async def arrange(self) -> None:
-        """Write the new positions of the scenes that have moved, as part of the event recorded last."""
+        """Write the positions of moved scenes, as part of the event recorded last."""
         moved = self._arrangement.moved() if self._arrangement is not None else {}
         if moved:
             clock = {"version": self.job.version, "updated_at": self.now}
@@ -243,7 +219,7 @@ class Change:
             )
 
     def settle(self) -> None:
-        """Derive the job's status; when it has come to rest, say so as the last event."""
+        """Derive the job's status; when it becomes final, record that as the last event."""
         if not self.events:
             return
         status = job_status(left_draft=self.job.left_draft, counts=self.job.counts)

@@ -1,4 +1,4 @@
-"""The composition of a job, its live clips in play order: when its joined video is stale, and when it can be made."""
+"""The composition of a job (its live clips in play order): when its joined video is stale, and when it can be made."""
 
 from typing import Any
 
@@ -15,31 +15,31 @@ Json = dict[str, Any]
 
 
 async def update_assembly(change: Change) -> None:
-    """Drop what was joined of a composition that is no more, and order a complete one to be joined.
+    """Drop the joined video of a changed composition, and schedule the assembly of a complete one.
 
-    Composed are completed jobs; `cut` becomes the version at which they were. Part of the change's last event.
+    A composition is complete when its job is; `composition_version` is then set to the job's version. Part of the
+    change's last event.
     """
     before, job = change.before, change.job
-    whole = job.status is JobStatus.COMPLETED
-    if not change.events or (whole and not _is_new(change)):
+    complete = job.status is JobStatus.COMPLETED
+    if not change.events or (complete and not _is_new(change)):
         return
-    if not whole and before.output is None and before.output_failure is None:
+    if not complete and before.output is None and before.output_failure is None:
         return
-    missing = await why_not_assemblable(change) if whole else None
-    change.set_job(
-        output=None, output_failure=missing, composition_version=job.version if whole else job.composition_version
-    )
-    if whole and missing is None:
+    failure = await why_not_assemblable(change) if complete else None
+    composition_version = job.version if complete else job.composition_version
+    change.set_job(output=None, output_failure=failure, composition_version=composition_version)
+    if complete and failure is None:
         change.assembly = Assembly(job.id, job.version)
     if before.output is not None:
         await media_gc.mark(change.connection, [before.output["key"]], change.now)
-        _note(change, "output")
-    if before.output_failure != missing:
-        _note(change, "outputFailure")
+        _add_changed(change, "output")
+    if before.output_failure != failure:
+        _add_changed(change, "outputFailure")
 
 
 async def why_not_assemblable(change: Change) -> FailureJson | None:
-    """Why the clips cannot be joined, as a failure is stored; None when all of them are kept here."""
+    """Return why the clips cannot be joined; None when all of them are stored here."""
     for position, output in enumerate(await clips(change.connection, change.job.id), start=1):
         if output is None:
             return _failure(change, "NO_CLIP", f"Scene {position} is completed without a clip.")
@@ -49,7 +49,7 @@ async def why_not_assemblable(change: Change) -> FailureJson | None:
 
 
 async def clips(connection: Connection, job_id: str) -> list[Json | None]:
-    """What is stored of the clip of each live scene of a job, in play order."""
+    """Return the stored clip of each live scene of a job, in play order."""
     query = (
         sa.select(TAKE.c.output)
         .select_from(SCENE.join(TAKE, TAKE.c.id == SCENE.c.take_id))
@@ -61,11 +61,11 @@ async def clips(connection: Connection, job_id: str) -> list[Json | None]:
 
 def _is_new(change: Change) -> bool:
     before, job = change.before, change.job
-    comes_back = before.deleted_at is not None and job.output is None and job.output_failure is None
-    return change.composition_is_changed or before.status is not JobStatus.COMPLETED or comes_back
+    restored = before.deleted_at is not None and job.output is None and job.output_failure is None
+    return change.composition_is_changed or before.status is not JobStatus.COMPLETED or restored
 
 
-def _note(change: Change, name: str) -> None:
+def _add_changed(change: Change, name: str) -> None:
     changed = change.events[-1].changed
     if name not in changed:
         changed.append(name)

@@ -1,4 +1,4 @@
-"""Stored files that nothing refers to any more. Written down in the transaction that makes it so, deleted later."""
+"""Garbage collection of stored files: marked in the transaction that drops the last reference, deleted later."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -11,7 +11,7 @@ from models.db.tables import DISCARDED_MEDIA, JOB, SCENE, TAKE
 
 
 async def mark(connection: Connection, keys: Sequence[str], at: datetime) -> None:
-    """Let these files be deleted a while after `at`; a key that ends in a slash means all that is kept under it."""
+    """Mark files for deletion a grace period after `at`; a key that ends in a slash means everything below it."""
     await unmark(connection, keys)
     if keys:
         await connection.execute(
@@ -20,13 +20,13 @@ async def mark(connection: Connection, keys: Sequence[str], at: datetime) -> Non
 
 
 async def unmark(connection: Connection, keys: Sequence[str]) -> None:
-    """These files are in use, or gone."""
+    """Remove the marks of files that are referenced or deleted."""
     if keys:
         await connection.execute(sa.delete(DISCARDED_MEDIA).where(DISCARDED_MEDIA.c.key.in_(keys)))
 
 
 async def due(connection: Connection, before: datetime, limit: int) -> list[str]:
-    """The files discarded before then, the oldest first."""
+    """Return the files marked before this instant, oldest first."""
     query = (
         sa.select(DISCARDED_MEDIA.c.key)
         .where(DISCARDED_MEDIA.c.discarded_at < before)
@@ -36,7 +36,7 @@ async def due(connection: Connection, before: datetime, limit: int) -> list[str]
 
 
 async def referenced(connection: Connection, keys: Sequence[str]) -> set[str]:
-    """Those of these keys under which something lies that is still referred to: whatever was noted, it stays."""
+    """Return those of these keys that are still referenced; their files must stay despite the mark."""
     paths = [key.rstrip("/").split("/") for key in keys]
     named = [path[-1].partition(".")[0] for path in paths]
     jobs = sa.select(JOB.c.id, JOB.c.output).where(JOB.c.id.in_([path[0] for path in paths]))

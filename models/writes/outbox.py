@@ -1,4 +1,4 @@
-"""What webhooks are to be told, written in the very transaction of the change: no commit is without it."""
+"""The transactional outbox of webhooks: deliveries are written in the transaction of the change."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,13 +13,15 @@ from models.domain.events import DeliveryStatus
 
 
 async def put(connection: Connection, job: JobRow, events: Sequence[EventRow]) -> None:
-    """Write a delivery for each of these events and each active webhook that wants it."""
-    wants = sa.or_(
+    """Write a delivery of each of these events for each active webhook that subscribes to it."""
+    subscribed = sa.or_(
         sa.and_(WEBHOOK.c.owner_id == job.owner_id, WEBHOOK.c.job_id.is_(None)),
         WEBHOOK.c.job_id == job.id,
     )
-    # Locked as the foreign key will lock it: a webhook that is deleted meanwhile must not make the change fail.
-    query = sa.select(WEBHOOK.c.id, WEBHOOK.c.events).where(wants, WEBHOOK.c.active.is_(True)).order_by(WEBHOOK.c.id)
+    # The lock that the foreign key takes anyway: deleting a webhook concurrently must not fail the change.
+    query = (
+        sa.select(WEBHOOK.c.id, WEBHOOK.c.events).where(subscribed, WEBHOOK.c.active.is_(True)).order_by(WEBHOOK.c.id)
+    )
     found = (await connection.execute(query.with_for_update(read=True, key_share=True))).all()
     deliveries = [
         new_delivery_row(webhook_id, event) for webhook_id, kinds in found for event in events if event.type in kinds
@@ -29,7 +31,7 @@ async def put(connection: Connection, job: JobRow, events: Sequence[EventRow]) -
 
 
 def new_delivery_row(webhook_id: str, event: EventRow) -> dict[str, Any]:
-    """The row of a delivery that is due and was never tried."""
+    """Return the row of a delivery that is due and has no attempts."""
     return {
         "id": ids.new("delivery"),
         "webhook_id": webhook_id,

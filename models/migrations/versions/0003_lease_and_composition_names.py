@@ -10,7 +10,7 @@ depends_on = None
 # table, name until revision 0002, name from 0003 on
 RENAMED = (
     ("scene", "worker", "leased_by"),
-    # The instant of the last heartbeat becomes the end of the lease: what an older process rendered is free at once.
+    # The instant of the last heartbeat becomes the end of the lease, so leases of older processes have expired.
     ("scene", "heartbeat_at", "lease_expires_at"),
     ("webhookdelivery", "worker", "leased_by"),
     ("webhookdelivery", "held_until", "lease_expires_at"),
@@ -19,12 +19,12 @@ RENAMED = (
 
 
 def upgrade() -> None:
-    """Rename in place, on SQLite too: recreating a table would cascade its deletion."""
+    """Rename in place, on SQLite too: recreating a table would delete its children by cascade."""
     for table, old, new in RENAMED:
         op.execute(f"ALTER TABLE {table} RENAME COLUMN {old} TO {new}")  # our own names
 
 
 def downgrade() -> None:
-    """Take back."""
+    """Rename back."""
     for table, old, new in reversed(RENAMED):
         op.execute(f"ALTER TABLE {table} RENAME COLUMN {new} TO {old}")  # our own names

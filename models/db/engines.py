@@ -1,0 +1,115 @@
+"""The SQLAlchemy engines, and what each database needs beyond SQLAlchemy's defaults."""
+
+import os
+from typing import Any
+
+import orjson
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry, NullPool
+
+# How long SQLite waits for a lock held by another process.
+BUSY_TIMEOUT_MS = 10_000
+READERS = 4
+
+# The name of our connections in pg_stat_activity.
+APPLICATION_NAME = f"scenewire {os.getpid()}"
+# Of the twelve Postgres connections of a process: the queue has two more, the listener one, maintenance one.
+POOL_SIZE, POOL_OVERFLOW = 6, 2
+# Timeouts of one connect and of one statement; a user is waiting for the answer.
+CONNECT_SECONDS = 1.4
+COMMAND_SECONDS = 1.4
+# The upper limit of a wait for a pooled connection.
+LONGEST_WAIT_SECONDS = 60.0
+SERVER_SETTINGS = {
+    # Less than COMMAND_SECONDS, so that waiting for a lock is not taken for a server that does not respond.
+    "lock_timeout": "1000",
+    # A process suspended inside a transaction must not hold the lock of a job until it is resumed.
+    "idle_in_transaction_session_timeout": "3000",
+}
+
+
+def sqlite_engine(url: sa.URL, *, pool_size: int, begin: str) -> AsyncEngine:
+    """Return an engine on a file whose transactions start with the statement `begin`."""
+    engine = _engine(url, pool_size=pool_size, max_overflow=0)
+    _prepare_sqlite(engine, begin=begin)
+    return engine
+
+
+def postgres_engine(url: sa.URL) -> AsyncEngine:
+    """Return an engine with a pool and with timeouts, for requests."""
+    engine = _engine(
+        url,
+        pool_size=POOL_SIZE,
+        max_overflow=POOL_OVERFLOW,
+        connect_args={
+            "timeout": CONNECT_SECONDS,
+            "command_timeout": COMMAND_SECONDS,
+            "server_settings": {"application_name": APPLICATION_NAME} | SERVER_SETTINGS,
+        },
+    )
+    _prepare_postgres(engine)
+    return engine
+
+
+def postgres_maintenance_engine(url: sa.URL) -> AsyncEngine:
+    """Return an engine without a pool and without a statement timeout, for migrations and housekeeping."""
+    arguments = {"timeout": CONNECT_SECONDS, "server_settings": {"application_name": APPLICATION_NAME}}
+    return create_async_engine(url, poolclass=NullPool, connect_args=arguments)
+
+
+def _engine(url: sa.URL, **options: Any) -> AsyncEngine:
+    # Parameters hold users' texts, which must not get into the log.
+    # Decoding metadata dominates reading large scenes, and the standard library takes four times as long.
+    return create_async_engine(
+        url, hide_parameters=True, pool_timeout=LONGEST_WAIT_SECONDS, json_deserializer=orjson.loads, **options
+    )
+
+
+def _prepare_postgres(engine: AsyncEngine) -> None:
+    """Make a server that does not respond cost one timeout, and a restarted server none."""
+
+    def failed(context: ExceptionContext) -> None:
+        if isinstance(context.original_exception, TimeoutError):
+            # Otherwise SQLAlchemy would send a ROLLBACK and wait for another timeout.
+            context.is_disconnect = True
+
+    def invalidate(connection: DBAPIConnection, _record: ConnectionPoolEntry, error: BaseException | None) -> None:
+        if error is not None:
+            # Otherwise SQLAlchemy closes the connection gracefully, which takes two seconds.
+            connection.driver_connection.terminate()
+
+    def checkout(connection: DBAPIConnection, _record: ConnectionPoolEntry, _proxy: object) -> None:
+        if connection.driver_connection.is_closed():
+            raise DisconnectionError
+
+    event.listen(engine.sync_engine, "handle_error", failed)
+    event.listen(engine.sync_engine, "invalidate", invalidate)
+    event.listen(engine.sync_engine, "checkout", checkout)
+
+
+def _prepare_sqlite(engine: AsyncEngine, *, begin: str) -> None:
+    def connect(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
+        # With None the sqlite3 module starts no transactions; the hook below does.
+        connection.isolation_level = None  # pyright: ignore[reportAttributeAccessIssue] # aiosqlite's adapter has it
+        # SQLite's own function lowers ASCII only, Postgres' every alphabet.
+        connection.create_function("lower", 1, str.lower, deterministic=True)
+        cursor = connection.cursor()
+        for pragma in (
+            f"busy_timeout={BUSY_TIMEOUT_MS}",
+            "journal_mode=WAL",
+            "synchronous=NORMAL",
+            "foreign_keys=ON",
+        ):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    def start(connection: sa.Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    event.listen(engine.sync_engine, "connect", connect)
+    event.listen(engine.sync_engine, "begin", start)

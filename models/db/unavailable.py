@@ -1,0 +1,52 @@
+"""Translates driver errors: a database that is down, overloaded or full raises Unavailable instead."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+
+import asyncpg  # pyright: ignore[reportMissingTypeStubs] # it has none
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from models.domain.errors import Unavailable
+
+# SQLSTATEs, https://www.postgresql.org/docs/current/errcodes-appendix.html
+# Disk full, out of memory.
+_OUT_OF_SPACE = ("53100", "53200")
+_SQLITE_OUT_OF_SPACE = ("is full", "disk I/O error", "readonly database", "unable to open")
+# Classes 08 connection, 40 rolled back, 53 resources.
+_TRANSIENT_CLASSES = ("08", "40", "53")
+# 25P03 idle in transaction, 55P03 lock timeout, 57014 canceled; 57P shutdown is checked by its prefix.
+_TRANSIENT_STATES = ("25P03", "55P03", "57014")
+
+
+@contextmanager
+def translate_errors() -> Generator[None]:
+    """Raise Unavailable for errors that a later retry may not meet; let errors of the statement itself pass."""
+    try:
+        yield
+    except IntegrityError:
+        raise
+    except DBAPIError as error:
+        unavailable = _unavailable(error.orig, disconnected=error.connection_invalidated)
+        if unavailable is None:
+            raise
+        raise unavailable from error
+    # Code on the driver's own connection, such as the queue, raises the driver's own errors.
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
+        unavailable = _unavailable(error, disconnected=not isinstance(error, asyncpg.PostgresError))
+        if unavailable is None:
+            raise
+        raise unavailable from error
+    except (OSError, PoolTimeoutError) as error:
+        raise Unavailable("UNAVAILABLE", "The database does not answer.") from error
+
+
+def _unavailable(error: BaseException | None, *, disconnected: bool) -> Unavailable | None:
+    text = str(error)
+    state = str(getattr(error, "sqlstate", "") or "")
+    if state in _OUT_OF_SPACE or any(words in text for words in _SQLITE_OUT_OF_SPACE):
+        return Unavailable("STORAGE", "The database cannot store anything just now.")
+    transient = state[:2] in _TRANSIENT_CLASSES or state[:3] == "57P" or state in _TRANSIENT_STATES
+    if transient or disconnected or "database is locked" in text or "connection" in text.lower():
+        return Unavailable("UNAVAILABLE", "The database does not answer.")
+    return None
