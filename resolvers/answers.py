@@ -6,9 +6,8 @@ from typing import TypeVar
 from models.domain.errors import DomainError, DomainErrors
 from schema.context import Context
 from schema.errors import UserError, user_errors
-from schema.jobs import Job, as_job
 from schema.payloads import JobPayload, ScenePayload
-from schema.scenes import Scene, as_scene
+from schema.types import Job, Scene, as_job, as_scene
 
 T = TypeVar("T")
 

@@ -12,8 +12,7 @@ from resolvers.answers import attempt
 from schema.batches import SceneBatchInput, SceneResult, ScenesPayload, UpdateScenesInput
 from schema.context import Context, Info
 from schema.errors import user_errors
-from schema.jobs import as_job
-from schema.scenes import as_scene
+from schema.types import as_job, as_scene
 
 Command = Callable[[Viewer, SceneBatch], Awaitable[tuple[Result, ...]]]
 """A command that does the same to each scene of a batch."""

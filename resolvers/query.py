@@ -8,10 +8,9 @@ from models.domain import ids, paging
 from models.reads import listing
 from schema.context import Info
 from schema.inputs import JobFilter, JobOrder, given, job_query
-from schema.jobs import Job, JobConnection, JobEdge, as_job
 from schema.nodes import Node, page_info
-from schema.scenes import Scene, as_scene
 from schema.server_info import ServerInfo, Viewer
+from schema.types import Job, JobConnection, JobEdge, Scene, as_job, as_scene
 
 
 @strawberry.type

@@ -6,8 +6,7 @@ from coordinator.commands.inputs import SceneBatch, SceneEdits
 from schema.enums import BatchPolicy, SceneStatus
 from schema.errors import UserError
 from schema.inputs import UpdateSceneInput, given, target
-from schema.jobs import Job
-from schema.scenes import Scene
+from schema.types import Job, Scene
 
 _DRY_RUN = "Return the results without writing anything."
 

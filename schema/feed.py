@@ -5,9 +5,9 @@ from typing import Annotated
 import strawberry
 
 from schema.enums import SnapshotReason
-from schema.jobs import Job, JobEvent
 from schema.media import Media
 from schema.progress import JobProgress
+from schema.types import Job, JobEvent
 
 
 @strawberry.type(

@@ -5,8 +5,7 @@ from datetime import datetime
 import strawberry
 
 from schema.errors import UserError
-from schema.jobs import Job
-from schema.scenes import Scene
+from schema.types import Job, Scene
 
 
 @strawberry.type(description="The changed job, or the errors.")

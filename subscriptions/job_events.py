@@ -15,9 +15,9 @@ from models.reads import queries
 from schema.context import Info
 from schema.enums import SnapshotReason
 from schema.feed import JobSnapshot, SceneProgress
-from schema.jobs import JobEvent, as_job
 from schema.media import live_frame
 from schema.progress import job_progress
+from schema.types import JobEvent, as_job
 from subscriptions.feed import Feed, Gone, Lagged, Running
 from subscriptions.progress_guard import ProgressGuard
 

@@ -13,9 +13,8 @@ from models.reads import queries
 from schema.context import Context, Info
 from schema.feed import JobFeedMessage
 from schema.inputs import JobFilter, given, job_query
-from schema.jobs import Job, as_job
 from schema.progress import JobProgress, job_progress
-from schema.scenes import Scene, as_scene
+from schema.types import Job, Scene, as_job, as_scene
 from subscriptions import latest
 from subscriptions.job_events import JobEvents
 
