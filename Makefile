@@ -69,7 +69,8 @@ fuzz: .venv/.dev ## minutes of random requests generated from the published sche
 proof: .venv/.dev ## minutes of random commands compared with a model, on both databases; prints its seed
 	@$(BIN)/python -m tests.any_order
 
-# mutants: .venv/.dev ## (recipe to come)
+mutants: .venv/.dev ## change one expression at a time and check that a test fails: a random sample, an hour or so; prints its seed
+	@$(BIN)/python -m tests.mutants
 
 lock: $(UV) ## resolve the newest versions that pyproject.toml allows
 	@echo "Resolving"

@@ -19,7 +19,7 @@ WORK = ROOT / "mutants"
 REPORT = WORK / "report.md"
 GOAL_PERCENT = 90.0
 MUTMUT = [sys.executable, "-m", "mutmut"]
-# Exit codes that mutmut records for a mutant: pytest's own, 33 for a function that no test executes, and those of timeouts.
+# Exit codes that mutmut records for a mutant: those of pytest and of timeouts, and 33 when no test calls the function.
 SURVIVED, UNTESTED = 0, 33
 NO_SUCH_MUTANT = "nothing.matches.this.name"
 
