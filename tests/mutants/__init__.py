@@ -8,6 +8,6 @@ than 90 % are killed. Survivors that no test can kill, or that are not worth a t
     make mutants SAMPLE=50 SEED=7   # fewer, the same each time
     make mutants ONLY='models.domain.*' SAMPLE=all
 
-The report is `mutants/report.md`. `python -m mutmut show NAME` prints a mutant, `python -m mutmut tests-for-mutant NAME`
-the tests of its function.
+The report is `mutants/report.md`. `python -m mutmut show NAME` prints a mutant, and
+`python -m mutmut tests-for-mutant NAME` the tests that call its function.
 """
