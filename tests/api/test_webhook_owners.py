@@ -1,4 +1,4 @@
-"""Webhooks belong to somebody: what others see of them, how many there may be, and what nobody reads again."""
+"""Webhooks belong to an owner: their secrets, their number, and their visibility to other principals."""
 
 import asyncio
 from typing import Any
@@ -29,7 +29,7 @@ CREATE = (
 
 
 async def as_viewer(app: App, viewer: Viewer, document: str, **variables: Any) -> Json:
-    """What somebody else is answered, who is no administrator."""
+    """Execute a document as a viewer who is not an administrator."""
     context = app.container.context(viewer)
     result = await SCHEMA.execute(document, variable_values=variables, context_value=context)
     assert result.errors is None
@@ -37,8 +37,10 @@ async def as_viewer(app: App, viewer: Viewer, document: str, **variables: Any) -
     return result.data
 
 
-async def test_the_secret_is_not_in_the_database_and_not_in_the_log(app: App, caplog: pytest.LogCaptureFixture) -> None:
-    """Neither it nor the one after a rotation, while both are in use."""
+async def test_webhook_secret_is_neither_in_the_database_nor_in_the_log(
+    app: App, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nor are both while a rotated secret is still valid."""
     caplog.set_level("DEBUG")
     async with receiving() as receiver:
         made = await hook(app, receiver.url, "JOB_CREATED")
@@ -47,16 +49,16 @@ async def test_the_secret_is_not_in_the_database_and_not_in_the_log(app: App, ca
         (received,) = await receiver.count(1)
         assert received.verified(rotated["secret"]) == received.verified(made.secret)
     async with app.container.store.read() as connection:
-        kept = repr((await connection.execute(sa.select(WEBHOOK))).all())
-        kept += repr((await connection.execute(sa.select(WEBHOOK_DELIVERY))).all())
-    assert made.id in kept
+        stored = repr((await connection.execute(sa.select(WEBHOOK))).all())
+        stored += repr((await connection.execute(sa.select(WEBHOOK_DELIVERY))).all())
+    assert made.id in stored
     for secret in (made.secret, rotated["secret"]):
-        assert secret.removeprefix("whsec_") not in kept
+        assert secret.removeprefix("whsec_") not in stored
         assert secret.removeprefix("whsec_") not in caplog.text
 
 
-async def test_an_owner_has_twenty(app: App) -> None:
-    """However many are asked for at once; another owner's do not count."""
+async def test_webhooks_of_an_owner_are_at_most_twenty(app: App) -> None:
+    """However many are created at once; those of other owners do not count."""
     made = await asyncio.gather(
         *(as_viewer(app, AMY, CREATE, input={"url": "http://127.0.0.1/", "events": ["JOB_CREATED"]}) for _ in range(25))
     )
@@ -66,11 +68,11 @@ async def test_an_owner_has_twenty(app: App) -> None:
     await hook(app, "http://127.0.0.1/")
 
 
-class TestSomebodyElses:
-    """It answers like a missing one, on every path."""
+class TestAnotherOwner:
+    """A webhook of another owner is like a missing one."""
 
-    async def test_it_is_not_seen(self, app: App) -> None:
-        """Neither listed nor by its id, nor what it was told; the administrator sees it."""
+    async def test_webhook_of_another_owner_is_not_visible(self, app: App) -> None:
+        """Neither in the list nor by its id, nor its deliveries; the administrator sees it."""
         made = await as_viewer(app, AMY, CREATE, input={"url": "http://127.0.0.1/", "events": ["JOB_CREATED"]})
         webhook_id = made["createWebhook"]["webhook"]["id"]
         test = "mutation($id: ID!) { testWebhook(input: {webhookId: $id}) { delivery { id } } }"
@@ -84,8 +86,8 @@ class TestSomebodyElses:
         assert (await as_viewer(app, BEN, "{ webhooks { id } }"))["webhooks"] == []
         assert (await app.execute("{ webhooks { id } }"))["webhooks"] == [{"id": webhook_id}]
 
-    async def test_nothing_can_be_done_to_it(self, app: App) -> None:
-        """Word for word as if it were not there."""
+    async def test_webhook_of_another_owner_cannot_be_changed(self, app: App) -> None:
+        """The response is that for a missing one, byte for byte."""
         made = await as_viewer(app, AMY, CREATE, input={"url": "http://127.0.0.1/", "events": ["JOB_CREATED"]})
         webhook_id = made["createWebhook"]["webhook"]["id"]
         for name, kind in (
@@ -104,8 +106,8 @@ class TestSomebodyElses:
         none = await as_viewer(app, BEN, webhook_calls.REDELIVER, id=NO_DELIVERY)
         assert repr(theirs).replace(delivery_id, NO_DELIVERY) == repr(none)
 
-    async def test_nobody_hears_of_anothers_jobs(self, app: App) -> None:
-        """Neither by a webhook for all jobs nor by one for that job; the owner does."""
+    async def test_webhook_gets_no_deliveries_for_jobs_of_another_owner(self, app: App) -> None:
+        """Neither one for all jobs nor one for that job; the owner's does."""
         create = "mutation($input: CreateJobInput!) { createJob(input: $input) { job { id } } }"
         job: Json = {"title": "Amy's", "provider": "external", "scenes": [{"prompt": "A kite"}]}
         async with receiving() as amys, receiving() as bens:
@@ -122,17 +124,21 @@ class TestSomebodyElses:
             assert [each.data["actor_id"] for each in received] == ["amy", "local"]
             assert bens.received == []
 
-    async def test_a_worker_is_not_told_of_the_jobs_it_reports_on(self, app: App) -> None:
-        """It sees them, but they are not its own."""
+    async def test_webhook_of_a_worker_is_refused_for_a_job_that_it_reports_on(self, app: App) -> None:
+        """The worker sees the job, and does not own it."""
         create = "mutation($input: CreateJobInput!) { createJob(input: $input) { job { id } } }"
         made = await as_viewer(app, AMY, create, input={"title": "Amy's", "provider": "external"})
-        wanted: Json = {"url": "http://127.0.0.1/", "events": ["JOB_UPDATED"], "jobId": made["createJob"]["job"]["id"]}
-        answer = await as_viewer(app, WIM, CREATE, input=wanted)
+        new_webhook: Json = {
+            "url": "http://127.0.0.1/",
+            "events": ["JOB_UPDATED"],
+            "jobId": made["createJob"]["job"]["id"],
+        }
+        answer = await as_viewer(app, WIM, CREATE, input=new_webhook)
         errors = [(each["code"], each["path"]) for each in answer["createWebhook"]["errors"]]
         assert errors == [("FORBIDDEN", ["input", "jobId"])]
 
-    async def test_an_administrator_may_watch_a_job(self, app: App) -> None:
-        """That of a user: with a webhook for it."""
+    async def test_webhook_of_an_administrator_for_a_job_of_a_user_is_accepted(self, app: App) -> None:
+        """It gets the deliveries of that job."""
         create = "mutation($input: CreateJobInput!) { createJob(input: $input) { job { id } } }"
         made = await as_viewer(app, AMY, create, input={"title": "Amy's", "provider": "external"})
         async with receiving() as receiver:
@@ -142,8 +148,8 @@ class TestSomebodyElses:
             assert received.data["job"]["title"] == "Watched"
 
 
-async def test_many_webhooks_deliveries_are_one_statement(app: App) -> None:
-    """However many webhooks are listed, and each has its own newest ones."""
+async def test_deliveries_of_many_webhooks_are_read_by_one_statement(app: App) -> None:
+    """Each webhook has its own newest deliveries."""
     made = [await hook(app, "http://127.0.0.1:9/", "JOB_CREATED") for _ in range(5)]
     await a_job(app, "A kite")
     await a_job(app, "Another")

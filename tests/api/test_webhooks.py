@@ -1,4 +1,4 @@
-"""Webhooks as their owners see them: made, changed, tested, deleted; and nobody else's."""
+"""Webhooks as their owners use them: created, listed, changed and deleted."""
 
 from collections.abc import AsyncGenerator
 from typing import Any
@@ -23,42 +23,42 @@ CREATE = (
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def receiver() -> AsyncGenerator[Receiver]:
-    """Somebody who accepts everything."""
+    """A receiver that accepts every delivery, for the tests of this file."""
     async with receiving() as receiver:
         yield receiver
 
 
 async def refused(client: App, name: str, **fields: Any) -> list[Json]:
-    """The errors of what must be refused; their messages are sentences."""
+    """Send a mutation that must be refused; return its errors without their messages, which are sentences."""
     shown = {"deleteWebhook": "deletedWebhookId", "testWebhook": "delivery { id }"}.get(name, "webhook { id }")
     payload = await client.mutate(name, f"{shown} {ERRORS}", **fields)
     errors: list[Json] = payload.pop("errors")
     assert set(payload.values()) == {None}
-    assert errors, "it was accepted"
+    assert errors, "the mutation was accepted"
     for error in errors:
         assert error.pop("message").endswith(".")
     return errors
 
 
 def invalid(*path: str, code: str = "VALIDATION_FAILED") -> Json:
-    """An input that breaks a rule."""
+    """Make the error of an invalid input field."""
     return {"__typename": "ValidationError", "code": code, "path": ["input", *path]}
 
 
 def missing(field: str, missing_id: str) -> Json:
-    """An id that leads nowhere."""
+    """Make the error of an unknown id."""
     return {"__typename": "NotFoundError", "code": "NOT_FOUND", "path": ["input", field], "id": missing_id}
 
 
-async def test_one_is_made_and_its_secret_shown_once(shared: App, receiver: Receiver) -> None:
-    """Types that are named twice count once, in the order given; no answer but the first holds the secret."""
+async def test_webhook_is_created_and_its_secret_shown_once(shared: App, receiver: Receiver) -> None:
+    """Event types are distinct, in the order given; only the response of createWebhook holds the secret."""
     events = ["SCENE_FAILED", "JOB_SETTLED", "SCENE_FAILED"]
     payload = (await shared.execute(CREATE, input={"url": receiver.url, "events": events}))["createWebhook"]
-    made = payload["webhook"]
+    created = payload["webhook"]
     assert payload["errors"] == []
     assert payload["secret"].startswith("whsec_")
-    assert made | {"createdAt": None} == {
-        "id": made["id"],
+    assert created | {"createdAt": None} == {
+        "id": created["id"],
         "url": receiver.url,
         "events": ["SCENE_FAILED", "JOB_SETTLED"],
         "jobId": None,
@@ -66,15 +66,15 @@ async def test_one_is_made_and_its_secret_shown_once(shared: App, receiver: Rece
         "disabledReason": None,
         "createdAt": None,
     }
-    assert await webhook(shared, made["id"]) == made
+    assert await webhook(shared, created["id"]) == created
     listed = (await shared.execute(f"{{ webhooks {{ {WEBHOOK_FIELDS} }} }}"))["webhooks"]
-    assert made in listed
-    update = await webhook_calls.mutate(shared, "updateWebhook", made["id"], "webhook { id } secret", active=True)
+    assert created in listed
+    update = await webhook_calls.mutate(shared, "updateWebhook", created["id"], "webhook { id } secret", active=True)
     assert update["secret"] is None
 
 
-async def test_those_of_a_job_are_listed_by_it(shared: App, receiver: Receiver) -> None:
-    """Those of all jobs are not among them."""
+async def test_webhooks_are_listed_by_job(shared: App, receiver: Receiver) -> None:
+    """Webhooks for all jobs are not among them."""
     made = await a_job(shared, "A kite")
     ours = await hook(shared, receiver.url, jobId=made.id)
     await hook(shared, receiver.url)
@@ -104,8 +104,8 @@ async def test_those_of_a_job_are_listed_by_it(shared: App, receiver: Receiver) 
         ({"events": [], "url": "nonsense"}, [invalid("events"), invalid("url")]),
     ],
 )
-async def test_what_cannot_be_made_is_refused(shared: App, fields: Json, expected: list[Json]) -> None:
-    """All that is wrong at once, each with the input it is about; nothing is made."""
+async def test_invalid_new_webhook_is_refused(shared: App, fields: Json, expected: list[Json]) -> None:
+    """All problems at once, each with the path of its input field; no webhook is created."""
     before = await shared.execute("{ webhooks { id } }")
     usual: Json = {"url": "http://127.0.0.1/hook", "events": ["JOB_CREATED"]}
     assert await refused(shared, "createWebhook", **(usual | fields)) == expected
@@ -122,27 +122,27 @@ async def test_what_cannot_be_made_is_refused(shared: App, fields: Json, expecte
         ({"active": None}, [invalid("active")]),
     ],
 )
-async def test_a_change_that_breaks_a_rule_changes_nothing(
+async def test_invalid_change_of_a_webhook_changes_nothing(
     shared: App, receiver: Receiver, fields: Json, expected: list[Json]
 ) -> None:
-    """Not even the part of it that is right."""
+    """Its valid fields included."""
     made = await hook(shared, receiver.url)
     before = await webhook(shared, made.id)
-    right: Json = {"active": False} if "active" not in fields else {"events": ["JOB_DELETED"]}
-    assert await refused(shared, "updateWebhook", webhookId=made.id, **(right | fields)) == expected
+    valid: Json = {"active": False} if "active" not in fields else {"events": ["JOB_DELETED"]}
+    assert await refused(shared, "updateWebhook", webhookId=made.id, **(valid | fields)) == expected
     assert await webhook(shared, made.id) == before
 
 
 @pytest.mark.parametrize("name", ["updateWebhook", "rotateWebhookSecret", "deleteWebhook", "testWebhook"])
 @pytest.mark.parametrize("webhook_id", [NO_WEBHOOK, NO_JOB, "", "webhook_\0"])
-async def test_what_is_not_there_is_said_so(shared: App, name: str, webhook_id: str) -> None:
-    """By every verb."""
+async def test_unknown_webhook_is_not_found(shared: App, name: str, webhook_id: str) -> None:
+    """By every mutation."""
     assert await refused(shared, name, webhookId=webhook_id) == [missing("webhookId", webhook_id)]
 
 
 @pytest.mark.parametrize("delivery_id", [NO_DELIVERY, NO_WEBHOOK, "", "delivery_\0"])
-async def test_neither_can_be_redelivered_what_is_not_there(shared: App, delivery_id: str) -> None:
-    """An argument of its own names it."""
+async def test_unknown_delivery_is_not_redelivered(shared: App, delivery_id: str) -> None:
+    """The path is that of its argument."""
     payload = await webhook_calls.redeliver(shared, delivery_id)
     assert payload["delivery"] is None
     (error,) = payload["errors"]
@@ -155,8 +155,8 @@ async def test_neither_can_be_redelivered_what_is_not_there(shared: App, deliver
     }
 
 
-async def test_what_is_left_out_of_a_change_stays(shared: App, receiver: Receiver) -> None:
-    """And what is given is replaced."""
+async def test_change_of_a_webhook_keeps_fields_that_are_left_out(shared: App, receiver: Receiver) -> None:
+    """And replaces those that are given."""
     made = await hook(shared, receiver.url, "JOB_CREATED")
     before = await webhook(shared, made.id)
     selection = f"webhook {{ {WEBHOOK_FIELDS} }}"
@@ -168,8 +168,8 @@ async def test_what_is_left_out_of_a_change_stays(shared: App, receiver: Receive
     assert other["webhook"] == before | {"active": False, "url": f"{receiver.url}/2", "events": ["JOB_SETTLED"]}
 
 
-async def test_a_deleted_one_is_gone(shared: App, receiver: Receiver) -> None:
-    """And hears nothing more."""
+async def test_deleted_webhook_gets_no_deliveries(shared: App, receiver: Receiver) -> None:
+    """And is not found any more."""
     made = await hook(shared, receiver.url, "JOB_CREATED")
     other = await hook(shared, f"{receiver.url}/other", "JOB_CREATED")
     assert await webhook_calls.mutate(shared, "deleteWebhook", made.id, "deletedWebhookId") == {
@@ -182,8 +182,8 @@ async def test_a_deleted_one_is_gone(shared: App, receiver: Receiver) -> None:
 
 
 @pytest.mark.parametrize("first", [0, 101, -1])
-async def test_a_page_of_deliveries_has_bounds(shared: App, receiver: Receiver, first: int) -> None:
-    """As every page."""
+async def test_page_size_of_webhook_deliveries_has_bounds(shared: App, receiver: Receiver, first: int) -> None:
+    """As in every list."""
     made = await hook(shared, receiver.url)
     document = f'{{ node(id: "{made.id}") {{ ... on Webhook {{ deliveries(first: {first}) {{ id }} }} }} }}'
     answer = await shared.result(document)

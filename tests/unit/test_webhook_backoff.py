@@ -1,4 +1,4 @@
-"""What follows from a try to tell a webhook."""
+"""The state of a webhook delivery after an attempt."""
 
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -16,7 +16,7 @@ FIRST = timedelta(seconds=5)
 
 
 def a_delivery(**fields: Any) -> DeliveryRow:
-    """One that was never tried, unless told otherwise."""
+    """Make a delivery without attempts; `fields` replace its columns."""
     values: dict[str, Any] = {
         **dict.fromkeys(DeliveryRow._fields),
         "version": 1,
@@ -28,25 +28,25 @@ def a_delivery(**fields: Any) -> DeliveryRow:
     return DeliveryRow(**(values | fields))
 
 
-def a_try(status: int | None = 500, at: datetime = NOW, retry_after: str | None = None) -> Attempt:
-    """One that ended with this status, or without an answer."""
+def an_attempt(status: int | None = 500, at: datetime = NOW, retry_after: str | None = None) -> Attempt:
+    """Make an attempt that got a response with this status, or timed out."""
     return Attempt(at, status, 12, "TIMEOUT" if status is None else backoff.error_kind(status), retry_after)
 
 
 @pytest.mark.parametrize(
-    ("status", "word"),
+    ("status", "kind"),
     [(200, None), (299, None), (300, "REDIRECT"), (399, "REDIRECT"), (400, "STATUS"), (199, "STATUS")],
 )
-def test_what_a_status_means(status: int, word: str | None) -> None:
-    """2xx is accepted, nothing else."""
-    assert backoff.error_kind(status) == word
+def test_delivery_error_kind_of_response_status(status: int, kind: str | None) -> None:
+    """Only 2xx means that the delivery was accepted."""
+    assert backoff.error_kind(status) == kind
 
 
-def test_the_tries_of_a_day() -> None:
-    """Each pause is four times as long as the one before, up to six hours; the last try is a day after the first."""
+def test_failing_delivery_is_retried_for_a_day() -> None:
+    """Each pause is four times the previous one, up to six hours; the last attempt is a day after the first."""
     delivery, now, pauses = a_delivery(), NOW, list[timedelta]()
     while delivery.status is not DeliveryStatus.EXHAUSTED:
-        values = backoff.next_state(delivery, a_try(at=now), FIRST, now)
+        values = backoff.next_state(delivery, an_attempt(at=now), FIRST, now)
         delivery = delivery._replace(**values)
         if delivery.next_attempt_at is not None:
             assert delivery.status is DeliveryStatus.FAILED
@@ -60,9 +60,9 @@ def test_the_tries_of_a_day() -> None:
     assert (delivery.next_attempt_at, delivery.finished_at) == (None, now)
 
 
-def test_pauses_differ() -> None:
-    """So that what failed together does not come again together."""
-    pauses = {backoff.next_state(a_delivery(), a_try(), FIRST, NOW)["next_attempt_at"] for _ in range(20)}
+def test_delivery_backoff_has_jitter() -> None:
+    """Deliveries that failed together are not retried together."""
+    pauses = {backoff.next_state(a_delivery(), an_attempt(), FIRST, NOW)["next_attempt_at"] for _ in range(20)}
     assert len(pauses) > 10
 
 
@@ -82,24 +82,24 @@ def test_pauses_differ() -> None:
         (500, "600", 5),
     ],
 )
-def test_retry_after_is_heeded_within_bounds(status: int, text: str, seconds: float) -> None:
-    """In both spellings; never sooner than the usual pause, and only where the status says that it means it."""
-    values = backoff.next_state(a_delivery(), a_try(status, retry_after=text), FIRST, NOW)
+def test_delivery_backoff_honors_retry_after_within_bounds(status: int, text: str, seconds: float) -> None:
+    """In both formats; never sooner than the usual pause, and only with the statuses 429 and 503."""
+    values = backoff.next_state(a_delivery(), an_attempt(status, retry_after=text), FIRST, NOW)
     pause = (values["next_attempt_at"] - NOW).total_seconds()
     assert seconds * (1 - JITTER) <= pause <= seconds * (1 + JITTER)
 
 
-def test_retry_after_does_not_prolong_the_day() -> None:
-    """The last try is a day after the first failure at the latest."""
+def test_delivery_is_exhausted_after_a_day_despite_retry_after() -> None:
+    """The last attempt is at most a day after the first failure."""
     delivery = a_delivery(failing_since=NOW - GIVE_UP_AFTER + timedelta(minutes=1), failures=9)
-    values = backoff.next_state(delivery, a_try(503, retry_after="3600"), FIRST, NOW)
+    values = backoff.next_state(delivery, an_attempt(503, retry_after="3600"), FIRST, NOW)
     assert values["next_attempt_at"] == NOW + timedelta(minutes=1)
 
 
-def test_a_success_ends_it() -> None:
-    """The try is noted behind the others."""
+def test_accepted_delivery_has_succeeded() -> None:
+    """The attempt is appended to the earlier ones."""
     before = [{"at": "earlier"}]
-    values = backoff.next_state(a_delivery(attempts=before, failures=1, failing_since=NOW), a_try(204), FIRST, NOW)
+    values = backoff.next_state(a_delivery(attempts=before, failures=1, failing_since=NOW), an_attempt(204), FIRST, NOW)
     assert values["attempts"] == [
         *before,
         {"at": "2026-01-31T12:00:00+00:00", "response_status": 204, "duration_ms": 12, "error": None},
@@ -108,13 +108,13 @@ def test_a_success_ends_it() -> None:
 
 
 @pytest.mark.parametrize(("delivery", "status"), [(a_delivery(version=0), 500), (a_delivery(), 410)])
-def test_what_is_not_tried_again(delivery: DeliveryRow, status: int) -> None:
-    """A sample, and what is gone."""
-    assert backoff.next_state(delivery, a_try(status), FIRST, NOW)["status"] is DeliveryStatus.EXHAUSTED
+def test_delivery_of_a_sample_or_with_410_is_not_retried(delivery: DeliveryRow, status: int) -> None:
+    """It is exhausted after one attempt."""
+    assert backoff.next_state(delivery, an_attempt(status), FIRST, NOW)["status"] is DeliveryStatus.EXHAUSTED
 
 
-def test_of_very_many_tries_the_newest_are_kept() -> None:
-    """Somebody has it made again and again."""
+def test_delivery_keeps_its_newest_attempts() -> None:
+    """At most 50, which only repeated redeliveries come to."""
     delivery = a_delivery(attempts=[{"number": number} for number in range(50)])
-    kept = backoff.next_state(delivery, a_try(204), FIRST, NOW)["attempts"]
+    kept = backoff.next_state(delivery, an_attempt(204), FIRST, NOW)["attempts"]
     assert (len(kept), kept[0]) == (50, {"number": 1})

@@ -1,15 +1,18 @@
 """The HTTP client of webhooks closes every connection that it opened."""
 
 import asyncio
+import ipaddress
 import ssl
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager, suppress
 
 import pytest
 
 from coordinator.webhooks import http_client
 from coordinator.webhooks.http_client import DeliveryErrorKind, DeliveryFailed, HttpClient, Policy
+from coordinator.webhooks.ssrf import Address
 from tests.support.waiting import eventually
+from tests.support.webhook_receiver import receiving
 
 # From the start of a request to waiting for its response it takes some 20 iterations of the event loop, with TLS 30.
 ITERATIONS = 50
@@ -90,4 +93,18 @@ async def test_webhook_client_loads_the_trusted_authorities_once(monkeypatch: py
     failures = await asyncio.gather(*requests, return_exceptions=True)
     assert all(isinstance(failure, DeliveryFailed) for failure in failures)
     assert len(loaded) == 1
+    await client.close()
+
+
+async def test_webhook_connection_serves_one_request() -> None:
+    """A connection made for one host name serves no other on the same address."""
+
+    async def resolve(_name: str, _port: int) -> Sequence[Address]:
+        return [ipaddress.ip_address("127.0.0.1")]
+
+    client = HttpClient(Policy(http=True, loopback=True), resolve=resolve, verify=ssl.create_default_context())
+    async with receiving() as receiver:
+        for name in ("one.example", "two.example"):
+            await client.post(f"http://{name}:{receiver.port}/", b"{}", {})
+        assert receiver.connections == 2
     await client.close()

@@ -1,4 +1,4 @@
-"""Requests to addresses that users chose reach nothing that only this server can reach."""
+"""The HTTP client of webhooks connects to public addresses only (SSRF), and bounds every request."""
 
 import asyncio
 import ipaddress
@@ -43,19 +43,19 @@ NOT_PUBLIC = {
 
 
 @pytest.mark.parametrize("address", [*PUBLIC, *PUBLIC_6])
-def test_what_everybody_reaches_is_public(address: str) -> None:
-    """The neighbours of what is not, too."""
+def test_webhook_address_on_the_internet_is_public(address: str) -> None:
+    """Those next to special ranges included."""
     assert is_public(ipaddress.ip_address(address))
 
 
 @pytest.mark.parametrize("address", [each for kind in NOT_PUBLIC.values() for each in kind])
-def test_what_is_special_is_not(address: str) -> None:
-    """Whatever the reason."""
+def test_webhook_address_of_special_range_is_not_public(address: str) -> None:
+    """For each reason."""
     assert not is_public(ipaddress.ip_address(address))
 
 
-def finding(*answers: Sequence[str]) -> Callable[[str, int], Any]:
-    """A name server that gives these answers, one after the other, the last one for ever."""
+def resolving(*answers: Sequence[str]) -> Callable[[str, int], Any]:
+    """Make a resolver that returns these answers one after the other, and then always the last one."""
     left = list(answers)
 
     async def resolve(name: str, _port: int) -> Sequence[Address]:
@@ -67,18 +67,18 @@ def finding(*answers: Sequence[str]) -> Callable[[str, int], Any]:
 
 @asynccontextmanager
 async def sending(policy: Policy = LAPTOP, **options: Any) -> AsyncGenerator[HttpClient]:
-    """An HttpClient, closed at the end."""
-    # Where there is no TLS nobody need be trusted.
+    """Make an HttpClient, closed on leaving."""
+    # Without TLS no authority need be loaded.
     options.setdefault("verify", ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
-    made = HttpClient(policy, **options)
+    client = HttpClient(policy, **options)
     try:
-        yield made
+        yield client
     finally:
-        await made.close()
+        await client.close()
 
 
-async def trouble(sender: HttpClient, url: str) -> DeliveryErrorKind:
-    """Why there is no answer."""
+async def error_kind(sender: HttpClient, url: str) -> DeliveryErrorKind:
+    """Return why a request fails."""
     with pytest.raises(DeliveryFailed) as raised:
         await sender.post(url, b"{}", {})
     return raised.value.kind
@@ -106,10 +106,10 @@ async def trouble(sender: HttpClient, url: str) -> DeliveryErrorKind:
         "https://[::1/",
     ],
 )
-async def test_an_address_that_is_none_is_refused_unseen(url: str) -> None:
-    """In production: https alone, a host, a port that exists, no user; no name is looked up for anything else."""
-    async with sending(Policy(), resolve=finding([])) as sender:
-        assert await trouble(sender, url) is DeliveryErrorKind.NOT_ALLOWED
+async def test_webhook_url_that_is_malformed_is_refused(url: str) -> None:
+    """In production: https, a host, a valid port, no user name; otherwise no host name is resolved."""
+    async with sending(Policy(), resolve=resolving([])) as sender:
+        assert await error_kind(sender, url) is DeliveryErrorKind.NOT_ALLOWED
 
 
 @pytest.mark.parametrize(
@@ -124,44 +124,44 @@ async def test_an_address_that_is_none_is_refused_unseen(url: str) -> None:
         ["64:ff9b::a00:1"],
     ],
 )
-async def test_a_name_that_leads_inside_is_refused(addresses: list[str]) -> None:
-    """If only one of its addresses does; nothing is connected to."""
-    async with sending(Policy(), resolve=finding(addresses)) as sender:
-        assert await trouble(sender, f"https://{NAME}/") is DeliveryErrorKind.NOT_ALLOWED
+async def test_webhook_host_with_a_private_address_is_refused(addresses: list[str]) -> None:
+    """Even if only one of its addresses is private; nothing is connected to."""
+    async with sending(Policy(), resolve=resolving(addresses)) as sender:
+        assert await error_kind(sender, f"https://{NAME}/") is DeliveryErrorKind.NOT_ALLOWED
         with pytest.raises(DeliveryFailed):
             await sender.check_reachable(f"https://{NAME}/")
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.1", "0x7f.0.0.1", "2130706433", "localhost", "[::1]", "10.0.0.1"])
-async def test_an_address_in_any_spelling_is_seen_through(host: str) -> None:
-    """As the system itself reads it."""
+async def test_webhook_url_of_loopback_is_refused_in_any_notation(host: str) -> None:
+    """As the system's resolver reads it."""
     async with sending(Policy()) as sender:
-        assert await trouble(sender, f"https://{host}/") is DeliveryErrorKind.NOT_ALLOWED
+        assert await error_kind(sender, f"https://{host}/") is DeliveryErrorKind.NOT_ALLOWED
 
 
-async def test_on_a_laptop_loopback_is_allowed_and_nothing_else() -> None:
+async def test_webhook_policy_of_a_laptop_allows_loopback_only() -> None:
     """Private networks are not."""
     async with receiving() as receiver, sending() as sender:
         assert (await sender.post(receiver.url, b"{}", {})).status == 204
-    async with sending(resolve=finding(["192.168.0.1"])) as sender:
-        assert await trouble(sender, "http://router/") is DeliveryErrorKind.NOT_ALLOWED
+    async with sending(resolve=resolving(["192.168.0.1"])) as sender:
+        assert await error_kind(sender, "http://router/") is DeliveryErrorKind.NOT_ALLOWED
 
 
-async def test_the_checked_address_is_the_one_connected_to() -> None:
-    """A name that answers otherwise the next time (DNS rebinding) is asked once, and keeps its Host."""
-    async with receiving() as receiver, sending(resolve=finding(["127.0.0.1"], ["10.0.0.1"])) as sender:
-        answered = await sender.post(f"http://{NAME}:{receiver.port}/hook?a=1", b'{"a": 1}', {"webhook-id": "x"})
-        assert answered.status == 204
+async def test_webhook_request_connects_to_the_checked_address() -> None:
+    """A host name is resolved once (DNS rebinding), and sent as Host."""
+    async with receiving() as receiver, sending(resolve=resolving(["127.0.0.1"], ["10.0.0.1"])) as sender:
+        response = await sender.post(f"http://{NAME}:{receiver.port}/hook?a=1", b'{"a": 1}', {"webhook-id": "x"})
+        assert response.status == 204
         (received,) = receiver.received
         assert received.path == "/hook?a=1"
         assert received.headers["host"] == f"{NAME}:{receiver.port}"
         assert (received.body, received.id) == (b'{"a": 1}', "x")
-        assert await trouble(sender, f"http://{NAME}:{receiver.port}/") is DeliveryErrorKind.NOT_ALLOWED
+        assert await error_kind(sender, f"http://{NAME}:{receiver.port}/") is DeliveryErrorKind.NOT_ALLOWED
         assert receiver.connections == 1
 
 
 def certified(folder: Path, name: str) -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    """A certificate for a name: the server's side, and that of a client who trusts it."""
+    """Make TLS contexts for a host name: of its server, and of a client that trusts its certificate."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
     now = datetime.now(UTC)
@@ -185,32 +185,32 @@ def certified(folder: Path, name: str) -> tuple[ssl.SSLContext, ssl.SSLContext]:
     return server, ssl.create_default_context(cafile=pem)
 
 
-async def test_the_certificate_must_be_the_names(tmp_path: Path) -> None:
-    """Though an address is connected to; the name is told to the server (SNI), and a wrong one is refused."""
+async def test_webhook_request_verifies_the_certificate_of_its_host_name(tmp_path: Path) -> None:
+    """Though it connects to an address: it sends the name as SNI, and refuses a certificate of another name."""
     server, client = certified(tmp_path, NAME)
-    told: list[str | None] = []
-    server.sni_callback = lambda _socket, name, _context: told.append(name)
+    names: list[str | None] = []
+    server.sni_callback = lambda _socket, name, _context: names.append(name)
     async with (
         receiving(server) as receiver,
-        sending(Policy(loopback=True), resolve=finding(["127.0.0.1"]), verify=client) as sender,
+        sending(Policy(loopback=True), resolve=resolving(["127.0.0.1"]), verify=client) as sender,
     ):
         assert (await sender.post(f"https://{NAME}:{receiver.port}/", b"{}", {})).status == 204
-        assert told == [NAME]
-        assert await trouble(sender, f"https://other.example:{receiver.port}/") is DeliveryErrorKind.TLS
-        assert told == [NAME, "other.example"]
+        assert names == [NAME]
+        assert await error_kind(sender, f"https://other.example:{receiver.port}/") is DeliveryErrorKind.TLS
+        assert names == [NAME, "other.example"]
         assert len(receiver.received) == 1
 
 
-async def test_no_redirect_is_followed() -> None:
-    """Wherever it leads."""
+async def test_webhook_request_follows_no_redirect() -> None:
+    """Its target could be private."""
     async with receiving() as receiver, sending() as sender:
         receiver.answer = status(302, f"location: {receiver.url}")
         assert (await sender.post(receiver.url, b"{}", {})).status == 302
         assert receiver.connections == 1
 
 
-async def test_no_proxy_of_the_environment_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever the operator uses for other things."""
+async def test_webhook_request_uses_no_proxy_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy would resolve the host name itself."""
     async with receiving() as receiver, receiving() as proxy:
         for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
             monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.port}")
@@ -219,47 +219,47 @@ async def test_no_proxy_of_the_environment_is_asked(monkeypatch: pytest.MonkeyPa
         assert (receiver.connections, proxy.connections) == (1, 0)
 
 
-async def test_a_name_that_is_not_found_says_so() -> None:
-    """Or has no address."""
+async def test_webhook_host_that_is_unknown_is_not_resolved() -> None:
+    """And so is one without an address."""
 
     async def unknown(_name: str, _port: int) -> Sequence[Address]:
         raise OSError
 
     async with sending(resolve=unknown) as sender:
-        assert await trouble(sender, f"http://{NAME}/") is DeliveryErrorKind.NOT_RESOLVED
-    async with sending(resolve=finding([])) as sender:
-        assert await trouble(sender, f"http://{NAME}/") is DeliveryErrorKind.NOT_RESOLVED
+        assert await error_kind(sender, f"http://{NAME}/") is DeliveryErrorKind.NOT_RESOLVED
+    async with sending(resolve=resolving([])) as sender:
+        assert await error_kind(sender, f"http://{NAME}/") is DeliveryErrorKind.NOT_RESOLVED
 
 
-async def test_the_other_family_is_tried_too() -> None:
-    """When the first address does not answer."""
-    async with receiving() as receiver, sending(resolve=finding(["::1", "127.0.0.1"])) as sender:
+async def test_webhook_request_tries_both_address_families() -> None:
+    """When it cannot connect to the first address."""
+    async with receiving() as receiver, sending(resolve=resolving(["::1", "127.0.0.1"])) as sender:
         assert (await sender.post(f"http://{NAME}:{receiver.port}/", b"{}", {})).status == 204
 
 
-async def test_nobody_listens() -> None:
-    """A port that is closed."""
+async def test_webhook_request_to_closed_port_is_not_connected() -> None:
+    """The kind of the error says so."""
     async with receiving() as receiver:
         url = receiver.url
     async with sending() as sender:
-        assert await trouble(sender, url) is DeliveryErrorKind.NOT_CONNECTED
+        assert await error_kind(sender, url) is DeliveryErrorKind.NOT_CONNECTED
 
 
 @pytest.mark.parametrize(
     ("answer", "expected"), [(hang, DeliveryErrorKind.TIMEOUT), (break_off, DeliveryErrorKind.BROKEN_OFF)]
 )
-async def test_an_answer_that_never_comes(
+async def test_webhook_request_without_response_fails(
     answer: Answer, expected: DeliveryErrorKind, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Is waited for as long as is bearable."""
+    """After the total timeout, or when the connection is closed."""
     monkeypatch.setattr(http_client, "TOTAL_SECONDS", 0.3)
     async with receiving() as receiver, sending() as sender:
         receiver.answer = answer
-        assert await trouble(sender, receiver.url) is expected
+        assert await error_kind(sender, receiver.url) is expected
 
 
-async def test_a_name_server_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Counts as one that does not know."""
+async def test_webhook_host_is_not_resolved_by_a_hanging_name_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After the connect timeout."""
     monkeypatch.setattr(http_client, "CONNECT_SECONDS", 0.1)
 
     async def slow(_name: str, _port: int) -> Sequence[Address]:
@@ -267,11 +267,11 @@ async def test_a_name_server_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None
         return []
 
     async with sending(resolve=slow) as sender:
-        assert await trouble(sender, f"http://{NAME}/") is DeliveryErrorKind.NOT_RESOLVED
+        assert await error_kind(sender, f"http://{NAME}/") is DeliveryErrorKind.NOT_RESOLVED
 
 
 async def endless(_received: Received, writer: asyncio.StreamWriter) -> None:
-    """An answer of 200 that has no end."""
+    """Answer 200 with an endless body."""
     writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\n\r\n")
     while not writer.is_closing():
         writer.write(b"x" * 65536)
@@ -279,7 +279,7 @@ async def endless(_received: Received, writer: asyncio.StreamWriter) -> None:
 
 
 async def dripping(_received: Received, writer: asyncio.StreamWriter) -> None:
-    """An answer of 200 that comes byte by byte."""
+    """Answer 200 with a body that arrives byte by byte."""
     writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n")
     while True:
         writer.write(b"x")
@@ -288,18 +288,12 @@ async def dripping(_received: Received, writer: asyncio.StreamWriter) -> None:
 
 
 @pytest.mark.parametrize(("answer", "seconds"), [(endless, 30.0), (dripping, 0.5)])
-async def test_a_body_without_end_is_cut_off(answer: Answer, seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first line has said all there is to know; 64 KiB are read at most, and only for as long as is bearable."""
+async def test_webhook_response_body_is_read_within_bounds(
+    answer: Answer, seconds: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The status decides; at most 64 KiB of the body are read, within the total timeout."""
     monkeypatch.setattr(http_client, "TOTAL_SECONDS", seconds)
     async with receiving() as receiver, sending() as sender:
         receiver.answer = answer
         async with asyncio.timeout(TIMEOUT_SECONDS):
             assert (await sender.post(receiver.url, b"{}", {})).status == 200
-
-
-async def test_connections_are_not_shared() -> None:
-    """One that was made for a name serves no other on the same address."""
-    async with receiving() as receiver, sending(resolve=finding(["127.0.0.1"])) as sender:
-        for name in ("one.example", "two.example"):
-            await sender.post(f"http://{name}:{receiver.port}/", b"{}", {})
-        assert receiver.connections == 2

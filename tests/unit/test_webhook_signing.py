@@ -1,4 +1,4 @@
-"""The secrets of webhooks, and what is signed with them."""
+"""The signing secrets of webhooks, and the signatures of messages."""
 
 import base64
 from datetime import UTC, datetime
@@ -13,8 +13,8 @@ KEY = bytes(range(32))
 ONE, OTHER = "webhook_one", "webhook_other"
 
 
-def test_a_secret_is_long_and_new() -> None:
-    """24 to 64 bytes behind the prefix of the specification."""
+def test_new_webhook_secret_is_long_and_unique() -> None:
+    """24 to 64 bytes after the prefix, by the specification."""
     secrets = {signing.new_secret() for _ in range(100)}
     assert len(secrets) == 100
     for secret in secrets:
@@ -22,19 +22,19 @@ def test_a_secret_is_long_and_new() -> None:
         assert 24 <= len(base64.b64decode(secret.removeprefix("whsec_"), validate=True)) <= 64
 
 
-def test_what_was_sealed_is_read_again() -> None:
-    """And looks different every time."""
-    vault, secret = Secrets(KEY), signing.new_secret()
-    stored = [vault.seal(secret, ONE) for _ in range(2)]
+def test_sealed_webhook_secret_can_be_unsealed() -> None:
+    """Each ciphertext differs, because of its nonce."""
+    sealer, secret = Secrets(KEY), signing.new_secret()
+    stored = [sealer.seal(secret, ONE) for _ in range(2)]
     assert stored[0] != stored[1]
     assert [Secrets(KEY).unseal(each, ONE) for each in stored] == [secret, secret]
     assert secret not in stored[0]
 
 
-def test_not_with_another_key_nor_for_another_webhook() -> None:
-    """Nor when it was tampered with."""
+def test_sealed_secret_of_another_key_or_webhook_is_refused() -> None:
+    """And so is one that was changed."""
     stored = Secrets(KEY).seal(signing.new_secret(), ONE)
-    for vault, text, webhook in (
+    for sealer, text, webhook in (
         (Secrets(bytes(32)), stored, ONE),
         (Secrets(KEY), stored, OTHER),
         (Secrets(KEY), stored[:-8] + "AAAAAAA=", ONE),
@@ -42,11 +42,11 @@ def test_not_with_another_key_nor_for_another_webhook() -> None:
         (Secrets(KEY), "", ONE),
     ):
         with pytest.raises(Unsigned):
-            vault.unseal(text, webhook)
+            sealer.unseal(text, webhook)
 
 
-def test_every_secret_signs() -> None:
-    """The library accepts the message with each of them, and with no other."""
+def test_delivery_is_signed_with_every_secret() -> None:
+    """The library verifies the message with each of them, and with no other."""
     old, new = signing.new_secret(), signing.new_secret()
     body = '{"type": "job.created", "data": {"title": "Über 🪁"}}'
     headers = dict(signing.signed([new, old], "delivery_1", datetime.now(UTC), body))
@@ -59,7 +59,7 @@ def test_every_secret_signs() -> None:
 
 
 @pytest.mark.parametrize("secret", ["whsec_", "", "whsec_%%%", "whsec_a"])
-def test_what_is_no_secret_signs_nothing(secret: str) -> None:
-    """Whatever the library raises about it."""
+def test_malformed_webhook_secret_signs_nothing(secret: str) -> None:
+    """Whichever error the library raises becomes Unsigned."""
     with pytest.raises(Unsigned):
         signing.signed([secret], "delivery_1", datetime.now(UTC), "{}")
