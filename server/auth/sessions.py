@@ -34,11 +34,11 @@ class Sessions:
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Start to watch."""
+        """Start watching."""
         self._task = asyncio.create_task(self._run(), name="sessions")
 
     async def stop(self) -> None:
-        """Stop to watch."""
+        """Stop watching."""
         tasks = [*self._closing, *([] if self._task is None else [self._task])]
         for task in tasks:
             task.cancel()
