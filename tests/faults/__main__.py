@@ -1,7 +1,4 @@
-"""All the harm that a deployment must survive, in full: `python -m tests.faults [--seed N] [NAME …]`.
-
-Every number is one that is promised; the run ends with status 1 when one is not kept.
-"""
+"""All fault scenarios, in full: `python -m tests.faults [--seed N] [NAME ...]`. Exit status 1 when one fails."""
 
 import argparse
 import asyncio
@@ -13,61 +10,64 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.faults import embedded, listening, outages, stopping, workers
+from tests.faults import lost_notifications, lost_workers, postgres_outages, shutdown, sqlite_faults
 from tests.support.postgres import Databases, Postgres
 
 Run = Callable[[Path, Databases, random.Random], object]
 
 RUNS: dict[str, Run] = {
-    "workers": lambda folder, databases, chance: asyncio.run(
-        workers.run(folder, databases.create(), workers.Size(300, 4, 30, 30, 3.0, 9.0), chance)
+    "workers": lambda folder, databases, randomness: asyncio.run(
+        lost_workers.run(folder, databases.create(), lost_workers.Size(300, 4, 30, 30, 3.0, 9.0), randomness)
     ),
-    "listening": lambda folder, databases, chance: asyncio.run(
-        listening.run(folder, databases.create(), listening.Size(200, 20, 2), chance)
+    "notifications": lambda folder, databases, randomness: asyncio.run(
+        lost_notifications.run(folder, databases.create(), lost_notifications.Size(200, 20, 2), randomness)
     ),
-    "outages": lambda folder, _, chance: asyncio.run(outages.run(folder, outages.Size(10, 6.0), chance)),
-    "stopping": lambda folder, databases, chance: asyncio.run(
-        stopping.run(folder, 10, chance, database_url=databases.create())
+    "outages": lambda folder, _, randomness: asyncio.run(
+        postgres_outages.run(folder, postgres_outages.Size(10, 6.0), randomness)
     ),
-    "stopping-embedded": lambda folder, _, chance: asyncio.run(stopping.run(folder, 10, chance)),
-    "locked": lambda folder, _, __: asyncio.run(embedded.locked(folder, 8.0)),
-    "full": lambda folder, _, __: asyncio.run(embedded.full(folder)),
+    "shutdown": lambda folder, databases, randomness: asyncio.run(
+        shutdown.run(folder, 10, randomness, database_url=databases.create())
+    ),
+    "shutdown-sqlite": lambda folder, _, randomness: asyncio.run(shutdown.run(folder, 10, randomness)),
+    "locked": lambda folder, _, __: asyncio.run(sqlite_faults.locked(folder, 8.0)),
+    "full-disk": lambda folder, _, __: asyncio.run(sqlite_faults.full(folder)),
+    "file-size-limit": lambda folder, _, __: asyncio.run(sqlite_faults.full(folder, mounts=False)),
 }
 
 
 def main() -> int:
-    """Run what was asked for; answers the exit status."""
+    """Run the named scenarios, or all; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**32))
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(RUNS)}; all when left out")
-    asked = parser.parse_args()
-    say(f"--seed {asked.seed}")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(RUNS)}; default: all")
+    arguments = parser.parse_args()
+    write(f"--seed {arguments.seed}")
     postgres = Postgres()
     try:
         databases = Databases(postgres.start().url)
-        chances = {name: random.Random(f"{asked.seed} {name}") for name in asked.names or RUNS}
-        kept = [survives(name, databases, chance) for name, chance in chances.items()]
+        sources = {name: random.Random(f"{arguments.seed} {name}") for name in arguments.names or RUNS}
+        passed = [succeeds(name, databases, randomness) for name, randomness in sources.items()]
     finally:
         postgres.remove()
-    return 0 if all(kept) else 1
+    return 0 if all(passed) else 1
 
 
-def survives(name: str, databases: Databases, chance: random.Random) -> bool:
-    """Run one, and say what was measured; on failure the logs of its processes stay."""
+def succeeds(name: str, databases: Databases, randomness: random.Random) -> bool:
+    """Run a scenario and print what was measured; after a failure keep the logs of its processes."""
     began = time.monotonic()
     folder = Path(tempfile.mkdtemp(prefix=f"faults-{name}-"))
     try:
-        outcome = RUNS[name](folder, databases, chance)
+        outcome = RUNS[name](folder, databases, randomness)
     except Exception:
         traceback.print_exc()
-        say(f"{name}: FAILED after {time.monotonic() - began:.0f} s; logs in {folder}")
+        write(f"{name}: FAILED after {time.monotonic() - began:.0f} s; logs in {folder}")
         return False
-    say(f"{name}: {outcome} in {time.monotonic() - began:.0f} s")
+    write(f"{name}: {outcome} in {time.monotonic() - began:.0f} s")
     return True
 
 
-def say(line: str) -> None:
-    """Say it at once."""
+def write(line: str) -> None:
+    """Write a line at once."""
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
 

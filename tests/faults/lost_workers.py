@@ -1,0 +1,216 @@
+"""Workers are killed, or frozen for longer than their lease: the lease holder records each take once."""
+
+import asyncio
+import random
+import re
+import signal
+import time
+from collections import Counter
+from pathlib import Path
+from typing import NamedTuple
+
+from models.db.rows import EventRow, SceneRow, TakeRow
+from models.domain.access import SYSTEM
+from models.domain.lifecycle import SceneStatus
+from models.reads import queries
+from tests.support import jobs
+from tests.support.client import Client, Json
+from tests.support.deployment import Deployment, client_of, deployed
+from tests.support.server_process import ServerProcess
+from tests.support.waiting import TIMEOUT_SECONDS, eventually
+
+SCENES_PER_JOB = 4
+SLOTS = 4
+# The share of slots in use; a takeover needs free ones.
+SLOTS_USED = 0.7
+
+
+class Size(NamedTuple):
+    """The least number of scenes, the numbers of workers and faults, the length of a lease and of a render."""
+
+    scenes: int
+    workers: int
+    kills: int
+    freezes: int
+    lease_seconds: float
+    render_seconds: float
+
+
+class Outcome(NamedTuple):
+    """The slowest takeover in seconds after the fault, and the numbers of scenes, takes and takeovers.
+
+    On an idle machine a takeover follows the end of the lease within 5 s.
+    """
+
+    slowest_takeover: float
+    scenes: int
+    takes: int
+    taken_over: int
+
+
+async def run(folder: Path, database_url: str, size: Size, randomness: random.Random) -> Outcome:
+    """Render scenes on faulty workers, and check what was recorded."""
+    settings = {"lease_seconds": size.lease_seconds, "render_concurrency": SLOTS, "retry_first_seconds": 0.2}
+    async with deployed(folder, database_url, **settings) as deployment:
+        api = await deployment.api()
+        workers = await deployment.workers(size.workers, module="tests.faults.duplicate_results")
+        async with client_of(api) as client:
+            made: list[jobs.Made] = []
+            injecting = asyncio.create_task(inject(deployment, workers, size, randomness))
+            interfering = asyncio.create_task(interfere(client, made, randomness))
+            await feed(deployment, client, made, size, randomness, injecting)
+            takeovers = await injecting
+            interfering.cancel()
+            statuses = [await settled(client, each, size) for each in made]
+            await asyncio.wait([interfering])
+        assert set(statuses) <= {"COMPLETED", "CANCELED"}, statuses
+        takes, taken_over = 0, 0
+        for each in made:
+            log, scenes, taken = await record_of(deployment, each.id)
+            check_record(log, scenes, taken)
+            takes += sum(len(some) for some in taken.values())
+            taken_over += sum(scene.run for scene in scenes) - sum(event.type == "SCENE_STARTED" for event in log)
+        assert not [worker for worker in workers if "was recorded twice" in worker.log.read_text()]
+        await no_tickets_left(deployment, size)
+        assert taken_over > 0, "no render was taken over"
+    return Outcome(max(takeovers), sum(len(each.scenes) for each in made), takes, taken_over)
+
+
+async def feed(
+    deployment: Deployment,
+    client: Client,
+    made: list[jobs.Made],
+    size: Size,
+    randomness: random.Random,
+    injecting: "asyncio.Task[list[float]]",
+) -> None:
+    """Start jobs as fast as they are rendered, with some slots free, until all faults were injected."""
+
+    def scene() -> Json:
+        seconds = size.render_seconds * randomness.uniform(0.5, 1.5)
+        return jobs.scene(steps=10, stepSeconds=seconds / 10, failTakes=int(randomness.random() < 0.2))
+
+    while SCENES_PER_JOB * len(made) < size.scenes or not injecting.done():
+        ((opened,),) = await deployment.rows("SELECT count(*) FROM scene WHERE status IN ('PENDING', 'PROCESSING')")
+        if opened + SCENES_PER_JOB <= SLOTS_USED * SLOTS * size.workers:
+            made.append(await jobs.make(client, *(scene() for _ in range(SCENES_PER_JOB)), start=True))
+        else:
+            await asyncio.sleep(0.1)
+
+
+async def settled(client: Client, made: jobs.Made, size: Size) -> str:
+    """Wait until a job is settled; return its status."""
+    await eventually(lambda: is_settled(client, made.id), TIMEOUT_SECONDS + 10 * size.render_seconds)
+    return (await jobs.job(client, made.id, "status"))["status"]
+
+
+async def is_settled(client: Client, job_id: str) -> bool:
+    """Whether a job has no open scene."""
+    await asyncio.sleep(0.1)
+    return (await jobs.job(client, job_id, "status"))["status"] not in ("PENDING", "PROCESSING")
+
+
+async def inject(
+    deployment: Deployment, workers: list[ServerProcess], size: Size, randomness: random.Random
+) -> list[float]:
+    """Kill and freeze one worker after another; return how long the takeover of its renders took each time."""
+    kinds = ["kill"] * size.kills + ["freeze"] * size.freezes
+    randomness.shuffle(kinds)
+    takeovers: list[float] = []
+    for kind in kinds:
+        await all_busy(deployment, size)
+        victim = randomness.choice(workers)
+        if kind == "kill":
+            victim.kill()
+        else:
+            victim.send(signal.SIGSTOP)
+        failed_at = time.monotonic()
+        starting = (
+            asyncio.create_task(deployment.again(victim)) if kind == "kill" and randomness.random() < 0.5 else None
+        )
+        name = re.findall(r"claims as (\w+)", victim.log.read_text())[-1]
+        takeovers.append(await takeover(deployment, name, failed_at, size))
+        if kind == "freeze":
+            await asyncio.sleep(failed_at + size.lease_seconds + randomness.uniform(0.5, 2.0) - time.monotonic())
+            victim.send(signal.SIGCONT)
+        else:
+            await (starting or deployment.again(victim))
+    return takeovers
+
+
+async def takeover(deployment: Deployment, worker: str, failed_at: float, size: Size) -> float:
+    """Wait until other workers have all renders of a worker; return the seconds since its fault."""
+    query = "SELECT count(*) FROM scene WHERE status = 'PROCESSING' AND leased_by = $1"
+
+    async def is_taken_over() -> bool:
+        return (await deployment.rows(query, worker))[0][0] == 0
+
+    await eventually(is_taken_over, size.lease_seconds + TIMEOUT_SECONDS)
+    return time.monotonic() - failed_at
+
+
+async def all_busy(deployment: Deployment, size: Size) -> None:
+    """Wait until every worker has a render."""
+    query = """SELECT count(DISTINCT leased_by) FROM scene
+        WHERE status = 'PROCESSING' AND lease_expires_at > now() + interval '1 second' * ($1::float - 1)"""
+
+    async def busy() -> bool:
+        return (await deployment.rows(query, size.lease_seconds))[0][0] == size.workers
+
+    await eventually(busy)
+
+
+async def no_tickets_left(deployment: Deployment, size: Size) -> None:
+    """Wait until every ticket is finished; those of lost workers are taken over after their lease."""
+
+    async def is_empty() -> bool:
+        return (await deployment.rows("SELECT count(*) FROM pgqueuer"))[0][0] == 0
+
+    await eventually(is_empty, size.lease_seconds + TIMEOUT_SECONDS)
+
+
+async def interfere(client: Client, made: list[jobs.Made], randomness: random.Random) -> None:
+    """Cancel and regenerate running scenes: results of their earlier takes must not be recorded."""
+    while True:
+        await asyncio.sleep(0.5)
+        if not made:
+            continue
+        # Older jobs are settled.
+        scene = randomness.choice(randomness.choice(made[-4:]).scenes)
+        payload = await client.mutate("cancelScene", "errors { code }", sceneId=scene)
+        if not payload["errors"]:
+            await asyncio.sleep(randomness.uniform(0, 0.6))
+            await client.mutate("regenerateScene", "errors { code }", sceneId=scene)
+
+
+async def record_of(
+    deployment: Deployment, job_id: str
+) -> tuple[list[EventRow], list[SceneRow], dict[str, list[TakeRow]]]:
+    """Return the log of a job, its scenes, and their takes, newest first."""
+    async with deployment.store.read() as connection:
+        log = await queries.events_after(connection, job_id, 0, 1_000_000)
+        ids = {event.scene_id for event in log if event.scene_id is not None}
+        scenes = await queries.scenes_by_id(connection, SYSTEM, [*ids])
+        takes = await queries.takes_of_scenes(connection, [*ids], 1_000)
+    return log, list(scenes.values()), takes
+
+
+def check_record(log: list[EventRow], scenes: list[SceneRow], takes: dict[str, list[TakeRow]]) -> None:
+    """The log has no gap, each take was started and ended at most once, and each clip belongs to its take."""
+    assert [event.version for event in log] == list(range(1, len(log) + 1))
+    for scene in scenes:
+        logged = Counter(event.type.value for event in log if event.scene_id == scene.id)
+        own_takes = takes[scene.id]
+        completed = [take for take in own_takes if take.status is SceneStatus.COMPLETED]
+        failed = [take for take in own_takes if take.status is SceneStatus.FAILED]
+        canceled = [take for take in own_takes if take.status is SceneStatus.CANCELED]
+        assert len(own_takes) == len(completed) + len(failed) + len(canceled), "a take was left open"
+        assert logged["SCENE_COMPLETED"] == len(completed)
+        assert logged["SCENE_RETRYING"] + logged["SCENE_FAILED"] == len(failed)
+        assert logged["SCENE_CANCELED"] == len(canceled)
+        assert logged["SCENE_STARTED"] == sum(take.started_at is not None for take in own_takes)
+        assert logged["SCENE_REGENERATED"] + logged["SCENE_RETRYING"] == len(own_takes) - 1
+        for take in own_takes:
+            clip = take.output
+            assert (clip is not None) == (take.status is SceneStatus.COMPLETED), "a stale clip was accepted"
+            assert clip is None or take.id in clip["key"], "a clip was recorded at another take"
