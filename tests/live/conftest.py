@@ -2,6 +2,8 @@
 
 import pytest
 
+from coordinator.live import hub
+
 
 def pytest_configure(config: pytest.Config) -> None:
     """Register the fixtures that need the server, and ignore the warnings that the server ignores.
@@ -16,3 +18,9 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     for ignored in (never_awaited, unraisable):
         config.addinivalue_line("filterwarnings", ignored)
+
+
+@pytest.fixture
+def no_resync(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Switch the periodic resync of the hub off: it would hide that the direct path lost a change."""
+    monkeypatch.setattr(hub, "RESYNC_SECONDS", 3_600.0)

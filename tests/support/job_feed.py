@@ -1,9 +1,9 @@
-"""What a client of Subscription.jobEvents sees and shows: the document, and the view that folds its messages."""
+"""A client of Subscription.jobEvents: its document, and the view that it builds from the messages."""
 
 from typing import Any
 
 from tests.support import jobs
-from tests.support.client import Client, Json
+from tests.support.client import Client, Json, Stream
 
 FRAGMENTS = """
 fragment J on Job { id title status version }
@@ -30,7 +30,7 @@ VERSIONS = """subscription($id: ID!) {
 
 
 class ClientView:
-    """A job as a client shows it that does nothing but fold what it is sent, and checks that nothing is missing."""
+    """The state of a job that a client builds from messages alone. Asserts that no message is missing."""
 
     def __init__(self, after: int | None = None) -> None:
         self.version = after
@@ -39,11 +39,11 @@ class ClientView:
         self.scenes: dict[str, Json] = {}
 
     def resume(self, after: int | None) -> None:
-        """What follows was asked for from this version on."""
+        """Expect the messages of a subscription that resumes after this version."""
         self.version = after
 
     def show(self, message: Json) -> None:
-        """Fold one message, which must follow the one before it without a hole or a repeat."""
+        """Apply one message, which must follow the previous one without a gap or a duplicate."""
         match message["kind"]:
             case "JobSnapshot":
                 self._show_snapshot(message)
@@ -53,10 +53,10 @@ class ClientView:
                 self.version = message["version"]
                 self._show_event(message)
             case _:
-                assert self.version is not None, "a fraction came before the state it belongs to"
+                assert self.version is not None, "progress came before the state that it belongs to"
 
     def state(self) -> tuple[Json, dict[str, Json]]:
-        """What is shown: the job and its live scenes."""
+        """Return the job and its live scenes as shown."""
         return self.job, self.scenes
 
     def _show_snapshot(self, message: Json) -> None:
@@ -85,8 +85,23 @@ class ClientView:
 
 
 async def truth(client: Client, job_id: str) -> tuple[Json, dict[str, Json]]:
-    """What a view must show at the end."""
+    """Return what a view must show at the end, read by a query."""
     selection = "id title status version scenes { nodes { id title prompt status } }"
     job = await jobs.job(client, job_id, selection)
     scenes = {scene["id"]: scene for scene in job.pop("scenes")["nodes"]}
     return job, scenes
+
+
+async def next_messages(stream: Stream, number: int) -> list[Json]:
+    """Return the next messages."""
+    return [(await stream.next())["jobEvents"] for _ in range(number)]
+
+
+async def messages_until_complete(stream: Stream) -> list[Json]:
+    """Return all messages until `complete`."""
+    return [message["jobEvents"] for message in await stream.rest()]
+
+
+def events(messages: list[Json]) -> list[tuple[int, str]]:
+    """Return the version and type of each event."""
+    return [(message["version"], message["type"]) for message in messages if message["kind"] == "JobEvent"]
