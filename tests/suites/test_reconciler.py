@@ -1,4 +1,4 @@
-"""The queue may lose anything: what is open is put back, and what is not lost is not doubled."""
+"""The reconciler enqueues open work that the queue has lost, and duplicates nothing."""
 
 import asyncio
 from collections import Counter
@@ -44,7 +44,7 @@ BUSY = Failure("BUSY", "Try again.", retryable=True)
 
 
 class Leaky(EmbeddedQueue):
-    """A queue that fails when it is given something, as often as told."""
+    """A queue whose first `fails` enqueues raise an error."""
 
     def __init__(self, fails: int) -> None:
         super().__init__(Concurrency(2, {OURS: 0}))
@@ -57,8 +57,8 @@ class Leaky(EmbeddedQueue):
         await super().enqueue(work, connection)
 
 
-class Patient(ScriptedProvider):
-    """A provider whose clips take as long as the test wants."""
+class HeldProvider(ScriptedProvider):
+    """A provider whose renders wait until the test sets `go`."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -72,123 +72,127 @@ class Patient(ScriptedProvider):
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncGenerator[Domain]:
-    async with domain(tmp_path) as world:
-        yield world
+async def env(tmp_path: Path) -> AsyncGenerator[Domain]:
+    async with domain(tmp_path) as env:
+        yield env
 
 
-async def test_jobs_whose_clips_are_yet_to_be_joined_are_put_back(world: Domain) -> None:
-    """Those whose composition is complete and kept here, with the cut; not those that are joined, failed or deleted."""
-    made = [await world.a_job(start=True) for _ in range(5)]
-    for ticket in world.tickets[:4]:
-        held = await claimed(world, ticket)
+async def test_assembly_of_a_completed_job_is_enqueued_again(env: Domain) -> None:
+    """With its composition version; not when its video is joined or failed, nor when the job is deleted."""
+    made = [await env.a_job(start=True) for _ in range(5)]
+    for ticket in env.tickets[:4]:
+        held = await claimed(env, ticket)
         await claims.completed(
-            world.store, held, {"output": {"key": f"{held.scene_id}.mp4", "content_type": "video/mp4"}}
+            env.store, held, {"output": {"key": f"{held.scene_id}.mp4", "content_type": "video/mp4"}}
         )
-    cuts = [committed.assembly for committed in world.committed if committed.assembly is not None]
+    cuts = [committed.assembly for committed in env.committed if committed.assembly is not None]
     assert [cut.job_id for cut in cuts] == made[:4]
-    told = [{"output": {"key": "a.mp4"}}, {"output_failure": {"code": "A"}}, {"deleted_at": datetime.now(UTC)}]
-    async with world.store.write() as connection:
-        for job_id, values in zip(made[:3], told, strict=True):
+    updates = [
+        {"output": {"key": "a.mp4"}},
+        {"output_failure": {"code": "A"}},
+        {"deleted_at": datetime.now(UTC)},
+    ]
+    async with env.store.write() as connection:
+        for job_id, values in zip(made[:3], updates, strict=True):
             await connection.execute(sa.update(JOB).where(JOB.c.id == job_id).values(values))
     found = RecordingQueue()
-    await reconciler.reconcile(world.store, found)
+    await reconciler.reconcile(env.store, found)
     assert found.assemblies == [cuts[3]]
 
 
 def a_queue() -> EmbeddedQueue:
-    """A queue that knows of nothing."""
+    """An empty queue."""
     return EmbeddedQueue(Concurrency(1, {OURS: 0}))
 
 
-async def claimed(world: Domain, ticket: Ticket) -> Claim:
-    """Claim what a ticket is for."""
-    claim = await claims.claim(world.store, ticket, "worker")
+async def claimed(env: Domain, ticket: Ticket) -> Claim:
+    """Claim the take of a ticket."""
+    claim = await claims.claim(env.store, ticket, "worker")
     assert claim is not None
     return claim
 
 
-async def test_what_is_open_comes_back_after_the_queue_lost_it(world: Domain) -> None:
-    """Waiting, running and waiting for a retry, with its place in the queue; nothing else does."""
-    await world.a_job(6, start=True)
-    waiting, running, retried, completed, canceled, reported = world.tickets
-    await claimed(world, running)
-    await claims.failed(world.store, await claimed(world, retried), BUSY, backoff_seconds=60)
-    await claims.completed(world.store, await claimed(world, completed), {})
-    await world.scenes.cancel(LOCAL, SceneTarget(canceled.scene_id))
-    await world.scenes.update(LOCAL, SceneTarget(reported.scene_id), {"status": SceneStatus.PROCESSING})
-    await world.a_job(2)
-    await world.a_job(2, start=True, provider=EXTERNAL)
+async def test_tickets_of_open_scenes_are_enqueued_again(env: Domain) -> None:
+    """Of scenes that wait, run or wait for a retry, with their priorities and delays; no others."""
+    await env.a_job(6, start=True)
+    waiting, running, retried, completed, canceled, reported = env.tickets
+    await claimed(env, running)
+    await claims.failed(env.store, await claimed(env, retried), BUSY, backoff_seconds=60)
+    await claims.completed(env.store, await claimed(env, completed), {})
+    await env.scenes.cancel(LOCAL, SceneTarget(canceled.scene_id))
+    await env.scenes.update(LOCAL, SceneTarget(reported.scene_id), {"status": SceneStatus.PROCESSING})
+    await env.a_job(2)
+    await env.a_job(2, start=True, provider=EXTERNAL)
     queue = RecordingQueue()
-    assert await reconciler.reconcile(world.store, queue) == 3
+    assert await reconciler.reconcile(env.store, queue) == 3
     delays = {ticket.scene_id: ticket.delay_seconds for ticket in queue.tickets}
     assert {ticket._replace(delay_seconds=0) for ticket in queue.tickets} == {
         waiting,
         running,
-        world.tickets[-1]._replace(delay_seconds=0),
+        env.tickets[-1]._replace(delay_seconds=0),
     }
     assert (delays[waiting.scene_id], delays[running.scene_id]) == (0, 0)
     assert 50 < delays[retried.scene_id] <= 60
 
 
 @pytest.mark.parametrize("runs", [False, True], ids=["waiting", "running"])
-async def test_what_was_deleted_stays_away(world: Domain, runs: bool) -> None:
-    """Neither a deleted scene nor one of a deleted job is rendered."""
+async def test_deleted_scenes_are_not_enqueued_again(env: Domain, runs: bool) -> None:
+    """Nor are the scenes of a deleted job."""
     for _ in range(2):
-        await world.a_job(1, start=True)
-    first, second = world.tickets
+        await env.a_job(1, start=True)
+    first, second = env.tickets
     for ticket in (first, second) if runs else ():
-        await claimed(world, ticket)
-    async with world.store.change(first.job_id, LOCAL) as change:
+        await claimed(env, ticket)
+    async with env.store.change(first.job_id, LOCAL) as change:
         change.set_job(deleted_at=change.now)
         change.record(EventType.JOB_DELETED)
-    async with world.store.change(second.job_id, LOCAL) as change:
+    async with env.store.change(second.job_id, LOCAL) as change:
         scene = await change.scene(second.scene_id)
         await change.write_scene(scene, EventType.SCENE_DELETED, ["deletedAt"], deleted_at=change.now)
-    assert await reconciler.reconcile(world.store, RecordingQueue()) == 0
+    assert await reconciler.reconcile(env.store, RecordingQueue()) == 0
 
 
-async def test_nothing_that_waits_or_runs_is_doubled(world: Domain) -> None:
-    """However often the reconciler comes by while a render goes on."""
-    await world.a_job(3, start=True)
+async def test_waiting_and_running_tickets_are_not_duplicated(env: Domain) -> None:
+    """By several rounds of the reconciler during a render."""
+    await env.a_job(3, start=True)
     queue, handled = a_queue(), list[str]()
     runs, hold, done = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     async def handle(ticket: Ticket) -> None:
         handled.append(ticket.scene_id)
-        held = await claimed(world, ticket)
+        held = await claimed(env, ticket)
         runs.set()
         await hold.wait()
-        await claims.completed(world.store, held, {})
+        await claims.completed(env.store, held, {})
         if len(handled) == 3:
             done.set()
 
-    await queue.enqueue(world.tickets)
+    await queue.enqueue(env.tickets)
     task = asyncio.create_task(queue.run(handle))
     async with asyncio.timeout(TIMEOUT_SECONDS):
         await runs.wait()
         for _ in range(3):
-            assert await reconciler.reconcile(world.store, queue) == 3
+            assert await reconciler.reconcile(env.store, queue) == 3
         hold.set()
         await done.wait()
     task.cancel()
     await asyncio.wait([task])
-    assert await reconciler.reconcile(world.store, queue) == 0
-    assert handled == [ticket.scene_id for ticket in world.tickets]
-    (job_id,) = {ticket.job_id for ticket in world.tickets}
-    assert {scene.attempts for scene in (await world.look(job_id)).live} == {1}
+    assert await reconciler.reconcile(env.store, queue) == 0
+    assert handled == [ticket.scene_id for ticket in env.tickets]
+    (job_id,) = {ticket.job_id for ticket in env.tickets}
+    assert {scene.attempts for scene in (await env.look(job_id)).live} == {1}
 
 
 @asynccontextmanager
-async def coordinated(world: Domain, queue: EmbeddedQueue, provider: ScriptedProvider) -> AsyncGenerator[LocalBus]:
-    """A coordinator at work on the world; its dispatcher follows the commits of the world's store."""
+async def coordinated(env: Domain, queue: EmbeddedQueue, provider: ScriptedProvider) -> AsyncGenerator[LocalBus]:
+    """Run a coordinator whose dispatcher follows the commits of the store."""
     bus = LocalBus()
     dispatcher = Dispatcher(queue, bus, RunningRenders())
-    world.commits.before, world.commits.after = dispatcher.before_commit, dispatcher.after_commit
+    env.commits.before, env.commits.after = dispatcher.before_commit, dispatcher.after_commit
     deps = RenderDeps(
-        world.store,
+        env.store,
         bus,
-        MediaStore(str(world.folder / "media")),
+        MediaStore(str(env.folder / "media")),
         {OURS: provider},
         Limits(first_backoff_seconds=0.05),
     )
@@ -207,12 +211,12 @@ async def coordinated(world: Domain, queue: EmbeddedQueue, provider: ScriptedPro
         await coordinator.stop()
 
 
-async def until(world: Domain, bus: LocalBus, job_id: str, condition: Callable[[Seen], bool]) -> Seen:
-    """The job as soon as something is true of it."""
+async def until(env: Domain, bus: LocalBus, job_id: str, condition: Callable[[Seen], bool]) -> Seen:
+    """Wait until the condition is true of the job, and return it."""
     changed = asyncio.Event()
     stop = bus.listen(lambda _message: changed.set())
     async with asyncio.timeout(TIMEOUT_SECONDS):
-        while not condition(seen := await world.look(job_id)):
+        while not condition(seen := await env.look(job_id)):
             await changed.wait()
             changed.clear()
     stop()
@@ -220,32 +224,32 @@ async def until(world: Domain, bus: LocalBus, job_id: str, condition: Callable[[
 
 
 def settled(seen: Seen) -> bool:
-    """The job has come to rest."""
+    """Whether the job's status is final."""
     return seen.job.settled
 
 
 @pytest.mark.parametrize("fails", [1, 2])
-async def test_a_ticket_that_the_queue_did_not_take_is_offered_again_soon(
-    world: Domain, caplog: pytest.LogCaptureFixture, fails: int
+async def test_ticket_that_was_not_enqueued_is_enqueued_again_soon(
+    env: Domain, caplog: pytest.LogCaptureFixture, fails: int
 ) -> None:
-    """The mutation is acknowledged, and its render does not wait for the next round, even if the queue fails twice."""
-    async with coordinated(world, Leaky(fails), ScriptedProvider()) as bus:
-        job_id = await world.a_job(2, start=True)
-        seen = await until(world, bus, job_id, settled)
+    """The command is acknowledged, and its render does not wait for the next round, even if the queue fails twice."""
+    async with coordinated(env, Leaky(fails), ScriptedProvider()) as bus:
+        job_id = await env.a_job(2, start=True)
+        seen = await until(env, bus, job_id, settled)
     assert (seen.job.completed, seen.job.total) == (2, 2)
     assert [record.levelname for record in caplog.records] == ["ERROR"] * fails
 
 
-async def test_what_was_running_at_a_stop_is_taken_up_by_the_next_start(world: Domain) -> None:
-    """With a queue that knows of nothing: by the provider's id, as the same take, and recorded once."""
-    provider = Patient()
-    async with coordinated(world, Leaky(0), provider) as bus:
-        job_id = await world.a_job(3, start=True)
-        await until(world, bus, job_id, lambda seen: sum(scene.provider_id is not None for scene in seen.live) == 2)
-    assert (await world.look(job_id)).job.processing == 2
+async def test_renders_running_at_a_stop_are_resumed_by_the_next_start(env: Domain) -> None:
+    """With an empty queue: by the provider's id, as the same take, and recorded once."""
+    provider = HeldProvider()
+    async with coordinated(env, Leaky(0), provider) as bus:
+        job_id = await env.a_job(3, start=True)
+        await until(env, bus, job_id, lambda seen: sum(scene.provider_id is not None for scene in seen.live) == 2)
+    assert (await env.look(job_id)).job.processing == 2
     provider.go.set()
-    async with coordinated(world, Leaky(0), provider) as bus:
-        seen = await until(world, bus, job_id, settled)
+    async with coordinated(env, Leaky(0), provider) as bus:
+        seen = await until(env, bus, job_id, settled)
     assert seen.job.completed == 3
     assert [(scene.attempts, scene.take_number) for scene in seen.live] == [(1, 1)] * 3
     assert {take.id: 1 for takes in seen.takes.values() for take in takes} == provider.submissions

@@ -28,9 +28,9 @@ WRITES_A_SCENE = {kind for kind in EventType if kind.value.startswith("SCENE_")}
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncGenerator[Domain]:
-    async with domain(tmp_path) as world:
-        yield world
+async def env(tmp_path: Path) -> AsyncGenerator[Domain]:
+    async with domain(tmp_path) as env:
+        yield env
 
 
 @pytest.fixture
@@ -53,52 +53,52 @@ def written(monkeypatch: pytest.MonkeyPatch) -> list[EventType]:
     return kinds
 
 
-async def a_claim(world: Domain) -> Claim:
+async def a_claim(env: Domain) -> Claim:
     """Claim the scene of the newest ticket."""
-    claim = await claims.claim(world.store, world.tickets[-1], "worker")
+    claim = await claims.claim(env.store, env.tickets[-1], "worker")
     assert claim is not None
     return claim
 
 
-async def test_a_written_scene_is_returned_as_a_select_returns_it(world: Domain, written: list[EventType]) -> None:
+async def test_a_written_scene_is_returned_as_a_select_returns_it(env: Domain, written: list[EventType]) -> None:
     """After every kind of event that writes a scene, with each combination of columns that the product writes."""
-    job_id = await world.a_job(1, start=True)
-    (target,) = await world.targets(job_id)
+    job_id = await env.a_job(1, start=True)
+    (target,) = await env.targets(job_id)
     # Edited, rendered, failed with a retry, completed.
-    await world.scenes.update(LOCAL, target, {"title": "A title", "metadata": {"a": [1, 2.5, None]}})
-    held = await a_claim(world)
-    await claims.submitted(world.store, held, "order-1")
-    await claims.failed(world.store, held, BUSY, backoff_seconds=0)
-    held = await a_claim(world)
-    await claims.submitted(world.store, held, "order-2")
-    await claims.completed(world.store, held, CLIP)
-    first_clip = (await world.look(job_id)).live[0].take_id
+    await env.scenes.update(LOCAL, target, {"title": "A title", "metadata": {"a": [1, 2.5, None]}})
+    held = await a_claim(env)
+    await claims.submitted(env.store, held, "order-1")
+    await claims.failed(env.store, held, BUSY, backoff_seconds=0)
+    held = await a_claim(env)
+    await claims.submitted(env.store, held, "order-2")
+    await claims.completed(env.store, held, CLIP)
+    first_clip = (await env.look(job_id)).live[0].take_id
     # Regenerated, failed for good, shown with its earlier clip, deleted, restored.
-    await world.scenes.regenerate(LOCAL, target, "another prompt")
-    await claims.failed(world.store, await a_claim(world), REFUSED, backoff_seconds=0)
-    await world.scenes.select_take(LOCAL, first_clip)
-    await world.scenes.delete(LOCAL, target)
-    await world.scenes.restore(LOCAL, target)
+    await env.scenes.regenerate(LOCAL, target, "another prompt")
+    await claims.failed(env.store, await a_claim(env), REFUSED, backoff_seconds=0)
+    await env.scenes.select_take(LOCAL, first_clip)
+    await env.scenes.delete(LOCAL, target)
+    await env.scenes.restore(LOCAL, target)
     # Regenerated without another prompt, canceled.
-    await world.scenes.regenerate(LOCAL, target)
-    await world.scenes.cancel(LOCAL, target)
+    await env.scenes.regenerate(LOCAL, target)
+    await env.scenes.cancel(LOCAL, target)
     assert set(written) == WRITES_A_SCENE
 
 
 @pytest.mark.parametrize("provider", ["scripted", EXTERNAL])
 async def test_a_reported_scene_is_returned_as_a_select_returns_it(
-    world: Domain, written: list[EventType], provider: str
+    env: Domain, written: list[EventType], provider: str
 ) -> None:
     """Also when the report starts the job, which puts its scenes into the queue."""
-    job_id = await world.a_job(4, provider=provider)
-    completed, failed, canceled, edited = await world.targets(job_id)
-    await world.scenes.update(LOCAL, completed, {"status": SceneStatus.PROCESSING, "provider_id": "p"})
-    await world.scenes.update(LOCAL, completed, {"output_url": "https://example.com/clip.mp4", "percentage": 10.0})
-    await world.scenes.update(LOCAL, completed, {"status": SceneStatus.COMPLETED})
-    await world.scenes.update(LOCAL, failed, {"status": SceneStatus.FAILED, "prompt": "with another prompt"})
-    await world.scenes.update(LOCAL, canceled, {"status": SceneStatus.CANCELED})
-    await world.scenes.update(LOCAL, edited, {"provider_id": "p", "duration_seconds": 7.5, "title": "A title"})
-    await world.jobs.cancel(LOCAL, job_id)
+    job_id = await env.a_job(4, provider=provider)
+    completed, failed, canceled, edited = await env.targets(job_id)
+    await env.scenes.update(LOCAL, completed, {"status": SceneStatus.PROCESSING, "provider_id": "p"})
+    await env.scenes.update(LOCAL, completed, {"output_url": "https://example.com/clip.mp4", "percentage": 10.0})
+    await env.scenes.update(LOCAL, completed, {"status": SceneStatus.COMPLETED})
+    await env.scenes.update(LOCAL, failed, {"status": SceneStatus.FAILED, "prompt": "with another prompt"})
+    await env.scenes.update(LOCAL, canceled, {"status": SceneStatus.CANCELED})
+    await env.scenes.update(LOCAL, edited, {"provider_id": "p", "duration_seconds": 7.5, "title": "A title"})
+    await env.jobs.cancel(LOCAL, job_id)
     assert len(written) == 7
 
 
@@ -114,9 +114,9 @@ class Reads:
 
 
 @contextmanager
-def counted_reads(world: Domain) -> Generator[Reads]:
+def counted_reads(env: Domain) -> Generator[Reads]:
     """Count the SELECTs of scenes in this block, on the engine of the writing transactions."""
-    engine, reads = world.store.database.writer.sync_engine, Reads()
+    engine, reads = env.store.database.writer.sync_engine, Reads()
     event.listen(engine, "before_cursor_execute", reads.note)
     try:
         yield reads
@@ -124,39 +124,39 @@ def counted_reads(world: Domain) -> Generator[Reads]:
         event.remove(engine, "before_cursor_execute", reads.note)
 
 
-async def test_an_update_reads_its_scene_once(world: Domain) -> None:
+async def test_an_update_reads_its_scene_once(env: Domain) -> None:
     """Within the transaction, however many columns it writes."""
-    job_id = await world.a_job(2, start=True)
-    target, other = await world.targets(job_id)
+    job_id = await env.a_job(2, start=True)
+    target, other = await env.targets(job_id)
     edits: list[SceneEdit] = [
         {"title": "A title"},
         {"status": SceneStatus.PROCESSING, "provider_id": "p"},
         {"percentage": 10.0},
     ]
     for edit in edits:
-        with counted_reads(world) as reads:
-            await world.scenes.update(LOCAL, target, edit)
+        with counted_reads(env) as reads:
+            await env.scenes.update(LOCAL, target, edit)
         assert reads.count == 1, edit
-    await world.scenes.cancel(LOCAL, other)
-    with counted_reads(world) as reads:
-        await world.scenes.regenerate(LOCAL, other)
+    await env.scenes.cancel(LOCAL, other)
+    with counted_reads(env) as reads:
+        await env.scenes.regenerate(LOCAL, other)
     assert reads.count == 1
 
 
 @pytest.mark.parametrize("scenes", [1, 20])
-async def test_canceling_a_job_reads_all_its_scenes_in_one_select(world: Domain, scenes: int) -> None:
+async def test_canceling_a_job_reads_all_its_scenes_in_one_select(env: Domain, scenes: int) -> None:
     """The number of SELECTs does not grow with the number of scenes."""
-    job_id = await world.a_job(scenes, start=True)
-    with counted_reads(world) as reads:
-        await world.jobs.cancel(LOCAL, job_id)
+    job_id = await env.a_job(scenes, start=True)
+    with counted_reads(env) as reads:
+        await env.jobs.cancel(LOCAL, job_id)
     assert reads.count == 1
-    assert (await world.look(job_id)).job.canceled == scenes
+    assert (await env.look(job_id)).job.canceled == scenes
 
 
-async def test_canceling_a_batch_reads_each_scene_once(world: Domain) -> None:
+async def test_canceling_a_batch_reads_each_scene_once(env: Domain) -> None:
     """Before it is canceled, and not again afterwards."""
-    job_id = await world.a_job(5, start=True)
-    targets = await world.targets(job_id)
-    with counted_reads(world) as reads:
-        await world.batches.cancel(LOCAL, SceneBatch(job_id, [target.scene_id for target in targets]))
+    job_id = await env.a_job(5, start=True)
+    targets = await env.targets(job_id)
+    with counted_reads(env) as reads:
+        await env.batches.cancel(LOCAL, SceneBatch(job_id, [target.scene_id for target in targets]))
     assert reads.count == len(targets)
