@@ -12,7 +12,6 @@ from providers.replicate.provider import ReplicateProvider
 from providers.scripted import ScriptedProvider
 from tests.support.waiting import TIMEOUT_SECONDS
 
-
 Subject = LocalProvider | ScriptedProvider | ReplicateProvider
 
 
