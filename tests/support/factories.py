@@ -6,6 +6,8 @@ from tests.support import jobs
 from tests.support.client import Client, Json
 
 STATUSES = ["PENDING", "PROCESSING", "COMPLETED", "FAILED", "CANCELED"]
+# A clip that is stored elsewhere.
+CLIP_URL = "https://clips.test/kite.mp4"
 # The reports of a worker that bring a new scene to each status.
 REPORTS_TO_REACH: dict[str, list[str]] = {
     "PENDING": [],

@@ -84,6 +84,12 @@ async def refusals(client: Client, job_id: str, name: str, **fields: Any) -> lis
     return errors
 
 
+async def request_error(client: Client, document: str, **variables: object) -> Json:
+    """Return the extensions of the only error of a request."""
+    (error,) = (await client.result(document, **variables))["errors"]
+    return error["extensions"]
+
+
 def invalid(*path: str, code: str = "VALIDATION_FAILED") -> Json:
     """Return the error of an input field that breaks its rule."""
     return {"__typename": "ValidationError", "code": code, "path": ["input", *path]}
@@ -111,6 +117,12 @@ async def play_order(client: Client, job_id: str) -> list[str]:
     scenes: list[Json] = (await jobs.job(client, job_id, "scenes { nodes { position prompt } }"))["scenes"]["nodes"]
     assert [scene["position"] for scene in scenes] == list(range(len(scenes)))
     return [scene["prompt"] for scene in scenes]
+
+
+async def positions_and_prompts(client: Client, job_id: str) -> list[tuple[int, str]]:
+    """Return position and prompt of each live scene, in the order of the list."""
+    job = await jobs.job(client, job_id, "scenes { nodes { position prompt } }")
+    return [(scene["position"], scene["prompt"]) for scene in job["scenes"]["nodes"]]
 
 
 def stale(version: int) -> Json:
