@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from tests.api.test_validation import BAD_IDS, HUGE
 from tests.support import jobs
 from tests.support.client import Json
 from tests.support.factories import NO_SCENE, UNUSED_SUFFIX, a_job, a_job_of, report
+from tests.support.invalid_values import BAD_IDS, HUGE
 from tests.support.queries import EVERYTHING, read_scene
 from tests.support.rest_calls import call, data, error, no_job, place, refusal
 from tests.support.server_app import App
