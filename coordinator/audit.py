@@ -9,6 +9,7 @@ from datetime import timedelta
 
 import sqlalchemy as sa
 
+from models.db.database import shield_to_completion
 from models.db.tables import AUDIT
 from models.domain.access import Viewer
 from models.domain.errors import DomainError, DomainErrors, Unavailable
@@ -65,14 +66,8 @@ class AuditLog:
     async def flush(self) -> None:
         """Write all pending entries. Raises Unavailable, and then they stay pending."""
         while self._pending:
-            entries = [self._pending.popleft() for _ in range(min(len(self._pending), ENTRIES_PER_WRITE))]
-            try:
-                async with self._store.write() as connection:
-                    await audit.write(connection, entries)
-            except BaseException:
-                self._pending.extendleft(reversed(entries))
-                self._woken.set()
-                raise
+            # Canceled during its commit, a write may have happened: repeated at shutdown, its ids would exist already.
+            await shield_to_completion(self._write_pending())
 
     async def flush_on_shutdown(self) -> None:
         """Make one attempt to write the pending entries; those that cannot be written are lost."""
@@ -80,6 +75,16 @@ class AuditLog:
             await self.flush()
         except Unavailable:
             log.warning("%d audit entries are lost", len(self._pending), extra={"action": "audit.lost"})
+
+    async def _write_pending(self) -> None:
+        entries = [self._pending.popleft() for _ in range(min(len(self._pending), ENTRIES_PER_WRITE))]
+        try:
+            async with self._store.write() as connection:
+                await audit.write(connection, entries)
+        except BaseException:
+            self._pending.extendleft(reversed(entries))
+            self._woken.set()
+            raise
 
     def _append(self, viewer: Viewer, audit_context: AuditContext, result: str) -> None:
         if not (audit_context.written and result == OK):
