@@ -1,4 +1,4 @@
-"""However a subscriber goes, and however slowly it reads: nothing of it stays, and nobody else is kept waiting."""
+"""Subscribers that disconnect or read slowly: their resources are freed, and other subscribers are not delayed."""
 
 import asyncio
 import gc
@@ -22,7 +22,7 @@ from tests.support.server_app import App, running
 from tests.support.server_process import ServerProcess
 from tests.support.waiting import TIMEOUT_SECONDS, eventually
 
-# For documents that make messages large.
+# Limits for documents whose messages are large.
 UNLIMITED: Json = {"limit_aliases": 1_000, "limit_tokens": 10_000, "limit_cost": 1_000_000}
 DOCUMENTS = {
     "jobEvents": "subscription($job: ID!) { jobEvents(jobId: $job) { __typename } }",
@@ -33,17 +33,17 @@ DOCUMENTS = {
 
 
 async def aborts(stream: Stream) -> None:
-    """As when a cable is pulled, or a laptop shut."""
+    """Abort the connection, as when a cable is pulled or a laptop closed."""
     stream.socket.transport.abort()
 
 
 async def completes(stream: Stream) -> None:
-    """As a client does that goes on using its socket."""
+    """Complete the subscription, as a client that keeps its socket open."""
     await stream.socket.send(json.dumps({"type": "complete", "id": "1"}))
 
 
 async def closes(stream: Stream) -> None:
-    """As a browser does that leaves the page."""
+    """Close the socket, as a browser that leaves the page."""
     await stream.socket.close()
 
 
@@ -52,10 +52,10 @@ ENDINGS: list[Callable[[Stream], Awaitable[None]]] = [aborts, completes, closes]
 
 
 def generators() -> list[AsyncGeneratorType[object, object]]:
-    """The streams that were begun and not ended, and the hub's and the store's blocks they are in."""
+    """Return the unfinished generators of streams, and those of the hub and the store that they have entered."""
     found: list[AsyncGeneratorType[object, object]] = []
     for each in gc.get_objects():
-        # A weak proxy claims to be what it stands for: ask for the type itself.
+        # isinstance() is true of a weak proxy as well: compare the type itself.
         if type(each) is AsyncGeneratorType:
             generator = cast("AsyncGeneratorType[object, object]", each)
             file = Path(generator.ag_code.co_filename)
@@ -66,15 +66,15 @@ def generators() -> list[AsyncGeneratorType[object, object]]:
 
 
 def tasks() -> Counter[str]:
-    """What runs, by name: the server's own background makes new tasks all the time, but not more of them."""
+    """Count the running tasks by name: the server replaces its background tasks often, but keeps their number."""
     return Counter(str(task.get_coro()).partition(" at ")[0] for task in asyncio.all_tasks())
 
 
 @asynccontextmanager
-async def nothing_left(app: App) -> AsyncGenerator[None]:
-    """What begins in the block is gone shortly after it."""
+async def no_resources_left(app: App) -> AsyncGenerator[None]:
+    """Assert that watchers, connections, tasks and generators of the block are gone shortly after it."""
     before = tasks()
-    for _ in range(20):  # at any one moment some of the server's own are between two waits
+    for _ in range(20):  # at any moment some background tasks are being replaced
         await asyncio.sleep(0.01)
         before |= tasks()
 
@@ -85,39 +85,39 @@ async def nothing_left(app: App) -> AsyncGenerator[None]:
     try:
         await eventually(lambda: left() == (0, 0, Counter()))
     except TimeoutError:
-        pytest.fail(f"watchers, connections and tasks that stay: {left()}")
-    # Those of the server's own background come and go.
+        pytest.fail(f"watchers, connections and tasks that are left: {left()}")
+    # Generators of the server's background tasks are short-lived.
     await eventually(lambda: generators() == [])
 
 
-class TestTheEnd:
-    """A subscriber leaves."""
+class TestDisconnect:
+    """A subscriber ends its subscription or its connection."""
 
     @pytest.mark.parametrize("ending", ENDINGS)
     @pytest.mark.parametrize("name", DOCUMENTS)
-    async def test_nothing_stays_of_a_subscriber_that_leaves(
+    async def test_resources_of_a_disconnected_subscriber_are_freed(
         self, app: App, name: str, ending: Callable[[Stream], Awaitable[None]]
     ) -> None:
-        """No watcher, no reader, no task and no generator."""
+        """No watcher, reader, task or generator is left."""
         made = await jobs.make(app, provider="external")
-        async with nothing_left(app), app.subscribe(DOCUMENTS[name], job=made.id, scene=made.scenes[0]) as stream:
+        async with no_resources_left(app), app.subscribe(DOCUMENTS[name], job=made.id, scene=made.scenes[0]) as stream:
             await stream.next()
             assert app.container.hub.watchers == 1
             await ending(stream)
             await eventually(lambda: app.container.hub.watchers == 0)
             await eventually(lambda: generators() == [])
 
-    async def test_nothing_stays_of_many_that_are_cut_off_in_mid_answer(self, app: App) -> None:
-        """While the job changes, and some of them still catch up."""
+    async def test_resources_of_many_subscribers_that_disconnect_during_a_message_are_freed(self, app: App) -> None:
+        """The job changes meanwhile, and some subscribers still catch up with missed events."""
         made = await jobs.make(app, *(jobs.scene() for _ in range(5)), provider="external")
         for number in range(60):
             await jobs.retitle(app, made.id, f"Past {number}")
-        chance = jobs.seeded("cut off")
+        rng = jobs.seeded("cut off")
 
-        async def come_and_go() -> None:
+        async def subscribe_and_abort() -> None:
             for _ in range(6):
-                async with app.subscribe(FEED, jobId=made.id, after=chance.choice([None, 0, 30])) as stream:
-                    for _ in range(chance.randint(0, 10)):
+                async with app.subscribe(FEED, jobId=made.id, after=rng.choice([None, 0, 30])) as stream:
+                    for _ in range(rng.randint(0, 10)):
                         await stream.next()
                     stream.socket.transport.abort()
 
@@ -127,12 +127,12 @@ class TestTheEnd:
                 number += 1
                 await jobs.retitle(app, made.id, f"Present {number}")
 
-        async with nothing_left(app):
-            leaving = asyncio.gather(*(come_and_go() for _ in range(5)))
+        async with no_resources_left(app):
+            leaving = asyncio.gather(*(subscribe_and_abort() for _ in range(5)))
             await asyncio.gather(leaving, write())
 
-    async def test_a_neighbour_is_not_disturbed(self, app: App) -> None:
-        """The reader of a job goes on for those who stay."""
+    async def test_disconnect_does_not_interrupt_another_subscriber_of_the_job(self, app: App) -> None:
+        """The reader of the job continues for the other subscriber."""
         made = await jobs.make(app, provider="external")
         async with app.subscribe(FEED, jobId=made.id) as stays:
             await stays.next()
@@ -143,9 +143,9 @@ class TestTheEnd:
                 version = await jobs.retitle(app, made.id, f"Title {number}")
                 assert (await stays.next())["jobEvents"]["version"] == version
 
-    async def test_a_watcher_that_is_cut_off_is_not_logged(self, tmp_path: Path) -> None:
-        """The operator hears of what concerns the server; clients come and go."""
-        chance = jobs.seeded("not logged")
+    async def test_disconnected_subscriber_logs_no_warning(self, tmp_path: Path) -> None:
+        """Disconnecting clients are normal, and no concern of the operator."""
+        rng = jobs.seeded("not logged")
         server = ServerProcess(tmp_path, provider="scripted").start()
         client = Client(server.url)
         made = await jobs.make(client, *(jobs.scene() for _ in range(5)), provider="external")
@@ -153,20 +153,20 @@ class TestTheEnd:
             await jobs.retitle(client, made.id, f"Title {number}")
         for _ in range(60):
             async with client.subscribe(FEED, jobId=made.id, after=0) as stream:
-                for _ in range(chance.randint(0, 5)):
+                for _ in range(rng.randint(0, 5)):
                     await stream.next()
-                await asyncio.sleep(chance.uniform(0, 0.01))
+                await asyncio.sleep(rng.uniform(0, 0.01))
                 stream.socket.transport.abort()
         await client.close()
         assert server.stop() == 0
         assert [line for line in server.log.read_text().splitlines() if " INFO " not in line] == []
 
 
-class TestWhileItIsIdle:
-    """A subscriber that waits."""
+class TestIdleSubscriber:
+    """A subscriber of a job that does not change."""
 
-    async def test_it_holds_no_connection_of_the_database(self, app: App) -> None:
-        """Many more wait than there are connections, and queries are answered."""
+    async def test_idle_subscriber_holds_no_database_connection(self, app: App) -> None:
+        """With many more subscribers than connections in the pool, queries are still answered."""
         made = await jobs.make(app, provider="external")
         async with AsyncExitStack() as stack:
             for _ in range(8):
@@ -178,11 +178,11 @@ class TestWhileItIsIdle:
                 await asyncio.gather(*(jobs.job(app, made.id, "version") for _ in range(10)))
 
 
-class TestASlowOne:
-    """A client that does not read what it asked for."""
+class TestSlowSubscriber:
+    """A client that does not read its socket."""
 
-    async def test_it_costs_the_others_nothing_and_the_server_little(self, tmp_path: Path) -> None:
-        """Two who read get everything at once, and what waits for the third does not grow."""
+    async def test_slow_subscriber_delays_no_other_and_uses_bounded_memory(self, tmp_path: Path) -> None:
+        """Two other subscribers receive every event at once; the buffer of the slow one does not grow."""
         copies = " ".join(f"t{n}: title" for n in range(200))
         wide = FEED.replace("fragment J on Job {", f"fragment J on Job {{ {copies}")
         async with running(tmp_path, subscriber_events=16, **UNLIMITED) as app:
@@ -194,15 +194,15 @@ class TestASlowOne:
             ):
                 slow.socket.transport.pause_reading()
                 await asyncio.gather(one.next(), two.next())
-                # Enough to fill what the kernel takes for the slow one, and its buffer.
+                # Enough to fill the buffers of the slow subscriber, in the kernel and in the server.
                 await round_trips(app, made.id, [one, two], 40)
-                with growth() as grown:
+                with measured_growth() as growth:
                     await round_trips(app, made.id, [one, two], 100)
                 await round_trips(app, made.id, [one, two], 150)
                 slow.socket.transport.resume_reading()
                 assert await lagged(slow)
-        assert grown.bytes < 400_000
-        assert grown.events < 40
+        assert growth.bytes < 400_000
+        assert growth.events < 40
 
 
 async def round_trips(app: App, job_id: str, streams: list[Stream], times: int) -> None:
@@ -213,35 +213,35 @@ async def round_trips(app: App, job_id: str, streams: list[Stream], times: int) 
 
 
 async def lagged(stream: Stream) -> bool:
-    """Whether a snapshot comes in place of what was dropped."""
+    """Return whether a snapshot comes in place of the dropped events."""
     while (message := (await stream.next())["jobEvents"])["kind"] != "JobSnapshot" or message["reason"] != "LAGGED":
         pass
     return True
 
 
-class Grown:
-    """What came to be in a block and was still there at its end."""
+class Growth:
+    """Memory and events that were allocated in a block and still existed at its end."""
 
     bytes = 0
     events = 0
 
 
 @contextmanager
-def growth() -> Generator[Grown]:
-    """Measure a block."""
-    grown = Grown()
+def measured_growth() -> Generator[Growth]:
+    """Measure the growth of memory in a block."""
+    growth = Growth()
     gc.collect()
     events = count_events()
     tracemalloc.start()
     try:
-        yield grown
+        yield growth
         gc.collect()
-        grown.bytes = tracemalloc.get_traced_memory()[0]
-        grown.events = count_events() - events
+        growth.bytes = tracemalloc.get_traced_memory()[0]
+        growth.events = count_events() - events
     finally:
         tracemalloc.stop()
 
 
 def count_events() -> int:
-    """How many events of a log are held in memory."""
+    """Return the number of event rows in memory."""
     return sum(isinstance(each, EventRow) for each in gc.get_objects())

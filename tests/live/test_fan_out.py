@@ -1,4 +1,4 @@
-"""Many subscribers of one job, some of whom never read: the others notice nothing."""
+"""Fan-out to many subscribers of one job: those that do not read their sockets do not slow the others down."""
 
 import asyncio
 import statistics
@@ -20,7 +20,7 @@ HEALTHY, STALLED = 180, 20
 STALL_SECONDS = 3.0
 PAUSE_SECONDS = 0.1
 CHANGES = 20
-# The message about such a job is so long that a few of them fill what the kernel keeps for a socket.
+# Messages about such a job are so long that a few of them fill the kernel's buffer of a socket.
 PAD = {"pad": "x" * 14_000}
 
 # Delays are compared with those before the stall, as both depend on the load of the machine in the same way.
@@ -28,8 +28,8 @@ MOST_TIMES_SLOWER, SLACK_SECONDS = 3, 0.05
 STALLED_BYTES = 300_000
 
 
-class Stage(NamedTuple):
-    """A server, and a job before its subscribers."""
+class Deployment(NamedTuple):
+    """A server, and a job with its subscribers."""
 
     server: ServerProcess
     client: Client
@@ -38,8 +38,8 @@ class Stage(NamedTuple):
 
 
 @asynccontextmanager
-async def stage(folder: Path) -> AsyncGenerator[Stage]:
-    """In three processes, so that none measures what another does."""
+async def deployment(folder: Path) -> AsyncGenerator[Deployment]:
+    """Run test, server and subscribers in three processes, so that none adds to the measurements of another."""
     server = ServerProcess(folder, str(STALL_SECONDS), module="tests.support.short_stall_server")
     await asyncio.to_thread(server.start)
     client = Client(server.url)
@@ -47,7 +47,7 @@ async def stage(folder: Path) -> AsyncGenerator[Stage]:
         job = await jobs.make(client, provider="external", metadata=PAD)
         subscribers = await Subscribers.start(server.url, job.id, HEALTHY, STALLED)
         try:
-            yield Stage(server, client, job, subscribers)
+            yield Deployment(server, client, job, subscribers)
         finally:
             subscribers.kill()
     finally:
@@ -55,18 +55,18 @@ async def stage(folder: Path) -> AsyncGenerator[Stage]:
         server.kill()
 
 
-async def change(stage: Stage, times: int) -> dict[int, float]:
-    """Change the job so many times; answers when each version was acknowledged."""
-    answered: dict[int, float] = {}
+async def change(deployed: Deployment, times: int) -> dict[int, float]:
+    """Change the job this number of times. Return the time at which each version was acknowledged."""
+    acknowledged: dict[int, float] = {}
     for number in range(times):
-        version = await jobs.retitle(stage.client, stage.job.id, f"Title {number} {time.monotonic()}")
-        answered[version] = time.monotonic()
+        version = await jobs.retitle(deployed.client, deployed.job.id, f"Title {number} {time.monotonic()}")
+        acknowledged[version] = time.monotonic()
         await asyncio.sleep(PAUSE_SECONDS)
-    return answered
+    return acknowledged
 
 
 def resident_bytes(pid: int) -> int:
-    """The memory of a process, without what it shares with others (proc(5))."""
+    """Return the private memory of a process (proc(5))."""
     for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
         if line.startswith("Private_Dirty:"):
             return 1024 * int(line.split()[1])
@@ -86,18 +86,18 @@ def median_delay(acknowledged: dict[int, float], report: Report) -> float:
 
 
 @on_linux
-async def test_who_does_not_read_costs_nobody_else_anything(tmp_path: Path) -> None:
-    """Not time, and little memory; and is cut off after a while."""
-    async with stage(tmp_path) as scene:
-        before = await change(scene, CHANGES)
-        bytes_before = resident_bytes(scene.server.pid)
-        files_before = open_files(scene.server.pid)
-        await scene.subscribers.stall()
-        stalled = await change(scene, CHANGES)
-        bytes_stalled = resident_bytes(scene.server.pid)
-        await eventually(lambda: open_files(scene.server.pid) <= files_before - STALLED)
-        after = await change(scene, 1)
-        report = await scene.subscribers.report(max(after))
+async def test_stalled_subscribers_do_not_delay_the_others_and_are_disconnected(tmp_path: Path) -> None:
+    """They use little memory of the server until then."""
+    async with deployment(tmp_path) as deployed:
+        before = await change(deployed, CHANGES)
+        bytes_before = resident_bytes(deployed.server.pid)
+        files_before = open_files(deployed.server.pid)
+        await deployed.subscribers.stall()
+        stalled = await change(deployed, CHANGES)
+        bytes_stalled = resident_bytes(deployed.server.pid)
+        await eventually(lambda: open_files(deployed.server.pid) <= files_before - STALLED)
+        after = await change(deployed, 1)
+        report = await deployed.subscribers.report(max(after))
     arrived = {version: len(times) for version, times in report.arrivals.items()}
     assert arrived == dict.fromkeys(before | stalled | after, HEALTHY)
     assert median_delay(stalled, report) <= MOST_TIMES_SLOWER * median_delay(before, report) + SLACK_SECONDS

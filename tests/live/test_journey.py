@@ -1,4 +1,4 @@
-"""The whole way of a job with real clips, as a front end goes it."""
+"""One job from creation to playable clips, as a front end uses the API."""
 
 import asyncio
 import io
@@ -35,8 +35,8 @@ SCENES: list[Json] = [
 ]
 
 
-async def test_a_job_from_its_creation_to_clips_that_play(tmp_path: Path) -> None:
-    """Create, start, hear of every step, see it come into being, download it, and find what was asked for."""
+async def test_job_from_creation_to_playable_clips(tmp_path: Path) -> None:
+    """Create and start a job, receive every event and live frame, download the clips and probe them."""
     async with running(tmp_path, provider="local", local_width=320, local_height=180, render_concurrency=1) as app:
         made = await jobs.make(app, *SCENES)
         async with app.subscribe(FEED, jobId=made.id) as stream:
@@ -58,13 +58,13 @@ async def test_a_job_from_its_creation_to_clips_that_play(tmp_path: Path) -> Non
                         frames.append(await frame(app, message["preview"]))
             except StopAsyncIteration:
                 pass
-        assert_every_step_was_told(messages, made)
-        assert frames, "a glimpse of a clip while it is made"
-        await assert_the_clips_are_what_was_asked_for(app, made, tmp_path)
+        assert_every_step_was_sent(messages, made)
+        assert frames, "live frames are sent during the render"
+        await assert_clips_match_their_scenes(app, made, tmp_path)
 
 
 async def frame(app: App, preview: Json) -> bytes:
-    """The newest frame of a running render: a small WebP that nobody keeps."""
+    """Return the newest frame of a running render: a small WebP that is not cached."""
     answer = await app.http.get(path_of(preview))
     assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-store")
     assert preview["contentType"] == answer.headers["content-type"] == "image/webp"
@@ -74,11 +74,11 @@ async def frame(app: App, preview: Json) -> bytes:
     return answer.content
 
 
-def assert_every_step_was_told(messages: list[Json], made: jobs.Made) -> None:
-    """In order, with progress that never falls and reaches 100 with the last clip."""
+def assert_every_step_was_sent(messages: list[Json], made: jobs.Made) -> None:
+    """Assert that events come in order, and that progress never decreases and reaches 100 with the last clip."""
     types = [message["type"] for message in messages if message["kind"] == "JobEvent"]
     rendered = ["SCENE_STARTED", "SCENE_UPDATED", "SCENE_COMPLETED"]
-    # What comes after the end is told to who stays.
+    # Events of the assembly may follow JOB_SETTLED.
     assert types[:8] == ["JOB_STARTED", *rendered, *rendered, "JOB_SETTLED"]
     for kind in ("JobEvent", "SceneProgress"):
         percentages = [message["progress"]["percentage"] for message in messages if message["kind"] == kind]
@@ -87,18 +87,18 @@ def assert_every_step_was_told(messages: list[Json], made: jobs.Made) -> None:
     assert messages[-1]["progress"]["percentage"] == 100.0
     assert messages[-1]["progress"]["currentStage"] in ("ASSEMBLING", "DONE")
     for scene_id in made.scenes:
-        told = [each["percentage"] for each in messages if each.get("sceneId") == scene_id]
-        assert told == sorted(told)
+        percentages = [each["percentage"] for each in messages if each.get("sceneId") == scene_id]
+        assert percentages == sorted(percentages)
 
 
-async def assert_the_clips_are_what_was_asked_for(app: App, made: jobs.Made, folder: Path) -> None:
-    """By what a browser does with their addresses, and by what a player finds in them."""
+async def assert_clips_match_their_scenes(app: App, made: jobs.Made, folder: Path) -> None:
+    """Download the clips as a browser does, and compare them with their scenes."""
     selection = f"status percentage output {MEDIA} poster {MEDIA} preview {MEDIA} takes {{ number status }}"
     job = await jobs.job(app, made.id, f"status finishedAt scenes {{ nodes {{ {selection} }} }}")
     assert (job["status"], job["finishedAt"] is not None) == ("COMPLETED", True)
     for number, (asked, scene) in enumerate(zip(SCENES, job["scenes"]["nodes"], strict=True)):
         assert (scene["status"], scene["takes"]) == ("COMPLETED", [{"number": 1, "status": "COMPLETED"}])
-        clip = await in_pieces(app, scene["output"])
+        clip = await download_in_ranges(app, scene["output"])
         file = folder / f"{number}.mp4"
         file.write_bytes(clip)
         found = probe(file)
@@ -113,13 +113,13 @@ async def assert_the_clips_are_what_was_asked_for(app: App, made: jobs.Made, fol
             "durationSeconds": asked["durationSeconds"],
         }
         names = boxes(clip)
-        assert names.index("moov") < names.index("mdat"), "it plays before it has been downloaded"
+        assert names.index("moov") < names.index("mdat"), "playback starts before the download has finished"
         assert await images(app, scene["poster"]) == 1
         assert await images(app, scene["preview"]) > 1
 
 
-async def in_pieces(app: App, media: Json) -> bytes:
-    """A file, downloaded as a player does that seeks: in ranges, here four at once."""
+async def download_in_ranges(app: App, media: Json) -> bytes:
+    """Download a file as a seeking player does: in four concurrent range requests."""
     path, size = path_of(media), media["sizeBytes"]
     head = await app.http.head(path)
     assert (head.status_code, head.headers["accept-ranges"], head.headers["content-length"]) == (
@@ -141,7 +141,7 @@ async def in_pieces(app: App, media: Json) -> bytes:
 
 
 async def images(app: App, media: Json) -> int:
-    """How many images a WebP file shows."""
+    """Return the number of images in a WebP file."""
     answer = await app.http.get(path_of(media))
     assert (answer.status_code, answer.headers["content-type"]) == (200, "image/webp")
     assert len(answer.content) == media["sizeBytes"]
@@ -151,7 +151,7 @@ async def images(app: App, media: Json) -> int:
 
 
 def path_of(media: Json) -> str:
-    """Where a file is, on the server of this test."""
+    """Return the path of a media URL."""
     path: str = media["url"].removeprefix("http://scenewire.test")
     assert path.startswith("/media/")
     return path

@@ -1,4 +1,4 @@
-"""What goes with the events that a client of Subscription.jobEvents has missed: the present, and not each time anew."""
+"""Missed events of Subscription.jobEvents: their jobs and scenes are current, and are not read once per event."""
 
 import asyncio
 import time
@@ -15,33 +15,33 @@ from tests.support.job_feed import FEED
 from tests.support.server_app import App
 
 EVENTS = 120
-# Between a row's being read and a test's being told of it.
+# The time between the read of a row and the acknowledgement of its version in the test.
 SLACK_SECONDS = 0.05
 
 
-async def test_many_events_do_not_ask_the_database_each(app: App) -> None:
-    """They show the same job and the same scenes."""
+async def test_missed_events_share_the_reads_of_their_job(app: App) -> None:
+    """Fewer statements than half the number of events are executed."""
     made = await jobs.make(app, provider="external")
     await flood(app, made.id, EVENTS)
     statements: list[str] = []
 
-    def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+    def record(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
         statements.append(statement)
 
     engine = app.container.database.reader.sync_engine
-    event.listen(engine, "before_cursor_execute", note)
+    event.listen(engine, "before_cursor_execute", record)
     try:
         async with app.subscribe(FEED, jobId=made.id, after=1) as stream:
-            told = [(await stream.next())["jobEvents"] for _ in range(EVENTS)]
+            received = [(await stream.next())["jobEvents"] for _ in range(EVENTS)]
     finally:
-        event.remove(engine, "before_cursor_execute", note)
-    assert [each["version"] for each in told] == list(range(2, EVENTS + 2))
-    assert {each["now"]["version"] for each in told} == {EVENTS + 1}
+        event.remove(engine, "before_cursor_execute", record)
+    assert [each["version"] for each in received] == list(range(2, EVENTS + 2))
+    assert {each["now"]["version"] for each in received} == {EVENTS + 1}
     assert len(statements) < EVENTS / 2
 
 
-async def test_what_goes_with_an_event_is_of_now(app: App) -> None:
-    """At least as new as the event, and as what was acknowledged a tenth of a second ago; live: a moment ago."""
+async def test_job_of_a_missed_event_is_current(app: App) -> None:
+    """At least as new as the event, and as the version acknowledged 0.1 s ago; for a live event it is read again."""
     made = await jobs.make(app, provider="external")
     await flood(app, made.id, EVENTS)
     acknowledged = [(0.0, 0)]
@@ -51,7 +51,7 @@ async def test_what_goes_with_an_event_is_of_now(app: App) -> None:
             version = await jobs.retitle(app, made.id, f"Meanwhile {number}")
             acknowledged.append((time.monotonic(), version))
 
-    def known(seconds: float) -> int:
+    def acknowledged_before(seconds: float) -> int:
         before = time.monotonic() - seconds
         return max(version for at, version in acknowledged if at <= before)
 
@@ -63,7 +63,7 @@ async def test_what_goes_with_an_event_is_of_now(app: App) -> None:
         async for message in messages:
             assert isinstance(message, EventRow)
             version = message.version
-            old = known(REMEMBERED_SECONDS + SLACK_SECONDS)
+            old = acknowledged_before(REMEMBERED_SECONDS + SLACK_SECONDS)
             await asyncio.sleep(0.002)
             job = await context.loaders.job.load(made.id)
             assert job is not None
@@ -76,7 +76,7 @@ async def test_what_goes_with_an_event_is_of_now(app: App) -> None:
         live = await anext(messages)
         assert isinstance(live, EventRow)
         assert live.version == version
-        # A live event is not of the past: what was read for it is not remembered.
+        # The job of a live event is not cached.
         for title in ("Live", "Livelier"):
             await jobs.retitle(app, made.id, title)
             job = await context.loaders.job.load(made.id)

@@ -1,4 +1,4 @@
-"""Webhooks of a server that is killed: what was committed is told, whatever became of the process that should."""
+"""Webhooks of a server that is killed: every committed event is delivered after the restart."""
 
 import asyncio
 import sqlite3
@@ -13,8 +13,8 @@ from tests.support.webhook_calls import hook, until_over, webhook
 from tests.support.webhook_receiver import hang, receiving, status
 
 
-async def test_a_kill_loses_no_delivery(tmp_path: Path) -> None:
-    """Neither what was being tried nor what nobody had tried yet; each job's in order, a repeated one as it was."""
+async def test_kill_of_the_server_loses_no_webhook_delivery(tmp_path: Path) -> None:
+    """Neither attempts in flight nor pending deliveries; in order per job, and repeated attempts are unchanged."""
     server = ServerProcess(tmp_path, provider="external", secret_key="0123456789abcdef" * 2)
     await asyncio.to_thread(server.start)
     client = Client(server.url)
@@ -29,18 +29,18 @@ async def test_a_kill_loses_no_delivery(tmp_path: Path) -> None:
                     await jobs.retitle(client, job.id, f"Title {number}")
             server.kill()
             extend_leases(tmp_path)
-            tried, receiver.received = receiver.received, []
+            attempted, receiver.received = receiver.received, []
             receiver.answer = status(204)
             await asyncio.to_thread(server.start)
             received = await receiver.count(18)
-            told = await until_over(client, made.id)
-        assert {each["status"] for each in told} == {"SUCCEEDED"}
+            deliveries = await until_over(client, made.id)
+        assert {each["status"] for each in deliveries} == {"SUCCEEDED"}
         assert len(received) == 18
         for job in created:
             assert [each.place for each in received if each.data["job_id"] == job.id] == [
                 (job.id, version) for version in range(1, 7)
             ]
-        for each in tried:
+        for each in attempted:
             (again,) = [one for one in received if one.id == each.id]
             assert again.body == each.body
             assert again.verified(made.secret) == each.verified(made.secret)
