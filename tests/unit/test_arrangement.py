@@ -1,4 +1,4 @@
-"""The play order, and the way back into it."""
+"""The play order of scenes, and the positions that restored scenes return to."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,14 +10,14 @@ IDS = [f"scene {number}" for number in range(7)]
 
 
 def dense() -> Arrangement:
-    """All of them, as they are stored."""
+    """Return an arrangement of all scenes without gaps, as stored."""
     return Arrangement((scene_id, place, False) for place, scene_id in enumerate(IDS))
 
 
 @MODEST
 @given(gone=st.permutations(IDS), back=st.permutations(IDS), count=st.integers(1, 7))
-def test_whatever_is_deleted_and_restored_is_where_it_was(gone: list[str], back: list[str], count: int) -> None:
-    """Whoever goes first and whoever comes back first."""
+def test_deleted_scenes_are_restored_to_their_positions(gone: list[str], back: list[str], count: int) -> None:
+    """In whatever order they are deleted and restored."""
     arrangement = dense()
     for scene_id in gone[:count]:
         arrangement.delete(scene_id)
@@ -29,8 +29,8 @@ def test_whatever_is_deleted_and_restored_is_where_it_was(gone: list[str], back:
     assert arrangement.live == IDS
 
 
-def test_only_what_moves_is_to_be_written() -> None:
-    """Once."""
+def test_moved_returns_only_scenes_with_a_new_position() -> None:
+    """Each change once."""
     arrangement = dense()
     arrangement.delete(IDS[4])
     assert arrangement.moved() == {IDS[5]: 4, IDS[6]: 5}
@@ -41,8 +41,8 @@ def test_only_what_moves_is_to_be_written() -> None:
     assert arrangement.moved() == {IDS[0]: 1, IDS[1]: 0}
 
 
-def test_a_new_one_moves_the_deleted_ones_after_it() -> None:
-    """And one at the end moves nobody."""
+def test_added_scene_moves_the_deleted_scenes_after_it() -> None:
+    """A scene added at the end moves no other."""
     arrangement = dense()
     for scene_id in (IDS[1], IDS[5]):
         arrangement.delete(scene_id)
@@ -56,8 +56,8 @@ def test_a_new_one_moves_the_deleted_ones_after_it() -> None:
     assert arrangement.live == [*IDS[:3], "third", *IDS[3:], "at the end"]
 
 
-def test_a_copy_is_another() -> None:
-    """What is done to one is not done to the other."""
+def test_copy_of_an_arrangement_is_independent() -> None:
+    """Changes of the original do not change the copy."""
     arrangement = dense()
     copied = arrangement.copy()
     arrangement.delete(IDS[0])
@@ -65,8 +65,8 @@ def test_a_copy_is_another() -> None:
     assert copied.moved() == {}
 
 
-def test_places_that_were_taken_twice() -> None:
-    """What older versions stored is put as near as can be."""
+def test_deleted_scenes_with_the_same_position_can_all_be_restored() -> None:
+    """Older versions stored such positions."""
     arrangement = Arrangement([("a", 0, True), ("b", 0, True), ("c", 0, False), ("d", 0, True)])
     for scene_id in ("b", "d", "a"):
         arrangement.restore(scene_id)

@@ -1,4 +1,4 @@
-"""When a job will be done: a time to come, and nothing without experience."""
+"""The ETA of a job: never negative, and None without a typical duration."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -25,9 +25,9 @@ def eta(
 ) -> float | None:
     processing = sum(each.job_id == MINE for each in running)
     status = JobStatus.PROCESSING if pending or processing else JobStatus.COMPLETED
-    reading = WAITING._replace(pending=pending, processing=processing, status=status)
+    snapshot = WAITING._replace(pending=pending, processing=processing, status=status)
     known = EtaInputs(typical, running, pending if ahead is None else ahead)
-    return eta_module.eta_seconds(reading, known, at_least=at_least, now=NOW)
+    return eta_module.eta_seconds(snapshot, known, at_least=at_least, now=NOW)
 
 
 def mine(percentage: float | None, since: float = 0.0) -> Running:
@@ -59,17 +59,15 @@ def theirs(percentage: float | None) -> Running:
         (eta(0), None),
     ],
 )
-def test_examples_of_estimates(estimate: float | None, expected: float | None) -> None:
-    """What is left, and what goes before it, as many side by side as go on now; no take is faster than itself."""
+def test_eta_examples(estimate: float | None, expected: float | None) -> None:
+    """Remaining and earlier work, divided by the takes that run in parallel; at least the duration of one take."""
     assert estimate == expected
 
 
 @MODEST
 @given(st.integers(0, 200), renders, st.integers(0, 400), st.floats(0, 3600), st.integers(1, 64))
-def test_an_estimate_is_never_negative(
-    pending: int, running: list[Running], ahead: int, typical: float, at_least: int
-) -> None:
-    """As long as something is open there is an estimate, and it is a time to come."""
+def test_eta_is_never_negative(pending: int, running: list[Running], ahead: int, typical: float, at_least: int) -> None:
+    """There is an ETA as long as a scene is open."""
     estimate = eta(pending, *running, ahead=ahead, typical=typical, at_least=at_least)
     assert (estimate is None) == (pending + sum(each.job_id == MINE for each in running) == 0)
     assert estimate is None or estimate >= 0
@@ -77,10 +75,10 @@ def test_an_estimate_is_never_negative(
 
 @MODEST
 @given(st.integers(1, 200), renders, st.integers(0, 200), st.integers(1, 100), st.integers(1, 64))
-def test_who_has_more_to_wait_for_is_not_told_less(
+def test_eta_does_not_decrease_with_more_scenes_ahead(
     pending: int, running: list[Running], ahead: int, more: int, at_least: int
 ) -> None:
-    """And what waits takes at least as long as one take."""
+    """A job with pending scenes takes at least the duration of one take."""
     sooner = eta(pending, *running, ahead=ahead, at_least=at_least)
     later = eta(pending, *running, ahead=ahead + more, at_least=at_least)
     assert sooner is not None

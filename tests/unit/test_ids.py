@@ -1,4 +1,4 @@
-"""Typed, sortable ids."""
+"""Typed, sortable ids (TypeID specification)."""
 
 import time
 from typing import get_args
@@ -26,15 +26,15 @@ def decoded(suffix: str) -> UUID:
 
 
 @pytest.mark.parametrize("prefix", PREFIXES)
-def test_a_new_id_is_of_its_kind_and_of_no_other(prefix: Prefix) -> None:
-    """The prefix says what an id is of, and the rest is a UUIDv7."""
+def test_new_id_has_only_its_own_prefix(prefix: Prefix) -> None:
+    """The prefix names the type; the suffix is a UUIDv7."""
     made = ids.new(prefix)
     assert decoded(made.removeprefix(f"{prefix}_")).version == 7
     assert [other for other in PREFIXES if ids.is_id(made, other)] == [prefix]
 
 
-def test_ids_made_later_sort_later() -> None:
-    """Their order is that of their making, to the millisecond, so that a list by id is a list by age."""
+def test_ids_sort_by_creation_time() -> None:
+    """To the millisecond, so that a list by id is a list by age."""
     made: list[str] = []
     for _ in range(5):
         made.append(ids.new("scene"))
@@ -42,13 +42,13 @@ def test_ids_made_later_sort_later() -> None:
     assert made == sorted(made)
 
 
-def test_ids_do_not_repeat() -> None:
+def test_ids_are_unique() -> None:
     """Also not within a millisecond."""
     assert len({ids.new("take") for _ in range(2_000)}) == 2_000
 
 
-def test_the_parts_of_an_id() -> None:
-    """Everything before the last underscore is the prefix."""
+def test_prefix_of_an_id_ends_at_the_last_underscore() -> None:
+    """The example of the specification with our prefix."""
     assert ids.prefix_of(ID) == "job"
     assert ids.is_id(ID, "job")
 
@@ -69,20 +69,20 @@ def test_the_parts_of_an_id() -> None:
         ID.replace("_", "-"),
         ID[:-1] + "u",  # not a digit of the alphabet
         "job_8" + "z" * 25,  # more than 128 bits
-        ID[:-1] + "٣",  # a digit, but not of ours
+        ID[:-1] + "٣",  # a digit outside the alphabet
         ID[:-1] + "\0",
         ID[:-1] + "\ud800",
     ],
 )
-def test_what_is_no_id(value: str) -> None:
-    """A look at the text is enough to know that there can be no such thing."""
+def test_invalid_id_is_detected_without_a_lookup(value: str) -> None:
+    """No row can have such an id."""
     assert not any(ids.is_id(value, prefix) for prefix in PREFIXES)
 
 
 @MODEST
 @given(st.text(), st.sampled_from(PREFIXES))
-def test_what_passes_for_an_id_is_harmless(value: str, prefix: Prefix) -> None:
-    """Whatever is accepted consists of letters, digits and underscores: every driver takes it."""
+def test_accepted_id_is_safe_for_every_database_driver(value: str, prefix: Prefix) -> None:
+    """It consists of ASCII letters, digits and underscores."""
     if ids.is_id(value, prefix):
         assert value.replace("_", "").isascii()
         assert value.replace("_", "").isalnum()
@@ -90,6 +90,6 @@ def test_what_passes_for_an_id_is_harmless(value: str, prefix: Prefix) -> None:
 
 @MODEST
 @given(st.uuids() | st.just(UUID(int=2**128 - 1)), st.sampled_from(PREFIXES))
-def test_every_uuid_makes_an_id(uuid: UUID, prefix: Prefix) -> None:
+def test_every_uuid_makes_a_valid_id(uuid: UUID, prefix: Prefix) -> None:
     """The check accepts all that the specification allows, the largest value included."""
     assert ids.is_id(f"{prefix}_{encoded(uuid)}", prefix)

@@ -1,4 +1,4 @@
-"""The state machine of scenes and the derived status of jobs, against the table in words."""
+"""The state machine of scenes against its table, and the status of a job derived from its scenes."""
 
 from itertools import product
 
@@ -12,7 +12,7 @@ from tests.support.property_settings import MODEST
 
 PENDING, PROCESSING, COMPLETED, FAILED, CANCELED = SceneStatus
 
-# From each status, what updateScene may set; beside this only workers, cancel and regenerate move a scene.
+# The statuses that updateScene may set, by current status. Workers, cancel and regenerate have other transitions.
 TABLE = {
     PENDING: {PROCESSING, COMPLETED, FAILED, CANCELED},
     PROCESSING: {COMPLETED, FAILED, CANCELED},
@@ -24,20 +24,20 @@ TABLE = {
 counts = st.fixed_dictionaries({status: st.integers(0, 3) for status in SceneStatus})
 
 
-@pytest.mark.parametrize(("current", "wanted"), list(product(SceneStatus, SceneStatus)))
-def test_every_pair_of_states(current: SceneStatus, wanted: SceneStatus) -> None:
-    """A move is accepted if the table has it or if it is none."""
-    assert lifecycle.may_become(current, wanted) == (wanted is current or wanted in TABLE[current])
+@pytest.mark.parametrize(("current", "target"), list(product(SceneStatus, SceneStatus)))
+def test_scene_transitions_match_the_lifecycle_table(current: SceneStatus, target: SceneStatus) -> None:
+    """A transition is allowed if the table has it, or if the status does not change."""
+    assert lifecycle.may_become(current, target) == (target is current or target in TABLE[current])
 
 
-def test_what_is_offered_is_what_is_accepted() -> None:
-    """The transitions shown to clients are the table's, each once, and never the status itself."""
+def test_offered_scene_transitions_are_the_allowed_ones() -> None:
+    """Clients see the transitions of the table, each once, and never the current status."""
     assert {current: set(offered) for current, offered in lifecycle.TRANSITIONS.items()} == TABLE
     assert all(len(set(offered)) == len(offered) for offered in lifecycle.TRANSITIONS.values())
 
 
-def test_a_scene_is_open_or_settled() -> None:
-    """Nothing is both, and what is settled has no way out but a regenerate."""
+def test_every_scene_status_is_either_open_or_settled() -> None:
+    """A settled status has no transition; only regenerate leaves it."""
     assert {PENDING, PROCESSING} == lifecycle.OPEN
     assert set(SceneStatus) - lifecycle.OPEN == lifecycle.SETTLED_SCENE
     assert {current for current, offered in lifecycle.TRANSITIONS.items() if not offered} == lifecycle.SETTLED_SCENE
@@ -46,15 +46,15 @@ def test_a_scene_is_open_or_settled() -> None:
 
 @MODEST
 @given(counts)
-def test_a_job_that_has_not_begun_is_pending(counts: dict[SceneStatus, int]) -> None:
-    """Before its start a job is a storyboard, whatever became of single scenes."""
+def test_draft_job_is_pending(counts: dict[SceneStatus, int]) -> None:
+    """Whatever the statuses of its scenes are."""
     assert lifecycle.job_status(left_draft=False, counts=counts) is JobStatus.PENDING
 
 
 @MODEST
 @given(counts)
-def test_the_status_of_a_begun_job_follows_from_its_scenes(counts: dict[SceneStatus, int]) -> None:
-    """Open scenes come first, then all completed, then any failed, else it was canceled."""
+def test_status_of_a_started_job_follows_from_its_scenes(counts: dict[SceneStatus, int]) -> None:
+    """Any open scene: PROCESSING; all completed: COMPLETED; any failed: FAILED; otherwise CANCELED."""
     live = [status for status, count in counts.items() for _ in range(count)]
     if PENDING in live or PROCESSING in live:
         expected = JobStatus.PROCESSING
@@ -79,7 +79,7 @@ def test_the_status_of_a_begun_job_follows_from_its_scenes(counts: dict[SceneSta
         ([CANCELED], JobStatus.CANCELED),
     ],
 )
-def test_examples_of_begun_jobs(live: list[SceneStatus], expected: JobStatus) -> None:
-    """Each rule once, in its order."""
+def test_status_examples_of_started_jobs(live: list[SceneStatus], expected: JobStatus) -> None:
+    """Each rule in the order of precedence."""
     counts = {status: live.count(status) for status in SceneStatus}
     assert lifecycle.job_status(left_draft=True, counts=counts) is expected

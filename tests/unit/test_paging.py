@@ -1,4 +1,4 @@
-"""Windows, pages and cursors, as the Relay cursor connection specification has them."""
+"""Windows, pages and cursors (Relay cursor connections specification)."""
 
 import base64
 import json
@@ -13,7 +13,7 @@ from models.domain.errors import ErrorCode, Invalid
 from models.domain.paging import Page, Window
 from tests.support.property_settings import MODEST
 
-# What a row's key may hold: any text that can be stored.
+# The key of a row may hold any text that can be stored.
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
 keys = st.lists(texts, max_size=4)
 
@@ -21,7 +21,7 @@ NOTHING: list[int] = []
 
 
 def cursor_of(value: object) -> str:
-    """A cursor as somebody could forge it."""
+    """Return a forged cursor."""
     return base64.urlsafe_b64encode(json.dumps(value).encode()).decode()
 
 
@@ -34,8 +34,8 @@ def key_or_refusal(cursor: str) -> tuple[str, ...] | Invalid | None:
 
 @MODEST
 @given(keys)
-def test_a_cursor_holds_its_key(key: list[str]) -> None:
-    """What was encoded is decoded, and needs no escaping in a URL."""
+def test_cursor_decodes_to_its_key(key: list[str]) -> None:
+    """A cursor needs no escaping in a URL."""
     cursor = paging.encode(key)
     assert paging.decode("after", cursor) == tuple(key)
     assert re.fullmatch(r"[A-Za-z0-9_-]+", cursor)
@@ -43,8 +43,8 @@ def test_a_cursor_holds_its_key(key: list[str]) -> None:
 
 @MODEST
 @given(st.text() | st.binary().map(lambda raw: base64.urlsafe_b64encode(raw).decode()))
-def test_no_text_breaks_the_decoder(cursor: str) -> None:
-    """Whatever is given as a cursor is a key or is refused by the name of its argument."""
+def test_any_text_as_cursor_is_decoded_or_refused(cursor: str) -> None:
+    """The error names the argument."""
     found = key_or_refusal(cursor)
     if isinstance(found, Invalid):
         assert (found.code, found.path) == (ErrorCode.VALIDATION_FAILED, ["before"])
@@ -69,15 +69,15 @@ def test_no_text_breaks_the_decoder(cursor: str) -> None:
     ],
     ids=["empty", "not ascii", "padding", "object", "bare", "number", "null", "NUL", "surrogate", "deep", "not utf-8"],
 )
-def test_a_foreign_cursor_is_refused(cursor: str) -> None:
-    """A cursor that we never gave out is the caller's mistake, named by its argument."""
+def test_forged_cursor_is_refused(cursor: str) -> None:
+    """The error names the argument."""
     with pytest.raises(Invalid) as refused:
         paging.decode("after", cursor)
     assert refused.value.path == ["after"]
 
 
-def test_no_cursor_is_no_key() -> None:
-    """An argument that was left out decodes to nothing."""
+def test_missing_cursor_has_no_key() -> None:
+    """A missing argument decodes to None."""
     assert paging.decode("after", None) is None
 
 
@@ -91,13 +91,13 @@ def test_no_cursor_is_no_key() -> None:
         (None, 100, Window(100, backward=True)),
     ],
 )
-def test_a_window_of_a_list(first: int | None, last: int | None, expected: Window) -> None:
-    """From either end, up to a hundred, and twenty when nothing is said."""
+def test_page_size_of_a_window(first: int | None, last: int | None, expected: Window) -> None:
+    """From either end, at most 100, and 20 by default."""
     assert paging.window(first=first, after=None, last=last, before=None) == expected
 
 
-def test_a_window_between_cursors() -> None:
-    """Both cursors are decoded into it; without a default the list is asked for as a whole."""
+def test_window_between_two_cursors() -> None:
+    """Both cursors are decoded; without a default page size the window is the whole list."""
     after, before = paging.encode(["POSITION", "1", "a"]), paging.encode(["POSITION", "5", "b"])
     window = paging.window(first=None, after=after, last=None, before=before, default=None)
     assert window == Window(None, after=("POSITION", "1", "a"), before=("POSITION", "5", "b"))
@@ -114,15 +114,15 @@ def test_a_window_between_cursors() -> None:
         (1, 1, "last"),
     ],
 )
-def test_a_window_that_is_refused(first: int | None, last: int | None, named: str) -> None:
-    """The refusal names the argument that is wrong."""
+def test_invalid_page_size_is_refused(first: int | None, last: int | None, named: str) -> None:
+    """The error names the invalid argument."""
     with pytest.raises(Invalid) as refused:
         paging.window(first=first, after=None, last=last, before=None)
     assert refused.value.path == [named]
 
 
-def asked(numbers: list[int], window: Window) -> list[int]:
-    """What a query finds: within the cursors, in the direction of the window, one more than its limit."""
+def select(numbers: list[int], window: Window) -> list[int]:
+    """Return what a query finds: between the cursors, in the direction of the window, one more than its limit."""
     low = int(window.after[0]) if window.after else -1
     high = int(window.before[0]) if window.before else len(numbers)
     found = [number for number in numbers if low < number < high]
@@ -132,12 +132,12 @@ def asked(numbers: list[int], window: Window) -> list[int]:
 
 @MODEST
 @given(st.integers(0, 30), st.integers(1, 7), st.booleans())
-def test_page_after_page_is_the_whole_list(size: int, limit: int, backward: bool) -> None:
-    """From either end, going on until there is no more shows everything once and in order."""
+def test_all_pages_together_are_the_whole_list(size: int, limit: int, backward: bool) -> None:
+    """From either end, every item comes once and in order."""
     numbers, seen = list(range(size)), list[int]()
     window = Window(limit, backward=backward)
     while True:
-        page = paging.page(asked(numbers, window), window)
+        page = paging.page(select(numbers, window), window)
         assert list(page.items) == sorted(page.items)
         assert len(page.items) <= limit
         seen = [*page.items, *seen] if backward else [*seen, *page.items]
@@ -160,6 +160,6 @@ def test_page_after_page_is_the_whole_list(size: int, limit: int, backward: bool
         ([1, 2, 3], Window(None), Page([1, 2, 3], has_next=False, has_previous=False)),
     ],
 )
-def test_examples_of_pages(found: list[int], window: Window, expected: Page[int]) -> None:
-    """A page is cut to its limit, turned into the list's order, and knows what lies on either side."""
+def test_page_examples(found: list[int], window: Window, expected: Page[int]) -> None:
+    """A page is cut to its limit, in the order of the list, and reports whether there are pages on either side."""
     assert paging.page(found, window) == expected

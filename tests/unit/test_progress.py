@@ -1,4 +1,4 @@
-"""How far a job is, and what stage it is in."""
+"""The percentage and the stage of a job."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -14,12 +14,12 @@ from tests.support.property_settings import MODEST
 
 PENDING, PROCESSING, COMPLETED, FAILED, CANCELED = SceneStatus
 shares = st.floats(0, 100)
-# The high water of each scene that is not completed, beside how many are.
+# The high water of each scene that is not completed.
 unfinished = st.lists(shares, max_size=8)
 
 
-def reading(*scenes: SceneStatus, left_draft: bool = True, retrying: int = 0, **more: Any) -> ProgressSnapshot:
-    """A reading of a job with such scenes; `retrying` of the pending ones wait for another attempt."""
+def snapshot_of(*scenes: SceneStatus, left_draft: bool = True, retrying: int = 0, **more: Any) -> ProgressSnapshot:
+    """Return the snapshot of a job with these scenes; `retrying` of the pending ones wait for a retry."""
     counts = {status: scenes.count(status) for status in SceneStatus}
     plain = ProgressSnapshot(
         job_id="job_1",
@@ -48,8 +48,8 @@ def percentage(completed: int, unfinished: list[float]) -> float:
 
 @MODEST
 @given(st.integers(0, 8), unfinished)
-def test_a_percentage_is_a_share_and_100_means_done(completed: int, unfinished: list[float]) -> None:
-    """It lies in 0..100, says 100 only when all scenes are completed, and is 0 for an empty job."""
+def test_percentage_is_100_only_when_all_scenes_are_completed(completed: int, unfinished: list[float]) -> None:
+    """It lies in 0..100, and is 0 for an empty job."""
     share = percentage(completed, unfinished)
     assert 0 <= share <= 100
     assert (share == 100) == (completed > 0 and not unfinished)
@@ -59,10 +59,10 @@ def test_a_percentage_is_a_share_and_100_means_done(completed: int, unfinished: 
 
 @MODEST
 @given(st.integers(0, 8), st.lists(shares, min_size=1, max_size=8), st.data())
-def test_a_percentage_never_falls_while_scenes_get_on(
+def test_percentage_never_decreases_while_scenes_progress(
     completed: int, unfinished: list[float], data: st.DataObject
 ) -> None:
-    """Whether a scene gets further or is completed, the job does not go back."""
+    """Neither when a scene progresses nor when it is completed."""
     before = percentage(completed, unfinished)
     first, *others = unfinished
     further = data.draw(st.floats(first, 100))
@@ -82,45 +82,45 @@ def test_a_percentage_never_falls_while_scenes_get_on(
         (3, [], 100.0),
     ],
 )
-def test_examples_of_percentages(completed: int, unfinished: list[float], expected: float) -> None:
-    """The formula of the schema, to two places, and capped below 100 until everything is completed."""
+def test_percentage_examples(completed: int, unfinished: list[float], expected: float) -> None:
+    """The formula of the schema, to two decimals, and capped below 100 until all scenes are completed."""
     assert percentage(completed, unfinished) == expected
 
 
 @pytest.mark.parametrize(
-    ("reading", "stage", "label"),
+    ("snapshot", "stage", "label"),
     [
-        (reading(PENDING, left_draft=False), JobStage.WAITING, "Waiting to be started"),
-        (reading(left_draft=False), JobStage.WAITING, "Waiting to be started"),
-        (reading(PENDING, PENDING), JobStage.QUEUED, "2 scenes in the queue"),
-        (reading(PENDING, COMPLETED), JobStage.QUEUED, "1 scene in the queue"),
-        (reading(PENDING, PENDING, retrying=1), JobStage.QUEUED, "2 scenes in the queue"),
-        (reading(PENDING, COMPLETED, retrying=1), JobStage.RETRYING, "Waiting to retry 1 scene"),
-        (reading(COMPLETED, FAILED, PROCESSING, PENDING), JobStage.GENERATING, "Generating scene 3 of 4"),
-        (reading(PROCESSING, PENDING, retrying=1), JobStage.GENERATING, "Generating scene 1 of 2"),
-        (reading(COMPLETED), JobStage.DONE, "1 scene ready"),
+        (snapshot_of(PENDING, left_draft=False), JobStage.WAITING, "Waiting to be started"),
+        (snapshot_of(left_draft=False), JobStage.WAITING, "Waiting to be started"),
+        (snapshot_of(PENDING, PENDING), JobStage.QUEUED, "2 scenes in the queue"),
+        (snapshot_of(PENDING, COMPLETED), JobStage.QUEUED, "1 scene in the queue"),
+        (snapshot_of(PENDING, PENDING, retrying=1), JobStage.QUEUED, "2 scenes in the queue"),
+        (snapshot_of(PENDING, COMPLETED, retrying=1), JobStage.RETRYING, "Waiting to retry 1 scene"),
+        (snapshot_of(COMPLETED, FAILED, PROCESSING, PENDING), JobStage.GENERATING, "Generating scene 3 of 4"),
+        (snapshot_of(PROCESSING, PENDING, retrying=1), JobStage.GENERATING, "Generating scene 1 of 2"),
+        (snapshot_of(COMPLETED), JobStage.DONE, "1 scene ready"),
         (
-            reading(COMPLETED, COMPLETED, awaiting_assembly=True),
+            snapshot_of(COMPLETED, COMPLETED, awaiting_assembly=True),
             JobStage.ASSEMBLING,
             "2 scenes ready, joining the clips",
         ),
-        (reading(COMPLETED, FAILED, CANCELED), JobStage.STOPPED, "Stopped: 1 of 3 scenes failed"),
-        (reading(FAILED), JobStage.STOPPED, "Stopped: 1 of 1 scene failed"),
-        (reading(COMPLETED, CANCELED), JobStage.STOPPED, "Canceled with 1 of 2 scenes ready"),
-        (reading(), JobStage.STOPPED, "Canceled with 0 of 0 scenes ready"),
+        (snapshot_of(COMPLETED, FAILED, CANCELED), JobStage.STOPPED, "Stopped: 1 of 3 scenes failed"),
+        (snapshot_of(FAILED), JobStage.STOPPED, "Stopped: 1 of 1 scene failed"),
+        (snapshot_of(COMPLETED, CANCELED), JobStage.STOPPED, "Canceled with 1 of 2 scenes ready"),
+        (snapshot_of(), JobStage.STOPPED, "Canceled with 0 of 0 scenes ready"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_the_stage_and_its_words(reading: ProgressSnapshot, stage: JobStage, label: str) -> None:
-    """Where a job stands, for programs and for people."""
-    assert (reading.current_stage, reading.stage_label) == (stage, label)
+def test_stage_and_stage_label_of_a_job(snapshot: ProgressSnapshot, stage: JobStage, label: str) -> None:
+    """For programs and for people."""
+    assert (snapshot.current_stage, snapshot.stage_label) == (stage, label)
 
 
 @MODEST
 @given(st.lists(st.sampled_from(SceneStatus), max_size=8), st.booleans(), shares)
-def test_a_reading_adds_up(scenes: list[SceneStatus], left_draft: bool, share: float) -> None:
-    """The total is the sum of the counts, and every reading has a stage, words and a percentage."""
-    seen = reading(*scenes, left_draft=left_draft, high_water=share * (len(scenes) - scenes.count(COMPLETED)))
+def test_progress_snapshot_is_consistent(scenes: list[SceneStatus], left_draft: bool, share: float) -> None:
+    """The total is the sum of the counts, and every snapshot has a stage, a label and a percentage."""
+    seen = snapshot_of(*scenes, left_draft=left_draft, high_water=share * (len(scenes) - scenes.count(COMPLETED)))
     assert seen.total == len(scenes)
     assert 0 <= seen.percentage <= 100
     assert seen.stage_label

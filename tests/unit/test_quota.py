@@ -1,4 +1,4 @@
-"""The bucket of what may be done only so often."""
+"""The token bucket of a quota."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -10,7 +10,7 @@ MINUTE = timedelta(minutes=1)
 
 
 def used(times: int) -> datetime:
-    """A bucket that was full, after so many uses at once."""
+    """Return the state of a full bucket after this number of uses at once."""
     full_at = NOW
     for _ in range(times):
         assert RATE.wait(full_at, NOW) == timedelta()
@@ -18,39 +18,39 @@ def used(times: int) -> datetime:
     return full_at
 
 
-def test_a_full_one_gives_the_burst_and_then_waits() -> None:
-    """A minute for the next one at sixty an hour."""
+def test_full_quota_allows_the_burst_and_then_limits_the_rate() -> None:
+    """At 60 per hour the next use must wait a minute."""
     assert RATE.wait(used(10), NOW) == MINUTE
     assert RATE.wait(used(10), NOW + MINUTE - timedelta(seconds=1)) == timedelta(seconds=1)
     assert RATE.wait(used(10), NOW + MINUTE) == timedelta()
 
 
-def test_several_at_once_wait_for_the_last_of_them() -> None:
-    """Who needs five and finds three waits for two."""
+def test_quota_for_several_uses_waits_for_all_missing_tokens() -> None:
+    """Five uses with three tokens left wait for two tokens."""
     assert RATE.wait(used(7), NOW, 3) == timedelta()
     assert RATE.wait(used(7), NOW, 5) == 2 * MINUTE
 
 
-def test_it_never_holds_more_than_the_burst() -> None:
-    """However long nobody came."""
+def test_quota_never_exceeds_the_burst() -> None:
+    """However long it is unused."""
     assert RATE.wait(NOW - timedelta(days=1), NOW, 10) == timedelta()
     assert RATE.wait(NOW - timedelta(days=1), NOW, 11) == MINUTE
 
 
-def test_what_is_left() -> None:
-    """Of the whole burst, and when all of it is there again."""
+def test_quota_reports_limit_remaining_and_reset() -> None:
+    """The reset is the time at which the bucket is full again."""
     assert RATE.quota(None, NOW) == Quota(10, 10, NOW)
     assert RATE.quota(NOW - MINUTE, NOW) == Quota(10, 10, NOW)
     assert RATE.quota(used(3), NOW) == Quota(10, 7, NOW + 3 * MINUTE)
     assert RATE.quota(used(3), NOW + timedelta(seconds=59)) == Quota(10, 7, NOW + 3 * MINUTE)
     assert RATE.quota(used(3), NOW + MINUTE) == Quota(10, 8, NOW + 3 * MINUTE)
     assert RATE.quota(used(10), NOW) == Quota(10, 0, NOW + 10 * MINUTE)
-    # A lower burst was set since.
+    # The burst was lowered meanwhile.
     assert Rate(60, 2).quota(used(10), NOW).remaining == 0
 
 
-def test_what_is_left_is_what_is_accepted() -> None:
-    """At rates that do not divide an hour, too."""
+def test_remaining_quota_is_the_number_of_accepted_uses() -> None:
+    """Also at rates that do not divide an hour."""
     for an_hour in (1, 7, 59, 3601, 1_000_000):
         rate, full_at = Rate(an_hour, 5), NOW
         for uses in range(5):
@@ -60,7 +60,7 @@ def test_what_is_left_is_what_is_accepted() -> None:
         assert rate.wait(full_at, NOW)
 
 
-def test_nothing_an_hour_is_no_limit() -> None:
-    """For operators who do not want one."""
+def test_quota_of_zero_per_hour_is_unlimited() -> None:
+    """Operators can switch the limit off."""
     assert not Rate(0, 1).limited
     assert Rate(0, 1).quota(None, NOW) == Quota(UNLIMITED, UNLIMITED, NOW)

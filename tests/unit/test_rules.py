@@ -1,4 +1,4 @@
-"""What a field may hold: the refusals name the field, say what is wrong, and come all together."""
+"""Validation of fields: errors name the field and the rule, and are reported all at once."""
 
 import json
 from collections.abc import Callable
@@ -19,7 +19,7 @@ texts = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]))
 
 
 def messages(check: Check) -> list[str]:
-    """What a check says; every problem lies at the path and is one of the input."""
+    """Return the messages of a check; each error must be a validation error of the path."""
     problems = Problems()
     check(problems)
     assert all(each.path == PATH and each.code is ErrorCode.VALIDATION_FAILED for each in problems.found)
@@ -59,7 +59,7 @@ def key(value: str | None) -> Check:
 
 
 def nested(depth: int) -> dict[str, Any]:
-    """An object in an object in an object."""
+    """Return nested objects."""
     value: dict[str, Any] = {}
     for _ in range(depth):
         value = {"a": value}
@@ -92,8 +92,8 @@ ACCEPTED: dict[str, Check] = {
 
 
 @pytest.mark.parametrize("check", ACCEPTED.values(), ids=ACCEPTED.keys())
-def test_what_a_field_may_hold(check: Check) -> None:
-    """The longest, the strangest and the least that is still accepted."""
+def test_valid_field_is_accepted(check: Check) -> None:
+    """The longest, the most unusual and the shortest values that are valid."""
     assert messages(check) == []
 
 
@@ -155,13 +155,13 @@ REFUSED: dict[str, tuple[Check, str]] = {
 
 
 @pytest.mark.parametrize(("check", "message"), REFUSED.values(), ids=REFUSED.keys())
-def test_what_a_field_may_not_hold(check: Check, message: str) -> None:
-    """Each is refused with one sentence that can be shown to a person."""
+def test_invalid_field_is_refused(check: Check, message: str) -> None:
+    """With one sentence that can be shown to a user."""
     assert messages(check) == [message]
 
 
-def test_everything_that_is_wrong_is_told_at_once() -> None:
-    """A form can mark all fields after one answer."""
+def test_all_invalid_fields_are_reported_at_once() -> None:
+    """A form can mark all fields after one response."""
     problems = Problems()
     problems.title("", ["input", "title"], required=True)
     problems.prompt("fine", ["input", "prompt"])
@@ -172,15 +172,15 @@ def test_everything_that_is_wrong_is_told_at_once() -> None:
     assert paths == [["input", "title"], ["input", "scenes", "1", "durationSeconds"]]
 
 
-def test_nothing_wrong_is_no_refusal() -> None:
-    """A request without problems passes."""
+def test_valid_input_raises_no_error() -> None:
+    """The list of errors is empty."""
     Problems().check()
 
 
 @MODEST
 @given(texts.filter(lambda text: text.strip() and len(text) <= 200))
-def test_any_text_without_control_characters_is_a_title(text: str) -> None:
-    """People write in every script."""
+def test_any_title_without_control_characters_is_valid(text: str) -> None:
+    """In every script."""
     assert messages(job_title(text)) == []
 
 
@@ -197,8 +197,8 @@ json_values = st.recursive(
 
 @MODEST
 @given(st.dictionaries(texts, json_values, max_size=4))
-def test_any_small_object_is_metadata(value: dict[str, Any]) -> None:
-    """What is refused is only what is too large."""
+def test_any_small_object_is_valid_metadata(value: dict[str, Any]) -> None:
+    """Only metadata over a size limit is refused."""
     encoded = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
     if len(encoded) < 15 * 1024:
         assert messages(metadata(value)) == []
@@ -206,15 +206,15 @@ def test_any_small_object_is_metadata(value: dict[str, Any]) -> None:
 
 @MODEST
 @given(st.text())
-def test_no_text_breaks_a_check(text: str) -> None:
-    """Whatever comes in, the answer is a refusal or none, never an accident."""
+def test_any_text_in_a_field_is_accepted_or_refused(text: str) -> None:
+    """No check raises an unexpected error."""
     for check in (job_title(text), prompt(text), url(text), key(text), metadata({text: text})):
         assert len(messages(check)) <= 1
 
 
 @MODEST
 @given(st.floats())
-def test_no_number_breaks_a_check(number: float) -> None:
-    """Neither the infinite nor the undefined gets through."""
+def test_number_of_a_field_is_valid_only_within_its_range(number: float) -> None:
+    """Infinity and NaN are refused as well."""
     assert (messages(duration(number)) == []) == (0.5 <= number <= 60)
     assert (messages(percentage(number)) == []) == (0 <= number <= 100)
