@@ -1,4 +1,4 @@
-"""How often a person may regenerate: across jobs, requests and batches, and what is refused costs nothing."""
+"""The regenerate quota of a user: across jobs, requests and batches; a refused request costs nothing."""
 
 import asyncio
 from collections import Counter
@@ -26,13 +26,13 @@ QUOTA = "{ viewer { regenerateQuota { limit remaining resetAt } } }"
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def app(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[App]:
-    """A fresh server where five are there at once and then one an hour."""
+    """A new server with a burst of five regenerates, and one more each hour."""
     async with running(tmp_path_factory.mktemp("few"), regenerates_an_hour=1, regenerate_burst=BURST) as app:
         yield app
 
 
-async def left(app: App) -> int:
-    """How many are left; checks that the rest comes back in the time it takes."""
+async def remaining(app: App) -> int:
+    """Return the remaining quota; checks the instant at which it is full again."""
     quota = (await app.execute(QUOTA))["viewer"]["regenerateQuota"]
     missing = timedelta(seconds=EACH_SECONDS) * (BURST - quota["remaining"])
     assert datetime.fromisoformat(quota["resetAt"]) - datetime.now(UTC) == pytest.approx(
@@ -43,17 +43,17 @@ async def left(app: App) -> int:
 
 
 async def regenerate(app: App, scene_id: str) -> list[str]:
-    """Try; answers the codes of what was wrong."""
+    """Try to regenerate a scene. Return the error codes."""
     payload = await app.mutate("regenerateScene", "errors { code }", sceneId=scene_id)
     return [error["code"] for error in payload["errors"]]
 
 
-async def test_the_burst_and_no_more(app: App) -> None:
-    """Over several jobs; then it says when to come back, and a canceled render gives nothing back."""
+async def test_regenerate_quota_allows_the_burst_and_no_more(app: App) -> None:
+    """Across jobs. The error has the time to wait; a cancel refunds nothing."""
     first, second = await a_job_of(app, *["COMPLETED"] * 3), await a_job_of(app, *["FAILED"] * 3)
-    assert await left(app) == 5
+    assert await remaining(app) == 5
     for spent, scene_id in enumerate([*first.scenes, *second.scenes[:2]]):
-        assert await left(app) == 5 - spent
+        assert await remaining(app) == 5 - spent
         assert await regenerate(app, scene_id) == []
     await accepted(app, "cancelJob", jobId=second.id)
     error = await refused(app, second.id, "regenerateScene", sceneId=second.scenes[2])
@@ -70,8 +70,8 @@ async def test_the_burst_and_no_more(app: App) -> None:
     assert answer.json()["error"]["code"] == "RATE_LIMITED"
 
 
-async def test_what_is_refused_costs_nothing(app: App) -> None:
-    """Whatever it is refused for; nor does an answer that is given again."""
+async def test_refused_regenerate_costs_no_quota(app: App) -> None:
+    """Nor does the repeated answer of an idempotency key."""
     made = await a_job_of(app, "COMPLETED", "PENDING")
     assert await regenerate(app, made.scenes[1]) == ["NOT_REGENERABLE"]
     await refused(app, made.id, "regenerateScene", sceneId=made.scenes[0], prompt="")
@@ -81,25 +81,25 @@ async def test_what_is_refused_costs_nothing(app: App) -> None:
     assert payload == {"failed": 2}
     payload = await app.mutate("regenerateScenes", "failed", **batch, policy="BEST_EFFORT", dryRun=True)
     assert payload == {"failed": 1}
-    assert await left(app) == 5
+    assert await remaining(app) == 5
     for _ in range(3):
         await accepted(app, "regenerateScene", sceneId=made.scenes[0], idempotencyKey="once")
-    assert await left(app) == 4
+    assert await remaining(app) == 4
 
 
-async def test_many_at_once_get_the_burst_together(app: App) -> None:
-    """Thirty requests over thirty jobs, of which five are served; the rest is told the same."""
+async def test_concurrent_regenerates_share_the_quota(app: App) -> None:
+    """Thirty requests for thirty jobs, five of them accepted."""
     made = await asyncio.gather(*(a_job_of(app, "COMPLETED") for _ in range(30)))
     answers = await asyncio.gather(*(regenerate(app, each.scenes[0]) for each in made))
     assert Counter(code for answer in answers for code in answer) == {"RATE_LIMITED": 25}
-    assert await left(app) == 0
+    assert await remaining(app) == 0
 
 
-class TestBatches:
-    """Each scene counts."""
+class TestBatchQuota:
+    """Each scene of a batch counts."""
 
-    async def test_the_best_that_can_be_done(self, app: App) -> None:
-        """As many as are left, in the order of the input; the others say when."""
+    async def test_best_effort_regenerate_batch_uses_the_remaining_quota(self, app: App) -> None:
+        """In the order of the input; the other scenes are rate limited."""
         made = await a_job_of(app, *["COMPLETED"] * 7)
         for dry in (True, False):
             payload = await app.mutate(
@@ -114,10 +114,10 @@ class TestBatches:
             refusals = [error for result in payload["results"][5:] for error in result["errors"]]
             paths = [["input", "sceneIds", str(index)] for index in (5, 6)]
             assert refusals == [{"code": "RATE_LIMITED", "path": path} for path in paths]
-        assert await left(app) == 0
+        assert await remaining(app) == 0
 
-    async def test_all_or_nothing_needs_all_at_once(self, app: App) -> None:
-        """It waits until all are there, and what never is says so."""
+    async def test_all_or_nothing_regenerate_batch_needs_quota_for_all_scenes(self, app: App) -> None:
+        """A batch larger than the burst is refused for good."""
         made = await a_job_of(app, *["COMPLETED"] * 6)
         errors = "results { sceneId } errors { code path ... on RateLimitedError { retryAfterSeconds } }"
         payload = await app.mutate("regenerateScenes", errors, jobId=made.id, sceneIds=made.scenes)
@@ -127,17 +127,17 @@ class TestBatches:
         (error,) = payload["errors"]
         assert error.pop("retryAfterSeconds") == pytest.approx(EACH_SECONDS, abs=60)
         assert error == {"code": "RATE_LIMITED", "path": ["input", "status"]}
-        assert await left(app) == 4
+        assert await remaining(app) == 4
         fits: Json = {"jobId": made.id, "sceneIds": made.scenes[1:5]}
         assert await app.mutate("regenerateScenes", "succeeded errors { code }", **fits) == {
             "succeeded": 4,
             "errors": [],
         }
-        assert await left(app) == 0
+        assert await remaining(app) == 0
 
 
-async def test_a_refusal_is_not_remembered(app: App) -> None:
-    """The same key may be used again when there is something left; of what was done in part, the whole answer is."""
+async def test_rate_limited_regenerate_leaves_its_idempotency_key_free(app: App) -> None:
+    """A batch that was done in part is remembered with its errors."""
     made = await a_job_of(app, *["COMPLETED"] * 7)
     batch: Json = {"jobId": made.id, "sceneIds": made.scenes, "policy": "BEST_EFFORT", "idempotencyKey": "the batch"}
     answer = "succeeded results { sceneId errors { code message ... on RateLimitedError { retryAfterSeconds } } }"
@@ -153,8 +153,8 @@ async def test_a_refusal_is_not_remembered(app: App) -> None:
         await accepted(app, "startJob", jobId=another.id, idempotencyKey=name)
 
 
-async def test_it_holds_for_all_servers_together(tmp_path: Path) -> None:
-    """On a shared database those of several; on a file that of the next process."""
+async def test_regenerate_quota_is_shared_by_all_servers(tmp_path: Path) -> None:
+    """By several on a shared database, by successive processes on a file."""
     few: Json = {"regenerates_an_hour": 1, "regenerate_burst": BURST}
     async with running(tmp_path, **few) as first:
         scenes = (await a_job_of(first, *["COMPLETED"] * 12)).scenes
@@ -169,8 +169,8 @@ async def test_it_holds_for_all_servers_together(tmp_path: Path) -> None:
     assert Counter(code for answer in answers for code in answer) == {"RATE_LIMITED": 7}
 
 
-async def test_no_limit(shared: App) -> None:
-    """When the operator wants none."""
+async def test_regenerate_quota_can_be_unlimited(shared: App) -> None:
+    """When the operator sets no limit."""
     quota = (await shared.execute(QUOTA))["viewer"]["regenerateQuota"]
     assert (quota["limit"], quota["remaining"]) == (2**31 - 1, 2**31 - 1)
     made = await a_job_of(shared, *["COMPLETED"] * 30)
