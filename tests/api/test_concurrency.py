@@ -1,4 +1,4 @@
-"""Many at once: nothing is lost, nothing is done twice, and the log has no hole."""
+"""Concurrent requests: no change is lost or done twice, and the event log has no gap."""
 
 import asyncio
 from collections import Counter
@@ -14,26 +14,26 @@ from tests.support.server_app import App
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.both_databases]
 
 
-async def kinds_of(app: App, job_id: str) -> list[str]:
-    """The types of all events; checks that their versions are 1..n and that n is the version of the job."""
+async def event_types(app: App, job_id: str) -> list[str]:
+    """Return the types of all events; their versions must be 1..n, where n is the version of the job."""
     events = await jobs.log(app, job_id, "version type")
     version = (await jobs.job(app, job_id, "version"))["version"]
     assert [event["version"] for event in events] == list(range(1, version + 1))
     return [event["type"] for event in events]
 
 
-async def test_two_hundred_updates_of_one_job(shared: App) -> None:
-    """Each is accepted and has its event; each scene shows what was written to it last."""
+async def test_two_hundred_concurrent_updates_of_one_job(shared: App) -> None:
+    """Each is accepted and has its event; each scene has the title that was written last."""
     made = await a_job(shared, *(f"Scene {number}" for number in range(10)))
     titles = {
         scene_id: {f"Title {place} {number}" for number in range(20)} for place, scene_id in enumerate(made.scenes)
     }
-    updates = [(scene_id, title) for scene_id, wanted in titles.items() for title in wanted]
+    updates = [(scene_id, title) for scene_id, its_titles in titles.items() for title in its_titles]
     jobs.seeded("updates").shuffle(updates)
     await asyncio.gather(
         *(accepted(shared, "updateScene", sceneId=scene_id, title=title) for scene_id, title in updates)
     )
-    assert await kinds_of(shared, made.id) == ["JOB_CREATED"] + ["SCENE_UPDATED"] * 200
+    assert await event_types(shared, made.id) == ["JOB_CREATED"] + ["SCENE_UPDATED"] * 200
     log = await jobs.log(shared, made.id, "version sceneId", after=1)
     last = {event["sceneId"]: event["version"] for event in log}
     assert Counter(event["sceneId"] for event in log) == dict.fromkeys(made.scenes, 20)
@@ -42,8 +42,8 @@ async def test_two_hundred_updates_of_one_job(shared: App) -> None:
         assert scene["version"] == last[scene["id"]]
 
 
-async def test_as_many_scenes_taken_up_at_once(shared: App) -> None:
-    """None is overwritten by another, the job starts once, and the counts are those of the scenes."""
+async def test_concurrent_reports_start_all_scenes_of_a_job(shared: App) -> None:
+    """None is overwritten, the job starts once, and the counts match the scenes."""
     made = await a_job(shared, *(f"Scene {number}" for number in range(40)))
     await asyncio.gather(
         *(
@@ -51,7 +51,7 @@ async def test_as_many_scenes_taken_up_at_once(shared: App) -> None:
             for number, scene_id in enumerate(made.scenes)
         )
     )
-    kinds = await kinds_of(shared, made.id)
+    kinds = await event_types(shared, made.id)
     assert Counter(kinds) == {"JOB_CREATED": 1, "JOB_STARTED": 1, "SCENE_STARTED": 40}
     job = await jobs.job(shared, made.id, "progress { processing pending } scenes { nodes { title version } }")
     scenes: list[Json] = job["scenes"]["nodes"]
@@ -60,8 +60,8 @@ async def test_as_many_scenes_taken_up_at_once(shared: App) -> None:
     assert job["progress"] == {"processing": 40, "pending": 0}
 
 
-async def test_of_those_who_expect_the_same_version_one_wins(shared: App) -> None:
-    """The others are told the version that came of it, and overwrite nothing."""
+async def test_one_of_concurrent_updates_with_the_same_expected_version_wins(shared: App) -> None:
+    """The others are refused with the new version and change nothing."""
     made = await a_job(shared, "One")
     payloads = await asyncio.gather(
         *(
@@ -77,8 +77,8 @@ async def test_of_those_who_expect_the_same_version_one_wins(shared: App) -> Non
     assert await jobs.job(shared, made.id, "title version") == {"title": winner, "version": 2}
 
 
-async def test_additions_stay_dense(shared: App) -> None:
-    """Everybody wants the first place."""
+async def test_positions_stay_dense_after_concurrent_additions_of_scenes(shared: App) -> None:
+    """All are added at position 0."""
     made = await a_job(shared, "Last")
     await asyncio.gather(
         *(
@@ -92,8 +92,8 @@ async def test_additions_stay_dense(shared: App) -> None:
     assert scenes[-1]["prompt"] == "Last"
 
 
-async def test_the_last_places_are_given_out_once(shared: App) -> None:
-    """Ten want the five that are left of two hundred."""
+async def test_concurrent_additions_of_scenes_do_not_exceed_the_limit(shared: App) -> None:
+    """Ten requests for the last five places."""
     made = await a_job(shared, *(f"Scene {number}" for number in range(195)))
     payloads = await asyncio.gather(
         *(
@@ -106,8 +106,8 @@ async def test_the_last_places_are_given_out_once(shared: App) -> None:
     assert (await jobs.job(shared, made.id, "scenes { totalCount }")) == {"scenes": {"totalCount": 200}}
 
 
-async def test_a_cancel_among_reports(shared: App) -> None:
-    """Every scene ends up as one or the other, and the counts are those of the scenes."""
+async def test_cancel_of_a_job_during_concurrent_reports(shared: App) -> None:
+    """Each scene is either completed or canceled, and the counts match the scenes."""
     made = await a_job(shared, *(f"Scene {number}" for number in range(30)), start=True)
 
     async def complete(scene_id: str) -> str | None:
@@ -127,11 +127,11 @@ async def test_a_cancel_among_reports(shared: App) -> None:
         "total": 30,
     }
     assert job["status"] == ("CANCELED" if refusals else "COMPLETED")
-    await kinds_of(shared, made.id)
+    await event_types(shared, made.id)
 
 
-async def test_reads_among_writes_are_of_one_moment(shared: App) -> None:
-    """A reading of progress belongs to its version: total and parts agree, and it never goes back."""
+async def test_progress_reads_during_writes_are_consistent_snapshots(shared: App) -> None:
+    """Total and parts agree with the version, and no value goes back."""
     made = await a_job(shared, *(f"Scene {number}" for number in range(20)), start=True)
     document = """query($id: ID!) { job(id: $id) {
         progress { version total pending processing completed failed canceled percentage }
