@@ -1,4 +1,4 @@
-"""The printed schema is the contract as far as it is built, no more and no less."""
+"""The printed schema equals the contract."""
 
 from pathlib import Path
 
@@ -19,21 +19,21 @@ from tests.support.server_app import App
 CONTRACT = (Path(__file__).parent / "contract.graphql").read_text("utf-8")
 
 
-def relied_on(schema: GraphQLSchema) -> str:
-    """What a client can rely on: everything but the wording and the order."""
+def comparable(schema: GraphQLSchema) -> str:
+    """Return all of a schema that clients rely on: everything but descriptions and order."""
     bare = introspection_from_schema(schema, descriptions=False, specified_by_url=False)
     return print_schema(lexicographic_sort_schema(build_client_schema(bare)))
 
 
-def test_the_printed_schema_is_the_contract() -> None:
-    """Every type, field, argument, default, enum value and nullability; nothing is missing and nothing is new."""
-    assert relied_on(build_schema(sdl())) == relied_on(build_schema(CONTRACT))
+def test_printed_schema_is_the_contract() -> None:
+    """Every type, field, argument, default, enum value and nullability."""
+    assert comparable(build_schema(sdl())) == comparable(build_schema(CONTRACT))
 
 
-async def test_so_is_the_served_one(app: App) -> None:
-    """As tools find it by introspection."""
+async def test_served_schema_is_the_contract(app: App) -> None:
+    """As introspection returns it."""
     served = build_client_schema(await app.execute(get_introspection_query(descriptions=False)))  # pyright: ignore[reportArgumentType] # JSON is untyped
-    assert relied_on(served) == relied_on(build_schema(CONTRACT))
+    assert comparable(served) == comparable(build_schema(CONTRACT))
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ async def test_so_is_the_served_one(app: App) -> None:
         ("scene(id: ID!, jobId: ID): Scene", "scene(id: ID!): Scene"),
     ],
 )
-def test_the_smallest_difference_is_seen(before: str, after: str) -> None:
-    """So the comparison means something."""
+def test_small_differences_of_a_schema_are_detected(before: str, after: str) -> None:
+    """So that the comparison is meaningful."""
     assert before in CONTRACT
-    assert relied_on(build_schema(CONTRACT.replace(before, after, 1))) != relied_on(build_schema(CONTRACT))
+    assert comparable(build_schema(CONTRACT.replace(before, after, 1))) != comparable(build_schema(CONTRACT))

@@ -1,4 +1,4 @@
-"""Every code of ErrorCode is produced by a real request: none is there for show, and each has its type."""
+"""A real request produces every error code of ErrorCode, with the right error type."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any
@@ -22,7 +22,7 @@ Request = Callable[[App], Awaitable[Json]]
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def app(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[App]:
-    """A server where one may regenerate once an hour, and nothing deleted is kept."""
+    """A server with one regenerate an hour, and without a recovery window for deleted scenes."""
     folder = tmp_path_factory.mktemp("strict")
     strict: Json = {
         "regenerates_an_hour": 1,
@@ -35,7 +35,7 @@ async def app(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[App]:
 
 
 async def refusal(app: Client, name: str, **fields: Any) -> Json:
-    """The first error of a request, or of the first scene that it names."""
+    """Return the first error of a request, or of the first scene of a batch."""
     batch = name in ("regenerateScenes", "cancelScenes")
     results = f"results {{ {ERRORS} }}" if batch else ""
     payload = await app.mutate(name, f"{results} {ERRORS}", **fields)
@@ -132,7 +132,7 @@ async def batch_aborted(app: App) -> Json:
     return await refusal(app, "cancelScenes", jobId=made.id, sceneIds=made.scenes)
 
 
-# Who produces each code, and the type of the error that carries it.
+# The request that produces each code, and the type of its error.
 PRODUCED: dict[ErrorCode, tuple[Request, str]] = {
     ErrorCode.VALIDATION_FAILED: (validation_failed, "ValidationError"),
     ErrorCode.NOT_FOUND: (not_found, "NotFoundError"),
@@ -154,14 +154,14 @@ PRODUCED: dict[ErrorCode, tuple[Request, str]] = {
 
 
 @pytest.mark.parametrize("code", list(ErrorCode))
-async def test_it_is_produced(app: App, code: ErrorCode) -> None:
-    """By a request that anybody could send, with a sentence that can be shown to a person."""
+async def test_error_code_is_produced_by_a_request(app: App, code: ErrorCode) -> None:
+    """With a full sentence that can be shown to users."""
     produce, kind = PRODUCED[code]
     error = await produce(app)
     assert (error["code"], error["__typename"]) == (code.value, kind)
     assert error["message"].endswith(".")
 
 
-async def test_every_code_is_accounted_for() -> None:
-    """A new one has to be added above."""
+async def test_every_error_code_has_a_request() -> None:
+    """A new code must be added above."""
     assert set(PRODUCED) == set(ErrorCode)
