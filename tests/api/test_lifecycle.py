@@ -1,4 +1,4 @@
-"""What may become of a scene: the whole table, and what clients are told of it."""
+"""The state machine of a scene: all transitions, and the actions that clients are offered."""
 
 from collections import deque
 
@@ -12,7 +12,7 @@ from tests.support.server_app import App
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-MAY_BECOME = {
+TRANSITIONS = {
     "PENDING": ["PROCESSING", "COMPLETED", "FAILED", "CANCELED"],
     "PROCESSING": ["COMPLETED", "FAILED", "CANCELED"],
     "COMPLETED": [],
@@ -26,7 +26,7 @@ EVENTS = {
     "CANCELED": "SCENE_CANCELED",
 }
 
-# The mutation of each action, the type of its input, and what that needs beside the scene.
+# The mutation of each action, the type of its input, and its other fields.
 ACTIONS: dict[str, tuple[str, str, Json]] = {
     "UPDATE": ("updateScene", "UpdateSceneInput", {"title": "Edited"}),
     "MOVE": ("moveScene", "MoveSceneInput", {"position": 1}),
@@ -36,65 +36,65 @@ ACTIONS: dict[str, tuple[str, str, Json]] = {
     "RESTORE": ("restoreScene", "SceneActionInput", {}),
 }
 SELECT: Json = {"action": "SELECT_TAKE"}
-STAYING: list[Json] = [{"action": "UPDATE"}, {"action": "MOVE"}]
+STATUS_KEEPING: list[Json] = [{"action": "UPDATE"}, {"action": "MOVE"}]
 
-MOVES_A_REQUEST = 4
+MOVES_PER_REQUEST = 4
 JOB_ACTIONS = {"PENDING": ["startJob", "cancelJob"], "PROCESSING": ["cancelJob"]}
 
-# What is done to the first scene, the second or the job itself.
+# An action or a status, for the first scene, the second scene or the job itself.
 Move = tuple[int | None, Json]
 State = tuple[str, ...]
 
 
-class TestUpdateScene:
+class TestSceneTransitions:
     """Every status from every status."""
 
-    @pytest.mark.parametrize("wanted", STATUSES)
+    @pytest.mark.parametrize("target", STATUSES)
     @pytest.mark.parametrize("current", STATUSES)
-    async def test_the_table(self, shared: App, current: str, wanted: str) -> None:
-        """It becomes what it may become, stays what it is, and refuses the rest with what it would accept."""
+    async def test_transition_of_a_scene_follows_the_table(self, shared: App, current: str, target: str) -> None:
+        """Allowed transitions are made, the same status is a no-op, others are refused with the allowed ones."""
         job_id, scene_id = await a_scene(shared, current)
         before = await jobs.job(shared, job_id, EVERYTHING)
-        assert before["scenes"]["nodes"][0]["allowedTransitions"] == MAY_BECOME[current]
-        if wanted == current:
-            await accepted(shared, "updateScene", sceneId=scene_id, status=wanted)
+        assert before["scenes"]["nodes"][0]["allowedTransitions"] == TRANSITIONS[current]
+        if target == current:
+            await accepted(shared, "updateScene", sceneId=scene_id, status=target)
             assert await jobs.job(shared, job_id, EVERYTHING) == before
-        elif wanted in MAY_BECOME[current]:
-            payload = await accepted(shared, "updateScene", "scene { status }", sceneId=scene_id, status=wanted)
-            assert payload == {"scene": {"status": wanted}}
+        elif target in TRANSITIONS[current]:
+            payload = await accepted(shared, "updateScene", "scene { status }", sceneId=scene_id, status=target)
+            assert payload == {"scene": {"status": target}}
             happened = await log(shared, job_id, after=before["version"])
             started: list[tuple[str, str | None]] = [("JOB_STARTED", None)] if current == "PENDING" else []
-            settled: list[tuple[str, str | None]] = [("JOB_SETTLED", None)] if wanted != "PROCESSING" else []
-            assert happened == [*started, (EVENTS[wanted], scene_id), *settled]
+            settled: list[tuple[str, str | None]] = [("JOB_SETTLED", None)] if target != "PROCESSING" else []
+            assert happened == [*started, (EVENTS[target], scene_id), *settled]
         else:
-            error = await refused(shared, job_id, "updateScene", sceneId=scene_id, status=wanted)
-            assert error == state("INVALID_TRANSITION", "status", current, wanted, *MAY_BECOME[current])
+            error = await refused(shared, job_id, "updateScene", sceneId=scene_id, status=target)
+            assert error == state("INVALID_TRANSITION", "status", current, target, *TRANSITIONS[current])
 
 
 @pytest.mark.slow
-class TestWhatIsOffered:
-    """availableActions and allowedTransitions keep their word."""
+class TestAvailableActions:
+    """`availableActions` and `allowedTransitions` are exactly what is accepted."""
 
-    async def test_what_is_offered_is_accepted_and_nothing_else(self, shared: App) -> None:
-        """In every state that a scene can get into beside another: every action, every status."""
+    async def test_offered_actions_of_a_scene_are_accepted_and_no_others(self, shared: App) -> None:
+        """A breadth-first search over all states of a scene next to another: every action, every status."""
         seen: set[State] = set()
-        roads: deque[list[Move]] = deque([[]])
-        while roads:
-            road = roads.popleft()
+        paths: deque[list[Move]] = deque([[]])
+        while paths:
+            path = paths.popleft()
             made = await a_job(shared, "One", "Two")
-            await _walk(shared, made, road)
-            status, scenes = await _look(shared, made)
+            await _run_offered(shared, made, path)
+            status, scenes = await _read(shared, made)
             reached = (status, *(_state(scene) for scene in scenes))
             if reached in seen:
                 continue
             seen.add(reached)
             offered, beside = _offered(scenes[0]), _offered(scenes[1])
-            await _try_the_rest(shared, made, offered, road)
-            # The action CANCEL leads there, too.
-            roads += [[*road, (0, what)] for what in offered if what not in [*STAYING, {"status": "CANCELED"}]]
+            await _try_others(shared, made, offered, path)
+            # The action CANCEL leads to CANCELED, too.
+            paths += [[*path, (0, move)] for move in offered if move not in [*STATUS_KEEPING, {"status": "CANCELED"}]]
             if reached[1] in STATUSES:
-                roads += [[*road, (1, what)] for what in beside if what == {"status": "COMPLETED"}]
-                roads += [[*road, (None, {"action": name})] for name in JOB_ACTIONS.get(status, [])]
+                paths += [[*path, (1, move)] for move in beside if move == {"status": "COMPLETED"}]
+                paths += [[*path, (None, {"action": name})] for name in JOB_ACTIONS.get(status, [])]
         assert {status for status, _, _ in seen} == set(STATUSES)
         # A deleted scene is not being processed, and with another clip it is one that was regenerated.
         ways = {*STATUSES, *(f"{status} again" for status in STATUSES)}
@@ -103,41 +103,41 @@ class TestWhatIsOffered:
         assert {other for _, _, other in seen} == {"PENDING", "COMPLETED", "CANCELED"}
 
 
-async def _walk(app: App, made: jobs.Made, road: list[Move]) -> None:
-    """Do what was offered, step by step: every step must be accepted."""
-    assert await _do(app, made, road) == [[] for _ in road], road
+async def _run_offered(app: App, made: jobs.Made, path: list[Move]) -> None:
+    """Run offered moves in order: each must be accepted."""
+    assert await _run(app, made, path) == [[] for _ in path], path
 
 
-async def _do(app: App, made: jobs.Made, road: list[Move]) -> list[list[Json]]:
-    """Make the moves one after the other; answers the errors of each."""
-    if (0, SELECT) not in road:
-        return await _do_at_once(app, made, road)
-    place = road.index((0, SELECT))
-    before = await _do_at_once(app, made, road[:place])
-    selected = await app.mutate("selectTake", "errors { code }", takeId=await _a_clip(app, made.scenes[0]))
-    return [*before, selected["errors"], *await _do(app, made, road[place + 1 :])]
+async def _run(app: App, made: jobs.Made, path: list[Move]) -> list[list[Json]]:
+    """Run moves in order. Return the errors of each."""
+    if (0, SELECT) not in path:
+        return await _run_in_few_requests(app, made, path)
+    place = path.index((0, SELECT))
+    before = await _run_in_few_requests(app, made, path[:place])
+    selected = await app.mutate("selectTake", "errors { code }", takeId=await _take_to_select(app, made.scenes[0]))
+    return [*before, selected["errors"], *await _run(app, made, path[place + 1 :])]
 
 
-async def _a_clip(app: App, scene_id: str) -> str:
-    """The newest completed take that the scene does not show, or else the one it shows."""
+async def _take_to_select(app: App, scene_id: str) -> str:
+    """Return the newest completed take that the scene does not show, or else its current take."""
     takes: list[Json] = (await read_scene(app, scene_id, "takes { id status isCurrent }"))["takes"]
     others = [take for take in takes if take["status"] == "COMPLETED" and not take["isCurrent"]]
     return (others or [take for take in takes if take["isCurrent"]])[0]["id"]
 
 
-async def _do_at_once(app: App, made: jobs.Made, road: list[Move]) -> list[list[Json]]:
-    """As many in one request as may be."""
-    if not road:
+async def _run_in_few_requests(app: App, made: jobs.Made, path: list[Move]) -> list[list[Json]]:
+    """Run moves in as few requests as the server allows."""
+    if not path:
         return []
-    if len(road) > MOVES_A_REQUEST:
-        begun = await _do_at_once(app, made, road[:MOVES_A_REQUEST])
-        return begun + await _do_at_once(app, made, road[MOVES_A_REQUEST:])
+    if len(path) > MOVES_PER_REQUEST:
+        first = await _run_in_few_requests(app, made, path[:MOVES_PER_REQUEST])
+        return first + await _run_in_few_requests(app, made, path[MOVES_PER_REQUEST:])
     steps: list[tuple[str, str, Json]] = []
-    for scene, what in road:
+    for scene, move in path:
         if scene is None:
-            steps.append((what["action"], "JobActionInput", {"jobId": made.id}))
+            steps.append((move["action"], "JobActionInput", {"jobId": made.id}))
         else:
-            name, kind, fields = _mutation(what)
+            name, kind, fields = _mutation(move)
             steps.append((name, kind, {"sceneId": made.scenes[scene], **fields}))
     variables = ", ".join(f"$i{place}: {kind}!" for place, (_, kind, _) in enumerate(steps))
     verbs = " ".join(
@@ -148,20 +148,20 @@ async def _do_at_once(app: App, made: jobs.Made, road: list[Move]) -> list[list[
     return [done[f"m{place}"]["errors"] for place in range(len(steps))]
 
 
-async def _look(app: App, made: jobs.Made) -> tuple[str, list[Json]]:
-    """The status of the job, and what is told of its scenes in the order they were made in."""
-    told = "id status deletedAt availableActions allowedTransitions takes { status isCurrent }"
-    job = await jobs.job(app, made.id, f"status scenes(includeDeleted: true) {{ nodes {{ {told} }} }}")
+async def _read(app: App, made: jobs.Made) -> tuple[str, list[Json]]:
+    """Return the status of the job, and its scenes in the order of their creation."""
+    selection = "id status deletedAt availableActions allowedTransitions takes { status isCurrent }"
+    job = await jobs.job(app, made.id, f"status scenes(includeDeleted: true) {{ nodes {{ {selection} }} }}")
     return job["status"], sorted(job["scenes"]["nodes"], key=lambda scene: made.scenes.index(scene["id"]))
 
 
-async def _try_the_rest(app: App, made: jobs.Made, offered: list[Json], road: list[Move]) -> None:
-    """What is not offered is refused, or changes nothing because it is so already."""
+async def _try_others(app: App, made: jobs.Made, offered: list[Json], path: list[Move]) -> None:
+    """Run what is not offered: it must be refused, or change nothing because it is already so."""
     before = await jobs.job(app, made.id, EVERYTHING)
     everything = [{"action": action} for action in ACTIONS] + [SELECT] + [{"status": status} for status in STATUSES]
-    await _do(app, made, [(0, what) for what in everything if what not in offered])
-    assert await jobs.job(app, made.id, EVERYTHING) == before, road
-    await _walk(app, made, [(0, what) for what in STAYING if what in offered])
+    await _run(app, made, [(0, move) for move in everything if move not in offered])
+    assert await jobs.job(app, made.id, EVERYTHING) == before, path
+    await _run_offered(app, made, [(0, move) for move in STATUS_KEEPING if move in offered])
 
 
 def _offered(scene: Json) -> list[Json]:
@@ -169,10 +169,10 @@ def _offered(scene: Json) -> list[Json]:
     return actions + [{"status": status} for status in scene["allowedTransitions"]]
 
 
-def _mutation(what: Json) -> tuple[str, str, Json]:
-    if "status" in what:
-        return "updateScene", "UpdateSceneInput", what
-    return ACTIONS[what["action"]]
+def _mutation(move: Json) -> tuple[str, str, Json]:
+    if "status" in move:
+        return "updateScene", "UpdateSceneInput", move
+    return ACTIONS[move["action"]]
 
 
 def _state(scene: Json) -> str:
