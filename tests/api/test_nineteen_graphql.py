@@ -1,4 +1,4 @@
-"""The nineteen things that clients have always relied on, over GraphQL."""
+"""The nineteen cases that clients of the previous API rely on, over GraphQL."""
 
 import pytest
 
@@ -17,23 +17,23 @@ LIST = """query($id: ID!) { job(id: $id) {
 GET = "query($id: ID!, $jobId: ID) { scene(id: $id, jobId: $jobId) { id jobId prompt status providerId } }"
 
 
-async def listed(app: App, job_id: str) -> Json | None:
-    """The scenes of a job and how far it is."""
+async def list_scenes(app: App, job_id: str) -> Json | None:
+    """Return the scenes of a job and its progress."""
     return (await app.execute(LIST, id=job_id))["job"]
 
 
-async def got(app: App, job_id: str, scene_id: str) -> Json | None:
-    """One scene of a job."""
+async def get_scene(app: App, job_id: str, scene_id: str) -> Json | None:
+    """Return one scene of a job."""
     return (await app.execute(GET, id=scene_id, jobId=job_id))["scene"]
 
 
-class TestList:
+class TestListScenes:
     """The scenes of a job."""
 
-    async def test_several_scenes(self, shared: App) -> None:
-        """In play order, with the progress of the whole."""
+    async def test_list_of_several_scenes(self, shared: App) -> None:
+        """In play order, with the progress of the job."""
         made = await a_job_of(shared, "COMPLETED", "PROCESSING", "FAILED", "PENDING")
-        assert await listed(shared, made.id) == {
+        assert await list_scenes(shared, made.id) == {
             "scenes": {
                 "totalCount": 4,
                 "nodes": [
@@ -54,14 +54,14 @@ class TestList:
             },
         }
 
-    async def test_job_not_found(self, shared: App) -> None:
+    async def test_list_of_scenes_of_a_missing_job(self, shared: App) -> None:
         """Null, not an error."""
-        assert await listed(shared, NO_JOB) is None
+        assert await list_scenes(shared, NO_JOB) is None
 
-    async def test_empty(self, shared: App) -> None:
-        """A job without scenes is a job all the same."""
+    async def test_list_of_scenes_of_an_empty_job(self, shared: App) -> None:
+        """An empty list and a progress of zero."""
         made = await a_job(shared)
-        assert await listed(shared, made.id) == {
+        assert await list_scenes(shared, made.id) == {
             "scenes": {"totalCount": 0, "nodes": []},
             "progress": {
                 "total": 0,
@@ -75,13 +75,13 @@ class TestList:
         }
 
 
-class TestGet:
+class TestGetScene:
     """One scene."""
 
-    async def test_details(self, shared: App) -> None:
-        """As it is now."""
+    async def test_get_of_a_scene_returns_its_details(self, shared: App) -> None:
+        """Ids, prompt, status and provider id."""
         job_id, scene_id = await a_scene(shared)
-        assert await got(shared, job_id, scene_id) == {
+        assert await get_scene(shared, job_id, scene_id) == {
             "id": scene_id,
             "jobId": job_id,
             "prompt": "A kite",
@@ -89,29 +89,29 @@ class TestGet:
             "providerId": None,
         }
 
-    async def test_job_not_found(self, shared: App) -> None:
-        """Null, though there is such a scene."""
+    async def test_get_of_a_scene_with_a_missing_job(self, shared: App) -> None:
+        """Null, although the scene exists."""
         _, scene_id = await a_scene(shared)
-        assert await got(shared, NO_JOB, scene_id) is None
+        assert await get_scene(shared, NO_JOB, scene_id) is None
 
-    async def test_scene_not_found(self, shared: App) -> None:
-        """Null, though there is such a job."""
+    async def test_get_of_a_missing_scene(self, shared: App) -> None:
+        """Null, although the job exists."""
         job_id, _ = await a_scene(shared)
-        assert await got(shared, job_id, NO_SCENE) is None
+        assert await get_scene(shared, job_id, NO_SCENE) is None
 
-    async def test_scene_of_another_job(self, shared: App) -> None:
-        """Null, both when asked by Query.scene and by Job.scene."""
+    async def test_get_of_a_scene_of_another_job(self, shared: App) -> None:
+        """Null, by Query.scene and by Job.scene."""
         job_id, _ = await a_scene(shared)
         _, elsewhere = await a_scene(shared)
-        assert await got(shared, job_id, elsewhere) is None
+        assert await get_scene(shared, job_id, elsewhere) is None
         assert await job(shared, job_id, f'scene(id: "{elsewhere}") {{ id }}') == {"scene": None}
 
 
-class TestUpdate:
+class TestUpdateScene:
     """A worker reports on a scene."""
 
-    async def test_status_and_provider_id(self, shared: App) -> None:
-        """Both are written."""
+    async def test_update_of_status_and_provider_id_of_a_scene(self, shared: App) -> None:
+        """Both are stored."""
         job_id, scene_id = await a_scene(shared)
         payload = await accepted(
             shared,
@@ -124,8 +124,8 @@ class TestUpdate:
         )
         assert payload == {"scene": {"status": "COMPLETED", "providerId": "replicate-xyz"}}
 
-    async def test_status_only(self, shared: App) -> None:
-        """The provider's id stays what it was."""
+    async def test_update_of_the_status_of_a_scene_keeps_its_provider_id(self, shared: App) -> None:
+        """The status is stored."""
         job_id, scene_id = await a_scene(shared)
         await accepted(shared, "updateScene", sceneId=scene_id, providerId="replicate-xyz")
         payload = await accepted(
@@ -133,14 +133,14 @@ class TestUpdate:
         )
         assert payload == {"scene": {"status": "PROCESSING", "providerId": "replicate-xyz"}}
 
-    async def test_job_not_found(self, shared: App) -> None:
-        """The job is looked for before the scene."""
+    async def test_update_of_a_scene_with_a_missing_job(self, shared: App) -> None:
+        """The job is checked before the scene."""
         job_id, scene_id = await a_scene(shared)
         error = await refused(shared, job_id, "updateScene", sceneId=scene_id, jobId=NO_JOB, status="COMPLETED")
         assert error == missing("jobId", NO_JOB)
 
-    async def test_invalid_status(self, shared: App) -> None:
-        """One that does not exist is no operation at all; one that cannot follow is refused."""
+    async def test_update_of_a_scene_with_an_invalid_status(self, shared: App) -> None:
+        """An unknown status is an invalid document; an impossible transition is refused."""
         job_id, scene_id = await a_scene(shared, "PROCESSING")
         document = f'mutation {{ updateScene(input: {{sceneId: "{scene_id}", status: SHINY}}) {{ scene {{ id }} }} }}'
         (error,) = (await shared.result(document))["errors"]
@@ -150,12 +150,12 @@ class TestUpdate:
         )
 
 
-class TestRegenerate:
-    """A scene is rendered anew."""
+class TestRegenerateScene:
+    """A scene is rendered again."""
 
     @pytest.mark.parametrize("status", ["COMPLETED", "FAILED"])
-    async def test_finished(self, shared: App, status: str) -> None:
-        """A completed or a failed scene goes back to pending, without what its last take had."""
+    async def test_regenerate_of_a_finished_scene_resets_it(self, shared: App, status: str) -> None:
+        """A completed or failed scene is PENDING again, without the values of its last take."""
         job_id, scene_id = await a_scene(shared, "PROCESSING")
         link = {"outputUrl": "https://clips.test/1.mp4"} if status == "COMPLETED" else {}
         await accepted(
@@ -173,32 +173,32 @@ class TestRegenerate:
             "job": {"status": "PROCESSING"},
         }
 
-    async def test_pending_is_refused(self, shared: App) -> None:
-        """There is nothing yet to make anew."""
+    async def test_regenerate_of_a_pending_scene_is_refused(self, shared: App) -> None:
+        """There is no result to replace."""
         job_id, scene_id = await a_scene(shared)
         assert await refused(shared, job_id, "regenerateScene", sceneId=scene_id) == state(
             "NOT_REGENERABLE", "sceneId", "PENDING", "PENDING", "PROCESSING", "COMPLETED", "FAILED", "CANCELED"
         )
 
-    async def test_job_not_found(self, shared: App) -> None:
-        """The job is looked for before the scene."""
+    async def test_regenerate_of_a_scene_with_a_missing_job(self, shared: App) -> None:
+        """The job is checked before the scene."""
         job_id, scene_id = await a_scene(shared, "COMPLETED")
         error = await refused(shared, job_id, "regenerateScene", sceneId=scene_id, jobId=NO_JOB)
         assert error == missing("jobId", NO_JOB)
 
 
-class TestDelete:
-    """A scene is taken out of its job."""
+class TestDeleteScene:
+    """A scene is removed from its job."""
 
     @pytest.mark.parametrize("status", sorted(REPORTS_TO_REACH))
-    async def test_refused_while_the_job_is_processing(self, shared: App, status: str) -> None:
-        """Whatever the scene's own status is."""
+    async def test_delete_of_a_scene_of_a_processing_job_is_refused(self, shared: App, status: str) -> None:
+        """Whatever the status of the scene."""
         made = await a_job_of(shared, "PROCESSING", status)
         error = await refused(shared, made.id, "deleteScene", sceneId=made.scenes[1], jobId=made.id)
         assert error == state("JOB_PROCESSING", "sceneId")
 
-    async def test_from_a_pending_job(self, shared: App) -> None:
-        """It is gone from the list, and can still be looked at."""
+    async def test_delete_of_a_scene_of_a_pending_job(self, shared: App) -> None:
+        """It is removed from the list, and can still be read."""
         made = await a_job(shared, "One", "Two")
         payload = await accepted(
             shared,
@@ -213,14 +213,14 @@ class TestDelete:
         }
         assert (await read_scene(shared, made.scenes[0], "deletedAt"))["deletedAt"] is not None
 
-    async def test_job_not_found(self, shared: App) -> None:
-        """The job is looked for before the scene."""
+    async def test_delete_of_a_scene_with_a_missing_job(self, shared: App) -> None:
+        """The job is checked before the scene."""
         job_id, scene_id = await a_scene(shared)
         error = await refused(shared, job_id, "deleteScene", sceneId=scene_id, jobId=NO_JOB)
         assert error == missing("jobId", NO_JOB)
 
-    async def test_scene_not_found(self, shared: App) -> None:
-        """There is such a job, but not with this scene."""
+    async def test_delete_of_a_missing_scene(self, shared: App) -> None:
+        """The job exists, but does not have this scene."""
         job_id, _ = await a_scene(shared)
         error = await refused(shared, job_id, "deleteScene", sceneId=NO_SCENE, jobId=job_id)
         assert error == missing("sceneId", NO_SCENE)
