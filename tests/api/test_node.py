@@ -1,4 +1,4 @@
-"""One thing at a time: by its id, from wherever it is asked for."""
+"""Single objects: by id, and through each other."""
 
 import pytest
 
@@ -16,12 +16,12 @@ NODE = """query($id: ID!) { node(id: $id) {
 
 
 async def node(app: App, node_id: str) -> Json | None:
-    """Whatever has this id."""
+    """Return the object with this id."""
     return (await app.execute(NODE, id=node_id))["node"]
 
 
-async def test_a_job_a_scene_and_a_take(shared: App) -> None:
-    """Each is known by its id alone."""
+async def test_node_returns_jobs_scenes_and_takes_by_id(shared: App) -> None:
+    """The prefix of the id names the kind."""
     made = await a_job(shared, "A kite", title="A day at the coast")
     (scene_id,) = made.scenes
     scenes = (await jobs.job(shared, made.id, "scenes { nodes { currentTake { id } } }"))["scenes"]
@@ -37,13 +37,13 @@ async def test_a_job_a_scene_and_a_take(shared: App) -> None:
 @pytest.mark.parametrize(
     "node_id", [NO_JOB, NO_SCENE, NO_TAKE, f"webhook_{UNUSED_SUFFIX}", UNUSED_SUFFIX, "", "job_", "JOB_1"]
 )
-async def test_what_is_not_there_is_null(shared: App, node_id: str) -> None:
+async def test_node_of_an_unknown_id_is_null(shared: App, node_id: str) -> None:
     """Not an error."""
     assert await node(shared, node_id) is None
 
 
-async def test_an_id_of_another_kind_leads_nowhere(shared: App) -> None:
-    """A scene is no job, though both exist."""
+async def test_id_of_another_kind_is_not_found(shared: App) -> None:
+    """A scene is no job, although both exist."""
     job_id, scene_id = await a_scene(shared)
     swapped = scene_id.replace("scene_", "job_")
     document = "query($job: ID!, $scene: ID!) { job(id: $scene) { id } scene(id: $job) { id } node(id: $job) { id } }"
@@ -55,8 +55,8 @@ async def test_an_id_of_another_kind_leads_nowhere(shared: App) -> None:
     assert await node(shared, swapped) is None
 
 
-async def test_the_way_back_and_forth(shared: App) -> None:
-    """A scene leads to its job, the job to its scene, an event to both."""
+async def test_scene_job_and_event_refer_to_each_other(shared: App) -> None:
+    """A scene has its job, a job its scene, an event both."""
     job_id, scene_id = await a_scene(shared)
     await accepted(shared, "updateScene", sceneId=scene_id, title="Kite")
     document = """query($id: ID!) { scene(id: $id) {
@@ -72,8 +72,8 @@ async def test_the_way_back_and_forth(shared: App) -> None:
     }
 
 
-async def test_who_asks_and_who_answers(shared: App) -> None:
-    """The local viewer; a server in one process, or one of many."""
+async def test_viewer_and_server_info(shared: App) -> None:
+    """The local viewer; a server in embedded or distributed mode."""
     document = "{ viewer { id name roles } serverInfo { mode providers eventRetentionSeconds recoveryWindowSeconds } }"
     assert await shared.execute(document) == {
         "viewer": {"id": "local", "name": "Local developer", "roles": ["admin"]},

@@ -1,4 +1,4 @@
-"""The play order: given as a whole, and changed by many at once."""
+"""reorderScenes: the play order is set as a whole, and changed by concurrent requests."""
 
 import asyncio
 
@@ -25,21 +25,21 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.both_databas
 NAMES = ["One", "Two", "Three", "Four", "Five"]
 
 
-async def test_all_at_once(shared: App) -> None:
-    """One event without a scene; only those that moved have changed."""
+async def test_reorder_sets_the_whole_play_order(shared: App) -> None:
+    """One event without a scene; only moved scenes get a new version."""
     made = await a_job(shared, *NAMES)
-    wanted = [2, 1, 0, 3, 4]
+    order = [2, 1, 0, 3, 4]
     payload = await accepted(
-        shared, "reorderScenes", "job { version }", jobId=made.id, sceneIds=[made.scenes[place] for place in wanted]
+        shared, "reorderScenes", "job { version }", jobId=made.id, sceneIds=[made.scenes[place] for place in order]
     )
     assert payload["job"] == {"version": 2}
-    assert await play_order(shared, made.id) == [NAMES[place] for place in wanted]
+    assert await play_order(shared, made.id) == [NAMES[place] for place in order]
     assert await changes(shared, made.id, 1) == [("SCENES_REORDERED", ["position"])]
     versions = [(await read_scene(shared, scene_id, "version"))["version"] for scene_id in made.scenes]
     assert versions == [2, 1, 2, 1, 1]
 
 
-async def test_two_hundred(shared: App) -> None:
+async def test_reorder_of_two_hundred_scenes(shared: App) -> None:
     """As many as a job can have, in a random order."""
     made = await a_job(shared, *(f"Scene {number}" for number in range(200)))
     order = list(enumerate(made.scenes))
@@ -48,7 +48,7 @@ async def test_two_hundred(shared: App) -> None:
     assert await play_order(shared, made.id) == [f"Scene {number}" for number, _ in order]
 
 
-async def test_the_same_order_again_is_left(shared: App) -> None:
+async def test_reorder_to_the_same_order_is_a_no_op(shared: App) -> None:
     """No event."""
     made = await a_job(shared, *NAMES)
     before = await jobs.job(shared, made.id, EVERYTHING)
@@ -56,24 +56,24 @@ async def test_the_same_order_again_is_left(shared: App) -> None:
     assert await jobs.job(shared, made.id, EVERYTHING) == before
 
 
-async def test_while_it_is_processing(shared: App) -> None:
-    """The order is nobody's business but the viewer's."""
+async def test_reorder_of_a_processing_job_is_accepted(shared: App) -> None:
+    """The play order does not affect renders."""
     made = await a_job_of(shared, "COMPLETED", "PROCESSING", "PENDING")
     await accepted(shared, "reorderScenes", jobId=made.id, sceneIds=made.scenes[::-1])
     assert await play_order(shared, made.id) == ["Scene 2", "Scene 1", "Scene 0"]
 
 
-async def test_what_is_not_an_order_of_all_is_refused(shared: App) -> None:
-    """Each that is missing, of elsewhere or named twice is named, with its place."""
+async def test_reorder_without_each_live_scene_once_is_refused(shared: App) -> None:
+    """Each missing, foreign or repeated scene is named, with its path."""
     made, another = await a_job(shared, *NAMES), await a_job(shared, "Another")
     await accepted(shared, "deleteScene", sceneId=made.scenes[4])
     one, two, three, four, deleted = made.scenes
-    wrong = [one, two, one, deleted, another.scenes[0], NO_SCENE, "a\0b"]
-    errors = await refusals(shared, made.id, "reorderScenes", jobId=made.id, sceneIds=wrong)
+    wrong_order = [one, two, one, deleted, another.scenes[0], NO_SCENE, "a\0b"]
+    errors = await refusals(shared, made.id, "reorderScenes", jobId=made.id, sceneIds=wrong_order)
     places = [*(("sceneIds", str(index)) for index in range(2, 7)), ("sceneIds",), ("sceneIds",)]
     assert errors == [invalid(*place, code="INCOMPLETE_ORDER") for place in places]
     document = "mutation($i: ReorderScenesInput!) { reorderScenes(input: $i) { errors { message } } }"
-    answer = await shared.execute(document, i={"jobId": made.id, "sceneIds": wrong})
+    answer = await shared.execute(document, i={"jobId": made.id, "sceneIds": wrong_order})
     messages = [error["message"] for error in answer["reorderScenes"]["errors"]]
     assert messages == [
         f"{one} is named twice.",
@@ -83,8 +83,8 @@ async def test_what_is_not_an_order_of_all_is_refused(shared: App) -> None:
     ]
 
 
-async def test_other_refusals(shared: App) -> None:
-    """Too many, another version, no such job, a deleted one."""
+async def test_reorder_of_missing_deleted_or_changed_jobs_is_refused(shared: App) -> None:
+    """Also with more than 200 scenes."""
     made = await a_job(shared, *NAMES)
     error = await refused(shared, made.id, "reorderScenes", jobId=made.id, sceneIds=made.scenes * 41)
     assert error == invalid("sceneIds", code="LIMIT_EXCEEDED")
@@ -98,27 +98,27 @@ async def test_other_refusals(shared: App) -> None:
     assert error == state("ALREADY_DELETED", "jobId")
 
 
-async def test_fifty_at_once(shared: App) -> None:
-    """Moves, whole orders, additions, deletions and returns: positions stay dense, and the log has no hole."""
-    made, chance = await a_job(shared, *(f"Scene {number}" for number in range(20))), jobs.seeded("fifty")
+async def test_fifty_concurrent_changes_keep_the_play_order_dense(shared: App) -> None:
+    """Moves, reorders, additions and restores; the event log has no gap."""
+    made, rng = await a_job(shared, *(f"Scene {number}" for number in range(20))), jobs.seeded("fifty")
     spare = made.scenes[15:]
     for scene_id in spare:
         await accepted(shared, "deleteScene", sceneId=scene_id)
 
-    def one_more(number: int) -> list[tuple[str, dict[str, object]]]:
+    def five_requests(number: int) -> list[tuple[str, dict[str, object]]]:
         whole = list(made.scenes[:15])
-        chance.shuffle(whole)
+        rng.shuffle(whole)
         return [
-            ("moveScene", {"sceneId": chance.choice(made.scenes[:15]), "position": chance.randrange(12)}),
-            ("moveScene", {"sceneId": chance.choice(made.scenes[:15]), "position": chance.randrange(12)}),
+            ("moveScene", {"sceneId": rng.choice(made.scenes[:15]), "position": rng.randrange(12)}),
+            ("moveScene", {"sceneId": rng.choice(made.scenes[:15]), "position": rng.randrange(12)}),
             ("reorderScenes", {"jobId": made.id, "sceneIds": whole}),
-            ("addScene", {"jobId": made.id, "scene": {"prompt": f"New {number}"}, "position": chance.randrange(12)}),
+            ("addScene", {"jobId": made.id, "scene": {"prompt": f"New {number}"}, "position": rng.randrange(12)}),
             ("restoreScene", {"sceneId": spare[number % 5]}),
         ]
 
-    asked = [each for number in range(10) for each in one_more(number)]
-    chance.shuffle(asked)
-    answers = await asyncio.gather(*(shared.mutate(name, "errors { code }", **fields) for name, fields in asked))
+    requests = [each for number in range(10) for each in five_requests(number)]
+    rng.shuffle(requests)
+    answers = await asyncio.gather(*(shared.mutate(name, "errors { code }", **fields) for name, fields in requests))
     codes = {error["code"] for answer in answers for error in answer["errors"]}
     assert codes <= {"INCOMPLETE_ORDER", "NOT_DELETED"}
     shown = await play_order(shared, made.id)
