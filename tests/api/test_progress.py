@@ -1,4 +1,4 @@
-"""How far a job is, as GraphQL and REST tell it, at every stage."""
+"""The progress of a job at every stage, over GraphQL and REST."""
 
 from datetime import datetime
 from pathlib import Path
@@ -16,15 +16,15 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.both_databas
 STATUSES = ("pending", "processing", "completed", "failed", "canceled")
 
 
-def reading(percentage: float, stage: str, label: str, **counts: int) -> Json:
-    """A reading without its version; statuses that are not named have no scenes."""
-    told: Json = dict.fromkeys(STATUSES, 0) | counts
-    told["total"] = sum(counts.values())
-    return told | {"percentage": percentage, "currentStage": stage, "stageLabel": label}
+def progress(percentage: float, stage: str, label: str, **counts: int) -> Json:
+    """Return an expected progress without its version; omitted statuses count 0 scenes."""
+    counted: Json = dict.fromkeys(STATUSES, 0) | counts
+    counted["total"] = sum(counts.values())
+    return counted | {"percentage": percentage, "currentStage": stage, "stageLabel": label}
 
 
 async def check(app: App, job_id: str, expected: Json) -> None:
-    """Both faces tell the same, and at the version of the job."""
+    """Check that GraphQL and REST return this progress at the version of the job."""
     job = await jobs.job(app, job_id, f"version updatedAt progress {{ jobId updatedAt {PROGRESS} }}")
     clock = {"version": job["version"], "updatedAt": job["updatedAt"]}
     assert job["progress"] == expected | clock | {"jobId": job_id}
@@ -36,78 +36,80 @@ async def check(app: App, job_id: str, expected: Json) -> None:
     } | {status: expected[status] for status in STATUSES}
 
 
-class TestStages:
-    """From the first to the last."""
+class TestProgressStages:
+    """From the first stage to the last."""
 
-    async def test_waiting(self, shared: App) -> None:
-        """Nothing was started."""
+    async def test_progress_stage_waiting(self, shared: App) -> None:
+        """The job has not started."""
         made = await a_job(shared, "One", "Two")
-        await check(shared, made.id, reading(0.0, "WAITING", "Waiting to be started", pending=2))
+        await check(shared, made.id, progress(0.0, "WAITING", "Waiting to be started", pending=2))
 
-    async def test_waiting_without_scenes(self, shared: App) -> None:
-        """An empty job is at nought."""
+    async def test_progress_stage_waiting_without_scenes(self, shared: App) -> None:
+        """An empty job is at 0 %."""
         made = await a_job(shared)
-        await check(shared, made.id, reading(0.0, "WAITING", "Waiting to be started"))
+        await check(shared, made.id, progress(0.0, "WAITING", "Waiting to be started"))
 
     @pytest.mark.parametrize(("number", "label"), [(1, "1 scene in the queue"), (2, "2 scenes in the queue")])
-    async def test_queued(self, shared: App, number: int, label: str) -> None:
-        """Started, and nobody has taken up anything yet."""
+    async def test_progress_stage_queued(self, shared: App, number: int, label: str) -> None:
+        """Started, and no scene is taken up yet."""
         made = await a_job(shared, *["A kite"] * number, start=True)
-        await check(shared, made.id, reading(0.0, "QUEUED", label, pending=number))
+        await check(shared, made.id, progress(0.0, "QUEUED", label, pending=number))
 
-    async def test_generating(self, shared: App) -> None:
-        """Fractions of running scenes count; so does what a failed one had reached."""
+    async def test_progress_stage_generating(self, shared: App) -> None:
+        """The fraction of a running or failed scene counts."""
         made = await a_job_of(shared, "COMPLETED", "PROCESSING", "PROCESSING", "PENDING")
         counts = {"completed": 1, "processing": 2, "pending": 1}
-        await check(shared, made.id, reading(25.0, "GENERATING", "Generating scene 2 of 4", **counts))
+        await check(shared, made.id, progress(25.0, "GENERATING", "Generating scene 2 of 4", **counts))
         await accepted(shared, "updateScene", sceneId=made.scenes[1], percentage=50)
-        await check(shared, made.id, reading(37.5, "GENERATING", "Generating scene 2 of 4", **counts))
+        await check(shared, made.id, progress(37.5, "GENERATING", "Generating scene 2 of 4", **counts))
         await report(shared, made.scenes[1], "FAILED")
         counts |= {"processing": 1, "failed": 1}
-        await check(shared, made.id, reading(37.5, "GENERATING", "Generating scene 3 of 4", **counts))
+        await check(shared, made.id, progress(37.5, "GENERATING", "Generating scene 3 of 4", **counts))
 
-    async def test_retrying(self, tmp_path: Path) -> None:
-        """All that is open waits for its next attempt; without it the job is stopped."""
+    async def test_progress_stage_retrying(self, tmp_path: Path) -> None:
+        """Every open scene waits for its next attempt; after a cancel the stage is STOPPED."""
         async with running(tmp_path, retry_first_seconds=30) as app:
             made = await jobs.make(app, jobs.scene(failTakes=1, steps=1), start=True)
             document = "subscription($id: ID!) { jobEvents(jobId: $id, after: 0) { ... on JobEvent { type } } }"
             async with app.subscribe(document, id=made.id) as stream:
                 while (await stream.next())["jobEvents"].get("type") != "SCENE_RETRYING":
                     pass
-            await check(app, made.id, reading(0.0, "RETRYING", "Waiting to retry 1 scene", pending=1))
+            await check(app, made.id, progress(0.0, "RETRYING", "Waiting to retry 1 scene", pending=1))
             payload = await accepted(app, "cancelJob", "job { progress { currentStage } }", jobId=made.id)
             assert payload == {"job": {"progress": {"currentStage": "STOPPED"}}}
 
     @pytest.mark.parametrize(("number", "label"), [(1, "1 scene ready"), (3, "3 scenes ready")])
-    async def test_done(self, shared: App, number: int, label: str) -> None:
-        """A hundred, and only now."""
+    async def test_progress_stage_done(self, shared: App, number: int, label: str) -> None:
+        """At 100 %."""
         made = await a_job_of(shared, *["COMPLETED"] * number)
-        await check(shared, made.id, reading(100.0, "DONE", label, completed=number))
+        await check(shared, made.id, progress(100.0, "DONE", label, completed=number))
 
-    async def test_stopped_by_a_failure(self, shared: App) -> None:
-        """Nothing is open and something failed."""
+    async def test_progress_stage_stopped_by_a_failure(self, shared: App) -> None:
+        """No scene is open, and one failed."""
         made = await a_job_of(shared, "COMPLETED", "FAILED", "CANCELED")
         counts = {"completed": 1, "failed": 1, "canceled": 1}
-        await check(shared, made.id, reading(33.33, "STOPPED", "Stopped: 1 of 3 scenes failed", **counts))
+        await check(shared, made.id, progress(33.33, "STOPPED", "Stopped: 1 of 3 scenes failed", **counts))
 
-    async def test_stopped_on_request(self, shared: App) -> None:
-        """Nothing is open and nothing failed."""
+    async def test_progress_stage_stopped_by_a_cancel(self, shared: App) -> None:
+        """No scene is open, and none failed."""
         made = await a_job_of(shared, "COMPLETED", "CANCELED")
         counts = {"completed": 1, "canceled": 1}
-        await check(shared, made.id, reading(50.0, "STOPPED", "Canceled with 1 of 2 scenes ready", **counts))
+        await check(shared, made.id, progress(50.0, "STOPPED", "Canceled with 1 of 2 scenes ready", **counts))
 
 
 class TestPercentage:
-    """What it may and may not do."""
+    """When the percentage may change."""
 
-    async def test_it_is_not_a_hundred_before_everything_is_completed(self, shared: App) -> None:
-        """Whatever a worker claims."""
+    async def test_percentage_is_below_100_until_all_scenes_are_completed(self, shared: App) -> None:
+        """Whatever a worker reports."""
         made = await a_job_of(shared, "COMPLETED", "PROCESSING")
         await accepted(shared, "updateScene", sceneId=made.scenes[1], percentage=100)
-        await check(shared, made.id, reading(99.99, "GENERATING", "Generating scene 2 of 2", completed=1, processing=1))
+        await check(
+            shared, made.id, progress(99.99, "GENERATING", "Generating scene 2 of 2", completed=1, processing=1)
+        )
 
-    async def test_it_falls_by_a_regenerate_an_addition_or_a_deletion_alone(self, shared: App) -> None:
-        """Along a job's whole life."""
+    async def test_percentage_falls_only_by_a_regenerate_an_addition_or_a_deletion(self, shared: App) -> None:
+        """Through all changes of a job."""
         made = await a_job(shared, "One", "Two", start=True)
         one, two = made.scenes
         steps: list[tuple[str, Json, float]] = [
@@ -122,15 +124,15 @@ class TestPercentage:
             ("cancelJob", {"jobId": made.id}, 36.67),
             ("deleteScene", {"sceneId": two}, 5.0),
         ]
-        told: list[float] = []
+        percentages: list[float] = []
         for name, fields, _ in steps:
             payload = await accepted(shared, name, "job { progress { percentage } }", **fields)
-            told.append(payload["job"]["progress"]["percentage"])
-        assert told == [percentage for _, _, percentage in steps]
+            percentages.append(payload["job"]["progress"]["percentage"])
+        assert percentages == [percentage for _, _, percentage in steps]
 
 
-async def test_an_estimate_needs_something_to_go_by(tmp_path: Path) -> None:
-    """Null at first; from the first finished take on it is a number of seconds, and null again at the end."""
+async def test_eta_is_null_before_the_first_finished_take(tmp_path: Path) -> None:
+    """Then it is a number of seconds, and null again at the end."""
     async with running(tmp_path) as app:
         made = await a_job(app, "One", "Two", start=True)
 
@@ -146,8 +148,8 @@ async def test_an_estimate_needs_something_to_go_by(tmp_path: Path) -> None:
         assert await eta() is None
 
 
-async def test_an_estimate_counts_what_goes_first(tmp_path: Path) -> None:
-    """Whoever's it is: who has to wait for others is told so, and nobody is told anything before a start."""
+async def test_eta_counts_the_takes_ahead_in_the_queue(tmp_path: Path) -> None:
+    """Those of other jobs included; null before the start."""
     async with running(tmp_path, render_concurrency=1) as app:
         first = await jobs.make(app, jobs.scene(steps=2, stepSeconds=0.2), start=True)
         assert await jobs.settled(app, first.id) == "COMPLETED"
@@ -161,14 +163,14 @@ async def test_an_estimate_counts_what_goes_first(tmp_path: Path) -> None:
         earlier, later = await eta(before.id), await eta(after.id)
         assert earlier is not None
         assert later is not None
-        # Four of a typical length come before the last of the one, five before that of the other.
+        # The first job ends with the fourth take in the queue, the second with the fifth; all have a typical length.
         assert 0.3 < earlier < later < 10
         assert later / earlier == pytest.approx(5 / 4, rel=0.2)
         assert await eta(unstarted.id) is None
 
 
-async def test_a_place_in_the_queue(tmp_path: Path) -> None:
-    """How many takes go first, over all jobs; null for what does not wait."""
+async def test_queue_position_counts_the_takes_ahead(tmp_path: Path) -> None:
+    """Over all jobs; null for a scene that does not wait."""
     async with running(tmp_path, render_concurrency=1) as app:
         stall = jobs.scene(outcome="stall", steps=1)
         first = await jobs.make(app, stall, jobs.scene("Two"), jobs.scene("Three"), start=True)
@@ -186,7 +188,7 @@ async def test_a_place_in_the_queue(tmp_path: Path) -> None:
         assert places == [None, 0, 1, 2, None]
 
 
-async def test_instants_are_utc(shared: App) -> None:
+async def test_instants_of_a_job_are_utc(shared: App) -> None:
     """RFC 3339 with a Z, to the microsecond."""
     made = await a_job(shared, "One")
     created = (await jobs.job(shared, made.id, "createdAt"))["createdAt"]
