@@ -1,4 +1,4 @@
-"""Attempts at a scene: counted, kept, and tried again by themselves when that may help."""
+"""Attempts at a scene: counted, kept as takes, and retried automatically if the failure is retryable."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,27 +19,27 @@ TAKES = """
 status attempts maxAttempts nextAttemptAt failure { code message retryable } currentTake { number }
 takes { number reason status isCurrent failure { code message retryable } output { url } }
 """
-AGAIN: Json = FAILURE | {"retryable": True}
-NEVER: Json = FAILURE | {"retryable": False}
+RETRYABLE: Json = FAILURE | {"retryable": True}
+FINAL: Json = FAILURE | {"retryable": False}
 
 
 def a_take(number: int, status: str, *, failure: Json | None = None, reason: str = "AUTOMATIC_RETRY") -> Json:
-    """A take without a clip that is not the current one."""
-    told = {"number": number, "reason": reason, "status": status, "isCurrent": False}
-    return told | {"failure": failure, "output": None}
+    """Return a take without a clip that is not the current one."""
+    take = {"number": number, "reason": reason, "status": status, "isCurrent": False}
+    return take | {"failure": failure, "output": None}
 
 
-async def started(app: App, *, once: bool = False, **script: Any) -> tuple[str, str]:
-    """Make and start a job with one scene of the scripted provider, and wait for its end unless `once` is heard."""
+async def start_scene(app: App, *, until_retry: bool = False, **script: Any) -> tuple[str, str]:
+    """Start a job with one scene of the scripted provider; wait until it is done, or for its first retry."""
     made = await jobs.make(app, jobs.scene(**script), start=True)
-    if once:
-        await heard(app, made.id, "SCENE_RETRYING")
+    if until_retry:
+        await wait_for_event(app, made.id, "SCENE_RETRYING")
     else:
         await jobs.at_rest(app, made.id)
     return made.id, made.scenes[0]
 
 
-async def heard(app: App, job_id: str, kind: str) -> None:
+async def wait_for_event(app: App, job_id: str, kind: str) -> None:
     """Wait until an event of this type is in the log."""
     document = "subscription($id: ID!) { jobEvents(jobId: $id, after: 0) { ... on JobEvent { type } } }"
     async with app.subscribe(document, id=job_id) as stream:
@@ -47,9 +47,9 @@ async def heard(app: App, job_id: str, kind: str) -> None:
             pass
 
 
-async def test_a_retryable_failure_is_tried_again(shared: App) -> None:
-    """Each attempt is a take; the log tells every step."""
-    job_id, scene_id = await started(shared, failTakes=1, steps=1)
+async def test_retryable_failure_is_retried(shared: App) -> None:
+    """Each attempt is a take; the log has every step."""
+    job_id, scene_id = await start_scene(shared, failTakes=1, steps=1)
     scene = await read_scene(shared, scene_id, TAKES)
     newest = scene["takes"][0]
     assert newest.pop("output")["url"].endswith(".mp4")
@@ -62,7 +62,7 @@ async def test_a_retryable_failure_is_tried_again(shared: App) -> None:
         "currentTake": {"number": 2},
         "takes": [
             {"number": 2, "reason": "AUTOMATIC_RETRY", "status": "COMPLETED", "isCurrent": True, "failure": None},
-            a_take(1, "FAILED", failure=AGAIN, reason="INITIAL"),
+            a_take(1, "FAILED", failure=RETRYABLE, reason="INITIAL"),
         ],
     }
     kinds = [kind for kind, _ in await log(shared, job_id)]
@@ -80,9 +80,9 @@ async def test_a_retryable_failure_is_tried_again(shared: App) -> None:
     ]
 
 
-async def test_what_the_system_does_has_no_actor(shared: App) -> None:
-    """What a person asked for has."""
-    job_id, _ = await started(shared, steps=1)
+async def test_events_of_the_system_have_no_actor(shared: App) -> None:
+    """Events that a user caused have one."""
+    job_id, _ = await start_scene(shared, steps=1)
     actors = await jobs.log(shared, job_id, "type actorId")
     assert {(event["type"], event["actorId"]) for event in actors} == {
         ("JOB_CREATED", "local"),
@@ -95,40 +95,44 @@ async def test_what_the_system_does_has_no_actor(shared: App) -> None:
     }
 
 
-async def test_attempts_run_out(shared: App) -> None:
-    """Then the scene has failed, with the last take's failure."""
-    job_id, scene_id = await started(shared, outcome="fail", retryable=True, steps=1)
+async def test_scene_fails_when_its_attempts_are_used_up(shared: App) -> None:
+    """With the failure of the last take."""
+    job_id, scene_id = await start_scene(shared, outcome="fail", retryable=True, steps=1)
     scene = await read_scene(shared, scene_id, TAKES)
-    last = a_take(3, "FAILED", failure=AGAIN) | {"isCurrent": True}
+    last = a_take(3, "FAILED", failure=RETRYABLE) | {"isCurrent": True}
     assert scene == {
         "status": "FAILED",
         "attempts": 3,
         "maxAttempts": 3,
         "nextAttemptAt": None,
-        "failure": AGAIN,
+        "failure": RETRYABLE,
         "currentTake": {"number": 3},
-        "takes": [last, a_take(2, "FAILED", failure=AGAIN), a_take(1, "FAILED", failure=AGAIN, reason="INITIAL")],
+        "takes": [
+            last,
+            a_take(2, "FAILED", failure=RETRYABLE),
+            a_take(1, "FAILED", failure=RETRYABLE, reason="INITIAL"),
+        ],
     }
     assert (await jobs.job(shared, job_id, "status")) == {"status": "FAILED"}
 
 
-async def test_what_cannot_help_is_not_tried_again(shared: App) -> None:
+async def test_final_failure_is_not_retried(shared: App) -> None:
     """One attempt, one take."""
-    _, scene_id = await started(shared, outcome="fail", retryable=False, steps=1)
+    _, scene_id = await start_scene(shared, outcome="fail", retryable=False, steps=1)
     assert await read_scene(shared, scene_id, TAKES) == {
         "status": "FAILED",
         "attempts": 1,
         "maxAttempts": 3,
         "nextAttemptAt": None,
-        "failure": NEVER,
+        "failure": FINAL,
         "currentTake": {"number": 1},
-        "takes": [a_take(1, "FAILED", failure=NEVER, reason="INITIAL") | {"isCurrent": True}],
+        "takes": [a_take(1, "FAILED", failure=FINAL, reason="INITIAL") | {"isCurrent": True}],
     }
 
 
-async def test_a_regenerate_grants_as_many_attempts_again(shared: App) -> None:
-    """The count goes on."""
-    job_id, scene_id = await started(shared, outcome="fail", retryable=True, steps=1)
+async def test_regenerate_grants_new_attempts(shared: App) -> None:
+    """The count continues."""
+    job_id, scene_id = await start_scene(shared, outcome="fail", retryable=True, steps=1)
     payload = await accepted(
         shared, "regenerateScene", "scene { attempts maxAttempts failure { code } }", sceneId=scene_id
     )
@@ -150,9 +154,9 @@ async def test_a_regenerate_grants_as_many_attempts_again(shared: App) -> None:
     assert (await read_scene(shared, scene_id, "takes(first: 2) { number }"))["takes"] == [{"number": 6}, {"number": 5}]
 
 
-async def test_the_clip_of_an_earlier_take_stays(shared: App) -> None:
-    """A regenerate destroys nothing: the address goes on serving the same bytes."""
-    job_id, scene_id = await started(shared, steps=1)
+async def test_clip_of_an_earlier_take_is_kept_after_a_regenerate(shared: App) -> None:
+    """Its URL serves the same bytes."""
+    job_id, scene_id = await start_scene(shared, steps=1)
     first = (await read_scene(shared, scene_id, "output { url }"))["output"]["url"]
     path = first.removeprefix("http://scenewire.test")
     before = await shared.http.get(path)
@@ -165,13 +169,13 @@ async def test_the_clip_of_an_earlier_take_stays(shared: App) -> None:
     assert (await shared.http.get(path)).content == before.content
 
 
-class TestWhileARetryWaits:
+class TestWaitingRetry:
     """Between a failure and the next attempt."""
 
-    async def test_it_says_so(self, tmp_path: Path) -> None:
-        """Pending, with the failure and the instant of the next attempt."""
+    async def test_waiting_retry_is_shown_on_the_scene(self, tmp_path: Path) -> None:
+        """PENDING, with the failure and the instant of the next attempt."""
         async with running(tmp_path, retry_first_seconds=30) as app:
-            job_id, scene_id = await started(app, once=True, failTakes=1, steps=1)
+            job_id, scene_id = await start_scene(app, until_retry=True, failTakes=1, steps=1)
             scene = await read_scene(app, scene_id, TAKES)
             wait = datetime.fromisoformat(scene.pop("nextAttemptAt")) - datetime.now(UTC)
             assert timedelta(seconds=20) < wait <= timedelta(seconds=30)
@@ -180,18 +184,18 @@ class TestWhileARetryWaits:
                 "status": "PENDING",
                 "attempts": 1,
                 "maxAttempts": 3,
-                "failure": AGAIN,
+                "failure": RETRYABLE,
                 "currentTake": {"number": 2},
-                "takes": [waiting, a_take(1, "FAILED", failure=AGAIN, reason="INITIAL")],
+                "takes": [waiting, a_take(1, "FAILED", failure=RETRYABLE, reason="INITIAL")],
             }
             rest = (await app.http.get(f"/api/v3/jobs/{job_id}/scenes/{scene_id}")).json()["data"]
             assert rest["next_attempt_at"] is not None
             assert rest["failure"]["code"] == "SCRIPTED_FAILURE"
 
-    async def test_it_can_be_canceled(self, tmp_path: Path) -> None:
-        """Then nothing is waited for any more."""
+    async def test_waiting_retry_can_be_canceled(self, tmp_path: Path) -> None:
+        """No attempt follows."""
         async with running(tmp_path, retry_first_seconds=30) as app:
-            job_id, scene_id = await started(app, once=True, failTakes=1, steps=1)
+            job_id, scene_id = await start_scene(app, until_retry=True, failTakes=1, steps=1)
             await accepted(app, "cancelScene", sceneId=scene_id)
             scene = await read_scene(app, scene_id, "status nextAttemptAt queuePosition takes { status }")
             assert scene == {
@@ -203,10 +207,10 @@ class TestWhileARetryWaits:
             assert (await jobs.job(app, job_id, "status")) == {"status": "CANCELED"}
 
 
-async def test_it_waits_longer_each_time(tmp_path: Path) -> None:
-    """The wait doubles."""
+async def test_backoff_of_retries_doubles(tmp_path: Path) -> None:
+    """Measured by the instants of the events."""
     async with running(tmp_path, retry_first_seconds=0.2) as app:
-        job_id, _ = await started(app, outcome="fail", retryable=True, steps=1, stepSeconds=0)
+        job_id, _ = await start_scene(app, outcome="fail", retryable=True, steps=1, stepSeconds=0)
         events = await jobs.log(app, job_id, "type occurredAt")
         starts, retries = (
             [datetime.fromisoformat(event["occurredAt"]) for event in events if event["type"] == kind]
