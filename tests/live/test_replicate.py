@@ -1,4 +1,4 @@
-"""Clips from Replicate, end to end: the real server against a fake of their API."""
+"""Clips from Replicate, end to end: the real server against a fake of the Replicate API."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Generator
@@ -33,7 +33,7 @@ def process() -> Generator[FakeReplicate]:
 
 @pytest.fixture
 def fake(process: FakeReplicate) -> FakeReplicate:
-    """The fake, with no memory of other tests."""
+    """Return the fake API without state of other tests."""
     process.command("reset")
     return process
 
@@ -48,21 +48,21 @@ def shared(tmp_path_factory: pytest.TempPathFactory, process: FakeReplicate) -> 
 
 @pytest.fixture
 def server(shared: ServerProcess, fake: FakeReplicate) -> ServerProcess:
-    """A server process that buys from the fake; who kills it starts it again."""
+    """Return a server process that orders from the fake; a test that kills it must start it again."""
     assert fake.counts() == {}
     return shared
 
 
 @pytest.fixture
-async def patient(tmp_path: Path, fake: FakeReplicate) -> AsyncGenerator[App]:
-    """A server that polls once a minute, so that only callbacks get it on."""
+async def slow_polling(tmp_path: Path, fake: FakeReplicate) -> AsyncGenerator[App]:
+    """Run a server that polls once a minute, so that only callbacks advance its renders."""
     async with running(tmp_path, **fake.settings(poll_seconds=60.0)) as app:
         fake.behave(hosts={CALLBACKS: app.url}, hold=True)
         yield app
 
 
 async def started(client: Client, **fields: object) -> jobs.Made:
-    """A job of one scene of a second, on its way."""
+    """Create and start a job of one scene of one second."""
     scene = {"prompt": "A lighthouse at dusk", "durationSeconds": 1.0}
     return await jobs.make(client, scene, provider="replicate", start=True, **fields)
 
@@ -71,8 +71,8 @@ async def only_scene(client: Client, job: jobs.Made) -> Json:
     return (await jobs.job(client, job.id, SCENE_FIELDS))["scenes"]["nodes"][0]
 
 
-async def test_a_scene_becomes_a_clip_with_poster_and_preview(fake: FakeReplicate, server: ServerProcess) -> None:
-    """Bought once, kept among our own media; token, secret and addresses of outputs are in no log."""
+async def test_replicate_scene_gets_a_clip_with_poster_and_preview(fake: FakeReplicate, server: ServerProcess) -> None:
+    """Ordered once and stored as media of the server; token, secret and output URLs are in no log."""
     client = Client(server.url)
     job = await started(client)
     assert await jobs.settled(client, job.id) == "COMPLETED"
@@ -98,8 +98,8 @@ async def test_a_scene_becomes_a_clip_with_poster_and_preview(fake: FakeReplicat
     assert [secret for secret in (TOKEN, SECRET, SECRET.removeprefix("whsec_"), "/files/") if secret in log] == []
 
 
-async def test_a_killed_server_resumes_what_it_bought(fake: FakeReplicate, server: ServerProcess) -> None:
-    """SIGKILL in the middle of a prediction: the next process follows the same one to its end."""
+async def test_killed_server_resumes_its_prediction(fake: FakeReplicate, server: ServerProcess) -> None:
+    """SIGKILL during a prediction: the next process follows the same prediction to completion."""
     fake.behave(hold=True)
     client = Client(server.url)
     job = await started(client)
@@ -113,10 +113,10 @@ async def test_a_killed_server_resumes_what_it_bought(fake: FakeReplicate, serve
     await client.close()
 
 
-async def test_a_server_killed_before_it_knew_what_it_bought_finds_it(
+async def test_server_killed_before_it_stored_the_prediction_id_finds_the_prediction(
     fake: FakeReplicate, server: ServerProcess
 ) -> None:
-    """SIGKILL between the purchase and the commit of its id: it is looked for before another is bought."""
+    """SIGKILL between the order and the commit of its id: the prediction is looked up before another is ordered."""
     fake.fault("create", "lose", seconds=30)
     client = Client(server.url)
     job = await started(client)
@@ -129,8 +129,10 @@ async def test_a_server_killed_before_it_knew_what_it_bought_finds_it(
     await client.close()
 
 
-async def test_a_server_that_was_away_too_long_says_so(fake: FakeReplicate, server: ServerProcess) -> None:
-    """After an hour the clip is gone; it is not bought again unless somebody wants that."""
+async def test_output_that_expired_while_the_server_was_down_fails_the_scene(
+    fake: FakeReplicate, server: ServerProcess
+) -> None:
+    """Replicate deletes outputs after an hour; only an explicit regenerate orders the clip again."""
     fake.behave(hold=True)
     client = Client(server.url)
     job = await started(client)
@@ -149,8 +151,8 @@ async def test_a_server_that_was_away_too_long_says_so(fake: FakeReplicate, serv
     await client.close()
 
 
-async def test_a_failed_prediction_is_tried_again(fake: FakeReplicate, tmp_path: Path) -> None:
-    """Each attempt is a purchase of its own."""
+async def test_failed_prediction_is_retried(fake: FakeReplicate, tmp_path: Path) -> None:
+    """Each attempt is a new prediction."""
     fake.behave(outcome="failed")
     async with running(tmp_path, **fake.settings(), max_attempts=2) as app:
         job = await started(app)
@@ -159,33 +161,33 @@ async def test_a_failed_prediction_is_tried_again(fake: FakeReplicate, tmp_path:
     assert fake.counts()["creations"] == 2
 
 
-async def test_a_canceled_scene_cancels_its_prediction(fake: FakeReplicate, patient: App) -> None:
-    """Nobody pays for what nobody wants."""
-    job = await started(patient)
+async def test_canceled_scene_cancels_its_prediction(fake: FakeReplicate, slow_polling: App) -> None:
+    """It causes no further cost."""
+    job = await started(slow_polling)
     await fake.until(looks=1)
-    await jobs.change(patient, "cancelScene", sceneId=job.scenes[0])
+    await jobs.change(slow_polling, "cancelScene", sceneId=job.scenes[0])
     await fake.until(canceled=1)
     assert fake.predictions()[0]["status"] == "canceled"
-    assert (await only_scene(patient, job))["status"] == "CANCELED"
+    assert (await only_scene(slow_polling, job))["status"] == "CANCELED"
 
 
-async def test_what_is_canceled_while_it_is_bought_is_canceled_at_replicate_too(
-    fake: FakeReplicate, patient: App
+async def test_scene_canceled_while_its_prediction_is_created_cancels_the_prediction(
+    fake: FakeReplicate, slow_polling: App
 ) -> None:
-    """Its id comes when nobody wants it any more, and serves for that."""
+    """The id of the prediction arrives after the cancel, and is then used to cancel it."""
     fake.fault("create", "delay", seconds=1.5)
-    job = await started(patient)
+    job = await started(slow_polling)
     await fake.until(creations=1)
-    await jobs.change(patient, "cancelScene", sceneId=job.scenes[0])
+    await jobs.change(slow_polling, "cancelScene", sceneId=job.scenes[0])
     await fake.until(canceled=1)
     assert [each["status"] for each in fake.predictions()] == ["canceled"]
 
 
-@pytest.mark.parametrize("reached", [{"looks": 2}, {"creations": 1}], ids=["followed", "bought"])
-async def test_a_render_that_was_taken_over_leaves_the_prediction_alone(
+@pytest.mark.parametrize("reached", [{"looks": 2}, {"creations": 1}], ids=["followed", "created"])
+async def test_fenced_render_does_not_cancel_its_prediction(
     fake: FakeReplicate, tmp_path: Path, reached: dict[str, int]
 ) -> None:
-    """A worker that comes back too late stops; the clip goes on for the one that took over."""
+    """A worker that lost its lease stops; the prediction goes on for the worker that took over."""
     fake.behave(hold=True)
     fake.fault("create", "delay", seconds=0.3)
     async with running(tmp_path, **fake.settings()) as app:
@@ -202,42 +204,42 @@ async def test_a_render_that_was_taken_over_leaves_the_prediction_alone(
     assert [each["status"] for each in fake.predictions()] in (["starting"], ["processing"])
 
 
-async def test_a_callback_gets_it_on_at_once(fake: FakeReplicate, patient: App) -> None:
-    """Start and end are told by Replicate; polling would take a minute each."""
-    job = await started(patient)
+async def test_replicate_callback_advances_the_render_at_once(fake: FakeReplicate, slow_polling: App) -> None:
+    """Replicate reports start and end; polling would take a minute each."""
+    job = await started(slow_polling)
     await fake.until(looks=1)
     fake.command("release")
-    assert await jobs.settled(patient, job.id) == "COMPLETED"
+    assert await jobs.settled(slow_polling, job.id) == "COMPLETED"
     await fake.until(deliveries=2)
     assert fake.command("state")["deliveries"] == [204, 204]
 
 
-async def test_late_repeated_and_disordered_callbacks_change_nothing(fake: FakeReplicate, patient: App) -> None:
-    """They only wake; what they say is not taken over, and after the end nobody is there to be woken."""
-    job = await started(patient)
+async def test_late_repeated_and_reordered_callbacks_change_nothing(fake: FakeReplicate, slow_polling: App) -> None:
+    """A callback only wakes the render, which reads the prediction itself; after the end there is no render to wake."""
+    job = await started(slow_polling)
     await fake.until(looks=1)
     answers = [await fake.send(told={"status": "succeeded", "output": "https://replicate.delivery/other.mp4"})] * 2
-    assert (await only_scene(patient, job))["status"] == "PROCESSING"
+    assert (await only_scene(slow_polling, job))["status"] == "PROCESSING"
     answers.append(await fake.send(told={"status": "canceled"}))
     fake.command("release")
-    assert await jobs.settled(patient, job.id) == "COMPLETED"
-    before = await jobs.job(patient, job.id, f"version {SCENE_FIELDS}")
+    assert await jobs.settled(slow_polling, job.id) == "COMPLETED"
+    before = await jobs.job(slow_polling, job.id, f"version {SCENE_FIELDS}")
     answers += [await fake.send(told={"status": status}) for status in ("processing", "starting", "failed")]
-    answers.append(await fake.send(told={"id": "never-heard-of"}))
+    answers.append(await fake.send(told={"id": "unknown"}))
     assert answers == [204] * 7
-    assert await jobs.job(patient, job.id, f"version {SCENE_FIELDS}") == before
+    assert await jobs.job(slow_polling, job.id, f"version {SCENE_FIELDS}") == before
     assert fake.counts()["creations"] == 1
 
 
-async def test_forged_callbacks_wake_nobody(fake: FakeReplicate, patient: App) -> None:
-    """Without a signature, with that of another key, from yesterday, too large, or not about a prediction."""
-    job = await started(patient)
+async def test_forged_callbacks_wake_no_render(fake: FakeReplicate, slow_polling: App) -> None:
+    """Unsigned, signed with another key, too old, from the future, too large, or not about a prediction."""
+    job = await started(slow_polling)
     await fake.until(looks=2, deliveries=1)
     fake.command("release")
-    # What the fake itself sends is not counted on here: the end was told, and settles the job.
-    assert await jobs.settled(patient, job.id) == "COMPLETED"
+    # The callback that the fake sends at the end settles the job.
+    assert await jobs.settled(slow_polling, job.id) == "COMPLETED"
     fake.behave(hold=True)
-    await started(patient)
+    await started(slow_polling)
     await fake.until(creations=2)
     looks = fake.counts()["get"]
     assert await fake.send(secret="") == 401
@@ -247,12 +249,12 @@ async def test_forged_callbacks_wake_nobody(fake: FakeReplicate, patient: App) -
     assert await fake.send(body="x" * 2_000_000) == 413
     assert [await fake.send(body=body) for body in ("{}", "[", "[]", '{"id": 1}', "[" * 100_000)] == [400] * 5
     assert fake.counts()["get"] - looks <= 2
-    address = f"{patient.url}/callbacks/replicate/take_1"
-    assert (await patient.http.get(address)).status_code == 405
+    address = f"{slow_polling.url}/callbacks/replicate/take_1"
+    assert (await slow_polling.http.get(address)).status_code == 405
 
 
-async def test_without_a_secret_there_is_nothing_to_call(fake: FakeReplicate, tmp_path: Path) -> None:
-    """What cannot be verified is not listened to; polling does it all."""
+async def test_callback_endpoint_is_absent_without_a_secret(fake: FakeReplicate, tmp_path: Path) -> None:
+    """Callbacks cannot be verified then; polling alone completes the render."""
     async with running(tmp_path, **fake.settings(secret="")) as app:
         fake.behave(hosts={CALLBACKS: app.url})
         assert (await app.http.post("/callbacks/replicate/take_1", json={"id": "a"})).status_code == 404
