@@ -1,1 +1,1 @@
-"""Where clips come from; knows nothing of jobs, scenes or databases."""
+"""Providers make clips. They know no jobs, scenes or databases."""

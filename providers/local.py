@@ -1,4 +1,4 @@
-"""Real clips made on this machine: an animated picture of the prompt, rendered in a process of its own."""
+"""The provider `local`: renders an animated picture of the prompt on this machine, in a separate process."""
 
 import asyncio
 import logging
@@ -16,10 +16,10 @@ PROGRAM = ("-m", "providers.render")
 
 
 class LocalProvider:
-    """Renders at one size, in pixels; a render that takes longer than the deadline, in seconds, is killed.
+    """Renders at one size, in pixels; a render that exceeds the deadline, in seconds, is killed.
 
-    `program` is what the rendering process runs, as arguments to this interpreter. Raises ValueError for a size that
-    yuv420p does not have (odd) or that is outside 64..4096, and for a deadline that is not positive.
+    `program` is the rendering process, as arguments of this interpreter. Raises ValueError for a size that is odd
+    (yuv420p) or outside 64..4096, and for a deadline that is not positive.
     """
 
     name = "local"
@@ -45,40 +45,40 @@ class LocalProvider:
         self._children: dict[Child, Failure | None] = {}
 
     async def submit(self, order: Order) -> str:
-        """Accept the order; nothing runs until it is followed."""
+        """Accept the order; the render starts when it is followed."""
         _check(order)
         return f"local-{order.key}"
 
     async def follow(self, order: Order, provider_id: str) -> AsyncGenerator[Progress | Rendered, None]:
-        """Render the clip from its start, even if a dead process had rendered some of it."""
+        """Render the clip from its start; a render by a dead process is not resumed."""
         _check(order)
-        until = asyncio.get_running_loop().time() + self._deadline_seconds
+        deadline = asyncio.get_running_loop().time() + self._deadline_seconds
         try:
             async with Child(provider_id, self._program) as child:
                 self._children[child] = None
                 try:
-                    await child.tell(self._ticket(order).line())
-                    while isinstance(step := await self._next(child, order, until), Progress):
+                    await child.write_line(self._ticket(order).line())
+                    while isinstance(step := await self._next(child, order, deadline), Progress):
                         yield step
                 finally:
                     del self._children[child]
         except OSError as error:
-            logger.exception("Cannot render %s", provider_id, extra={"action": "render_not_started"})
+            logger.exception("Cannot render %s", provider_id, extra={"action": "render.not_started"})
             raise Failure("RENDER_UNAVAILABLE", "The renderer cannot be started.", retryable=True) from error
         yield step
 
     async def cancel(self, provider_id: str) -> None:
-        """Kill the order's render, if one runs here."""
-        wanted = Failure("CANCELED", "The render was canceled.", retryable=False)
-        self._abandon([child for child in self._children if child.name == provider_id], wanted)
+        """Kill the render of the order, if it runs in this server."""
+        canceled = Failure("CANCELED", "The render was canceled.", retryable=False)
+        self._kill([child for child in self._children if child.name == provider_id], canceled)
 
     async def close(self) -> None:
-        """Kill every render."""
-        self._abandon(list(self._children), Failure("INTERRUPTED", "The renderer was shut down.", retryable=True))
+        """Kill all renders."""
+        self._kill(list(self._children), Failure("INTERRUPTED", "The renderer was shut down.", retryable=True))
 
-    def _abandon(self, children: Sequence[Child], why: Failure) -> None:
+    def _kill(self, children: Sequence[Child], failure: Failure) -> None:
         for child in children:
-            self._children[child] = why
+            self._children[child] = failure
             child.kill()
 
     def _ticket(self, order: Order) -> wire.Ticket:
@@ -92,13 +92,13 @@ class LocalProvider:
             workdir=str(order.workdir.absolute()),
         )
 
-    async def _next(self, child: Child, order: Order, until: float) -> Progress | Rendered:
+    async def _next(self, child: Child, order: Order, deadline: float) -> Progress | Rendered:
         try:
-            async with asyncio.timeout_at(until):
-                line = await child.hear()
+            async with asyncio.timeout_at(deadline):
+                line = await child.read_line()
         except TimeoutError as error:
             message = f"The render took longer than {self._deadline_seconds:g} seconds."
-            logger.error("Killing %s: %s", child.name, message, extra={"action": "render_timed_out"})
+            logger.error("Killing %s: %s", child.name, message, extra={"action": "render.timed_out"})
             raise Failure("RENDER_TIMEOUT", message, retryable=True) from error
         if line is None:
             raise self._children[child] or await _crashed(child)
@@ -106,13 +106,13 @@ class LocalProvider:
 
 
 async def _crashed(child: Child) -> Failure:
-    status, errors = await child.ended()
+    status, errors = await child.wait()
     logger.error(
         "The rendering process of %s ended with status %s:\n%s",
         child.name,
         status,
         errors,
-        extra={"action": "render_crashed", "status": status},
+        extra={"action": "render.crashed", "status": status},
     )
     return Failure("RENDER_CRASHED", "The renderer stopped unexpectedly.", retryable=True)
 

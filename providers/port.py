@@ -1,4 +1,4 @@
-"""The port every provider implements."""
+"""The port that every provider implements."""
 
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
@@ -8,11 +8,10 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One clip to be made.
+    """A request for one clip.
 
-    `key` is unique to the take and stable over restarts, so a provider can use it as an idempotency key.
-    `number` counts the takes of the scene from 1. `workdir` is an empty folder that the caller made and removes;
-    whatever the provider hands back lies in it.
+    `key` is unique to the take and stable over restarts: an idempotency key. `number` counts the takes of the scene
+    from 1. `workdir` is an empty folder, which the caller creates and removes; all files of the result are in it.
     """
 
     key: str
@@ -24,13 +23,13 @@ class Order:
     workdir: Path
 
 
-# Pictures of many scenes are shown at once: a frame, poster or preview that is larger is left out.
+# Clients show pictures of many scenes at once: a frame, poster or preview that is larger is dropped.
 MOST_PICTURE_BYTES = 30_000
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a clip is: `fraction` in 0..1, None when the provider gives no figure; `frame` a small WebP image."""
+    """The progress of a clip: `fraction` in 0..1, None when the provider reports none; `frame` is a WebP image."""
 
     fraction: float | None = None
     frame: bytes | None = None
@@ -38,7 +37,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """A finished file in the order's workdir. Sizes are in pixels, durations in seconds."""
+    """A file of the result, in the order's workdir. Sizes are in pixels, durations in seconds."""
 
     path: Path
     content_type: str
@@ -49,7 +48,7 @@ class Asset:
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """The result of an order: the clip, a still and a short animated preview of it, each at most 30 kB."""
+    """The result of an order: the clip, a poster and a short animated preview of it, these two at most 30 kB each."""
 
     clip: Asset
     poster: Asset | None = None
@@ -57,7 +56,7 @@ class Rendered:
 
 
 class Failure(Exception):
-    """The provider could not make the clip. `retryable` says whether another attempt may succeed."""
+    """The provider could not make the clip. `retryable`: whether another attempt may succeed."""
 
     def __init__(self, code: str, message: str, *, retryable: bool) -> None:
         super().__init__(f"{code}: {message}")
@@ -67,29 +66,29 @@ class Failure(Exception):
 
 
 class Provider(Protocol):
-    """Makes clips. Every method may raise Failure; anything else is a defect and is reported as one."""
+    """Makes clips. Every method may raise Failure; any other exception is handled as a defect of the provider."""
 
     @property
     def name(self) -> str:
-        """The name jobs choose it by, e.g. "local"."""
+        """The name by which a job chooses the provider, e.g. "local"."""
         ...
 
     async def submit(self, order: Order) -> str:
-        """Accept the order and return its provider id, which the caller commits before it follows."""
+        """Accept the order and return its provider id, which the caller commits before it follows the order."""
         ...
 
     def follow(self, order: Order, provider_id: str) -> AsyncGenerator[Progress | Rendered]:
-        """Yield progress and at last exactly one Rendered; also resumes an order submitted by a dead process.
+        """Yield progress, then exactly one Rendered. Also resumes an order that a dead process submitted.
 
-        Closing the generator stops whatever runs on this machine for the order within a second. An order that is
-        canceled meanwhile ends in a Failure that is not retryable.
+        Closing the generator stops everything that runs on this machine for the order within a second. Raises a Failure
+        that is not retryable when the order is canceled meanwhile.
         """
         ...
 
     async def cancel(self, provider_id: str) -> None:
-        """Tell the provider that nobody wants the order any more; harmless when it is finished or unknown."""
+        """Cancel the order. Idempotent; an order that is finished or unknown is ignored."""
         ...
 
     async def close(self) -> None:
-        """Release what the provider holds."""
+        """Release the resources of the provider."""
         ...

@@ -1,4 +1,4 @@
-"""One tiny clip with its poster and preview, made once per process."""
+"""A tiny clip with its poster and preview, encoded once per process."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -16,7 +16,7 @@ WIDTH, HEIGHT, FRAMES_PER_SECOND, FRAMES = 64, 36, 24, 24
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """The files' contents, and a small image as a live frame."""
+    """The contents of the files, and a live frame."""
 
     clip: bytes
     poster: bytes
@@ -25,7 +25,7 @@ class Sample:
     preview_seconds: float
 
     def write(self, folder: Path) -> Rendered:
-        """Lay the files in a folder."""
+        """Write the files into a folder."""
         files = {"clip.mp4": self.clip, "poster.webp": self.poster, "preview.webp": self.preview}
         for name, content in files.items():
             (folder / name).write_bytes(content)
@@ -38,7 +38,7 @@ class Sample:
 
 @cache
 def sample() -> Sample:
-    """Make the sample, one second of a colour that turns."""
+    """Encode the sample: one second of a plain image whose hue changes."""
     images = [Image.new("HSV", (WIDTH, HEIGHT), (10 * i, 160, 190)).convert("RGB") for i in range(FRAMES)]
     shown = [images[place] for place in sorted(stills.preview_places(FRAMES))]
     with TemporaryDirectory() as folder:

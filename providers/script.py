@@ -1,4 +1,4 @@
-"""What a scripted order asks for: the object under the key "script" of its metadata."""
+"""The script of an order for the scripted provider: the object under the key "script" of its metadata."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -14,7 +14,7 @@ MOST_STEPS = 1000
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """Steps of progress, then an outcome: a clip, a failure, or silence until somebody cancels."""
+    """Steps of progress, then an outcome: a clip, a failure, or a stall until the order is canceled."""
 
     outcome: Outcome
     failure: Failure
@@ -24,9 +24,9 @@ class Script:
 
 
 def script(order: Order) -> Script:
-    """Read an order's script; what it leaves out has a default. Raises Failure when it makes no sense.
+    """Parse the script of an order; missing keys have defaults. Raises Failure when it is invalid.
 
-    With `failTakes` the first so many takes fail, retryably unless it says otherwise, and later ones succeed.
+    With `failTakes` that many first takes fail, retryably by default, and later ones succeed.
     """
     raw = order.metadata.get("script", {})
     if not _is_object(raw):
@@ -35,9 +35,9 @@ def script(order: Order) -> Script:
     if unknown:
         raise _invalid(f"it has no {min(unknown)!r}; its keys are {', '.join(KEYS)}")
     for key, value in raw.items():
-        fits, wanted = KEYS[key]
-        if not fits(value):
-            raise _invalid(f"{key} must be {wanted}")
+        is_valid, expected = KEYS[key]
+        if not is_valid(value):
+            raise _invalid(f"{key} must be {expected}")
     return _script({**DEFAULTS, "retryable": bool(raw.get("failTakes")), **raw}, order.number)
 
 
@@ -57,8 +57,8 @@ def _script(full: Mapping[str, object], number: int) -> Script:
     )
 
 
-def _invalid(why: str) -> Failure:
-    return Failure("INVALID_SCRIPT", f"The script in the metadata is not usable: {why}.", retryable=False)
+def _invalid(reason: str) -> Failure:
+    return Failure("INVALID_SCRIPT", f"The script in the metadata is not usable: {reason}.", retryable=False)
 
 
 def _is_object(value: object) -> TypeGuard[Mapping[str, object]]:

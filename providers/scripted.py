@@ -1,4 +1,4 @@
-"""Clips as told by the order's metadata, for tests and demos: nothing is drawn, nothing is bought."""
+"""The provider `scripted`, for tests and demos: plays the script in an order's metadata and returns a sample clip."""
 
 import asyncio
 from collections import Counter, defaultdict
@@ -10,11 +10,11 @@ from providers.script import Script, script
 
 
 class ScriptedProvider:
-    """Does what the object under "script" in an order's metadata says; without one it succeeds in 0.2 s.
+    """Plays the object under "script" in an order's metadata; without one it succeeds in 0.2 s.
 
-    Keys: outcome (succeed, fail, stall), retryable, code, message, steps, stepSeconds, failTakes (fail the first
-    so many takes of a scene, then succeed) and frames (send an image with each step). `submissions` counts them by
-    order key, `cancels` by provider id.
+    Keys: outcome (succeed, fail, stall), retryable, code, message, steps, stepSeconds, failTakes (how many takes of a
+    scene fail before one succeeds) and frames (send an image with each step). `submissions` counts submissions by order
+    key, `cancels` counts cancels by provider id.
     """
 
     name = "scripted"
@@ -25,13 +25,13 @@ class ScriptedProvider:
         self._ends: defaultdict[str, set[asyncio.Future[Failure]]] = defaultdict(set)
 
     async def submit(self, order: Order) -> str:
-        """Accept the order, unless its script makes no sense."""
+        """Accept the order. Raises Failure when its script is invalid."""
         script(order)
         self.submissions[order.key] += 1
         return f"scripted-{order.key}"
 
     async def follow(self, order: Order, provider_id: str) -> AsyncGenerator[Progress | Rendered, None]:
-        """Play the script from its start, also after a restart."""
+        """Play the script from its start, after a restart too."""
         play = script(order)
         files = await asyncio.to_thread(sample)
         end: asyncio.Future[Failure] = asyncio.get_running_loop().create_future()
@@ -45,19 +45,19 @@ class ScriptedProvider:
         yield files.write(order.workdir)
 
     async def cancel(self, provider_id: str) -> None:
-        """End the order's script, if it plays."""
+        """End the script of the order, if it is being played."""
         self.cancels[provider_id] += 1
         self._end(provider_id, Failure("CANCELED", "The render was canceled.", retryable=False))
 
     async def close(self) -> None:
-        """End every script."""
+        """End all scripts."""
         for provider_id in list(self._ends):
             self._end(provider_id, Failure("INTERRUPTED", "The provider was shut down.", retryable=True))
 
-    def _end(self, provider_id: str, why: Failure) -> None:
+    def _end(self, provider_id: str, failure: Failure) -> None:
         for end in self._ends.get(provider_id, set()):
             if not end.done():
-                end.set_result(why)
+                end.set_result(failure)
 
     def _forget(self, provider_id: str, end: asyncio.Future[Failure]) -> None:
         self._ends[provider_id].discard(end)
@@ -66,7 +66,7 @@ class ScriptedProvider:
 
 
 async def _pause(play: Script, end: asyncio.Future[Failure], *, last: bool) -> None:
-    """Let a step's time pass. A failure or a stall comes in place of the last step."""
+    """Wait for the duration of a step. A failure or a stall takes the place of the last step."""
     forever = last and play.outcome == "stall"
     done, _ = await asyncio.wait({end}, timeout=None if forever else play.step_seconds)
     if done:

@@ -41,12 +41,12 @@ def replicate(settings: Settings) -> ReplicateProvider:
     )
     pace = Pace(
         poll=settings.replicate_poll_seconds,
-        patience=min(CREATION_TIMEOUT_SECONDS, settings.render_deadline_seconds * CREATION_SHARE_OF_DEADLINE),
+        give_up_after=min(CREATION_TIMEOUT_SECONDS, settings.render_deadline_seconds * CREATION_SHARE_OF_DEADLINE),
     )
     return ReplicateProvider(
         Api(settings.replicate_api_url, settings.replicate_token.get_secret_value()),
         model,
         pace,
-        life_seconds=settings.render_deadline_seconds,
+        lifetime_seconds=settings.render_deadline_seconds,
         most_bytes=settings.replicate_max_bytes,
     )

@@ -1,1 +1,1 @@
-"""The program that joins clips to one video in a process of its own: `python -m providers.joining`."""
+"""The program that joins clips into one video, in a separate process: `python -m providers.joining`."""

@@ -1,4 +1,4 @@
-"""Joins clips: reads a ticket from standard input, writes one line of JSON to standard output."""
+"""Joins clips: reads a ticket from standard input and writes one line of JSON to standard output."""
 
 import sys
 from pathlib import Path
@@ -6,15 +6,15 @@ from pathlib import Path
 from av.error import FFmpegError
 
 from providers.joining import video, wire
-from providers.joining.sources import NO_ROOM, Unreadable
+from providers.joining.sources import NO_ROOM, UnreadableClip
 from providers.render import tether
 
 
 def main() -> None:
-    """Join the clips of the ticket that comes as the first line of standard input."""
+    """Join the clips of the ticket in the first line of standard input."""
     tether.ignore_signals()
     ticket = wire.ticket(sys.stdin.buffer.readline())
-    tether.end_with_starter()
+    tether.exit_with_parent()
     sys.stdout.write(_joined(ticket) + "\n")
     sys.stdout.flush()
 
@@ -22,7 +22,7 @@ def main() -> None:
 def _joined(ticket: wire.Ticket) -> str:
     try:
         return wire.joined_line(video.join(ticket.clips, Path(ticket.target)))
-    except Unreadable as unreadable:
+    except UnreadableClip as unreadable:
         return wire.unreadable_line(unreadable.number)
     except (OSError, FFmpegError) as error:
         if error.errno in NO_ROOM:

@@ -1,4 +1,4 @@
-"""What is used of PyAV, typed: its published types leave frames and packets open without NumPy."""
+"""Types of the part of PyAV that is used here: its published ones need NumPy for frames and packets."""
 
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
@@ -10,7 +10,7 @@ from av.video.stream import VideoStream
 
 
 class Picture(Protocol):
-    """A decoded picture."""
+    """A decoded video frame."""
 
     pts: int | None
     time_base: Fraction | None
@@ -22,14 +22,14 @@ class Picture(Protocol):
 
 
 class PixelFormat(Protocol):
-    """How its pixels lie in memory."""
+    """The pixel format of a frame."""
 
     @property
     def name(self) -> str: ...
 
 
 class Plane(Protocol):
-    """One channel of a frame of sound."""
+    """One channel of an audio frame."""
 
     @property
     def buffer_size(self) -> int: ...
@@ -37,7 +37,7 @@ class Plane(Protocol):
 
 
 class Sound(Protocol):
-    """A decoded frame of sound."""
+    """A decoded audio frame."""
 
     pts: int | None
     time_base: Fraction | None
@@ -49,7 +49,7 @@ class Sound(Protocol):
 
 
 class Packet(Protocol):
-    """Something encoded; the times count in `time_base`."""
+    """An encoded packet; its times count in `time_base`."""
 
     pts: int | None
     dts: int | None
@@ -66,7 +66,7 @@ class Packet(Protocol):
 
 
 class OutputStream(Protocol):
-    """A stream of the video that is being made."""
+    """A stream of the output file."""
 
     codec_context: Any
 
@@ -74,7 +74,7 @@ class OutputStream(Protocol):
 
 
 class Output(Protocol):
-    """The video that is being made."""
+    """The output file."""
 
     def add_stream(self, codec_name: str, /, rate: Fraction | int, options: dict[str, str]) -> OutputStream: ...
     def add_stream_from_template(self, template: object, /) -> OutputStream: ...
@@ -83,16 +83,16 @@ class Output(Protocol):
 
 
 def demuxed(container: InputContainer, video: VideoStream, audio: AudioStream | None) -> Iterator[Packet]:
-    """The packets of both streams as they lie in the file, and at the end of each stream an empty one."""
+    """Yield the packets of both streams in file order, and an empty one at the end of each stream."""
     streams = [video] if audio is None else [video, audio]
     return cast("Iterator[Packet]", container.demux(*streams))
 
 
-def packets(all_of: Iterator[Packet]) -> Iterator[Packet]:
-    """Those that hold something."""
-    return (packet for packet in all_of if packet.size)
+def packets(demuxed: Iterator[Packet]) -> Iterator[Packet]:
+    """Yield the packets that are not empty."""
+    return (packet for packet in demuxed if packet.size)
 
 
 def pictures(container: InputContainer, video: VideoStream) -> Iterator[Picture]:
-    """The pictures of a clip."""
+    """Yield the decoded video frames of a clip."""
     return cast("Iterator[Picture]", container.decode(video))

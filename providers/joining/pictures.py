@@ -1,4 +1,4 @@
-"""Pictures encoded anew, for clips that do not agree: the size and pace of the first, with black bars where needed."""
+"""Re-encodes the pictures of clips that differ: at the size and frame rate of the first, with black bars."""
 
 from fractions import Fraction
 from typing import cast
@@ -6,7 +6,7 @@ from typing import cast
 from av.filter import Graph
 
 from providers.joining.media import Output, Packet, Picture
-from providers.joining.sources import Source, Unreadable
+from providers.joining.sources import Source, UnreadableClip
 from providers.render.clip import BT709, ENCODING, KEYFRAME_SECONDS
 
 BLACK_BARS = "{w}:{h}:(ow-iw)/2:(oh-ih)/2"
@@ -14,12 +14,12 @@ FITTED = "{w}:{h}:force_original_aspect_ratio=decrease:force_divisible_by=2:out_
 
 
 class EncodedPictures:
-    """A picture for each tick of the clock: the last one that was due by then."""
+    """Encodes one picture for each tick of the frame rate: the last one that was due by then."""
 
     def __init__(self, output: Output, first: Source) -> None:
         self._output = output
         self._rate = first.rate
-        self.width, self.height = even(first.look.width), even(first.look.height)
+        self.width, self.height = even(first.video.width), even(first.video.height)
         self._stream = output.add_stream("libx264", rate=first.rate, options=ENCODING)
         context = self._stream.codec_context
         context.width, context.height, context.pix_fmt = self.width, self.height, "yuv420p"
@@ -37,7 +37,7 @@ class EncodedPictures:
         """See Track."""
         self._source, self._shift, self._shown = source, at - source.start, None
 
-    def take(self, packet: Packet) -> None:
+    def add(self, packet: Packet) -> None:
         """See Track."""
         for picture in packet.decode():
             self._show(picture)
@@ -45,7 +45,7 @@ class EncodedPictures:
     def end(self, at: Fraction) -> None:
         """See Track."""
         if self._shown is None:
-            raise Unreadable(self._source.number)
+            raise UnreadableClip(self._source.number)
         self._fill(round(at * self._rate))
 
     def finish(self) -> None:
@@ -67,13 +67,13 @@ class EncodedPictures:
             self._ticks += 1
 
     def _fitted(self, picture: Picture) -> Picture:
-        if self._fit is None or not self._fit.takes(picture):
+        if self._fit is None or not self._fit.accepts(picture):
             self._fit = _Fit(picture, self.width, self.height)
         return self._fit.apply(picture)
 
 
 class _Fit:
-    """Makes pictures of one size and format fit."""
+    """Scales pictures of one size and format into the frame."""
 
     def __init__(self, like: Picture, width: int, height: int) -> None:
         self._like = (like.width, like.height, like.format.name)
@@ -93,16 +93,16 @@ class _Fit:
             add("buffersink"),
         ).configure()
 
-    def takes(self, picture: Picture) -> bool:
-        """Whether it is made for such."""
+    def accepts(self, picture: Picture) -> bool:
+        """Return whether the picture has that size and format."""
         return self._like == (picture.width, picture.height, picture.format.name)
 
     def apply(self, picture: Picture) -> Picture:
-        """The picture at its new size."""
+        """Return the picture at its new size."""
         self._graph.push(picture)  # pyright: ignore[reportArgumentType] # a frame of PyAV
         return cast("Picture", self._graph.pull())
 
 
 def even(side: int) -> int:
-    """yuv420p has no odd sides."""
+    """Return the even length below: yuv420p has no odd sides."""
     return max(2, side - side % 2)

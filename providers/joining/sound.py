@@ -1,4 +1,4 @@
-"""Sound encoded anew, for clips whose sound does not agree or of which some are silent."""
+"""Re-encodes the sound of clips whose audio differs, or is missing in some."""
 
 from collections.abc import Iterable
 from fractions import Fraction
@@ -18,7 +18,7 @@ SAMPLES_A_PACKET = 1024
 
 
 class EncodedSound:
-    """Exactly as many samples for each clip as its pictures last; what it has not is silence."""
+    """Encodes as many samples for each clip as its pictures last; what is missing is silence."""
 
     def __init__(self, output: Output) -> None:
         self._output = output
@@ -26,7 +26,7 @@ class EncodedSound:
         self._stream.codec_context.layout = LAYOUT
         self._stream.codec_context.format = FORMAT
         self._ready = AudioFifo()
-        # Samples so far, those that were encoded, and where the clip's place ends.
+        # In samples: queued so far, encoded so far, and the end of the current clip.
         self._filled = self._encoded = self._until = 0
         self._start = Fraction(0)
         self._resampler: AudioResampler | None = None
@@ -37,10 +37,10 @@ class EncodedSound:
         self._until = round((at + source.seconds) * RATE)
         self._resampler = None
 
-    def take(self, packet: Packet) -> None:
+    def add(self, packet: Packet) -> None:
         """See Track."""
         for sound in packet.decode():
-            self._take(sound)
+            self._add(sound)
 
     def end(self, at: Fraction) -> None:
         """See Track."""
@@ -53,7 +53,7 @@ class EncodedSound:
         self._encode(last=True)
         self._output.mux(self._stream.encode(None))
 
-    def _take(self, sound: Sound) -> None:
+    def _add(self, sound: Sound) -> None:
         if self._resampler is None:
             self._resampler = AudioResampler(format=FORMAT, layout=LAYOUT, rate=RATE)
             late = Fraction(sound.pts or 0) * (sound.time_base or Fraction(1, RATE)) - self._start
@@ -71,14 +71,14 @@ class EncodedSound:
 
     def _fill(self, sounds: Iterable[Sound]) -> None:
         for sound in sounds:
-            wanted = min(sound.samples, self._until - self._filled)
-            if wanted > 0:
-                self._write(sound, wanted)
-                self._filled += wanted
+            samples = min(sound.samples, self._until - self._filled)
+            if samples > 0:
+                self._write(sound, samples)
+                self._filled += samples
                 self._encode()
 
     def _write(self, sound: Sound, samples: int) -> None:
-        # What is kept back only counts samples: clips have clocks of their own.
+        # The queue counts samples only: each clip has its own clock.
         sound.pts, sound.time_base = None, Fraction(1, RATE)
         if samples < sound.samples:
             cut = AudioFifo()

@@ -1,1 +1,1 @@
-"""The program that draws and encodes a clip in a process of its own: `python -m providers.render`."""
+"""The program that draws and encodes a clip, in a separate process: `python -m providers.render`."""

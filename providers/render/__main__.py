@@ -1,7 +1,7 @@
-"""Renders one clip: reads a ticket from standard input, writes JSON lines to standard output.
+"""Renders one clip: reads a ticket from standard input and writes JSON lines to standard output.
 
-The program lives no longer than whoever started it: the other end of its standard input is held open for as long as the
-clip is wanted, and closes by itself when that process dies, even by SIGKILL.
+The program exits with the process that started it: that process keeps standard input open while it needs the clip, and
+the system closes it when that process dies, even by SIGKILL.
 """
 
 import sys
@@ -11,10 +11,10 @@ from providers.render import fonts, studio, tether, wire
 
 
 def main() -> None:
-    """Render the ticket that comes as the first line of standard input."""
+    """Render the ticket in the first line of standard input."""
     tether.ignore_signals()
     ticket = wire.ticket(sys.stdin.buffer.readline())
-    tether.end_with_starter()
+    tether.exit_with_parent()
     for step in studio.render(ticket, fonts.installed()):
         line = wire.progress_line(step) if isinstance(step, Progress) else wire.rendered_line(step)
         sys.stdout.write(line + "\n")

@@ -1,4 +1,4 @@
-"""The words on the picture: title and prompt at the foot, the take in the corner, on a shade that carries them."""
+"""The caption: title and prompt at the foot of the picture, the take in the corner, on a dark shade."""
 
 from dataclasses import dataclass
 
@@ -14,25 +14,25 @@ SOFT_WHITE = (226, 230, 238)
 BLACK = (0, 0, 0)
 # The caption's sizes as shares of the frame's shorter side.
 TITLE, PROMPT, TAKE, MARGIN = 0.066, 0.038, 0.026, 0.06
-# White on the brightest picture keeps a contrast of at least 4.5:1 (WCAG 2.2, 1.4.3) with this much black between.
+# This share of black under white text gives a contrast of at least 4.5:1 on the brightest picture (WCAG 2.2, 1.4.3).
 SHADE = 0.62
 
 
 @dataclass(frozen=True, slots=True)
 class Overlay:
-    """A picture with its mask, laid on each frame at one place."""
+    """A picture with a mask, pasted on each frame at one place."""
 
     fill: Image.Image
     mask: Image.Image
     at: tuple[int, int]
 
     def over(self, image: Image.Image) -> None:
-        """Lay it on a frame."""
+        """Paste it on a frame."""
         image.paste(self.fill, self.at, self.mask)
 
 
 def caption(ticket: Ticket, fonts: Fonts) -> list[Overlay]:
-    """Lay out what is written on every frame of the clip."""
+    """Lay out the text of every frame of the clip."""
     return [*_foot(ticket, fonts), *_corner(ticket, fonts)]
 
 
@@ -70,7 +70,7 @@ def _corner(ticket: Ticket, fonts: Fonts) -> list[Overlay]:
 
 
 def _overlay(words: Image.Image, shade: Image.Image, at: tuple[int, int], size: int) -> Overlay:
-    """Put the words on the shade, with a soft shadow of their own."""
+    """Put the text on the shade, with a soft shadow."""
     shadow = words.getchannel("A").filter(ImageFilter.GaussianBlur(max(1, size / 7)))
     ground = Image.new("RGBA", words.size, (*BLACK, 0))
     ground.putalpha(ImageChops.lighter(shade, shadow))

@@ -1,4 +1,4 @@
-"""The server's end of a rendering process: started, listened to, and never left behind."""
+"""The parent's side of a child process: starts it, reads its output, and kills and reaps it."""
 
 import asyncio
 import os
@@ -21,9 +21,9 @@ TAIL_LINES = 12
 
 
 class Child:
-    """A process of this interpreter, held by `async with`; leaving kills and reaps it.
+    """A process of this interpreter, used by `async with`; leaving kills and reaps it.
 
-    What it says on standard error goes to an unnamed file rather than a pipe: a pipe nobody reads would block it.
+    Its standard error is an unnamed file and not a pipe: a full pipe that is not read would block it.
     """
 
     def __init__(self, name: str, program: Sequence[str]) -> None:
@@ -47,7 +47,7 @@ class Child:
         except BaseException:
             self._errors.close()
             raise
-        self._step_back()
+        self._lower_priority()
         return self
 
     async def __aexit__(
@@ -62,32 +62,32 @@ class Child:
         finally:
             self._errors.close()
 
-    def _step_back(self) -> None:
-        # From outside and at once: before its first line runs, the interpreter has imported for 0.2 s.
+    def _lower_priority(self) -> None:
+        # From the parent: the child spends 0.2 s on imports before it could do so itself.
         if hasattr(os, "setpriority"):
             with suppress(OSError):
                 os.setpriority(os.PRIO_PROCESS, self._running.pid, NICENESS)
 
-    async def tell(self, line: bytes) -> None:
-        """Hand a line to the process and keep its standard input open, by which it knows that it is wanted."""
+    async def write_line(self, line: bytes) -> None:
+        """Write a line to its standard input, which stays open: the process exits when it is closed."""
         stdin = self._running.stdin
-        assert stdin is not None  # noqa: S101 - it was asked for above
+        assert stdin is not None  # noqa: S101 - a pipe, see above
         with suppress(BrokenPipeError, ConnectionResetError):
             stdin.write(line)
             await stdin.drain()
 
-    async def hear(self) -> bytes | None:
-        """Wait for the next whole line; None when the process will say no more."""
+    async def read_line(self) -> bytes | None:
+        """Return the next complete line of its standard output; None at the end."""
         line = await self._stdout.readline()
         return line if line.endswith(b"\n") else None
 
     def kill(self) -> None:
-        """End the process at once; harmless when it has ended."""
+        """Kill the process. Idempotent."""
         with suppress(ProcessLookupError):
             self._running.kill()
 
-    async def ended(self) -> tuple[int, str]:
-        """Wait for the end; return the exit status and the last lines of standard error."""
+    async def wait(self) -> tuple[int, str]:
+        """Wait for its exit; return the exit status and the last lines of standard error."""
         status = await self._reap()
         size = self._errors.seek(0, 2)
         self._errors.seek(max(0, size - TAIL_BYTES))
@@ -95,7 +95,7 @@ class Child:
         return status, "\n".join(lines[-TAIL_LINES:])
 
     async def _reap(self) -> int:
-        # Until the pipe has been read to its end, wait() may never return (CPython before 3.12.4).
+        # wait() may never return before the pipe was read to its end (CPython before 3.12.4).
         while await self._stdout.read(LINE_BYTES):
             pass
         return await self._running.wait()
@@ -109,5 +109,5 @@ class Child:
     @property
     def _stdout(self) -> asyncio.StreamReader:
         stdout = self._running.stdout
-        assert stdout is not None  # noqa: S101 - it was asked for above
+        assert stdout is not None  # noqa: S101 - a pipe, see above
         return stdout

@@ -1,4 +1,4 @@
-"""Which characters a font file can draw, read from its tables and remembered between processes."""
+"""Which characters a font file covers, read from its tables and cached between processes."""
 
 import json
 import os
@@ -26,21 +26,21 @@ class Coverage:
 _Entry = tuple[list[int], list[int], bool]
 
 
-class _Kept(TypedDict):
+class _File(TypedDict):
     version: int
     fonts: dict[str, _Entry]
 
 
-class Memory:
-    """Coverages by file, kept in one JSON file; a file that changed is read again."""
+class Cache:
+    """The coverage of font files, cached in one JSON file; a font file that changed is read again."""
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
         self._known = _load(path)
-        self._grown = False
+        self._changed = False
 
     def of(self, path: Path) -> Coverage:
-        """Return what the font file covers: nothing when it is broken or of a kind that cannot be drawn."""
+        """Return the coverage of a font file: nothing when it is broken or of a kind that cannot be drawn."""
         try:
             stat = path.stat()
             stamp = [stat.st_mtime_ns, stat.st_size]
@@ -48,14 +48,14 @@ class Memory:
             if known is None or known[0] != stamp:
                 found = read(path.read_bytes())
                 known = self._known[str(path)] = (stamp, list(found.ranges), found.coloured)
-                self._grown = True
+                self._changed = True
         except OSError:
             return Coverage()
         return Coverage(tuple(known[1]), known[2])
 
     def save(self) -> None:
-        """Write what was learned. A machine where that is not possible reads its fonts each time."""
-        if self._path is None or not self._grown:
+        """Write the cache. Without it, as in a read-only home, each process reads the fonts."""
+        if self._path is None or not self._changed:
             return
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -89,7 +89,7 @@ def _is_complete(font_file: bytes) -> bool:
 
 
 def _has_outlines(face: harfbuzz.Face) -> bool:
-    # The outlines of fonts whose pictures are SVG or COLR version 1 are blank.
+    # In a font whose glyphs are SVG or COLR version 1, the outlines are blank.
     return not (face.has_color_svg or face.has_color_paint or OUTLINES.isdisjoint(face.table_tags))
 
 
@@ -102,7 +102,7 @@ def _ranges(points: list[int]) -> tuple[int, ...]:
 
 def _load(path: Path | None) -> dict[str, _Entry]:
     try:
-        kept = cast("_Kept", json.loads(path.read_bytes())) if path is not None else None
-        return kept["fonts"] if kept is not None and kept["version"] == VERSION else {}
+        file = cast("_File", json.loads(path.read_bytes())) if path is not None else None
+        return file["fonts"] if file is not None and file["version"] == VERSION else {}
     except (OSError, ValueError, KeyError, TypeError):
         return {}

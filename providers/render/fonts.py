@@ -1,4 +1,4 @@
-"""The fonts of this machine, best first, and Pillow's own as the last one, which has at least all of ASCII."""
+"""The fonts of this machine, best first, and the one embedded in Pillow last, which covers ASCII."""
 
 import os
 import re
@@ -10,24 +10,24 @@ from providers.render import coverage, faces
 from providers.render.faces import Face
 
 SUFFIXES = (".ttf", ".otf", ".ttc", ".otc")
-# Fonts that are asked first, then the others by name.
+# Families that are preferred; the others follow by name.
 PREFERRED = ("notosans-", "notosans[", "dejavusans", "liberationsans", "roboto", "opensans", "segoeui", "arial")
 SLANTED = re.compile("italic|oblique")
 HEAVY = re.compile("bold|black|heavy")
-# These cover everything with boxes or blanks.
+# Fonts that cover every character with boxes or blanks.
 PLACEHOLDERS = re.compile("lastresort|adobeblank|adobenotdef|fallback")
-# Words of names from the least to the most unlike a plain text face.
+# Words in file names, from the least to the most unlike a plain text face.
 ODD = ("serif", "condensed", "mono", "thin", "light", "black", "math", "italic", "oblique")
 EMOJI = range(0x1F000, 0x1FC00)
-# Machines with a typesetting system hold thousands; the tail adds nothing to a caption.
+# Machines with a typesetting system have thousands; the last ones add nothing to a caption.
 MOST_FILES = 800
 
 
 class Fonts:
-    """Finds a face for a piece of text."""
+    """Finds a face for a text."""
 
-    def __init__(self, files: Iterable[Path] = (), memory: Path | None = None) -> None:
-        self._memory = coverage.Memory(memory)
+    def __init__(self, files: Iterable[Path] = (), cache: Path | None = None) -> None:
+        self._cache = coverage.Cache(cache)
         known = [file for file in files if not PLACEHOLDERS.search(file.name.lower())]
         self._plain = sorted(known, key=lambda file: _rank(file, bold=False))[:MOST_FILES]
         self._bold = sorted(known, key=lambda file: _rank(file, bold=True))[:MOST_FILES]
@@ -37,15 +37,15 @@ class Fonts:
         self._found: dict[tuple[str, bool], Face | None] = {}
 
     def find(self, text: str, *, bold: bool = False) -> Face | None:
-        """Return the first face that has every character of the text."""
+        """Return the best face that covers the text, None if no face does."""
         key = (text, bold)
         if key not in self._found:
             self._found[key] = next((face for face in self._ordered(text, bold=bold) if face.covers(text)), None)
         return self._found[key]
 
     def save(self) -> None:
-        """Remember for the next process what the font files cover."""
-        self._memory.save()
+        """Save the coverage of the font files for the next process."""
+        self._cache.save()
 
     def _ordered(self, text: str, *, bold: bool) -> Iterable[Face]:
         if any(ord(character) in EMOJI for character in text):
@@ -55,13 +55,13 @@ class Fonts:
 
     def _face(self, file: Path) -> Face:
         if file not in self._faces:
-            covered = self._memory.of(file)
+            covered = self._cache.of(file)
             self._faces[file] = Face(file, covered.ranges, covered.coloured)
         return self._faces[file]
 
 
 def installed() -> Fonts:
-    """Look up the fonts in the standard folders of this system."""
+    """Find the fonts in the standard folders of this system."""
     files = (
         Path(folder, name)
         for root in _folders()

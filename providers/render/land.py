@@ -1,4 +1,4 @@
-"""The land under the sky: ridges that pass by, the nearer the faster."""
+"""The land under the sky: ridges that move, the nearer ones faster."""
 
 from random import Random
 
@@ -22,14 +22,14 @@ class Ridge:
         self._pixels_per_step = pixels_per_step
 
     def over(self, image: Image.Image, frame: int) -> None:
-        """Lay the ridge on the image as it stands in this frame."""
+        """Paste the ridge on the image, at its position in this frame."""
         x = frame // self._frames_per_step * self._pixels_per_step
         window = self._strip.crop((x, 0, x + self._fill.width, self._fill.height))
         image.paste(self._fill, (0, self._top), window)
 
 
 def ridges(palette: Palette, rng: Random, width: int, height: int, frames: int) -> list[Ridge]:
-    """Make three ridges, the farthest first. Whole steps at an even beat look smoother than rounded ones."""
+    """Make three ridges, the farthest first. Equal whole steps look smoother than rounded ones."""
     kind = rng.choice(list(skyline.OUTLINES))
     step = max(1, round(width / 1280))
     plans = [(0.0, 0.44, 0.20, 2, step), (0.45, 0.56, 0.20, 1, step), (0.9, 0.70, 0.16, 1, 2 * step)]

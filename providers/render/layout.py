@@ -37,7 +37,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Lines of one size in pixels, set to the right when the text reads from there."""
+    """Lines of one size in pixels, aligned to the right when the paragraph is right-to-left."""
 
     lines: list[Line]
     size: int
@@ -60,7 +60,7 @@ class Block:
 
 
 def block(raw: str, fonts: Fonts, *, size: int, width: int, most_lines: int, bold: bool = False) -> Block:
-    """Lay any text out in at most so many lines of a width in pixels; what does not fit ends in an ellipsis."""
+    """Lay text out in at most this many lines of a width in pixels; text that does not fit ends in an ellipsis."""
     clusters = prepare(raw, fonts, bold=bold)
     paragraph, levels = bidi.levels([cluster.text for cluster in clusters])
     letters = [_Letter(*fields) for fields in zip(clusters, levels, _scripts(clusters), strict=True)]
@@ -103,7 +103,7 @@ def _wrap(letters: list[_Letter], size: int, width: int) -> list[list[_Letter]]:
 
 
 def _pieces(letters: list[_Letter], size: int, width: int) -> list[list[_Letter]]:
-    """Cut after each place where a line may end; a word that is wider than a line is cut anywhere."""
+    """Split at each place where a line may end; a word that is wider than a line is split at any letter."""
     words: list[list[_Letter]] = []
     start = 0
     for end in range(1, len(letters) + 1):
@@ -122,7 +122,7 @@ def _may_break(before: Cluster, after: Cluster) -> bool:
         return before.is_space
     if before.text in ("-", "–", "—", "/"):
         return after.text[0].isalpha()
-    # Ideographs may part anywhere, but no line starts with a closing mark or ends with an opening one.
+    # Lines break between any ideographs, but not before a closing mark or after an opening one (kinsoku).
     wide = _wide(before) or _wide(after)
     closing = unicodedata.category(after.text[0]) in ("Pe", "Pf", "Po")
     opening = unicodedata.category(before.text[0]) in ("Ps", "Pi")

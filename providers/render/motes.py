@@ -12,7 +12,7 @@ COUNT = 36
 
 
 class Motes:
-    """A swarm of soft dots; each rises, sways and comes back below."""
+    """Soft dots, each of which rises, sways and starts over at the bottom."""
 
     def __init__(self, colour: Colour, rng: Random, width: int, height: int) -> None:
         self._height = height
@@ -26,7 +26,7 @@ class Motes:
         self._sway = side * 0.02
 
     def over(self, image: Image.Image, seconds: float) -> None:
-        """Lay all motes on the image as they stand at this moment."""
+        """Paste all motes on the image, at their positions at this time."""
         for kind, x, start, speed, phase in self._motes:
             fill, mask = self._sprites[kind]
             y = (start - speed * seconds) % 1.1 - 0.05

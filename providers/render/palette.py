@@ -1,4 +1,4 @@
-"""The colours of a clip: one evening sky, turned around the colour wheel."""
+"""The colours of a clip: an evening sky, rotated around the colour wheel."""
 
 import colorsys
 from dataclasses import dataclass
@@ -6,15 +6,15 @@ from hashlib import sha256
 
 Colour = tuple[int, int, int]
 
-# Successive takes turn the hue by the golden angle: no two of the first dozen come closer than 20 degrees.
+# Successive takes rotate the hue by the golden angle: among the first dozen it differs by at least 20 degrees.
 GOLDEN_TURN = 0.381966
-# From green by blue and red to orange: dark yellows look like mud.
+# From green over blue and red to orange: dark yellows look muddy.
 FIRST_HUE, HUES = 0.36, 0.74
 
 
 @dataclass(frozen=True, slots=True)
 class Palette:
-    """Sky colours from the zenith to the horizon, the light that stands in it, the far and the near land."""
+    """The colours of the sky from zenith to horizon, of its light, and of the far and near land."""
 
     zenith: Colour
     middle: Colour
@@ -24,12 +24,12 @@ class Palette:
     near: Colour
 
     def land(self, depth: float) -> Colour:
-        """Colour the land at a depth of 0 (far, in the haze) to 1 (near, in the shade)."""
+        """Return the colour of the land at a depth of 0 (far) to 1 (near)."""
         return mix(self.far, self.near, depth)
 
 
 def palette(prompt: str, number: int) -> Palette:
-    """Choose the colours of a prompt's take; another take number gives visibly other ones."""
+    """Choose the colours of a take; another number of a take gives visibly different ones."""
     digest = sha256(prompt.encode("utf-8", "surrogatepass")).digest()
     hue = FIRST_HUE + (digest[0] / 256 + number * GOLDEN_TURN) % 1 * HUES
     drift = 0.10 if digest[1] % 2 else -0.10
@@ -44,7 +44,7 @@ def palette(prompt: str, number: int) -> Palette:
 
 
 def mix(one: Colour, other: Colour, share: float) -> Colour:
-    """Go from one colour to the other by a share of 0..1."""
+    """Mix two colours; `share` in 0..1 is that of the other one."""
     red, green, blue = (round(a + (b - a) * share) for a, b in zip(one, other, strict=True))
     return red, green, blue
 

@@ -1,4 +1,4 @@
-"""The animated picture of one clip: sky, a light, passing land, motes, the caption and a line that tells the time."""
+"""The animated picture of a clip: sky, a light, land, motes, the caption and a progress bar."""
 
 from hashlib import sha256
 from random import Random
@@ -16,7 +16,7 @@ FRAMES_PER_SECOND = 24
 
 
 class Picture:
-    """Draws any frame of a clip; what does not move is drawn once."""
+    """Draws any frame of a clip; static parts are drawn once."""
 
     def __init__(self, ticket: Ticket, fonts: Fonts) -> None:
         width, height = ticket.width, ticket.height
@@ -41,10 +41,10 @@ class Picture:
         self._motes.over(image, seconds)
         for overlay in self._caption:
             overlay.over(image)
-        self._tell_time(image, (frame + 1) / self.frames)
+        self._draw_bar(image, (frame + 1) / self.frames)
         return image
 
-    def _tell_time(self, image: Image.Image, share: float) -> None:
+    def _draw_bar(self, image: Image.Image, share: float) -> None:
         width, height = self._size
         thick = max(2, height // 144)
         ImageDraw.Draw(image).rectangle(

@@ -1,4 +1,4 @@
-"""The sky: a gradient with slow veils of light. Drawn small once a second; between two drawings it is blended."""
+"""The sky: a gradient with slow veils of light, drawn small once a second and blended in between."""
 
 import math
 from itertools import chain
@@ -28,7 +28,7 @@ class Sky:
         self._drawn: dict[int, Image.Image] = {}
 
     def at(self, seconds: float) -> Image.Image:
-        """Return a fresh image of the sky at this moment."""
+        """Return a new image of the sky at this time."""
         index, share = divmod(seconds / SECONDS_APART, 1)
         return Image.blend(self._key(int(index)), self._key(int(index) + 1), share)
 

@@ -1,4 +1,4 @@
-"""Outlines of land against the sky, as heights of 0..1 from left to right."""
+"""Outlines of land against the sky, as heights in 0..1 from left to right."""
 
 import math
 from collections.abc import Callable

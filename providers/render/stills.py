@@ -1,4 +1,4 @@
-"""WebP images of a clip: the poster, the animated preview, the newest frame while it renders."""
+"""WebP images of a clip: the poster, the animated preview, and the live frame of a render."""
 
 from collections.abc import Callable, Iterable, Sequence
 from io import BytesIO
@@ -15,8 +15,8 @@ THUMBNAIL_SIDE = 320
 PREVIEW_FRAMES = 20
 PREVIEW_SECONDS_PER_FRAME = 0.1
 SMALLEST_SIDE = 16
-# Scale and quality, the best first, measured on what `local` draws at 1280x720: its posters have 15 to 18 kB at the
-# first step, 65 when full of writing; its previews 54 kB at full size, 24 at the second step.
+# Scale and quality, the best first. Measured on the pictures of `local` at 1280x720: posters have 15 to 18 kB at the
+# first step, 65 kB when full of text; previews have 54 kB at full size, 24 kB at the second step.
 POSTER_STEPS = ((1.0, 82), (1.0, 60), (1.0, 40), (0.75, 60), (0.75, 40), (0.5, 60), (0.5, 40), (0.25, 40))
 PREVIEW_STEPS = ((1.0, 40), (0.75, 45), (0.75, 25), (0.5, 40), (0.5, 20), (0.25, 20))
 FRAME_STEPS = ((1.0, 60), (1.0, 40), (1.0, 20), (0.5, 20))
@@ -30,7 +30,7 @@ class Still(NamedTuple):
     height: int
 
     def write(self, path: Path, seconds: float | None = None) -> Asset:
-        """Lay it down; an animation says how long it is."""
+        """Write the image to a file; `seconds` is the duration of an animation."""
         path.write_bytes(self.content)
         return Asset(path, CONTENT_TYPE, self.width, self.height, seconds)
 
@@ -58,7 +58,7 @@ def preview(thumbnails: Sequence[Image.Image]) -> Still:
 
 
 def preview_places(frames: int) -> set[int]:
-    """Choose the frames of a clip that its preview shows, spread over all of it."""
+    """Choose the frames of a clip for its preview, spread evenly."""
     shown = min(frames, PREVIEW_FRAMES)
     return {index * frames // shown for index in range(shown)}
 
@@ -68,7 +68,7 @@ def _within(
     images: Sequence[Image.Image],
     encode: Callable[[Sequence[Image.Image], int], bytes],
 ) -> Still:
-    """The first step at which the images fit into 30 kB; after the last they shrink until they do."""
+    """Encode at the first step that fits into 30 kB; after the last step, halve the size until it fits."""
     scale, quality = 1.0, 0
     for scale, quality in steps:
         still = _at(scale, quality, images, encode)

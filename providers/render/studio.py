@@ -1,4 +1,4 @@
-"""A ticket made into files: the clip, its poster, its preview, and word of how far it is."""
+"""Renders a ticket into files: the clip, its poster and its preview; and reports progress."""
 
 import time
 from collections.abc import Iterator
@@ -13,23 +13,23 @@ from providers.render.fonts import Fonts
 from providers.render.picture import FRAMES_PER_SECOND, Picture
 from providers.render.wire import Ticket
 
-# Word is sent after so much of the clip or so many seconds, whatever comes first.
+# Progress is reported after this share of the clip or this many seconds, whichever comes first.
 REPORT_SHARE = 0.05
 REPORT_SECONDS = 0.5
-# The last frame is not the end: the encoder's tail, the preview and moving the index take a moment.
+# After the last frame, the encoder's rest, the preview and moving the index still take time.
 FRAMES_SHARE = 0.95
 POSTER_PLACE = 0.4
 
 
 def render(ticket: Ticket, fonts: Fonts) -> Iterator[Progress | Rendered]:
-    """Draw and encode the clip; the files lie in the ticket's folder when Rendered comes."""
+    """Draw and encode the clip; the files are in the ticket's folder when Rendered is yielded."""
     folder = Path(ticket.workdir)
     picture = Picture(ticket, fonts)
     fonts.save()
     thumbnails: list[Image.Image] = []
     poster = stills.Still(b"", 0, 0)
     places = stills.preview_places(picture.frames)
-    pace = _Pace()
+    reports = _Reports()
     clip_path = folder / "clip.mp4"
     with Clip(clip_path, ticket.width, ticket.height, FRAMES_PER_SECOND) as clip:
         for number in range(picture.frames):
@@ -40,7 +40,7 @@ def render(ticket: Ticket, fonts: Fonts) -> Iterator[Progress | Rendered]:
             if number == int(picture.frames * POSTER_PLACE):
                 poster = stills.poster(image)
             share = FRAMES_SHARE * (number + 1) / picture.frames
-            if pace.due(share):
+            if reports.due(share):
                 yield Progress(share, stills.frame(stills.thumbnail(image)))
     yield Rendered(
         Asset(clip_path, "video/mp4", ticket.width, ticket.height, picture.frames / FRAMES_PER_SECOND),
@@ -49,8 +49,8 @@ def render(ticket: Ticket, fonts: Fonts) -> Iterator[Progress | Rendered]:
     )
 
 
-class _Pace:
-    """Says when there is news enough. The first frame is."""
+class _Reports:
+    """Decides when to report progress. The first frame is reported."""
 
     def __init__(self) -> None:
         self._share = -1.0
@@ -58,7 +58,7 @@ class _Pace:
 
     def due(self, share: float) -> bool:
         now = time.monotonic()
-        # The slack keeps shares that are multiples of a twentieth, but for rounding, from slipping to the next frame.
+        # The slack keeps shares that are multiples of a twentieth, up to rounding, from being reported a frame late.
         if share - self._share < REPORT_SHARE - 1e-9 and now - self._at < REPORT_SECONDS:
             return False
         self._share, self._at = share, now

@@ -1,4 +1,4 @@
-"""What keeps a child process from outliving its server, and out of the server's business."""
+"""Ties a child process to its parent: it exits with it, and leaves signals to it."""
 
 import os
 import signal
@@ -6,18 +6,18 @@ from threading import Thread
 
 
 def ignore_signals() -> None:
-    """Leave signals that are meant for the server to it: Ctrl+C and service managers reach the whole group."""
+    """Ignore signals that are meant for the parent: Ctrl+C and service managers send them to the process group."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
-def end_with_starter() -> None:
-    """Call when the ticket was read: the process ends when its standard input does."""
+def exit_with_parent() -> None:
+    """Exit when standard input is closed. Call it after the ticket was read."""
     Thread(target=_await_end, daemon=True).start()
 
 
 def _await_end() -> None:
-    # Not sys.stdin: a thread that waits inside its lock would crash the interpreter's own end.
+    # Not sys.stdin: a thread that waits inside its lock would crash the interpreter at exit.
     while os.read(0, 1):
         pass
     os._exit(1)

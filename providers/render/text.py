@@ -1,4 +1,4 @@
-"""Text made drawable: cleaned, cut into clusters, and each cluster given a face that has all of it."""
+"""Prepares text for drawing: cleans it, splits it into clusters, and finds a face that covers each cluster."""
 
 import unicodedata
 from dataclasses import dataclass
@@ -8,12 +8,12 @@ from anyascii import anyascii
 from providers.render.faces import Face
 from providers.render.fonts import Fonts
 
-# Drawing more than this on one clip is never legible, and shaping it costs time.
+# More than this is never legible on a clip, and shaping it costs time.
 MOST_CHARACTERS = 1000
-# A pile of marks would climb over the lines around it.
+# More marks on one letter would overlap the lines around it.
 MOST_MARKS = 4
 JOINERS = "\u200c\u200d"
-# Default_Ignorable_Code_Point of the Unicode character database, as far as it is not of category Cf.
+# Default_Ignorable_Code_Point of the Unicode character database, except category Cf.
 INVISIBLE = frozenset(
     chr(point)
     for first, last in (
@@ -36,19 +36,19 @@ FLAGS = range(0x1F1E6, 0x1F200)
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """What a reader takes for one character, and the face it is drawn in."""
+    """A user-perceived character, and the face it is drawn in."""
 
     text: str
     face: Face
 
     @property
     def is_space(self) -> bool:
-        """Say whether a line may end here."""
+        """Return whether a line may end here."""
         return self.text == " "
 
 
 def prepare(raw: str, fonts: Fonts, *, bold: bool = False) -> list[Cluster]:
-    """Turn any string into clusters that can be drawn; what no font covers is transliterated or left out."""
+    """Turn any string into drawable clusters; characters that no font covers are transliterated or dropped."""
     drawable: list[Cluster] = []
     for piece in split(clean(raw)):
         for cluster in _faced(piece, fonts, bold=bold):
@@ -62,13 +62,13 @@ def prepare(raw: str, fonts: Fonts, *, bold: bool = False) -> list[Cluster]:
 
 
 def clean(raw: str) -> str:
-    """Drop what cannot be seen and reduce all white space to single spaces."""
+    """Drop invisible characters, and reduce white space to single spaces."""
     composed = unicodedata.normalize("NFC", raw[:MOST_CHARACTERS])
     return " ".join("".join(_visible(character) for character in composed).split())
 
 
 def split(text: str) -> list[str]:
-    """Cut text where a reader sees one character end, close to UAX #29's extended grapheme clusters."""
+    """Split text into user-perceived characters, close to the extended grapheme clusters of UAX #29."""
     pieces: list[str] = []
     for character in text:
         if pieces and _continues(pieces[-1], character):
@@ -121,7 +121,7 @@ def _faced(piece: str, fonts: Fonts, *, bold: bool) -> list[Cluster]:
 
 
 def _space_after(before: Cluster, space: Cluster) -> Cluster:
-    """Keep a face over a space: a run that is not interrupted is shaped as a whole. Emoji spaces are too wide."""
+    """Keep the face across a space, so that a run is shaped as a whole. The spaces of emoji fonts are too wide."""
     keeps = not before.face.coloured and before.face.covers(space.text)
     return Cluster(space.text, before.face) if keeps else space
 

@@ -1,4 +1,4 @@
-"""What the server and the rendering process say to each other: a ticket in, JSON lines of progress out."""
+"""Messages between the server and the rendering process: a ticket in, JSON lines of progress out."""
 
 import json
 from base64 import b64decode, b64encode
@@ -11,7 +11,7 @@ from providers.port import Asset, Progress, Rendered
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """One clip to draw. Sizes are in pixels; the same ticket, the folder apart, always gives the same clip."""
+    """One clip to draw. Sizes are in pixels. Equal tickets, except for the folder, give equal clips."""
 
     prompt: str
     title: str | None
@@ -22,12 +22,12 @@ class Ticket:
     workdir: str
 
     def line(self) -> bytes:
-        """Write the ticket as one line of ASCII: a lone surrogate in a prompt survives it."""
+        """Encode the ticket as one line of ASCII, which preserves a lone surrogate in a prompt."""
         return json.dumps(asdict(self)).encode() + b"\n"
 
 
 def ticket(line: bytes) -> Ticket:
-    """Read a ticket that the server wrote."""
+    """Decode a ticket."""
     return Ticket(**json.loads(line))
 
 
@@ -46,32 +46,32 @@ class _Report(TypedDict, total=False):
 
 
 def progress_line(progress: Progress) -> str:
-    """Write how far the clip is."""
+    """Encode progress."""
     frame = b64encode(progress.frame).decode() if progress.frame is not None else None
     return json.dumps({"fraction": progress.fraction, "frame": frame})
 
 
 def rendered_line(rendered: Rendered) -> str:
-    """Write the result; files are named relative to the ticket's folder."""
+    """Encode the result, with file names relative to the ticket's folder."""
     assets = [rendered.clip, rendered.poster, rendered.preview]
-    return json.dumps({"rendered": [_packed(asset) for asset in assets if asset is not None]})
+    return json.dumps({"rendered": [_encoded(asset) for asset in assets if asset is not None]})
 
 
 def report(line: bytes, workdir: Path) -> Progress | Rendered:
-    """Read one line of the rendering process."""
-    said = cast("_Report", json.loads(line))
-    if "rendered" in said:
-        return Rendered(*(_unpacked(asset, workdir) for asset in said["rendered"]))
-    frame = said.get("frame")
-    return Progress(said.get("fraction"), b64decode(frame) if frame is not None else None)
+    """Decode one line of the rendering process."""
+    message = cast("_Report", json.loads(line))
+    if "rendered" in message:
+        return Rendered(*(_decoded(asset, workdir) for asset in message["rendered"]))
+    frame = message.get("frame")
+    return Progress(message.get("fraction"), b64decode(frame) if frame is not None else None)
 
 
-def _packed(asset: Asset) -> dict[str, object]:
-    packed = asdict(asset)
-    return {"name": packed.pop("path").name, **packed}
+def _encoded(asset: Asset) -> dict[str, object]:
+    fields = asdict(asset)
+    return {"name": fields.pop("path").name, **fields}
 
 
-def _unpacked(asset: _Asset, workdir: Path) -> Asset:
+def _decoded(asset: _Asset, workdir: Path) -> Asset:
     return Asset(
         workdir / asset["name"],
         asset["content_type"],

@@ -1,1 +1,1 @@
-"""Clips bought from Replicate (https://replicate.com/docs/reference/http), over its HTTP API."""
+"""The provider `replicate`: runs predictions by the HTTP API of https://replicate.com/docs/reference/http."""

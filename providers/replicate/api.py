@@ -1,4 +1,4 @@
-"""Replicate's HTTP API, as much of it as is used: https://replicate.com/docs/reference/http."""
+"""The part of Replicate's HTTP API that is used: https://replicate.com/docs/reference/http."""
 
 import logging
 import math
@@ -11,30 +11,29 @@ from urllib.parse import parse_qsl, quote, urlsplit
 import httpx
 
 from providers.port import Failure
-from providers.replicate.failures import refusal
-from providers.replicate.prediction import Prediction, read
-from providers.replicate.retrying import Unanswered
+from providers.replicate.failures import error_of
+from providers.replicate.prediction import Prediction, parse
+from providers.replicate.retrying import NoResponse
 
 log = logging.getLogger(__name__)
 
-ADDRESS = "https://api.replicate.com/v1"
-# "Output files are served by replicate.delivery and its subdomains." What a model says is not to be trusted: nothing
-# else is fetched, or a model could have this server read addresses that only it can reach.
+# "Output files are served by replicate.delivery and its subdomains." Only these are fetched: the output of a model is
+# untrusted, and could otherwise make this server request private addresses (SSRF).
 DELIVERY = "replicate.delivery"
 TIMEOUT = httpx.Timeout(30.0, connect=10.0, pool=60.0)
 LIMITS = httpx.Limits(max_connections=20, max_keepalive_connections=10)
-SHORTEST_LIFE_SECONDS = 5
+SHORTEST_LIFETIME_SECONDS = 5
 
 
 class Page(NamedTuple):
-    """Some predictions, newest first, and what to ask for the next ones."""
+    """A page of predictions, newest first, and the query of the next page."""
 
     predictions: list[Prediction]
     next: dict[str, str] | None
 
 
 class Api:
-    """Each call is one try. Raises Failure for a refusal, which names its reason, Unanswered for lack of an answer."""
+    """Each call is one request. Raises Failure with the reason of a refusal, NoResponse when there is no response."""
 
     def __init__(self, address: str, token: str) -> None:
         self._address = httpx.URL(address.rstrip("/") + "/")
@@ -42,45 +41,48 @@ class Api:
         headers = {"authorization": f"Bearer {token}", "user-agent": "scenewire"}
         self._http = httpx.AsyncClient(base_url=self._address, headers=headers, timeout=TIMEOUT, limits=LIMITS)
 
-    async def create(self, request: Mapping[str, object], *, key: str, life_seconds: float) -> Prediction:
-        """Buy a prediction, which ends by itself after its life. Not to be repeated when the answer was lost."""
-        headers = {"cancel-after": f"{max(SHORTEST_LIFE_SECONDS, math.ceil(life_seconds))}s", "idempotency-key": key}
-        return _prediction(await self._ask("POST", "predictions", json=request, headers=headers))
+    async def create(self, request: Mapping[str, object], *, key: str, lifetime_seconds: float) -> Prediction:
+        """Create a prediction, which Replicate cancels after its lifetime. Not idempotent."""
+        headers = {
+            "cancel-after": f"{max(SHORTEST_LIFETIME_SECONDS, math.ceil(lifetime_seconds))}s",
+            "idempotency-key": key,
+        }
+        return _prediction(await self._request("POST", "predictions", json=request, headers=headers))
 
     async def get(self, prediction_id: str) -> Prediction:
-        """The prediction as it stands."""
-        return _prediction(await self._ask("GET", f"predictions/{quote(prediction_id, safe='')}"))
+        """Return the current state of a prediction."""
+        return _prediction(await self._request("GET", f"predictions/{quote(prediction_id, safe='')}"))
 
     async def cancel(self, prediction_id: str) -> None:
-        """Stop a prediction."""
-        await self._ask("POST", f"predictions/{quote(prediction_id, safe='')}/cancel")
+        """Cancel a prediction."""
+        await self._request("POST", f"predictions/{quote(prediction_id, safe='')}/cancel")
 
-    async def page(self, asked: Mapping[str, str]) -> Page:
-        """One page of the predictions of this account."""
-        said = await self._ask("GET", "predictions", params=asked)
-        results, following = said.get("results"), said.get("next")
+    async def page(self, query: Mapping[str, str]) -> Page:
+        """Return one page of the predictions of this account."""
+        body = await self._request("GET", "predictions", params=query)
+        results, following = body.get("results"), body.get("next")
         if not isinstance(results, list):
-            raise Unanswered("the answer is no list", harmless=True)
+            raise NoResponse("the response is not a list", harmless=True)
         predictions = [_prediction(item) for item in cast("list[object]", results)]
-        # Only the query is taken over: the address in front of it is not always ours.
-        query = dict(parse_qsl(urlsplit(following).query)) if isinstance(following, str) else None
-        return Page(predictions, query or None)
+        # Only the query of the link is used: its address may differ from that of this client.
+        next_query = dict(parse_qsl(urlsplit(following).query)) if isinstance(following, str) else None
+        return Page(predictions, next_query or None)
 
     @asynccontextmanager
     async def download(self, address: str) -> AsyncGenerator[httpx.Response]:
-        """The answer to a request for an output file, its body unread."""
-        self._check_deliverer(address)
+        """Request an output file; yield the response, its body unread."""
+        self._check_download(address)
         try:
             async with self._http.stream("GET", address) as response:
                 yield response
         except httpx.RequestError as error:
-            raise _unanswered(error) from error
+            raise _no_response(error) from error
 
     async def close(self) -> None:
-        """Hang up."""
+        """Close the connections."""
         await self._http.aclose()
 
-    async def _ask(
+    async def _request(
         self,
         method: str,
         path: str,
@@ -92,40 +94,40 @@ class Api:
         try:
             response = await self._http.request(method, path, json=json, headers=headers, params=params)
         except httpx.RequestError as error:
-            raise _unanswered(error) from error
+            raise _no_response(error) from error
         if not response.is_success:
-            raise refusal(response, self._token)
+            raise error_of(response, self._token)
         try:
-            said: object = response.json()
+            body: object = response.json()
         except ValueError as error:
-            raise Unanswered("the answer is not JSON", harmless=False) from error
-        return cast("dict[str, object]", said) if isinstance(said, dict) else {}
+            raise NoResponse("the response is not JSON", harmless=False) from error
+        return cast("dict[str, object]", body) if isinstance(body, dict) else {}
 
-    def _check_deliverer(self, address: str) -> None:
+    def _check_download(self, address: str) -> None:
         try:
             url = httpx.URL(address)
         except httpx.InvalidURL as error:
-            raise Failure("OUTPUT_REFUSED", "The model's output is no address.", retryable=False) from error
+            raise Failure("OUTPUT_REFUSED", "The model's output is not a URL.", retryable=False) from error
         own = (url.scheme, url.host, url.port) == (self._address.scheme, self._address.host, self._address.port)
         delivery = url.scheme == "https" and (url.host == DELIVERY or url.host.endswith(f".{DELIVERY}"))
         if not (own or delivery):
-            message = f"The model's output lies at {url.host or 'no host'}, which is not Replicate's delivery."
+            message = f"The model's output is on {url.host or 'no host'}, which is not Replicate's delivery."
             raise Failure("OUTPUT_REFUSED", message, retryable=False)
 
 
-def stamp(moment: datetime) -> str:
-    """A moment as the API wants it."""
+def timestamp(moment: datetime) -> str:
+    """Format a time for the API."""
     return moment.isoformat(timespec="microseconds")
 
 
-def _prediction(said: object) -> Prediction:
+def _prediction(data: object) -> Prediction:
     try:
-        return read(said)
+        return parse(data)
     except ValueError as error:
-        raise Unanswered(f"the answer is {error}", harmless=False) from error
+        raise NoResponse(f"the response is {error}", harmless=False) from error
 
 
-def _unanswered(error: httpx.RequestError) -> Unanswered:
-    # Without a connection nothing was asked for; what happened on one that broke nobody knows.
+def _no_response(error: httpx.RequestError) -> NoResponse:
+    # Without a connection the request had no effect; on one that broke it may have had.
     harmless = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)
-    return Unanswered(type(error).__name__, harmless=harmless)
+    return NoResponse(type(error).__name__, harmless=harmless)

@@ -1,4 +1,4 @@
-"""Output files, fetched at once: Replicate removes them after an hour."""
+"""Downloads of output files, which Replicate deletes after an hour."""
 
 import asyncio
 import logging
@@ -10,28 +10,28 @@ import httpx
 
 from providers.port import Failure
 from providers.replicate.api import Api
-from providers.replicate.failures import refusal
+from providers.replicate.failures import error_of
 from providers.replicate.prediction import expired
-from providers.replicate.retrying import Pace, Unanswered, retry_until_available
+from providers.replicate.retrying import NoResponse, Pace, retry_until_available
 
 log = logging.getLogger(__name__)
 
-PIECE_BYTES = 1 << 20
+CHUNK_BYTES = 1 << 20
 CONTENT_TYPES = {"video/mp4": "mp4", "video/webm": "webm"}
 _GONE = (403, 404, 410)
-# Some models upload without saying what it is; then the name tells.
+# Some models upload files without a content type; their file extension is used.
 _UNTYPED = ("", "application/octet-stream", "binary/octet-stream")
 
 
 class Clip(NamedTuple):
-    """A fetched file."""
+    """A downloaded file."""
 
     path: Path
     content_type: str
 
 
 class Downloads:
-    """Fetches clips of at most so many bytes."""
+    """Downloads clips of at most `most_bytes`."""
 
     def __init__(self, api: Api, pace: Pace, most_bytes: int) -> None:
         self._api = api
@@ -39,22 +39,22 @@ class Downloads:
         self._most_bytes = most_bytes
 
     async def fetch(self, address: str, folder: Path) -> Clip:
-        """Lay the clip into the folder. Raises Failure; none is retryable, for the clip was paid for."""
+        """Download the clip into the folder. Raises Failure, never retryable: another attempt would cost again."""
         try:
             return await retry_until_available(
-                self._pace, lambda: self._try(address, folder), patience=self._pace.patience
+                self._pace, lambda: self._attempt(address, folder), give_up_after=self._pace.give_up_after
             )
-        except Unanswered as lost:
-            raise _unavailable() from lost
+        except NoResponse as error:
+            raise _unavailable() from error
 
-    async def _try(self, address: str, folder: Path) -> Clip:
+    async def _attempt(self, address: str, folder: Path) -> Clip:
         async with self._api.download(address) as response:
             if response.status_code in _GONE:
                 raise expired()
             if not response.is_success:
                 await response.aread()
-                judged = refusal(response)
-                raise judged if isinstance(judged, Unanswered) else _unavailable()
+                error = error_of(response)
+                raise error if isinstance(error, NoResponse) else _unavailable()
             content_type = _content_type(response, address)
             part = folder / "clip.part"
             try:
@@ -63,7 +63,7 @@ class Downloads:
                 log.warning("cannot write %s", part, exc_info=True, extra={"action": "replicate.not_written"})
                 with suppress(OSError):
                     await asyncio.to_thread(part.unlink, missing_ok=True)
-                raise Unanswered(type(error).__name__, harmless=True) from error
+                raise NoResponse(type(error).__name__, harmless=True) from error
             return Clip(part.rename(folder / f"clip.{CONTENT_TYPES[content_type]}"), content_type)
 
     async def _write(self, response: httpx.Response, path: Path) -> None:
@@ -73,11 +73,11 @@ class Downloads:
         file = await asyncio.to_thread(path.open, "wb")
         try:
             written = 0
-            async for piece in response.aiter_bytes(PIECE_BYTES):
-                written += len(piece)
+            async for chunk in response.aiter_bytes(CHUNK_BYTES):
+                written += len(chunk)
                 if written > self._most_bytes:
                     raise self._too_large()
-                await asyncio.to_thread(file.write, piece)
+                await asyncio.to_thread(file.write, chunk)
         finally:
             await asyncio.to_thread(file.close)
 
@@ -87,15 +87,16 @@ class Downloads:
 
 
 def _unavailable() -> Failure:
-    return Failure("OUTPUT_UNAVAILABLE", "The clip was made, but it could not be fetched.", retryable=False)
+    return Failure("OUTPUT_UNAVAILABLE", "The clip was made, but it could not be downloaded.", retryable=False)
 
 
 def _content_type(response: httpx.Response, address: str) -> str:
-    said = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if said in _UNTYPED:
+    content_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if content_type in _UNTYPED:
         suffix = address.partition("?")[0].rpartition(".")[2].lower()
-        said = next((known for known, name in CONTENT_TYPES.items() if name == suffix), said)
-    if said not in CONTENT_TYPES:
-        message = f"The model delivered {said[:80] or 'a file of no type'}, not one of {', '.join(CONTENT_TYPES)}."
+        content_type = next((known for known, name in CONTENT_TYPES.items() if name == suffix), content_type)
+    if content_type not in CONTENT_TYPES:
+        delivered = content_type[:80] or "a file without a type"
+        message = f"The model delivered {delivered}, not one of {', '.join(CONTENT_TYPES)}."
         raise Failure("OUTPUT_NOT_A_CLIP", message, retryable=False)
-    return said
+    return content_type

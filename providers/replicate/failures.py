@@ -1,4 +1,4 @@
-"""What an answer other than success means: try again, or a failure that names the reason."""
+"""Errors of HTTP responses that are no success: retry, or fail with the reason."""
 
 import re
 import time
@@ -8,28 +8,28 @@ from typing import cast
 import httpx
 
 from providers.port import Failure
-from providers.replicate.retrying import Unanswered
+from providers.replicate.retrying import NoResponse
 
 LONGEST_WAIT_SECONDS = 120.0
 REASON_CHARACTERS = 300
 _CODES = {
     401: ("UNAUTHORIZED", "Replicate does not accept this server's token"),
-    402: ("PAYMENT_REQUIRED", "Replicate wants to be paid first"),
+    402: ("PAYMENT_REQUIRED", "Replicate requires payment first"),
     403: ("FORBIDDEN", "Replicate does not allow this"),
-    404: ("NOT_FOUND", "Replicate does not know this"),
+    404: ("NOT_FOUND", "Replicate does not find this"),
     422: ("INVALID_INPUT", "Replicate does not accept this input"),
 }
 # https://replicate.com/docs/topics/predictions/rate-limits: "Your rate limit resets in ~30s."
 _RESETS = re.compile(r"resets in ~?(\d+)\s?s")
 
 
-def refusal(response: httpx.Response, secret: str | None = None) -> Failure | Unanswered:
-    """Judge an answer that has been read. The secret is kept out of the message."""
+def error_of(response: httpx.Response, secret: str | None = None) -> Failure | NoResponse:
+    """Return the error of a response whose body was read. The secret is removed from the message."""
     status = response.status_code
     if status == 429:
-        return Unanswered("status 429", harmless=True, wait_seconds=_wait(response))
+        return NoResponse("status 429", harmless=True, wait_seconds=_wait(response))
     if status >= 500 or status in (408, 425):
-        return Unanswered(f"status {status}", harmless=False, wait_seconds=_wait(response))
+        return NoResponse(f"status {status}", harmless=False, wait_seconds=_wait(response))
     code, meaning = _CODES.get(status, ("REQUEST_REFUSED", f"Replicate answered with status {status}"))
     reason = _reason(response)
     if secret:
@@ -41,22 +41,22 @@ def refusal(response: httpx.Response, secret: str | None = None) -> Failure | Un
 def _reason(response: httpx.Response) -> str:
     body = _body(response)
     detail, title = body.get("detail"), body.get("title")
-    told = detail if isinstance(detail, str) else title if isinstance(title, str) else ""
-    return told.strip().removeprefix("- ")
+    reason = detail if isinstance(detail, str) else title if isinstance(title, str) else ""
+    return reason.strip().removeprefix("- ")
 
 
 def _wait(response: httpx.Response) -> float:
-    """In seconds, as the header asks (RFC 9110, 10.2.3), or as their body does; bounded."""
+    """Return the requested pause in seconds, bounded: of Retry-After (RFC 9110, 10.2.3), or of Replicate's body."""
     header = response.headers.get("retry-after", "").strip()
     body = _body(response)
-    asked = body.get("retry_after")
+    in_body = body.get("retry_after")
     resets = _RESETS.search(str(body.get("detail")))
     if header.isdecimal() and len(header) < 10:
         wait = float(header)
     elif header:
         wait = _until(header)
-    elif isinstance(asked, int | float):
-        wait = float(asked)
+    elif isinstance(in_body, int | float):
+        wait = float(in_body)
     else:
         wait = float(resets.group(1)) if resets else 0.0
     return max(0.0, min(wait, LONGEST_WAIT_SECONDS))
@@ -71,7 +71,7 @@ def _until(date: str) -> float:
 
 def _body(response: httpx.Response) -> dict[str, object]:
     try:
-        said: object = response.json()
+        body: object = response.json()
     except ValueError:
         return {}
-    return cast("dict[str, object]", said) if isinstance(said, dict) else {}
+    return cast("dict[str, object]", body) if isinstance(body, dict) else {}

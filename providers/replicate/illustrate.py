@@ -1,4 +1,4 @@
-"""Looks into one clip: reads its path from standard input, writes JSON lines to standard output."""
+"""Makes the poster and preview of a clip: reads its path from standard input, writes JSON lines to standard output."""
 
 import json
 import sys
@@ -14,7 +14,7 @@ from PIL import Image
 from providers.port import Asset, Progress, Rendered
 from providers.render import stills, tether, wire
 
-# Named, so that a file which calls itself a clip is not read as a playlist of other files.
+# The demuxer is named, so that a file which claims to be a clip is not read as a playlist of other files.
 FORMATS = {"video/mp4": "mp4", "video/webm": "webm"}
 LARGEST_PIXELS = 8192 * 4320
 POSTER_PLACE = 0.4
@@ -22,17 +22,17 @@ _MICROSECONDS = 1_000_000
 
 
 class Shown(NamedTuple):
-    """A frame that the preview shows, and when it comes, in seconds."""
+    """A frame of the preview, and its time in seconds."""
 
     seconds: float
     image: Image.Image
 
 
 def main() -> None:
-    """Illustrate the clip whose ticket comes as the first line of standard input."""
+    """Illustrate the clip of the ticket in the first line of standard input."""
     tether.ignore_signals()
     ticket: dict[str, str] = json.loads(sys.stdin.buffer.readline())
-    tether.end_with_starter()
+    tether.exit_with_parent()
     for step in illustrate(Path(ticket["clip"]), ticket["content_type"]):
         line = wire.progress_line(step) if isinstance(step, Progress) else wire.rendered_line(step)
         sys.stdout.write(line + "\n")
@@ -40,7 +40,7 @@ def main() -> None:
 
 
 def illustrate(clip: Path, content_type: str) -> Iterator[Progress | Rendered]:
-    """Yield a small image of the clip, then the clip with its poster and preview, which lie beside it."""
+    """Yield a small image of the clip, then the clip with its poster and preview, which are in its folder."""
     with av.open(str(clip), format=FORMATS[content_type]) as container:
         seconds = (container.duration or 0) / _MICROSECONDS
         shown = _shown(container, seconds)
@@ -57,7 +57,7 @@ def illustrate(clip: Path, content_type: str) -> Iterator[Progress | Rendered]:
 
 
 def _shown(container: InputContainer, seconds: float) -> Iterator[Shown]:
-    """Decode the clip, and yield frames that are spread over it; all are of one size."""
+    """Decode the clip, and yield frames spread over its duration."""
     apart = seconds / stills.PREVIEW_FRAMES
     due = 0.0
     for number, frame in enumerate(container.decode(container.streams.video[0])):
@@ -70,7 +70,7 @@ def _shown(container: InputContainer, seconds: float) -> Iterator[Shown]:
 
 
 def _condensed(shown: Iterator[Shown], poster_at: float) -> tuple[Image.Image, Sequence[Image.Image]]:
-    """The frame that is nearest to the poster's moment, and all as thumbnails; only one is kept at full size."""
+    """Return the frame nearest to the poster's time, and all as thumbnails; one is kept at full size at a time."""
     best = next(shown)
     thumbnails = [stills.thumbnail(best.image)]
     for candidate in shown:
@@ -83,7 +83,7 @@ def _condensed(shown: Iterator[Shown], poster_at: float) -> tuple[Image.Image, S
 
 
 class _Frame(Protocol):
-    """What is used of PyAV's frame; its published types leave the image's type open."""
+    """The part of PyAV's frame that is used; its published types leave the image's type open."""
 
     def to_image(self) -> Image.Image: ...
 

@@ -1,4 +1,4 @@
-"""Poster, preview and a first look at a fetched clip, made in a process of its own: it decodes what strangers made."""
+"""The poster and preview of a downloaded clip, made in a separate process, because it decodes an untrusted file."""
 
 import asyncio
 import json
@@ -18,14 +18,14 @@ DEADLINE_SECONDS = 60.0
 
 
 async def illustrated(clip: Clip, folder: Path) -> AsyncGenerator[Progress | Rendered, None]:
-    """Yield a look at the clip and at last the clip with poster and preview; bare when it cannot be decoded."""
+    """Yield a frame of the clip, then the clip with poster and preview; without them when it cannot be decoded."""
     ticket = json.dumps({"clip": str(clip.path), "content_type": clip.content_type}).encode() + b"\n"
-    until = asyncio.get_running_loop().time() + DEADLINE_SECONDS
+    deadline = asyncio.get_running_loop().time() + DEADLINE_SECONDS
     rendered = Rendered(Asset(clip.path, clip.content_type))
     try:
         async with Child(clip.path.name, PROGRAM) as child:
-            await child.tell(ticket)
-            while isinstance(step := await _next(child, folder, until), Progress):
+            await child.write_line(ticket)
+            while isinstance(step := await _next(child, folder, deadline), Progress):
                 yield step
             rendered = step or rendered
     except (OSError, TimeoutError, ValueError):
@@ -33,11 +33,11 @@ async def illustrated(clip: Clip, folder: Path) -> AsyncGenerator[Progress | Ren
     yield rendered
 
 
-async def _next(child: Child, folder: Path, until: float) -> Progress | Rendered | None:
-    async with asyncio.timeout_at(until):
-        line = await child.hear()
+async def _next(child: Child, folder: Path, deadline: float) -> Progress | Rendered | None:
+    async with asyncio.timeout_at(deadline):
+        line = await child.read_line()
     if line is not None:
         return wire.report(line, folder)
-    _, errors = await child.ended()
+    _, errors = await child.wait()
     log.warning("a clip cannot be decoded:\n%s", errors, extra={"action": "replicate.no_poster"})
     return None

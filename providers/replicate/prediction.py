@@ -1,4 +1,4 @@
-"""A prediction as Replicate describes it, and what its end means for an order."""
+"""A prediction of Replicate, and the result of an order by its final status."""
 
 import re
 from collections.abc import Iterator
@@ -24,12 +24,12 @@ class Status(StrEnum):
     ABORTED = "aborted"
 
 
-_OVER = frozenset({Status.SUCCEEDED, Status.FAILED, Status.CANCELED, Status.ABORTED})
+_FINAL = frozenset({Status.SUCCEEDED, Status.FAILED, Status.CANCELED, Status.ABORTED})
 
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What is used of a prediction. A status that nobody knows counts as running. `webhook` may not be told."""
+    """The part of a prediction that is used. An unknown status counts as running. Lists may omit `webhook`."""
 
     id: str
     status: str
@@ -39,58 +39,58 @@ class Prediction:
     logs: str
     data_removed: bool
     webhook: str | None
-    webhook_told: bool
+    has_webhook_field: bool
     created_at: datetime | None
     completed_at: datetime | None
     deadline: datetime | None
 
     @property
-    def over(self) -> bool:
-        """Whether nothing will change any more."""
-        return self.status in _OVER
+    def finished(self) -> bool:
+        """Whether the status is final."""
+        return self.status in _FINAL
 
     @property
-    def out_of_time(self) -> bool:
-        """Whether it was canceled because its deadline came, not because somebody wanted it."""
+    def timed_out(self) -> bool:
+        """Whether it was canceled by its deadline, not by a request."""
         if self.deadline is None or self.completed_at is None:
             return False
         return self.completed_at >= self.deadline
 
 
-def read(said: object) -> Prediction:
-    """Understand the JSON of a prediction. Raises ValueError for what is none."""
-    if not _is_object(said) or not isinstance(said.get("id"), str) or not isinstance(said.get("status"), str):
+def parse(data: object) -> Prediction:
+    """Parse the JSON of a prediction. Raises ValueError for anything else."""
+    if not _is_object(data) or not isinstance(data.get("id"), str) or not isinstance(data.get("status"), str):
         raise ValueError("not a prediction")
-    webhook = said.get("webhook")
+    webhook = data.get("webhook")
     return Prediction(
-        id=cast("str", said["id"]),
-        status=cast("str", said["status"]),
-        input=said.get("input"),
-        output=said.get("output"),
-        error=_text(said.get("error")),
-        logs=_text(said.get("logs")),
-        data_removed=said.get("data_removed") is True,
+        id=cast("str", data["id"]),
+        status=cast("str", data["status"]),
+        input=data.get("input"),
+        output=data.get("output"),
+        error=_text(data.get("error")),
+        logs=_text(data.get("logs")),
+        data_removed=data.get("data_removed") is True,
         webhook=webhook if isinstance(webhook, str) else None,
-        webhook_told="webhook" in said,
-        created_at=_moment(said.get("created_at")),
-        completed_at=_moment(said.get("completed_at")),
-        deadline=_moment(said.get("deadline")),
+        has_webhook_field="webhook" in data,
+        created_at=_moment(data.get("created_at")),
+        completed_at=_moment(data.get("completed_at")),
+        deadline=_moment(data.get("deadline")),
     )
 
 
-def clip_address(prediction: Prediction) -> str:
-    """Where the clip of a prediction that is over lies. Raises Failure when there is none.
+def clip_url(prediction: Prediction) -> str:
+    """Return the URL of the clip of a finished prediction. Raises Failure when there is none.
 
-    None of what was paid for is bought again without being asked: what succeeded does not fail retryably.
+    The failure of a prediction that succeeded is not retryable: a retry would pay for another one.
     """
     match prediction.status:
         case Status.SUCCEEDED:
-            return _delivered(prediction)
-        case Status.CANCELED if not prediction.out_of_time:
+            return _output_url(prediction)
+        case Status.CANCELED if not prediction.timed_out:
             raise Failure("CANCELED", "The prediction was canceled.", retryable=False)
         case Status.CANCELED | Status.ABORTED:
             when = "before it could start" if prediction.status == Status.ABORTED else "while it ran"
-            raise Failure("PREDICTION_TIMEOUT", f"The prediction came to its deadline {when}.", retryable=True)
+            raise Failure("PREDICTION_TIMEOUT", f"The prediction reached its deadline {when}.", retryable=True)
         case _:
             raise _failed(prediction.error or "The model gave no reason.")
 
@@ -101,42 +101,42 @@ def _failed(reason: str) -> Failure:
     return Failure(code, f"The model failed: {reason[:MESSAGE_CHARACTERS]}", retryable=not refused)
 
 
-def _delivered(prediction: Prediction) -> str:
-    addresses = list(_addresses(prediction.output))
-    if addresses:
-        return next((address for address in addresses if _is_clip(address)), addresses[0])
+def _output_url(prediction: Prediction) -> str:
+    urls = list(_urls(prediction.output))
+    if urls:
+        return next((url for url in urls if _is_clip(url)), urls[0])
     if prediction.data_removed:
         raise expired()
     raise Failure("NO_OUTPUT", "The prediction succeeded without a file.", retryable=False)
 
 
 def expired() -> Failure:
-    """The result was made and paid for, and is gone."""
+    """Return the failure of a prediction whose output Replicate has deleted."""
     return Failure(
         "OUTPUT_EXPIRED",
-        "The clip was made, but Replicate no longer keeps it; regenerate the scene to have it made again.",
+        "The clip was made, but Replicate has deleted it; regenerate the scene to make another.",
         retryable=False,
     )
 
 
-def _addresses(output: object) -> Iterator[str]:
-    """The addresses in an output, which is a text, a list or an object, as the model likes."""
+def _urls(output: object) -> Iterator[str]:
+    """Yield the URLs in an output: a string, a list or an object, depending on the model."""
     match output:
         case str():
             if output.startswith(("http://", "https://")):
                 yield output
         case list():
             for item in cast("list[object]", output):
-                yield from _addresses(item)
+                yield from _urls(item)
         case dict():
             for item in cast("dict[str, object]", output).values():
-                yield from _addresses(item)
+                yield from _urls(item)
         case _:
             pass
 
 
-def _is_clip(address: str) -> bool:
-    return address.partition("?")[0].lower().endswith((".mp4", ".webm"))
+def _is_clip(url: str) -> bool:
+    return url.partition("?")[0].lower().endswith((".mp4", ".webm"))
 
 
 def _is_object(value: object) -> TypeGuard[dict[str, object]]:

@@ -1,4 +1,4 @@
-"""A model's input, written as a JSON object with placeholders for what an order says."""
+"""The input of a model: a JSON object with placeholders for the fields of an order."""
 
 import hashlib
 import json
@@ -16,11 +16,11 @@ Value = str | int | float | None
 
 
 class Template:
-    """Fills an order into an input.
+    """Makes the input for an order.
 
-    A text that is one placeholder becomes its value, numbers as numbers; within other text it is written out. What the
-    order lacks (a title) is left out of the object. Raises ValueError for text that is no JSON object or that has a
-    placeholder nobody knows.
+    A string that is one placeholder becomes its value, numbers as numbers; within other text it is formatted. Fields
+    that the order does not have (a title) are left out. Raises ValueError for text that is not a JSON object or has an
+    unknown placeholder.
     """
 
     def __init__(self, text: str) -> None:
@@ -31,28 +31,28 @@ class Template:
 
     @property
     def seeded(self) -> bool:
-        """Whether the input carries a seed of its own, by which the order's prediction can be told from others."""
+        """Whether the input holds the seed of the order, by which its prediction can be recognized."""
         return self._seed_path is not None
 
     def input(self, order: Order) -> dict[str, object]:
-        """The input for an order."""
+        """Return the input for an order."""
         return cast("dict[str, object]", _filled(self._shape, _values(order)))
 
-    def seed_in(self, given: object) -> object:
-        """What stands where the seed would be in an input; None when nothing does."""
+    def seed_in(self, value: object) -> object:
+        """Return the value at the place of the seed in an input; None when there is none."""
         for step in self._seed_path or ():
-            if isinstance(given, dict) and isinstance(step, str):
-                given = cast("dict[str, object]", given).get(step)
-            elif isinstance(given, list) and isinstance(step, int):
-                items = cast("list[object]", given)
-                given = items[step] if step < len(items) else None
+            if isinstance(value, dict) and isinstance(step, str):
+                value = cast("dict[str, object]", value).get(step)
+            elif isinstance(value, list) and isinstance(step, int):
+                items = cast("list[object]", value)
+                value = items[step] if step < len(items) else None
             else:
                 return None
-        return given if self.seeded else None
+        return value if self.seeded else None
 
 
 def seed(key: str) -> int:
-    """A number of 31 bits that belongs to the order: another take, another seed."""
+    """Return a number of 31 bits for an order's key: each take has its own seed."""
     return int.from_bytes(hashlib.sha256(key.encode()).digest()[:4]) >> 1
 
 
@@ -77,7 +77,7 @@ def _values(order: Order) -> Mapping[str, Value]:
 
 
 def _plain(number: float) -> float | int:
-    """Models that want whole seconds refuse 5.0."""
+    """Return whole numbers as int: models that require an integer refuse 5.0."""
     return int(number) if number.is_integer() else number
 
 

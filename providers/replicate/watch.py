@@ -1,4 +1,4 @@
-"""Somebody who follows a prediction: woken by callbacks, ended by a cancel."""
+"""Wakes the follow of a prediction on callbacks, and ends it on a cancel."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -11,29 +11,29 @@ T = TypeVar("T")
 
 
 class Watch:
-    """Belongs to one follower; made in its event loop."""
+    """The watch of one follow. It is created in the event loop of the follow."""
 
     def __init__(self) -> None:
         self._woken = asyncio.Event()
         self._end: asyncio.Future[Failure] = asyncio.get_running_loop().create_future()
 
     def wake(self) -> None:
-        """Look again at once."""
+        """End the current or the next pause."""
         self._woken.set()
 
-    def end(self, why: Failure) -> None:
-        """Stop, for this reason; the first one counts."""
+    def end(self, failure: Failure) -> None:
+        """End the follow by a failure; the first one counts."""
         if not self._end.done():
-            self._end.set_result(why)
+            self._end.set_result(failure)
 
     async def pause(self, seconds: float) -> None:
-        """Wait for so long, or until woken, also by what came since the last pause."""
+        """Wait until woken, at most `seconds`; a wake-up since the last pause counts."""
         with suppress(TimeoutError):
             await self.until(self._wakes(seconds))
         self._woken.clear()
 
     async def until(self, work: Awaitable[T]) -> T:
-        """Do the work to its end; raises the Failure of the watch if that comes first."""
+        """Return the result of the work. Raises the Failure that ended the watch, if that happens first."""
         task = asyncio.ensure_future(work)
         try:
             await asyncio.wait({task, self._end}, return_when=asyncio.FIRST_COMPLETED)

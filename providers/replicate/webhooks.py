@@ -1,4 +1,4 @@
-"""Whether a callback comes from Replicate: https://replicate.com/docs/topics/webhooks/verify-webhook.
+"""Verifies that a callback is from Replicate: https://replicate.com/docs/topics/webhooks/verify-webhook.
 
 The scheme is that of https://www.standardwebhooks.com.
 """
@@ -14,7 +14,7 @@ TOLERANCE_SECONDS = 300
 
 
 class SigningSecret:
-    """The key that this account's webhooks are signed with. Raises ValueError for text that is none."""
+    """The key that signs the webhooks of this account. Raises ValueError for malformed text."""
 
     def __init__(self, text: str) -> None:
         try:
@@ -22,20 +22,20 @@ class SigningSecret:
         except ValueError:
             self._key = b""
         if not self._key or not text.startswith(PREFIX):
-            raise ValueError(f"must be {PREFIX} and base64, as GET /webhooks/default/secret answers")
+            raise ValueError(f"must be {PREFIX} and base64, as GET /webhooks/default/secret returns")
 
     def signed(self, headers: Mapping[str, str], body: bytes) -> bool:
-        """Whether the body was signed with this key, not longer than five minutes ago. Header names in lower case."""
+        """Return whether the body was signed with this key within five minutes. Header names are in lower case."""
         message_id, timestamp = headers.get("webhook-id", ""), headers.get("webhook-timestamp", "")
         if not (message_id and timestamp.isdecimal() and len(timestamp) <= 12):
             return False
         if abs(time.time() - int(timestamp)) > TOLERANCE_SECONDS:
             return False
         expected = self.signature(message_id, timestamp, body).encode()
-        # Several while the key is being changed.
+        # There are several while the key is rotated.
         return any(hmac.compare_digest(expected, one.encode()) for one in headers.get("webhook-signature", "").split())
 
     def signature(self, message_id: str, timestamp: str, body: bytes) -> str:
-        """The signature of a message, with its version."""
+        """Return the signature of a message, with its version."""
         digest = hmac.new(self._key, f"{message_id}.{timestamp}.".encode() + body, hashlib.sha256).digest()
         return f"v1,{base64.b64encode(digest).decode()}"

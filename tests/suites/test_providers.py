@@ -1,4 +1,4 @@
-"""What every dispatched provider promises."""
+"""The conformance suite of providers that render: what the port guarantees."""
 
 import asyncio
 import os
@@ -19,7 +19,7 @@ from tests.support.orders import Subject, a_long_order, all_of, an_order, draine
 from tests.support.os_processes import children_cpu_seconds, children_of, on_linux
 from tests.support.replicate import FakeReplicate
 
-# Of CPU time, which does not depend on what else the machine does; the whole order takes several times as much.
+# CPU time, which does not depend on the load of the machine; the whole order takes several times as much.
 CPU_SECONDS_TO_STOP = 1.0
 NAMES = ("local", "scripted", "replicate")
 
@@ -59,21 +59,21 @@ def order(tmp_path: Path) -> Order:
     return an_order(tmp_path)
 
 
-def test_each_is_a_provider(provider: Subject) -> None:
-    """Each implementation has the port's shape, which the type checker compares."""
+def test_provider_has_the_shape_of_the_port(provider: Subject) -> None:
+    """The type checker compares it."""
     port: Provider = provider
     assert port.name in NAMES
 
 
-async def test_progress_leads_to_one_rendered_clip(provider: Subject, order: Order) -> None:
-    """Every step but the last is progress, the last one is the result."""
+async def test_provider_yields_progress_then_one_clip(provider: Subject, order: Order) -> None:
+    """The last step is the result."""
     steps = await all_of(provider.follow(order, await provider.submit(order)))
     assert [type(step) for step in steps] == [Progress] * (len(steps) - 1) + [Rendered]
     assert len(steps) > 2
 
 
-async def test_progress_never_falls_and_stays_within_its_bounds(provider: Subject, order: Order) -> None:
-    """Fractions grow from 0 to 1, and no step of the longer kind is larger than a tenth."""
+async def test_progress_of_a_provider_is_monotonic(provider: Subject, order: Order) -> None:
+    """Within 0..1, in steps of at most a tenth."""
     steps = await all_of(provider.follow(order, await provider.submit(order)))
     fractions = [step.fraction for step in steps if isinstance(step, Progress) and step.fraction is not None]
     assert fractions == sorted(fractions)
@@ -81,16 +81,16 @@ async def test_progress_never_falls_and_stays_within_its_bounds(provider: Subjec
     assert max(after - before for before, after in pairwise([0, *fractions, 1])) <= 0.1 + 1e-9
 
 
-async def test_frames_are_small_webp_images(provider: Subject, order: Order) -> None:
-    """A live frame is small enough to be pushed to every viewer."""
+async def test_frames_of_a_provider_are_small_webp_images(provider: Subject, order: Order) -> None:
+    """A live frame has at most 30 kB."""
     steps = await all_of(provider.follow(order, await provider.submit(order)))
     frames = [step.frame for step in steps if isinstance(step, Progress) and step.frame is not None]
     assert frames
     assert all(frame[8:12] == b"WEBP" and len(frame) <= 30_000 for frame in frames)
 
 
-async def test_the_clip_is_what_its_asset_says(provider: Subject, order: Order) -> None:
-    """The clip plays in browsers, starts before it is loaded, and has the stated size and duration."""
+async def test_clip_is_as_its_asset_describes(provider: Subject, order: Order) -> None:
+    """It plays in browsers, starts before it is loaded, and has the described size and duration."""
     clip = (await made(provider, order)).clip
     assert clip.duration_seconds is not None
     probed = probe(clip.path)
@@ -101,8 +101,8 @@ async def test_the_clip_is_what_its_asset_says(provider: Subject, order: Order) 
     assert names.index("moov") < names.index("mdat")
 
 
-async def test_poster_and_preview_are_what_their_assets_say(provider: Subject, order: Order) -> None:
-    """The poster is a still, the preview a small animation; both have the stated sizes."""
+async def test_poster_and_preview_are_as_their_assets_describe(provider: Subject, order: Order) -> None:
+    """The poster is a still, the preview a small animation; both have the described sizes."""
     rendered = await made(provider, order)
     assert rendered.poster is not None
     assert rendered.preview is not None
@@ -116,16 +116,18 @@ async def test_poster_and_preview_are_what_their_assets_say(provider: Subject, o
     assert rendered.preview.duration_seconds == pytest.approx(seconds_of(rendered.preview.path))
 
 
-async def test_assets_lie_in_the_workdir_under_their_content_types(provider: Subject, order: Order) -> None:
-    """Whatever is handed back lies in the order's folder, non-empty and with its type."""
+async def test_clip_and_pictures_are_in_the_workdir(provider: Subject, order: Order) -> None:
+    """Not empty, with their content types."""
     rendered = await made(provider, order)
     assets = [asset for asset in (rendered.clip, rendered.poster, rendered.preview) if asset is not None]
     assert [asset.content_type for asset in assets] == ["video/mp4", "image/webp", "image/webp"]
     assert all(asset.path.parent == order.workdir and asset.path.stat().st_size > 0 for asset in assets)
 
 
-async def test_a_new_process_resumes_by_provider_id(make: Callable[[], Subject], order: Order, tmp_path: Path) -> None:
-    """Another instance, as after a restart, finishes what the first one had begun."""
+async def test_provider_resumes_an_order_by_provider_id(
+    make: Callable[[], Subject], order: Order, tmp_path: Path
+) -> None:
+    """Another instance, as after a restart, finishes the order of the first one."""
     first = make()
     provider_id = await first.submit(order)
     async with aclosing(first.follow(order, provider_id)) as steps:
@@ -136,13 +138,13 @@ async def test_a_new_process_resumes_by_provider_id(make: Callable[[], Subject],
     assert isinstance(steps[-1], Rendered)
 
 
-async def test_submitting_twice_gives_the_same_provider_id(provider: Subject, order: Order) -> None:
+async def test_provider_id_of_an_order_submitted_twice_is_the_same(provider: Subject, order: Order) -> None:
     """The key of an order is an idempotency key."""
     assert await provider.submit(order) == await provider.submit(order)
 
 
-async def test_canceling_ends_a_running_order_with_a_typed_failure(provider: Subject, tmp_path: Path) -> None:
-    """An order that nobody wants any more fails at once, and not in a way that asks for another attempt."""
+async def test_cancel_ends_a_running_order_of_a_provider(provider: Subject, tmp_path: Path) -> None:
+    """It fails at once, not retryably."""
     order = a_long_order(tmp_path)
     provider_id = await provider.submit(order)
     async with aclosing(provider.follow(order, provider_id)) as steps:
@@ -153,16 +155,18 @@ async def test_canceling_ends_a_running_order_with_a_typed_failure(provider: Sub
     assert (caught.value.code, caught.value.retryable) == ("CANCELED", False)
 
 
-async def test_canceling_what_is_finished_or_unknown_is_harmless(provider: Subject, order: Order) -> None:
-    """Canceling leaves finished files alone and does not mind strangers."""
+async def test_cancel_of_a_finished_or_unknown_order_is_ignored_by_the_provider(
+    provider: Subject, order: Order
+) -> None:
+    """The files of a finished order stay."""
     rendered = await made(provider, order)
     await provider.cancel(f"{provider.name}-{order.key}")
-    await provider.cancel("never-heard-of")
+    await provider.cancel("unknown")
     assert rendered.clip.path.exists()
 
 
-async def test_closing_the_provider_interrupts_what_runs(provider: Subject, tmp_path: Path) -> None:
-    """A render that a shutdown cut short may be tried again."""
+async def test_closing_a_provider_interrupts_its_orders(provider: Subject, tmp_path: Path) -> None:
+    """They are retryable."""
     order = a_long_order(tmp_path)
     async with aclosing(provider.follow(order, await provider.submit(order))) as steps:
         await anext(steps)
@@ -173,8 +177,8 @@ async def test_closing_the_provider_interrupts_what_runs(provider: Subject, tmp_
 
 
 @on_linux
-async def test_closing_the_iterator_leaves_nothing_behind(provider: Subject, tmp_path: Path) -> None:
-    """Closing ends the order's process within a second and reaps it."""
+async def test_closing_the_steps_of_a_provider_leaves_no_process(provider: Subject, tmp_path: Path) -> None:
+    """The process of the order is killed within a second and reaped."""
     before = children_of(os.getpid())
     order = a_long_order(tmp_path)
     steps = provider.follow(order, await provider.submit(order))
@@ -186,8 +190,8 @@ async def test_closing_the_iterator_leaves_nothing_behind(provider: Subject, tmp
 
 
 @on_linux
-async def test_canceling_the_task_leaves_nothing_behind(provider: Subject, tmp_path: Path) -> None:
-    """The same holds when the task that reads is canceled while it waits."""
+async def test_canceling_the_reader_of_a_provider_leaves_no_process(provider: Subject, tmp_path: Path) -> None:
+    """The task is canceled while it waits for a step."""
     before = children_of(os.getpid())
     order = a_long_order(tmp_path)
     steps = provider.follow(order, await provider.submit(order))
@@ -204,8 +208,8 @@ async def test_canceling_the_task_leaves_nothing_behind(provider: Subject, tmp_p
 
 
 @on_linux
-async def test_a_finished_order_leaves_nothing_behind(provider: Subject, order: Order) -> None:
-    """With the result in hand, no process is left."""
+async def test_finished_order_of_a_provider_leaves_no_process(provider: Subject, order: Order) -> None:
+    """As soon as the result was yielded."""
     before = children_of(os.getpid())
     async with aclosing(provider.follow(order, await provider.submit(order))) as steps:
         async for step in steps:
@@ -214,8 +218,8 @@ async def test_a_finished_order_leaves_nothing_behind(provider: Subject, order: 
         assert children_of(os.getpid()) == before
 
 
-async def test_orders_run_side_by_side(provider: Subject, tmp_path: Path) -> None:
-    """Two orders do not get into each other's files."""
+async def test_orders_of_a_provider_run_concurrently(provider: Subject, tmp_path: Path) -> None:
+    """The files of two orders are separate."""
     orders: list[Order] = []
     for number in (1, 2):
         folder = tmp_path / str(number)

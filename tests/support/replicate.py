@@ -3,21 +3,31 @@
 import asyncio
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import httpx
+import pytest
 
+from providers.port import Failure, Order
 from providers.replicate.api import Api
 from providers.replicate.model import Model
 from providers.replicate.provider import ReplicateProvider
 from providers.replicate.retrying import Pace
 from providers.replicate.template import Template
+from tests.support.orders import made
 from tests.support.replicate_state import SECRET, TOKEN, VERSION, Json
 from tests.support.server_process import ROOT
+from tests.support.waiting import TIMEOUT_SECONDS
 
-QUICK = Pace(poll=0.02, first_backoff=0.02, last_backoff=0.1, patience=5.0, settling=(0.01, 0.02))
+QUICK = Pace(poll=0.02, first_backoff=0.02, last_backoff=0.1, give_up_after=5.0, settling=(0.01, 0.02))
+# Gives up soon.
+BRIEF = replace(QUICK, give_up_after=0.3)
 INPUT = '{"prompt": "{prompt}", "duration": "{duration_seconds}"}'
 CALLBACKS = "https://scenewire.test"
+
+NewProvider = Callable[..., ReplicateProvider]
 
 
 class FakeReplicate:
@@ -101,6 +111,14 @@ class FakeReplicate:
             Api(address or self.address, token),
             Model(version, Template(template), callbacks),
             pace,
-            life_seconds=1800,
+            lifetime_seconds=1800,
             most_bytes=most_bytes,
         )
+
+
+async def failure(provider: ReplicateProvider, order: Order) -> tuple[str, bool]:
+    """Follow an order that must fail; return the code of its failure, and whether it is retryable."""
+    with pytest.raises(Failure) as caught:
+        async with asyncio.timeout(TIMEOUT_SECONDS):
+            await made(provider, order)
+    return caught.value.code, caught.value.retryable

@@ -1,4 +1,4 @@
-"""Clips made into one video: copied where they agree, encoded anew where they don't, and it plays to its end."""
+"""Clips are joined into one video: copied if their codec parameters are equal, re-encoded otherwise."""
 
 from collections.abc import Callable, Sequence
 from fractions import Fraction
@@ -18,19 +18,19 @@ PLAIN = Kind()
 
 
 class Played(NamedTuple):
-    """What a player finds that plays a video to its end."""
+    """The properties of a decoded video."""
 
     codec: str
     pixels: str | None
     size: tuple[int, int]
     times: list[Fraction]
     seconds: float
-    sound: str | None
-    heard_seconds: float
+    audio_codec: str | None
+    audio_seconds: float
 
 
 def play(path: Path) -> Played:
-    """Decode pictures and sound; times only grow in the file and on the screen."""
+    """Decode a video; its times must increase strictly, in file order and in display order."""
     with av.open(str(path)) as container:
         video, audio = container.streams.video[0], next(iter(container.streams.audio), None)
         before: dict[int, int] = {}
@@ -59,7 +59,7 @@ def play(path: Path) -> Played:
 
 
 async def joined(folder: Path, *kinds: Kind) -> tuple[Asset, Played]:
-    """Make the clips and join them."""
+    """Encode clips and join them."""
     paths = [make(folder / f"{number}.{kind.container}", kind) for number, kind in enumerate(kinds)]
     clips = [Clip(str(path), kind.content_type) for path, kind in zip(paths, kinds, strict=True)]
     asset = await join(clips, folder)
@@ -68,14 +68,14 @@ async def joined(folder: Path, *kinds: Kind) -> tuple[Asset, Played]:
 
 
 def coded(path: Path) -> list[bytes]:
-    """The encoded pictures of a clip."""
+    """Return the encoded pictures of a clip."""
     with av.open(str(path)) as container:
         return [bytes(packet) for packet in container.demux(container.streams.video[0]) if packet.size]
 
 
 @pytest.mark.parametrize("b_frames", [0, 2])
-async def test_what_agrees_is_copied(tmp_path: Path, b_frames: int) -> None:
-    """Every picture is the very same, in order, also of encoders that send pictures ahead of their time."""
+async def test_clips_with_equal_parameters_are_copied(tmp_path: Path, b_frames: int) -> None:
+    """Every encoded picture is the same, in order, with B-frames too."""
     kinds = [PLAIN._replace(color=color, b_frames=b_frames) for color in ("red", "green", "blue")]
     asset, played = await joined(tmp_path, *kinds)
     assert coded(asset.path) == [each for number in range(3) for each in coded(tmp_path / f"{number}.mp4")]
@@ -84,18 +84,18 @@ async def test_what_agrees_is_copied(tmp_path: Path, b_frames: int) -> None:
     assert played.times == [Fraction(number, 24) for number in range(36)]
 
 
-async def test_sound_that_agrees_is_copied(tmp_path: Path) -> None:
-    """It lasts as long as the pictures, and drifts off by no packet a clip."""
+async def test_sound_of_clips_with_equal_parameters_is_copied(tmp_path: Path) -> None:
+    """It lasts as long as the pictures, without drift."""
     kinds = [PLAIN._replace(tone=tone, seconds=0.7) for tone in (300, 400, 500, 600, 700, 800)]
     asset, played = await joined(tmp_path, *kinds)
-    assert (played.sound, asset.duration_seconds) == ("aac", pytest.approx(4.25, abs=0.01))
-    assert played.heard_seconds == pytest.approx(4.25, abs=0.05)
+    assert (played.audio_codec, asset.duration_seconds) == ("aac", pytest.approx(4.25, abs=0.01))
+    assert played.audio_seconds == pytest.approx(4.25, abs=0.05)
     assert coded(asset.path) == [each for number in range(6) for each in coded(tmp_path / f"{number}.mp4")]
 
 
 OTHERS = {
     "another size": PLAIN._replace(width=200, height=200),
-    "another pace": PLAIN._replace(rate=15, seconds=1.0),
+    "another frame rate": PLAIN._replace(rate=15, seconds=1.0),
     "another codec": PLAIN._replace(codec="libvpx-vp9", container="webm"),
     "an old codec": PLAIN._replace(codec="libvpx", container="webm"),
     "mpeg4": PLAIN._replace(codec="mpeg4"),
@@ -108,8 +108,8 @@ OTHERS = {
 
 @pytest.mark.parametrize("other", OTHERS.values(), ids=OTHERS.keys())
 @pytest.mark.parametrize("first", [True, False], ids=["first", "last"])
-async def test_what_does_not_agree_is_encoded_anew(tmp_path: Path, other: Kind, first: bool) -> None:
-    """In the size and at the pace of the first; nothing fails because one clip has sound and another has none."""
+async def test_clips_with_different_parameters_are_reencoded(tmp_path: Path, other: Kind, first: bool) -> None:
+    """At the size and frame rate of the first; some clips may have no sound."""
     kinds = [other, PLAIN._replace(tone=200)] if first else [PLAIN, other]
     asset, played = await joined(tmp_path, *kinds)
     seconds = sum(kind.seconds for kind in kinds)
@@ -119,20 +119,20 @@ async def test_what_does_not_agree_is_encoded_anew(tmp_path: Path, other: Kind, 
     assert played.codec == "h264"
     assert played.size == (kinds[0].width // 2 * 2, kinds[0].height // 2 * 2) == (asset.width, asset.height)
     assert len(played.times) == pytest.approx(seconds * kinds[0].rate, abs=1)
-    assert (played.sound is None) == all(kind.tone is None for kind in kinds)
-    if played.sound:
-        assert played.heard_seconds == pytest.approx(seconds, abs=0.05)
+    assert (played.audio_codec is None) == all(kind.tone is None for kind in kinds)
+    if played.audio_codec:
+        assert played.audio_seconds == pytest.approx(seconds, abs=0.05)
 
 
-async def test_many_that_do_not_agree_do_not_drift(tmp_path: Path) -> None:
-    """The rounding of each to the pace of the first does not add up."""
+async def test_many_reencoded_clips_do_not_drift(tmp_path: Path) -> None:
+    """The rounding to the frame rate of the first does not add up."""
     kinds: Sequence[Kind] = [PLAIN, *(PLAIN._replace(rate=25, seconds=0.28, color="blue") for _ in range(12))]
     _, played = await joined(tmp_path, *kinds)
     assert len(played.times) == round((0.5 + 12 * 0.28) * 24)
 
 
-async def test_it_can_be_jumped_into(tmp_path: Path) -> None:
-    """A player that seeks finds a picture of the clip that plays then."""
+async def test_joined_video_is_seekable(tmp_path: Path) -> None:
+    """A seek finds a picture of the clip at that time."""
     asset, _ = await joined(tmp_path, *(PLAIN._replace(color=color) for color in ("red", "green", "blue")))
     with av.open(str(asset.path)) as container:
         video = container.streams.video[0]
@@ -143,7 +143,7 @@ async def test_it_can_be_jumped_into(tmp_path: Path) -> None:
     assert blue > 200 > 100 > max(red, green)
 
 
-HARM: dict[str, Callable[[bytes], bytes]] = {
+DAMAGE: dict[str, Callable[[bytes], bytes]] = {
     "empty": lambda _: b"",
     "nonsense": lambda _: b"nonsense" * 100,
     "half": lambda whole: whole[: len(whole) // 2],
@@ -152,29 +152,29 @@ HARM: dict[str, Callable[[bytes], bytes]] = {
 }
 
 
-class TestABrokenClip:
-    """Only this one is named, and nothing is left behind."""
+class TestBrokenClip:
+    """The failure names the clip."""
 
-    @pytest.mark.parametrize("harm", HARM, ids=HARM.keys())
-    async def test_it_is_named(self, tmp_path: Path, harm: str) -> None:
-        """By its place, for people."""
+    @pytest.mark.parametrize("damage", DAMAGE, ids=DAMAGE.keys())
+    async def test_broken_clip_is_named_by_its_scene(self, tmp_path: Path, damage: str) -> None:
+        """By position, counted from 1."""
         whole = make(tmp_path / "whole.mp4", PLAIN)
         broken = tmp_path / "broken.mp4"
-        broken.write_bytes(HARM[harm](whole.read_bytes()))
+        broken.write_bytes(DAMAGE[damage](whole.read_bytes()))
         with pytest.raises(Failure) as caught:
             await join([Clip(str(whole), "video/mp4"), Clip(str(broken), "video/mp4")], tmp_path)
         assert (caught.value.code, caught.value.retryable) == ("CLIP_UNREADABLE", False)
         assert "scene 2" in caught.value.message
 
-    async def test_what_is_no_video_is_named_too(self, tmp_path: Path) -> None:
-        """By its content type alone."""
+    async def test_clip_that_is_not_a_video_is_refused(self, tmp_path: Path) -> None:
+        """By its content type."""
         whole = make(tmp_path / "whole.mp4", PLAIN)
         with pytest.raises(Failure) as caught:
             await join([Clip(str(whole), "image/gif")], tmp_path)
         assert caught.value.code == "CLIP_UNREADABLE"
 
-    async def test_a_crash_can_be_tried_again(self, tmp_path: Path) -> None:
-        """Nobody knows why it was."""
+    async def test_crash_while_joining_clips_is_retryable(self, tmp_path: Path) -> None:
+        """Its reason is unknown."""
         with pytest.raises(Failure) as caught:
             await join([], tmp_path, program=("-c", "import os; os.abort()"))
         assert (caught.value.code, caught.value.retryable) == ("JOIN_CRASHED", True)

@@ -1,4 +1,4 @@
-"""What the local provider promises beyond the port."""
+"""The provider `local`: what it guarantees beyond the port."""
 
 import os
 import signal
@@ -35,8 +35,8 @@ asyncio.run(main())
 """
 
 
-async def test_the_same_take_is_the_same_video(tmp_path: Path) -> None:
-    """Prompt, title, take, duration and size decide every byte of the clip; the key and the folder do not."""
+async def test_same_take_renders_the_same_clip(tmp_path: Path) -> None:
+    """Byte for byte, by prompt, title, take, duration and size; key and folder do not matter."""
     clips: list[bytes] = []
     for key in ("one", "two"):
         (tmp_path / key).mkdir()
@@ -48,8 +48,8 @@ async def test_the_same_take_is_the_same_video(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "change", [{"number": 2}, {"prompt": "A forest"}, {"title": "Elsewhere"}], ids=["take", "prompt", "title"]
 )
-async def test_another_take_prompt_or_title_is_another_video(tmp_path: Path, change: dict[str, object]) -> None:
-    """A regenerated scene does not look like the take before it."""
+async def test_another_take_prompt_or_title_renders_another_clip(tmp_path: Path, change: dict[str, object]) -> None:
+    """A regenerated scene looks different."""
     (tmp_path / "other").mkdir()
     plain = await made(small_local(), an_order(tmp_path))
     other = await made(small_local(), an_order(tmp_path / "other", **change))
@@ -57,8 +57,8 @@ async def test_another_take_prompt_or_title_is_another_video(tmp_path: Path, cha
 
 
 @pytest.mark.parametrize("seconds", [0.5, 1.02, 2.0])
-async def test_the_clip_lasts_as_long_as_ordered(tmp_path: Path, seconds: float) -> None:
-    """The duration is exact to the frame."""
+async def test_clip_has_the_duration_of_its_order(tmp_path: Path, seconds: float) -> None:
+    """Exact to the frame."""
     order = an_order(tmp_path, duration_seconds=seconds)
     clip = (await made(LocalProvider(64, 64), order)).clip
     probed = probe(clip.path)
@@ -67,28 +67,28 @@ async def test_the_clip_lasts_as_long_as_ordered(tmp_path: Path, seconds: float)
 
 
 @pytest.mark.parametrize("seconds", [0.4, 60.1, float("nan"), float("inf"), -1.0])
-async def test_durations_out_of_range_are_refused(tmp_path: Path, seconds: float) -> None:
-    """Nothing is started for a clip that is too short, too long or no number."""
+async def test_clip_duration_out_of_range_is_refused(tmp_path: Path, seconds: float) -> None:
+    """When it is too short, too long or not a number."""
     with pytest.raises(Failure) as caught:
         await small_local().submit(an_order(tmp_path, duration_seconds=seconds))
     assert (caught.value.code, caught.value.retryable) == ("INVALID_DURATION", False)
 
 
 @pytest.mark.parametrize("size", [(1281, 720), (1280, 721), (62, 64), (64, 4098), (0, 0), (-2, 64)])
-def test_sizes_that_cannot_be_encoded_are_refused(size: tuple[int, int]) -> None:
-    """A wrong size is an error at start, not of the first render."""
+def test_clip_size_that_cannot_be_encoded_is_refused(size: tuple[int, int]) -> None:
+    """At startup, not at the first render."""
     with pytest.raises(ValueError, match="must be even"):
         LocalProvider(*size)
 
 
-async def test_a_portrait_renders_too(tmp_path: Path) -> None:
-    """The picture adapts to any shape."""
+async def test_clip_of_portrait_format_is_rendered(tmp_path: Path) -> None:
+    """The picture adapts to any aspect ratio."""
     clip = (await made(LocalProvider(90, 160), an_order(tmp_path, prompt="高い塔 " * 80))).clip
     assert probe(clip.path).size == (90, 160)
 
 
-async def test_a_hung_process_is_killed_at_the_deadline(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """A render that says nothing ends in a failure that may be tried again."""
+async def test_render_that_hangs_is_killed_at_the_deadline(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Its failure is retryable."""
     hung = LocalProvider(64, 64, deadline_seconds=0.3, program=("-c", "import time; time.sleep(60)"))
     order = an_order(tmp_path)
     started = time.monotonic()
@@ -96,55 +96,53 @@ async def test_a_hung_process_is_killed_at_the_deadline(tmp_path: Path, caplog: 
         await made(hung, order)
     assert time.monotonic() - started >= 0.3
     assert (caught.value.code, caught.value.retryable) == ("RENDER_TIMEOUT", True)
-    assert [getattr(record, "action", None) for record in caplog.records] == ["render_timed_out"]
+    assert [getattr(record, "action", None) for record in caplog.records] == ["render.timed_out"]
 
 
-async def test_a_crash_is_logged_with_its_last_words_and_told_without(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    """What a crashed process wrote is for the operator; the client gets a code."""
-    words = "import sys; sys.stderr.write('noise\\n' * 50 + 'the secret reason\\n'); sys.exit(3)"
-    crashing = LocalProvider(64, 64, program=("-c", words))
+async def test_render_crash_is_logged_with_its_output(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The output is for the operator; the client gets a code."""
+    program = "import sys; sys.stderr.write('noise\\n' * 50 + 'the secret reason\\n'); sys.exit(3)"
+    crashing = LocalProvider(64, 64, program=("-c", program))
     with pytest.raises(Failure) as caught:
         await made(crashing, an_order(tmp_path))
     assert (caught.value.code, caught.value.retryable) == ("RENDER_CRASHED", True)
     assert "secret" not in caught.value.message
     (record,) = caplog.records
-    assert getattr(record, "action", None) == "render_crashed"
+    assert getattr(record, "action", None) == "render.crashed"
     assert "status 3" in record.getMessage()
     assert record.getMessage().endswith("the secret reason")
     assert record.getMessage().count("noise") == 11
 
 
-async def test_a_process_that_stops_in_mid_sentence_is_a_crash(tmp_path: Path) -> None:
-    """Half a line is not taken for word of progress."""
+async def test_render_that_ends_within_a_line_is_a_crash(tmp_path: Path) -> None:
+    """An incomplete line is no progress."""
     crashing = LocalProvider(64, 64, program=("-c", "print('{\"fraction\": 0.', end='')"))
     with pytest.raises(Failure) as caught:
         await made(crashing, an_order(tmp_path))
     assert caught.value.code == "RENDER_CRASHED"
 
 
-async def test_a_missing_folder_is_a_typed_failure(tmp_path: Path) -> None:
-    """Whatever goes wrong in the process comes out as a failure of the port."""
+async def test_render_into_a_missing_folder_is_a_failure(tmp_path: Path) -> None:
+    """Any error of the process becomes a Failure."""
     with pytest.raises(Failure) as caught:
         await made(small_local(), an_order(tmp_path / "gone"))
     assert (caught.value.code, caught.value.retryable) == ("RENDER_CRASHED", True)
 
 
 @on_linux
-async def test_no_prompt_reaches_a_command_line(tmp_path: Path) -> None:
-    """Other users of the machine see command lines."""
+async def test_render_process_has_no_prompt_in_its_command_line(tmp_path: Path) -> None:
+    """Other users of the machine can read command lines."""
     order = replace(a_long_order(tmp_path), prompt="--help hush", title="hush")
     async with aclosing(small_local().follow(order, "local-x")) as steps:
         await anext(steps)
-        # Other tests keep servers of their own running beside it.
+        # Other tests run their own servers at the same time.
         lines = [line for pid in children_of(os.getpid()) if PROGRAM[-1].encode() in (line := command_line(pid))]
     assert len(lines) == 1
     assert b"hush" not in lines[0]
 
 
-def test_the_process_ends_with_its_standard_input(tmp_path: Path) -> None:
-    """A render that nobody holds on to ends, though it has nothing to say that could fail."""
+def test_render_process_exits_when_its_standard_input_closes(tmp_path: Path) -> None:
+    """Even while it writes no output."""
     ticket = Ticket("prompt", None, 1, 60.0, 640, 360, str(tmp_path))
     command = [sys.executable, *PROGRAM]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as render:
@@ -158,8 +156,8 @@ def test_the_process_ends_with_its_standard_input(tmp_path: Path) -> None:
 
 
 @on_linux
-def test_the_process_dies_with_a_killed_server(tmp_path: Path) -> None:
-    """SIGKILL leaves the server no time to tidy up; its render ends by itself within two seconds."""
+def test_render_process_exits_with_a_killed_server(tmp_path: Path) -> None:
+    """SIGKILL gives the server no time to clean up; the render exits within two seconds of CPU time."""
     with subprocess.Popen([sys.executable, "-c", SERVER, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE) as server:
         assert server.stdout is not None
         assert server.stdout.readline() == b"rendering\n"
@@ -170,5 +168,5 @@ def test_the_process_dies_with_a_killed_server(tmp_path: Path) -> None:
         while runs(child):
             used = cpu_seconds(child)
             time.sleep(0.02)
-        # It stopped for lack of a server, not because the clip was done, which takes several times as long.
+        # The whole clip would take several times as long.
         assert used - at_kill < 2

@@ -1,4 +1,4 @@
-"""The picture is legible, differs from take to take, and has small images."""
+"""The picture of a clip: legible, different for each take, with small poster, preview and live frames."""
 
 from io import BytesIO
 from pathlib import Path
@@ -33,29 +33,29 @@ def luminance(colour: Colour) -> float:
 
 
 @pytest.mark.parametrize("size", [(1280, 720), (720, 1280), (128, 128)])
-def test_white_text_is_legible_on_any_background(size: tuple[int, int]) -> None:
-    """Behind the words even a white picture is dark enough for a contrast of 4.5:1."""
+def test_caption_text_is_legible_on_any_background(size: tuple[int, int]) -> None:
+    """Under the text even a white picture is dark enough for a contrast of 4.5:1."""
     image = Image.new("RGB", size, "white")
     foot, corner = caption.caption(a_ticket(prompt="word " * 40, size=size), FONTS)
     for overlay in (foot, corner):
         overlay.over(image)
-    # The title's top is where the shade has become full: two margins below its upper edge.
+    # The shade is full two margins below its upper edge, where the title begins.
     for at in ((1, foot.at[1] + 2 * round(min(size) * caption.MARGIN) + 1), (1, size[1] - 1)):
         behind = image.getpixel(at)
         assert isinstance(behind, tuple)
         assert 1.05 / (luminance((behind[0], behind[1], behind[2])) + 0.05) >= 4.5
 
 
-def test_a_clip_without_words_still_names_its_take() -> None:
-    """An empty title and an invisible prompt leave the picture free."""
+def test_caption_without_title_and_prompt_has_its_take() -> None:
+    """There is no shade at the foot of the picture."""
     assert len(caption.caption(a_ticket(prompt="\u200b", title=None), FONTS)) == 1
 
 
 @pytest.mark.parametrize("kind", skyline.OUTLINES)
 @settings(deadline=None)
 @given(seed=st.integers(0, 2**32), width=st.integers(64, 3000), feature=st.integers(16, 500))
-def test_outlines_fill_their_width_and_stay_in_range(kind: str, seed: int, width: int, feature: int) -> None:
-    """Each kind of land has a height for every column, and none leaves its strip."""
+def test_clip_land_outline_has_a_height_for_every_column(kind: str, seed: int, width: int, feature: int) -> None:
+    """In 0..1, for each kind of land."""
     outline = skyline.outline(kind, Random(seed), width, feature)
     assert len(outline) == width
     assert all(0 <= height <= 1 for height in outline)
@@ -63,8 +63,8 @@ def test_outlines_fill_their_width_and_stay_in_range(kind: str, seed: int, width
 
 @settings(deadline=None)
 @given(prompt=st.text(), number=st.integers(1, 50))
-def test_the_next_takes_have_other_colours(prompt: str, number: int) -> None:
-    """Two takes after one another never share their colours."""
+def test_next_take_has_other_colours(prompt: str, number: int) -> None:
+    """Visibly different ones."""
     one, two = palette(prompt, number), palette(prompt, number + 1)
     apart = [
         abs(a - b)
@@ -74,8 +74,8 @@ def test_the_next_takes_have_other_colours(prompt: str, number: int) -> None:
     assert max(apart) >= 20
 
 
-def test_the_picture_moves() -> None:
-    """No two frames in a row are the same."""
+def test_clip_frames_differ() -> None:
+    """No frame is like another."""
     picture = Picture(a_ticket(), FONTS)
     frames = [picture.draw(number).tobytes() for number in range(picture.frames)]
     assert len(set(frames)) == len(frames) == 24
@@ -84,20 +84,20 @@ def test_the_picture_moves() -> None:
 @pytest.mark.parametrize(
     ("size", "small"), [((1280, 720), (320, 180)), ((720, 1280), (180, 320)), ((64, 64), (64, 64))]
 )
-def test_thumbnails_are_at_most_320_pixels_long(size: tuple[int, int], small: tuple[int, int]) -> None:
-    """Previews and live frames keep the clip's shape and are never larger than it."""
+def test_clip_thumbnails_are_at_most_320_pixels_long(size: tuple[int, int], small: tuple[int, int]) -> None:
+    """Previews and live frames keep the aspect ratio, and are never larger than the clip."""
     assert stills.thumbnail(Image.new("RGB", size)).size == small
 
 
-def test_a_live_frame_is_small_even_of_noise() -> None:
-    """The worst picture still makes a frame that can be pushed to every viewer."""
+def test_live_frame_of_a_render_is_small_even_of_noise() -> None:
+    """At most 30 kB."""
     assert len(stills.frame(_noise(320, 320, seed=1))) <= MOST_PICTURE_BYTES
 
 
 @pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("grain", [1, 4, 40])
-def test_posters_and_previews_are_small_of_any_clip(grain: int, seed: int) -> None:
-    """From noise to large patches: less sharp or smaller where they must be, and of the size that is said."""
+def test_poster_and_preview_of_a_clip_are_small(grain: int, seed: int) -> None:
+    """From noise to large patches, at reduced quality or size; their size is reported correctly."""
     width, height = 1280, 720
     shots = [_noise(width // grain, height // grain, seed=seed * 100 + number) for number in range(3)]
     large = [resized(shot, (width, height), Image.Resampling.NEAREST) for shot in shots]
@@ -111,8 +111,8 @@ def test_posters_and_previews_are_small_of_any_clip(grain: int, seed: int) -> No
 
 @pytest.mark.parametrize("take", [1, 2])
 @pytest.mark.parametrize("prompt", ["A lighthouse at dusk", "高い塔 " * 80, "A crowded market in heavy snow"])
-def test_the_pictures_of_usual_clips_stay_sharp(prompt: str, take: int) -> None:
-    """At the usual size the poster loses no pixel, unless it is full of writing; the preview keeps 240 a line."""
+def test_poster_and_preview_of_a_usual_clip_are_sharp(prompt: str, take: int) -> None:
+    """The poster has full size, unless it is full of text; the preview has 240 pixels a line."""
     picture = Picture(Ticket(prompt, None, take, 1.0, 1280, 720, "/nowhere"), FONTS)
     shots = [picture.draw(number) for number in sorted(stills.preview_places(picture.frames))]
     poster, preview = stills.poster(shots[0]), stills.preview([stills.thumbnail(shot) for shot in shots])
@@ -126,8 +126,8 @@ def _noise(width: int, height: int, *, seed: int) -> Image.Image:
 
 
 @pytest.mark.parametrize(("frames", "shown"), [(1, 1), (12, 12), (20, 20), (1440, 20)])
-def test_a_preview_spans_the_clip(frames: int, shown: int) -> None:
-    """The preview shows at most twenty frames, the first one among them, evenly spread."""
+def test_preview_spans_the_clip(frames: int, shown: int) -> None:
+    """It has at most twenty frames, evenly spread, the first one included."""
     places = sorted(stills.preview_places(frames))
     assert len(places) == shown
     assert places[0] == 0
@@ -136,8 +136,8 @@ def test_a_preview_spans_the_clip(frames: int, shown: int) -> None:
 
 @settings(deadline=None)
 @given(prompt=st.text(st.characters(categories=None)), title=st.none() | st.text(), number=st.integers(1, 99))
-def test_a_ticket_survives_the_wire(prompt: str, title: str | None, number: int) -> None:
-    """One line of ASCII carries any prompt."""
+def test_render_ticket_is_decoded_as_encoded(prompt: str, title: str | None, number: int) -> None:
+    """One line of ASCII, with any prompt."""
     sent = a_ticket(prompt=prompt, title=title, number=number)
     line = sent.line()
     assert line.count(b"\n") == 1
@@ -146,7 +146,7 @@ def test_a_ticket_survives_the_wire(prompt: str, title: str | None, number: int)
 
 
 @pytest.mark.parametrize(
-    "said",
+    "step",
     [
         Progress(0.5, b"\0\xffimage"),
         Progress(0.25),
@@ -158,7 +158,7 @@ def test_a_ticket_survives_the_wire(prompt: str, title: str | None, number: int)
     ],
     ids=["frame", "figure", "result"],
 )
-def test_a_report_survives_the_wire(said: Progress | Rendered) -> None:
-    """The server hears exactly what the rendering process said."""
-    line = wire.progress_line(said) if isinstance(said, Progress) else wire.rendered_line(said)
-    assert wire.report(line.encode(), Path("/orders")) == said
+def test_render_progress_is_decoded_as_encoded(step: Progress | Rendered) -> None:
+    """And so is the result."""
+    line = wire.progress_line(step) if isinstance(step, Progress) else wire.rendered_line(step)
+    assert wire.report(line.encode(), Path("/orders")) == step

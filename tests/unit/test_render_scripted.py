@@ -1,4 +1,4 @@
-"""What the scripted provider promises beyond the port."""
+"""The provider `scripted`: what it guarantees beyond the port."""
 
 from pathlib import Path
 
@@ -14,10 +14,10 @@ def order(tmp_path: Path) -> Order:
     return an_order(tmp_path)
 
 
-async def test_it_fails_as_told(tmp_path: Path) -> None:
+async def test_scripted_clip_fails_as_its_script_says(tmp_path: Path) -> None:
     """Code, message and retryability come from the script, after its progress."""
-    said = {"outcome": "fail", "retryable": True, "code": "QUOTA", "message": "No credit.", "stepSeconds": 0}
-    order = an_order(tmp_path, metadata={"script": said})
+    script = {"outcome": "fail", "retryable": True, "code": "QUOTA", "message": "No credit.", "stepSeconds": 0}
+    order = an_order(tmp_path, metadata={"script": script})
     steps = ScriptedProvider().follow(order, "scripted-x")
     seen = [await anext(steps) for _ in range(3)]
     with pytest.raises(Failure) as caught:
@@ -27,8 +27,8 @@ async def test_it_fails_as_told(tmp_path: Path) -> None:
     assert seen == [Progress(0.25), Progress(0.5), Progress(0.75)]
 
 
-async def test_first_takes_fail_and_later_ones_succeed(tmp_path: Path) -> None:
-    """`failTakes` counts takes of the scene, so a retry gets through."""
+async def test_first_takes_of_a_script_fail_and_later_ones_succeed(tmp_path: Path) -> None:
+    """`failTakes` counts takes of the scene, so that a retry succeeds."""
     outcomes: list[str] = []
     for number in (1, 2, 3):
         order = an_order(tmp_path, number=number, metadata={"script": {"failTakes": 2, "stepSeconds": 0, "steps": 1}})
@@ -39,8 +39,8 @@ async def test_first_takes_fail_and_later_ones_succeed(tmp_path: Path) -> None:
     assert outcomes == ["retryable", "retryable", "Rendered"]
 
 
-async def test_it_counts_submissions_and_cancels(order: Order) -> None:
-    """A test can prove that nothing was bought twice."""
+async def test_scripted_provider_counts_submissions_and_cancels(order: Order) -> None:
+    """A test can assert that no order was submitted twice."""
     provider = ScriptedProvider()
     provider_id = await provider.submit(order)
     await all_of(provider.follow(order, provider_id))
@@ -48,14 +48,14 @@ async def test_it_counts_submissions_and_cancels(order: Order) -> None:
     assert (provider.submissions, provider.cancels) == ({order.key: 1}, {provider_id: 1})
 
 
-async def test_without_a_script_it_succeeds_in_four_steps(tmp_path: Path) -> None:
-    """Any scene can be rendered by it."""
+async def test_clip_without_a_script_succeeds_in_four_steps(tmp_path: Path) -> None:
+    """Any scene can be rendered by this provider."""
     steps = await all_of(ScriptedProvider().follow(an_order(tmp_path, metadata={}), "scripted-x"))
     assert steps[:-1] == [Progress(0.25), Progress(0.5), Progress(0.75), Progress(1.0)]
 
 
 @pytest.mark.parametrize(
-    ("said", "hint"),
+    ("script", "message"),
     [
         ("succeed", "must be an object"),
         ({"outcome": "explode"}, "outcome must be succeed, fail or stall"),
@@ -74,9 +74,9 @@ async def test_without_a_script_it_succeeds_in_four_steps(tmp_path: Path) -> Non
         ({"stepseconds": 1}, "no 'stepseconds'"),
     ],
 )
-async def test_a_script_that_makes_no_sense_is_refused(tmp_path: Path, said: object, hint: str) -> None:
-    """The failure names the key; another attempt would not help."""
+async def test_clip_with_an_invalid_script_is_refused(tmp_path: Path, script: object, message: str) -> None:
+    """The failure names the key, and is not retryable."""
     with pytest.raises(Failure) as caught:
-        await ScriptedProvider().submit(an_order(tmp_path, metadata={"script": said}))
+        await ScriptedProvider().submit(an_order(tmp_path, metadata={"script": script}))
     assert (caught.value.code, caught.value.retryable) == ("INVALID_SCRIPT", False)
-    assert hint in caught.value.message
+    assert message in caught.value.message

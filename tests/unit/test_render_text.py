@@ -1,4 +1,4 @@
-"""Any text becomes clusters that their faces can draw."""
+"""Any text becomes clusters, each with a face that covers it."""
 
 import string
 import unicodedata
@@ -14,7 +14,7 @@ from providers.render.text import MOST_CHARACTERS, MOST_MARKS, clean, prepare, s
 BARE = Fonts()
 HERE = installed()
 
-# The plain strategy rarely leaves the first planes or builds sequences; these do.
+# The plain strategy rarely makes sequences or characters of higher planes.
 HARD = [
     "\0\x01\x1f\x7f\x9f\t\n\r\u2028",
     "\u200b\u200e\u202e\u2066\ufeff\u00ad\u034f\u3164\ufe0f\U000e0041",
@@ -35,8 +35,8 @@ texts = st.lists(pieces, max_size=6).map("".join)
 @pytest.mark.parametrize("fonts", [BARE, HERE], ids=["pillow alone", "installed"])
 @settings(deadline=None)
 @given(raw=texts, bold=st.booleans())
-def test_every_character_is_covered_by_the_face_it_is_drawn_in(fonts: Fonts, raw: str, bold: bool) -> None:
-    """There is never a box for a missing glyph, whatever the text and the fonts of the machine."""
+def test_text_is_covered_by_its_faces(fonts: Fonts, raw: str, bold: bool) -> None:
+    """No box for a missing glyph is drawn, for any text and any fonts of the machine."""
     for cluster in prepare(raw, fonts, bold=bold):
         assert cluster.text
         assert cluster.face.covers(cluster.text)
@@ -44,16 +44,16 @@ def test_every_character_is_covered_by_the_face_it_is_drawn_in(fonts: Fonts, raw
 
 @settings(deadline=None)
 @given(raw=texts)
-def test_nothing_invisible_is_left(raw: str) -> None:
-    """Controls, direction marks, selectors and fillers are dropped; joiners stay inside what they join."""
+def test_clean_text_has_no_invisible_characters(raw: str) -> None:
+    """Controls, direction marks, selectors and fillers are dropped; joiners are kept."""
     kinds = {unicodedata.category(c) for c in clean(raw) if c not in "\u200c\u200d"}
     assert not kinds & {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
 
 
 @settings(deadline=None)
 @given(raw=texts)
-def test_white_space_is_single_and_inside(raw: str) -> None:
-    """Lines never start, end or gape with blanks that came from the input."""
+def test_prepared_text_has_single_spaces_between_words(raw: str) -> None:
+    """And none at its start and end."""
     shown = "".join(cluster.text for cluster in prepare(raw, HERE))
     assert shown == " ".join(shown.split(" ")).strip()
     assert "  " not in shown
@@ -61,8 +61,8 @@ def test_white_space_is_single_and_inside(raw: str) -> None:
 
 @settings(deadline=None)
 @given(raw=texts)
-def test_cutting_loses_only_marks_that_pile_up(raw: str) -> None:
-    """Put together again the clusters are the text, but for the fifth and further marks on one letter."""
+def test_split_text_loses_surplus_marks_only(raw: str) -> None:
+    """Joined again, the clusters are the text, except for the fifth and further marks on one letter."""
     text = clean(raw)
     joined = "".join(split(text))
     dropped = [c for c in text if unicodedata.category(c).startswith("M")]
@@ -71,8 +71,8 @@ def test_cutting_loses_only_marks_that_pile_up(raw: str) -> None:
 
 
 @pytest.mark.parametrize("character", string.printable.strip() + "…")
-def test_pillows_own_font_draws_all_of_ascii(character: str) -> None:
-    """What transliteration yields can be drawn on every machine, and is not the missing glyph."""
+def test_font_of_pillow_draws_ascii(character: str) -> None:
+    """The result of a transliteration can be drawn on every machine, and is not the missing glyph."""
     assert BARE.find(character) is BARE.base
     assert ink(character) != ink("\U0010ffff")
 
@@ -95,8 +95,8 @@ def ink(character: str) -> bytes:
         ("", ""),
     ],
 )
-def test_what_no_font_covers_is_transliterated(raw: str, shown: str) -> None:
-    """Readers get letters they can read; what has no letters is left out."""
+def test_text_that_no_font_covers_is_transliterated(raw: str, shown: str) -> None:
+    """Characters without a transliteration are dropped."""
     assert "".join(cluster.text for cluster in prepare(raw, BARE)) == shown
 
 
@@ -110,11 +110,11 @@ def test_what_no_font_covers_is_transliterated(raw: str, shown: str) -> None:
         (" \u0301", [" ", "\u0301"]),
     ],
 )
-def test_text_is_cut_where_a_reader_sees_a_character_end(text: str, clusters: list[str]) -> None:
-    """Marks stay on their letters, joined emoji stay one."""
+def test_text_is_split_into_user_perceived_characters(text: str, clusters: list[str]) -> None:
+    """Marks stay with their letters, and joined emoji together."""
     assert split(text) == clusters
 
 
-def test_endless_text_is_cut_before_it_costs_anything() -> None:
-    """A prompt of a million characters lays out like one of a thousand."""
+def test_long_text_is_truncated() -> None:
+    """A prompt of a million characters costs as much as one of a thousand."""
     assert len(prepare("x" * 1_000_000, BARE)) == MOST_CHARACTERS

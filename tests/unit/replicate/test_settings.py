@@ -1,4 +1,4 @@
-"""The settings of the provider for Replicate: one clear line for what cannot work, and no secret in any."""
+"""The settings of the provider `replicate`: each error is one line, without a secret."""
 
 import pytest
 
@@ -11,13 +11,13 @@ NEEDS_A_MARK = (
     "TOKEN is set, so REPLICATE_INPUT needs a {seed}, or PUBLIC_URL or REPLICATE_CALLBACK_URL "
     "must begin with https://: one of them is needed to find a paid clip again after a crash"
 )
-NO_KEY = "must be whsec_ and base64, as GET /webhooks/default/secret answers"
+NO_KEY = "must be whsec_ and base64, as GET /webhooks/default/secret returns"
 ENOUGH = {"TOKEN": TOKEN, "VERSION": VERSION, "CALLBACK_URL": "https://scenewire.test/"}
 
 
 @pytest.fixture(autouse=True)
 def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever the machine sets, a test starts from the defaults."""
+    """Start each test from the defaults, whatever the environment sets."""
     for name in Settings.model_fields:
         monkeypatch.delenv(f"SCENEWIRE_{name.upper()}", raising=False)
 
@@ -28,8 +28,8 @@ def loaded(monkeypatch: pytest.MonkeyPatch, **variables: str) -> Settings:
     return load()
 
 
-async def test_with_a_token_there_is_one_more_provider(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It can be chosen by jobs, and be the one of jobs that choose none."""
+async def test_provider_is_configured_by_its_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Jobs can choose it, and it can be the default provider."""
     assert load().provider_names == ["local", "scripted", "external"]
     monkeypatch.setenv("SCENEWIRE_PROVIDER", "replicate")
     settings = loaded(monkeypatch, **ENOUGH)
@@ -45,8 +45,8 @@ async def test_with_a_token_there_is_one_more_provider(monkeypatch: pytest.Monke
         await provider.close()
 
 
-def test_without_a_token_nothing_can_be_bought(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever names the provider nevertheless is told which ones there are."""
+def test_provider_without_a_token_is_not_available(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error lists the available providers."""
     monkeypatch.setenv("SCENEWIRE_PROVIDER", "replicate")
     with pytest.raises(WrongSettings, match=r"^SCENEWIRE_PROVIDER must be one of local, scripted, external$"):
         load()
@@ -67,22 +67,24 @@ def test_without_a_token_nothing_can_be_bought(monkeypatch: pytest.MonkeyPatch) 
         ({"WEBHOOK_SECRET": "hunter2"}, f"WEBHOOK_SECRET: {NO_KEY}"),
     ],
 )
-def test_what_cannot_work_is_one_line(monkeypatch: pytest.MonkeyPatch, changes: dict[str, str], line: str) -> None:
-    """Told at the start, with the variable's name and without its secret."""
+def test_invalid_setting_of_the_provider_is_reported_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, changes: dict[str, str], line: str
+) -> None:
+    """At startup, with the name of the variable and without its secret."""
     with pytest.raises(WrongSettings) as wrong:
         loaded(monkeypatch, **ENOUGH | changes)
     assert str(wrong.value) == f"SCENEWIRE_REPLICATE_{line}"
 
 
-def test_a_seed_is_mark_enough(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A laptop that nobody reaches buys with models that take a seed."""
+def test_provider_needs_no_callback_url_with_a_seed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A laptop without a public URL can use models that take a seed."""
     template = '{"prompt": "{prompt}", "seed": "{seed}"}'
     settings = loaded(monkeypatch, TOKEN=TOKEN, VERSION=VERSION, INPUT=template)
     assert (settings.replicate_callbacks, settings.replicates) == ("", True)
 
 
-def test_the_public_address_serves_for_callbacks_if_it_is_encrypted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Replicate calls nobody without encryption."""
+def test_provider_uses_the_public_url_for_callbacks_if_it_is_https(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Replicate sends callbacks to https URLs only."""
     found: list[str] = []
     for address in ("http://scenewire.test", "https://scenewire.test/"):
         monkeypatch.setenv("SCENEWIRE_PUBLIC_URL", address)
@@ -90,8 +92,8 @@ def test_the_public_address_serves_for_callbacks_if_it_is_encrypted(monkeypatch:
     assert found == ["", "https://scenewire.test"]
 
 
-def test_the_settings_do_not_show_their_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever prints them prints stars."""
+def test_settings_of_the_provider_do_not_show_their_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their repr has stars instead."""
     shown = repr(loaded(monkeypatch, **ENOUGH, WEBHOOK_SECRET=SECRET))
     assert TOKEN not in shown
     assert SECRET not in shown

@@ -1,4 +1,4 @@
-"""The parts of the provider for Replicate that need nobody to talk to."""
+"""The parts of the provider `replicate` that send no requests: template, logs, predictions, errors, signatures."""
 
 import time
 from datetime import UTC, datetime
@@ -9,9 +9,9 @@ import pytest
 
 from providers.port import Failure
 from providers.replicate import logs, webhooks
-from providers.replicate.failures import LONGEST_WAIT_SECONDS, refusal
-from providers.replicate.prediction import read
-from providers.replicate.retrying import Unanswered
+from providers.replicate.failures import LONGEST_WAIT_SECONDS, error_of
+from providers.replicate.prediction import parse
+from providers.replicate.retrying import NoResponse
 from providers.replicate.template import Template, seed
 from providers.replicate.webhooks import SigningSecret
 from tests.support.orders import an_order
@@ -20,8 +20,8 @@ from tests.support.replicate_state import SECRET, signature
 BAR = "\r".join(["  0%|          | 0/20 [00:00<?, ?it/s]", " 45%|████▌     | 9/20 [00:09<00:11,  1.00s/it]"])
 
 
-def test_a_template_is_filled_with_what_the_order_says() -> None:
-    """Numbers stay numbers, text around a placeholder makes it text, and everything else is left alone."""
+def test_template_is_filled_with_the_fields_of_the_order() -> None:
+    """Numbers stay numbers, a placeholder within text becomes text, and everything else is unchanged."""
     template = Template(
         """{"prompt": "Slow. {prompt}", "seconds": "{duration_seconds}", "frames": "{number}x24", "fps": 24,
         "nested": {"seeds": ["{seed}", 1.5, true, null]}, "title": "{title}", "untouched": "{not one} {}"}"""
@@ -38,21 +38,21 @@ def test_a_template_is_filled_with_what_the_order_says() -> None:
     }
 
 
-def test_what_the_order_lacks_is_left_out() -> None:
-    """A scene without a title sends none; within other text it is nothing."""
+def test_template_leaves_out_the_title_of_an_order_without_one() -> None:
+    """Within other text it is empty."""
     template = Template('{"title": "{title}", "prompt": "{title}: {prompt}", "style": null}')
     assert template.input(an_order(Path(), title=None, prompt="Dawn")) == {"prompt": ": Dawn", "style": None}
 
 
 @pytest.mark.parametrize("seconds", [5.0, 0.5])
-def test_whole_seconds_are_whole_numbers(seconds: float) -> None:
-    """Models that take 5 or 10 refuse 5.0."""
+def test_template_formats_whole_seconds_as_integers(seconds: float) -> None:
+    """Models that accept 5 or 10 refuse 5.0."""
     filled = Template('{"d": "{duration_seconds}"}').input(an_order(Path(), duration_seconds=seconds))
     assert repr(filled["d"]) == ("5" if seconds == 5 else "0.5")
 
 
 @pytest.mark.parametrize(
-    ("text", "why"),
+    ("text", "message"),
     [
         ("", "is not JSON"),
         ('["{prompt}"]', "is not a JSON object"),
@@ -60,14 +60,14 @@ def test_whole_seconds_are_whole_numbers(seconds: float) -> None:
         ('{"prompt": ["{a}"]}', r"has no \{a\}"),
     ],
 )
-def test_a_template_that_cannot_be_filled_is_refused(text: str, why: str) -> None:
-    """At the start, in one line."""
-    with pytest.raises(ValueError, match=why):
+def test_invalid_template_is_refused(text: str, message: str) -> None:
+    """When the settings are loaded, with a message of one line."""
+    with pytest.raises(ValueError, match=message):
         Template(text)
 
 
-def test_the_seed_is_found_where_it_was_put() -> None:
-    """In an input of any shape, and nothing is found in others."""
+def test_template_finds_its_seed_in_an_input() -> None:
+    """Of any shape; inputs of other shapes have none."""
     template = Template('{"a": [{"seed": "{seed}"}]}')
     assert template.seeded
     assert template.seed_in(template.input(an_order(Path()))) == seed("take_1")
@@ -77,7 +77,7 @@ def test_the_seed_is_found_where_it_was_put() -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "fraction"),
+    ("text", "fraction"),
     [
         ("", None),
         ("Using seed: 45", None),
@@ -90,20 +90,20 @@ def test_the_seed_is_found_where_it_was_put() -> None:
         (" 30%|███" + "x" * 10_000, None),
     ],
 )
-def test_the_newest_percentage_in_the_logs_counts(told: str, fraction: float | None) -> None:
-    """As tqdm writes it, or after the word progress; other percentages mean something else."""
-    assert logs.fraction(told) == fraction
+def test_progress_is_the_newest_percentage_in_the_logs(text: str, fraction: float | None) -> None:
+    """As tqdm writes it, or after the word progress; other percentages are ignored."""
+    assert logs.fraction(text) == fraction
 
 
-def test_a_prediction_is_read_with_the_precision_they_use() -> None:
-    """Their stamps have more digits than Python's."""
-    read_in = read({"id": "a", "status": "starting", "created_at": "2023-11-27T13:35:45.99397566Z", "logs": None})
-    assert read_in.created_at == datetime(2023, 11, 27, 13, 35, 45, 993975, UTC)
-    assert (read_in.logs, read_in.webhook_told, read_in.over) == ("", False, False)
+def test_prediction_is_parsed_with_timestamps_of_any_precision() -> None:
+    """Replicate's have more digits than Python's."""
+    prediction = parse({"id": "a", "status": "starting", "created_at": "2023-11-27T13:35:45.99397566Z", "logs": None})
+    assert prediction.created_at == datetime(2023, 11, 27, 13, 35, 45, 993975, UTC)
+    assert (prediction.logs, prediction.has_webhook_field, prediction.finished) == ("", False, False)
     others: list[object] = [None, [], {}, {"id": 1, "status": "starting"}]
     for nonsense in others:
         with pytest.raises(ValueError, match="not a prediction"):
-            read(nonsense)
+            parse(nonsense)
 
 
 @pytest.mark.parametrize(
@@ -118,23 +118,23 @@ def test_a_prediction_is_read_with_the_precision_they_use() -> None:
         ({}, {}, 0),
     ],
 )
-def test_how_long_to_wait_is_read_from_header_or_body(
+def test_requested_pause_of_the_provider_is_in_header_or_body(
     headers: dict[str, str], body: dict[str, object], seconds: float
 ) -> None:
-    """Bounded, and never in the past."""
-    judged = refusal(httpx.Response(429, headers=headers, json=body))
-    assert isinstance(judged, Unanswered)
-    assert (judged.harmless, judged.wait_seconds) == (True, seconds)
+    """It is bounded, and never negative."""
+    error = error_of(httpx.Response(429, headers=headers, json=body))
+    assert isinstance(error, NoResponse)
+    assert (error.harmless, error.wait_seconds) == (True, seconds)
 
 
-def test_a_refusal_without_words_is_still_told_apart() -> None:
-    """Proxies answer with pages, not with reasons."""
-    judged = refusal(httpx.Response(402, text="<html>"))
-    assert isinstance(judged, Failure)
-    assert (judged.code, judged.message) == ("PAYMENT_REQUIRED", "Replicate wants to be paid first.")
+def test_error_of_the_provider_without_a_reason_has_its_code() -> None:
+    """Proxies respond with HTML pages."""
+    error = error_of(httpx.Response(402, text="<html>"))
+    assert isinstance(error, Failure)
+    assert (error.code, error.message) == ("PAYMENT_REQUIRED", "Replicate requires payment first.")
 
 
-def test_a_signature_is_that_of_the_scheme() -> None:
+def test_callback_signature_follows_the_specification() -> None:
     """The example of https://docs.svix.com/receiving/verifying-payloads/how-manual."""
     secret = SigningSecret("whsec_plJ3nmyCDGBKInavdOK15jsl")
     body = b'{"event_type":"ping","data":{"success":true}}'
@@ -142,8 +142,8 @@ def test_a_signature_is_that_of_the_scheme() -> None:
     assert signed == "v1,rAvfW3dJ/X/qxhsaXPOyyCGmRKsaKWcsNccKXlIktD0="
 
 
-def test_a_signed_body_is_accepted_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Any change of body, id, time or key spoils it; so does a time that is more than five minutes off."""
+def test_callback_is_accepted_with_a_valid_signature_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A change of body, id, time or key invalidates it, and so does a time more than five minutes off."""
     secret, body = SigningSecret(SECRET), b'{"id": "a"}'
     headers = signature(body, SECRET, 0)
     sent_at = int(headers["webhook-timestamp"])
@@ -161,18 +161,18 @@ def test_a_signed_body_is_accepted_and_no_other(monkeypatch: pytest.MonkeyPatch)
     ):
         assert not secret.signed(headers | changed, body), changed
     for seconds, valid in ((299, True), (-299, True), (302, False), (-302, False)):
-        monkeypatch.setattr(webhooks.time, "time", lambda off=seconds: sent_at + off)
+        monkeypatch.setattr(webhooks.time, "time", lambda offset=seconds: sent_at + offset)
         assert secret.signed(headers, body) is valid, seconds
 
 
 @pytest.mark.parametrize("text", ["whsec_", "whsec_§", "whsec_abc", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"])
-def test_a_key_that_is_none_is_refused(text: str) -> None:
-    """At the start, not at the first callback."""
+def test_malformed_callback_secret_is_refused(text: str) -> None:
+    """When the settings are loaded, not at the first callback."""
     with pytest.raises(ValueError, match="must be whsec_ and base64"):
         SigningSecret(text)
 
 
-def test_the_clock_is_the_real_one() -> None:
-    """What was signed just now is accepted now."""
+def test_callback_signed_now_is_accepted() -> None:
+    """By the system clock."""
     assert SigningSecret(SECRET).signed(signature(b"{}", SECRET, 0), b"{}")
     assert abs(time.time() - int(signature(b"", SECRET, 0)["webhook-timestamp"])) < 5
