@@ -1,4 +1,4 @@
-"""What is compared after every step: GraphQL and the rows with the model, and the documented invariants of a job."""
+"""The comparison after every step: GraphQL and rows with the model, and the documented invariants of a job."""
 
 from collections.abc import Sequence
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""What happens around the commands: restarts, retries of requests, recovery windows that end, purges."""
+"""Events around the commands: restarts, retries of requests, recovery windows that end, purges."""
 
 from hypothesis import strategies as st
 from hypothesis.stateful import rule

@@ -7,8 +7,8 @@ code and compared with the acknowledged changes and with every view.
 
 Reading order:
     run          the course of a run
-    commands     what a writer may ask for;  writers  who asks;  history  what was acknowledged
-    subscribers  who follows;  client_view  what a client shows;  shared_state  what all of them know
+    commands     the random commands;  writers  their senders;  history  the acknowledged changes
+    subscribers  the followers of a job;  client_view  what a client shows;  shared_state  what all of them share
     connection   the interface of a connection;  websocket, sse, polling  its kinds, on tcp
     invariants   what must hold at the end, of the rows in db_dump;  violations  the kinds of failure
     mutants      bugs in the server that a run must detect

@@ -1,4 +1,4 @@
-"""What a client shows of a job: it folds the messages that it receives, and checks that each follows the last."""
+"""The view of a client: it folds the messages that it receives, and checks that each follows the last."""
 
 from collections import deque
 from typing import Any, NamedTuple

@@ -1,4 +1,4 @@
-"""What must hold when a run is over, of the rows, the acknowledged changes and the views of the subscribers."""
+"""Checks after a run, of the rows, the acknowledged changes and the views of the subscribers."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -52,7 +52,7 @@ EXTRA_SECONDS = 120.0
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be run. `seconds` are those in which the server is up; restarts are added."""
+    """The parameters of a run. `seconds` are those in which the server is up; restarts are added."""
 
     seed: int
     seconds: float
@@ -71,7 +71,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What happened how often, and the violations."""
+    """The number of things that happened, and the violations."""
 
     amounts: Counter[str]
     violations: list[Violation]

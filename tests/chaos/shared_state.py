@@ -1,4 +1,4 @@
-"""What every part of a run knows: the jobs, their acknowledged versions, outages, and how much happened."""
+"""The state that all parts of a run share: the jobs, their acknowledged versions, outages, and how much happened."""
 
 import random
 from bisect import bisect_left, bisect_right, insort

@@ -159,7 +159,7 @@ class Subscriber:
         return self._shared.is_late(self.topic.job_id, version, self._waiting_since)
 
     async def _stall(self) -> None:
-        """Read nothing until so many versions were made that not all of them are buffered."""
+        """Read nothing until more versions were made than the server buffers."""
         self._shared.amounts["stalls"] += 1
         enough = self._shared.newest(self.topic.job_id) + STALL_VERSIONS
         with suppress(TimeoutError):

@@ -183,7 +183,7 @@ def violations(dump: dict[str, list[Json]], changes: list[Change], view: ClientV
 
 
 class TestInvariants:
-    """What is compared when the server is dead."""
+    """The comparison after a run, when the server is dead."""
 
     def test_rows_of_a_correct_server_are_accepted(self) -> None:
         """Without this, the others would prove nothing."""

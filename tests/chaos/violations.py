@@ -1,4 +1,4 @@
-"""What a run reports when a promise of the API is broken."""
+"""The report of a broken promise of the API."""
 
 from enum import StrEnum
 
