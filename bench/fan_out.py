@@ -1,9 +1,9 @@
-"""What it costs to tell many: delay and throughput of one job's events for 1, 50 and 200 subscribers over websocket.
+"""Cost of fan-out: delay and throughput of one job's events for 1, 50 and 200 subscribers over websocket.
 
     .venv/bin/python -m bench.fan_out
 
-The delay is from the answer of a mutation to the event's arrival, with a change every PAUSE_SECONDS. The throughput is
-that of changes made as fast as one client can: events sent a second, all subscribers together.
+The delay is from the response of a mutation to the arrival of its event, with a change every PAUSE_SECONDS. The
+throughput is in events per second, of all subscribers together, while one client makes changes as fast as it can.
 """
 
 import asyncio
@@ -39,13 +39,13 @@ async def main() -> None:
 
 
 async def measure_delays(client: Client, subscribers: int) -> list[float]:
-    """How long after each answer each subscriber had the event, in seconds."""
+    """Return the delay in seconds between each response and each arrival of its event."""
     answered, report = await play(client, subscribers, PAUSE_SECONDS)
     return [max(0.0, arrived - answered[version]) for version, times in report.arrivals.items() for arrived in times]
 
 
 async def measure_throughput(client: Client, subscribers: int) -> float:
-    """Events a second while changes are made one after another."""
+    """Return the events per second while changes are made without a pause."""
     _, report = await play(client, subscribers, 0.0)
     times = [arrived for times in report.arrivals.values() for arrived in times]
     return len(times) / (max(times) - min(times))

@@ -1,8 +1,8 @@
-"""Cost of a local render: CPU seconds of a clip, and how late the event loop is meanwhile.
+"""Cost of a local render: CPU seconds of a clip, and the latency of the event loop meanwhile.
 
     .venv/bin/python -m bench.local_render
 
-Lateness is how much later than asked a 5 ms sleep returns, as a request would wait.
+Lateness is how much later than requested a 5 ms sleep returns; a request waits as long.
 """
 
 import asyncio
@@ -48,13 +48,13 @@ async def measure(renders: int) -> None:
 async def watch_loop(lateness: list[float]) -> None:
     """Record the lateness of each tick until canceled."""
     while True:
-        asked = time.perf_counter() + TICK_SECONDS
+        due = time.perf_counter() + TICK_SECONDS
         await asyncio.sleep(TICK_SECONDS)
-        lateness.append(time.perf_counter() - asked)
+        lateness.append(time.perf_counter() - due)
 
 
 async def render(number: int) -> None:
-    """Render one clip to its end."""
+    """Render one clip."""
     with TemporaryDirectory() as folder:
         order = Order(
             key=f"bench_{number}",
@@ -72,7 +72,7 @@ async def render(number: int) -> None:
 
 
 def child_cpu() -> float:
-    """Sum the CPU seconds of all processes that ended and were reaped."""
+    """Return the CPU seconds of all child processes that were reaped."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime
 

@@ -1,4 +1,4 @@
-"""A provider for Scenewire that makes nothing: it hands out the clips of a folder, one after the other."""
+"""An example provider for Scenewire: it returns the clips of a folder, one after the other."""
 
 import asyncio
 import os
@@ -10,7 +10,7 @@ from providers.port import Asset, Failure, Order, Progress, Rendered
 
 
 class ShelfProvider:
-    """Take 1 of a scene gets the first clip in the folder SHELF_FOLDER, take 2 the second."""
+    """Returns the first clip in the folder SHELF_FOLDER for take 1 of a scene, the second for take 2."""
 
     name = "shelf"
 
@@ -18,11 +18,11 @@ class ShelfProvider:
         self._folder = Path(os.environ["SHELF_FOLDER"])
 
     async def submit(self, order: Order) -> str:
-        """Accept the order. Whoever pays here sends `order.key` along, so that the same order is paid for once."""
+        """Accept the order. A provider that costs money sends `order.key` as an idempotency key, to pay once."""
         return f"shelf-{order.number}"
 
     async def follow(self, order: Order, provider_id: str) -> AsyncGenerator[Progress | Rendered, None]:
-        """Say how far it is, and at last what came of it; all files lie in the order's folder."""
+        """Yield progress, then the result; its files are in the order's workdir."""
         yield Progress(0.0)
         clips = sorted(self._folder.glob("*.mp4"))
         if not clips:
@@ -33,7 +33,7 @@ class ShelfProvider:
         yield Rendered(Asset(clip, "video/mp4"))
 
     async def cancel(self, provider_id: str) -> None:
-        """Nothing goes on anywhere else that would have to be stopped."""
+        """Stop work at a remote service; there is none here."""
 
     async def close(self) -> None:
-        """Nothing is held."""
+        """Release resources; there are none here."""

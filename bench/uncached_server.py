@@ -1,4 +1,4 @@
-"""The server, but each event of the past is shown with rows read for it alone; for `bench.replay`."""
+"""The server without the cache of replayed rows: each past event reads its own rows. For `bench.replay`."""
 
 import sys
 
