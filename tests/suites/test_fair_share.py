@@ -1,4 +1,4 @@
-"""Who has much waiting does not keep those waiting who have little."""
+"""Fair share: an owner with many queued scenes does not delay an owner with few."""
 
 from pathlib import Path
 
@@ -17,8 +17,8 @@ ALONE = Concurrency(1, {OURS: 0, LAST.provider: 0})
 ANN, BOB = (Viewer(id=name, name=name, roles=()) for name in ("ann", "bob"))
 
 
-async def test_a_second_owner_is_served_in_between(tmp_path: Path) -> None:
-    """Ann wants thirty scenes and Bob then three: his are rendered one for one with her first three."""
+async def test_scenes_of_two_owners_are_rendered_in_turn(tmp_path: Path) -> None:
+    """Ann queues thirty scenes and then Bob three: his alternate with her first three."""
     renderer = RecordingHandler()
     async with domain(tmp_path) as world:
         owner_of: dict[str, str] = {}
