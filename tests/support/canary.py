@@ -1,4 +1,4 @@
-"""A second user who sends a small request every 100 ms, in a process of its own: `python -m tests.support.canary`.
+"""A second user that sends a small request every 100 ms, in a process of its own: `python -m tests.support.canary`.
 
 Arguments: host, port, token, process id of the server. Each line on standard input is answered by a line of JSON about
 the time since the last one: requests sent (at least two), the most CPU time that the server spent while one request

@@ -1,4 +1,4 @@
-"""A client of the API that is as thin as can be: what it gets is what was sent."""
+"""A minimal client of the API that returns responses and messages unchanged."""
 
 import asyncio
 import json
@@ -29,7 +29,7 @@ class Stream:
         self.socket = socket
 
     async def next(self) -> Json:
-        """The `data` of the next message. Raises StopAsyncIteration after `complete`, AssertionError for errors."""
+        """Return `data` of the next message. Raises StopAsyncIteration after `complete`, AssertionError on errors."""
         while True:
             async with asyncio.timeout(TIMEOUT_SECONDS):
                 message = json.loads(await self.socket.recv())
@@ -45,7 +45,7 @@ class Stream:
                     raise AssertionError(message)
 
     async def rest(self) -> list[Json]:
-        """All messages until `complete`."""
+        """Return all messages until `complete`."""
         messages: list[Json] = []
         while True:
             try:
@@ -64,25 +64,25 @@ class Client:
         self.http = httpx.AsyncClient(base_url=url, headers=headers, timeout=TIMEOUT_SECONDS)
 
     async def result(self, document: str, **variables: Any) -> Json:
-        """The whole answer, errors included."""
+        """Execute a document. Return the whole response, errors included."""
         answer = await self.http.post("/graphql", json={"query": document, "variables": variables})
         return answer.json()
 
     async def execute(self, document: str, **variables: Any) -> Json:
-        """The `data` of an answer that must have no errors."""
+        """Execute a document. Return its `data`; the response must have no errors."""
         answer = await self.result(document, **variables)
         assert "errors" not in answer, answer
         return answer["data"]
 
     async def mutate(self, name: str, selection: str, **fields: Any) -> Json:
-        """The payload of one mutation whose only argument is `input`."""
+        """Run one mutation whose only argument is `input`. Return its payload."""
         kind = _INPUTS.get(name, f"{name[0].upper()}{name[1:]}Input")
         document = f"mutation($input: {kind}!) {{ {name}(input: $input) {{ {selection} }} }}"
         return (await self.execute(document, input=fields))[name]
 
     @asynccontextmanager
     async def subscribe(self, document: str, **variables: Any) -> AsyncGenerator[Stream]:
-        """An open subscription; leaving the block closes the socket."""
+        """Open a subscription; the end of the block closes the socket."""
         address = f"ws{self.url.removeprefix('http')}/graphql"
         async with connect(address, subprotocols=[Subprotocol("graphql-transport-ws")], max_size=None) as socket:
             await socket.send(json.dumps(self.init))

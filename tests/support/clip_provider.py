@@ -12,16 +12,16 @@ BROKEN = {"broken": True}
 
 
 class ClipProvider:
-    """Makes small clips at once."""
+    """Renders small clips at once."""
 
     name = "scripted"
 
     async def submit(self, order: Order) -> str:
-        """Anything is accepted."""
+        """Accept any order."""
         return f"shelf-{order.key}"
 
     async def follow(self, order: Order, provider_id: str) -> AsyncGenerator[Progress | Rendered]:
-        """Write what the metadata ask for; a take after the first is yellow."""
+        """Write the clip that the metadata describe; a take after the first is yellow."""
         path = order.workdir / "clip"
         kind = Kind(**cast("dict[str, Any]", order.metadata.get("kind", {})))
         if order.number > 1:
@@ -33,12 +33,12 @@ class ClipProvider:
         yield Rendered(Asset(path, kind.content_type, kind.width, kind.height, kind.seconds))
 
     async def cancel(self, provider_id: str) -> None:
-        """Nothing runs for long."""
+        """Do nothing: no render runs for long."""
 
     async def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: no resources are held."""
 
 
 def clip(color: str = "red", **kind: Any) -> Json:
-    """The input of a scene whose clip is of this kind."""
+    """Return the input of a scene whose clip is of this kind."""
     return {"prompt": color, "metadata": {"kind": {"color": color, **kind}}}

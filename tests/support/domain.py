@@ -45,7 +45,7 @@ TABLES = tuple(SQLModel.metadata.tables)
 
 
 class Outside:
-    """Reads the database like another program would, in a thread of its own, so that no event loop is needed."""
+    """Reads the database as another program, in a thread of its own, so that no event loop is needed."""
 
     def __init__(self, url: str) -> None:
         self._thread = ThreadPoolExecutor(1)
@@ -53,7 +53,7 @@ class Outside:
         self._engine = create_async_engine(url, isolation_level="AUTOCOMMIT")
 
     def rows(self, statement: str, **values: object) -> list[Row]:
-        """The answer to a statement with `:names` for its values."""
+        """Execute a statement with `:name` parameters. Return its rows."""
 
         async def ask() -> list[Row]:
             async with self._engine.connect() as connection:
@@ -62,7 +62,7 @@ class Outside:
         return self._in_thread(lambda: self._runner.run(ask()))
 
     def close(self) -> None:
-        """Leave nothing open."""
+        """Close all connections."""
         self._in_thread(lambda: self._runner.run(self._engine.dispose()))
         self._in_thread(self._runner.close)
         self._thread.shutdown()
@@ -72,7 +72,7 @@ class Outside:
 
 
 class Seen(NamedTuple):
-    """All that reads return of one job; the takes of each scene are newest first."""
+    """All rows of one job; the takes of each scene are newest first."""
 
     job: JobRow
     live: list[SceneRow]
@@ -116,23 +116,23 @@ class Domain:
 
     @property
     def committed(self) -> list[Committed]:
-        """The commits so far, in order."""
+        """All commits so far, in order."""
         return self.commits.committed
 
     @property
     def tickets(self) -> list[Ticket]:
-        """Every ticket so far, in order."""
+        """All tickets so far, in order."""
         return [ticket for committed in self.committed for ticket in committed.tickets]
 
     def dump(self) -> dict[str, list[Row]]:
-        """Every row of every table as another program finds it."""
+        """Return all rows of all tables as another program reads them."""
         return {
             table: sorted(self.outside.rows(f"SELECT * FROM {table}"), key=repr)  # noqa: S608 # our own names
             for table in TABLES
         }
 
     async def close(self) -> None:
-        """Leave nothing open."""
+        """Close all connections."""
         self.outside.close()
         await self.store.database.close()
 
@@ -154,13 +154,13 @@ class Domain:
         return Seen(job, live, [scene for scene in scenes if scene.deleted_at], takes, log, reading)
 
     async def targets(self, job_id: str) -> list[SceneTarget]:
-        """The live scenes of a job, to do something to."""
+        """Return the live scenes of a job as targets of commands."""
         return [SceneTarget(scene.id) for scene in (await self.look(job_id)).live]
 
 
 @asynccontextmanager
 async def domain(folder: Path) -> AsyncGenerator[Domain]:
-    """The domain on a fresh database for `folder`."""
+    """Open the domain on a new database for `folder`."""
     prepare(folder)
     made = Domain(folder)
     try:
@@ -178,7 +178,7 @@ def prepare(folder: Path) -> None:
 
 @functools.cache
 def _empty_database() -> bytes:
-    """The file that the migrations make: applying them for every example would take most of the time."""
+    """Return a migrated database file to copy: migrating for every example would take most of the time."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "empty.db"
         engine = sa.create_engine(f"sqlite:///{path}")

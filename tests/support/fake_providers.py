@@ -11,7 +11,7 @@ Follow = Callable[[Order, str], AsyncGenerator[Progress | Rendered]]
 
 
 class Fake:
-    """Makes a small clip at once, unless a test gives it another way to follow; remembers what it was asked."""
+    """Renders a small clip at once, unless a test gives another `follow`. Records the calls."""
 
     name = "fake"
 
@@ -32,7 +32,7 @@ class Fake:
         return f"fake-{order.key}"
 
     async def follow(self, order: Order, provider_id: str) -> AsyncGenerator[Progress | Rendered]:
-        """Follow it in the way that was given."""
+        """Follow the order with the given function, and count the concurrent renders."""
         self.followed.append(provider_id)
         self.running += 1
         self.most_at_once = max(self.most_at_once, self.running)
@@ -44,33 +44,33 @@ class Fake:
             self.running -= 1
 
     async def cancel(self, provider_id: str) -> None:
-        """Remember it."""
+        """Record the cancel."""
         self.canceled.append(provider_id)
 
     async def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: no resources are held."""
 
 
 async def at_once(order: Order, _provider_id: str) -> AsyncGenerator[Progress | Rendered]:
-    """Half, and all."""
+    """Report half of the progress, then the clip."""
     yield Progress(0.5)
     yield sample().write(order.workdir)
 
 
 class Gate:
-    """Ways to follow an order that end when the test opens the gate."""
+    """Functions that follow an order until the test opens the gate."""
 
     def __init__(self) -> None:
         self.open = asyncio.Event()
 
     async def cooperative(self, order: Order, _provider_id: str) -> AsyncGenerator[Progress | Rendered]:
-        """Wait for the gate, as a well-behaved provider does: until it is closed."""
+        """Wait for the gate, or stop when cancelled."""
         yield Progress(0.5)
         await self.open.wait()
         yield sample().write(order.workdir)
 
     async def stubborn(self, order: Order, _provider_id: str) -> AsyncGenerator[Progress | Rendered]:
-        """Wait for the gate whatever happens, and deliver late."""
+        """Ignore cancellation, wait for the gate and return a late result."""
         yield Progress(0.5)
         while not self.open.is_set():
             with suppress(asyncio.CancelledError):

@@ -19,7 +19,7 @@ feature init { sub beh by beh.init; } init;
 feature medi { sub beh by beh.medi; } medi;
 feature fina { sub beh by beh.fina; } fina;
 """
-# Each glyph is a block of its own height, by which a test tells which one was drawn.
+# Each glyph is a block of its own height, by which a test recognizes it.
 _HEIGHTS = {
     ".notdef": 1000,
     "space": 0,

@@ -1,4 +1,4 @@
-"""The live view from the inside, where a test decides when things happen."""
+"""Access to the internals of live streams, so that a test controls the order of events."""
 
 from dataclasses import replace
 from typing import cast
@@ -13,12 +13,12 @@ from tests.support.waiting import eventually
 
 
 def context_of(app: App, buffered_events: int = 8) -> Context:
-    """The context of one operation of the server."""
+    """Return the context of one operation of the server."""
     return replace(app.container.context(LOCAL), buffered_events=buffered_events)
 
 
 def info_of(context: Context) -> Info:
-    """What a resolver gets, as far as a feed looks at it."""
+    """Return the part of a resolver's info that a feed uses."""
 
     class Minimal:
         def __init__(self) -> None:
@@ -28,7 +28,7 @@ def info_of(context: Context) -> Info:
 
 
 async def row_of(app: App, job_id: str) -> JobRow:
-    """A job as it is now."""
+    """Return the current row of a job."""
     async with app.container.store.read() as connection:
         return (await queries.jobs_by_id(connection, SYSTEM, [job_id]))[job_id]
 

@@ -1,4 +1,4 @@
-"""Looking into the files that providers hand back."""
+"""Inspect the files that providers return."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -11,7 +11,7 @@ from providers.port import Asset
 
 
 class Probed(NamedTuple):
-    """What a player finds in a clip; the seconds are the container's."""
+    """The properties of a decoded clip; the seconds are the container's."""
 
     codec: str
     pixels: str | None
@@ -21,7 +21,7 @@ class Probed(NamedTuple):
 
 
 def probe(path: Path) -> Probed:
-    """Decode a whole clip."""
+    """Decode a whole clip. Return its properties."""
     with av.open(path) as container:
         video = container.streams.video[0]
         frames = sum(1 for _ in container.decode(video))
@@ -31,7 +31,7 @@ def probe(path: Path) -> Probed:
 
 
 def boxes(mp4: bytes) -> list[str]:
-    """Name the top-level boxes of an MP4 file in order (ISO/IEC 14496-12, 4.2)."""
+    """Return the names of the top-level boxes of an MP4 file in order (ISO/IEC 14496-12, 4.2)."""
     names: list[str] = []
     at = 0
     while at < len(mp4):
@@ -41,7 +41,7 @@ def boxes(mp4: bytes) -> list[str]:
 
 
 def seconds_of(animation: Path) -> float:
-    """Add up how long an animation shows its frames."""
+    """Return the total duration of an animation in seconds."""
     with Image.open(animation) as image:
         milliseconds = 0
         for index in range(getattr(image, "n_frames", 1)):
@@ -52,7 +52,7 @@ def seconds_of(animation: Path) -> float:
 
 
 def difference(one: Asset | None, other: Asset | None) -> float:
-    """Average how far apart two stills are in each channel, 0..255."""
+    """Return the mean absolute difference of two stills per channel, 0..255."""
     assert one is not None
     assert other is not None
     with Image.open(one.path) as first, Image.open(other.path) as second:

@@ -1,4 +1,4 @@
-"""Looking at the processes of this machine."""
+"""Inspect the processes of this machine."""
 
 import os
 import sys

@@ -18,19 +18,19 @@ LEASE_SECONDS = 30.0
 
 
 class Process(NamedTuple):
-    """What one process has of a Postgres."""
+    """The database connections and the listener of one process on a Postgres."""
 
     database: Database
     listener: Listener
 
     def queue(self, concurrency: Concurrency, lease_seconds: float = LEASE_SECONDS) -> PostgresQueue:
-        """Its queue."""
+        """Return the queue of this process."""
         return PostgresQueue(self.database, self.listener, concurrency, lease_seconds)
 
 
 @asynccontextmanager
 async def process(url: str) -> AsyncGenerator[Process]:
-    """Be a process that listens."""
+    """Run a process that listens on the bus."""
     database = Database(url)
     listener = Listener(database.connect_arguments("listener"))
     await listener.start()
@@ -44,7 +44,7 @@ async def process(url: str) -> AsyncGenerator[Process]:
 
 @asynccontextmanager
 async def queue_for(folder: Path, concurrency: Concurrency) -> AsyncGenerator[Queue]:
-    """The queue that goes with the database of a folder."""
+    """Open the queue that belongs to the database of a folder."""
     if database_choice.distributed:
         async with process(database_choice.url(folder)) as one:
             yield one.queue(concurrency)
@@ -54,7 +54,7 @@ async def queue_for(folder: Path, concurrency: Concurrency) -> AsyncGenerator[Qu
 
 @asynccontextmanager
 async def buses_on(url: str) -> AsyncGenerator[tuple[PostgresBus, PostgresBus]]:
-    """The buses of two processes, each of which hears the other."""
+    """Run the buses of two processes, each of which receives the messages of the other."""
     async with AsyncExitStack() as stack:
         buses: list[PostgresBus] = []
         for _ in range(2):
@@ -66,5 +66,5 @@ async def buses_on(url: str) -> AsyncGenerator[tuple[PostgresBus, PostgresBus]]:
 
 
 async def up(listener: Listener) -> None:
-    """Until notifications arrive."""
+    """Wait until notifications arrive."""
     await eventually(lambda: listener.up)

@@ -15,7 +15,7 @@ LAST = Ticket("local", "job_1", "last", 1, priority=-1_000_000)
 
 
 class RecordingHandler:
-    """A handler that remembers what it was given; each ticket takes as long as `work` does."""
+    """A handler that records its tickets; each takes as long as `work` does."""
 
     def __init__(self, work: Handler | None = None) -> None:
         self.given: list[Ticket] = []
@@ -27,7 +27,7 @@ class RecordingHandler:
 
     @property
     def names(self) -> list[str]:
-        """The scenes that were given, in order, but for the last of all."""
+        """The scenes of the given tickets, in order, without the last marker ticket."""
         return [each.scene_id for each in self.given if each is not LAST and each.scene_id != LAST.scene_id]
 
     async def __call__(self, ticket: Ticket) -> None:
@@ -44,14 +44,14 @@ class RecordingHandler:
             self._note()
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        """Wait until a condition on it holds."""
+        """Wait until a condition on the handler holds."""
         async with asyncio.timeout(TIMEOUT_SECONDS):
             while not condition():
                 self._changed.clear()
                 await self._changed.wait()
 
     async def until_last(self, queue: Queue) -> None:
-        """Wait until everything was handled that could be."""
+        """Wait until every available ticket was handled."""
         await queue.enqueue([LAST])
         await self.until(lambda: LAST.scene_id in [each.scene_id for each in self.given])
         await self.until(lambda: not self.running)
@@ -64,7 +64,7 @@ class RecordingHandler:
 
 @asynccontextmanager
 async def running(queue: Queue, handler: Handler, assembler: Assembler | None = None) -> AsyncGenerator[None]:
-    """Run the queue as long as the block lasts; it must end soon after."""
+    """Run the queue for the duration of the block; it must stop soon after."""
     task = asyncio.create_task(queue.run(handler, assembler))
     try:
         yield

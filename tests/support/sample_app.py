@@ -108,7 +108,7 @@ class Query:
 
     @strawberry.field
     def spoken(self) -> str | None:
-        """A GraphQLError without a code: nobody decided that a client may read it."""
+        """Raise a GraphQLError without a code: its message is not meant for clients."""
         raise GraphQLError(SECRET)
 
     @strawberry.field

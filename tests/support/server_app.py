@@ -1,4 +1,4 @@
-"""A server inside the test's own event loop, on a real port: reached from outside, looked at from inside."""
+"""A server in the event loop of the test, on a real port: called over HTTP, inspected through its container."""
 
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager

@@ -1,4 +1,4 @@
-"""A server in a process of its own, to be killed for real."""
+"""A server in a process of its own, which a test can kill."""
 
 import os
 import re
@@ -43,7 +43,7 @@ class ServerProcess:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The environment of the server, for running other commands beside it."""
+        """The environment of the server, for other commands beside it."""
         clean = {name: value for name, value in os.environ.items() if not name.startswith("SCENEWIRE_")}
         given = {name: value for name, value in self._settings.items() if value is not None}
         return clean | {f"SCENEWIRE_{name.upper()}": str(value) for name, value in given.items()}
@@ -56,7 +56,7 @@ class ServerProcess:
 
     @property
     def runs(self) -> bool:
-        """Whether it has not ended."""
+        """Return whether the process runs."""
         return self._process is not None and self._process.poll() is None
 
     def start(self) -> "ServerProcess":

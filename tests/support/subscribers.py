@@ -1,8 +1,8 @@
-"""An subscribers: many subscribers of one job over websocket, in a process of their own and as cheap as can be.
+"""Many subscribers of one job over websocket, in a process of their own and with little overhead.
 
     python -m tests.support.subscribers HOST PORT JOB HEALTHY WIDE
 
-It writes `ready` when every subscriber has the state, and then follows commands from standard input. After `stall` the
+It writes `ready` when every subscriber has the snapshot, then follows commands from standard input. After `stall` the
 wide ones, whose messages are large, do not read their sockets any more. After `report VERSION` it waits until that
 version has arrived at the others, writes the arrival times of each version and the number of wide ones that the server
 has disconnected as JSON, and ends.
@@ -39,14 +39,14 @@ WINDOW_BYTES = 8192
 
 
 class Report(NamedTuple):
-    """What an subscribers reports: when each version arrived, and how many of the stalled are cut off."""
+    """The arrival times of each version, and the number of stalled subscribers that were disconnected."""
 
     arrivals: dict[int, list[float]]
-    cut_off: int
+    disconnected: int
 
 
 class Subscriber(asyncio.Protocol):
-    """Reads frames as they come; no library is faster than none."""
+    """Read websocket frames without a library, which costs less CPU time."""
 
     transport: asyncio.Transport
 
@@ -57,35 +57,35 @@ class Subscriber(asyncio.Protocol):
         self._variables = {"jobId": job_id}
         self._document = DOCUMENT % selection
         self._data = bytearray()
-        self._shaken = False
+        self._handshake_done = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Shake hands."""
+        """Send the handshake."""
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
         transport.write(HANDSHAKE.encode())
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Cut off, or the end."""
+        """Note that the connection is lost."""
         self.lost.set()
 
     def data_received(self, data: bytes) -> None:
-        """Take the head of the answer, then whole frames."""
+        """Read the head of the response, then whole frames."""
         arrived = time.monotonic()
         self._data += data
-        if not self._shaken:
+        if not self._handshake_done:
             head, found, rest = bytes(self._data).partition(b"\r\n\r\n")
             if not found:
                 return
             assert b" 101 " in head, head
-            self._shaken = True
+            self._handshake_done = True
             self._data = bytearray(rest)
-            self._say({"type": "connection_init"})
+            self._send_text({"type": "connection_init"})
         while (frame := self._frame()) is not None:
-            self._hear(*frame, arrived)
+            self._on_frame(*frame, arrived)
 
     def _frame(self) -> tuple[int, bytes] | None:
-        """RFC 6455, 5.2; the server sends no fragments, and masks nothing."""
+        """Return the opcode and payload of the next frame (RFC 6455, 5.2); the server sends no fragments or masks."""
         data = self._data
         if len(data) < 2:
             return None
@@ -102,31 +102,31 @@ class Subscriber(asyncio.Protocol):
         del data[:end]
         return frame
 
-    def _hear(self, opcode: int, data: bytes, arrived: float) -> None:
+    def _on_frame(self, opcode: int, data: bytes, arrived: float) -> None:
         if opcode == 9:
             self._send(10, data)
         elif opcode == 1:
             message = json.loads(data)
             if message["type"] == "connection_ack":
                 payload = {"query": self._document, "variables": self._variables}
-                self._say({"type": "subscribe", "id": "1", "payload": payload})
+                self._send_text({"type": "subscribe", "id": "1", "payload": payload})
             else:
                 assert message["type"] == "next", message
                 self.arrivals.append((message["payload"]["data"]["jobEvents"]["version"], arrived))
                 self.ready.set()
 
-    def _say(self, message: Json) -> None:
+    def _send_text(self, message: Json) -> None:
         self._send(1, json.dumps(message).encode())
 
     def _send(self, opcode: int, data: bytes) -> None:
-        """Clients mask what they send; a mask of zeroes leaves it as it is."""
+        """Send a frame. Clients must mask the payload; a mask of zeros leaves it unchanged."""
         size = len(data)
         length = bytes((0x80 | size,)) if size < 126 else bytes((0x80 | 126,)) + size.to_bytes(2)
         self.transport.write(bytes((0x80 | opcode,)) + length + bytes(4) + data)
 
 
 async def subscribe(host: str, port: int, job_id: str, selection: str) -> Subscriber:
-    """Connect, and wait for the state."""
+    """Connect, and wait for the snapshot."""
     sock = socket.socket()
     if selection is WIDE:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, WINDOW_BYTES)
@@ -138,8 +138,8 @@ async def subscribe(host: str, port: int, job_id: str, selection: str) -> Subscr
     return subscriber
 
 
-async def attend(host: str, port: int, job_id: str, healthy: int, wide: int) -> None:
-    """Subscribe, and follow the commands."""
+async def run_commands(host: str, port: int, job_id: str, healthy: int, wide: int) -> None:
+    """Subscribe, then follow the commands from standard input."""
     listeners = [await subscribe(host, port, job_id, NARROW) for _ in range(healthy)]
     stalled = [await subscribe(host, port, job_id, WIDE) for _ in range(wide)]
     commands = asyncio.StreamReader()
@@ -156,11 +156,11 @@ async def attend(host: str, port: int, job_id: str, healthy: int, wide: int) -> 
     for listener in listeners:
         for number, arrived in listener.arrivals[1:]:
             arrivals[number].append(arrived)
-    write(json.dumps({"arrivals": arrivals, "cut_off": await cut_off(stalled)}))
+    write(json.dumps({"arrivals": arrivals, "disconnected": await count_disconnected(stalled)}))
 
 
-async def cut_off(stalled: list[Subscriber]) -> int:
-    """How many find that their connection is gone when they read again."""
+async def count_disconnected(stalled: list[Subscriber]) -> int:
+    """Return the number of stalled subscribers that find their connection closed when they read again."""
     for each in stalled:
         each.transport.resume_reading()
     if stalled:
@@ -183,7 +183,7 @@ class Subscribers:
 
     @classmethod
     async def start(cls, url: str, job_id: str, healthy: int, wide: int = 0) -> "Subscribers":
-        """Start the process, and wait until every subscriber has the state."""
+        """Start the process, and wait until every subscriber has the snapshot."""
         host, _, port = url.removeprefix("http://").partition(":")
         process = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -199,23 +199,23 @@ class Subscribers:
         return subscribers
 
     async def stall(self) -> None:
-        """Stop the reading of the wide ones."""
-        self._say("stall")
+        """Stop reading on the wide subscribers."""
+        self._send_text("stall")
         assert await self._answer() == "stalled"
 
     async def report(self, version: int) -> Report:
         """Return the report as soon as every healthy subscriber has this version. Ends the process."""
-        self._say(f"report {version}")
+        self._send_text(f"report {version}")
         answer = json.loads(await self._answer())
         await self._process.wait()
-        return Report({int(version): times for version, times in answer["arrivals"].items()}, answer["cut_off"])
+        return Report({int(version): times for version, times in answer["arrivals"].items()}, answer["disconnected"])
 
     def kill(self) -> None:
-        """End it, if it has not ended."""
+        """Kill the process if it is still running."""
         if self._process.returncode is None:
             self._process.kill()
 
-    def _say(self, command: str) -> None:
+    def _send_text(self, command: str) -> None:
         assert self._process.stdin is not None
         self._process.stdin.write(f"{command}\n".encode())
 
@@ -226,4 +226,4 @@ class Subscribers:
 
 if __name__ == "__main__":
     _, host, port, job_id, healthy, wide = sys.argv
-    asyncio.run(attend(host, int(port), job_id, int(healthy), int(wide)))
+    asyncio.run(run_commands(host, int(port), job_id, int(healthy), int(wide)))

@@ -1,4 +1,4 @@
-"""A real uvicorn on a free loopback port, in the test's own event loop: what happens in it can be awaited."""
+"""A real uvicorn on a free loopback port, in the event loop of the test, so that a test can await its events."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -13,7 +13,7 @@ from server.transports import Connections, TransportLimits, uvicorn_options
 
 @dataclass(frozen=True)
 class Served:
-    """Where a server listens."""
+    """The address of a running server."""
 
     server: uvicorn.Server
     host: str
@@ -54,7 +54,7 @@ async def serve(
 
 
 async def stop(server: uvicorn.Server, connections: Connections | None = None) -> None:
-    """What `uvicorn.Server.shutdown` does, without its tenth of a second for each test."""
+    """Shut down like `uvicorn.Server.shutdown`, without its delay of 0.1 s."""
     for listener in server.servers:
         listener.close()
     if connections is not None:
@@ -67,7 +67,7 @@ async def stop(server: uvicorn.Server, connections: Connections | None = None) -
 
 
 async def idle(served: Served) -> None:
-    """Until no request and no socket is being served."""
+    """Wait until no request and no socket is being served."""
     if tasks := served.server.server_state.tasks:
         _, late = await asyncio.wait(tasks, timeout=5)
         assert not late, late

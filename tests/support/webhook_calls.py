@@ -22,17 +22,17 @@ LIFE = ["JOB_CREATED", "JOB_STARTED", "SCENE_STARTED", "SCENE_COMPLETED", "JOB_S
 
 
 class Hook(NamedTuple):
-    """A webhook that was made, and its secret."""
+    """The id and secret of a created webhook."""
 
     id: str
     secret: str
 
 
 async def hook(client: Client, url: str, *events: str, **fields: Any) -> Hook:
-    """Make a webhook that must be accepted; for every type of event unless some are named."""
-    wanted = list(events) or LIFE
+    """Create a webhook that must be accepted; for every event type unless some are given."""
+    event_types = list(events) or LIFE
     payload = await client.mutate(
-        "createWebhook", f"webhook {{ id }} secret {ERRORS}", url=url, events=wanted, **fields
+        "createWebhook", f"webhook {{ id }} secret {ERRORS}", url=url, events=event_types, **fields
     )
     assert payload["errors"] == []
     return Hook(payload["webhook"]["id"], payload["secret"])
@@ -72,7 +72,7 @@ async def until_delivery(client: Client, delivery_id: str, *statuses: str, tries
 
 
 async def until_over(client: Client, webhook_id: str) -> list[Json]:
-    """Wait until nothing is left to be told; answers all deliveries, newest first."""
+    """Wait until no delivery is pending. Return all deliveries, newest first."""
     found: list[list[Json]] = []
 
     async def over() -> bool:
@@ -112,5 +112,5 @@ async def a_day_passes(app: App) -> None:
 
 
 def types(received: list[Received]) -> list[str]:
-    """What was told, in order."""
+    """Return the event types of the received requests, in order."""
     return [each.payload["type"] for each in received]

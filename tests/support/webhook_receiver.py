@@ -13,7 +13,7 @@ from tests.support.waiting import TIMEOUT_SECONDS
 
 
 class Received(NamedTuple):
-    """One request, as it came."""
+    """One received request."""
 
     path: str
     headers: dict[str, str]
@@ -21,7 +21,7 @@ class Received(NamedTuple):
 
     @property
     def id(self) -> str:
-        """The id of the message, the same on every try."""
+        """The id of the message, the same in every attempt."""
         return self.headers["webhook-id"]
 
     @property
@@ -36,7 +36,7 @@ class Received(NamedTuple):
 
     @property
     def place(self) -> tuple[str, int]:
-        """Job and version of the event."""
+        """The job id and version of the event."""
         return self.data["job_id"], self.data["version"]
 
     def verified(self, secret: str) -> Any:
@@ -48,7 +48,7 @@ Answer = Callable[[Received, asyncio.StreamWriter], Awaitable[None]]
 
 
 def status(code: int, *headers: str, body: bytes = b"") -> Answer:
-    """An answer with this status."""
+    """Return a handler that responds with this status."""
 
     async def answer(_received: Received, writer: asyncio.StreamWriter) -> None:
         lines = [f"HTTP/1.1 {code} Whatever", f"content-length: {len(body)}", *headers, "", ""]
@@ -59,18 +59,18 @@ def status(code: int, *headers: str, body: bytes = b"") -> Answer:
 
 
 async def hang(_received: Received, _writer: asyncio.StreamWriter) -> None:
-    """Never answer."""
+    """Never respond."""
     await asyncio.Event().wait()
 
 
 async def break_off(_received: Received, writer: asyncio.StreamWriter) -> None:
-    """Begin an answer, and hang up."""
+    """Start a response, then close the connection."""
     writer.write(b"HTTP/1.1 20")
     await writer.drain()
 
 
 class Receiver:
-    """A server on loopback. `answer` is asked about each request; `received` holds them all, in order."""
+    """A server on loopback. `answer` handles each request; `received` holds all requests in order."""
 
     def __init__(self) -> None:
         self.received: list[Received] = []
@@ -83,7 +83,7 @@ class Receiver:
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """The URL of the receiver."""
         return f"http://127.0.0.1:{self.port}/hook"
 
     async def until(self, true: Callable[[list[Received]], bool]) -> list[Received]:
@@ -99,7 +99,7 @@ class Receiver:
         return await self.until(lambda received: len(received) >= number)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection, one request."""
+        """Handle one connection with one request."""
         self.connections += 1
         self._open.add(writer)
         self.most_at_once = max(self.most_at_once, len(self._open))
@@ -118,7 +118,7 @@ class Receiver:
         writer.close()
 
     def hang_up(self) -> None:
-        """Close whatever is open."""
+        """Close all open connections."""
         for writer in self._open:
             writer.transport.abort()
 
@@ -133,7 +133,7 @@ async def _request(reader: asyncio.StreamReader) -> Received:
 
 @asynccontextmanager
 async def receiving(tls: ssl.SSLContext | None = None) -> AsyncGenerator[Receiver]:
-    """A receiver on a free port."""
+    """Run a receiver on a free port."""
     receiver = Receiver()
     server = await asyncio.start_server(receiver.serve, "127.0.0.1", 0, ssl=tls)
     receiver.port = server.sockets[0].getsockname()[1]
