@@ -59,9 +59,7 @@ class TestServe:
             "database_url": f"sqlite+aiosqlite:///{tmp_path}/test.db",
             "media_url": str(tmp_path / "media"),
         }
-        ended = await asyncio.gather(
-            *(run(**usual | {name.lower(): value for name, value in wrong.items()}) for wrong, _ in cases)
-        )
+        ended = [await run(**usual | {name.lower(): value for name, value in invalid.items()}) for invalid, _ in cases]
         shown = [(each.status, re.findall(r"SCENEWIRE_([A-Z_]+)", each.err), each.err.count("\n")) for each in ended]
         assert shown == [(2, names, 1) for _, names in cases], [each.err for each in ended]
         assert {each.out for each in ended} == {""}
