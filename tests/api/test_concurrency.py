@@ -29,7 +29,8 @@ async def test_many_concurrent_updates_of_one_job(shared: App) -> None:
     """Each is accepted and has its event; each scene has the title that was written last."""
     made = await a_job(shared, *(f"Scene {number}" for number in range(10)))
     titles = {
-        scene_id: {f"Title {place} {number}" for number in range(PER_SCENE)} for place, scene_id in enumerate(made.scenes)
+        scene_id: {f"Title {place} {number}" for number in range(PER_SCENE)}
+        for place, scene_id in enumerate(made.scenes)
     }
     updates = [(scene_id, title) for scene_id, its_titles in titles.items() for title in its_titles]
     jobs.seeded("updates").shuffle(updates)
