@@ -29,8 +29,9 @@ class JobStage(StrEnum):
 class ProgressSnapshot(NamedTuple):
     """The progress of a job at one version.
 
-    `high_water` is the sum over live scenes that are not completed, `under_way` the sum of the percentages of scenes
-    that are being rendered. `awaiting_assembly` means that the clips of a completed job are not joined yet.
+    `high_water` is the sum over live scenes that are not completed. `under_way` is the sum of the percentages of scenes
+    that are being rendered: by it a snapshot differs from an earlier one when a take advances below its high water,
+    which changes only the ETA. `awaiting_assembly` means that the clips of a completed job are not joined yet.
     """
 
     job_id: str
