@@ -218,14 +218,14 @@ async def test_late_repeated_and_reordered_callbacks_change_nothing(fake: FakeRe
     """A callback only wakes the render, which reads the prediction itself; after the end there is no render to wake."""
     job = await started(slow_polling)
     await fake.until(looks=1)
-    answers = [await fake.send(told={"status": "succeeded", "output": "https://replicate.delivery/other.mp4"})] * 2
+    answers = [await fake.send(fields={"status": "succeeded", "output": "https://replicate.delivery/other.mp4"})] * 2
     assert (await only_scene(slow_polling, job))["status"] == "PROCESSING"
-    answers.append(await fake.send(told={"status": "canceled"}))
+    answers.append(await fake.send(fields={"status": "canceled"}))
     fake.command("release")
     assert await jobs.settled(slow_polling, job.id) == "COMPLETED"
     before = await jobs.job(slow_polling, job.id, f"version {SCENE_FIELDS}")
-    answers += [await fake.send(told={"status": status}) for status in ("processing", "starting", "failed")]
-    answers.append(await fake.send(told={"id": "unknown"}))
+    answers += [await fake.send(fields={"status": status}) for status in ("processing", "starting", "failed")]
+    answers.append(await fake.send(fields={"id": "unknown"}))
     assert answers == [204] * 7
     assert await jobs.job(slow_polling, job.id, f"version {SCENE_FIELDS}") == before
     assert fake.counts()["creations"] == 1

@@ -54,9 +54,9 @@ class FakeReplicate:
         """Of the API."""
         return f"{self.origin}/v1"
 
-    def command(self, name: str, **said: Any) -> Json:
+    def command(self, name: str, **arguments: Any) -> Json:
         """Any command; answers what came of it."""
-        return self._http.post(name, json=said).raise_for_status().json()
+        return self._http.post(name, json=arguments).raise_for_status().json()
 
     def behave(self, **commands: Any) -> None:
         """Change how predictions, outputs, lists and webhooks are from now on."""

@@ -80,8 +80,8 @@ class Handler(BaseHTTPRequestHandler):
                 behave()
             case {"do": "status", "status": status}:
                 waits = {"retry-after": str(fault["retry_after"])} if "retry_after" in fault else {}
-                told = {"detail": fault.get("detail", "Something went wrong."), "status": status}
-                self.send(status, told | {name: fault[name] for name in fault if name == "body_wait"}, waits)
+                document = {"detail": fault.get("detail", "Something went wrong."), "status": status}
+                self.send(status, document | {name: fault[name] for name in fault if name == "body_wait"}, waits)
             case {"do": "cut"}:
                 raise Cut
             case {"do": "delay"}:
@@ -92,7 +92,7 @@ class Handler(BaseHTTPRequestHandler):
                 wire.write(self.wfile.getvalue())
                 self.wfile = wire
             case {"do": "lose"}:
-                # It is done, and nobody hears of it; with seconds, not soon.
+                # It is done, but no response is sent; with seconds, the connection stays open for that time.
                 self.wfile = io.BytesIO()
                 behave()
                 time.sleep(fault.get("seconds", 0))
@@ -124,8 +124,8 @@ class Handler(BaseHTTPRequestHandler):
             fake.counts["creations"] += 1
             fake.keys.append(self.headers.get("idempotency-key", ""))
             fake.changed.notify_all()
-        told = prediction.told(fake.origin)
-        return 201, told
+        document = prediction.as_json(fake.origin)
+        return 201, document
 
     def wrong(self, asked: Json) -> Json | None:
         fields = [
@@ -160,7 +160,7 @@ class Handler(BaseHTTPRequestHandler):
             if prediction is None:
                 return 404, {"detail": "Prediction not found", "status": 404}
             self.fake.happened(prediction, prediction.get_on())
-            return 200, prediction.told(self.fake.origin)
+            return 200, prediction.as_json(self.fake.origin)
 
     def cancel(self, name: str) -> tuple[int, Json]:
         with self.fake.changed:
@@ -169,7 +169,7 @@ class Handler(BaseHTTPRequestHandler):
                 return 404, {"detail": "Prediction not found", "status": 404}
             self.fake.counts["canceled"] += prediction.status not in OVER
             self.fake.happened(prediction, prediction.end("canceled"))
-            return 200, prediction.told(self.fake.origin)
+            return 200, prediction.as_json(self.fake.origin)
 
     def list(self) -> Json:
         query = {name: values[0] for name, values in parse_qs(urlsplit(self.path).query).items()}
@@ -183,7 +183,7 @@ class Handler(BaseHTTPRequestHandler):
             ]
             for each in self.fake.predictions.values():
                 each.unlisted = max(0, each.unlisted - 1)
-            page = [each.told(self.fake.origin, listed=True) for each in found[start : start + size]]
+            page = [each.as_json(self.fake.origin, listed=True) for each in found[start : start + size]]
         more = urlencode(query | {"cursor": start + size})
         # Their own examples give the address without encryption.
         following = f"http://api.replicate.com/v1/predictions?{more}" if start + size < len(found) else None
@@ -198,7 +198,7 @@ class Handler(BaseHTTPRequestHandler):
         content = b"\0" * commands.garbage_bytes or clip(prediction.seconds)
         self.send_response(200)
         self.send_header("content-type", commands.content_type)
-        if commands.tell_length:
+        if commands.send_length:
             self.send_header("content-length", str(len(content)))
         else:
             self.send_header("connection", "close")
@@ -206,20 +206,20 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content)
 
-    def obey(self, command: str, said: Json) -> Json:
+    def obey(self, command: str, arguments: Json) -> Json:
         fake = self.fake
         match command:
             case "send":
-                return {"status": self.send_webhook(said)}
+                return {"status": self.send_webhook(arguments)}
             case "until":
                 with fake.changed:
                     reached = fake.changed.wait_for(
-                        lambda: all(self.count(name) >= least for name, least in said.items()), timeout=15
+                        lambda: all(self.count(name) >= least for name, least in arguments.items()), timeout=15
                     )
                     return {"reached": reached, "counts": dict(fake.counts), "looks": self.count("looks")}
             case _:
                 with fake.changed:
-                    self.change(command, said)
+                    self.change(command, arguments)
                     fake.changed.notify_all()
                     return fake.state()
 
@@ -228,7 +228,7 @@ class Handler(BaseHTTPRequestHandler):
             return min((each.looks for each in self.fake.predictions.values()), default=0)
         return len(self.fake.deliveries) if name == "deliveries" else self.fake.counts[name]
 
-    def change(self, command: str, said: Json) -> None:
+    def change(self, command: str, arguments: Json) -> None:
         fake = self.fake
         match command:
             case "state":
@@ -236,9 +236,9 @@ class Handler(BaseHTTPRequestHandler):
             case "reset":
                 fake.reset()
             case "behave":
-                fake.commands = Commands(**(vars(fake.commands) | said))
+                fake.commands = Commands(**(vars(fake.commands) | arguments))
             case "fault":
-                fake.faults.append({"times": 1, "skip": 0} | said)
+                fake.faults.append({"times": 1, "skip": 0} | arguments)
             case "release":
                 for prediction in fake.predictions.values():
                     fake.happened(prediction, prediction.end(prediction.commands.outcome))
@@ -248,16 +248,18 @@ class Handler(BaseHTTPRequestHandler):
             case _:
                 raise AssertionError(command)
 
-    def send_webhook(self, said: Json) -> int:
-        """One more webhook about the newest prediction: signed otherwise, older, or telling an earlier status."""
+    def send_webhook(self, arguments: Json) -> int:
+        """Send a webhook about the newest prediction, with another signature, age or content if given."""
         prediction = list(self.fake.predictions.values())[-1]
         assert prediction.webhook is not None
-        told = prediction.told(self.fake.origin) | said.get("told", {})
-        body = said["body"].encode() if "body" in said else json.dumps(told).encode()
-        return self.fake.deliver(prediction.webhook, body, said.get("secret", SECRET), said.get("age_seconds", 0.0))
+        document = prediction.as_json(self.fake.origin) | arguments.get("fields", {})
+        body = arguments["body"].encode() if "body" in arguments else json.dumps(document).encode()
+        return self.fake.deliver(
+            prediction.webhook, body, arguments.get("secret", SECRET), arguments.get("age_seconds", 0.0)
+        )
 
-    def send(self, status: int, told: Json, headers: dict[str, str] | None = None) -> None:
-        body = json.dumps(told).encode()
+    def send(self, status: int, document: Json, headers: dict[str, str] | None = None) -> None:
+        body = json.dumps(document).encode()
         self.send_response(status)
         for name, value in {"content-type": "application/json", "content-length": str(len(body))}.items():
             self.send_header(name, value)

@@ -33,7 +33,7 @@ FRAMES_PER_SECOND = 24
 
 @dataclass
 class Commands:
-    """How it behaves until told otherwise."""
+    """How the fake behaves; a test can change each of these."""
 
     # Predictions: their end, and whether they wait for it until they are released.
     outcome: str = "succeeded"
@@ -41,23 +41,23 @@ class Commands:
     hold: bool = False
     out_of_time: bool = False
     log_progress: bool = True
-    # Outputs: string, list, object, none or elsewhere; what lies there, and whether its length is told.
+    # Outputs: string, list, object, none or elsewhere; the content there, and whether content-length is sent.
     output: str = "string"
     content_type: str = "video/mp4"
     garbage_bytes: int = 0
-    tell_length: bool = True
+    send_length: bool = True
     age_seconds: float = 0.0
-    # Lists: so many of them do not know a new prediction yet.
+    # Lists: the number of lists that do not contain a new prediction yet.
     page_size: int = 100
     list_webhooks: bool = True
     list_lag: int = 0
-    # Webhooks: the address that each host really has; nothing is sent to others.
+    # Webhooks: the actual address of each host; none are sent to other hosts.
     hosts: dict[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass
 class Prediction:
-    """One that was bought."""
+    """A prediction that was created."""
 
     id: str
     version: str
@@ -129,10 +129,10 @@ class Prediction:
         }
         return shapes[self.commands.output]
 
-    def told(self, origin: str, *, listed: bool = False) -> Json:
-        """As the API describes it."""
+    def as_json(self, origin: str, *, listed: bool = False) -> Json:
+        """Return the prediction in the format of the API."""
         address = f"{origin}/v1/predictions/{self.id}"
-        told: Json = {
+        fields: Json = {
             "id": self.id,
             "model": "scenewire/fake",
             "version": self.version,
@@ -149,14 +149,14 @@ class Prediction:
             "urls": {"get": address, "cancel": f"{address}/cancel", "web": f"https://replicate.com/p/{self.id}"},
         }
         if self.deadline is not None:
-            told["deadline"] = stamp(self.deadline)
+            fields["deadline"] = stamp(self.deadline)
         if self.webhook is not None:
-            told |= {"webhook": self.webhook, "webhook_events_filter": self.events}
+            fields |= {"webhook": self.webhook, "webhook_events_filter": self.events}
         if listed:
-            del told["logs"]
+            del fields["logs"]
             if not self.commands.list_webhooks:
-                told = {name: value for name, value in told.items() if not name.startswith("webhook")}
-        return told
+                fields = {name: value for name, value in fields.items() if not name.startswith("webhook")}
+        return fields
 
 
 class Fake:
@@ -190,7 +190,7 @@ class Fake:
 
     def state(self) -> Json:
         """What tests ask about."""
-        predictions = [each.told(self.origin) | {"looks": each.looks} for each in self.predictions.values()]
+        predictions = [each.as_json(self.origin) | {"looks": each.looks} for each in self.predictions.values()]
         return {
             "counts": dict(self.counts),
             "predictions": predictions,
@@ -199,21 +199,21 @@ class Fake:
         }
 
     def happened(self, prediction: Prediction, events: list[str]) -> None:
-        """Tell whoever wants to know, without waiting for the answer."""
+        """Send the webhooks of these events, without waiting for the responses."""
         self.changed.notify_all()
         for event in events:
             if event in prediction.events and prediction.webhook is not None:
-                body = json.dumps(prediction.told(self.origin)).encode()
+                body = json.dumps(prediction.as_json(self.origin)).encode()
                 threading.Thread(target=self.deliver, args=(prediction.webhook, body), daemon=True).start()
 
     def deliver(self, webhook: str, body: bytes, signing: str = SECRET, age_seconds: float = 0.0) -> int:
-        """Send one webhook; the status of the answer, 0 when nobody is there."""
+        """Send one webhook. Return the status of the response, 0 when no server is configured for its host."""
         parts = urlsplit(webhook)
         really = self.commands.hosts.get(f"{parts.scheme}://{parts.netloc}")
         if really is None:
             return 0
         headers = {"content-type": "application/json", **signature(body, signing, age_seconds)}
-        request = urllib.request.Request(really + parts.path, body, headers)  # noqa: S310 - as the test said
+        request = urllib.request.Request(really + parts.path, body, headers)  # noqa: S310 - the URL is given by the test
         try:
             with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310
                 status = int(answer.status)

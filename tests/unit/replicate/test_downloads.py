@@ -75,7 +75,7 @@ async def test_clip_that_is_too_large_is_refused(
     fake: FakeReplicate, new_provider: NewProvider, order: Order, with_length: bool
 ) -> None:
     """With and without a Content-Length; at most the limit is written to disk."""
-    fake.behave(garbage_bytes=3_000_000, tell_length=with_length)
+    fake.behave(garbage_bytes=3_000_000, send_length=with_length)
     assert await failure(new_provider(most_bytes=2_000_000), order) == ("OUTPUT_TOO_LARGE", False)
     assert sum(path.stat().st_size for path in order.workdir.iterdir()) <= 2_000_000
 
