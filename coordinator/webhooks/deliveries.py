@@ -125,7 +125,7 @@ async def release(store: Store, worker: str | None = None) -> None:
 
 
 async def prune(store: Store) -> int:
-    """Delete deliveries older than `KEPT`; return how many."""
+    """Delete deliveries that need not be kept any longer (see `KEPT`); return how many."""
     last = now() - KEPT
     off = sa.select(WEBHOOK.c.id).where(WEBHOOK.c.active.is_(False))
     stale = sa.and_(WEBHOOK_DELIVERY.c.created_at < last, WEBHOOK_DELIVERY.c.webhook_id.in_(off))
@@ -143,7 +143,7 @@ def _claimable(instant: datetime) -> Condition:
 
 
 def _waits_for_earlier() -> sa.ColumnElement[bool]:
-    """An earlier event of the same job, to the same webhook, is unfinished. A test (version 0) delays no event."""
+    """Match deliveries behind an unfinished one of the same job and webhook. A test (version 0) delays no event."""
     return sa.exists().where(
         _EARLIER.c.webhook_id == WEBHOOK_DELIVERY.c.webhook_id,
         _EARLIER.c.job_id == WEBHOOK_DELIVERY.c.job_id,
@@ -153,7 +153,7 @@ def _waits_for_earlier() -> sa.ColumnElement[bool]:
 
 
 def _room(in_flight: Mapping[str, int]) -> sa.ColumnElement[int]:
-    """How many more attempts to a webhook this process may start."""
+    """Return how many more attempts to a webhook this process may start."""
     most = sa.case((WEBHOOK.c.failing_since.is_(None), AT_ONCE), else_=1)
     return most - sa.case(dict(in_flight), value=WEBHOOK.c.id, else_=0) if in_flight else most
 
