@@ -58,9 +58,7 @@ async def remove_scenes(store: Store) -> list[str]:
         job_ids = sa.select(SCENE.c.job_id).where(SCENE.c.id.in_(some))
         await connection.execute(sa.select(JOB.c.id).where(JOB.c.id.in_(job_ids)).order_by(JOB.c.id).with_for_update())
         removed = await connection.execute(
-            sa.delete(SCENE)
-            .where(SCENE.c.id.in_(some))
-            .returning(SCENE.c.job_id, SCENE.c.id, SCENE.c.position)
+            sa.delete(SCENE).where(SCENE.c.id.in_(some)).returning(SCENE.c.job_id, SCENE.c.id, SCENE.c.position)
         )
         scenes = [(str(job_id), str(scene_id), int(position)) for job_id, scene_id, position in removed]
         await _close_gaps(connection, scenes)
