@@ -10,7 +10,7 @@ from typing import NamedTuple
 # A missing message is late when it is due for this long (the server promises a quarter of a second while not busy) ...
 LATE_SECONDS = 2.0
 # ... and other streams delivered this many changes that were made after it: a slow machine delays those as well.
-OVERTAKEN_BY = 30
+OVERTAKEN_BY = 10
 
 
 class Topic(NamedTuple):
