@@ -285,8 +285,7 @@ class TestLivePage:
             f"more than {limits.message_bytes // 1024} KiB",
             f"beyond {limits.operations_per_socket} on a socket",
         ]
-        words = " ".join(PAGE.split())
-        assert [phrase for phrase in phrases if phrase not in words] == []
+        assert [phrase for phrase in phrases if phrase not in " ".join(PAGE.split())] == []
 
     def test_the_page_lists_every_close_code(self) -> None:
         """And 1006, which is never sent: browsers report it for a broken connection."""

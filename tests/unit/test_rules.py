@@ -141,7 +141,7 @@ REFUSED: dict[str, tuple[Check, str]] = {
     "a path": (url("/clips/1.mp4"), "field must be an http or https address."),
     "a file": (url("file:///etc/passwd"), "field must be an http or https address."),
     "a script": (url("javascript:alert(1)"), "field must be an http or https address."),
-    "an address of nobody": (url("https:///clip.mp4"), "field must be an http or https address."),
+    "an address without a host": (url("https:///clip.mp4"), "field must be an http or https address."),
     "an address with a space": (url("https://example.com/a b"), "field must be an http or https address."),
     "an address with a line break": (
         url("https://example.com/\r\nSet-Cookie: a"),
