@@ -31,7 +31,7 @@ class ProgressGuard:
                 self._snapshot = row
 
     def clamp(self, running: Running) -> Running | None:
-        """Return the progress, raised to what was shown; None when the take was shown to be over."""
+        """Return the progress, raised to what was shown, and remember it as shown; None when the take is over."""
         scene, shown = running.scene, self._scenes.get(running.scene.id)
         # A take is over once a later one exists, even if an earlier one was selected again.
         if shown is not None and shown.newest_take >= scene.take_number:
@@ -40,7 +40,9 @@ class ProgressGuard:
             scene = scene._replace(
                 percentage=_further(scene.percentage, shown.percentage), frame=_further(scene.frame, shown.frame)
             )
-        return Running(scene, self._newest(running.snapshot))
+        # The feed replaces a scene's pending progress in place, so an older snapshot of another scene may follow it.
+        self._snapshot = self._newest(running.snapshot)
+        return Running(scene, self._snapshot)
 
     def _newest(self, snapshot: ProgressSnapshot) -> ProgressSnapshot:
         """Return the newer of the given and the shown snapshot; within a version, progress only rises."""

@@ -4,11 +4,12 @@ from datetime import UTC, datetime
 
 import pytest
 
+from coordinator.live.hub import JobUpdate
 from models.db.rows import SceneRow
 from models.domain.lifecycle import JobStatus, SceneStatus
 from models.domain.progress import ProgressSnapshot
 from models.reads.queries import RunningScene
-from subscriptions.feed import Running
+from subscriptions.feed import Feed, Running
 from subscriptions.progress_guard import ProgressGuard
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -74,3 +75,27 @@ def test_progress_of_the_job_is_the_newest_of_shown_and_received(
     clamped = guard.clamp(received(2)._replace(snapshot=SNAPSHOT._replace(version=version, high_water=high_water)))
     assert clamped is not None
     assert (clamped.snapshot.version, clamped.snapshot.high_water) == expected
+
+
+def test_job_progress_does_not_fall_when_the_feed_sends_an_older_snapshot_of_another_scene() -> None:
+    """The feed replaces a's pending progress in place, so b's older snapshot of the same version is sent after it."""
+    feed, guard = Feed(), ProgressGuard()
+    for scene_id, percentage in (("a", 10.0), ("b", 20.0), ("a", 60.0)):
+        running = RunningScene(scene_id, f"take of {scene_id}", 1, percentage, None)
+        feed.on_update(JobUpdate([], [running], SNAPSHOT._replace(high_water=percentage)))
+    sent: list[tuple[str, float]] = []
+    while not feed.empty:
+        message = next_now(feed)
+        assert isinstance(message, Running)
+        clamped = guard.clamp(message)
+        assert clamped is not None
+        sent.append((clamped.scene.id, clamped.snapshot.percentage))
+    assert sent == [("a", 60.0), ("b", 60.0)]
+
+
+def next_now(feed: Feed) -> object:
+    """Return the next message of a feed that is not empty."""
+    coroutine = feed.next()
+    with pytest.raises(StopIteration) as stop:
+        coroutine.send(None)
+    return stop.value.value
