@@ -28,6 +28,7 @@ COPY schema schema
 COPY coordinator coordinator
 COPY providers providers
 COPY models models
+RUN python -m compileall -q server resolvers subscriptions schema coordinator providers models
 USER scenewire
 # SCENEWIRE_AUTH_SECRET or SCENEWIRE_AUTH_JWKS_URL must be set at run time; there is no safe default.
 ENV PATH=/venv/bin:$PATH \

@@ -7,10 +7,12 @@ UV_VERSION := 0.13.9
 BIN := .venv/bin
 # Beside the locked packages, where `sync` does not take it away.
 UV := .venv/tool/bin/uv
-SYNC := $(UV) pip sync --quiet --python $(BIN)/python --require-hashes --only-binary :all:
+SYNC := $(UV) pip sync --quiet --python $(BIN)/python --require-hashes --only-binary :all: --compile-bytecode
 COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade pyproject.toml
 # Node builds the explorer; where the system has none that is new enough, it comes as a wheel.
 RUNTIME_LOCK := $(if $(shell web/node-found),requirements.lock,requirements-explorer.lock)
+# Compiled modules are kept: without them every process of a server or a test compiles 2 s of packages anew.
+unexport PYTHONDONTWRITEBYTECODE
 TWICE_THE_CORES := $(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN))))
 EXPLORER_SOURCES := $(shell find web -type f -not -path 'web/node_modules/*' -not -path 'web/dist/*')
 

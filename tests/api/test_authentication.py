@@ -7,7 +7,7 @@ import pytest
 import pytest_asyncio
 from websockets.asyncio.client import connect
 
-from tests.support.client import Json
+from tests.support.client import READS_ON_DEMAND, Json
 from tests.support.factories import NO_JOB, NO_SCENE
 from tests.support.forged_tokens import unsigned
 from tests.support.tokens import ProductionServer, production_server, token
@@ -113,7 +113,9 @@ async def test_websocket_is_authenticated_by_handshake_or_connection_init(
     """`connection_init` takes precedence."""
     headers = {} if handshake is None else {"authorization": f"Bearer {token(handshake)}"}
     payload = None if init is None else {init[0]: f"bearer {token(init[1])}"}
-    async with connect(websocket_url(server), subprotocols=[GRAPHQL_WS], additional_headers=headers) as socket:
+    async with connect(
+        websocket_url(server), subprotocols=[GRAPHQL_WS], additional_headers=headers, **READS_ON_DEMAND
+    ) as socket:
         await socket.send(json.dumps({"type": "connection_init", "payload": payload}))
         assert json.loads(await socket.recv())["type"] == "connection_ack"
         await socket.send(json.dumps({"type": "subscribe", "id": "1", "payload": {"query": VIEWER}}))

@@ -17,7 +17,7 @@ from models.db.tables import JOB
 from models.reads import revocations
 from models.writes.store import now
 from tests.support import jobs
-from tests.support.client import Client
+from tests.support.client import READS_ON_DEMAND, Client
 from tests.support.factories import a_job
 from tests.support.tokens import ProductionServer, production_server, token
 from tests.support.waiting import TIMEOUT_SECONDS
@@ -40,7 +40,7 @@ async def server(database: None, tmp_path_factory: pytest.TempPathFactory) -> As
 async def socket_of(server: ProductionServer, bearer: str) -> AsyncGenerator[ClientConnection]:
     """Open and initialise a websocket with this token."""
     address = f"ws{server.app.url.removeprefix('http')}/graphql"
-    async with connect(address, subprotocols=[Subprotocol("graphql-transport-ws")]) as socket:
+    async with connect(address, subprotocols=[Subprotocol("graphql-transport-ws")], **READS_ON_DEMAND) as socket:
         init = {"type": "connection_init", "payload": {"authorization": f"Bearer {bearer}"}}
         await socket.send(json.dumps(init))
         assert json.loads(await socket.recv())["type"] == "connection_ack"

@@ -11,7 +11,7 @@ import httpx
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
-from tests.support.client import Client, Json
+from tests.support.client import READS_ON_DEMAND, Client, Json
 from tests.support.jobs import Made, make
 from tests.support.server_process import ServerProcess
 from tests.support.tokens import SECRET, token
@@ -67,7 +67,7 @@ class Target:
         """An open websocket before its first message."""
         headers = {**bearer(token), **options.pop("additional_headers", {})}
         async with connect(
-            self.ws, subprotocols=[SUBPROTOCOL], max_size=None, additional_headers=headers, **options
+            self.ws, subprotocols=[SUBPROTOCOL], additional_headers=headers, **{**READS_ON_DEMAND, **options}
         ) as socket:
             yield socket
 

@@ -7,7 +7,7 @@ import httpx
 from websockets.asyncio.client import connect
 from websockets.typing import Subprotocol
 
-from tests.support.client import Json
+from tests.support.client import READS_ON_DEMAND, Json
 from tests.support.tokens import ProductionServer
 from tests.support.waiting import TIMEOUT_SECONDS
 
@@ -27,7 +27,9 @@ async def query_viewer(server: ProductionServer, bearer: str | None) -> httpx.Re
 
 async def close_of_websocket(server: ProductionServer, init: Json, **headers: str) -> tuple[int, str]:
     """Open a websocket with this `connection_init`; return the code and reason with which the server closes it."""
-    async with connect(websocket_url(server), subprotocols=[GRAPHQL_WS], additional_headers=headers) as socket:
+    async with connect(
+        websocket_url(server), subprotocols=[GRAPHQL_WS], additional_headers=headers, **READS_ON_DEMAND
+    ) as socket:
         await socket.send(json.dumps({"type": "connection_init", **init}))
         async with asyncio.timeout(TIMEOUT_SECONDS):
             await socket.wait_closed()

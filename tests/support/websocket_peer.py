@@ -11,6 +11,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
+from tests.support.client import READS_ON_DEMAND
 from tests.support.uvicorn_server import Served
 from tests.support.waiting import TIMEOUT_SECONDS
 
@@ -59,7 +60,7 @@ class Peer:
 
 @asynccontextmanager
 async def dial(served: Served, *, init: bool = True, **options: Any) -> AsyncGenerator[Peer]:
-    options = {"subprotocols": [SUBPROTOCOL], "max_size": None, **options}
+    options = {"subprotocols": [SUBPROTOCOL], **READS_ON_DEMAND, **options}
     async with connect(served.ws, **options) as socket:
         peer = Peer(socket)
         if init:
