@@ -4,11 +4,12 @@ import asyncio
 import importlib
 import socket
 from collections.abc import Callable
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from server.settings import Settings, WrongSettings, load
+if TYPE_CHECKING:
+    from server.settings import Settings
 
 WRONG_SETTINGS_STATUS = 2
 
@@ -35,7 +36,7 @@ def serve(
 ) -> None:
     """Run the server: API, streams and renders."""
 
-    def run(settings: Settings) -> int:
+    def run(settings: "Settings") -> int:
         if processes > 1:
             return importlib.import_module("server.processes").serve_many(settings, processes, renders=render)
         listener = None if fd is None else socket.socket(fileno=fd)
@@ -70,7 +71,7 @@ def watch(job: str, url: Url = None, token: Token = None) -> None:
     Exit status: 0 completed, 1 failed, 3 canceled, 4 no such job, 6 token refused.
     """
 
-    def run(settings: Settings) -> int:
+    def run(settings: "Settings") -> int:
         return asyncio.run(importlib.import_module("server.watch").watch(url or settings.address, job, token))
 
     _exit_with(run)
@@ -80,7 +81,7 @@ def watch(job: str, url: Url = None, token: Token = None) -> None:
 def demo(url: Url = None, provider: str | None = None, token: Token = None) -> None:
     """Create a job from a small storyboard on a running server and watch it."""
 
-    def run(settings: Settings) -> int:
+    def run(settings: "Settings") -> int:
         return asyncio.run(importlib.import_module("server.demo").demo(url or settings.address, provider, token))
 
     _exit_with(run)
@@ -95,7 +96,7 @@ def token(
 ) -> None:
     """Print a token signed with SCENEWIRE_AUTH_SECRET."""
 
-    def run(settings: Settings) -> int:
+    def run(settings: "Settings") -> int:
         return asyncio.run(importlib.import_module("server.auth.issuing").token(settings, sub, roles, name, ttl))
 
     _exit_with(run)
@@ -107,11 +108,12 @@ def revoke(sub: Subject) -> None:
     _exit_with(lambda settings: asyncio.run(importlib.import_module("server.auth.issuing").revoke(settings, sub)))
 
 
-def _exit_with(command: Callable[[Settings], int]) -> None:
+def _exit_with(command: "Callable[[Settings], int]") -> None:
     """Run the command and exit with its status; an invalid setting prints one line and exits with status 2."""
+    settings = importlib.import_module("server.settings")
     try:
-        status = command(load())
-    except WrongSettings as error:
+        status = command(settings.load())
+    except settings.WrongSettings as error:
         typer.echo(f"scenewire: {error}", err=True)
         status = WRONG_SETTINGS_STATUS
     except KeyboardInterrupt:

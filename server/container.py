@@ -34,7 +34,7 @@ from server.auth.sessions import Sessions
 from server.rates import Rates
 from server.settings import VERSION, Settings, as_wrong_setting
 from server.signed_urls import SignedUrls
-from server.transports import Connections
+from server.transports.connections import Connections
 
 
 class Container:

@@ -11,7 +11,7 @@ from structlog.stdlib import ExtraAdder, ProcessorFormatter
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from server.settings import Settings
-from server.transports import hide_query_strings
+from server.transports.logs import hide_query_strings
 
 # Below WARNING these log prompts and tokens: SQL statements with their values, messages and requests as they arrive.
 _WARNINGS_ONLY = (

@@ -9,7 +9,6 @@ import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
 from typing import Final
 from weakref import WeakValueDictionary
 
@@ -19,6 +18,7 @@ from limits.strategies import SlidingWindowCounterRateLimiter
 from starlette.requests import HTTPConnection
 
 from server.auth.identity import Identity
+from server.setting_types import RateLimits
 from server.transports.rate_limiter import TooManyRequests
 
 COUNTED_CALLERS: Final = 10_000
@@ -30,19 +30,6 @@ LONGEST_PAUSE_SECONDS: Final = 0.25
 
 REST_COST: Final = 20
 """The cost of one REST call, which reads about as much as a GraphQL query of one page."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RateLimits:
-    """`requests` and `cost` per user and minute; `connections` open at once per user; `failed_logins` per address and
-    minute."""
-
-    requests: int
-    cost: int
-    connections: int
-    failed_logins: int
-    parallel_reads: int
-    """Concurrent reads of lists per user; further reads wait for a slot."""
 
 
 class Rates:

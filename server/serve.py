@@ -18,7 +18,7 @@ from server.database_setup import check_migrated, check_opens
 from server.logs import log_to_stderr
 from server.setting_types import LOOPBACK
 from server.settings import Settings, WrongSettings
-from server.transports import uvicorn_options
+from server.transports.uvicorn_protocols import uvicorn_options
 
 log = logging.getLogger("scenewire")
 

@@ -1,6 +1,7 @@
 """Types of settings beyond pydantic's own: how their text is parsed, and which values are valid."""
 
 import json
+from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import ip_network
 from typing import Annotated
@@ -16,6 +17,19 @@ from providers.replicate.webhooks import SigningSecret
 
 SECRET_BYTES = 32
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RateLimits:
+    """`requests` and `cost` per user and minute; `connections` open at once per user; `failed_logins` per address and
+    minute."""
+
+    requests: int
+    cost: int
+    connections: int
+    failed_logins: int
+    parallel_reads: int
+    """Concurrent reads of lists per user; further reads wait for a slot."""
 
 
 class Profile(StrEnum):

@@ -11,7 +11,6 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from providers.replicate.template import Template
 from server import plugins
-from server.rates import RateLimits
 from server.setting_types import (
     SECRET_BYTES,
     DatabaseUrl,
@@ -21,12 +20,12 @@ from server.setting_types import (
     Origins,
     Profile,
     ProviderLimits,
+    RateLimits,
     ReplicateInput,
     Secret,
     WebhookSecret,
 )
-from server.transports.document_limiter import DocumentLimits
-from server.transports.limits import TransportLimits
+from server.transports.limits import DocumentLimits, TransportLimits
 
 ROOT = Path(__file__).parent.parent
 VERSION = "0.1.0"

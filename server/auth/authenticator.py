@@ -19,7 +19,7 @@ from server.auth.jwks import Jwks
 from server.auth.sessions import Sessions, is_revoked
 from server.auth.tokens import Tokens
 from server.settings import Settings
-from server.transports import CloseCode, CloseConnection
+from server.transports.closing import CloseCode, CloseConnection
 from server.transports.errors import TransportCode
 from server.transports.messages import Payload
 from server.transports.rate_limiter import TooManyRequests

@@ -14,7 +14,8 @@ from models.domain.errors import Unavailable
 from models.reads import revocations
 from models.writes.store import Store
 from server.auth.identity import Identity
-from server.transports import CloseCode, Connections
+from server.transports.closing import CloseCode
+from server.transports.connections import Connections
 
 log = logging.getLogger(__name__)
 

@@ -20,35 +20,9 @@ from graphql import (
 from server.transports.cost import CostAnalyzer, page_sizes, page_variables
 from server.transports.documents import CACHED_DOCUMENTS, find_operation, is_cacheable, parse_document
 from server.transports.errors import TransportCode
+from server.transports.limits import DocumentLimits
 from server.transports.params import Params
 from server.transports.variable_lists import longest_list
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DocumentLimits:
-    """The maximum of each measure."""
-
-    depth: int = 8
-    """Levels of fields below the root fields; introspection counts as `introspection_depth` instead."""
-
-    aliases: int = 15
-    directives: int = 20
-    tokens: int = 1_000
-    characters: int = 15_000
-    root_fields: int = 5
-    mutations: int = 4
-
-    cost: int = 1_000
-    """As computed by `cost`."""
-
-    repeats: int = 50
-    """Fields whose response name already occurs in their selection set."""
-
-    items: int = 1_000
-    """Items of one list in the variables; each is validated and converted in Python."""
-
-    introspection_depth: int = 20
-    """GraphiQL's own query has 14 levels."""
 
 
 @dataclass(frozen=True, slots=True)

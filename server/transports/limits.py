@@ -1,4 +1,4 @@
-"""The limits of the transports."""
+"""The limits of the transports and of documents."""
 
 from dataclasses import dataclass
 
@@ -51,3 +51,30 @@ class TransportLimits:
 
     stall_seconds: float = 30
     """A websocket or event stream whose peer reads nothing for this time is dropped."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentLimits:
+    """The maximum of each measure of a document."""
+
+    depth: int = 8
+    """Levels of fields below the root fields; introspection counts as `introspection_depth` instead."""
+
+    aliases: int = 15
+    directives: int = 20
+    tokens: int = 1_000
+    characters: int = 15_000
+    root_fields: int = 5
+    mutations: int = 4
+
+    cost: int = 1_000
+    """As computed by `cost`."""
+
+    repeats: int = 50
+    """Fields whose response name already occurs in their selection set."""
+
+    items: int = 1_000
+    """Items of one list in the variables; each is validated and converted in Python."""
+
+    introspection_depth: int = 20
+    """GraphiQL's own query has 14 levels."""

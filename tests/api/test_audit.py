@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from coordinator import audit
 from models.db.tables import AUDIT
 from server.logs import json_formatter
-from server.transports import hide_query_strings
+from server.transports.logs import hide_query_strings
 from tests.support import jobs
 from tests.support.client import Client, Json
 from tests.support.factories import NO_JOB, NO_SCENE, a_job

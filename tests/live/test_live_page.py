@@ -18,8 +18,9 @@ from models.domain.errors import Unavailable
 from models.reads import queries
 from server.schema import executable_schema
 from server.settings import Settings
-from server.transports import CloseCode, TransportLimits
+from server.transports.closing import CloseCode
 from server.transports.errors import TransportCode
+from server.transports.limits import TransportLimits
 from subscriptions import latest
 from tests.support import client_programs, jobs
 from tests.support.client import Client, Json

@@ -13,7 +13,10 @@ from starlette.responses import HTMLResponse
 
 from models.domain.errors import DomainErrors, Invalid, NotFound
 from server.masking import MaskedSchema
-from server.transports import CloseCode, CloseConnection, Connections, TransportLimits, graphql_router
+from server.transports.closing import CloseCode, CloseConnection
+from server.transports.connections import Connections
+from server.transports.limits import TransportLimits
+from server.transports.router import graphql_router
 from server.transports.websocket import OnInit
 from tests.support.waiting import TIMEOUT_SECONDS
 

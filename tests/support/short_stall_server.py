@@ -6,8 +6,8 @@ from unittest.mock import patch
 
 from server.serve import serve
 from server.settings import load
-from server.transports import TransportLimits, uvicorn_options
-from server.transports.uvicorn_protocols import UvicornOptions
+from server.transports.limits import TransportLimits
+from server.transports.uvicorn_protocols import UvicornOptions, uvicorn_options
 
 OPTIONS = uvicorn_options
 

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import uvicorn
 from starlette.types import ASGIApp
 
-from server.transports import Connections, TransportLimits, uvicorn_options
+from server.transports.connections import Connections
+from server.transports.limits import TransportLimits
+from server.transports.uvicorn_protocols import uvicorn_options
 
 
 @dataclass(frozen=True)

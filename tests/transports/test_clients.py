@@ -11,7 +11,7 @@ from gql.transport.exceptions import TransportError, TransportQueryError
 from gql.transport.httpx import HTTPXAsyncTransport
 from gql.transport.websockets import WebsocketsTransport
 
-from server.transports import CloseCode
+from server.transports.closing import CloseCode
 from server.transports.stream_control import stream_control
 from server.transports.uvicorn_protocols import WebSocketProtocol
 from tests.support import node_runtime

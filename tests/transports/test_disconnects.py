@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from starlette.requests import HTTPConnection
 
-from server.transports import CloseCode
+from server.transports.closing import CloseCode
 from tests.support.sample_app import SECRET, Sample
 from tests.support.uvicorn_server import Served, idle
 from tests.support.websocket_peer import dial

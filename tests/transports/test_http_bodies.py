@@ -6,7 +6,7 @@ import json
 import httpx
 import pytest
 
-from server.transports import TransportLimits
+from server.transports.limits import TransportLimits
 from tests.support.sample_app import Sample
 from tests.support.uvicorn_server import Served
 from tests.support.waiting import TIMEOUT_SECONDS

@@ -5,7 +5,7 @@ import logging
 import httpx
 import pytest
 
-from server.transports import hide_query_strings
+from server.transports.logs import hide_query_strings
 from tests.support.uvicorn_server import Served
 from tests.support.websocket_peer import dial
 

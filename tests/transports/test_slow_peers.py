@@ -6,7 +6,8 @@ import socket
 import httpx
 import pytest
 
-from server.transports import TransportLimits, connections, sse, uvicorn_protocols
+from server.transports import connections, sse, uvicorn_protocols
+from server.transports.limits import TransportLimits
 from server.transports.uvicorn_protocols import WebSocketProtocol
 from tests.support.sample_app import Sample
 from tests.support.uvicorn_server import Served, idle

@@ -9,7 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
-from server.transports import CloseCode, TransportLimits
+from server.transports.closing import CloseCode
+from server.transports.limits import TransportLimits
 from tests.support.sample_app import SECRET, Sample
 from tests.support.uvicorn_server import Served, idle
 from tests.support.waiting import TIMEOUT_SECONDS

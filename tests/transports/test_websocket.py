@@ -8,7 +8,8 @@ import pytest
 from starlette.websockets import WebSocket
 from websockets.typing import Subprotocol
 
-from server.transports import CloseCode, CloseConnection, TransportLimits
+from server.transports.closing import CloseCode, CloseConnection
+from server.transports.limits import TransportLimits
 from tests.support.sample_app import SECRET, Sample
 from tests.support.uvicorn_server import Served
 from tests.support.websocket_peer import SUBPROTOCOL, Peer, dial

@@ -5,7 +5,8 @@ import json
 
 import pytest
 
-from server.transports import CloseCode, TransportLimits
+from server.transports.closing import CloseCode
+from server.transports.limits import TransportLimits
 from tests.support.sample_app import Sample
 from tests.support.uvicorn_server import Served
 from tests.support.waiting import TIMEOUT_SECONDS

@@ -2,7 +2,7 @@
 
 import pytest
 
-from server.transports import TransportLimits
+from server.transports.limits import TransportLimits
 from tests.support.sample_app import Sample
 from tests.support.uvicorn_server import Served
 from tests.support.websocket_peer import dial

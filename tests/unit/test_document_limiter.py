@@ -10,7 +10,8 @@ from graphql import GraphQLError, OperationDefinitionNode, get_introspection_que
 from server import demo, watch
 from server.schema import executable_schema
 from server.transports.cost import CostAnalyzer
-from server.transports.document_limiter import DocumentLimiter, DocumentLimits
+from server.transports.document_limiter import DocumentLimiter
+from server.transports.limits import DocumentLimits
 from server.transports.params import Params
 
 ROOT = Path(__file__).parent.parent.parent

@@ -8,7 +8,8 @@ from starlette.requests import HTTPConnection
 
 from models.domain.access import Viewer
 from server.auth.identity import Identity
-from server.rates import RateLimits, Rates
+from server.rates import Rates
+from server.setting_types import RateLimits
 from server.transports.bucket import Bucket
 from server.transports.rate_limiter import TooManyRequests
 
