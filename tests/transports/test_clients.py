@@ -13,7 +13,7 @@ from gql.transport.websockets import WebsocketsTransport
 
 from server.transports.closing import CloseCode
 from server.transports.stream_control import stream_control
-from server.transports.uvicorn_protocols import WebSocketProtocol
+from server.transports.websocket_protocol import WebSocketProtocol
 from tests.support import node_runtime
 from tests.support.sample_app import Sample
 from tests.support.uvicorn_server import Served, serve

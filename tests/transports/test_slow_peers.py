@@ -6,9 +6,10 @@ import socket
 import httpx
 import pytest
 
-from server.transports import connections, sse, uvicorn_protocols
+from server.transports import connections, sse, websocket_protocol
 from server.transports.limits import TransportLimits
-from server.transports.uvicorn_protocols import WebSocketProtocol
+from server.transports.websocket_protocol import WebSocketProtocol
+from tests.support.client import NO_AUTHORITIES
 from tests.support.sample_app import Sample
 from tests.support.uvicorn_server import Served, idle
 from tests.support.waiting import TIMEOUT_SECONDS
@@ -63,7 +64,7 @@ def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shorten the two seconds that the server waits for a peer before it drops the connection."""
     monkeypatch.setattr(connections, "CLOSE_SECONDS", 0.2)
     monkeypatch.setattr(sse, "CLOSE_SECONDS", 0.2)
-    monkeypatch.setattr(uvicorn_protocols, "LINGER_SECONDS", 0.2)
+    monkeypatch.setattr(websocket_protocol, "LINGER_SECONDS", 0.2)
 
 
 class TestSlowPeers:
@@ -189,7 +190,7 @@ class TestSlowPeers:
             b"content-type: application/json\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body)
         )
         await sample.probe.until(live=1)
-        async with httpx.AsyncClient() as healthy:
+        async with httpx.AsyncClient(verify=NO_AUTHORITIES) as healthy:
             response = await healthy.post(served.http, json={"query": "{ hello }"})
             assert response.status_code == 200
         await sample.probe.until(live=0)

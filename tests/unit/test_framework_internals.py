@@ -28,7 +28,8 @@ from schema.enums import JobStatus
 from schema.strawberry_internals import DiscreetExecution, Execution, enum_definition
 from server.schema import executable_schema
 from server.serve import Server
-from server.transports.uvicorn_protocols import HttpProtocol, WebSocketProtocol
+from server.transports.uvicorn_protocols import HttpProtocol
+from server.transports.websocket_protocol import WebSocketProtocol
 
 
 def parameters_of(method: Callable[..., object]) -> list[str]:
@@ -52,7 +53,7 @@ async def no_app(_scope: object, _receive: object, _send: object) -> None:
 
 
 class TestUvicorn:
-    """server/transports/uvicorn_protocols.py and server/serve.py."""
+    """server/transports/uvicorn_protocols.py, server/transports/websocket_protocol.py and server/serve.py."""
 
     @pytest.mark.parametrize(
         ("kind", "parent", "expected"),
