@@ -1,5 +1,6 @@
 """Providers of other packages: entry points of the group `scenewire.providers`."""
 
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import cast
 
@@ -14,6 +15,7 @@ class Unusable(ValueError):
     """A provider of another package cannot be used. The message is one line for the operator."""
 
 
+@cache
 def found() -> dict[str, EntryPoint]:
     """Return the entry points by name, without loading them. Raises Unusable for a name that is used twice."""
     named: dict[str, EntryPoint] = {}

@@ -1,5 +1,7 @@
 """The executable schema: queries, mutations, subscriptions and all types."""
 
+from functools import cache
+
 from graphql import ASTValidationRule, NoSchemaIntrospectionCustomRule
 from strawberry.printer import print_schema
 from strawberry.schema.config import StrawberryConfig
@@ -13,10 +15,11 @@ from server.masking import MaskedSchema
 from subscriptions import Subscription
 
 
+@cache
 def executable_schema(
     *, introspection: bool = True, suggestions: bool = True, max_tokens: int | None = None
 ) -> MaskedSchema:
-    """Build the schema, once per process."""
+    """Return the schema. It is stateless, so each combination of arguments is built once per process."""
     rules: list[type[ASTValidationRule]] = [] if introspection else [NoSchemaIntrospectionCustomRule]
     return MaskedSchema(
         query=Query,

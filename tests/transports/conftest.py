@@ -9,6 +9,7 @@ import httpx
 import pytest
 import uvloop
 
+from tests.support.client import NO_AUTHORITIES
 from tests.support.sample_app import Sample
 from tests.support.uvicorn_server import Served, serve
 
@@ -49,7 +50,7 @@ async def served(start: Start, sample: Sample) -> Served:
 
 @pytest.fixture
 async def http(served: Served) -> AsyncGenerator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=served.origin) as client:
+    async with httpx.AsyncClient(base_url=served.origin, verify=NO_AUTHORITIES) as client:
         yield client
 
 

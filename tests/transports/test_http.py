@@ -7,6 +7,7 @@ import pytest
 
 from server.transports.accept import GRAPHQL_RESPONSE, JSON
 from server.transports.limits import TransportLimits
+from tests.support.client import NO_AUTHORITIES
 from tests.support.sample_app import SECRET, Sample
 from tests.transports.conftest import Start
 from tests.transports.http_requests import PATH, code_of, post
@@ -46,7 +47,7 @@ async def test_request_error_is_a_400_without_data(http: httpx.AsyncClient, para
 async def test_document_with_too_many_tokens_is_rejected(start: Start) -> None:
     """Each token costs time and hundreds of bytes."""
     served = await start(Sample(limits=TransportLimits(document_tokens=50)))
-    async with httpx.AsyncClient(base_url=served.origin) as http:
+    async with httpx.AsyncClient(base_url=served.origin, verify=NO_AUTHORITIES) as http:
         accepted = await post(http, query="{ " + "hello " * 48 + "}")
         rejected = await post(http, query="{ " + "hello " * 49 + "}")
     assert accepted.json() == {"data": {"hello": "Hello world"}}
@@ -125,7 +126,7 @@ async def test_get_request_executes_no_mutation_or_subscription(
 async def test_get_queries_can_be_disabled(start: Start) -> None:
     """A browser still gets the explorer."""
     served = await start(Sample(get_queries=False))
-    async with httpx.AsyncClient() as http:
+    async with httpx.AsyncClient(verify=NO_AUTHORITIES) as http:
         rejected = await http.get(served.http, params={"query": "{ hello }"})
         page = await http.get(served.http, headers={"accept": "text/html"})
     assert (rejected.status_code, code_of(rejected)) == (405, "METHOD_NOT_ALLOWED")
@@ -174,6 +175,6 @@ async def test_context_error_is_a_masked_500(http: httpx.AsyncClient, log: pytes
 async def test_http_routes_accept_a_path_prefix(start: Start) -> None:
     """For all methods."""
     served = await start(Sample(prefix="/api"))
-    async with httpx.AsyncClient(base_url=served.origin) as http:
+    async with httpx.AsyncClient(base_url=served.origin, verify=NO_AUTHORITIES) as http:
         assert (await http.post("/api/graphql", json={"query": "{ hello }"})).status_code == 200
         assert (await http.put("/api/graphql")).json()["errors"]

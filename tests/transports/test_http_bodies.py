@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from server.transports.limits import TransportLimits
+from tests.support.client import NO_AUTHORITIES
 from tests.support.sample_app import Sample
 from tests.support.uvicorn_server import Served
 from tests.support.waiting import TIMEOUT_SECONDS
@@ -117,7 +118,7 @@ async def exchange(served: Served, *chunks: bytes) -> tuple[int, bytes]:
 async def test_body_over_the_limit_is_a_413(start: Start) -> None:
     """The response is complete, and the connection accepts the next request."""
     served = await start(Sample(limits=TransportLimits(body_bytes=1_000)))
-    async with httpx.AsyncClient() as http:
+    async with httpx.AsyncClient(verify=NO_AUTHORITIES) as http:
         response = await http.post(served.http, json={"query": "x" * 3_000_000})
         assert (response.status_code, code_of(response)) == (413, "PAYLOAD_TOO_LARGE")
         assert (await http.post(served.http, json={"query": "{ hello }"})).status_code == 200
@@ -148,6 +149,6 @@ async def test_disconnect_during_a_body_logs_nothing(served: Served, log: pytest
     writer.write(HEAD + b'content-length: 100\r\n\r\n{"query"')
     await writer.drain()
     writer.transport.abort()
-    async with httpx.AsyncClient() as http:
+    async with httpx.AsyncClient(verify=NO_AUTHORITIES) as http:
         assert (await http.post(served.http, json={"query": "{ hello }"})).status_code == 200
     assert warnings_in(log) == []

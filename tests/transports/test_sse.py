@@ -11,6 +11,7 @@ import pytest
 
 from server.transports.closing import CloseCode
 from server.transports.limits import TransportLimits
+from tests.support.client import NO_AUTHORITIES
 from tests.support.sample_app import SECRET, Sample
 from tests.support.uvicorn_server import Served, idle
 from tests.support.waiting import TIMEOUT_SECONDS
@@ -155,7 +156,7 @@ async def test_idle_event_stream_sends_comments(start: Start) -> None:
     """They keep proxies from closing the connection."""
     served = await start(Sample(limits=TransportLimits(keep_alive_seconds=0.05)))
     async with (
-        httpx.AsyncClient(base_url=served.origin) as http,
+        httpx.AsyncClient(base_url=served.origin, verify=NO_AUTHORITIES) as http,
         stream(http, "subscription { forever }") as events,
     ):
         blocks = [await events.block() for _ in range(4)]
@@ -177,7 +178,7 @@ async def test_disconnect_closes_the_subscription(
 
 async def test_mutation_completes_after_a_disconnect(served: Served, sample: Sample) -> None:
     """As over the other transports."""
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(verify=NO_AUTHORITIES) as client:
         request = asyncio.create_task(
             client.post(served.http, json={"query": 'mutation { writeSlowly(value: "x") }'}, headers=STREAM)
         )
