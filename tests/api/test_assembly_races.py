@@ -1,8 +1,9 @@
 """Joining a job's clips beside changes and crashes: no stale video is recorded, and no file is left behind."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -10,6 +11,7 @@ import sqlalchemy as sa
 
 from coordinator.renders import assembly
 from models.db.tables import DISCARDED_MEDIA
+from models.writes.change import Assembly
 from providers.joining.wire import Clip
 from providers.port import Asset
 from tests.support import jobs
@@ -82,6 +84,32 @@ async def test_video_of_an_older_composition_is_not_recorded(app: App, monkeypat
     events = await jobs.log(app, made.id, "type changed")
     assert [event["type"] for event in events if event["changed"] == ["output"]] == ["JOB_UPDATED"]
     assert joined == 2
+
+
+async def test_video_of_a_composition_that_changes_before_the_commit_is_not_recorded(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The scenes are reordered after the last check of the finished video: the change that records it checks again."""
+    assemblies = app.container.coordinator.assemblies
+    while_current = getattr(assemblies, "_while_current")  # noqa: B009 # private: the instant between check and change
+    made = await jobs.make(app, clip("red"), clip("blue"))
+    late = [True]
+
+    async def reordered_after_the_check(made_for: Assembly, work: Coroutine[Any, Any, Json]) -> Json:
+        output = await while_current(made_for, work)
+        if late:
+            late.clear()
+            await accepted(app, "moveScene", sceneId=made.scenes[1], position=0)
+        return output
+
+    monkeypatch.setattr(assemblies, "_while_current", reordered_after_the_check)
+    await accepted(app, "startJob", jobId=made.id)
+    await jobs.at_rest(app, made.id)
+    events = await jobs.log(app, made.id, "type changed")
+    recorded = [event for event in events if event["changed"] == ["output"]]
+    assert not late
+    assert len(recorded) == 1
+    assert events[-1] == recorded[0]
 
 
 async def test_video_is_marked_for_deletion_until_it_is_recorded(app: App, monkeypatch: pytest.MonkeyPatch) -> None:

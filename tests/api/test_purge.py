@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from coordinator import coordinator
 from coordinator.storage import purge
-from models.db.tables import SCENE
+from models.db.tables import SCENE, TAKE
 from models.writes import media_gc
 from models.writes.store import now
 from tests.support import jobs
@@ -224,6 +224,27 @@ async def test_purge_keeps_files_that_are_in_use(app: App, folder: Path) -> None
         await media_gc.mark(connection, [f"{job.id}/", f"{job.id}/{job.scenes[0]}/", *keys], now())
     await run(app)
     assert len(files(folder, job.id)) == 3
+    assert await discarded(app, job.id) == []
+
+
+@pytest.mark.parametrize("field", ["poster", "preview"])
+async def test_purge_keeps_the_poster_and_the_preview_of_a_take_that_are_in_use(
+    app: App, folder: Path, field: str
+) -> None:
+    """Even if they are marked for deletion; without the reference they are deleted."""
+    job = await purgeable_job(app)
+    scene = (await jobs.job(app, job.id, "scenes { nodes { currentTake { id } } }"))["scenes"]["nodes"][0]
+    take_id: str = scene["currentTake"]["id"]
+    key = f"{job.id}/{job.scenes[0]}/{take_id}.{field}.webp"
+    stored = folder / "media" / key
+    stored.write_bytes(b"a picture")
+    reference = {"key": key, "content_type": "image/webp"}
+    for value, kept in ((reference, True), (sa.null(), False)):
+        async with app.container.store.write() as connection:
+            await connection.execute(sa.update(TAKE).where(TAKE.c.id == take_id).values({field: value}))
+            await media_gc.mark(connection, [key], now())
+        await run(app)
+        assert stored.exists() == kept
     assert await discarded(app, job.id) == []
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ from coordinator.audit import AuditLog
 from models.db.database import Connection
 from models.db.tables import AUDIT
 from models.domain.access import LOCAL
+from models.domain.errors import Unavailable
+from models.domain.events import EventType
 from models.writes import audit
 from models.writes.audit import AuditContext, Entry
 from tests.support.domain import domain
@@ -46,3 +49,22 @@ async def test_audit_entry_is_written_once_when_its_write_is_canceled(
         await log.flush_on_shutdown()
         async with env.store.read() as connection:
             assert (await connection.execute(sa.select(AUDIT.c.action))).scalars().all() == ["updateJob"]
+
+
+@pytest.mark.parametrize("raised", [True, False])
+async def test_refusal_after_a_committed_change_is_audited(tmp_path: Path, raised: bool) -> None:
+    """The change has written an OK with its commit; the failure of the rest of the mutation is a second entry."""
+    async with domain(tmp_path) as env:
+        job_id = await env.a_job()
+        log, context = AuditLog(env.store), AuditContext("request")
+        with suppress(Unavailable):
+            async with log.mutation(LOCAL, context, "updateJob", job_id) as outcome:
+                async with env.store.audited(context).change(job_id, LOCAL) as change:
+                    change.record(EventType.JOB_UPDATED)
+                outcome.result = "UNAVAILABLE"
+                if raised:
+                    raise Unavailable("UNAVAILABLE", "The database does not answer.")
+        await log.flush()
+        async with env.store.read() as connection:
+            results = (await connection.execute(sa.select(AUDIT.c.result))).scalars().all()
+    assert sorted(results) == ["OK", "UNAVAILABLE"]

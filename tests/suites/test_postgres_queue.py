@@ -177,12 +177,15 @@ class TestManyWorkers:
                 await eventually(lambda: len(one_handler.given) + len(other_handler.given) == 12)
         assert (one_handler.most["all"], other_handler.most["all"]) == (1, 1)
 
-    async def test_late_result_of_a_lost_ticket_is_ignored(self, url: str) -> None:
+    @pytest.mark.parametrize("late_result", ["success", "failure"])
+    async def test_late_result_of_a_lost_ticket_is_ignored(self, url: str, late_result: str) -> None:
         """A worker whose lease expired finishes late: the ticket belongs to another worker, and stays picked."""
         slow, successor = asyncio.Event(), asyncio.Event()
 
         async def until_slow(_ticket: Ticket) -> None:
             await slow.wait()
+            if late_result == "failure":
+                raise RuntimeError("a defect")
 
         async def until_successor(_ticket: Ticket) -> None:
             await successor.wait()

@@ -190,3 +190,21 @@ async def test_refused_attempt_within_a_change_is_undone(env: Domain) -> None:
     assert (seen.job.version, seen.job.pending, seen.job.left_draft) == (3, 3, False)
     committed = env.committed[-1]
     assert (committed.tickets, committed.fenced, committed.ticks) == ([], [], [])
+
+
+async def test_refused_attempt_does_not_lower_the_priority_of_later_tickets(env: Domain) -> None:
+    """The takes that it had enqueued do not count as waiting takes of the owner."""
+    priorities: list[list[int]] = []
+    for attempts in (0, 1):
+        job_id = await env.a_job(2)
+        async with env.store.change(job_id, LOCAL) as change:
+            for _ in range(attempts):
+                with suppress(NotFound):
+                    async with change.attempt():
+                        await jobs.start_job(change)
+                        raise NotFound("There is no such thing.", [], None)
+            await jobs.start_job(change)
+        priorities.append([ticket.priority for ticket in env.committed[-1].tickets])
+        await env.jobs.cancel(LOCAL, job_id)
+    assert len(priorities[0]) == 2
+    assert priorities[0] == priorities[1]
