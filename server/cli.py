@@ -53,9 +53,11 @@ def worker() -> None:
 
 
 @app.command()
-def migrate() -> None:
-    """Migrate the database to the newest revision."""
-    _exit_with(lambda settings: asyncio.run(importlib.import_module("server.migrate").migrate(settings)))
+def migrate(
+    to: Annotated[str | None, typer.Option(help="Revision to upgrade or downgrade to; default: the newest.")] = None,
+) -> None:
+    """Migrate the database to the newest revision, or to another one. Stop the servers before a downgrade."""
+    _exit_with(lambda settings: asyncio.run(importlib.import_module("server.migrate").migrate(settings, to)))
 
 
 @app.command()

@@ -1,7 +1,13 @@
-"""Checks and migration of the database before a server uses it."""
+"""Checks and migration of the database before a command uses it."""
 
+import asyncio
 import sqlite3
-from contextlib import closing
+from collections.abc import Generator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
 
 from coordinator.queue import postgres
 from models import migrations
@@ -10,38 +16,124 @@ from server.settings import PREFIX, Settings, WrongSettings, as_wrong_setting
 
 # The key of the Postgres advisory lock of a migration.
 MIGRATION_LOCK = 0x5CE9E
+# Classes of SQLSTATE that no later attempt changes: 28 invalid authorization, 3D no such database.
+# https://www.postgresql.org/docs/current/errcodes-appendix.html
+_REFUSED_CLASSES = ("28", "3D")
+
+
+def location(database_url: str | sa.URL) -> str:
+    """Return the file of an SQLite database, or the URL of a Postgres database without its password."""
+    url = sa.make_url(database_url)
+    if url.get_backend_name() == "sqlite":
+        return url.database or ""
+    return url.difference_update_query(["password", "passfile"]).render_as_string(hide_password=True)
 
 
 def check_opens(settings: Settings) -> None:
-    """Raise WrongSettings when the SQLite file cannot be opened or created, or is not a database."""
+    """Raise WrongSettings when the SQLite file cannot be opened or created, is not a database, or is of a newer
+    program."""
     with as_wrong_setting("DATABASE_URL"):
-        path = Database(settings.database_url).url.database
-        with closing(sqlite3.connect(path or ":memory:")) as connection:
-            connection.execute("PRAGMA schema_version")
+        Path(location(settings.database_url)).parent.mkdir(parents=True, exist_ok=True)
+        revision = _sqlite_revision(settings, mode="rwc")
+    check_known(revision)
+
+
+async def check_exists(settings: Settings) -> None:
+    """Raise WrongSettings unless the database exists and is at the revision of this program. Creates nothing.
+
+    Raises Unavailable when the database does not answer.
+    """
+    if not settings.database_url.startswith("sqlite"):
+        await check_migrated(settings)
+        return
+    if not await asyncio.to_thread(Path(location(settings.database_url)).is_file):
+        raise WrongSettings(f"{PREFIX}DATABASE_URL: there is no database at {location(settings.database_url)}")
+    with as_wrong_setting("DATABASE_URL"):
+        revision = await asyncio.to_thread(_sqlite_revision, settings, mode="rw")
+    check_known(revision)
+    if revision != migrations.newest():
+        raise _not_migrated(revision)
 
 
 async def check_migrated(settings: Settings) -> None:
-    """Raise WrongSettings when the database needs a migration, Unavailable when it does not answer."""
+    """Raise WrongSettings when the Postgres database refuses the connection or needs a migration.
+
+    Raises Unavailable when it does not answer.
+    """
     database = Database(settings.database_url)
     try:
-        await database.ping()
-        current, newest = await migrations.current(database), migrations.newest()
-        queue_ready = current == newest and await postgres.is_installed(database)
+        with _refusals(database):
+            await database.ping()
+        current = await migrations.current(database)
+        queue_ready = current == migrations.newest() and await postgres.is_installed(database)
     finally:
         await database.close()
+    check_known(current)
     if not queue_ready:
+        raise _not_migrated(current)
+
+
+def check_known(revision: str | None) -> None:
+    """Raise WrongSettings for a revision of a newer program."""
+    if revision is not None and revision not in migrations.known():
         raise WrongSettings(
-            f"{PREFIX}DATABASE_URL: the database is at revision {current or 'none'} and this program needs "
-            f"{newest}; run: python -m server migrate"
+            f"{PREFIX}DATABASE_URL: the database is at revision {revision}, which is newer than this program's "
+            f"{migrations.newest()}; update the program, or run with the newer one: python -m server migrate --to "
+            f"{migrations.newest()}"
         )
 
 
-async def migrate(database: Database) -> bool:
-    """Migrate the database to the newest revision, the queue's tables included; return whether anything changed."""
+async def migrate(database: Database, revision: str | None = None) -> bool:
+    """Migrate to a revision, the newest by default, the queue's tables included; return whether anything changed.
+
+    Raises WrongSettings for a database that refuses the connection or is newer than this program, Unavailable when it
+    does not answer, NotImplementedError for a migration without a downgrade.
+    """
+    target = revision or migrations.newest()
     if database.embedded:
-        return await migrations.upgrade(database)
+        return await _move(database, target)
+    with _refusals(database):
+        await database.ping()
     async with database.connect(database.maintenance) as connection:
         # Concurrent migrations run one after the other. The lock is released with the connection.
         await connection.exec_driver_sql(f"SELECT pg_advisory_lock({MIGRATION_LOCK})")
-        changed = await migrations.upgrade(database)
+        changed = await _move(database, target)
         return await postgres.install(database) or changed
+
+
+async def _move(database: Database, revision: str) -> bool:
+    check_known(await migrations.current(database))
+    return await migrations.move(database, revision)
+
+
+@contextmanager
+def _refusals(database: Database) -> Generator[None]:
+    """Raise WrongSettings, with the message of Postgres, for a connection that it refuses."""
+    try:
+        yield
+    except DBAPIError as error:
+        refusal = None if error.orig is None else error.orig.__cause__
+        state = str(getattr(refusal, "sqlstate", None) or "")
+        if not state.startswith(_REFUSED_CLASSES):
+            raise
+        reason = str(refusal).splitlines()[0]
+        raise WrongSettings(f"{PREFIX}DATABASE_URL: {reason} ({location(database.url)})") from error
+
+
+def _sqlite_revision(settings: Settings, *, mode: str) -> str | None:
+    """Return the revision of the SQLite file, None for an empty one. `mode` is that of SQLite's URI filenames: rw, or
+    rwc to create the file."""
+    address = f"{Path(location(settings.database_url)).absolute().as_uri()}?mode={mode}"
+    with closing(sqlite3.connect(address, uri=True)) as connection:
+        # Reads the file's header, which a query of an empty file does not.
+        connection.execute("PRAGMA schema_version")
+        known = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'").fetchone()
+        row = connection.execute("SELECT version_num FROM alembic_version").fetchone() if known else None
+    return None if row is None else str(row[0])
+
+
+def _not_migrated(revision: str | None) -> WrongSettings:
+    return WrongSettings(
+        f"{PREFIX}DATABASE_URL: the database is at revision {revision or 'none'} and this program needs "
+        f"{migrations.newest()}; run: python -m server migrate"
+    )

@@ -14,7 +14,7 @@ from fastapi import FastAPI
 
 from models.domain.errors import Unavailable
 from server.app import create_app
-from server.database_setup import check_migrated, check_opens
+from server.database_setup import check_migrated, check_opens, location
 from server.logs import log_to_stderr
 from server.setting_types import LOOPBACK
 from server.settings import Settings, WrongSettings
@@ -181,5 +181,4 @@ def _greeting(settings: Settings, *, answers: bool) -> str:
 
 def data_location(settings: Settings) -> str:
     """Return the locations of the database and of the media, without credentials."""
-    database = settings.database_url.partition("///")[2] or settings.database_url.rpartition("@")[2]
-    return f"{database} and {settings.media_url}"
+    return f"{location(settings.database_url)} and {settings.media_url}"

@@ -16,9 +16,14 @@ def config(connection: sa.Connection) -> Config:
     return settings
 
 
-def upgrade(connection: sa.Connection) -> None:
-    """Apply missing migrations."""
-    command.upgrade(config(connection), "head")
+def upgrade(connection: sa.Connection, revision: str = "head") -> None:
+    """Apply the missing migrations up to a revision."""
+    command.upgrade(config(connection), revision)
+
+
+def downgrade(connection: sa.Connection, revision: str) -> None:
+    """Undo the migrations after a revision. Raises NotImplementedError for one without a downgrade."""
+    command.downgrade(config(connection), revision)
 
 
 def revise(connection: sa.Connection, message: str, revision: str) -> None:

@@ -5,7 +5,6 @@ from datetime import timedelta
 
 import typer
 
-from models import migrations
 from models.db.database import Connection, Database
 from models.domain.access import Role
 from models.domain.errors import Unavailable
@@ -14,8 +13,8 @@ from models.writes import audit
 from models.writes.store import Store, now
 from server.auth.identity import SUBJECT_CHARACTERS, is_displayable
 from server.auth.tokens import mint, secret_of
-from server.database_setup import check_migrated
-from server.settings import Settings, WrongSettings
+from server.database_setup import check_exists, location
+from server.settings import PREFIX, Settings, WrongSettings
 
 OPERATOR = "operator"
 _TTL = re.compile(r"(\d{1,6})([smhd])")
@@ -41,25 +40,26 @@ async def token(settings: Settings, subject: str, roles: str, name: str | None, 
 
 
 async def revoke(settings: Settings, subject: str) -> int:
-    """Revoke all tokens of the subject that were issued so far; return the exit status. Raises WrongSettings."""
+    """Revoke all tokens of the subject that were issued so far; return the exit status.
+
+    Raises WrongSettings for an invalid subject, and for a database that does not exist or is not migrated.
+    """
     _check_text("--sub", subject)
     try:
         await _write(settings, "revoke", subject)
     except Unavailable as error:
-        typer.echo(f"scenewire: {error}", err=True)
+        typer.echo(f"scenewire: {PREFIX}DATABASE_URL: {error} Used: {location(settings.database_url)}", err=True)
         return 1
-    typer.echo(f"All tokens of {subject} that were issued before now are revoked.")
+    typer.echo(f"All tokens of {subject} that were issued before now are revoked in {location(settings.database_url)}.")
     return 0
 
 
 async def _write(settings: Settings, action: str, subject: str) -> None:
-    """Do the action and record it in the audit log. Raises Unavailable, and WrongSettings for an old database."""
+    """Do the action and record it in the audit log. Raises Unavailable, and WrongSettings unless the database exists
+    and is migrated."""
+    await check_exists(settings)
     database = Database(settings.database_url)
     try:
-        if database.embedded:
-            await migrations.upgrade(database)
-        else:
-            await check_migrated(settings)
         async with Store(database).write() as connection:
             await _act(connection, action, subject)
     finally:

@@ -131,6 +131,8 @@ class TestTokenCommands:
     ) -> None:
         """A token that was issued after a revocation is valid until the next one."""
         settings = Settings.model_validate({"auth_secret": SECRET, "database_url": database_in(tmp_path)})
+        assert await migrate(settings) == 0
+        capsys.readouterr()
         assert await revoke(settings, "amy") == 0
         assert await token(settings, "amy", "worker,admin", None, "1h") == 0
         assert await revoke(settings, "amy") == 0
