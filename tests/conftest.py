@@ -7,18 +7,16 @@ import pytest
 from tests.support.database_choice import KINDS
 
 HERE = Path(__file__).parent
-# Tests that need the machine for themselves: they compare memory or delays, drive a browser, or kill a database.
+# Tests that need the machine for themselves: they compare memory or delays, or keep every core busy.
 ALONE = (
     "attacks/test_floods.py",
     "attacks/test_heavy_requests.py",
     "attacks/test_neighbours.py",
-    "browser",
     "chaos",
-    "faults",
     "live/test_fan_out.py",
 )
-# Tests that start processes and mostly wait for them.
-WAITING = ("attacks/test_fuzz.py", "distributed", "live")
+# Tests that start processes, databases or browsers and mostly wait for them.
+WAITING = ("attacks/test_fuzz.py", "browser", "distributed", "faults", "live")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
