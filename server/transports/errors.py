@@ -2,7 +2,7 @@
 
 import logging
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
 from graphql import GraphQLError
@@ -18,6 +18,9 @@ class TransportCode(StrEnum):
     METHOD_NOT_ALLOWED = "METHOD_NOT_ALLOWED"
     NOT_ACCEPTABLE = "NOT_ACCEPTABLE"
     PAYLOAD_TOO_LARGE = "PAYLOAD_TOO_LARGE"
+    HEADERS_TOO_LARGE = "HEADERS_TOO_LARGE"
+    URI_TOO_LONG = "URI_TOO_LONG"
+    REQUEST_TIMEOUT = "REQUEST_TIMEOUT"
     UNSUPPORTED_MEDIA_TYPE = "UNSUPPORTED_MEDIA_TYPE"
     PARSE_FAILED = "GRAPHQL_PARSE_FAILED"
     VALIDATION_FAILED = "GRAPHQL_VALIDATION_FAILED"
@@ -65,6 +68,17 @@ def request_id_of(connection: HTTPConnection) -> str | None:
 def error_body(errors: Sequence[GraphQLError]) -> dict[str, object]:
     """Return the body of a request error; it has no `data` entry because nothing was executed."""
     return {"errors": [format_error(error) for error in errors]}
+
+
+def bodies_of_both_apis(
+    code: TransportCode, message: str, extensions: Mapping[str, object] | None = None
+) -> dict[str, object]:
+    """Return the body of an error in the shapes of GraphQL and of REST at once, for a request whose API is unknown."""
+    details = dict(extensions or {})
+    return {
+        "errors": [{"message": message, "extensions": {"code": code, **details}}],
+        "error": {"code": code, "message": message, "details": [details] if details else []},
+    }
 
 
 def format_error(error: GraphQLError) -> dict[str, object]:

@@ -10,6 +10,12 @@ class TransportLimits:
     body_bytes: int = 1_048_576
     """A larger HTTP body is rejected with 413; counted while it is received."""
 
+    head_bytes: int = 65_536
+    """A larger request head, or larger trailers of a chunked body, are rejected with 431; a longer address with 414."""
+
+    head_fields: int = 100
+    """Headers and trailers of one request; one more is rejected with 431."""
+
     document_tokens: int = 10_000
     """Lexical tokens of a document; each costs parsing time and memory."""
 
@@ -28,11 +34,23 @@ class TransportLimits:
 
     messages_burst: int = 200
     messages_per_second: float = 50
-    """A websocket that sends more messages is closed with 4429."""
+    """A websocket that sends more messages is closed with 1013."""
 
-    pending_per_address: int = 100
-    pending_connections: int = 1_000
-    """Websockets before their `connection_init`, per address and in all; one more closes the oldest with 4429."""
+    frames_burst: int = 400
+    frames_per_second: float = 200
+    """A websocket that sends more text, binary and continuation frames is closed with 1013."""
+
+    fragments_per_message: int = 256
+    """A message in more frames closes the websocket with 1008."""
+
+    control_frames_burst: int = 50
+    control_frames_per_second: float = 10
+    """A websocket that sends more pings and unsolicited pongs is closed with 1008."""
+
+    pending_per_address: int = 500
+    pending_connections: int = 2_000
+    """Websockets before their `connection_init`, per address (IPv6: per /64 network) and in all; one more closes an
+    older one with 1013."""
 
     message_bytes: int = 262_144
     """A larger websocket message closes the websocket with 1009 (RFC 6455)."""

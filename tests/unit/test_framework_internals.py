@@ -28,7 +28,7 @@ from schema.enums import JobStatus
 from schema.strawberry_internals import DiscreetExecution, Execution, enum_definition
 from server.schema import executable_schema
 from server.serve import Server
-from server.transports.uvicorn_protocols import HttpProtocol
+from server.transports.http_protocol import HttpProtocol
 from server.transports.websocket_protocol import WebSocketProtocol
 
 
@@ -66,11 +66,16 @@ class TestUvicorn:
                     "connection_lost": ["exc"],
                     "data_received": ["data"],
                     "on_message_begin": [],
+                    "on_url": ["url"],
+                    "on_header": ["name", "value"],
                     "on_headers_complete": [],
+                    "on_body": ["body"],
                     "on_message_complete": [],
+                    "on_response_complete": [],
                     "handle_websocket_upgrade": [],
                     "pause_writing": [],
                     "resume_writing": [],
+                    "_should_upgrade": [],
                 },
             ),
             (
@@ -112,7 +117,11 @@ class TestUvicorn:
     @pytest.mark.parametrize(
         ("caller", "callee"),
         [
-            (HttpToolsProtocol.data_received, "handle_websocket_upgrade"),
+            (HttpToolsProtocol.on_headers_complete, "_should_upgrade"),
+            (HttpToolsProtocol.on_headers_complete, "on_response_complete"),
+            (HttpToolsProtocol.on_headers_complete, "pipeline"),
+            (HttpToolsProtocol.on_body, "_should_upgrade"),
+            (HttpToolsProtocol.on_response_complete, "_unset_keepalive_if_required"),
             (WebSocketsSansIOProtocol.handle_connect, "run_asgi"),
             (WebSocketsSansIOProtocol.send_keepalive_ping, "keepalive_timeout"),
             (WebSocketsSansIOProtocol.handle_text, "send_receive_event_to_app"),
@@ -132,8 +141,10 @@ class TestUvicorn:
         config = uvicorn.Config(no_app, lifespan="off", log_config=None)
         http = HttpToolsProtocol(config, ServerState(), {})
         websocket = WebSocketsSansIOProtocol(config, ServerState(), {})
-        assert (http.cycle, http.scope, http.transport) == (None, None, None)
-        assert {"response_started", "response_complete"} <= set(names_used_by(RequestResponseCycle.__init__))
+        assert (http.cycle, http.scope, http.transport, http.flow) == (None, None, None, None)
+        assert (http.client, http.headers, list(http.pipeline)) == (None, None, [])
+        used = {"response_started", "response_complete", "disconnected", "message_event", "keep_alive"}
+        assert used <= set(names_used_by(RequestResponseCycle.__init__))
         assert (websocket.close_timer, websocket.close_sent, websocket.read_paused) == (None, False, False)
         assert (websocket.frames, websocket.curr_msg_data_type, websocket.conn.close_sent) == ([], "bytes", None)
         assert websocket.close_timeout > 0

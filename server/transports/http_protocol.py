@@ -1,0 +1,282 @@
+"""The subclass of uvicorn's HTTP protocol: limits and deadlines for requests, and connections that end although the
+peer has stopped reading.
+
+Reasons to override what is not public API: the parent reads heads of any size, starts every request that a client sends
+without waiting for responses, drops the body of a request that offers another protocol, and closes a connection gently,
+which never ends when the peer does not read; and a request head or body has no deadline.
+
+Tried with uvicorn 0.54.0; pyproject.toml excludes 0.55. tests/unit/test_framework_internals.py fails when the signature
+of an overridden method or the existence of an attribute used here changes.
+"""
+
+import asyncio
+import logging
+from http import HTTPStatus
+from typing import Any, Final, cast
+
+import httptools
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from server.transports.errors import TransportCode
+from server.transports.limits import TransportLimits
+from server.transports.request_head import (
+    CHUNK_OVERHEAD_BYTES,
+    RejectedRequest,
+    RequestSize,
+    body_framing,
+    check_handshake,
+    check_head,
+    is_handshake,
+)
+from server.transports.stream_control import STREAM_EXTENSION, StreamControl
+from server.transports.websocket_protocol import LINGER_SECONDS
+
+log = logging.getLogger(__name__)
+
+PORTION_BYTES: Final = 8_192
+"""What is parsed at once. The parser copies an incomplete header once per portion, so that the time for a head grows
+with its square; and it cannot be stopped between the requests of one portion."""
+
+
+class HttpProtocol(HttpToolsProtocol):
+    """HTTP with limits for the head and the trailers of a request, with deadlines for its head and its body, and for a
+    peer that stops reading."""
+
+    limits: TransportLimits
+    half_open: dict["HttpProtocol", None]
+    """All connections of the server without a complete request head, the oldest first."""
+    _deadline: asyncio.TimerHandle | None = None
+    _stall_timer: asyncio.TimerHandle | None = None
+    _linger_timer: asyncio.TimerHandle | None = None
+    _rejection: RejectedRequest | None = None
+    """Set when nothing more is read from the connection."""
+    _size: RequestSize
+    _phase = 0
+    """Changes between the head, the body and the next head."""
+    _in_body = False
+    _is_handshake = False
+    _is_resuming = False
+    """Whether the parser reads a repeated head, which is not passed on."""
+    _upgraded = False
+    """Whether the connection now belongs to the protocol of a websocket."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
+        super().connection_made(transport)
+        self._unread = bytearray()
+        self._size = RequestSize(self.limits)
+        self._control = StreamControl(transport)
+        self._start_head_deadline()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_deadline()
+        self._stop_stall_timer()
+        if self._linger_timer is not None:
+            self._linger_timer.cancel()
+        self._unread.clear()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        self._unset_keepalive_if_required()
+        if self._rejection is None:
+            self._unread += data
+            self._read()
+
+    def _read(self) -> None:
+        """Parse what was received, until a request has to wait for the response to an earlier one."""
+        while self._unread and not (self.pipeline or self._rejection or self._upgraded or self.transport.is_closing()):
+            portion = bytes(self._unread[:PORTION_BYTES])
+            del self._unread[:PORTION_BYTES]
+            self._parse(portion)
+        if self._rejection is not None or self._upgraded:
+            return
+        if self.pipeline:
+            self.flow.pause_reading()
+        # uvicorn's keep-alive timer ends with the first byte of the next request; its head may never be completed.
+        elif self._deadline is None and self._is_idle() and not self.transport.is_closing():
+            self._start_head_deadline()
+
+    def _parse(self, portion: bytes) -> None:
+        phase = self._phase
+        try:
+            self.parser.feed_data(portion)
+            if self._phase == phase:
+                self._size.add_portion(len(portion))
+        except httptools.HttpParserUpgrade as upgrade:
+            self._end_of_head(portion[upgrade.args[0] :])
+        except RejectedRequest as rejected:
+            self._reject(rejected)
+        except httptools.HttpParserError as error:
+            cause = error.__context__
+            is_rejected = isinstance(cause, RejectedRequest)
+            self._reject(cause if is_rejected else RejectedRequest.malformed("The request is not valid HTTP/1.1"))
+
+    def _end_of_head(self, rest: bytes) -> None:
+        """Go on after a head that offers another protocol: there the parser stops, and drops the body."""
+        if self._is_handshake:
+            try:
+                check_handshake(self.url, self.headers)
+            except RejectedRequest as rejected:
+                self._reject(rejected)
+            else:
+                self.handle_websocket_upgrade()
+            return
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does
+        self._is_resuming = True
+        self.parser.feed_data(body_framing(self.headers, keep_alive=self.cycle.keep_alive))
+        self._is_resuming = False
+        self._unread[:0] = rest
+
+    def on_message_begin(self) -> None:
+        if self._is_resuming:
+            return
+        self._begin_phase()
+        self._size = RequestSize(self.limits)
+        self._is_handshake = False
+        super().on_message_begin()
+        extensions: dict[str, Any] = {STREAM_EXTENSION: self._control}
+        self.scope["extensions"] = extensions
+        if self._deadline is None:
+            self._start_head_deadline()
+
+    def on_url(self, url: bytes) -> None:
+        if not self._is_resuming:
+            self._size.add_target(url)
+            super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Keep a header. A trailer is counted and dropped: it must not change the request (RFC 9110, 6.5.1)."""
+        if self._is_resuming:
+            return
+        self._size.add_field(name, value)
+        if not self._in_body:
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        if self._is_resuming:
+            return
+        self._begin_phase()
+        method, version = self.parser.get_method(), self.parser.get_http_version()
+        check_head(method, version, self.headers)
+        self._is_handshake = self.parser.should_upgrade() and is_handshake(method, version, self.headers)
+        self._stop_deadline()
+        super().on_headers_complete()
+        self._in_body = True
+        if not self.pipeline:
+            self._start_body_deadline()
+
+    def on_chunk_header(self) -> None:
+        self._size.add_content(CHUNK_OVERHEAD_BYTES)
+
+    def on_body(self, body: bytes) -> None:
+        self._size.add_content(len(body))
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        if self.parser.should_upgrade() and not self._is_handshake:
+            return  # the body follows
+        self._begin_phase()
+        self._in_body = False
+        self._stop_deadline()
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """Start the next request that has arrived, or reject it."""
+        next_starts = bool(self.pipeline)
+        super().on_response_complete()
+        if self._rejection is not None:
+            if not next_starts:
+                self._send_rejection(self._rejection)
+            return
+        if next_starts and self._in_body and not self.pipeline:
+            self._start_body_deadline()
+        self._read()
+
+    def handle_websocket_upgrade(self) -> None:
+        self._stop_deadline()
+        self._upgraded = True
+        super().handle_websocket_upgrade()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._stop_stall_timer()
+        self._stall_timer = self.loop.call_later(self.limits.download_stall_seconds, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        self._stop_stall_timer()
+        super().resume_writing()
+
+    def drop(self) -> None:
+        """Abort the connection, to make room for a newer one."""
+        self._stop_deadline()
+        self.transport.abort()
+
+    def _should_upgrade(self) -> bool:
+        return self._is_handshake
+
+    def _begin_phase(self) -> None:
+        self._phase += 1
+        self._size.begin_phase()
+
+    def _reject(self, rejection: RejectedRequest) -> None:
+        """Answer after the responses to earlier requests, and discard what else arrives."""
+        self._rejection = rejection
+        self._stop_deadline()
+        self._unread.clear()
+        host = self.client[0] if self.client else "-"
+        extra = {"action": "http.rejected", "status": rejection.status.value, "client": host}
+        log.info("Rejected a request: %s", rejection.message, extra=extra)
+        if not self._in_body:
+            if self._is_idle():
+                self._send_rejection(rejection)
+        elif self.pipeline:
+            self.pipeline.popleft()  # its own request, which waits; it is answered after the one before it
+        elif self.cycle.response_started:
+            self.transport.close()
+        else:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+            self._send_rejection(rejection)
+
+    def _send_rejection(self, rejection: RejectedRequest) -> None:
+        """Send the response, then discard input for LINGER_SECONDS: a reset would destroy the response before the peer
+        has read it (RFC 9112, section 9.6)."""
+        if self.transport.is_closing():
+            return
+        self._unset_keepalive_if_required()
+        self.transport.write(rejection.response())
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self.flow.resume_reading()
+        self._linger_timer = self.loop.call_later(LINGER_SECONDS, self.transport.abort)
+
+    def _start_head_deadline(self) -> None:
+        self._deadline = self.loop.call_later(self.limits.header_seconds, self._on_deadline)
+        if len(self.half_open) >= self.limits.half_open:
+            next(iter(self.half_open)).drop()
+        self.half_open[self] = None
+
+    def _start_body_deadline(self) -> None:
+        self._deadline = self.loop.call_later(self.limits.body_seconds, self._on_deadline)
+
+    def _stop_deadline(self) -> None:
+        self.half_open.pop(self, None)
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _on_deadline(self) -> None:
+        self._stop_deadline()
+        if not self.transport.is_closing():
+            status, code = HTTPStatus.REQUEST_TIMEOUT, TransportCode.REQUEST_TIMEOUT
+            self._reject(RejectedRequest(status, code, "The request took too long to arrive"))
+
+    def _is_idle(self) -> bool:
+        """Return whether no request is being answered; uvicorn sets `cycle` with the first complete head."""
+        cycle = cast("RequestResponseCycle | None", self.cycle)
+        return cycle is None or cycle.response_complete
+
+    def _stop_stall_timer(self) -> None:
+        if self._stall_timer is not None:
+            self._stall_timer.cancel()
+            self._stall_timer = None

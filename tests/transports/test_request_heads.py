@@ -1,0 +1,283 @@
+"""Heads and trailers of requests on the wire: their size, their ambiguities, and offers of other protocols."""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, Callable
+
+import pytest
+
+from server.transports.http_protocol import HttpProtocol
+from server.transports.limits import TransportLimits
+from tests.support.raw_http import RawConnection, RawResponse, raw_connection, raw_exchange
+from tests.support.sample_app import Sample
+from tests.support.uvicorn_server import Served
+from tests.transports.conftest import Start
+from tests.transports.log_records import warnings_in
+
+BODY = json.dumps({"query": "{ hello }"}).encode()
+JSON_POST = b"POST /graphql HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n"
+WHOLE = JSON_POST + b"content-length: %d\r\n\r\n" % len(BODY) + BODY
+CHUNKS = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in (BODY[:5], BODY[5:]))
+CHUNKED = JSON_POST + b"transfer-encoding: chunked\r\n"
+HANDSHAKE = (
+    b"GET /graphql HTTP/1.1\r\nhost: a\r\nconnection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n"
+    b"sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-protocol: graphql-transport-ws\r\n"
+)
+LIMIT, FIELDS = TransportLimits().head_bytes, TransportLimits().head_fields
+MEGABYTE = 1_000_000
+
+
+@pytest.fixture
+async def connection(served: Served) -> AsyncGenerator[RawConnection]:
+    async with raw_connection(served.host, served.port) as connection:
+        yield connection
+
+
+@pytest.fixture
+def longest_portion(monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
+    """Return the most bytes that were parsed at once."""
+    lengths = [0]
+    parse = HttpProtocol._parse  # pyright: ignore[reportPrivateUsage] # bounds the time without an await
+
+    def counted(protocol: HttpProtocol, portion: bytes) -> None:
+        lengths.append(len(portion))
+        parse(protocol, portion)
+
+    monkeypatch.setattr(HttpProtocol, "_parse", counted)
+    return lambda: max(lengths)
+
+
+def code_of(response: RawResponse) -> str:
+    """The code of the error, which is the same in the shapes of both APIs."""
+    (error,) = response.json["errors"]
+    assert response.json["error"]["code"] == error["extensions"]["code"]
+    assert response.json["error"]["message"] == error["message"]
+    return error["extensions"]["code"]
+
+
+def fields(number: int, name: bytes = b"x") -> bytes:
+    return b"".join(b"%s-%d: y\r\n" % (name, n) for n in range(number))
+
+
+TOO_LARGE = {
+    "request_line": (b"GET /graphql?query=" + b"a" * MEGABYTE, 414),
+    "method": (b"G" * MEGABYTE, 400),
+    "name": (JSON_POST + b"x" * MEGABYTE, 431),
+    "value": (JSON_POST + b"x: " + b"y" * MEGABYTE, 431),
+    "spaces_before_a_value": (JSON_POST + b"x:" + b" " * MEGABYTE, 431),
+    "many_headers": (JSON_POST + fields(FIELDS), 431),
+    "many_headers_of_a_complete_head": (JSON_POST + fields(FIELDS - 1) + b"\r\n", 431),
+    "many_values": (JSON_POST + (b"x: " + b"y" * 8_000 + b"\r\n") * 9 + b"\r\n", 431),
+    "empty_lines_before_the_request": (b"\r\n" * MEGABYTE, 431),
+    "trailer_name": (CHUNKED + b"\r\n" + CHUNKS + b"0\r\n" + b"x" * MEGABYTE, 431),
+    "trailer_value": (CHUNKED + b"\r\n" + CHUNKS + b"0\r\nx: " + b"y" * MEGABYTE, 431),
+    "many_trailers": (CHUNKED + b"\r\n" + CHUNKS + b"0\r\n" + fields(FIELDS), 431),
+    "chunk_extension": (CHUNKED + b"\r\n1;x=" + b"y" * MEGABYTE, 431),
+    "many_chunk_extensions": (CHUNKED + b"\r\n" + b"1;xyz=abcdefghijklmn\r\na\r\n" * 50_000, 431),
+    "second_request": (WHOLE + JSON_POST + b"x: " + b"y" * MEGABYTE, 431),
+    "websocket_handshake": (HANDSHAKE + b"x: " + b"y" * MEGABYTE, 431),
+    "many_headers_of_a_handshake": (HANDSHAKE + fields(FIELDS) + b"\r\n", 431),
+    "long_header_of_a_handshake": (HANDSHAKE + b"x: " + b"y" * 9_000 + b"\r\n\r\n", 431),
+    "long_address_of_a_handshake": (HANDSHAKE.replace(b"/graphql", b"/graphql?" + b"a" * 9_000) + b"\r\n", 414),
+}
+
+
+@pytest.mark.parametrize("name", TOO_LARGE)
+async def test_request_with_a_head_over_the_limit_is_rejected(
+    connection: RawConnection, name: str, longest_portion: Callable[[], int], log: pytest.LogCaptureFixture
+) -> None:
+    """With a response that arrives although the client goes on sending; nothing is parsed in large portions."""
+    data, status = TOO_LARGE[name]
+    sending = asyncio.create_task(connection.send(data))
+    if data.startswith(WHOLE):
+        assert (await connection.response()).json == {"data": {"hello": "Hello world"}}
+    response = await connection.response()
+    codes = {400: "BAD_REQUEST", 414: "URI_TOO_LONG", 431: "HEADERS_TOO_LARGE"}
+    assert (response.status, code_of(response)) == (status, codes[status])
+    assert response.headers["connection"] == "close"
+    assert response.headers["cache-control"] == "no-store"
+    assert await connection.rest() == b""
+    await sending
+    assert longest_portion() <= 16_384
+    assert warnings_in(log) == []
+
+
+async def test_bytes_of_a_head_over_the_limit_are_not_kept(served: Served, sample: Sample) -> None:
+    """Neither unparsed, nor by the parser; the address is as long as the limit allows."""
+    async with raw_connection(served.host, served.port) as connection:
+        await connection.send(b"GET /graphql HTTP/1.1\r\nx: " + b"y" * (LIMIT // 2))
+        (protocol,) = served.server.server_state.connections
+        assert isinstance(protocol, HttpProtocol)
+        await connection.send(b"y" * MEGABYTE)
+        assert (await connection.response()).status == 431
+        assert vars(protocol)["_unread"] == b""
+
+
+@pytest.mark.parametrize("extra", [0, 1])
+async def test_largest_head_is_accepted_and_one_more_byte_is_not(served: Served, extra: int) -> None:
+    """Counted are the address, and each header with its separators."""
+    address, host = b"/graphql?query={hello}&x=", b"host: a\r\n"
+    value = b"y" * (LIMIT - len(address) - len(host) - len(b"x: \r\n") + extra)
+    data = b"GET %s HTTP/1.1\r\n%sx: %s\r\n\r\n" % (address, host, value)
+    assert (await raw_exchange(served.host, served.port, data)).status == (431 if extra else 200)
+
+
+@pytest.mark.parametrize(("headers", "trailers"), [(FIELDS - 3, 0), (50, FIELDS - 53)], ids=["headers", "trailers"])
+@pytest.mark.parametrize("extra", [0, 1])
+async def test_number_of_headers_and_trailers_is_limited(
+    served: Served, headers: int, trailers: int, extra: int
+) -> None:
+    """Both together."""
+    data = CHUNKED + fields(headers + extra) + b"\r\n" + CHUNKS + b"0\r\n" + fields(trailers) + b"\r\n"
+    assert (await raw_exchange(served.host, served.port, data)).status == (431 if extra else 200)
+
+
+MALFORMED = {
+    "two_hosts": b"GET /graphql HTTP/1.1\r\nhost: a\r\nhost: a\r\n\r\n",
+    "no_host": b"GET /graphql HTTP/1.1\r\n\r\n",
+    "no_host_of_a_handshake": HANDSHAKE.replace(b"host: a\r\n", b"") + b"\r\n",
+    "two_hosts_of_a_handshake": HANDSHAKE + b"host: b\r\n\r\n",
+    "host_with_a_path": b"GET /graphql HTTP/1.1\r\nhost: a/b\r\n\r\n",
+    "host_with_a_user": b"GET /graphql HTTP/1.1\r\nhost: a@b\r\n\r\n",
+    "two_hosts_in_one": b"GET /graphql HTTP/1.1\r\nhost: a b\r\n\r\n",
+    "repeated_content_length": JSON_POST + b"content-length: 1\r\ncontent-length: 1\r\n\r\n1",
+    "list_of_content_lengths": JSON_POST + b"content-length: 1, 1\r\n\r\n1",
+    "signed_content_length": JSON_POST + b"content-length: +1\r\n\r\n1",
+    "content_length_and_chunks": CHUNKED + b"content-length: 1\r\n\r\n0\r\n\r\n",
+    "chunks_and_content_length": JSON_POST + b"content-length: 1\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+    "chunks_of_http_1_0": CHUNKED.replace(b"HTTP/1.1", b"HTTP/1.0") + b"\r\n0\r\n\r\n",
+    "folded_line": b"GET /graphql HTTP/1.1\r\nhost: a\r\nx: y\r\n z\r\n\r\n",
+    "bare_line_feed": b"GET /graphql HTTP/1.1\r\nhost: a\nx: y\r\n\r\n",
+    "bare_line_feed_after_the_request_line": b"GET /graphql HTTP/1.1\nhost: a\r\n\r\n",
+    "bare_carriage_return": b"GET /graphql HTTP/1.1\r\nhost: a\r\nx: y\rz\r\n\r\n",
+    "nul_in_a_value": b"GET /graphql HTTP/1.1\r\nhost: a\r\nx: y\0z\r\n\r\n",
+    "nul_in_a_name": b"GET /graphql HTTP/1.1\r\nhost: a\r\nx\0: y\r\n\r\n",
+    "nul_in_the_address": b"GET /graphql\0 HTTP/1.1\r\nhost: a\r\n\r\n",
+    "space_before_the_colon": b"GET /graphql HTTP/1.1\r\nhost : a\r\n\r\n",
+    "bare_line_feed_in_a_chunk": CHUNKED + b"\r\n1\n1\r\n0\r\n\r\n",
+    "data_beyond_the_chunk": CHUNKED + b"\r\n1\r\n12\r\n0\r\n\r\n",
+    "proxy_request": b"CONNECT a:80 HTTP/1.1\r\nhost: a\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("name", MALFORMED)
+async def test_ambiguous_request_is_a_400(served: Served, name: str, log: pytest.LogCaptureFixture) -> None:
+    """RFC 9112, sections 2.2, 3.2, 5.2 and 6.3; without a warning in the log."""
+    async with raw_connection(served.host, served.port) as connection:
+        await connection.send(MALFORMED[name])
+        response = await connection.response()
+        assert (response.status, code_of(response)) == (400, "BAD_REQUEST")
+        assert await connection.rest() == b""
+    assert warnings_in(log) == []
+
+
+@pytest.mark.parametrize(
+    ("data", "status"),
+    [
+        (b"GET /graphql HTTP/2.0\r\nhost: a\r\n\r\n", 505),
+        (b"GET /graphql\r\n\r\n", 505),
+        (JSON_POST + b"transfer-encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 501),
+        (b"GET /graphql?query={hello} HTTP/1.0\r\n\r\n", 200),
+        (b"GET /graphql?query={hello} HTTP/1.1\r\nhost: [::1]:4000\r\n\r\n", 200),
+    ],
+    ids=["http_2", "http_0_9", "compressed_chunks", "http_1_0_without_a_host", "host_of_ipv6"],
+)
+async def test_protocol_version_and_transfer_coding_are_checked(served: Served, data: bytes, status: int) -> None:
+    """HTTP/1.0 has no Host header."""
+    assert (await raw_exchange(served.host, served.port, data)).status == status
+
+
+async def test_trailer_does_not_change_the_request(connection: RawConnection) -> None:
+    """RFC 9110, 6.5.1: neither its type nor who sends it."""
+    head = b"POST /graphql HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n"
+    await connection.send(head + CHUNKS + b"0\r\ncontent-type: application/json\r\n\r\n")
+    assert (await connection.response()).status == 415
+
+
+OFFERS = {
+    "h2c": b"connection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABkAAQAAP__\r\n",
+    "tls": b"connection: upgrade\r\nupgrade: TLS/1.2\r\n",
+    "websocket": b"connection: upgrade\r\nupgrade: websocket\r\n",
+    "two_protocols": b"connection: upgrade\r\nupgrade: h2c, websocket\r\n",
+    "two_headers": b"connection: upgrade\r\nupgrade: h2c\r\nupgrade: websocket\r\n",
+}
+
+
+@pytest.mark.parametrize("offer", OFFERS)
+@pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunks"])
+@pytest.mark.parametrize("split", [False, True], ids=["at_once", "byte_by_byte"])
+async def test_offer_of_another_protocol_keeps_the_body(
+    connection: RawConnection, offer: str, chunked: bool, split: bool, log: pytest.LogCaptureFixture
+) -> None:
+    """curl --http2 and Java's HttpClient send one; it is ignored, and the connection goes on (RFC 9110, 7.8)."""
+    framing = b"transfer-encoding: chunked\r\n" if chunked else b"content-length: %d\r\n" % len(BODY)
+    body = CHUNKS + b"0\r\n\r\n" if chunked else BODY
+    data = (JSON_POST + OFFERS[offer] + framing + b"\r\n" + body) * 2 + WHOLE
+    for part in [data[n : n + 1] for n in range(len(data))] if split else [data]:
+        await connection.send(part)
+        if split:
+            await asyncio.sleep(0)
+    for _ in range(3):
+        response = await connection.response()
+        assert (response.status, response.json) == (200, {"data": {"hello": "Hello world"}})
+    assert warnings_in(log) == []
+
+
+async def test_get_request_with_an_offer_is_answered(connection: RawConnection) -> None:
+    """It has no body; without keep-alive the connection closes."""
+    head = b"GET /graphql?query={hello} HTTP/1.1\r\nhost: a\r\n" + OFFERS["h2c"]
+    await connection.send(head + b"\r\n")
+    assert (await connection.response()).json == {"data": {"hello": "Hello world"}}
+    await connection.send(head.replace(b"connection: ", b"connection: close, ") + b"\r\n")
+    assert (await connection.response()).headers["connection"] == "close"
+    assert await connection.rest() == b""
+
+
+@pytest.mark.parametrize("change", ["POST", "HTTP/1.0", "body", "chunks"])
+async def test_handshake_of_another_shape_is_no_websocket(connection: RawConnection, change: str) -> None:
+    """Only a GET of HTTP/1.1 without a body is one; else a body would be read as frames."""
+    head = HANDSHAKE
+    match change:
+        case "POST":
+            data = head.replace(b"GET", b"POST") + b"\r\n"
+        case "HTTP/1.0":
+            data = head.replace(b"HTTP/1.1", b"HTTP/1.0") + b"\r\n"
+        case "body":
+            data = head + b"content-length: 1\r\n\r\n1"
+        case _:
+            data = head + b"transfer-encoding: chunked\r\n\r\n0\r\n\r\n"
+    await connection.send(data)
+    assert (await connection.response()).status in (400, 415)
+    if change != "HTTP/1.0":
+        await connection.send(WHOLE)
+        assert (await connection.response()).json == {"data": {"hello": "Hello world"}}
+
+
+async def test_websocket_handshake_is_accepted(connection: RawConnection) -> None:
+    """Also with Connection in two lines, and a Content-Length of 0."""
+    await connection.send(HANDSHAKE + b"connection: keep-alive\r\ncontent-length: 0\r\n\r\n")
+    assert (await connection.response()).status == 101
+
+
+async def test_requests_that_wait_for_responses_are_answered_in_order(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thousand at once, with bodies; only those of one portion are parsed before the first is answered."""
+    served = await start(Sample())
+    waiting: list[int] = []
+    on_message_begin = HttpProtocol.on_message_begin
+
+    def counted(protocol: HttpProtocol) -> None:
+        waiting.append(len(protocol.pipeline))
+        on_message_begin(protocol)
+
+    monkeypatch.setattr(HttpProtocol, "on_message_begin", counted)
+    async with raw_connection(served.host, served.port) as connection:
+        sending = asyncio.create_task(connection.send(WHOLE * 1_000 + MALFORMED["two_hosts"]))
+        for _ in range(1_000):
+            assert (await connection.response()).json == {"data": {"hello": "Hello world"}}
+        assert (await connection.response()).status == 400
+        assert await connection.rest() == b""
+        await sending
+    assert len(waiting) == 1_001
+    assert max(waiting) <= 16_384 // len(WHOLE)
