@@ -34,6 +34,7 @@ from models.domain.errors import Unavailable
 from models.writes.audit import AuditContext
 from models.writes.store import now
 from providers.joining import joiner
+from models.writes import titles
 
 log = logging.getLogger(__name__)
 
@@ -159,7 +160,8 @@ class Coordinator:
             await retention.prune(self.store, self._retention)
             await audit.prune(self.store, self._audit_kept)
             await deliveries.prune(self.store)
-            await self.media.sweep_frames(now() - FRAMES_KEPT)
+            await titles.fold_missing(self.store.database)
+            await self.media.sweep_frames(clock.now() - FRAMES_KEPT)
             await self._queue.prune()
             await asyncio.sleep(HOUSEKEEPING_SECONDS)
 

@@ -29,6 +29,7 @@ def _enum(kind: type[StrEnum]) -> sa.Enum:
     )
 
 
+_UNFOLDED = sa.text("title_folded IS NULL")
 _UNJOINED = sa.text("output IS NULL AND output_failure IS NULL AND deleted_at IS NULL")
 
 
@@ -42,11 +43,14 @@ class Job(SQLModel, table=True):
         sa.Index("ix_job_owner_title", "owner_id", "title", "id"),
         sa.Index("ix_job_unjoined", "status", sqlite_where=_UNJOINED, postgresql_where=_UNJOINED),
         sa.Index("ix_job_purge_after", "purge_after"),
+        sa.Index("ix_job_unfolded", "id", sqlite_where=_UNFOLDED, postgresql_where=_UNFOLDED),
     )
 
     id: str = Field(primary_key=True, max_length=64)
     owner_id: str
     title: str
+    # By `folding.folded_title`; null until `titles.fold_missing` when an older process wrote the title.
+    title_folded: str | None
     provider: str
     meta: Json = Field(sa_column=sa.Column("metadata", sa.JSON, nullable=False))
     version: int

@@ -13,6 +13,7 @@ from models.db.database import Connection
 from models.db.rows import JOB_COLUMNS, SCENE_SELECT, JobRow, SceneRow
 from models.db.tables import JOB, SCENE
 from models.domain.access import Viewer
+from models.domain.folding import search_patterns
 from models.domain.lifecycle import JobStatus, SceneStatus
 from models.domain.paging import Page, Window, invalid_cursor, page
 from models.reads.queries import Condition, visible
@@ -145,7 +146,7 @@ def _job_condition(viewer: Viewer, query: JobQuery) -> Condition:
     if query.updated_since is not None:
         conditions.append(JOB.c.updated_at >= query.updated_since)
     if query.search:
-        conditions.append(sa.func.lower(JOB.c.title).contains(query.search.lower(), autoescape=True))
+        conditions.append(_title_contains(query.search))
     return sa.and_(*conditions)
 
 
@@ -164,6 +165,33 @@ def _job_key(argument: str, order: JobOrderField, cursor: tuple[str, ...]) -> li
     _, text, job_id = cursor
     value: object = text if order is JobOrderField.TITLE else _instant(argument, text)
     return [sa.bindparam(None, value, _ORDER_COLUMNS[order].type), sa.bindparam(None, job_id, JOB.c.id.type)]
+class _Bound(NamedTuple):
+    """The conditions that a row is on the inner side of a cursor, and that it is not."""
+
+    inside: Condition
+    outside: Condition
+
+
+def _bounds(
+    after: Key | None, before: Key | None, key: Key, *, descending: bool = False
+) -> dict[Literal["after", "before"], _Bound]:
+    """Return the bounds that the given cursors set to the key of a row, in the order of the list."""
+    bounds: dict[Literal["after", "before"], _Bound] = {}
+    if after is not None:
+        bounds["after"] = _Bound(key < after, key >= after) if descending else _Bound(key > after, key <= after)
+    if before is not None:
+        bounds["before"] = _Bound(key > before, key <= before) if descending else _Bound(key < before, key >= before)
+    return bounds
+
+
+def _title_contains(search: str) -> Condition:
+    """Return the condition that a title contains the text, in any case."""
+    patterns = [JOB.c.title_folded.contains(pattern, autoescape=True) for pattern in search_patterns(search)]
+    # A title that an older process wrote is folded within the hour.
+    simple = sa.func.lower(JOB.c.title).contains(search.lower(), autoescape=True)
+    return sa.or_(*patterns, JOB.c.title_folded.is_(None) & simple)
+
+
 
 
 def _instant(argument: str, text: str) -> datetime:

@@ -1,0 +1,69 @@
+"""Store the folded title of each job, for caseless search
+
+The column is filled after the migration, in short transactions (`models.writes.titles`): a long one would hold the lock
+of this DDL. It is null until then, and for jobs that processes of revision 0003 write meanwhile.
+"""
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.exc import DBAPIError
+
+revision = "0004"
+down_revision = "0003"
+branch_labels = None
+depends_on = None
+
+UNFOLDED = sa.text("title_folded IS NULL")
+
+# Processes of revision 0003 change titles without their folding, which must not remain that of the former title.
+FORGET_FOLDING = (
+    """
+    CREATE FUNCTION job_forget_folding() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN NEW.title_folded := NULL; RETURN NEW; END $$
+    """,
+    """
+    CREATE TRIGGER job_forget_folding BEFORE UPDATE OF title ON job FOR EACH ROW
+    WHEN (NEW.title IS DISTINCT FROM OLD.title) EXECUTE FUNCTION job_forget_folding()
+    """,
+)
+TRIGRAM_INDEX = (
+    "CREATE EXTENSION IF NOT EXISTS pg_trgm",
+    "CREATE INDEX ix_job_title_folded ON job USING gin (title_folded gin_trgm_ops)",
+)
+
+
+def upgrade() -> None:
+    """Add the column, which is a matter of an instant on both databases."""
+    op.add_column("job", sa.Column("title_folded", sa.String(), nullable=True))
+    op.create_index("ix_job_unfolded", "job", ["id"], sqlite_where=UNFOLDED, postgresql_where=UNFOLDED)
+    if op.get_bind().dialect.name == "postgresql":
+        for statement in FORGET_FOLDING:
+            op.execute(statement)
+        _index_trigrams()
+
+
+def _index_trigrams() -> None:
+    """Index the foldings where Postgres has the extension and lets us install it; search works without, but slower."""
+    connection = op.get_bind()
+    available = sa.text("SELECT 1 FROM pg_available_extensions WHERE name = 'pg_trgm'")
+    if connection.execute(available).first() is None:
+        return
+    savepoint = connection.begin_nested()
+    try:
+        for statement in TRIGRAM_INDEX:
+            connection.exec_driver_sql(statement)
+    except DBAPIError:
+        # A role without the privilege, or an extension outside the search path.
+        savepoint.rollback()
+    else:
+        savepoint.commit()
+
+
+def downgrade() -> None:
+    """Remove the column; the extension may have other users."""
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute("DROP TRIGGER job_forget_folding ON job")
+        op.execute("DROP FUNCTION job_forget_folding()")
+        op.execute("DROP INDEX IF EXISTS ix_job_title_folded")
+    op.drop_index("ix_job_unfolded", "job")
+    op.drop_column("job", "title_folded")
