@@ -5,10 +5,10 @@ from typing import cast
 
 import strawberry
 
+from models.db import clock
 from models.domain.errors import NotFound, no_such_job
 from models.domain.progress import ProgressSnapshot
 from models.reads.eta import eta_seconds
-from models.writes.store import now
 from schema.context import Context, Info
 from schema.enums import JobStage
 
@@ -53,7 +53,7 @@ class JobProgress:
         if inputs is None:
             return None
         at_least = info.context.facts.renders_at_once.get(root.provider, 1)
-        return eta_seconds(root, inputs, at_least=at_least, now=now())
+        return eta_seconds(root, inputs, at_least=at_least, now=clock.now())
 
 
 async def progress_of(context: Context, job_id: str) -> JobProgress:

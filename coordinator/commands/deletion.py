@@ -5,13 +5,13 @@ from datetime import datetime, timedelta
 
 from coordinator.commands import ordering
 from coordinator.commands.scheduling import resume, schedule_takes
+from models.db import clock
 from models.db.rows import JobRow, SceneRow
 from models.domain.errors import ErrorCode, InvalidState
 from models.domain.events import EventType
 from models.domain.lifecycle import JobStatus, SceneStatus
 from models.domain.rules import SCENES_PER_JOB
 from models.writes.change import Change
-from models.writes.store import now
 
 
 async def delete_scene(change: Change, scene: SceneRow, window: timedelta, path: Sequence[str]) -> None:
@@ -67,7 +67,7 @@ def restore_job(change: Change, path: Sequence[str]) -> None:
 
 def is_restorable(scene: SceneRow, job: JobRow | None) -> bool:
     """Whether a deleted scene of this live job could be restored now."""
-    return job is not None and not _expired(scene.purge_after, now()) and job.total < SCENES_PER_JOB
+    return job is not None and not _expired(scene.purge_after, clock.now()) and job.total < SCENES_PER_JOB
 
 
 def _check_not_processing(change: Change, message: str, path: Sequence[str]) -> None:

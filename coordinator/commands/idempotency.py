@@ -9,13 +9,14 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
+from models.db import clock
 from models.db.database import Connection
 from models.db.tables import IDEMPOTENCY_KEY
 from models.domain.access import Viewer
 from models.domain.errors import Conflict, DomainError, ErrorCode
 from models.domain.rules import Problems
 from models.writes.change import Change
-from models.writes.store import Store, now
+from models.writes.store import Store
 
 KEPT = timedelta(hours=24)
 KEY_PATH = ("input", "idempotencyKey")
@@ -103,8 +104,9 @@ class Idempotency:
         return answer
 
     async def _select(self, connection: Connection) -> Answer | None:
+        oldest = await clock.current(connection) - KEPT
         query = sa.select(IDEMPOTENCY_KEY.c.operation, IDEMPOTENCY_KEY.c.request_hash, IDEMPOTENCY_KEY.c.answer).where(
-            *self._own_row(), IDEMPOTENCY_KEY.c.created_at >= now() - KEPT
+            *self._own_row(), IDEMPOTENCY_KEY.c.created_at >= oldest
         )
         found = (await connection.execute(query)).first()
         if found is None:
@@ -125,5 +127,6 @@ class Idempotency:
 async def prune(store: Store) -> int:
     """Delete the keys older than KEPT; return their number."""
     async with store.maintenance() as connection:
-        expired = sa.delete(IDEMPOTENCY_KEY).where(IDEMPOTENCY_KEY.c.created_at < now() - KEPT)
+        oldest = await clock.current(connection) - KEPT
+        expired = sa.delete(IDEMPOTENCY_KEY).where(IDEMPOTENCY_KEY.c.created_at < oldest)
         return (await connection.execute(expired)).rowcount

@@ -1,6 +1,7 @@
 """The rows of new jobs and scenes."""
 
 from coordinator.commands.inputs import NewJob, NewScene
+from models.db import clock
 from models.db.rows import JobRow
 from models.domain import ids
 from models.domain.access import Viewer
@@ -8,12 +9,11 @@ from models.domain.lifecycle import JobStatus, SceneStatus
 from models.domain.rules import DEFAULT_DURATION_SECONDS
 from models.writes.change import Change
 from models.writes.new_take import first_take
-from models.writes.store import now
 
 
 def new_job_row(viewer: Viewer, new: NewJob, provider: str) -> JobRow:
     """Return the row of a new job without scenes, at version 0."""
-    instant = now()
+    instant = clock.now()
     return JobRow(
         id=ids.new("job"),
         owner_id=viewer.id,

@@ -1,15 +1,17 @@
 """Dashboards: subscribers to every job that a viewer may see. A dashboard costs what its viewer's jobs cost."""
 
 import asyncio
+import time
 from collections import OrderedDict
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from datetime import timedelta
 
 from coordinator.retrying import run_when_woken
+from models.db import clock
 from models.domain.access import EXTERNAL, Viewer
 from models.reads import queries
-from models.writes.store import Store, now
+from models.writes.store import Store
 
 # Size of the cache of audiences.
 JOBS_REMEMBERED = 50_000
@@ -70,7 +72,7 @@ class Dashboards:
         self._by_audience: dict[Audience, set[Dashboard]] = {}
         self._audiences: OrderedDict[str, frozenset[Audience]] = OrderedDict()
         self._changed: Changed = {}
-        self._compared_at = now()
+        self._compared_at = time.monotonic()
         self._woken = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -105,9 +107,10 @@ class Dashboards:
         """Notify of every job that changed since the last resync: messages may have been lost."""
         if not self._by_audience:
             return
-        compared_at = now()
+        compared_at = time.monotonic()
+        since = timedelta(seconds=compared_at - self._compared_at) + OVERLAP
         async with self._store.read() as connection:
-            changed = await queries.jobs_changed_since(connection, self._compared_at - OVERLAP)
+            changed = await queries.jobs_changed_since(connection, await clock.current(connection) - since)
         self._compared_at = compared_at
         for job_id in changed:
             # The change may be a new owner.
@@ -115,7 +118,7 @@ class Dashboards:
             self.on_update(job_id, ticked=False)
 
     def _start(self) -> None:
-        self._compared_at = now()
+        self._compared_at = time.monotonic()
         fan_out = run_when_woken(self._woken, self._fan_out, name="dashboards", action="dashboards")
         self._task = asyncio.create_task(fan_out, name="dashboards")
 

@@ -15,6 +15,7 @@ from coordinator.queue.port import Snooze
 from coordinator.renders.workdirs import workdir
 from coordinator.storage.keys import composition_key
 from coordinator.storage.media import MediaStore
+from models.db import clock
 from models.domain.access import SYSTEM
 from models.domain.errors import InvalidState, NotFound, Unavailable
 from models.domain.events import EventType
@@ -22,7 +23,7 @@ from models.domain.failures import failure_json
 from models.reads import queries
 from models.writes import composition, media_gc
 from models.writes.change import Assembly, Change
-from models.writes.store import Store, now
+from models.writes.store import Store
 from providers.joining.wire import Clip
 from providers.port import Asset, Failure
 
@@ -123,7 +124,7 @@ class Assemblies:
         key = composition_key(assembly.job_id, assembly.composition_version)
         try:
             async with self._store.write() as connection:
-                after_deadline = now() + timedelta(seconds=DEADLINE_SECONDS)
+                after_deadline = await clock.current(connection) + timedelta(seconds=DEADLINE_SECONDS)
                 await media_gc.mark(connection, [f"{key}.mp4"], after_deadline)
             return await self._media.store(key, joined)
         except Unavailable:

@@ -1,6 +1,6 @@
 """The writes of a render: claim, submitted, completed, failed. Each is fenced: without the claim it changes nothing."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -9,17 +9,19 @@ from coordinator.commands.jobs import closed
 from coordinator.commands.scene_progress import Fenced, TakenOver
 from coordinator.commands.scheduling import schedule_takes
 from coordinator.queue.port import Snooze
+from models.db import clock
 from models.db.rows import SceneRow
 from models.db.tables import SCENE, TAKE
 from models.domain.access import SYSTEM
 from models.domain.errors import InvalidState, NotFound
 from models.domain.events import EventType
 from models.domain.failures import FailureJson, failure_json
+from models.domain.instants import ahead
 from models.domain.lifecycle import SceneStatus, TakeReason
 from models.reads import queries
 from models.writes.change import Change, Ticket
 from models.writes.new_take import next_take
-from models.writes.store import Store, now
+from models.writes.store import Store
 from providers.port import Failure
 
 # A ticket may be handed out this much before its time: the clocks of queue and database differ.
@@ -112,11 +114,22 @@ async def failed(store: Store, held: Claim, failure: Failure, *, backoff_seconds
 async def heartbeat(store: Store, held: Claim, lease: timedelta) -> None:
     """Extend the lease. Raises Fenced when the claim no longer holds."""
     async with store.write() as connection:
-        beat = sa.update(SCENE).where(*_held(held)).values(lease_expires_at=now() + lease)
+        expires_at = await clock.current(connection) + lease
+        beat = sa.update(SCENE).where(*_held(held)).values(lease_expires_at=expires_at)
         beats = (await connection.execute(beat)).rowcount
     if beats == 0:
         await check(store, held)
         raise Fenced
+
+
+async def release(store: Store, held: Claim) -> bool:
+    """Give the take to the next worker that claims it, at once; returns whether the claim still held.
+
+    The run is raised, so that nothing that this worker still does can change the take or extend the lease.
+    """
+    async with store.write() as connection:
+        released = sa.update(SCENE).where(*_held(held)).values(run=held.run + 1, lease_expires_at=None)
+        return (await connection.execute(released)).rowcount > 0
 
 
 async def check(store: Store, held: Claim) -> None:
@@ -135,8 +148,9 @@ async def _start(store: Store, ticket: Ticket, worker: str, lease: timedelta) ->
             raise Fenced
         if scene.queued_at is None:
             raise Fenced
-        if scene.next_attempt_at is not None and scene.next_attempt_at > change.now + EARLY:
-            raise Snooze((scene.next_attempt_at - change.now).total_seconds())
+        pause = pause_left(scene, change.now)
+        if pause > EARLY:
+            raise Snooze(pause.total_seconds())
         scene = await change.write_scene(
             scene,
             EventType.SCENE_STARTED,
@@ -159,15 +173,16 @@ async def _take_over(store: Store, scene: SceneRow, worker: str, lease: timedelt
     if scene.leased_by is None:
         # An external worker renders it, and reports by updateScene.
         return None
-    expires_at = scene.lease_expires_at
-    if lease and scene.leased_by != worker and expires_at is not None and expires_at > now():
-        raise Snooze((expires_at - now()).total_seconds())
     held = _claim_of(scene)
     async with store.write() as connection:
+        instant = await clock.current(connection)
+        leased = ahead(scene.lease_expires_at, instant, lease)
+        if leased and scene.leased_by != worker:
+            raise Snooze(leased.total_seconds())
         taken = await connection.execute(
             sa.update(SCENE)
             .where(*_held(held))
-            .values(run=scene.run + 1, leased_by=worker, lease_expires_at=now() + lease)
+            .values(run=scene.run + 1, leased_by=worker, lease_expires_at=instant + lease)
         )
     return held._replace(run=scene.run + 1) if taken.rowcount else None
 
@@ -236,7 +251,15 @@ def _claim_of(scene: SceneRow) -> Claim:
     )
 
 
-def ticket_of(scene: SceneRow) -> Ticket:
+def ticket_of(scene: SceneRow, instant: datetime) -> Ticket:
     """Return a new ticket of an open scene."""
-    delay_seconds = (scene.next_attempt_at - now()).total_seconds() if scene.next_attempt_at else 0.0
-    return Ticket(scene.provider, scene.job_id, scene.id, scene.take_number, scene.priority, max(0.0, delay_seconds))
+    delay_seconds = pause_left(scene, instant).total_seconds()
+    return Ticket(scene.provider, scene.job_id, scene.id, scene.take_number, scene.priority, delay_seconds)
+
+
+def pause_left(scene: SceneRow, instant: datetime) -> timedelta:
+    """Return how long the retry of a pending scene still has to wait; never longer than its pause was."""
+    if scene.next_attempt_at is None or scene.failure is None:
+        return timedelta()
+    pause = scene.next_attempt_at - datetime.fromisoformat(scene.failure["occurred_at"])
+    return ahead(scene.next_attempt_at, instant, pause)

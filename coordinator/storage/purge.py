@@ -12,10 +12,11 @@ import sqlalchemy as sa
 
 from coordinator.bus.port import Bus, Hint
 from coordinator.storage.media import MediaStore
+from models.db import clock
 from models.db.database import Connection
 from models.db.tables import JOB, SCENE
 from models.writes import media_gc
-from models.writes.store import Store, now
+from models.writes.store import Store
 
 log = logging.getLogger(__name__)
 
@@ -39,21 +40,23 @@ async def purge(store: Store, media: MediaStore, bus: Bus, grace: timedelta = GR
 
 async def remove_jobs(store: Store) -> list[str]:
     """Delete up to JOBS_AT_ONCE due jobs and all their rows; returns their ids."""
-    expired = sa.and_(JOB.c.deleted_at.is_not(None), JOB.c.purge_after <= now())
-    some = sa.select(JOB.c.id).where(expired).order_by(JOB.c.purge_after).limit(JOBS_AT_ONCE)
     async with store.maintenance() as connection:
+        instant = await clock.current(connection)
+        expired = sa.and_(JOB.c.deleted_at.is_not(None), JOB.c.purge_after <= instant)
+        some = sa.select(JOB.c.id).where(expired).order_by(JOB.c.purge_after).limit(JOBS_AT_ONCE)
         # Check again under the row lock: a concurrent restore wins.
         removed = await connection.execute(sa.delete(JOB).where(JOB.c.id.in_(some), expired).returning(JOB.c.id))
         job_ids = list(removed.scalars())
-        await media_gc.mark(connection, [f"{job_id}/" for job_id in job_ids], now())
+        await media_gc.mark(connection, [f"{job_id}/" for job_id in job_ids], instant)
     return job_ids
 
 
 async def remove_scenes(store: Store) -> list[str]:
     """Delete up to SCENES_AT_ONCE due scenes and their takes; returns the job id of each."""
-    expired = sa.and_(SCENE.c.deleted_at.is_not(None), SCENE.c.purge_after <= now())
-    some = sa.select(SCENE.c.id).where(expired).order_by(SCENE.c.purge_after).limit(SCENES_AT_ONCE)
     async with store.maintenance() as connection:
+        instant = await clock.current(connection)
+        expired = sa.and_(SCENE.c.deleted_at.is_not(None), SCENE.c.purge_after <= instant)
+        some = sa.select(SCENE.c.id).where(expired).order_by(SCENE.c.purge_after).limit(SCENES_AT_ONCE)
         # Lock order as in every change: the job row first, so that no other change reads the play order meanwhile.
         job_ids = sa.select(SCENE.c.job_id).where(SCENE.c.id.in_(some))
         await connection.execute(sa.select(JOB.c.id).where(JOB.c.id.in_(job_ids)).order_by(JOB.c.id).with_for_update())
@@ -62,7 +65,7 @@ async def remove_scenes(store: Store) -> list[str]:
         )
         scenes = [(str(job_id), str(scene_id), int(position)) for job_id, scene_id, position in removed]
         await _close_gaps(connection, scenes)
-        await media_gc.mark(connection, [f"{job_id}/{scene_id}/" for job_id, scene_id, _ in scenes], now())
+        await media_gc.mark(connection, [f"{job_id}/{scene_id}/" for job_id, scene_id, _ in scenes], instant)
     return [job_id for job_id, _, _ in scenes]
 
 
@@ -76,13 +79,13 @@ async def _close_gaps(connection: Connection, removed: Sequence[tuple[str, str, 
 async def delete_files(store: Store, media: MediaStore, grace: timedelta = GRACE) -> int:
     """Delete up to FILES_AT_ONCE files marked longer ago than `grace`, then their marks; returns how many."""
     async with store.read() as connection:
-        due = await media_gc.due(connection, now() - grace, FILES_AT_ONCE)
+        due = await media_gc.due(connection, await clock.current(connection) - grace, FILES_AT_ONCE)
         used = await media_gc.referenced(connection, due)
     failed = [key for key in due if key not in used and not await _deleted(media, key)]
     async with store.maintenance() as connection:
         await media_gc.unmark(connection, [key for key in due if key not in failed])
         # With a new time they come after all other files.
-        await media_gc.mark(connection, failed, now())
+        await media_gc.mark(connection, failed, await clock.current(connection))
     return len(due) - len(failed)
 
 

@@ -14,6 +14,7 @@ BACKOFF_FACTOR = 4
 LONGEST_BACKOFF = timedelta(hours=6)
 # Each pause is longer or shorter by up to this share, so that deliveries that failed together are not retried together.
 JITTER = 0.2
+LONGEST_PAUSE = LONGEST_BACKOFF * (1 + JITTER)
 # The newest attempts are kept. Only repeated redeliveries come to more.
 ATTEMPTS_KEPT = 50
 
@@ -56,7 +57,7 @@ def next_state(delivery: DeliveryRow, attempt: Attempt, first_backoff: timedelta
     }
     if attempt.error is None:
         return values | _finished(DeliveryStatus.SUCCEEDED, now)
-    values |= {"failures": delivery.failures + 1, "failing_since": delivery.failing_since or now}
+    values |= {"failures": delivery.failures + 1, "failing_since": min(delivery.failing_since or now, now)}
     last = values["failing_since"] + GIVE_UP_AFTER
     if delivery.is_test or attempt.response_status == GONE or now >= last:
         return values | _finished(DeliveryStatus.EXHAUSTED, now)

@@ -11,6 +11,7 @@ from coordinator.bus.port import Bus, Hint
 from coordinator.webhooks import deliveries, samples, signing
 from coordinator.webhooks.deliverer import DeliveryDeps
 from coordinator.webhooks.http_client import DeliveryErrorKind, DeliveryFailed, HttpClient
+from models.db import clock
 from models.db.database import Connection
 from models.db.rows import DeliveryRow, WebhookRow
 from models.db.tables import WEBHOOK, WEBHOOK_DELIVERY
@@ -21,7 +22,7 @@ from models.domain.events import DeliveryStatus, EventType
 from models.domain.rules import URL_CHARACTERS, Problems
 from models.reads import queries, webhook_queries
 from models.writes.outbox import new_delivery_row
-from models.writes.store import Store, now
+from models.writes.store import Store
 
 WEBHOOKS_PER_OWNER = 20
 # After a rotation the previous secret stays valid this long beside the new one.
@@ -67,8 +68,8 @@ class Webhooks:
         """Create a webhook with a new secret. Raises Invalid (LIMIT_EXCEEDED) when the viewer has too many."""
         await _validate(self._http, {"url": new.url, "events": new.events})
         issued = IssuedSecret(ids.new("webhook"), signing.new_secret())
-        instant = now()
         async with self._store.write() as connection:
+            instant = await clock.current(connection)
             if new.job_id is not None:
                 await _check_job(connection, viewer, new.job_id)
             if await webhook_queries.count_of_owner(connection, viewer.id) >= WEBHOOKS_PER_OWNER:
@@ -100,6 +101,7 @@ class Webhooks:
             values["events"] = _distinct(events)
         async with self._store.write() as connection:
             webhook = await _webhook(connection, viewer, webhook_id)
+            instant = await clock.current(connection)
             switched_on = edit.get("active") is True and not webhook.active
             moved = edit.get("url", webhook.url) != webhook.url
             if switched_on or moved:
@@ -107,7 +109,7 @@ class Webhooks:
             if "active" in edit:
                 values["disabled_reason"] = None
             await connection.execute(
-                sa.update(WEBHOOK).where(WEBHOOK.c.id == webhook_id).values(**values, updated_at=now())
+                sa.update(WEBHOOK).where(WEBHOOK.c.id == webhook_id).values(**values, updated_at=instant)
             )
             if switched_on or moved:
                 unfinished = WEBHOOK_DELIVERY.c.status.in_(deliveries.UNFINISHED)
@@ -119,14 +121,15 @@ class Webhooks:
         issued = IssuedSecret(webhook_id, signing.new_secret())
         async with self._store.write() as connection:
             webhook = await _webhook(connection, viewer, webhook_id)
+            instant = await clock.current(connection)
             await connection.execute(
                 sa.update(WEBHOOK)
                 .where(WEBHOOK.c.id == webhook_id)
                 .values(
                     secret=self._secrets.seal(issued.secret, webhook_id),
                     previous_secret=webhook.secret,
-                    previous_until=now() + ROTATION,
-                    updated_at=now(),
+                    previous_until=instant + ROTATION,
+                    updated_at=instant,
                 )
             )
         return issued

@@ -2,12 +2,12 @@
 
 import sqlalchemy as sa
 
+from models.db import clock
 from models.db.database import Connection
 from models.db.rows import EventRow, WebhookRow
 from models.db.tables import JOB, SCENE
 from models.domain.access import Viewer
 from models.domain.events import EventType
-from models.writes.store import now
 
 # No event of a job has this version.
 VERSION = 0
@@ -23,7 +23,8 @@ async def sample(connection: Connection, webhook: WebhookRow, viewer: Viewer) ->
     if kind.startswith("SCENE_"):
         scenes = sa.select(SCENE.c.id).where(SCENE.c.job_id == job_id, SCENE.c.deleted_at.is_(None))
         scene_id = (await connection.execute(scenes.order_by(SCENE.c.position).limit(1))).scalar()
-    return EventRow(job_id, VERSION, kind, scene_id, viewer.id, [], now())
+    instant = await clock.current(connection)
+    return EventRow(job_id, VERSION, kind, scene_id, viewer.id, [], instant)
 
 
 async def _newest_job(connection: Connection, owner_id: str) -> str:

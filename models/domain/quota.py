@@ -1,11 +1,15 @@
 """Rate limits: a token bucket that each use takes from and that time refills. Pure.
 
-The generic cell rate algorithm (ITU-T I.371): the only state is the instant at which the bucket is full again.
+The generic cell rate algorithm (ITU-T I.371): the only state is the instant at which the bucket is full again. An
+instant further ahead than the refill of an empty bucket was stored before the clock went back, or by a larger burst
+size; the bucket counts as full then.
 """
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
+
+from models.domain.instants import ahead
 
 # Reported as the limit of an unlimited quota: the largest GraphQL Int.
 UNLIMITED = 2**31 - 1
@@ -38,7 +42,7 @@ class Rate:
 
     def after(self, full_at: datetime, now: datetime, uses: int = 1) -> datetime:
         """Return when the bucket is full again after this many uses now."""
-        return max(full_at, now) + uses * self.interval
+        return now + self._used(full_at, now) + uses * self.interval
 
     def wait(self, full_at: datetime, now: datetime, uses: int = 1) -> timedelta:
         """Return how long to wait for this many uses at once, at most `burst`; zero when they are available."""
@@ -48,5 +52,9 @@ class Rate:
         """Return the state of a bucket; None is one that was never used."""
         if not self.limited:
             return Quota(UNLIMITED, UNLIMITED, now)
-        reset_at = max(full_at or now, now)
-        return Quota(self.burst, max(0, self.burst + (now - reset_at) // self.interval), reset_at)
+        used = self._used(full_at, now)
+        return Quota(self.burst, max(0, self.burst + -used // self.interval), now + used)
+
+    def _used(self, full_at: datetime | None, now: datetime) -> timedelta:
+        """Return the time in which the bucket is full again."""
+        return ahead(full_at, now, self.burst * self.interval)

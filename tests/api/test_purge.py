@@ -12,9 +12,9 @@ import sqlalchemy as sa
 
 from coordinator import coordinator
 from coordinator.storage import purge
+from models.db.clock import now
 from models.db.tables import SCENE, TAKE
 from models.writes import media_gc
-from models.writes.store import now
 from tests.support import jobs
 from tests.support.assembled_video import wait_for_video
 from tests.support.clip_provider import ClipProvider, clip

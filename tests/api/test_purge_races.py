@@ -7,10 +7,10 @@ import pytest
 import sqlalchemy as sa
 
 from coordinator.storage import purge
+from models.db.clock import now
 from models.db.tables import JOB, SCENE
 from models.domain.access import LOCAL
 from models.domain.events import EventType
-from models.writes.store import now
 from tests.support import jobs
 from tests.support.database_choice import database_choice
 from tests.support.factories import a_job, accepted

@@ -13,9 +13,9 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
 from coordinator.bus.port import Resync
+from models.db.clock import now
 from models.db.tables import JOB
 from models.reads import revocations
-from models.writes.store import now
 from tests.support import jobs
 from tests.support.client import READS_ON_DEMAND, Client
 from tests.support.factories import a_job

@@ -9,12 +9,12 @@ import pytest
 
 from coordinator.commands import idempotency
 from coordinator.commands.inputs import NewJob, NewScene, SceneTarget
+from models.db.clock import now
 from models.db.tables import IDEMPOTENCY_KEY
 from models.domain.access import LOCAL, Viewer
 from models.domain.errors import Conflict, DomainError, DomainErrors, ErrorCode, InvalidState
 from models.domain.events import EventType
 from models.domain.lifecycle import SceneStatus
-from models.writes.store import now
 from tests.support.domain import Domain, domain
 
 Command = Callable[[Domain, str, str], Awaitable[object]]

@@ -6,8 +6,8 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from coordinator.storage import purge
+from models.db.clock import now
 from models.db.tables import DISCARDED_MEDIA, EVENT, JOB, SCENE, TAKE
-from models.writes.store import now
 from tests.support.server_app import App
 
 NO_GRACE = timedelta(0)

@@ -45,8 +45,15 @@ def test_quota_reports_limit_remaining_and_reset() -> None:
     assert RATE.quota(used(3), NOW + timedelta(seconds=59)) == Quota(10, 7, NOW + 3 * MINUTE)
     assert RATE.quota(used(3), NOW + MINUTE) == Quota(10, 8, NOW + 3 * MINUTE)
     assert RATE.quota(used(10), NOW) == Quota(10, 0, NOW + 10 * MINUTE)
-    # The burst was lowered meanwhile.
-    assert Rate(60, 2).quota(used(10), NOW).remaining == 0
+
+
+def test_quota_stored_further_ahead_than_an_empty_bucket_is_full() -> None:
+    """The clock went back, or the burst was lowered; an empty bucket itself stays empty."""
+    assert RATE.quota(used(10) + timedelta(hours=1), NOW) == Quota(10, 10, NOW)
+    assert RATE.wait(used(10) + timedelta(hours=1), NOW, 10) == timedelta()
+    assert RATE.after(used(10) + timedelta(hours=1), NOW) == NOW + MINUTE
+    assert Rate(60, 2).quota(used(10), NOW) == Quota(2, 2, NOW)
+    assert RATE.quota(used(10), NOW).remaining == 0
 
 
 def test_remaining_quota_is_the_number_of_accepted_uses() -> None:
