@@ -31,10 +31,10 @@ from coordinator.webhooks.commands import Webhooks
 from coordinator.webhooks.deliverer import Deliverer, DeliveryDeps
 from models.domain.access import EXTERNAL
 from models.domain.errors import Unavailable
+from models.writes import titles
 from models.writes.audit import AuditContext
 from models.writes.store import now
 from providers.joining import joiner
-from models.writes import titles
 
 log = logging.getLogger(__name__)
 
@@ -161,7 +161,7 @@ class Coordinator:
             await audit.prune(self.store, self._audit_kept)
             await deliveries.prune(self.store)
             await titles.fold_missing(self.store.database)
-            await self.media.sweep_frames(clock.now() - FRAMES_KEPT)
+            await self.media.sweep_frames(now() - FRAMES_KEPT)
             await self._queue.prune()
             await asyncio.sleep(HOUSEKEEPING_SECONDS)
 

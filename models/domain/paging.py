@@ -8,7 +8,7 @@ import binascii
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar, cast
+from typing import Generic, NamedTuple, TypeVar, cast
 
 from models.domain.errors import Invalid
 
@@ -37,6 +37,13 @@ class Page(Generic[T]):
     has_previous: bool
 
 
+class Beyond(NamedTuple):
+    """Whether the list has items outside the cursors: at or in front of `after`, and at or behind `before`."""
+
+    after: bool = False
+    before: bool = False
+
+
 def window(
     *,
     first: int | None,
@@ -59,13 +66,13 @@ def window(
     )
 
 
-def page(found: Sequence[T], requested: Window) -> Page[T]:
+def page(found: Sequence[T], requested: Window, beyond: Beyond) -> Page[T]:
     """Return the page from the rows of a query in the direction of the window, with one row more than its limit."""
     more = requested.limit is not None and len(found) > requested.limit
     items = list(found[: requested.limit])
     if requested.backward:
-        return Page(items[::-1], has_next=requested.before is not None, has_previous=more)
-    return Page(items, has_next=more, has_previous=requested.after is not None)
+        return Page(items[::-1], has_next=beyond.before, has_previous=more or beyond.after)
+    return Page(items, has_next=more or beyond.before, has_previous=beyond.after)
 
 
 def encode(key: Sequence[str]) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import sqlalchemy as sa
 
@@ -15,8 +15,10 @@ from models.db.tables import JOB, SCENE
 from models.domain.access import Viewer
 from models.domain.folding import search_patterns
 from models.domain.lifecycle import JobStatus, SceneStatus
-from models.domain.paging import Page, Window, invalid_cursor, page
+from models.domain.paging import Beyond, Page, Window, invalid_cursor, page
 from models.reads.queries import Condition, visible
+
+Key = sa.Tuple
 
 # The name of the order in a cursor of scenes.
 SCENE_ORDER = "POSITION"
@@ -68,18 +70,23 @@ async def jobs_page(connection: Connection, viewer: Viewer, query: JobQuery, win
     """Return one page of the jobs that match the query."""
     column = _ORDER_COLUMNS[query.order]
     descending = query.descending != window.backward
-    select = sa.select(*JOB_COLUMNS).where(_job_condition(viewer, query))
-    for name, cursor, smaller in (
-        ("after", window.after, query.descending),
-        ("before", window.before, not query.descending),
-    ):
-        if cursor is not None:
-            key = sa.tuple_(column, JOB.c.id)
-            bound = sa.tuple_(*_job_key(name, query.order, cursor))
-            select = select.where(key < bound if smaller else key > bound)
+    matching = _job_condition(viewer, query)
+    key = sa.tuple_(column, JOB.c.id)
+    bounds = _bounds(
+        None if window.after is None else sa.tuple_(*_job_key("after", query.order, window.after)),
+        None if window.before is None else sa.tuple_(*_job_key("before", query.order, window.before)),
+        key,
+        descending=query.descending,
+    )
+    select = sa.select(*JOB_COLUMNS).where(matching, *(bound.inside for bound in bounds.values()))
     ordering = [column.desc(), JOB.c.id.desc()] if descending else [column, JOB.c.id]
     select = select.order_by(*ordering).limit(None if window.limit is None else window.limit + 1)
-    return page(rows.all_rows(JobRow, await connection.execute(select)), window)
+    found = rows.all_rows(JobRow, await connection.execute(select))
+    beyond: dict[str, bool] = {}
+    if bounds:
+        exist = [sa.exists().where(matching, bound.outside).label(name) for name, bound in bounds.items()]
+        beyond = dict((await connection.execute(sa.select(*exist))).mappings().one())
+    return page(found, window, Beyond(**beyond))
 
 
 async def jobs_count(connection: Connection, viewer: Viewer, query: JobQuery) -> int:
@@ -105,12 +112,13 @@ async def scenes_of_jobs(
     """Return one page of scenes of each of these jobs; the caller must have checked that the jobs are visible."""
     window = query.window
     order = [SCENE.c.position, SCENE.c.id]
-    conditions = [*_scene_conditions(query), SCENE.c.job_id.in_(job_ids)]
-    key = sa.tuple_(SCENE.c.position, SCENE.c.id)
-    if window.after is not None:
-        conditions.append(key > sa.tuple_(*_scene_key("after", window.after)))
-    if window.before is not None:
-        conditions.append(key < sa.tuple_(*_scene_key("before", window.before)))
+    matching = [*_scene_conditions(query), SCENE.c.job_id.in_(job_ids)]
+    bounds = _bounds(
+        None if window.after is None else sa.tuple_(*_scene_key("after", window.after)),
+        None if window.before is None else sa.tuple_(*_scene_key("before", window.before)),
+        sa.tuple_(SCENE.c.position, SCENE.c.id),
+    )
+    conditions = [*matching, *(bound.inside for bound in bounds.values())]
     if window.backward:
         order = [column.desc() for column in order]
     select = SCENE_SELECT.where(*conditions)
@@ -121,7 +129,14 @@ async def scenes_of_jobs(
     found: dict[str, list[SceneRow]] = {job_id: [] for job_id in job_ids}
     for scene in await rows.all_rows_yielding(SceneRow, await connection.execute(select.order_by(*order))):
         found[scene.job_id].append(scene)
-    return {job_id: page(scenes, window) for job_id, scenes in found.items()}
+    beyond: dict[str, set[str]] = {}
+    for name, bound in bounds.items():
+        outside = sa.select(SCENE.c.job_id).where(*matching, bound.outside).distinct()
+        beyond[name] = set((await connection.execute(outside)).scalars())
+    return {
+        job_id: page(scenes, window, Beyond(**{name: job_id in jobs for name, jobs in beyond.items()}))
+        for job_id, scenes in found.items()
+    }
 
 
 async def scenes_count(connection: Connection, job_ids: Sequence[str], query: SceneQuery) -> dict[str, int]:
@@ -150,21 +165,6 @@ def _job_condition(viewer: Viewer, query: JobQuery) -> Condition:
     return sa.and_(*conditions)
 
 
-def _scene_conditions(query: SceneQuery) -> list[Condition]:
-    conditions: list[Condition] = []
-    if not query.include_deleted:
-        conditions.append(SCENE.c.deleted_at.is_(None))
-    if query.status is not None:
-        conditions.append(SCENE.c.status.in_(query.status))
-    return conditions
-
-
-def _job_key(argument: str, order: JobOrderField, cursor: tuple[str, ...]) -> list[sa.BindParameter[Any]]:
-    if len(cursor) != 3 or cursor[0] != order:
-        raise invalid_cursor(argument)
-    _, text, job_id = cursor
-    value: object = text if order is JobOrderField.TITLE else _instant(argument, text)
-    return [sa.bindparam(None, value, _ORDER_COLUMNS[order].type), sa.bindparam(None, job_id, JOB.c.id.type)]
 class _Bound(NamedTuple):
     """The conditions that a row is on the inner side of a cursor, and that it is not."""
 
@@ -192,6 +192,21 @@ def _title_contains(search: str) -> Condition:
     return sa.or_(*patterns, JOB.c.title_folded.is_(None) & simple)
 
 
+def _scene_conditions(query: SceneQuery) -> list[Condition]:
+    conditions: list[Condition] = []
+    if not query.include_deleted:
+        conditions.append(SCENE.c.deleted_at.is_(None))
+    if query.status is not None:
+        conditions.append(SCENE.c.status.in_(query.status))
+    return conditions
+
+
+def _job_key(argument: str, order: JobOrderField, cursor: tuple[str, ...]) -> list[sa.BindParameter[Any]]:
+    if len(cursor) != 3 or cursor[0] != order:
+        raise invalid_cursor(argument)
+    _, text, job_id = cursor
+    value: object = text if order is JobOrderField.TITLE else _instant(argument, text)
+    return [sa.bindparam(None, value, _ORDER_COLUMNS[order].type), sa.bindparam(None, job_id, JOB.c.id.type)]
 
 
 def _instant(argument: str, text: str) -> datetime:

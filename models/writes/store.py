@@ -149,11 +149,9 @@ class Store:
     async def create(self, job: JobRow, viewer: Viewer) -> AsyncGenerator[Change]:
         """Insert a job at version 0 and change it in the same transaction, as `change` does."""
         async with self.database.connect(self.database.writer) as connection:
-            instant = await clock.current(connection)
-            job = job._replace(created_at=instant, updated_at=instant)
             values = job._asdict() | {"title_folded": folded_title(job.title)}
             await connection.execute(sa.insert(JOB).values(values))
-            change = Change(connection, job, viewer, instant)
+            change = Change(connection, job, viewer, job.created_at)
             yield change
             await shield_to_completion(self._finish(connection, change))
 
@@ -166,12 +164,12 @@ class Store:
             return
         job = change.job
         await connection.execute(sa.update(JOB).where(JOB.c.id == job.id).values(job._asdict()))
-        if change.events:
-            await connection.execute(sa.insert(EVENT), [event._asdict() for event in change.events])
         if job.title != change.before.title:
             # After the title: on Postgres, a statement that changes the title sets its folding to null.
             folding = {"title_folded": folded_title(job.title)}
             await connection.execute(sa.update(JOB).where(JOB.c.id == job.id).values(folding))
+        if change.events:
+            await connection.execute(sa.insert(EVENT), [event._asdict() for event in change.events])
             await outbox.put(connection, job, change.events)
         if self._audit is not None:
             await audit.write(connection, [audit.entry(change.viewer, self._audit, audit.OK, job.id)])

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from models.domain import paging
 from models.domain.errors import ErrorCode, Invalid
-from models.domain.paging import Page, Window
+from models.domain.paging import Beyond, Page, Window
 from tests.support.property_settings import MODEST
 
 # The key of a row may hold any text that can be stored.
@@ -130,6 +130,14 @@ def select(numbers: list[int], window: Window) -> list[int]:
     return found if window.limit is None else found[: window.limit + 1]
 
 
+def beyond(numbers: list[int], window: Window) -> Beyond:
+    """Return which sides of the cursors have numbers."""
+    return Beyond(
+        after=window.after is not None and any(number <= int(window.after[0]) for number in numbers),
+        before=window.before is not None and any(number >= int(window.before[0]) for number in numbers),
+    )
+
+
 @MODEST
 @given(st.integers(0, 30), st.integers(1, 7), st.booleans())
 def test_all_pages_together_are_the_whole_list(size: int, limit: int, backward: bool) -> None:
@@ -137,7 +145,7 @@ def test_all_pages_together_are_the_whole_list(size: int, limit: int, backward: 
     numbers, seen = list(range(size)), list[int]()
     window = Window(limit, backward=backward)
     while True:
-        page = paging.page(select(numbers, window), window)
+        page = paging.page(select(numbers, window), window, beyond(numbers, window))
         assert list(page.items) == sorted(page.items)
         assert len(page.items) <= limit
         seen = [*page.items, *seen] if backward else [*seen, *page.items]
@@ -149,17 +157,19 @@ def test_all_pages_together_are_the_whole_list(size: int, limit: int, backward: 
 
 
 @pytest.mark.parametrize(
-    ("found", "window", "expected"),
+    ("found", "window", "beyond", "expected"),
     [
-        ([], Window(2), Page(NOTHING, has_next=False, has_previous=False)),
-        ([1, 2], Window(2), Page([1, 2], has_next=False, has_previous=False)),
-        ([1, 2, 3], Window(2), Page([1, 2], has_next=True, has_previous=False)),
-        ([2, 3], Window(2, after=("1",)), Page([2, 3], has_next=False, has_previous=True)),
-        ([3, 2, 1], Window(2, backward=True), Page([2, 3], has_next=False, has_previous=True)),
-        ([3, 2], Window(2, backward=True, before=("4",)), Page([2, 3], has_next=True, has_previous=False)),
-        ([1, 2, 3], Window(None), Page([1, 2, 3], has_next=False, has_previous=False)),
+        ([], Window(2), Beyond(), Page(NOTHING, has_next=False, has_previous=False)),
+        ([1, 2], Window(2), Beyond(), Page([1, 2], has_next=False, has_previous=False)),
+        ([1, 2, 3], Window(2), Beyond(), Page([1, 2], has_next=True, has_previous=False)),
+        ([2, 3], Window(2), Beyond(after=True), Page([2, 3], has_next=False, has_previous=True)),
+        ([2, 3], Window(2), Beyond(before=True), Page([2, 3], has_next=True, has_previous=False)),
+        ([3, 2, 1], Window(2, backward=True), Beyond(), Page([2, 3], has_next=False, has_previous=True)),
+        ([3, 2], Window(2, backward=True), Beyond(before=True), Page([2, 3], has_next=True, has_previous=False)),
+        ([3, 2], Window(2, backward=True), Beyond(after=True), Page([2, 3], has_next=False, has_previous=True)),
+        ([1, 2, 3], Window(None), Beyond(), Page([1, 2, 3], has_next=False, has_previous=False)),
     ],
 )
-def test_page_examples(found: list[int], window: Window, expected: Page[int]) -> None:
-    """A page is cut to its limit, in the order of the list, and reports whether there are pages on either side."""
-    assert paging.page(found, window) == expected
+def test_page_examples(found: list[int], window: Window, beyond: Beyond, expected: Page[int]) -> None:
+    """A page is cut to its limit, in the order of the list, and reports whether there are items on either side."""
+    assert paging.page(found, window, beyond) == expected
