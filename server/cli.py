@@ -20,16 +20,31 @@ Token = Annotated[str | None, typer.Option(envvar="SCENEWIRE_TOKEN", help="Beare
 Subject = Annotated[str, typer.Option("--sub", help="Subject of the token: the user id that owns jobs.")]
 
 
+def _print_version(requested: bool) -> None:
+    if requested:
+        typer.echo(f"Scenewire {importlib.import_module('server.settings').VERSION}")
+        raise typer.Exit
+
+
 @app.callback(invoke_without_command=True)
-def default(context: typer.Context) -> None:
+def default(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
     """Run `serve` when no command is given."""
     if context.invoked_subcommand is None:
-        serve(render=True, processes=1, fd=None, supervisor=None)
+        serve(render=True, host=None, port=None, processes=1, fd=None, supervisor=None)
 
 
 @app.command()
 def serve(
     render: Annotated[bool, typer.Option(help="Render in this process too, or only in workers.")] = True,
+    host: Annotated[str | None, typer.Option(help="Address to listen on; default: SCENEWIRE_HOST.")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Port to listen on, 0 for any; default: SCENEWIRE_PORT.")
+    ] = None,
     processes: Annotated[int, typer.Option(min=1, max=64, help="Number of server processes (Postgres only).")] = 1,
     fd: Annotated[int | None, typer.Option(hidden=True)] = None,
     supervisor: Annotated[int | None, typer.Option(hidden=True)] = None,
@@ -43,7 +58,7 @@ def serve(
         module = importlib.import_module("server.serve")
         return module.serve(settings, renders=render, listener=listener, supervisor=supervisor)
 
-    _exit_with(run)
+    _exit_with(run, host=host, port=port)
 
 
 @app.command()
@@ -70,7 +85,7 @@ def schema() -> None:
 def watch(job: str, url: Url = None, token: Token = None) -> None:
     """Watch a job until it is finished.
 
-    Exit status: 0 completed, 1 failed, 3 canceled, 4 no such job, 6 token refused.
+    Exit status: 0 completed, 1 failed, 3 canceled, 4 no such job, 5 no server, 6 token refused.
     """
 
     def run(settings: "Settings") -> int:
@@ -110,11 +125,14 @@ def revoke(sub: Subject) -> None:
     _exit_with(lambda settings: asyncio.run(importlib.import_module("server.auth.issuing").revoke(settings, sub)))
 
 
-def _exit_with(command: "Callable[[Settings], int]") -> None:
-    """Run the command and exit with its status; an invalid setting prints one line and exits with status 2."""
+def _exit_with(command: "Callable[[Settings], int]", **options: object) -> None:
+    """Run the command and exit with its status; an invalid setting prints one line and exits with status 2.
+
+    `options` replace settings, unless they are None.
+    """
     settings = importlib.import_module("server.settings")
     try:
-        status = command(settings.load())
+        status = command(settings.load(**{name: value for name, value in options.items() if value is not None}))
     except settings.WrongSettings as error:
         typer.echo(f"scenewire: {error}", err=True)
         status = WRONG_SETTINGS_STATUS

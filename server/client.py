@@ -3,16 +3,21 @@
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 from gql import Client, GraphQLRequest
 from gql.transport.exceptions import TransportError
 from gql.transport.websockets import WebsocketsTransport
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
+from server.settings import PREFIX, WrongSettings
 from server.transports.closing import CloseCode
 
 # The errors of a server that is unavailable or closes the connection.
 CONNECTION_ERRORS = (OSError, TransportError, WebSocketException, TimeoutError)
+
+
+NO_SERVER_STATUS, TOKEN_REFUSED_STATUS = 5, 6
 
 
 class TokenRefused(Exception):
@@ -35,6 +40,18 @@ class Session:
             yield message
 
 
+def checked_address(address: str) -> str:
+    """Return the URL of a server without a trailing slash. Raises WrongSettings for text that is none."""
+    try:
+        url = urlsplit(address)
+        valid = url.scheme in ("http", "https") and bool(url.hostname) and (url.port is None or url.port > 0)
+    except ValueError:
+        valid = False
+    if not valid:
+        raise WrongSettings(f"--url or {PREFIX}PUBLIC_URL: {address!r} is not a URL such as http://127.0.0.1:4000")
+    return urlunsplit(urlsplit(address)).rstrip("/")
+
+
 @asynccontextmanager
 async def connect(address: str, token: str | None = None) -> AsyncGenerator[Session]:
     """Open a session with the server at `address`, such as http://127.0.0.1:4000. Raises TokenRefused."""
@@ -54,6 +71,11 @@ async def connect(address: str, token: str | None = None) -> AsyncGenerator[Sess
         if (reason := _reason_of_refusal(error)) is not None:
             raise TokenRefused(reason) from error
         raise
+
+
+def reason_of(error: BaseException) -> str:
+    """Return why a connection failed; gql's own message only says that it did."""
+    return str(error.__cause__ or error) or type(error).__name__
 
 
 def _reason_of_refusal(error: BaseException | None) -> str | None:

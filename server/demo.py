@@ -3,10 +3,16 @@
 from gql.transport.exceptions import TransportQueryError
 from rich.console import Console
 
-from server.client import CONNECTION_ERRORS, TokenRefused, connect
-from server.watch import TOKEN_REFUSED_STATUS, watch
-
-NO_SERVER_STATUS = 5
+from server.client import (
+    CONNECTION_ERRORS,
+    NO_SERVER_STATUS,
+    TOKEN_REFUSED_STATUS,
+    TokenRefused,
+    checked_address,
+    connect,
+    reason_of,
+)
+from server.watch import watch
 
 STORYBOARD = {
     "title": "A day at the lighthouse",
@@ -24,7 +30,8 @@ mutation Demo($input: CreateJobInput!) { createJob(input: $input) { job { id } e
 
 
 async def demo(address: str, provider: str | None, token: str | None = None) -> int:
-    """Create the job and watch it; return the exit status."""
+    """Create the job and watch it; return the exit status. Raises WrongSettings for an address that is no URL."""
+    address = checked_address(address)
     console = Console(markup=False)
     storyboard = STORYBOARD if provider is None else STORYBOARD | {"provider": provider}
     try:
@@ -37,7 +44,7 @@ async def demo(address: str, provider: str | None, token: str | None = None) -> 
         console.print(f"The server refused the token: {error}")
         return TOKEN_REFUSED_STATUS
     except CONNECTION_ERRORS as error:
-        console.print(f"No server answers at {address} ({error}). Start one with: make run")
+        console.print(f"No server answers at {address} ({reason_of(error)}). Start one with: make run")
         return NO_SERVER_STATUS
     if payload["errors"]:
         console.print("; ".join(error["message"] for error in payload["errors"]))

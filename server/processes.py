@@ -12,6 +12,7 @@ from pathlib import Path
 from server.logs import log_to_stderr
 from server.serve import NOT_STARTED_STATUS, data_location, listen, ready, with_port_of
 from server.settings import PREFIX, Settings, WrongSettings
+from server.unread_variables import warn_of_unread_variables
 
 log = logging.getLogger("scenewire")
 
@@ -26,6 +27,7 @@ def serve_many(settings: Settings, count: int, *, renders: bool) -> int:
             "--processes needs Postgres: with SQLite, a process does not receive the changes of another one"
         )
     log_to_stderr(settings)
+    warn_of_unread_variables()
     if not ready(settings):
         return NOT_STARTED_STATUS
     listener = listen(settings)
@@ -60,7 +62,8 @@ class _Supervisor:
         command = [sys.executable, "-m", "server", "serve", *options]
         if not self._renders:
             command.append("--no-render")
-        environment = os.environ | {f"{PREFIX}PORT": str(self._settings.port)}
+        address = {f"{PREFIX}HOST": self._settings.host, f"{PREFIX}PORT": str(self._settings.port)}
+        environment = os.environ | address
         return subprocess.Popen(command, pass_fds=[fd], env=environment, cwd=Path(__file__).parent.parent)  # noqa: S603 # our own program
 
     def _replace_dead_children(self) -> None:

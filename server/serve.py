@@ -8,22 +8,29 @@ import signal
 import socket
 from collections.abc import Generator
 from contextlib import contextmanager
+from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI
 
 from models.domain.errors import Unavailable
 from server.app import create_app
+from server.container import Container
+from server.database_refusals import explained
 from server.database_setup import check_migrated, check_opens, location
 from server.logs import log_to_stderr
 from server.setting_types import LOOPBACK
 from server.settings import Settings, WrongSettings
+from server.stopping import ForcedEnd, stop_signals
 from server.transports.uvicorn_protocols import uvicorn_options
+from server.unread_variables import warn_of_unread_variables
 
 log = logging.getLogger("scenewire")
 
-# The grace period for running requests in a graceful shutdown, which takes less than 12 s as a whole.
+# The grace period for running requests in a graceful shutdown.
 GRACE_SECONDS = 5
+# The limit of a shutdown, which is forced then.
+STOP_SECONDS = 11.0
 NOT_STARTED_STATUS = 1
 BACKLOG = 2048
 OPEN_FILES = 65_536
@@ -37,6 +44,7 @@ class Server(uvicorn.Server):
         self._app = app
         self._greeting = greeting
         self._supervisor = supervisor
+        self._forced_end = ForcedEnd(STOP_SECONDS)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Log the address as soon as the server listens."""
@@ -52,7 +60,7 @@ class Server(uvicorn.Server):
     @contextmanager
     def capture_signals(self) -> Generator[None]:
         """Handle signals as uvicorn does, but do not raise them again afterwards: a requested stop is no failure."""
-        previous = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
+        previous = {number: signal.signal(number, self.handle_exit) for number in stop_signals()}
         try:
             yield
         finally:
@@ -63,8 +71,16 @@ class Server(uvicorn.Server):
         """Stop accepting connections, close sockets and streams, and let requests finish."""
         for server in self.servers:
             server.close()
-        await self._app.state.container.connections.close_all()
+        container: Container = self._app.state.container
+        # Other workers go on with the renders while the last requests are answered.
+        container.coordinator.hand_over()
+        await container.connections.close_all()
         await super().shutdown(sockets)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Stop, and force the end of a stop that takes too long."""
+        self._forced_end.begin()
+        super().handle_exit(sig, frame)
 
 
 def serve(
@@ -128,6 +144,8 @@ def _run(
     settings: Settings, listener: socket.socket, *, renders: bool, answers: bool, supervisor: int | None = None
 ) -> int:
     log_to_stderr(settings)
+    if supervisor is None:
+        warn_of_unread_variables()
     if not ready(settings):
         return NOT_STARTED_STATUS
     settings = with_port_of(listener, settings)
@@ -166,7 +184,7 @@ def ready(settings: Settings) -> bool:
     try:
         asyncio.run(check_migrated(settings))
     except Unavailable as error:
-        log.error("SCENEWIRE_DATABASE_URL: %s", error.message, extra={"action": "server.not_started"})
+        log.error("SCENEWIRE_DATABASE_URL: %s", explained(error), extra={"action": "server.not_started"})
         return False
     return True
 

@@ -1,6 +1,7 @@
 """Types of settings beyond pydantic's own: how their text is parsed, and which values are valid."""
 
 import json
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import ip_network
@@ -8,7 +9,7 @@ from typing import Annotated
 from urllib.parse import urlsplit
 
 import sqlalchemy as sa
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationInfo
 from pydantic_settings import NoDecode
 from sqlalchemy.exc import ArgumentError
 
@@ -16,6 +17,11 @@ from providers.replicate.template import Template
 from providers.replicate.webhooks import SigningSecret
 
 SECRET_BYTES = 32
+# The sizes of a clip, in pixels, which most video encodings need even.
+MIN_PIXELS = 64
+MAX_PIXELS = {"local_width": 3840, "local_height": 2160}
+# https://www.rfc-editor.org/rfc/rfc9110#name-tokens; "*" allows all, as in Access-Control-Allow-Headers.
+_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -58,6 +64,13 @@ def _check_origins(values: list[str]) -> list[str]:
     return values
 
 
+def _check_header_names(values: list[str]) -> list[str]:
+    for value in values:
+        if not _TOKEN.fullmatch(value):
+            raise ValueError(f"{value!r} is not the name of a header such as X-Tenant")
+    return values
+
+
 def _check_networks(values: list[str]) -> list[str]:
     for value in values:
         try:
@@ -76,6 +89,12 @@ def _check_database_url(value: str) -> str:
         raise ValueError("must begin with sqlite+aiosqlite:// or postgresql+asyncpg://")
     if url.drivername.startswith("sqlite") and url.database in (None, "", ":memory:"):
         raise ValueError("must name a file, because an in-memory database is not shared between connections")
+    return value
+
+
+def _check_direct_url(value: str) -> str:
+    if value and not _check_database_url(value).startswith("postgresql"):
+        raise ValueError("must begin with postgresql+asyncpg://")
     return value
 
 
@@ -108,11 +127,21 @@ def _check_https_or_loopback(value: str) -> str:
     return value.rstrip("/") if urlsplit(value).hostname in LOOPBACK else _check_https(value)
 
 
+def _check_pixels(value: int, info: ValidationInfo) -> int:
+    most = MAX_PIXELS[info.field_name or ""]
+    if not MIN_PIXELS <= value <= most or value % 2:
+        raise ValueError(f"must be an even number from {MIN_PIXELS} to {most}")
+    return value
+
+
 DatabaseUrl = Annotated[str, AfterValidator(_check_database_url)]
+DirectUrl = Annotated[str, AfterValidator(_check_direct_url)]
+HeaderNames = Annotated[list[str], NoDecode, BeforeValidator(_split_commas), AfterValidator(_check_header_names)]
 HttpsUrl = Annotated[str, AfterValidator(_check_https)]
 HttpsOrLoopbackUrl = Annotated[str, AfterValidator(_check_https_or_loopback)]
 Networks = Annotated[list[str], NoDecode, BeforeValidator(_split_commas), AfterValidator(_check_networks)]
 Origins = Annotated[list[str], NoDecode, BeforeValidator(_split_commas), AfterValidator(_check_origins)]
+Pixels = Annotated[int, AfterValidator(_check_pixels)]
 ReplicateInput = Annotated[str, AfterValidator(_check_template)]
 Secret = Annotated[SecretStr, AfterValidator(_check_secret)]
 WebhookSecret = Annotated[SecretStr, AfterValidator(_check_signing_secret)]

@@ -14,10 +14,13 @@ from server import plugins
 from server.setting_types import (
     SECRET_BYTES,
     DatabaseUrl,
+    DirectUrl,
+    HeaderNames,
     HttpsOrLoopbackUrl,
     HttpsUrl,
     Networks,
     Origins,
+    Pixels,
     Profile,
     ProviderLimits,
     RateLimits,
@@ -30,6 +33,8 @@ from server.transports.limits import DocumentLimits, TransportLimits
 ROOT = Path(__file__).parent.parent
 VERSION = "0.1.0"
 PREFIX = "SCENEWIRE_"
+# 68 years: the type Int of the schema shows these spans.
+LONGEST_SECONDS = 2**31 - 1
 T = TypeVar("T")
 
 
@@ -47,6 +52,7 @@ class Settings(BaseSettings):
     port: int = Field(default=4000, ge=0, le=65535)
     public_url: str = ""
     database_url: DatabaseUrl = f"sqlite+aiosqlite:///{ROOT / 'var' / 'scenewire.db'}"
+    database_direct_url: DirectUrl = ""
     media_url: str = str(ROOT / "var" / "media")
     provider: str = "local"
     profile: Profile = Profile.DEVELOPMENT
@@ -56,6 +62,7 @@ class Settings(BaseSettings):
     auth_jwks_url: HttpsOrLoopbackUrl = ""
     auth_issuer: str = ""
     auth_audience: str = ""
+    auth_roles_claim: str = Field(default="roles", min_length=1, max_length=200)
     secret_key: Secret = SecretStr("")
 
     introspection: bool | None = None
@@ -69,8 +76,8 @@ class Settings(BaseSettings):
     render_deadline_seconds: float = Field(default=1800.0, gt=0)
     retry_first_seconds: float = Field(default=2.0, ge=0)
     max_attempts: int = Field(default=3, ge=1, le=20)
-    local_width: int = Field(default=1280, ge=64, le=3840, multiple_of=2)
-    local_height: int = Field(default=720, ge=64, le=2160, multiple_of=2)
+    local_width: Pixels = 1280
+    local_height: Pixels = 720
 
     replicate_token: SecretStr = SecretStr("")
     replicate_version: str = ""
@@ -85,12 +92,13 @@ class Settings(BaseSettings):
     regenerate_burst: int = Field(default=10, ge=1, le=1_000_000)
     webhook_retry_first_seconds: float = Field(default=5.0, gt=0, le=3600)
 
-    recovery_window_seconds: int = Field(default=7 * 24 * 3600, ge=0)
-    event_retention_seconds: int = Field(default=7 * 24 * 3600, ge=0)
+    recovery_window_seconds: int = Field(default=7 * 24 * 3600, ge=0, le=LONGEST_SECONDS)
+    event_retention_seconds: int = Field(default=7 * 24 * 3600, ge=0, le=LONGEST_SECONDS)
     event_retention_versions: int = Field(default=10_000, ge=1)
     audit_retention_seconds: int = Field(default=90 * 24 * 3600, ge=0)
     media_url_seconds: int = Field(default=300, ge=1)
     allowed_origins: Origins = Field(default_factory=list[str])
+    allowed_headers: HeaderNames = Field(default_factory=list[str])
     trusted_proxies: Networks = Field(default_factory=list[str])
 
     limit_depth: int = Field(default=8, ge=1, le=50)
@@ -108,6 +116,9 @@ class Settings(BaseSettings):
     limit_parallel_reads: int | None = Field(default=None, ge=1)
     limit_header_seconds: float = Field(default=10.0, gt=0)
     limit_body_seconds: float = Field(default=30.0, gt=0)
+    limit_init_seconds: float = Field(default=5.0, gt=0)
+    limit_pending_per_address: int = Field(default=500, ge=1)
+    limit_pending: int = Field(default=2_000, ge=1)
 
     subscriber_events: int = Field(default=256, ge=1, le=100_000)
 
@@ -115,6 +126,8 @@ class Settings(BaseSettings):
     def _check_combinations(self) -> Self:
         if self.production and self.provider == "scripted":
             raise ValueError("PROVIDER scripted is for tests and demos, not for production")
+        if self.database_direct_url and self.database_url.startswith("sqlite"):
+            raise ValueError("DATABASE_DIRECT_URL is for a pooler before Postgres, and DATABASE_URL is an SQLite file")
         self._check_keys()
         self._check_provider()
         return self
@@ -140,6 +153,8 @@ class Settings(BaseSettings):
             plugins.found()
         except plugins.Unusable as error:
             raise ValueError(f"PROVIDER: {error}") from error
+        if self.provider == "replicate" and not self.replicates:
+            raise ValueError("REPLICATE_TOKEN must be set, the API token of Replicate, because PROVIDER is replicate")
         if self.provider not in self.provider_names:
             raise ValueError(f"PROVIDER must be one of {', '.join(self.provider_names)}")
         if self.replicates and not self.replicate_version:
@@ -204,7 +219,13 @@ class Settings(BaseSettings):
     @property
     def transport_limits(self) -> TransportLimits:
         """The limits of a request below its GraphQL document."""
-        return TransportLimits(header_seconds=self.limit_header_seconds, body_seconds=self.limit_body_seconds)
+        return TransportLimits(
+            header_seconds=self.limit_header_seconds,
+            body_seconds=self.limit_body_seconds,
+            init_seconds=self.limit_init_seconds,
+            pending_per_address=self.limit_pending_per_address,
+            pending_connections=self.limit_pending,
+        )
 
     @property
     def rate_limits(self) -> RateLimits:
@@ -255,10 +276,11 @@ def as_wrong_setting(name: str) -> Generator[None]:
         raise WrongSettings(f"{PREFIX}{name}: {str(error).splitlines()[0]}") from error
 
 
-def load() -> Settings:
-    """Read the environment. Raises WrongSettings, whose one line names every invalid variable."""
+def load(**options: object) -> Settings:
+    """Read the environment; `options` replace variables. Raises WrongSettings, whose one line names every invalid
+    variable."""
     try:
-        return Settings()
+        return Settings.model_validate(options) if options else Settings()
     except ValidationError as error:
         raise WrongSettings("; ".join(_line(problem["loc"], problem["msg"]) for problem in error.errors())) from error
 

@@ -9,10 +9,18 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn
 
-from server.client import CONNECTION_ERRORS, TokenRefused, connect
+from server.client import (
+    CONNECTION_ERRORS,
+    NO_SERVER_STATUS,
+    TOKEN_REFUSED_STATUS,
+    TokenRefused,
+    checked_address,
+    connect,
+    reason_of,
+)
 
 STATUS_OF = {"COMPLETED": 0, "FAILED": 1, "CANCELED": 3}
-NO_JOB_STATUS, TOKEN_REFUSED_STATUS = 4, 6
+NO_JOB_STATUS = 4
 VIDEO_TIMEOUT_SECONDS = 60.0
 MIN_BACKOFF_SECONDS, MAX_BACKOFF_SECONDS = 0.2, 3.0
 
@@ -28,7 +36,7 @@ subscription Watch($jobId: ID!, $after: Int) {
   }
 }
 fragment J on Job { title status progress { percentage stageLabel } }
-fragment S on Scene { id position title prompt status percentage failure { code } }
+fragment S on Scene { id position title prompt status percentage failure { code message } }
 """
 
 _STAGE = "subscription Stage($jobId: ID!) { jobProgress(jobId: $jobId) { currentStage stageLabel } }"
@@ -36,7 +44,11 @@ _VIDEO = "query Video($jobId: ID!) { job(id: $jobId) { output { url } outputFail
 
 
 async def watch(address: str, job_id: str, token: str | None = None) -> int:
-    """Watch the job until it is finished, and resume when the connection is lost; return the exit status."""
+    """Watch the job until it is finished, and resume when the connection is lost; return the exit status.
+
+    Raises WrongSettings for an address that is no URL.
+    """
+    address = checked_address(address)
     with _Bars(Console(markup=False)) as bars:
         backoff = MIN_BACKOFF_SECONDS
         while True:
@@ -58,7 +70,10 @@ async def watch(address: str, job_id: str, token: str | None = None) -> int:
             except TokenRefused as error:
                 bars.print(f"The server refused the token: {error}")
                 return TOKEN_REFUSED_STATUS
-            except CONNECTION_ERRORS:
+            except CONNECTION_ERRORS as error:
+                if not bars.connected:
+                    bars.print(f"No server answers at {address} ({reason_of(error)}).")
+                    return NO_SERVER_STATUS
                 bars.update_job("waiting for the server …")
             await asyncio.sleep(backoff)
             backoff = min(MAX_BACKOFF_SECONDS, backoff * 2)
@@ -67,6 +82,7 @@ async def watch(address: str, job_id: str, token: str | None = None) -> int:
 async def _follow(address: str, job_id: str, token: str | None, bars: "_Bars") -> bool:
     """Show the messages of one connection; return whether the job is finished."""
     async with connect(address, token) as session:
+        bars.connected = True
         variables = {"jobId": job_id, "after": bars.version}
         async with aclosing(session.subscribe(_DOCUMENT, variables)) as messages:
             async for message in messages:
@@ -93,11 +109,13 @@ async def _video(address: str, job_id: str, token: str | None, bars: "_Bars") ->
 
 
 class _Bars:
-    """The progress bars, and the version and status of the job that they show."""
+    """The progress bars, and the version and status of the job that they show. They appear with the first message."""
 
     def __init__(self, console: Console) -> None:
         self.version: int | None = None
         self.status = "PENDING"
+        self.connected = False
+        self._started = False
         self._console = console
         self._progress = Progress(
             TextColumn("{task.description}"),
@@ -108,13 +126,14 @@ class _Bars:
         )
         self._job = self._progress.add_task("job", total=100, note="")
         self._scenes: dict[str, TaskID] = {}
+        self._failures: set[str] = set()
 
     def __enter__(self) -> "_Bars":
-        self._progress.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._progress.stop()
+        if self._started:
+            self._progress.stop()
 
     def print(self, line: str) -> None:
         """Print a line above the bars."""
@@ -126,6 +145,9 @@ class _Bars:
 
     def show(self, message: dict[str, Any]) -> None:
         """Show one message of the subscription."""
+        if not self._started:
+            self._started = True
+            self._progress.start()
         if message["__typename"] == "SceneProgress":
             self._progress.update(self._scenes[message["sceneId"]], completed=message["percentage"])
             self.update_job(message["progress"]["stageLabel"], message["progress"]["percentage"])
@@ -142,14 +164,22 @@ class _Bars:
             self._show_scene(scene)
 
     def _show_scene(self, scene: dict[str, Any]) -> None:
+        name = f"{scene['position'] + 1}. {(scene['title'] or scene['prompt'])[:30]}"
         if scene["id"] not in self._scenes:
-            name = scene["title"] or scene["prompt"]
-            label = escape(f"{scene['position'] + 1}. {name[:30]}")
+            label = escape(name)
             self._scenes[scene["id"]] = self._progress.add_task(label, total=100, note="")
         status = scene["status"]
+        if scene["failure"]:
+            self._print_failure(f"{name}: {scene['failure']['message']}")
         failure = escape(f": {scene['failure']['code']}") if scene["failure"] else ""
         self._progress.update(
             self._scenes[scene["id"]],
             completed=100 if status == "COMPLETED" else scene["percentage"] or 0,
             note=f"[{_COLORS[status]}]{status.lower()}{failure}",
         )
+
+    def _print_failure(self, line: str) -> None:
+        """Print why a scene failed, once, on a line of its own: beside a bar there is too little room."""
+        if line not in self._failures:
+            self._failures.add(line)
+            self.print(line)

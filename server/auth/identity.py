@@ -29,19 +29,34 @@ ANONYMOUS = Identity(LOCAL)
 """The identity of requests without a token, in development."""
 
 
-def identity_of(claims: Mapping[str, Any]) -> Identity:
-    """Return the identity that checked claims state. Raises Unauthenticated for a `sub` that cannot be displayed."""
+def identity_of(claims: Mapping[str, Any], roles_claim: str = "roles") -> Identity:
+    """Return the identity that checked claims state. Raises Unauthenticated for a `sub` that cannot be displayed.
+
+    `roles_claim` is the name of the claim with the roles, or its path: names joined by dots.
+    """
     subject = claims.get("sub")
     if not is_displayable(subject):
         raise Unauthenticated(f"The token's sub must be 1 to {SUBJECT_CHARACTERS} printable characters.")
     name = claims.get("name")
-    viewer = Viewer(subject, name if is_displayable(name) else subject, _roles(claims.get("roles")))
+    viewer = Viewer(subject, name if is_displayable(name) else subject, _roles(_claim_at(claims, roles_claim)))
     return Identity(viewer, _seconds(claims.get("exp")), _seconds(claims.get("iat")))
 
 
 def is_displayable(text: object) -> TypeGuard[str]:
     """Whether the text can be a subject or a name: 1 to 200 printable characters, not all of them spaces."""
     return isinstance(text, str) and 0 < len(text) <= SUBJECT_CHARACTERS and text.isprintable() and bool(text.strip())
+
+
+def _claim_at(claims: Mapping[str, Any], path: str) -> object:
+    """Return the claim at a path, None without one. A name may itself hold dots, as in https://example.com/roles."""
+    if path in claims:
+        return claims[path]
+    for dot in (index for index, character in enumerate(path) if character == "."):
+        below: object = claims.get(path[:dot])
+        found = _claim_at(cast("dict[str, Any]", below), path[dot + 1 :]) if isinstance(below, dict) else None
+        if found is not None:
+            return found
+    return None
 
 
 def _roles(claim: object) -> tuple[str, ...]:

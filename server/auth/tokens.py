@@ -48,6 +48,7 @@ class Tokens:
         self._secret = secret_of(settings)
         self._jwks = jwks
         self._claims = ClaimChecks(settings.auth_issuer, settings.auth_audience)
+        self._roles_claim = settings.auth_roles_claim
         secret_algorithms = {SECRET_ALGORITHM} if self._secret is not None else set[str]()
         public_algorithms = PUBLIC_ALGORITHMS if jwks is not None else set[str]()
         self._algorithms = _Algorithms(frozenset(secret_algorithms | public_algorithms))
@@ -63,7 +64,7 @@ class Tokens:
         except _MALFORMED as error:
             raise Unauthenticated(_NOT_ACCEPTED) from error
         self._claims.check(claims)
-        return identity_of(claims)
+        return identity_of(claims, self._roles_claim)
 
     async def _key(self, header: Mapping[str, Any]) -> Key:
         algorithm = header.get("alg")
@@ -88,7 +89,8 @@ def mint(settings: Settings, key: OctKey, subject: str, name: str, roles: list[s
     """Return a new token, signed with the shared secret, that expires after `ttl_seconds`."""
     # To the millisecond: a token issued in the same second as a revocation, but after it, is valid.
     now = round(time.time(), 3)
-    claims: dict[str, Any] = {"sub": subject, "name": name, "roles": roles, "iat": now, "exp": now + ttl_seconds}
+    claims: dict[str, Any] = {"sub": subject, "name": name, "iat": now, "exp": now + ttl_seconds}
+    claims[settings.auth_roles_claim] = roles
     claims |= {"iss": settings.auth_issuer} if settings.auth_issuer else {}
     claims |= {"aud": settings.auth_audience} if settings.auth_audience else {}
     return jwt.encode({"alg": SECRET_ALGORITHM}, claims, key, algorithms=[SECRET_ALGORITHM])

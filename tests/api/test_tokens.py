@@ -2,16 +2,18 @@
 
 import time
 from collections.abc import AsyncGenerator
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
 from joserfc import jwt
-from joserfc.jwk import RSAKey
+from joserfc.jwk import OctKey, RSAKey
 
+from server.auth.tokens import mint
 from tests.support.client import Json
 from tests.support.factories import NO_JOB
 from tests.support.forged_tokens import OTHER_SECRET, part, signed, unsigned
-from tests.support.tokens import ProductionServer, production_server, token
+from tests.support.tokens import SECRET, ProductionServer, production_server, token
 from tests.support.viewer_queries import VIEWER, close_of_websocket
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -45,6 +47,48 @@ async def test_claims_of_a_token_are_the_viewer(server: ProductionServer, claims
     """Unknown claims and roles are ignored."""
     client = server.client(token("amy", **claims))
     assert (await client.execute(VIEWER))["viewer"] == viewer
+
+
+ROLES_CLAIMS = [
+    ("realm_access.roles", {"realm_access": {"roles": ["admin"]}, "roles": ["worker"]}, ["admin"]),
+    (
+        "resource_access.scenewire.roles",
+        {"resource_access": {"scenewire": {"roles": "user worker"}}},
+        ["user", "worker"],
+    ),
+    ("https://scenes.example.com/roles", {"https://scenes.example.com/roles": ["worker"]}, ["worker"]),
+    ("app.one.roles", {"app.one": {"roles": ["admin"]}, "app": {"one": None}}, ["admin"]),
+    ("realm_access.roles", {"realm_access": ["admin"], "roles": ["admin"]}, ["user"]),
+    ("realm_access.roles", {"realm_access": {"roles": {"admin": True}}}, ["user"]),
+    ("realm_access.roles", {"roles": ["admin"]}, ["user"]),
+]
+ROLES_CLAIM_IDS = (
+    "path",
+    "longer_path",
+    "name_with_dots",
+    "dots_at_both",
+    "no_object",
+    "object_of_roles",
+    "other_claim",
+)
+
+
+@pytest.mark.parametrize(("setting", "claims", "roles"), ROLES_CLAIMS, ids=ROLES_CLAIM_IDS)
+async def test_auth_roles_claim_names_the_claim_with_the_roles(
+    tmp_path: Path, setting: str, claims: Json, roles: list[str]
+) -> None:
+    """A list or a string separated by spaces; the usual claim counts no longer."""
+    async with production_server(tmp_path, auth_roles_claim=setting) as server:
+        payload: Json = {"roles": None} | claims
+        client = server.client(token("amy", **payload))
+        assert (await client.execute(VIEWER))["viewer"]["roles"] == roles
+
+
+async def test_token_command_states_roles_in_the_claim_of_the_setting(tmp_path: Path) -> None:
+    """So that the server finds them."""
+    async with production_server(tmp_path, auth_roles_claim="realm_access.roles") as server:
+        issued = mint(server.app.container.settings, OctKey.import_key(SECRET), "amy", "Amy", ["admin"], 60.0)
+        assert (await server.client(issued).execute(VIEWER))["viewer"]["roles"] == ["admin"]
 
 
 async def test_token_issued_a_few_seconds_in_the_future_is_accepted(server: ProductionServer) -> None:

@@ -21,7 +21,7 @@ from server.demo import demo
 from server.migrate import migrate
 from server.schema import sdl
 from server.serve import ready
-from server.settings import Settings, WrongSettings
+from server.settings import VERSION, Settings, WrongSettings
 from server.watch import watch
 from tests.support import jobs
 from tests.support.cli import Ended, command, run, seen
@@ -64,6 +64,24 @@ class TestServe:
         assert shown == [(2, names, 1) for _, names in cases], [each.err for each in ended]
         assert {each.out for each in ended} == {""}
         assert all(each.err.startswith("scenewire: ") for each in ended)
+
+    async def test_options_of_serve_replace_settings_and_unread_variables_are_logged(self, tmp_path: Path) -> None:
+        """The server listens at the address of the options; one warning names the misspelled variable."""
+        options = ("serve", "--host", "localhost", "--port", "0")
+        server = ServerProcess(tmp_path, *options, host="192.0.2.1", port=1, render_concurency=1)
+        await asyncio.to_thread(server.start)
+        try:
+            assert server.url.startswith("http://localhost:")
+            log = server.log.read_text()
+        finally:
+            assert await asyncio.to_thread(server.stop) == 0
+        assert log.count("[settings.unread] SCENEWIRE_RENDER_CONCURENCY is not a setting") == 1
+        assert log.count("settings.unread") == 1
+        assert "SCENEWIRE_RENDER_CONCURRENCY" in log
+
+    async def test_version_option_prints_the_version(self) -> None:
+        """And nothing else."""
+        assert await run("--version") == Ended(0, f"Scenewire {VERSION}\n", "")
 
 
 class TestDatabaseCommands:
@@ -176,13 +194,44 @@ class TestWatch:
         scene = jobs.scene(outcome="fail", code="[/x]") | {"title": title}
         made = await jobs.make(app, scene, title=title, start=True)
         assert await watch(app.url, made.id) == 1
-        assert capsys.readouterr().out.count(title) == 2
+        assert capsys.readouterr().out.count(title) == 3
 
-    async def test_watch_of_unknown_job_has_exit_status_4(self, server_url: str) -> None:
-        """With a message."""
-        ended = await run("watch", "job_01h455vb4pex5vsknk084sn02q", "--url", server_url)
-        assert ended.status == 4
-        assert f"There is no job job_01h455vb4pex5vsknk084sn02q at {server_url}." in ended.out
+    async def test_watch_shows_the_message_of_a_failed_scene(
+        self, app: App, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """Once, with the scene's number and title."""
+        scene = jobs.scene(outcome="fail") | {"title": "Storm"}
+        made = await jobs.make(app, scene, title="Weather", start=True)
+        assert await watch(app.url, made.id) == 1
+        failure = (await jobs.job(app, made.id, "scenes { nodes { failure { message } } }"))["scenes"]["nodes"][0]
+        message = failure["failure"]["message"]
+        assert message
+        assert capsys.readouterr().out.count(f"1. Storm: {message}") == 1
+
+    async def test_watch_of_unknown_job_has_exit_status_4(self, app: App, capsys: pytest.CaptureFixture[str]) -> None:
+        """With a message, and without a progress bar."""
+        assert await watch(app.url, "job_01h455vb4pex5vsknk084sn02q") == 4
+        assert capsys.readouterr().out == f"There is no job job_01h455vb4pex5vsknk084sn02q at {app.url}.\n"
+
+    async def test_watch_without_a_server_has_exit_status_5(self, capsys: pytest.CaptureFixture[str]) -> None:
+        """With the reason, and without a progress bar. Only a connection that was open once is made again."""
+        with socket.socket() as unused:
+            unused.bind(("127.0.0.1", 0))
+            address = f"http://127.0.0.1:{unused.getsockname()[1]}"
+            assert await watch(address, "job_01h455vb4pex5vsknk084sn02q") == 5
+        shown = capsys.readouterr().out
+        assert shown.startswith(f"No server answers at {address} (")
+        assert shown.count("\n") == 1
+        assert "Connect call failed" in shown
+
+    @pytest.mark.parametrize("command", ["watch", "demo"])
+    @pytest.mark.parametrize("url", ["nonsense", "ftp://example.com", "http://", "http://[::1", "http://a:99999"])
+    async def test_invalid_url_is_refused_in_one_line(self, command: str, url: str) -> None:
+        """By both commands that call a server."""
+        call = watch(url, "job_01h455vb4pex5vsknk084sn02q") if command == "watch" else demo(url, None)
+        with pytest.raises(WrongSettings) as wrong:
+            await call
+        assert str(wrong.value).startswith(f"--url or SCENEWIRE_PUBLIC_URL: {url!r} is not a URL")
 
     async def test_watch_resumes_after_the_server_was_killed(self, tmp_path: Path) -> None:
         """Until the job is finished."""

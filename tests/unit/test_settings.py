@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from server import settings
 from server.setting_types import Profile
 from server.settings import ROOT, Settings, WrongSettings, load
+from server.unread_variables import unread_variables
 from tests.support.property_settings import MODEST
 
 
@@ -43,7 +44,7 @@ def test_default_settings_serve_one_developer_on_loopback() -> None:
 
 
 def test_settings_read_variables_with_the_prefix(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In upper or lower case. Variables without the prefix and unknown ones are ignored."""
+    """In upper or lower case. Variables without the prefix and unknown ones have no effect."""
     monkeypatch.setenv("SCENEWIRE_PORT", "8080")
     monkeypatch.setenv("scenewire_host", "localhost")
     monkeypatch.setenv("PROVIDER", "nonsense")
@@ -63,7 +64,9 @@ def test_settings_read_variables_with_the_prefix(monkeypatch: pytest.MonkeyPatch
         ("RENDER_DEADLINE_SECONDS", "0", "Input should be greater than 0"),
         ("RENDER_DEADLINE_SECONDS", "nan", "Input should be a finite number"),
         ("RETRY_FIRST_SECONDS", "inf", "Input should be a finite number"),
-        ("LOCAL_WIDTH", "641", "Input should be a multiple of 2"),
+        ("LOCAL_WIDTH", "641", "must be an even number from 64 to 3840"),
+        ("LOCAL_WIDTH", "-5", "must be an even number from 64 to 3840"),
+        ("LOCAL_HEIGHT", "2162", "must be an even number from 64 to 2160"),
         ("MAX_ATTEMPTS", "", "Input should be a valid integer, unable to parse string as an integer"),
         ("LOG_LEVEL", "loud", "String should match pattern '^(debug|info|warning|error)$'"),
         ("DATABASE_URL", "scenewire.db", "is not a database URL such as sqlite+aiosqlite:///var/scenewire.db"),
@@ -103,6 +106,31 @@ def test_provider_concurrency_setting_is_json(monkeypatch: pytest.MonkeyPatch) -
 def test_unknown_provider_setting_lists_the_providers(monkeypatch: pytest.MonkeyPatch) -> None:
     """All that a job can name."""
     assert error_of(monkeypatch, PROVIDER="sora") == "SCENEWIRE_PROVIDER must be one of local, scripted, external"
+
+
+def test_provider_replicate_without_token_names_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The provider exists only with the token."""
+    error = error_of(monkeypatch, PROVIDER="replicate")
+    assert error == "SCENEWIRE_REPLICATE_TOKEN must be set, the API token of Replicate, because PROVIDER is replicate"
+
+
+def test_unread_variables_are_reported_with_the_nearest_name() -> None:
+    """Without regard to case; those of other programs, and the token of `watch`, are not."""
+    environment = {
+        "SCENEWIRE_RENDER_CONCURENCY": "4",
+        "scenewire_datbase_url": "x",
+        "SCENEWIRE_LOG": "debug",
+        "SCENEWIRE_PORT": "80",
+        "scenewire_host": "localhost",
+        "SCENEWIRE_TOKEN": "x",
+        "PATH": "/bin",
+    }
+    assert unread_variables(environment) == [
+        "SCENEWIRE_LOG is not a setting and has no effect; the nearest name is SCENEWIRE_LOG_LEVEL",
+        "SCENEWIRE_RENDER_CONCURENCY is not a setting and has no effect; the nearest name is "
+        "SCENEWIRE_RENDER_CONCURRENCY",
+        "scenewire_datbase_url is not a setting and has no effect; the nearest name is SCENEWIRE_DATABASE_URL",
+    ]
 
 
 def test_production_has_no_scripted_provider(monkeypatch: pytest.MonkeyPatch) -> None:
