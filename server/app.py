@@ -34,6 +34,7 @@ log = logging.getLogger(__name__)
 
 GRAPHQL_PATH, OPENAPI_PATH = "/graphql", "/openapi.json"
 HEALTH_PATHS = ("/healthz", "/readyz")
+READS = ["GET", "HEAD"]
 
 
 def create_app(
@@ -123,7 +124,7 @@ def _add_api(app: FastAPI, container: Container) -> None:
     if container.settings.allows_explorer:
         docs.add_docs(app)
         mount_explorer(app)
-        app.add_api_route("/", _redirect_to_explorer, include_in_schema=False)
+        app.add_api_route("/", _redirect_to_explorer, methods=READS, include_in_schema=False)
 
 
 def _add_graphql(app: FastAPI, container: Container, make_context: Callable[[HTTPConnection], Context]) -> None:
@@ -173,7 +174,7 @@ def _add_health(app: FastAPI, container: Container) -> None:
         )
 
     for path, endpoint in zip(HEALTH_PATHS, (healthz, readyz), strict=True):
-        app.add_api_route(path, endpoint, include_in_schema=False)
+        app.add_api_route(path, endpoint, methods=READS, include_in_schema=False)
 
 
 async def _redirect_to_explorer() -> RedirectResponse:

@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 log = logging.getLogger("scenewire.access")
 
 HEADER = "x-request-id"
+_STARTS = frozenset({"http.response.start", "websocket.accept", "websocket.http.response.start"})
 _ACCEPTED = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -31,7 +32,7 @@ class RequestIds:
         scope.setdefault("state", {})["request_id"] = request_id
 
         async def send_with_id(message: Message) -> None:
-            if message["type"] in ("http.response.start", "websocket.accept"):
+            if message["type"] in _STARTS:
                 message.setdefault("headers", [])
                 MutableHeaders(scope=message)[HEADER] = request_id
                 _log_access(scope, message.get("status", 101), request_id)

@@ -1,6 +1,8 @@
-"""Middleware around all routes: allowed origins, CORS, security headers, unexpected errors, trusted proxies."""
+"""Middleware around all routes: allowed origins, CORS, headers of responses, unexpected errors, trusted proxies."""
 
-from collections.abc import Iterable, Mapping
+import logging
+import time
+from collections.abc import Iterable
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -14,8 +16,17 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from server.request_ids import RequestIds
 from server.setting_types import LOOPBACK
-from server.settings import Settings
-from server.transports.errors import INTERNAL_MESSAGE, TransportCode, report, request_id_of
+from server.settings import PREFIX, Settings
+from server.transports.errors import (
+    INTERNAL_MESSAGE,
+    TransportCode,
+    bodies_of_both_apis,
+    report,
+    request_id_of,
+    shortened,
+)
+
+log = logging.getLogger(__name__)
 
 SECURITY_HEADERS: Final = {
     "x-content-type-options": "nosniff",
@@ -23,25 +34,49 @@ SECURITY_HEADERS: Final = {
     "referrer-policy": "no-referrer",
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
+    # Responses are of one moment and of one user; media and the files of the explorer set their own.
+    "cache-control": "no-store",
     # For responses that are no pages: if a browser shows one as a page, nothing in it runs.
     "content-security-policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 }
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
-_CORS_METHODS: Final = ("GET", "POST", "PUT", "DELETE")
-_CORS_HEADERS: Final = ("authorization", "content-type")
+_API_PATHS: Final = ("/graphql", "/api/")
+_RESPONSE_START: Final = frozenset({"http.response.start", "websocket.http.response.start"})
+_CORS_METHODS: Final = ("GET", "HEAD", "POST", "PUT", "DELETE")
+_CORS_HEADERS: Final = (
+    "authorization",
+    "content-type",
+    "last-event-id",
+    "x-request-id",
+    "x-requested-with",
+    # Tracing: https://www.w3.org/TR/trace-context/, https://www.w3.org/TR/baggage/ and Sentry's browser client.
+    "traceparent",
+    "tracestate",
+    "baggage",
+    "sentry-trace",
+    # Sent by Apollo Client.
+    "apollo-require-preflight",
+    "apollographql-client-name",
+    "apollographql-client-version",
+    "x-apollo-operation-name",
+)
+_CORS_EXPOSED: Final = ("retry-after", "x-request-id")
+
+LOGGED_ORIGINS: Final = 100
+LOG_PERIOD_SECONDS: Final = 3_600
 
 
 def install_security_middleware(app: FastAPI, settings: Settings) -> None:
     """Add the middleware to the application. The last one that is added is the first to receive a request."""
-    app.add_middleware(_Origins, own=_own_hosts(settings), allowed=settings.allowed_origins)
     if settings.allowed_origins:
         app.add_middleware(
             CORSMiddleware,
             allow_origins=settings.allowed_origins,
             allow_methods=_CORS_METHODS,
-            allow_headers=_CORS_HEADERS,
-            expose_headers=("retry-after",),
+            allow_headers=(*_CORS_HEADERS, *settings.allowed_headers),
+            expose_headers=_CORS_EXPOSED,
         )
+    app.add_middleware(_Origins, own=_own_hosts(settings), allowed=settings.allowed_origins)
     app.add_middleware(_SafeResponses)
     app.add_middleware(RequestIds)
     if settings.trusted_proxies:
@@ -62,23 +97,29 @@ def _own_hosts(settings: Settings) -> frozenset[str] | None:
 
 
 class _Origins:
-    """Rejects requests that may change something, and websockets, from pages of other origins (CSRF protection)."""
+    """Rejects requests to the API, and all that may change something, from pages of other origins (CSRF protection).
+
+    A preflight request is rejected too, so that a developer sees the reason in it.
+    """
 
     def __init__(self, app: ASGIApp, own: frozenset[str] | None, allowed: Iterable[str]) -> None:
         self._app = app
         self._own = own
         self._allowed = frozenset(allowed)
+        self._log = _RejectionLog()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        unsafe = scope["type"] == "websocket" or (scope["type"] == "http" and scope["method"] not in _SAFE_METHODS)
-        if not unsafe or self._is_allowed(Headers(scope=scope)):
+        if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
-        elif scope["type"] == "websocket":
-            # Before the handshake is accepted this is an HTTP 403.
-            await send({"type": "websocket.close", "code": 1008, "reason": "Origin not allowed"})
-        else:
-            extensions = {"code": TransportCode.FORBIDDEN}
-            await _error_response(403, "Not allowed from this origin", extensions)(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        if not _is_guarded(scope, headers) or self._is_allowed(headers):
+            await self._app(scope, receive, send)
+            return
+        self._log.add(", ".join(headers.getlist("origin")))
+        message = f"Pages of this origin may not call the server: {PREFIX}ALLOWED_ORIGINS does not list it."
+        body = bodies_of_both_apis(TransportCode.FORBIDDEN, message)
+        await JSONResponse(body, 403, {"vary": "origin"})(scope, receive, send)
 
     def _is_allowed(self, headers: Headers) -> bool:
         origins = headers.getlist("origin")
@@ -95,6 +136,35 @@ class _Origins:
             return False
 
 
+def _is_guarded(scope: Scope, headers: Headers) -> bool:
+    if scope["type"] == "websocket" or scope["method"] not in _SAFE_METHODS:
+        return True
+    is_preflight = scope["method"] == "OPTIONS" and "access-control-request-method" in headers
+    return is_preflight or scope["path"].startswith(_API_PATHS)
+
+
+class _RejectionLog:
+    """Logs each rejected origin once per LOG_PERIOD_SECONDS, and at most LOGGED_ORIGINS of them: the header is free
+    text of the client."""
+
+    def __init__(self) -> None:
+        self._logged: set[str] = set()
+        self._ends_at = 0.0
+
+    def add(self, origin: str) -> None:
+        """Log the rejection of a request from this origin, unless it was logged before."""
+        now = time.monotonic()
+        if now >= self._ends_at:
+            self._logged.clear()
+            self._ends_at = now + LOG_PERIOD_SECONDS
+        name = shortened(ascii(origin)[1:-1])
+        if name in self._logged or len(self._logged) >= LOGGED_ORIGINS:
+            return
+        self._logged.add(name)
+        message = "Rejected a request from a page of %s: %sALLOWED_ORIGINS does not list it"
+        log.warning(message, name, PREFIX, extra={"action": "origin.rejected", "origin": name})
+
+
 class _SafeResponses:
     """Adds security headers that a response does not set itself; masks an unexpected error as INTERNAL with an id."""
 
@@ -102,14 +172,11 @@ class _SafeResponses:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
         started = False
 
         async def send_safely(message: Message) -> None:
             nonlocal started
-            if message["type"] == "http.response.start":
+            if message["type"] in _RESPONSE_START:
                 started = True
                 headers = MutableHeaders(scope=message)
                 for name, value in SECURITY_HEADERS.items():
@@ -119,20 +186,10 @@ class _SafeResponses:
         try:
             await self._app(scope, receive, send_safely)
         except Exception as error:
-            if started:
+            if started or scope["type"] != "http":
                 raise  # uvicorn closes the connection, so the client sees that the response is incomplete
             extensions = report(error, request_id_of(HTTPConnection(scope)))
-            response = _error_response(500, INTERNAL_MESSAGE, extensions)
+            code = TransportCode.INTERNAL
+            details = {name: value for name, value in extensions.items() if name != "code"}
+            response = JSONResponse(bodies_of_both_apis(code, INTERNAL_MESSAGE, details), 500)
             await response(scope, receive, send_safely)
-
-
-def _error_response(status: int, message: str, extensions: Mapping[str, object]) -> JSONResponse:
-    """Make an error response in the shapes of GraphQL and of REST at once: the API of the request is not known here."""
-    details = {name: value for name, value in extensions.items() if name != "code"}
-    return JSONResponse(
-        {
-            "errors": [{"message": message, "extensions": extensions}],
-            "error": {"code": extensions["code"], "message": message, "details": [details] if details else []},
-        },
-        status,
-    )

@@ -33,7 +33,7 @@ def add_docs(app: FastAPI) -> None:
     async def docs() -> HTMLResponse:
         return HTMLResponse(page.body, headers={"content-security-policy": policy})
 
-    app.add_api_route(PATH, docs, include_in_schema=False)
+    app.add_api_route(PATH, docs, methods=["GET", "HEAD"], include_in_schema=False)
 
 
 def _source(script: bytes) -> str:

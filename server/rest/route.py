@@ -39,7 +39,7 @@ def _limited(handle: Handler, rates: RateLimiter) -> Handler:
             rates.request(request)
             rates.spend(request, REST_COST)
             limited = Request(request.scope, _limited_receive(request.receive))
-            if request.method != "GET":
+            if request.method not in ("GET", "HEAD"):
                 return await handle(limited)
             async with rates.read_slot(request, REST_COST):
                 return await handle(limited)

@@ -55,8 +55,9 @@ def router(make_context: MakeContext, rates: RateLimiter) -> APIRouter:
     calls = _SceneCalls(make_context)
     scenes, scene = "/jobs/{job_id}/scenes", "/jobs/{job_id}/scenes/{scene_id}"
     api = APIRouter(prefix=PREFIX, tags=["scenes"], route_class=limited_route(rates))
-    api.add_api_route(scenes, calls.list_scenes, methods=["GET"])
-    api.add_api_route(scene, calls.get_scene, methods=["GET"])
+    for path, read in ((scenes, calls.list_scenes), (scene, calls.get_scene)):
+        api.add_api_route(path, read, methods=["GET"])
+        api.add_api_route(path, read, methods=["HEAD"], include_in_schema=False)
     api.add_api_route(scene, calls.update_scene, methods=["PUT"])
     api.add_api_route(f"{scene}/regenerate", calls.regenerate_scene, methods=["POST"])
     api.add_api_route(scene, calls.delete_scene, methods=["DELETE"])
