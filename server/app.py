@@ -7,9 +7,8 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 from starlette.requests import HTTPConnection, Request
-from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 
-from models.domain.errors import Unavailable
 from providers.port import Provider
 from providers.replicate.model import CALLBACK_PATH
 from schema.context import Context
@@ -17,6 +16,7 @@ from server.auth.authenticator import AuthMiddleware
 from server.callbacks import callback_routes
 from server.container import Container
 from server.explorer import ASSETS_PATH, explorer_response, mount_explorer, wants_explorer
+from server.health import HEALTH_PATHS, add_health
 from server.media import media_route
 from server.providers import configured
 from server.rest import docs, router
@@ -33,7 +33,6 @@ from server.transports.router import graphql_router
 log = logging.getLogger(__name__)
 
 GRAPHQL_PATH, OPENAPI_PATH = "/graphql", "/openapi.json"
-HEALTH_PATHS = ("/healthz", "/readyz")
 READS = ["GET", "HEAD"]
 
 
@@ -53,7 +52,7 @@ def create_app(
     container = Container(settings, providers, renders=renders)
     app = _fastapi(container)
     app.state.container = container
-    _add_health(app, container)
+    add_health(app, container)
     if answers:
         _add_api(app, container)
         app.router.routes.extend(callback_routes(providers, settings))
@@ -104,11 +103,21 @@ def _open_requests(settings: Settings) -> Callable[[Request], bool]:
     return is_open
 
 
-def _error_response(request: Request, status: int, code: TransportCode, message: str) -> Response:
+def _error_response(
+    request: Request,
+    status: int,
+    code: TransportCode,
+    message: str,
+    *,
+    retry_after_seconds: float | None = None,
+) -> Response:
     """Make the error response of the API that the request addresses."""
     if request.scope["path"] == GRAPHQL_PATH:
-        return GraphQLHTTPError(status, code, message).response(preferred(request.headers.get("accept", "")))
-    return error_response(status, code, message, [])
+        extensions = {} if retry_after_seconds is None else {"retryAfterSeconds": retry_after_seconds}
+        error = GraphQLHTTPError(status, code, message, extensions=extensions)
+        return error.response(preferred(request.headers.get("accept", "")))
+    details = [] if retry_after_seconds is None else [{"retry_after_seconds": retry_after_seconds}]
+    return error_response(status, code, message, details)
 
 
 def _add_api(app: FastAPI, container: Container) -> None:
@@ -120,8 +129,10 @@ def _add_api(app: FastAPI, container: Container) -> None:
     _add_graphql(app, container, make_context)
     app.include_router(router.router(make_context, container.rates))
     install_error_handlers(app)
-    app.router.routes.append(media_route(container.media, container.signed_urls))
-    if container.settings.allows_explorer:
+    settings = container.settings
+    redirect_seconds = settings.media_url_seconds if settings.media_redirects else 0
+    app.router.routes.append(media_route(container.media, container.signed_urls, redirect_seconds))
+    if settings.allows_explorer:
         docs.add_docs(app)
         mount_explorer(app)
         app.add_api_route("/", _redirect_to_explorer, methods=READS, include_in_schema=False)
@@ -151,30 +162,6 @@ def _add_graphql(app: FastAPI, container: Container, make_context: Callable[[HTT
             path=GRAPHQL_PATH,
         )
     )
-
-
-def _add_health(app: FastAPI, container: Container) -> None:
-    async def healthz() -> JSONResponse:
-        """Liveness: the process answers."""
-        return JSONResponse({"status": "ok"})
-
-    async def readyz() -> JSONResponse:
-        """Readiness: the database answers and, if this process renders, the queue runs."""
-        try:
-            await container.database.ping()
-            database = True
-        except Unavailable as error:
-            log.warning("Not ready: %s (%s)", error, error.__cause__, extra={"action": "health.unavailable"})
-            database = False
-        queue = container.coordinator.running or not container.renders
-        ready = database and queue
-        return JSONResponse(
-            {"status": "ok" if ready else "unavailable", "database": database, "queue": queue},
-            200 if ready else 503,
-        )
-
-    for path, endpoint in zip(HEALTH_PATHS, (healthz, readyz), strict=True):
-        app.add_api_route(path, endpoint, methods=READS, include_in_schema=False)
 
 
 async def _redirect_to_explorer() -> RedirectResponse:

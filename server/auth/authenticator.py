@@ -4,7 +4,7 @@ The middleware covers all routes, so a new route requires a token until `is_open
 """
 
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Final, Protocol
 
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
@@ -29,8 +29,20 @@ CHALLENGE: Final = 'Bearer realm="scenewire"'
 INVALID_TOKEN_CHALLENGE: Final = f'{CHALLENGE}, error="invalid_token"'
 NO_CREDENTIALS: Final = "Authentication is required: send an Authorization header with a Bearer token."
 
-MakeErrorResponse = Callable[[Request, int, TransportCode, str], Response]
-"""Makes the error response to a request from its status, code and message."""
+
+class MakeErrorResponse(Protocol):
+    """Makes the error response of the API that the request addresses."""
+
+    def __call__(
+        self,
+        request: Request,
+        status: int,
+        code: TransportCode,
+        message: str,
+        *,
+        retry_after_seconds: float | None = None,
+    ) -> Response: ...
+
 
 CountFailure = Callable[[HTTPConnection], None]
 """Counts a refused token of this connection. Raises TooManyRequests above the limit."""
@@ -131,7 +143,13 @@ class AuthMiddleware:
             if has_token:
                 self._authenticator.count_failure(request)
         except TooManyRequests as limited:
-            response = self._make_error(request, 429, TransportCode.RATE_LIMITED, f"{limited.message}.")
+            response = self._make_error(
+                request,
+                429,
+                TransportCode.RATE_LIMITED,
+                f"{limited.message}.",
+                retry_after_seconds=limited.retry_after_seconds,
+            )
             response.headers.update(limited.headers)
         else:
             response = self._make_error(request, 401, TransportCode.UNAUTHENTICATED, message)

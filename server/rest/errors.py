@@ -59,7 +59,7 @@ def install_error_handlers(app: FastAPI) -> None:
 async def _domain_error(_request: Request, error: Exception) -> JSONResponse:
     errors = error.refusals if isinstance(error, DomainErrors) else [cast("DomainError", error)]
     first = errors[0]
-    details = [{"code": each.code, "message": each.message, "path": _path(each)} for each in errors]
+    details = [_detail(each) for each in errors]
     message = "; ".join(each.message for each in errors)
     return error_response(_status(first), first.code, message, details, _headers(first))
 
@@ -92,6 +92,13 @@ async def _unavailable(_request: Request, error: Exception) -> JSONResponse:
     unavailable = cast("Unavailable", error)
     log.warning("%s: %s", unavailable.code, unavailable.__cause__, extra={"action": "rest.unavailable"})
     return error_response(503, unavailable.code, unavailable.message, [])
+
+
+def _detail(error: DomainError) -> dict[str, Any]:
+    detail: dict[str, Any] = {"code": error.code, "message": error.message, "path": _path(error)}
+    if isinstance(error, QuotaExceeded):
+        detail["retry_after_seconds"] = error.retry_after_seconds
+    return detail
 
 
 def _status(error: DomainError) -> int:

@@ -15,13 +15,19 @@ class GraphQLHTTPError(Exception):
     """An HTTP status and an error for the client."""
 
     def __init__(
-        self, status: int, code: TransportCode, message: str, headers: Mapping[str, str] | None = None
+        self,
+        status: int,
+        code: TransportCode,
+        message: str,
+        headers: Mapping[str, str] | None = None,
+        extensions: Mapping[str, object] | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
         self.code = code
         self.message = message
         self.headers = headers
+        self.extensions = extensions or {}
 
     @classmethod
     def from_closing(cls, closing: CloseConnection) -> "GraphQLHTTPError":
@@ -38,7 +44,9 @@ class GraphQLHTTPError(Exception):
 
     def response(self, media_type: str | None) -> Response:
         """Return the response to send."""
-        body = error_body([coded(self.code, self.message)])
+        error = coded(self.code, self.message)
+        error.extensions = {**(error.extensions or {}), **self.extensions}
+        body = error_body([error])
         return json_response(body, self.status, media_type, self.headers)
 
 
