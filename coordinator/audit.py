@@ -9,13 +9,14 @@ from datetime import timedelta
 
 import sqlalchemy as sa
 
-from models.db.database import shield_to_completion
+from models.db import clock
+from models.db.cancellation import shield_to_completion
 from models.db.tables import AUDIT
 from models.domain.access import Viewer
 from models.domain.errors import DomainError, DomainErrors, Unavailable
 from models.writes import audit
 from models.writes.audit import OK, AuditContext, Entry
-from models.writes.store import Store, now
+from models.writes.store import Store
 
 log = logging.getLogger(__name__)
 
@@ -80,7 +81,9 @@ class AuditLog:
         entries = [self._pending.popleft() for _ in range(min(len(self._pending), ENTRIES_PER_WRITE))]
         try:
             async with self._store.write() as connection:
-                await audit.write(connection, entries)
+                latest = await clock.current(connection)
+                # The clock of this process may be ahead of the database's.
+                await audit.write(connection, [each._replace(at=min(each.at, latest)) for each in entries])
         except BaseException:
             self._pending.extendleft(reversed(entries))
             self._woken.set()
@@ -88,7 +91,7 @@ class AuditLog:
 
     def _append(self, viewer: Viewer, audit_context: AuditContext, result: str) -> None:
         if not (audit_context.written and result == OK):
-            self._pending.append(audit.entry(viewer, audit_context, result))
+            self._pending.append(audit.entry(viewer, audit_context, result, clock.now()))
             self._woken.set()
 
 
@@ -106,4 +109,5 @@ def code_of(error: Exception) -> str:
 async def prune(store: Store, kept: timedelta) -> int:
     """Delete the entries older than `kept`; return their number."""
     async with store.maintenance() as connection:
-        return (await connection.execute(sa.delete(AUDIT).where(AUDIT.c.at < now() - kept))).rowcount
+        oldest = await clock.current(connection) - kept
+        return (await connection.execute(sa.delete(AUDIT).where(AUDIT.c.at < oldest))).rowcount

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import NamedTuple
 
-from coordinator import audit
+from coordinator import audit, clock, tasks
 from coordinator.audit import AuditLog
 from coordinator.commands import idempotency
 from coordinator.commands.batches import Batches
@@ -26,14 +26,16 @@ from coordinator.renders.render import RenderDeps
 from coordinator.retrying import run_when_woken
 from coordinator.storage import purge, retention
 from coordinator.storage.retention import Retention
+from coordinator.tasks import RepeatedErrors, Stop, Tasks
 from coordinator.webhooks import deliveries
 from coordinator.webhooks.commands import Webhooks
 from coordinator.webhooks.deliverer import Deliverer, DeliveryDeps
+from models.db.cancellation import raise_if_cancelled
+from models.db.clock import now
 from models.domain.access import EXTERNAL
 from models.domain.errors import Unavailable
 from models.writes import titles
 from models.writes.audit import AuditContext
-from models.writes.store import now
 from providers.joining import joiner
 
 log = logging.getLogger(__name__)
@@ -43,6 +45,11 @@ HOUSEKEEPING_SECONDS = 3600.0
 PURGE_SECONDS = 60.0
 RESTART_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 60.0
+# How long renders and tickets may take to be handed over, and webhook attempts in flight.
+HAND_OVER_SECONDS = 7.0
+DELIVERER_STOP_SECONDS = 3.0
+# How long everything else may take to stop, unless the caller gives a limit.
+STOP_SECONDS = 3.0
 FRAMES_KEPT = timedelta(minutes=10)
 AUDIT_KEPT = timedelta(days=90)
 
@@ -85,8 +92,13 @@ class Coordinator:
         self._queue = dispatcher.queue
         self._renders = Renders(deps, dispatcher.running)
         self._deliverer = Deliverer(deps.store, deps.bus, delivery_deps)
-        self._tasks: set[asyncio.Task[None]] = set()
+        # Cancelled first at a stop, so that other processes take over while requests are still being answered.
+        self._dispatch_tasks = Tasks("dispatch")
+        self._webhook_tasks = Tasks("webhooks")
+        self._own_tasks = Tasks("background work")
+        self._handing_over: asyncio.Task[None] | None = None
         self._dispatching = False
+        self._restarts = RepeatedErrors()
 
     @property
     def running(self) -> bool:
@@ -105,35 +117,46 @@ class Coordinator:
 
     async def start(self, *, renders: bool = True) -> None:
         """Start the background work; without `renders`, other processes render and deliver webhooks."""
+        if renders:
+            await asyncio.to_thread(workdirs.sweep)
+            await reconciler.reconcile(self.store, self._queue)
+            self._dispatch_tasks.start(self._run_forever("dispatch", self._dispatch))
+            self._webhook_tasks.start(self._run_forever("webhooks", self._deliverer.run))
         work = {
+            "clock": self._watch_clock,
             "reconcile": self._reconcile,
             "housekeeping": self._housekeeping,
             "purge": self._purge,
             "audit": self.audit.run,
         }
-        if renders:
-            await asyncio.to_thread(workdirs.sweep)
-            await reconciler.reconcile(self.store, self._queue)
-            work["dispatch"] = self._dispatch
-            work["webhooks"] = self._deliverer.run
         for name, run in work.items():
-            task = asyncio.create_task(self._run_forever(name, run), name=name)
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._own_tasks.start(self._run_forever(name, run), name)
 
-    async def stop(self) -> None:
-        """Abandon the renders, which the next start resumes, and stop everything else."""
-        await self._renders.stop()
-        for task in self._tasks:
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
-        await self._dispatcher.stop()
-        await self.audit.flush_on_shutdown()
-        await self._deliverer.stop()
-        await self.delivery_deps.http.close()
-        for provider in self._deps.providers.values():
-            await provider.close()
+    def hand_over(self) -> asyncio.Task[None]:
+        """Start to leave renders and deliveries to other processes, or to the next start; return the task that does."""
+        if self._handing_over is None:
+            self._handing_over = asyncio.create_task(self._hand_over(), name="hand over")
+        return self._handing_over
+
+    async def _hand_over(self) -> None:
+        await asyncio.gather(self._dispatch_tasks.stop(HAND_OVER_SECONDS), self._stop_deliveries())
+
+    async def _stop_deliveries(self) -> None:
+        await self._webhook_tasks.stop()
+        await tasks.stop("webhook deliveries", self._deliverer.stop(), DELIVERER_STOP_SECONDS)
+
+    async def stop(self, limit: Stop | None = None) -> None:
+        """Hand over, then stop everything else within the limit."""
+        await self.hand_over()
+        limit = limit or Stop(STOP_SECONDS)
+        await asyncio.gather(
+            limit.part("background work", self._own_tasks.stop()), limit.part("dispatcher", self._dispatcher.stop())
+        )
+        await limit.part("audit log", self.audit.flush_on_shutdown())
+        await asyncio.gather(
+            limit.part("webhook client", self.delivery_deps.http.close()),
+            *(limit.part(f"provider {name}", each.close()) for name, each in self._deps.providers.items()),
+        )
 
     async def _dispatch(self) -> None:
         self._dispatching = True
@@ -153,6 +176,10 @@ class Coordinator:
             action="reconciler",
             poll_seconds=RECONCILE_SECONDS,
         )
+
+    async def _watch_clock(self) -> None:
+        # A queue on Postgres has delays by its clock, which the reconciler corrects.
+        await clock.watch(self.store, self._dispatcher.lost_work.set)
 
     async def _housekeeping(self) -> None:
         while True:
@@ -178,10 +205,14 @@ class Coordinator:
             try:
                 await work()
             except Unavailable as error:
+                raise_if_cancelled(error)
                 log.warning("%s waits: %s", name, error, extra={"action": f"{name}.unavailable"})
                 pause = RESTART_SECONDS
-            except Exception:
-                log.exception("%s failed and is restarted", name, extra={"action": f"{name}.restart"})
+            except Exception as error:
+                raise_if_cancelled(error)
+                details = None if self._restarts.includes(name, error) else error
+                message = "%s failed and is restarted: %r"
+                log.error(message, name, error, exc_info=details, extra={"action": f"{name}.restart"})
                 lasted = time.monotonic() - started_at
                 pause = RESTART_SECONDS if lasted > LONGEST_PAUSE_SECONDS else min(2 * pause, LONGEST_PAUSE_SECONDS)
             await asyncio.sleep(pause)

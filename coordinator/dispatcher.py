@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from coordinator.bus.port import Bus, Hint
 from coordinator.queue.port import Queue
 from coordinator.renders.pool import RunningRenders
+from coordinator.tasks import Tasks
 from models.db.database import Connection
 from models.writes.change import Work
 from models.writes.store import Committed
@@ -23,7 +24,7 @@ class Dispatcher:
         self.running = running
         # Set when the queue did not accept work after a commit: the reconciler has to enqueue it.
         self.lost_work = asyncio.Event()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._enqueuing = Tasks("dispatcher")
 
     async def before_commit(self, connection: Connection, work: Sequence[Work]) -> None:
         """Enqueue the work in the transaction, if the queue is in the same database."""
@@ -35,9 +36,7 @@ class Dispatcher:
         for scene_id in committed.fenced:
             self.running.abort(scene_id)
         if committed.work and not self.queue.joins_transactions:
-            task = asyncio.create_task(self._enqueue(committed.work))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._enqueuing.start(self._enqueue(committed.work))
         for tick in committed.ticks:
             self.bus.publish(tick)
         if committed.version is not None:
@@ -45,10 +44,7 @@ class Dispatcher:
 
     async def stop(self) -> None:
         """Cancel what is being enqueued: the reconciler of the next start enqueues it."""
-        for task in self._tasks:
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+        await self._enqueuing.stop()
 
     async def _enqueue(self, work: Sequence[Work]) -> None:
         try:

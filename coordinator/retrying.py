@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Never, TypeVar
 
+from models.db.cancellation import raise_if_cancelled
 from models.domain.errors import Unavailable
 
 log = logging.getLogger(__name__)
@@ -45,7 +46,8 @@ async def retry_until_available(
     while True:
         try:
             return await call()
-        except retry_on:
+        except retry_on as error:
+            raise_if_cancelled(error)
             if time.monotonic() + pause_seconds > give_up_at:
                 raise
             await asyncio.sleep(pause_seconds)
@@ -70,10 +72,12 @@ async def run_when_woken(
         try:
             await work()
         except Unavailable as error:
+            raise_if_cancelled(error)
             log.debug("%s waits: %s", name, error, extra={"action": f"{action}.unavailable"})
             await asyncio.sleep(RETRY_SECONDS)
             woken.set()
-        except Exception:
+        except Exception as error:
+            raise_if_cancelled(error)
             log.exception("%s failed and is retried in %g s", name, pause, extra={"action": f"{action}.failed"})
             await asyncio.sleep(pause)
             pause = min(2 * pause, LONGEST_RETRY_SECONDS)

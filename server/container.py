@@ -1,5 +1,6 @@
 """The composition root: the only place that picks implementations. Importing it creates nothing."""
 
+import asyncio
 from collections.abc import Mapping
 from datetime import timedelta
 
@@ -17,11 +18,11 @@ from coordinator.renders.pool import RunningRenders
 from coordinator.renders.render import Limits, RenderDeps
 from coordinator.storage.media import MediaStore
 from coordinator.storage.retention import Retention
+from coordinator.tasks import Stop
 from coordinator.webhooks.deliverer import DeliveryDeps
 from coordinator.webhooks.http_client import HttpClient, Policy
 from coordinator.webhooks.signing import Secrets
 from models import migrations
-from models.db.database import Database
 from models.domain.access import Viewer
 from models.domain.quota import Rate
 from models.writes.audit import AuditContext
@@ -31,10 +32,14 @@ from schema.context import Context, ServerFacts
 from server import keys
 from server.auth.authenticator import Authenticator
 from server.auth.sessions import Sessions
+from server.database_setup import opened
 from server.rates import Rates
 from server.settings import VERSION, Settings, as_wrong_setting
 from server.signed_urls import SignedUrls
 from server.transports.connections import Connections
+
+# The limit of a stop after the renders were handed over.
+STOP_SECONDS = 3.5
 
 
 class Container:
@@ -45,7 +50,7 @@ class Container:
         self.settings = settings
         self.renders = renders
         with as_wrong_setting("DATABASE_URL"):
-            self.database = Database(settings.database_url)
+            self.database = opened(settings)
         with as_wrong_setting("MEDIA_URL"):
             self.media = MediaStore(settings.media_url)
         concurrency = Concurrency(
@@ -146,16 +151,23 @@ class Container:
         await self.coordinator.start(renders=self.renders)
 
     async def stop(self) -> None:
-        """Stop the background tasks, leave running renders to the next process, and close the database."""
-        await self.sessions.stop()
-        await self.authenticator.close()
-        await self.hub.stop()
-        await self.coordinator.stop()
+        """Stop the background tasks, leave running renders to the next process, and close the database.
+
+        Each part has a time limit; one that does not stop is logged, and ends with the process.
+        """
+        await self.coordinator.hand_over()
+        limit = Stop(STOP_SECONDS)
+        await asyncio.gather(
+            limit.part("sessions", self.sessions.stop()),
+            limit.part("keys of tokens", self.authenticator.close()),
+            limit.part("live streams", self.hub.stop()),
+        )
+        await self.coordinator.stop(limit)
         if isinstance(self.bus, PostgresBus):
-            await self.bus.stop()
+            await limit.part("bus", self.bus.stop())
         if self._listener is not None:
-            await self._listener.stop()
-        await self.database.close()
+            await limit.part("listener", self._listener.stop())
+        await limit.part("database", self.database.close())
 
 
 def _renders_at_once(concurrency: Concurrency) -> dict[str, int]:

@@ -6,17 +6,24 @@ is down are lost, so listeners are called back after each reconnect.
 
 import asyncio
 import logging
+import uuid
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
 from typing import Any, Protocol, cast
 
 import asyncpg  # pyright: ignore[reportMissingTypeStubs] # it has none; what is used of it is typed below
 
 from coordinator.retrying import RETRY_SECONDS, until_set
+from coordinator.tasks import Tasks
+from models.db.cancellation import raise_if_cancelled
 
 log = logging.getLogger(__name__)
 
 PROBE_SECONDS = 1.0
 TIMEOUT_SECONDS = 1.5
+
+# How long a notification may take that is sent to find out whether notifications arrive.
+TRIAL_SECONDS = 3.0
 
 Callback = Callable[[str], None]
 # The errors of a lost or refused connection; the internal one is raised when it is lost in the middle of the protocol.
@@ -35,6 +42,27 @@ class RawConnection(Protocol):
 _connect = cast("Callable[..., Awaitable[RawConnection]]", asyncpg.connect)  # pyright: ignore[reportUnknownMemberType]
 
 
+async def receives_notifications(connect_arguments: Mapping[str, Any]) -> bool:
+    """Return whether such a connection gets notifications while it is idle. Raises one of LOST.
+
+    Behind a pooler that shares sessions between transactions (transaction pooling of PgBouncer) it does not.
+    """
+    channel = f"scenewire_trial_{uuid.uuid4().hex}"
+    received = asyncio.Event()
+    async with AsyncExitStack() as stack:
+        listening, sending = [await _connect_in(stack, connect_arguments) for _ in range(2)]
+        await listening.add_listener(channel, lambda _connection, _pid, _channel, _payload: received.set())
+        await sending.execute(f"NOTIFY {channel}", timeout=TIMEOUT_SECONDS)
+        await until_set(received, TRIAL_SECONDS)
+    return received.is_set()
+
+
+async def _connect_in(stack: AsyncExitStack, connect_arguments: Mapping[str, Any]) -> RawConnection:
+    connection = await _connect(**connect_arguments)
+    stack.callback(connection.terminate)
+    return connection
+
+
 class Listener:
     """Passes the payloads of each channel to its callbacks."""
 
@@ -45,7 +73,7 @@ class Listener:
         # The only reference that keeps asyncpg's connection, and with it its listeners, alive.
         self._connection: RawConnection | None = None
         self._connection_lock = asyncio.Lock()
-        self._task: asyncio.Task[None] | None = None
+        self._tasks = Tasks("listener")
 
     @property
     def up(self) -> bool:
@@ -54,24 +82,23 @@ class Listener:
 
     async def start(self) -> None:
         """Connect in the background, and reconnect until stopped."""
-        if self._task is None:
-            self._task = asyncio.create_task(self._stay_connected(), name="listener")
+        if not self._tasks:
+            self._tasks.start(self._stay_connected())
 
     async def stop(self) -> None:
         """Disconnect."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
-            self._task = None
+        await self._tasks.stop()
 
     async def listen(self, channel: str, callback: Callback) -> Callable[[], None]:
         """Call `callback` with each payload of the channel from now on; returns a function that stops it."""
         known = channel in self._callbacks
         callbacks = self._callbacks.setdefault(channel, [])
         callbacks.append(callback)
-        if not known and self._connection is not None:
+        if not known:
             async with self._connection_lock:
-                await self._connection.add_listener(channel, self._on_notification)
+                # The connection may have been lost while another statement was executed.
+                if self._connection is not None:
+                    await self._connection.add_listener(channel, self._on_notification)
         return lambda: callbacks.remove(callback)
 
     def when_up(self, callback: Callable[[], None]) -> Callable[[], None]:
@@ -81,9 +108,10 @@ class Listener:
 
     async def notify(self, channel: str, payload: str) -> None:
         """Send a payload. Raises ConnectionError when there is no connection, or what asyncpg raises."""
-        if self._connection is None:
-            raise ConnectionError("not connected")
         async with self._connection_lock:
+            # The connection may have been lost while another statement was executed.
+            if self._connection is None:
+                raise ConnectionError("not connected")
             await self._connection.execute("SELECT pg_notify($1, $2)", channel, payload, timeout=TIMEOUT_SECONDS)
 
     async def _stay_connected(self) -> None:
@@ -94,10 +122,12 @@ class Listener:
                 logged = False
                 await self._serve(connection)
             except LOST as error:
+                raise_if_cancelled(error)
                 if not logged:
                     log.warning("listener is down: %s", error or type(error), extra={"action": "listener.down"})
                 logged = True
-            except Exception:
+            except Exception as error:
+                raise_if_cancelled(error)
                 log.exception("listener is down", extra={"action": "listener.defect"})
             await asyncio.sleep(RETRY_SECONDS)
 

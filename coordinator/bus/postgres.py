@@ -16,7 +16,8 @@ from itertools import starmap
 from coordinator.bus.listener import LOST
 from coordinator.bus.listener import Listener as Connection
 from coordinator.bus.port import Hint, Listener, LocalBus, Message, Resync
-from coordinator.retrying import RETRY_SECONDS
+from coordinator.retrying import RETRY_SECONDS, run_when_woken
+from coordinator.tasks import Tasks
 from models.writes.change import Tick
 
 log = logging.getLogger(__name__)
@@ -40,19 +41,19 @@ class PostgresBus:
         self._ticks: dict[str, str] = {}
         self._ticked_at: dict[str, float] = {}
         self._woken = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        self._flushing = Tasks("bus")
 
     async def start(self) -> None:
         """Exchange messages with other processes from now on."""
         await self._connection.listen(CHANNEL, self._on_payload)
         self._connection.when_up(self._on_connected)
-        self._task = asyncio.create_task(self._flush(), name="bus")
+        flush = run_when_woken(self._woken, self._flush, name="bus", action="bus")
+        self._flushing.start(flush)
 
     async def stop(self) -> None:
         """Send pending messages, then stop."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
+        if self._flushing:
+            await self._flushing.stop()
             await self._send()
 
     def publish(self, message: Message) -> None:
@@ -82,13 +83,11 @@ class PostgresBus:
                 self._local.publish(message)
 
     async def _flush(self) -> None:
-        while True:
-            await self._woken.wait()
-            await asyncio.sleep(BATCH_SECONDS)
-            self._woken.clear()
-            await self._send()
-            if self._ticks or self._hints:
-                asyncio.get_running_loop().call_later(RETRY_SECONDS, self._woken.set)
+        await asyncio.sleep(BATCH_SECONDS)
+        self._woken.clear()
+        await self._send()
+        if self._ticks or self._hints:
+            asyncio.get_running_loop().call_later(RETRY_SECONDS, self._woken.set)
 
     async def _send(self) -> None:
         """Send pending messages. Hints that cannot be sent are kept; a lost tick is superseded by the next."""

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 from coordinator.retrying import run_when_woken
+from coordinator.tasks import Tasks
 from models.db import clock
 from models.domain.access import EXTERNAL, Viewer
 from models.reads import queries
@@ -74,6 +75,7 @@ class Dashboards:
         self._changed: Changed = {}
         self._compared_at = time.monotonic()
         self._woken = asyncio.Event()
+        self._tasks = Tasks("dashboards")
         self._task: asyncio.Task[None] | None = None
 
     def __len__(self) -> int:
@@ -120,7 +122,7 @@ class Dashboards:
     def _start(self) -> None:
         self._compared_at = time.monotonic()
         fan_out = run_when_woken(self._woken, self._fan_out, name="dashboards", action="dashboards")
-        self._task = asyncio.create_task(fan_out, name="dashboards")
+        self._task = self._tasks.start(fan_out)
 
     def stop(self) -> None:
         """Stop notifying."""

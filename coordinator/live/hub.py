@@ -14,6 +14,7 @@ from typing import NamedTuple, Protocol
 from coordinator.bus.port import Bus, Hint, Message, Resync
 from coordinator.live.dashboards import Dashboards
 from coordinator.retrying import run_when_woken, until_set
+from coordinator.tasks import Tasks
 from models.db.rows import EventRow
 from models.domain.access import SYSTEM, Viewer, may_see
 from models.domain.progress import ProgressSnapshot
@@ -56,7 +57,7 @@ class Hub:
         self._store = store
         self._readers: dict[str, _Reader] = {}
         self.dashboards = Dashboards(store)
-        self._resync_task: asyncio.Task[None] | None = None
+        self._resyncing = Tasks("live streams")
         self._resync_requested = asyncio.Event()
         self._unlisten = bus.listen(self._on_message)
 
@@ -70,7 +71,7 @@ class Hub:
         resync = run_when_woken(
             self._resync_requested, self._resync, name="hub resync", action="hub.resync", poll_seconds=RESYNC_SECONDS
         )
-        self._resync_task = asyncio.create_task(resync, name="hub resync")
+        self._resyncing.start(resync, "hub resync")
 
     async def stop(self) -> None:
         """Stop every reader."""
@@ -78,9 +79,7 @@ class Hub:
         self.dashboards.stop()
         for reader in list(self._readers.values()):
             reader.stop()
-        if self._resync_task is not None:
-            self._resync_task.cancel()
-            await asyncio.wait([self._resync_task])
+        await self._resyncing.stop()
 
     @asynccontextmanager
     async def join(self, job_id: str, watcher: Watcher, viewer: Viewer = SYSTEM) -> AsyncGenerator[None]:

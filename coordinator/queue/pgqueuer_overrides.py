@@ -6,15 +6,18 @@ overridden method, the set of methods that PgQueuer's loop calls, or the message
 
 import asyncio
 import logging
+import math
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 import asyncpg  # pyright: ignore[reportMissingTypeStubs] # it has none
 from pgqueuer import Queries
 from pgqueuer.adapters.drivers.asyncpg import AsyncpgPoolDriver
 from pgqueuer.adapters.inmemory import InMemoryQueries
+from pgqueuer.adapters.inmemory import queries as in_memory
 from pgqueuer.domain.settings import db_settings
 from pgqueuer.models import Job, TracebackRecord
 from pgqueuer.ports.driver import NotifyCallback
@@ -23,6 +26,7 @@ from pgqueuer.types import JOB_STATUS, JobId, QueueEntrypoint, QueueManagerId
 
 from coordinator.bus.listener import LOST, Listener
 from coordinator.retrying import RETRY_SECONDS
+from models.db.cancellation import raise_if_cancelled
 
 log = logging.getLogger(__name__)
 
@@ -34,8 +38,22 @@ TABLE_CHANGED = (
     '"type": "table_changed_event"}'
 )
 
+# While stopping, how long a write is retried.
+STOP_SECONDS = 4.0
+
 T = TypeVar("T")
 Finished = tuple[Job, JOB_STATUS, TracebackRecord | None]
+
+_IMPORTED_AT, _IMPORTED_AT_MONOTONIC = datetime.now(UTC), time.monotonic()
+
+
+def monotonic_now() -> datetime:
+    """Return the instant of the import plus the time since then: it goes on evenly when the system clock is set."""
+    return _IMPORTED_AT + timedelta(seconds=time.monotonic() - _IMPORTED_AT_MONOTONIC)
+
+
+# A queue in memory outlives no process. By the system clock its delays would grow by what that is set back.
+in_memory.utc_now = monotonic_now  # pyright: ignore[reportPrivateImportUsage] # checked in test_framework_internals
 
 
 @dataclass
@@ -89,7 +107,11 @@ class ResilientQueries(Queries):
         super().__init__(driver)
         self._concurrency = concurrency
         self._available = True
-        self.stopping = False
+        self._give_up_at = math.inf
+
+    def stop(self) -> None:
+        """Let writes fail from now on when Postgres stays unavailable for STOP_SECONDS."""
+        self._give_up_at = min(self._give_up_at, time.monotonic() + STOP_SECONDS)
 
     async def dequeue(
         self,
@@ -148,13 +170,19 @@ class ResilientQueries(Queries):
         return {job.id for job in jobs if (job.id, job.queue_manager_id) in holders}
 
     async def _retry_while_lost(self, write: Callable[[], Awaitable[None]]) -> None:
-        """Retry the write until Postgres is available; while stopping, raise the first error."""
+        """Retry the write until Postgres is available.
+
+        While stopping, give up after a time: what was not written keeps its ticket until the lease ends. PgQueuer would
+        log an error once for each of its attempts.
+        """
         while True:
             try:
                 return await write()
-            except LOST:
-                if self.stopping:
-                    raise
+            except LOST as error:
+                raise_if_cancelled(error)
+                if time.monotonic() + RETRY_SECONDS > self._give_up_at:
+                    self._log_unavailable(error)
+                    return None
                 await asyncio.sleep(RETRY_SECONDS)
 
     async def _default_if_lost(self, default: T, query: Awaitable[T]) -> T:
@@ -162,11 +190,15 @@ class ResilientQueries(Queries):
         try:
             result = await query
         except LOST as error:
-            if self._available:
-                log.warning("the queue is unavailable: %s", error or type(error), extra={"action": "queue.unavailable"})
-            self._available = False
+            raise_if_cancelled(error)
+            self._log_unavailable(error)
             return default
         if not self._available:
             log.info("the queue is available again", extra={"action": "queue.available"})
         self._available = True
         return result
+
+    def _log_unavailable(self, error: Exception) -> None:
+        if self._available:
+            log.warning("the queue is unavailable: %r", error, extra={"action": "queue.unavailable"})
+        self._available = False

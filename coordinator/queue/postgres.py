@@ -10,16 +10,24 @@ from pgqueuer import Queries
 from pgqueuer.adapters.drivers.asyncpg import AsyncpgDriver
 from pgqueuer.qm import QueueManager
 
+from coordinator import tasks
 from coordinator.bus.listener import LOST, Listener
 from coordinator.queue import lanes, runner
 from coordinator.queue.lanes import Lane
 from coordinator.queue.pgqueuer_overrides import NAMES, ListenerDriver, ResilientQueries
-from coordinator.queue.port import Assembler, Concurrency, Handler
+from coordinator.queue.port import LONGEST_DELAY_SECONDS, Assembler, Concurrency, Handler
 from models.db.database import Connection, Database
+from models.db.unavailable import translate_errors
 from models.writes.change import Work
 
 CONNECTIONS = 2
 LOG_KEPT = timedelta(days=1)
+# PgQueuer hands out a ticket that is due, or picked by a worker without a heartbeat; both by the database's clock.
+_CORRECT = (
+    f"UPDATE {NAMES.queue_table} SET heartbeat = least(heartbeat, now()),"  # noqa: S608 # our own name
+    " execute_after = CASE WHEN execute_after > now() + $1::interval THEN now() ELSE execute_after END"
+    " WHERE execute_after > now() + $1::interval OR heartbeat > now() + interval '1 second'"
+)
 
 
 class PostgresQueue:
@@ -36,13 +44,17 @@ class PostgresQueue:
     async def enqueue(self, work: Sequence[Work], connection: Connection | None = None) -> None:
         """Accept work, in the transaction of `connection` if given. Work that is waiting or running is skipped.
 
-        Raises RuntimeError when no statement was executed in that transaction before.
+        Without a connection, as the reconciler calls it, also correct the instants of tickets that were written before
+        the clock of the database went back. Raises RuntimeError when no statement was executed in that transaction
+        before.
         """
         if not work:
             return
         if connection is None:
             async with self._database.connect(self._database.writer) as own, own.begin():
-                await own.exec_driver_sql("SELECT 1")
+                await own.exec_driver_sql(
+                    _CORRECT, (timedelta(seconds=max(LONGEST_DELAY_SECONDS, self._lease_seconds)),)
+                )
                 await self.enqueue(work, own)
             return
         if not (await _raw(connection)).is_in_transaction():
@@ -70,8 +82,13 @@ class PostgresQueue:
             running.append(lanes.assembly_lane(assembler))
         create_pool = cast("Callable[..., asyncpg.Pool]", asyncpg.create_pool)  # pyright: ignore[reportUnknownMemberType]
         pool = create_pool(**self._database.connect_arguments("queue"), min_size=0, max_size=CONNECTIONS)
-        async with pool:
-            await runner.run_until_first_exits(*(self._run(pool, lane) for lane in running))
+        await pool
+        try:
+            with translate_errors():
+                await runner.run_until_first_exits(*(self._run(pool, lane) for lane in running))
+        finally:
+            # Closing would wait for the answer of a Postgres that may not respond; no lane uses it any longer.
+            pool.terminate()
 
     async def _run(self, pool: asyncpg.Pool, lane: Lane) -> None:
         # PgQueuer counts running jobs by manager, so each lane has its own.
@@ -82,16 +99,15 @@ class PostgresQueue:
             await asyncio.wait([running])
             running.result()
         finally:
-            queries.stopping = True
-            running.cancel()
-            await asyncio.wait([running])
+            queries.stop()
+            await tasks.cancel("a lane of the queue", [running], runner.LANE_STOP_SECONDS)
             driver.stop()
 
     async def prune(self) -> None:
-        """Delete PgQueuer's log entries older than LOG_KEPT; PgQueuer keeps them forever."""
+        """Delete PgQueuer's log entries older than LOG_KEPT, or from the future; PgQueuer keeps them forever."""
         async with self._database.connect(self._database.maintenance) as connection, connection.begin():
             await connection.exec_driver_sql(
-                f"DELETE FROM {NAMES.queue_table_log} WHERE created < now() - $1::interval",  # noqa: S608 # our own name
+                f"DELETE FROM {NAMES.queue_table_log} WHERE NOT created BETWEEN now() - $1::interval AND now()",  # noqa: S608 # our own name
                 (LOG_KEPT,),
             )
 
@@ -111,7 +127,8 @@ async def install(database: Database) -> bool:
 
 async def is_installed(database: Database) -> bool:
     """Return whether PgQueuer's tables exist."""
-    async with database.connect(database.reader) as connection:
+    # PgQueuer's statements run outside of a transaction here, so they need a session.
+    async with database.connect(database.maintenance) as connection:
         return await (await _queries_on(connection)).schema_is_installed()
 
 

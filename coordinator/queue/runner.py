@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import Coroutine
-from contextlib import suppress
 from datetime import timedelta
 from typing import Any, cast
 
@@ -11,6 +10,7 @@ from pgqueuer.errors import RetryRequested
 from pgqueuer.models import Job
 from pgqueuer.qm import QueueManager
 
+from coordinator import tasks
 from coordinator.queue.lanes import Lane
 from coordinator.queue.port import Snooze
 from models.domain.errors import Unavailable
@@ -21,6 +21,9 @@ log = logging.getLogger(__name__)
 POLL_SECONDS = 2.0
 # The delay of a ticket whose handler failed.
 FAILED_DELAY_SECONDS = 1.0
+# How long handlers may take to stop, and their tickets to be put back; then the lane may take this long in all.
+STOP_SECONDS = 6.0
+LANE_STOP_SECONDS = 6.4
 
 
 async def run_lane(manager: QueueManager, lane: Lane, *, lease_seconds: float) -> None:
@@ -37,15 +40,13 @@ async def run_lane(manager: QueueManager, lane: Lane, *, lease_seconds: float) -
 
 async def run_until_first_exits(*lanes: Coroutine[Any, Any, None]) -> None:
     """Run lanes until one of them ends, which it does only by an error, or until cancelled."""
-    tasks = [asyncio.ensure_future(lane) for lane in lanes]
+    running = [asyncio.ensure_future(lane) for lane in lanes]
     try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
             task.result()
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks)
+        await tasks.cancel("the queue", running, LANE_STOP_SECONDS + 0.2)
 
 
 class _LaneRunner:
@@ -62,7 +63,9 @@ class _LaneRunner:
         self._handling.add(task)
         try:
             await self._lane.handle(job.payload)
-        except (Exception, asyncio.CancelledError) as error:
+        except (Exception, asyncio.CancelledError) as error:  # cancellation: PgQueuer would delete the ticket
+            if isinstance(error, asyncio.CancelledError):
+                task.uncancel()
             raise _retry_request(error) from error
         finally:
             self._handling.discard(task)
@@ -82,16 +85,11 @@ class _LaneRunner:
             await asyncio.wait([running])
             running.result()
         finally:
-            await self._shut_down(running)
-
-    async def _shut_down(self, running: asyncio.Task[None]) -> None:
-        """Cancel the manager and its handlers. Cancelling `running` alone would block until the handlers are done."""
-        self._manager.shutdown.set()
-        while not running.done():
-            for task in (running, *self._handling):
+            # Cancelling `running` alone would block until the handlers are done.
+            self._manager.shutdown.set()
+            for task in self._handling:
                 task.cancel()
-            with suppress(asyncio.CancelledError):
-                await asyncio.wait([running])
+            await tasks.cancel("the work of the queue", [running], STOP_SECONDS)
 
 
 def _retry_request(error: Exception | asyncio.CancelledError) -> RetryRequested:

@@ -6,8 +6,10 @@ from collections.abc import Generator
 from contextlib import contextmanager
 
 from coordinator.queue.port import Snooze
-from coordinator.renders import claims
+from coordinator.renders import claims, lease
+from coordinator.renders.claims import Claim
 from coordinator.renders.render import Render, RenderDeps
+from models.db.cancellation import shield_to_completion
 from models.writes.change import Ticket
 
 # Without a lease, the delay of a ticket that cannot be handled now.
@@ -41,10 +43,6 @@ class RunningRenders:
         if render is not None:
             render.abort()
 
-    async def abandon(self) -> None:
-        """Stop all renders and leave their scenes PROCESSING."""
-        await asyncio.gather(*(render.abandon() for render in list(self._renders.values())))
-
 
 class Renders:
     """Runs the renders of this process."""
@@ -53,24 +51,32 @@ class Renders:
         self._deps = deps
         self._worker = uuid.uuid4().hex[:12]
         self._running = running
-        self._stopping = False
 
     async def handle(self, ticket: Ticket) -> None:
-        """Render the ticket's take, unless the ticket is stale. Raises Snooze when it must wait."""
-        if self._stopping:
-            raise Snooze(SNOOZE_SECONDS)
+        """Render the ticket's take, unless the ticket is stale. Raises Snooze when it must wait.
+
+        When cancelled, give the render to the next worker, or to the next start.
+        """
         if self._running.includes(ticket):
             raise Snooze(self._deps.lease.total_seconds() or SNOOZE_SECONDS)
-        claim = await claims.claim(self._deps.store, ticket, self._worker, self._deps.lease)
+        claim = await self._claim(ticket)
         if claim is None:
             return
         render = Render(self._deps, claim)
         with self._running.registered(claim.scene_id, render):
             await render.finished()
-        if self._stopping:
-            raise Snooze(SNOOZE_SECONDS)
 
-    async def stop(self) -> None:
-        """Abandon all renders: scenes stay PROCESSING, and the next start resumes them."""
-        self._stopping = True
-        await self._running.abandon()
+    async def _claim(self, ticket: Ticket) -> Claim | None:
+        """Claim the ticket's take; release it when cancelled meanwhile."""
+        claiming = asyncio.ensure_future(claims.claim(self._deps.store, ticket, self._worker, self._deps.lease))
+        try:
+            await asyncio.wait([claiming])
+        except asyncio.CancelledError:
+            await shield_to_completion(self._release(claiming))
+            raise
+        return claiming.result()
+
+    async def _release(self, claiming: asyncio.Future[Claim | None]) -> None:
+        await asyncio.wait([claiming])
+        if claiming.exception() is None and (claim := claiming.result()) is not None and self._deps.lease:
+            await lease.release(self._deps.store, claim)

@@ -20,8 +20,10 @@ from coordinator.renders.claims import Claim
 from coordinator.renders.provider_boundary import defects_as_failures, following, order_for
 from coordinator.renders.take_files import TakeFiles
 from coordinator.renders.workdirs import workdir
-from coordinator.retrying import retry_until_available
+from coordinator.retrying import retry_until_available, until_set
 from coordinator.storage.media import MediaStore
+from coordinator.tasks import cancel, ignore_error
+from models.db.cancellation import shield_to_completion
 from models.domain.errors import Unavailable
 from models.writes.change import Tick
 from models.writes.store import Store
@@ -36,7 +38,9 @@ SUBMIT_SECONDS = 30.0
 # How long a write of the result is retried while the database is unavailable; then the ticket is handed out again.
 GIVE_UP_AFTER_SECONDS = 30.0
 # How long a provider may take to stop when the server stops.
-ABANDON_SECONDS = 3.0
+ABANDON_SECONDS = 2.0
+# How long an order in flight may take to be confirmed and recorded when the server stops.
+CONFIRM_SECONDS = 2.0
 
 
 class Limits(NamedTuple):
@@ -76,10 +80,12 @@ class Render:
         self._files = TakeFiles(deps.media, claim)
         self._provider_id = claim.provider_id
         self._aborted = False
+        # Whether the provider may have an order whose id is not recorded yet.
+        self._unconfirmed = False
+        self._confirmed = asyncio.Event()
         self._ticked_at = 0.0
-        # Set when the provider did not stop in time: the task goes on without anyone waiting for it.
-        self._detached: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._task = asyncio.create_task(self._run(), name=f"render {claim.scene_id}")
+        self._task.add_done_callback(lambda _: self._confirmed.set())
 
     @property
     def take_number(self) -> int:
@@ -89,10 +95,11 @@ class Render:
     async def finished(self) -> None:
         """Wait for the end. Raises an error of the server, after which the ticket must be handed out again."""
         try:
-            await asyncio.wait([self._task, self._detached], return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            await self.abandon()
-        if self._task.done() and not self._task.cancelled():
+            await asyncio.wait([self._task])
+        except asyncio.CancelledError:
+            await shield_to_completion(self._hand_over())
+            raise
+        if not self._task.cancelled():
             self._task.result()
 
     def abort(self) -> None:
@@ -101,18 +108,21 @@ class Render:
             self._aborted = True
             self._task.cancel()
 
-    async def abandon(self) -> None:
-        """Stop without canceling at the provider: another worker resumes the render.
+    async def _hand_over(self) -> None:
+        """Stop without canceling at the provider, and release the lease: another worker resumes the render at once.
 
-        A provider that does not stop within ABANDON_SECONDS is left running.
+        A provider that does not stop in time is left running. An order that may exist but is not recorded keeps its
+        lease: the next worker must not look for it before the provider lists it, and buy it again.
         """
-        if self._task.done() or self._detached.done():
-            return
+        if self._unconfirmed and not self._task.done():
+            await until_set(self._confirmed, CONFIRM_SECONDS)
         self._task.cancel()
         _, late = await asyncio.wait([self._task], timeout=ABANDON_SECONDS)
-        if late and not self._detached.done():
-            self._detached.set_result(None)
+        if late:
             log.warning("provider %s does not stop a render", self._claim.provider, extra={"action": "render.detached"})
+            self._task.add_done_callback(ignore_error)
+        if self._deps.lease and not self._unconfirmed:
+            await lease.release(self._deps.store, self._claim)
 
     async def _run(self) -> None:
         deadline_seconds = self._deps.limits.deadline_seconds
@@ -149,6 +159,7 @@ class Render:
     async def _submit(self, provider: Provider, order: Order) -> str:
         if self._provider_id is not None:
             return self._provider_id
+        self._unconfirmed = True
         submitting = asyncio.ensure_future(provider.submit(order))
         try:
             with defects_as_failures(retryable=True):
@@ -158,6 +169,8 @@ class Render:
             raise
         self._provider_id = provider_id
         await self._write(lambda: claims.submitted(self._deps.store, self._claim, provider_id))
+        self._unconfirmed = False
+        self._confirmed.set()
         return provider_id
 
     async def _interrupt_submit(self, submitting: asyncio.Future[str]) -> None:
@@ -166,9 +179,8 @@ class Render:
             with suppress(Exception):
                 async with asyncio.timeout(SUBMIT_SECONDS):
                     self._provider_id = await submitting
-        elif not submitting.done():
-            submitting.cancel()
-            await asyncio.wait([submitting])
+        else:
+            await cancel("an order", [submitting], ABANDON_SECONDS)
 
     async def _follow(self, provider: Provider, order: Order, provider_id: str) -> Rendered:
         async with following(provider, order, provider_id) as steps:
@@ -247,8 +259,7 @@ class Render:
         try:
             yield
         finally:
-            holding.cancel()
-            await asyncio.wait([holding])
+            await cancel("a lease", [holding])
 
     async def _hold_lease(self) -> None:
         try:

@@ -12,6 +12,7 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import NamedTuple
 
+from coordinator import tasks
 from coordinator.bus.port import Bus, Message
 from coordinator.retrying import run_when_woken
 from coordinator.webhooks import backoff, deliveries, payloads, signing
@@ -20,9 +21,10 @@ from coordinator.webhooks.deliveries import Due
 from coordinator.webhooks.http_client import DeliveryFailed, HttpClient
 from coordinator.webhooks.json_v3 import MediaUrl
 from coordinator.webhooks.signing import Secrets, Unsigned
+from models.db import clock
 from models.db.rows import WebhookRow
 from models.domain.errors import Unavailable
-from models.writes.store import Store, now
+from models.writes.store import Store
 
 log = logging.getLogger(__name__)
 
@@ -76,11 +78,9 @@ class Deliverer:
         """Cancel attempts in flight and release their leases."""
         if self._waking is not None:
             self._waking.cancel()
-        tasks = list(self._in_flight)
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+        attempts = list(self._in_flight)
+        if attempts:
+            await tasks.cancel("a webhook attempt", attempts)
             with suppress(Unavailable):
                 await deliveries.release(self._store, self._name)
 
@@ -121,18 +121,18 @@ class Deliverer:
     async def _deliver(self, leased: Due) -> None:
         attempt = await self._attempt(leased)
         try:
-            next_at = await deliveries.record(self._store, leased, attempt, self._deps.first_backoff)
+            pause = await deliveries.record(self._store, leased, attempt, self._deps.first_backoff)
         except Unavailable:
             log.warning("an attempt is not recorded and will be repeated", extra={"action": "webhook.lost"})
             return
-        seconds = POLL_SECONDS if next_at is None else (next_at - now()).total_seconds() + CLOCK_SECONDS
+        seconds = POLL_SECONDS if pause is None else pause.total_seconds() + CLOCK_SECONDS
         if seconds < POLL_SECONDS:
             asyncio.get_running_loop().call_later(max(0.0, seconds), self._woken.set)
 
     async def _attempt(self, leased: Due) -> Attempt:
         """Send the delivery once. Every error becomes part of the attempt."""
         delivery, webhook = leased
-        at, started = now(), time.monotonic()
+        at, started = clock.now(), time.monotonic()
         status: int | None = None
         retry_after: str | None = None
         try:
@@ -160,7 +160,7 @@ class Deliverer:
         if (
             webhook.previous_secret is not None
             and webhook.previous_until is not None
-            and now() < webhook.previous_until
+            and clock.now() < webhook.previous_until
         ):
             stored.append(webhook.previous_secret)
         return [self._deps.secrets.unseal(each, webhook.id) for each in stored]

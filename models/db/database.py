@@ -1,28 +1,36 @@
 """Connections to the database: taken in turn, given back reliably, and Unavailable when it does not respond."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+import logging
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from models.db.cancellation import shield_to_completion
 from models.db.engines import (
     APPLICATION_NAME,
     COMMAND_SECONDS,
     CONNECT_SECONDS,
+    LISTS_AT_ONCE,
     LONGEST_WAIT_SECONDS,
+    MESSAGES_AT_ONCE,
     READERS,
     postgres_engine,
     postgres_maintenance_engine,
+    read_only,
     sqlite_engine,
 )
+from models.db.pooler import Pooler
 from models.db.unavailable import translate_errors
 
 # How long to wait for a connection while no other request is answered.
 WAIT_SECONDS = 1.6
+
+log = logging.getLogger(__name__)
 
 Connection = AsyncConnection
 
@@ -31,17 +39,25 @@ class Database:
     """The engines of one database.
 
     On SQLite, the writer has one connection that begins with BEGIN IMMEDIATE: changes queue up in this process, and
-    never deadlock on the upgrade of a read lock. On Postgres, writer and reader are the same engine. `maintenance` has
-    no statement timeout: it is for migrations and housekeeping, for whose answer no user waits.
+    never deadlock on the upgrade of a read lock. On Postgres, writer and reader share one pool. A transaction of the
+    reader is a snapshot: everything in it is read as of its first SELECT. `maintenance` has no statement timeout: it is
+    for migrations and housekeeping, for whose answer no user waits.
+
+    `url` may be that of a connection pooler. Then `direct_url` is that of Postgres itself, for what needs a session:
+    LISTEN, the queue, migrations; a pooler that keeps sessions does without.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, direct_url: str = "") -> None:
         self.url = sa.make_url(url)
+        self.direct_url = sa.make_url(direct_url or url)
         self.embedded = self.url.get_backend_name() == "sqlite"
         # Connections on their way from and to the pools, in tasks that no caller awaits any longer.
         self._in_transit: set[asyncio.Future[Any]] = set()
         # The last time any connection was used successfully, by the clock of the loop.
         self._answered_at = 0.0
+        # Turns of the answers that keep a connection for long; the others find one that these cannot occupy.
+        self.list_turns = asyncio.Semaphore(LISTS_AT_ONCE)
+        self.message_turns = asyncio.Semaphore(MESSAGES_AT_ONCE)
         if self.embedded:
             if self.url.database:
                 Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
@@ -49,12 +65,16 @@ class Database:
             self.reader = sqlite_engine(self.url, pool_size=READERS, begin="BEGIN")
             self.maintenance = self.writer
         else:
-            self.writer = self.reader = postgres_engine(self.url)
-            self.maintenance = postgres_maintenance_engine(self.url)
+            self.writer = postgres_engine(self.url, Pooler(self._arguments(self.url, "start")))
+            self.reader = read_only(self.writer)
+            self.maintenance = postgres_maintenance_engine(self.direct_url)
 
     def connect_arguments(self, purpose: str) -> dict[str, Any]:
-        """Return the arguments of `asyncpg.connect` for this Postgres; `purpose` is shown in pg_stat_activity."""
-        _, arguments = self.writer.dialect.create_connect_args(self.url)
+        """Return the arguments of `asyncpg.connect` for a session of its own; `purpose` is in pg_stat_activity."""
+        return self._arguments(self.direct_url, purpose)
+
+    def _arguments(self, url: sa.URL, purpose: str) -> dict[str, Any]:
+        _, arguments = url.get_dialect()().create_connect_args(url)
         named = {name: value for name, value in arguments.items() if not name.startswith("prepared_statement")}
         settings = {"application_name": f"{APPLICATION_NAME} {purpose}"}
         return {"server_settings": settings, "timeout": CONNECT_SECONDS, "command_timeout": COMMAND_SECONDS} | named
@@ -64,13 +84,27 @@ class Database:
         """A connection of the engine, after `job_lock` is acquired. Raises Unavailable when there is none in time."""
         with translate_errors():
             async with AsyncExitStack() as stack:
-                async with self._wait_timeout():
-                    if job_lock is not None:
-                        await stack.enter_async_context(job_lock)
-                    connection = await self._take(engine)
-                stack.push_async_callback(_give_back, connection)
-                yield connection
-            self._answered_at = asyncio.get_running_loop().time()
+                yield await self.borrow(stack, engine, job_lock)
+            self.answered()
+
+    async def borrow(
+        self, stack: AsyncExitStack, engine: AsyncEngine, turn: asyncio.Lock | asyncio.Semaphore | None = None
+    ) -> Connection:
+        """Return a connection of the engine, after `turn` is acquired; closing the stack gives both back.
+
+        Raises Unavailable when there is none in time.
+        """
+        with translate_errors():
+            async with self._wait_timeout():
+                if turn is not None:
+                    await stack.enter_async_context(turn)
+                connection = await self._take(engine)
+            stack.push_async_callback(_give_back, connection)
+            return connection
+
+    def answered(self) -> None:
+        """Note that the database responds: others may go on waiting for a connection."""
+        self._answered_at = asyncio.get_running_loop().time()
 
     async def close(self) -> None:
         """Close every connection."""
@@ -99,7 +133,12 @@ class Database:
         if not taken.cancelled() and taken.exception() is None:
             returning = asyncio.ensure_future(taken.result().close())
             self._in_transit.add(returning)
-            returning.add_done_callback(self._in_transit.discard)
+            returning.add_done_callback(self._on_returned)
+
+    def _on_returned(self, returning: asyncio.Future[None]) -> None:
+        self._in_transit.discard(returning)
+        if not returning.cancelled() and (error := returning.exception()) is not None:
+            log.debug("a connection was lost on its way back: %s", error, extra={"action": "database.lost"})
 
     @asynccontextmanager
     async def _wait_timeout(self) -> AsyncGenerator[None]:
@@ -131,19 +170,3 @@ async def _connect(engine: AsyncEngine) -> Connection:
 
 async def _give_back(connection: Connection) -> None:
     await shield_to_completion(connection.close())
-
-
-async def shield_to_completion(work: Coroutine[None, None, None]) -> None:
-    """Await `work` to its end even when the caller is cancelled meanwhile, and raise the cancellation after it.
-
-    Nothing may interrupt the way from a commit to its hint, or a connection on its way back to the pool.
-    """
-    task = asyncio.ensure_future(work)
-    try:
-        await asyncio.shield(task)
-    except asyncio.CancelledError:
-        # A scope that is being left cancels repeatedly.
-        while not task.done():
-            with suppress(asyncio.CancelledError):
-                await asyncio.wait([task])
-        raise

@@ -7,6 +7,7 @@ import asyncpg  # pyright: ignore[reportMissingTypeStubs] # it has none
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from models.db.cancellation import raise_if_cancelled
 from models.domain.errors import Unavailable
 
 # SQLSTATEs, https://www.postgresql.org/docs/current/errcodes-appendix.html
@@ -21,7 +22,20 @@ _TRANSIENT_STATES = ("25P03", "55P03", "57014")
 
 @contextmanager
 def translate_errors() -> Generator[None]:
-    """Raise Unavailable for errors that a later retry may not meet; let errors of the statement itself pass."""
+    """Raise Unavailable for errors that a later retry may not meet; let errors of the statement itself pass.
+
+    While the task is being cancelled, raise the cancellation instead of an error, which closing a connection may cause.
+    """
+    try:
+        with _translated_errors():
+            yield
+    except Exception as error:
+        raise_if_cancelled(error)
+        raise
+
+
+@contextmanager
+def _translated_errors() -> Generator[None]:
     try:
         yield
     except IntegrityError:

@@ -12,14 +12,14 @@ import copy
 import logging
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from typing import NamedTuple, Protocol
 from weakref import WeakValueDictionary
 
 import sqlalchemy as sa
 
-from models.db import rows
-from models.db.database import Connection, Database, shield_to_completion
+from models.db import clock
+from models.db.cancellation import shield_to_completion
+from models.db.database import Connection, Database
 from models.db.rows import JOB_COLUMNS, JobRow
 from models.db.tables import EVENT, JOB
 from models.domain import ids
@@ -131,8 +131,10 @@ class Store:
         job_lock = self._job_locks.setdefault(job_id, asyncio.Lock())
         async with self.database.connect(self.database.writer, job_lock) as connection:
             bump = sa.update(JOB).where(JOB.c.id == job_id).values(version=JOB.c.version + 1)
-            job = rows.first_row(JobRow, await connection.execute(bump.returning(*JOB_COLUMNS)))
-            if job is None or not may_see(viewer, job):
+            bumped = bump.returning(clock.expression(connection), *JOB_COLUMNS)
+            row = (await connection.execute(bumped)).first()
+            job = None if row is None else JobRow._make(row[1:])
+            if row is None or job is None or not may_see(viewer, job):
                 raise no_such_job(path, job_id)
             if not may_do(viewer, job, act):
                 raise Forbidden("A worker may only report on the scenes of another owner's job.", path)
@@ -141,7 +143,7 @@ class Store:
                 raise stale(before.version)
             if job.deleted_at is not None and not deleted:
                 raise InvalidState(ErrorCode.ALREADY_DELETED, "The job is deleted.", path)
-            change = Change(connection, before, viewer, now())
+            change = Change(connection, before, viewer, row[0])
             yield change
             await shield_to_completion(self._finish(connection, change))
 
@@ -149,9 +151,11 @@ class Store:
     async def create(self, job: JobRow, viewer: Viewer) -> AsyncGenerator[Change]:
         """Insert a job at version 0 and change it in the same transaction, as `change` does."""
         async with self.database.connect(self.database.writer) as connection:
+            instant = await clock.current(connection)
+            job = job._replace(created_at=instant, updated_at=instant)
             values = job._asdict() | {"title_folded": folded_title(job.title)}
             await connection.execute(sa.insert(JOB).values(values))
-            change = Change(connection, job, viewer, job.created_at)
+            change = Change(connection, job, viewer, instant)
             yield change
             await shield_to_completion(self._finish(connection, change))
 
@@ -172,7 +176,7 @@ class Store:
             await connection.execute(sa.insert(EVENT), [event._asdict() for event in change.events])
             await outbox.put(connection, job, change.events)
         if self._audit is not None:
-            await audit.write(connection, [audit.entry(change.viewer, self._audit, audit.OK, job.id)])
+            await audit.write(connection, [audit.entry(change.viewer, self._audit, audit.OK, change.now, job.id)])
         await self._listener.before_commit(connection, _work(change.tickets, change.assembly))
         await connection.commit()
         if self._audit is not None:
@@ -184,11 +188,6 @@ class Store:
         except Exception:
             # The change is committed and must be acknowledged; reconciler and resyncs make up for what is lost here.
             log.exception("the follow-up of a commit failed", extra={"action": "store.after_commit"})
-
-
-def now() -> datetime:
-    """Return the instant of a change, in UTC."""
-    return datetime.now(UTC)
 
 
 def stale(current_version: int, path: Sequence[str] = ("input", "expectedVersion")) -> Conflict:

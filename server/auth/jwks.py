@@ -12,6 +12,7 @@ import httpx
 from joserfc.errors import JoseError, SecurityWarning
 from joserfc.jwk import ECKey, Key, OKPKey, RSAKey
 
+from coordinator.tasks import Tasks
 from models.domain.errors import Unavailable
 from server.transports.payloads import InvalidJSON, decode
 
@@ -37,6 +38,7 @@ class Jwks:
         self._url = url
         self._keys: list[Key] | None = None
         self._fetched_at = -math.inf
+        self._tasks = Tasks("keys of tokens")
         self._refresh_task: asyncio.Task[None] | None = None
 
     async def key(self, kid: str | None, algorithm: str) -> Key | None:
@@ -57,9 +59,7 @@ class Jwks:
 
     async def close(self) -> None:
         """Stop a fetch that is running."""
-        if self._refresh_task is not None:
-            self._refresh_task.cancel()
-            await asyncio.wait([self._refresh_task])
+        await self._tasks.stop()
 
     def _find(self, kid: str | None, algorithm: str) -> Key | None:
         usable = [key for key in self._keys or () if algorithm in _algorithms(key) and kid in (None, key.kid)]
@@ -72,7 +72,7 @@ class Jwks:
         """Return the task of the current fetch, of the last one if it is recent, or of a new one."""
         if self._refresh_task is None or (self._refresh_task.done() and self._age() > MIN_FETCH_INTERVAL_SECONDS):
             self._fetched_at = time.monotonic()
-            self._refresh_task = asyncio.create_task(self._fetch_keys(), name="jwks refresh")
+            self._refresh_task = self._tasks.start(self._fetch_keys(), "jwks refresh")
         return self._refresh_task
 
     async def _fetch_keys(self) -> None:

@@ -10,6 +10,8 @@ from datetime import datetime
 from starlette.requests import HTTPConnection
 
 from coordinator.retrying import until_set
+from coordinator.tasks import Tasks
+from models.db.cancellation import raise_if_cancelled
 from models.domain.errors import Unavailable
 from models.reads import revocations
 from models.writes.store import Store
@@ -29,46 +31,47 @@ class Sessions:
     def __init__(self, connections: Connections, store: Store) -> None:
         self._connections = connections
         self._store = store
+        # By the monotonic clock: the system clock may be set back.
         self._next_check_at = math.inf
         self._woken = asyncio.Event()
-        self._closing: set[asyncio.Task[None]] = set()
-        self._task: asyncio.Task[None] | None = None
+        self._tasks = Tasks("sessions")
 
     async def start(self) -> None:
         """Start watching."""
-        self._task = asyncio.create_task(self._run(), name="sessions")
+        self._tasks.start(self._run())
 
     async def stop(self) -> None:
         """Stop watching."""
-        tasks = [*self._closing, *([] if self._task is None else [self._task])]
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+        await self._tasks.stop()
 
     def admit(self, identity: Identity) -> None:
         """Check earlier than planned when the token of a new connection expires before the next check."""
-        if identity.expires_at is not None and identity.expires_at < self._next_check_at:
-            self._next_check_at = identity.expires_at
+        if identity.expires_at is None:
+            return
+        check_at = time.monotonic() + identity.expires_at - time.time()
+        if check_at < self._next_check_at:
+            self._next_check_at = check_at
             self._woken.set()
 
     async def _run(self) -> None:
         while True:
             now = time.time()
             # Connections whose token has expired are being closed already, which a slow peer may delay.
-            expiries = [each.expires_at for each in self._open() if each.expires_at and each.expires_at > now]
-            self._next_check_at = min([now + CHECK_SECONDS, *expiries])
+            lifetimes = [each.expires_at - now for each in self._open() if each.expires_at and each.expires_at > now]
+            self._next_check_at = time.monotonic() + min([CHECK_SECONDS, *lifetimes])
             await self._until_next_check()
             self._close_expired()
             try:
                 await self._close_revoked()
-            except Unavailable:
+            except Unavailable as error:
+                raise_if_cancelled(error)
                 log.warning("Cannot read revocations", extra={"action": "sessions.unavailable"})
-            except Exception:
+            except Exception as error:
+                raise_if_cancelled(error)
                 log.exception("Cannot read revocations", extra={"action": "sessions.defect"})
 
     async def _until_next_check(self) -> None:
-        while (left := self._next_check_at - time.time()) > 0:
+        while (left := self._next_check_at - time.monotonic()) > 0:
             self._woken.clear()
             await until_set(self._woken, left)
 
@@ -97,9 +100,7 @@ class Sessions:
             return identity is not None and ended(identity)
 
         if any(belongs(member.connection) for member in self._connections):
-            task = asyncio.create_task(self._connections.close(CloseCode.FORBIDDEN, reason, belongs))
-            self._closing.add(task)
-            task.add_done_callback(self._closing.discard)
+            self._tasks.start(self._connections.close(CloseCode.FORBIDDEN, reason, belongs), "closing sessions")
 
 
 def is_revoked(identity: Identity, revoked: Mapping[str, datetime]) -> bool:

@@ -1,0 +1,34 @@
+"""Cancellation of tasks: work that must not be interrupted, and errors that must not replace a cancellation."""
+
+import asyncio
+from collections.abc import Coroutine
+
+
+def raise_if_cancelled(cause: BaseException | None = None) -> None:
+    """Raise CancelledError if the current task is being cancelled.
+
+    To be called where an error is handled and the task goes on: the error may come from cleaning up after a
+    cancellation, and has replaced it then. A task that ignores it runs forever, and whatever waits for its end too.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError from cause
+
+
+async def shield_to_completion(work: Coroutine[None, None, None]) -> None:
+    """Await `work` to its end even when the caller is cancelled meanwhile, and raise the cancellation after it.
+
+    Nothing may interrupt the way from a commit to its hint, or a connection on its way back to the pool.
+    """
+    task = asyncio.ensure_future(work)
+    cancellation: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError as error:  # cancellation: raised after the work
+            # A scope that is being left cancels repeatedly.
+            cancellation = error
+    failure = None if task.cancelled() else task.exception()
+    if cancellation is not None:
+        raise cancellation from failure
+    task.result()
