@@ -7,6 +7,7 @@ import strawberry
 
 from coordinator.storage.keys import live_frame_key
 from schema.context import Context
+from schema.scalars import INT_MAX, SafeInt, safe_int, whole_number
 
 
 @strawberry.type(description="A media file: a clip, a still image or a preview.")
@@ -18,7 +19,7 @@ class Media:
     )
     content_type: str
     expires_at: datetime | None = strawberry.field(description="Null when the URL does not expire.")
-    size_bytes: int | None
+    size_bytes: SafeInt | None
     width: int | None
     height: int | None
     duration_seconds: float | None
@@ -33,9 +34,9 @@ def media(context: Context, stored: dict[str, Any] | None) -> Media | None:
         url=link.url,
         content_type=stored["content_type"],
         expires_at=link.expires_at,
-        size_bytes=stored.get("size_bytes"),
-        width=stored.get("width"),
-        height=stored.get("height"),
+        size_bytes=safe_int(stored.get("size_bytes")),
+        width=whole_number(stored.get("width"), INT_MAX),
+        height=whole_number(stored.get("height"), INT_MAX),
         duration_seconds=stored.get("duration_seconds"),
     )
 

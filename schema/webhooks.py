@@ -16,6 +16,7 @@ from schema.enums import DeliveryStatus, EventType
 from schema.errors import UserError
 from schema.inputs import given
 from schema.nodes import Node
+from schema.scalars import INT_MAX
 
 
 @strawberry.type(description="One attempt to deliver an event.")
@@ -65,7 +66,7 @@ class WebhookDelivery(Node):
             WebhookAttempt(
                 at=datetime.fromisoformat(each["at"]),
                 response_status=each["response_status"],
-                duration_ms=each["duration_ms"],
+                duration_ms=min(each["duration_ms"], INT_MAX),
                 error=each["error"],
             )
             for each in root.attempts

@@ -35,6 +35,38 @@ class TestLiterals:
         }} }}"""
         assert (await shared.execute(document))["updateJob"]["errors"] == [invalid("metadata")]
 
+    @pytest.mark.parametrize(
+        ("literal", "stored"),
+        [
+            ("{a: 1, b: $text}", {"a": 1}),
+            ("{a: {b: $text, c: {}, d: {e: $text}}}", {"a": {"c": {}, "d": {}}}),
+            ("{a: [1, $text, [$text], {b: $text, c: 2}]}", {"a": [1, None, [None], {"c": 2}]}),
+            ("{a: $null, b: $five, c: $given}", {"a": None, "b": 5, "c": "given"}),
+            ("{a: $status, b: $instant}", {"a": "FAILED", "b": "2026-01-31T06:30:00Z"}),
+        ],
+        ids=["field", "nested_fields", "list_items", "variables_with_values", "variables_of_other_scalars"],
+    )
+    async def test_field_of_metadata_whose_variable_is_missing_is_left_out(
+        self, shared: App, literal: str, stored: Json
+    ) -> None:
+        """As in an input object; in a list it is null."""
+        made = await a_job(shared)
+        types = {
+            "instant": "DateTime",
+            "text": "String",
+            "null": "Int",
+            "five": "Int = 5",
+            "given": "String",
+            "status": "SceneStatus",
+        }
+        declared = " ".join(f"${name}: {kind}" for name, kind in types.items() if f"${name}" in literal)
+        document = f"""mutation($id: ID!, {declared}) {{
+            updateJob(input: {{jobId: $id, metadata: {literal}}}) {{ job {{ metadata }} }}
+        }}"""
+        given: Json = {"null": None, "given": "given", "status": "FAILED", "instant": "2026-01-31T12:00:00+05:30"}
+        answer = await shared.execute(document, id=made.id, **given)
+        assert answer["updateJob"]["job"]["metadata"] == stored
+
     @pytest.mark.parametrize("value", ["[1]", "3", '"text"', "true"])
     async def test_metadata_that_is_not_an_object_is_refused(self, shared: App, value: str) -> None:
         """An array or a bare value, in the document or in a variable."""

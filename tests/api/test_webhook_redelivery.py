@@ -132,3 +132,16 @@ async def test_old_deliveries_are_pruned(app: App, receiver: Receiver) -> None:
     assert kept == [pending["id"]] != [finished["id"]]
     await webhook_calls.mutate(app, "updateWebhook", created.id, "webhook { id }", active=False)
     assert await deliveries.prune(app.container.store) == 1
+
+
+async def test_duration_of_an_endless_attempt_is_the_largest_int(app: App, receiver: Receiver) -> None:
+    """Of an attempt during which the machine was suspended for months."""
+    created = await hook(app, receiver.url, "JOB_CREATED")
+    sent = await webhook_calls.mutate(app, "testWebhook", created.id, "delivery { id }")
+    await until_delivery(app, sent["delivery"]["id"], "SUCCEEDED")
+    attempt = {"at": "2026-01-31T12:00:00+00:00", "response_status": 200, "duration_ms": 2**33, "error": None}
+    async with app.container.store.write() as connection:
+        own = WEBHOOK_DELIVERY.c.webhook_id == created.id
+        await connection.execute(sa.update(WEBHOOK_DELIVERY).where(own).values(attempts=[attempt]))
+    (delivery,) = await webhook_calls.deliveries(app, created.id)
+    assert [each["durationMs"] for each in delivery["attempts"]] == [2**31 - 1]
