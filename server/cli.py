@@ -109,7 +109,7 @@ def token(
     sub: Subject,
     roles: Annotated[str, typer.Option(help="Comma-separated roles: user, worker, admin.")] = "user",
     name: Annotated[str | None, typer.Option(help="Display name; default: the subject.")] = None,
-    ttl: Annotated[str, typer.Option(help="Lifetime, for example 90s, 15m, 1h or 7d.")] = "1h",
+    ttl: Annotated[str, typer.Option(help="Lifetime, for example 90s, 15m, 1h or 7d; at most 365d.")] = "1h",
 ) -> None:
     """Print a token signed with SCENEWIRE_AUTH_SECRET."""
 

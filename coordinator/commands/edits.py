@@ -1,6 +1,5 @@
 """updateScene: edits of a scene, and reports of external workers on its render."""
 
-import mimetypes
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
@@ -31,6 +30,19 @@ _EVENTS = {
     SceneStatus.COMPLETED: EventType.SCENE_COMPLETED,
     SceneStatus.FAILED: EventType.SCENE_FAILED,
     SceneStatus.CANCELED: EventType.SCENE_CANCELED,
+}
+# By file extension, https://www.iana.org/assignments/media-types/#video; only types of videos, which a page may play.
+_VIDEO_TYPES = {
+    "3gp": "video/3gpp",
+    "avi": "video/x-msvideo",
+    "m4v": "video/mp4",
+    "mkv": "video/x-matroska",
+    "mov": "video/quicktime",
+    "mpeg": "video/mpeg",
+    "mpg": "video/mpeg",
+    "ogv": "video/ogg",
+    "ts": "video/mp2t",
+    "webm": "video/webm",
 }
 _DEFAULT_FAILURE: ReportedFailure = {
     "code": "REPORTED_FAILURE",
@@ -161,8 +173,8 @@ def _take_columns(scene: SceneRow, edit: SceneEdit) -> dict[str, Any]:
 def _linked(url: str | None) -> dict[str, Any] | None:
     if url is None:
         return None
-    content_type, _ = mimetypes.guess_type(urlsplit(url).path)
-    return {"url": url, "content_type": content_type or "video/mp4"}
+    extension = urlsplit(url).path.rpartition("/")[2].rpartition(".")[2].lower()
+    return {"url": url, "content_type": _VIDEO_TYPES.get(extension, "video/mp4")}
 
 
 def _transition_columns(

@@ -115,10 +115,13 @@ class Problems:
         try:
             parts = urlsplit(value)
             proper = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+            has_userinfo = "@" in parts.netloc
         except ValueError:
-            proper = False
+            proper = has_userinfo = False
         if not proper or any(character.isspace() for character in value):
             self.add(f"{name} must be an http or https address.", path)
+        elif has_userinfo:
+            self.add(f"{name} must not contain a user name or password: every reader of the scene gets it.", path)
 
     def key(self, value: str | None, path: Path) -> None:
         """Check an idempotency key; it is optional."""

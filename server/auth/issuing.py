@@ -1,7 +1,6 @@
 """The commands `token` and `revoke`: issue and revoke tokens without an identity provider."""
 
 import re
-from datetime import timedelta
 
 import typer
 
@@ -17,8 +16,9 @@ from server.database_setup import check_exists, location
 from server.settings import PREFIX, Settings, WrongSettings
 
 OPERATOR = "operator"
-_TTL = re.compile(r"(\d{1,6})([smhd])")
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+LONGEST_TTL_SECONDS = 365 * 24 * 3600
+_TTL = re.compile(r"([0-9]{1,9})([smhd])")
+_UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 
 async def token(settings: Settings, subject: str, roles: str, name: str | None, ttl: str) -> int:
@@ -84,7 +84,10 @@ def _ttl_seconds(text: str) -> float:
     match = _TTL.fullmatch(text)
     if match is None or int(match[1]) == 0:
         raise WrongSettings(f"--ttl: {text!r} is not a duration such as 90s, 15m, 1h or 7d")
-    return timedelta(**{_UNITS[match[2]]: int(match[1])}).total_seconds()
+    seconds = int(match[1]) * _UNITS[match[2]]
+    if seconds > LONGEST_TTL_SECONDS:
+        raise WrongSettings(f"--ttl: {text!r} is longer than 365d")
+    return seconds
 
 
 def _check_text(option: str, text: str) -> None:

@@ -121,12 +121,27 @@ class TestUpdate:
             "failure": {"code": "REPORTED_FAILURE", "message": "The worker reported a failure.", "retryable": False}
         }
 
-    async def test_content_type_of_a_reported_clip_follows_its_file_extension(self, shared: App) -> None:
-        """The query string of the URL is ignored."""
+    @pytest.mark.parametrize(
+        ("name", "content_type"),
+        [
+            ("kite.webm?token=x.mp4", "video/webm"),
+            ("kite.MOV#x.webm", "video/quicktime"),
+            ("kite.mkv", "video/x-matroska"),
+            ("kite", "video/mp4"),
+            ("kite.html", "video/mp4"),
+            ("kite.svg", "video/mp4"),
+            ("kite.js", "video/mp4"),
+            ("folder.webm/kite", "video/mp4"),
+        ],
+    )
+    async def test_content_type_of_a_reported_clip_is_that_of_a_video(
+        self, shared: App, name: str, content_type: str
+    ) -> None:
+        """By the file extension in the path of the URL; a type of a page or script would be a false promise."""
         made = await a_job(shared, "One")
-        await report(shared, made.scenes[0], "PROCESSING", outputUrl="https://clips.test/kite.webm?token=x.mp4")
+        await report(shared, made.scenes[0], "PROCESSING", outputUrl=f"https://clips.test/{name}")
         output = await read_scene(shared, made.scenes[0], "output { contentType }")
-        assert output == {"output": {"contentType": "video/webm"}}
+        assert output == {"output": {"contentType": content_type}}
 
     @pytest.mark.parametrize(
         ("current", "fields", "field"),

@@ -114,6 +114,11 @@ class TestSceneInput:
             ("outputUrl", "https://"),
             ("outputUrl", "https://[half/1.mp4"),
             ("outputUrl", "https://clips.test/a b.mp4"),
+            ("outputUrl", "https://amy:secret@clips.test/1.mp4"),
+            ("outputUrl", "https://amy@clips.test/1.mp4"),
+            ("outputUrl", "https://:secret@clips.test/1.mp4"),
+            ("outputUrl", "https://@clips.test/1.mp4"),
+            ("outputUrl", "https://clips.test\\@other.test/1.mp4"),
             ("outputUrl", "https://clips.test/" + "x" * 2048),
         ],
     )

@@ -92,6 +92,8 @@ async def test_webhooks_are_listed_by_job(shared: App, receiver: Receiver) -> No
         ({"url": "nonsense"}, [invalid("url")]),
         ({"url": "ftp://127.0.0.1/"}, [invalid("url")]),
         ({"url": "http://amy:secret@127.0.0.1/"}, [invalid("url")]),
+        ({"url": "http://amy@127.0.0.1/"}, [invalid("url")]),
+        ({"url": "http://:@127.0.0.1/"}, [invalid("url")]),
         ({"url": "http://127.0.0.1/\0"}, [invalid("url")]),
         ({"url": "http://127.0.0.1/\x85"}, [invalid("url")]),
         ({"url": f"http://127.0.0.1/{'x' * 2048}"}, [invalid("url")]),

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from joserfc import jwt
+from joserfc.jwk import OctKey
 
 from models import migrations
 from models.db.database import Database
@@ -123,6 +125,12 @@ class TestTokenCommands:
             ({"roles": ""}, "--roles: '' is not a role; the roles are user, worker, admin"),
             ({"ttl": "soon"}, "--ttl: 'soon' is not a duration such as 90s, 15m, 1h or 7d"),
             ({"ttl": "0h"}, "--ttl: '0h' is not a duration such as 90s, 15m, 1h or 7d"),
+            ({"ttl": "-1h"}, "--ttl: '-1h' is not a duration such as 90s, 15m, 1h or 7d"),
+            ({"ttl": "٣h"}, "--ttl: '٣h' is not a duration such as 90s, 15m, 1h or 7d"),
+            ({"ttl": "9999999999s"}, "--ttl: '9999999999s' is not a duration such as 90s, 15m, 1h or 7d"),
+            ({"ttl": "366d"}, "--ttl: '366d' is longer than 365d"),
+            ({"ttl": "999999999d"}, "--ttl: '999999999d' is longer than 365d"),
+            ({"ttl": "31536001s"}, "--ttl: '31536001s' is longer than 365d"),
             ({"subject": ""}, "--sub must be 1 to 200 printable characters"),
             ({"subject": "a\nb"}, "--sub must be 1 to 200 printable characters"),
             ({"name": ""}, "--name must be 1 to 200 printable characters"),
@@ -137,6 +145,16 @@ class TestTokenCommands:
         with pytest.raises(WrongSettings) as wrong:
             await token(settings, **usual | given)
         assert str(wrong.value) == error
+
+    @pytest.mark.parametrize(("ttl", "seconds"), [("1s", 1), ("8760h", 365 * 86_400), ("365d", 365 * 86_400)])
+    async def test_token_command_issues_tokens_of_one_second_to_one_year(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str], ttl: str, seconds: int
+    ) -> None:
+        """From now on."""
+        settings = Settings.model_validate({"auth_secret": SECRET, "database_url": database_in(tmp_path)})
+        assert await token(settings, "amy", "user", None, ttl) == 0
+        claims = jwt.decode(capsys.readouterr().out.strip(), OctKey.import_key(SECRET)).claims
+        assert claims["exp"] - claims["iat"] == seconds
 
     async def test_token_command_needs_a_secret(self, tmp_path: Path) -> None:
         """The message names the variable."""
