@@ -4,7 +4,6 @@ Each process counts its own requests, so N processes together admit N times as m
 """
 
 import asyncio
-import ipaddress
 import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Generator
@@ -19,6 +18,7 @@ from starlette.requests import HTTPConnection
 
 from server.auth.identity import Identity
 from server.setting_types import RateLimits
+from server.transports.client_network import client_network
 from server.transports.rate_limiter import TooManyRequests
 
 COUNTED_CALLERS: Final = 10_000
@@ -47,11 +47,11 @@ class Rates:
 
     def request(self, connection: HTTPConnection) -> None:
         """Count one GraphQL operation or REST call. Raises TooManyRequests."""
-        self._hit(self._requests, self._caller(connection), 1, "Too many requests")
+        self._hit(self._requests, self.caller(connection), 1, "Too many requests")
 
     def spend(self, connection: HTTPConnection, cost: int) -> None:
         """Count the cost of an operation. Raises TooManyRequests."""
-        self._hit(self._cost, self._caller(connection), cost, "Too much work was requested")
+        self._hit(self._cost, self.caller(connection), cost, "Too much work was requested")
 
     @asynccontextmanager
     async def read_slot(self, connection: HTTPConnection, cost: int) -> AsyncGenerator[None]:
@@ -61,7 +61,7 @@ class Rates:
         if cost < LIST_COST:
             yield
             return
-        caller = self._caller(connection)
+        caller = self.caller(connection)
         slots = self._read_slots.get(caller)
         if slots is None:
             slots = self._read_slots[caller] = asyncio.Semaphore(self._limits.parallel_reads)
@@ -77,7 +77,7 @@ class Rates:
     @contextmanager
     def connection_slot(self, connection: HTTPConnection) -> Generator[None]:
         """Count a socket or stream while it is open. Raises TooManyRequests."""
-        caller = self._caller(connection)
+        caller = self.caller(connection)
         if self._open[caller] >= self._limits.connections:
             raise TooManyRequests(f"At most {self._limits.connections} connections at once", 1.0)
         self._open[caller] += 1
@@ -94,12 +94,12 @@ class Rates:
         Called only after a token was refused: valid tokens are never counted, so failures of other clients at the same
         address do not lock them out.
         """
-        self._hit(self._failures, _address(connection), 1, "Too many failed attempts")
+        self._hit(self._failures, client_network(connection), 1, "Too many failed attempts")
 
-    def _caller(self, connection: HTTPConnection) -> str:
+    def caller(self, connection: HTTPConnection) -> str:
         """Return the key of the user, or of the address before authentication."""
         identity: Identity | None = getattr(connection.state, "identity", None)
-        return f"address {_address(connection)}" if identity is None else f"user {identity.viewer.id}"
+        return f"address {client_network(connection)}" if identity is None else f"user {identity.viewer.id}"
 
     def _hit(self, item: RateLimitItem, caller: str, amount: int, message: str) -> None:
         if len(self._storage.storage) > COUNTED_CALLERS and not self._is_counted(item, caller):
@@ -110,15 +110,3 @@ class Rates:
     def _is_counted(self, item: RateLimitItem, caller: str) -> bool:
         keys = self._storage.sliding_window_keys(item.key_for(caller), item.get_expiry(), time.time())
         return any(key in self._storage.storage for key in keys)
-
-
-def _address(connection: HTTPConnection) -> str:
-    """Return the client's address; for IPv6 its /64 network, because one household has 2^64 addresses."""
-    host = connection.client.host if connection.client is not None else ""
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return host
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is None:
-        return str(ipaddress.ip_network((address, 64), strict=False))
-    return str(address)

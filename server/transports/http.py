@@ -4,7 +4,6 @@ https://graphql.github.io/graphql-over-http/draft/. Every error response has a J
 """
 
 from collections.abc import Callable
-from contextlib import ExitStack
 from typing import Final
 
 from graphql import GraphQLError, OperationType
@@ -17,6 +16,7 @@ from strawberry.types import ExecutionResult
 from server.transports import accept
 from server.transports.body import read_body
 from server.transports.closing import CloseConnection
+from server.transports.connection_slots import ConnectionSlots
 from server.transports.connections import Connections
 from server.transports.document_limiter import Admitted
 from server.transports.errors import TransportCode, error_body, internal_error
@@ -46,9 +46,16 @@ class HTTPEndpoint:
     """The ASGI application of the HTTP route. It accepts every method, so that a 405 has a JSON body too."""
 
     def __init__(
-        self, executor: Executor, connections: Connections, *, get_queries: bool, explorer: Explorer | None
+        self,
+        executor: Executor,
+        connections: Connections,
+        slots: ConnectionSlots,
+        *,
+        get_queries: bool,
+        explorer: Explorer | None,
     ) -> None:
         self._executor = executor
+        self._slots = slots
         self._connections = connections
         self._explorer = explorer
         self._read_methods = ("GET", "HEAD") if get_queries else ()
@@ -110,8 +117,7 @@ class HTTPEndpoint:
 
     async def _stream(self, request: Request, params: Params, admitted: Admitted) -> ASGIApp:
         """Take a connection slot here, where a 429 can still be sent; the stream releases it."""
-        slot = ExitStack()
-        slot.enter_context(self._executor.rate_limiter.connection_slot(request))
+        slot = await self._slots.take(request)
         try:
             results = await self._executor.subscribe(params, request, admitted)
         except BaseException:

@@ -1,59 +1,90 @@
-"""Websockets that have not sent `connection_init` yet.
+"""Websockets that are not authenticated yet.
 
-Their number is limited. Beyond the limit the oldest is closed, not the newest: a regular client authenticates at once,
-so connections that stay silent cannot keep it out.
+Their number is limited, per client network and in all. Beyond a limit the oldest one that has sent no `connection_init`
+is closed, not the newest: a regular client sends it at once, so connections that stay silent cannot keep it out. When
+there are too many in all, one of the network with the most gives way, so that a flood from one network hurts no other.
 """
 
 import asyncio
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Final, Protocol
 
-from server.transports.closing import CloseCode
+from server.transports.closing import CloseCode, try_again_later
+
+RETRY_SECONDS: Final = 1
 
 
 class PendingConnection(Protocol):
     async def close(self, code: CloseCode, reason: str) -> None: ...
 
 
-class PendingConnections:
-    """The pending websockets of the process, limited per address and in all."""
+class Room:
+    """The pending websockets of one client network, the oldest first."""
 
-    def __init__(self, per_address: int, in_all: int) -> None:
-        self._per_address = per_address
+    def __init__(self) -> None:
+        self.silent: dict[PendingConnection, None] = {}
+        self.initialising: dict[PendingConnection, None] = {}
+
+    def __len__(self) -> int:
+        return len(self.silent) + len(self.initialising)
+
+    def oldest(self) -> PendingConnection:
+        """Return the oldest silent connection, or else the oldest one."""
+        return next(iter(self.silent or self.initialising))
+
+
+class PendingConnections:
+    """The pending websockets of the process, limited per client network and in all."""
+
+    def __init__(self, per_network: int, in_all: int) -> None:
+        self._per_network = per_network
         self._in_all = in_all
-        self._addresses: dict[PendingConnection, str] = {}  # oldest first
-        self._counts: Counter[str] = Counter()
+        self._rooms: defaultdict[str, Room] = defaultdict(Room)
+        self._networks: dict[PendingConnection, str] = {}
         self._closing: set[asyncio.Task[None]] = set()
 
     def __len__(self) -> int:
-        return len(self._addresses)
+        return len(self._networks)
 
     @contextmanager
-    def pending(self, connection: PendingConnection, address: str) -> Generator[None]:
+    def pending(self, connection: PendingConnection, network: str) -> Generator[None]:
         """Count the connection as pending inside the block, or until `remove`."""
-        if self._counts[address] >= self._per_address:
-            self._evict(next(each for each, other in self._addresses.items() if other == address))
-        elif len(self._addresses) >= self._in_all:
-            self._evict(next(iter(self._addresses)))
-        self._addresses[connection] = address
-        self._counts[address] += 1
+        if len(self._rooms[network]) >= self._per_network:
+            self._evict(self._rooms[network])
+        elif len(self._networks) >= self._in_all:
+            self._evict(max(self._rooms.values(), key=len))
+        self._rooms[network].silent[connection] = None
+        self._networks[connection] = network
         try:
             yield
         finally:
             self.remove(connection)
 
+    def initialise(self, connection: PendingConnection) -> None:
+        """Note that the connection has sent its `connection_init`."""
+        network = self._networks.get(connection)
+        if network is not None:
+            room = self._rooms[network]
+            room.silent.pop(connection, None)
+            room.initialising[connection] = None
+
     def remove(self, connection: PendingConnection) -> None:
         """Remove a connection that authenticated or disconnected."""
-        address = self._addresses.pop(connection, None)
-        if address is not None:
-            self._counts[address] -= 1
-            if not self._counts[address]:
-                del self._counts[address]
+        network = self._networks.pop(connection, None)
+        if network is None:
+            return
+        room = self._rooms[network]
+        room.silent.pop(connection, None)
+        room.initialising.pop(connection, None)
+        if not room:
+            del self._rooms[network]
 
-    def _evict(self, connection: PendingConnection) -> None:
+    def _evict(self, room: Room) -> None:
+        connection = room.oldest()
         self.remove(connection)
-        closing = asyncio.create_task(connection.close(CloseCode.TOO_MANY_REQUESTS, "Too many pending connections"))
+        refusal = try_again_later("Too many pending connections", RETRY_SECONDS)
+        closing = asyncio.create_task(connection.close(refusal.code, refusal.reason))
         self._closing.add(closing)
         closing.add_done_callback(self._closing.discard)

@@ -26,7 +26,11 @@ class TooManyRequests(GraphQLError):
 
 
 class RateLimiter(Protocol):
-    """The limits of the caller behind a connection. Every method but `read_slot` raises TooManyRequests."""
+    """The limits of the caller behind a connection. Methods but `caller` and `read_slot` raise TooManyRequests."""
+
+    def caller(self, connection: HTTPConnection) -> str:
+        """Return the key by which the connection is counted: that of its user or of its address."""
+        ...
 
     def request(self, connection: HTTPConnection) -> None:
         """Count one operation, well-formed or not."""
@@ -47,6 +51,9 @@ class RateLimiter(Protocol):
 
 class NoRateLimits:
     """A RateLimiter that accepts everything."""
+
+    def caller(self, connection: HTTPConnection) -> str:
+        return ""
 
     def request(self, connection: HTTPConnection) -> None: ...
 

@@ -4,13 +4,15 @@ import strawberry
 from fastapi import APIRouter
 from starlette.routing import Route, WebSocketRoute
 
+from server.transports.connection_slots import ConnectionSlots
 from server.transports.connections import Connections
 from server.transports.document_limiter import DocumentLimiter
 from server.transports.execution import Executor, GetContext
 from server.transports.http import Explorer, HTTPEndpoint
 from server.transports.limits import TransportLimits
 from server.transports.rate_limiter import NoRateLimits, RateLimiter
-from server.transports.websocket import OnInit, WebSocketEndpoint
+from server.transports.websocket import OnInit
+from server.transports.websocket_endpoint import WebSocketEndpoint
 
 
 def graphql_router(
@@ -34,6 +36,7 @@ def graphql_router(
     """
     executor = Executor(schema, context, limits or TransportLimits(), document_limiter, rate_limiter or NoRateLimits())
     registry = Connections() if connections is None else connections  # an empty registry is falsy
-    http = HTTPEndpoint(executor, registry, get_queries=get_queries, explorer=explorer)
-    websocket = WebSocketEndpoint(executor, registry, on_init)
+    slots = ConnectionSlots(executor.rate_limiter)
+    http = HTTPEndpoint(executor, registry, slots, get_queries=get_queries, explorer=explorer)
+    websocket = WebSocketEndpoint(executor, registry, slots, on_init)
     return APIRouter(routes=[Route(path, http, include_in_schema=False), WebSocketRoute(path, websocket)])

@@ -1,4 +1,4 @@
-"""GraphQL over websocket: a server of the `graphql-transport-ws` subprotocol, in the order of its specification.
+"""One websocket of the `graphql-transport-ws` subprotocol, in the order of its specification.
 
 https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md. The older `graphql-ws` subprotocol is not supported.
 Pings, compression and peers that stop reading are handled below the messages, in `uvicorn_protocols`.
@@ -12,15 +12,15 @@ from typing import assert_never
 
 from graphql import GraphQLError, OperationType
 from starlette.requests import HTTPConnection
-from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 from strawberry.types import ExecutionResult
 
 from server.transports.bucket import Bucket
-from server.transports.closing import CloseCode, CloseConnection, fit_reason
-from server.transports.connections import Connections
+from server.transports.closing import CloseCode, CloseConnection, fit_reason, try_again_later
+from server.transports.connection_slots import ConnectionSlots
 from server.transports.errors import TransportCode, coded, format_error, internal_error, report, request_id_of
 from server.transports.execution import Executor, is_request_error, requested_close, response_map
+from server.transports.frame_limiter import TOO_MANY_MESSAGES
 from server.transports.messages import (
     Complete,
     ConnectionInit,
@@ -36,36 +36,9 @@ from server.transports.pending_connections import PendingConnections
 from server.transports.rate_limiter import TooManyRequests
 from server.transports.stream_control import stream_control
 
-SUBPROTOCOL = "graphql-transport-ws"
-
 OnInit = Callable[[WebSocket, Payload | None], Awaitable[Mapping[str, object] | None]]
 """Called with the payload of `connection_init`; returns the payload of `connection_ack`. It stores what the context
 factory needs in `websocket.state`, and raises CloseConnection to reject the client."""
-
-
-class WebSocketEndpoint:
-    """The ASGI application of the websocket route."""
-
-    def __init__(self, executor: Executor, connections: Connections, on_init: OnInit | None) -> None:
-        self._executor = executor
-        self._connections = connections
-        self._on_init = on_init
-        self._pending = PendingConnections(executor.limits.pending_per_address, executor.limits.pending_connections)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        socket = WebSocket(scope, receive, send)
-        if SUBPROTOCOL not in scope["subprotocols"]:
-            # A close before the accept would be an HTTP 403, which browsers report as 1006.
-            await socket.accept()
-            await socket.close(CloseCode.SUBPROTOCOL_NOT_ACCEPTABLE, f"Subprotocol must be {SUBPROTOCOL}")
-            return
-        await socket.accept(SUBPROTOCOL)
-        connection = Connection(socket, self._executor, self._on_init, self._pending)
-        address = socket.client.host if socket.client is not None else ""
-        with self._connections.registered(connection), self._pending.pending(connection, address):
-            if self._connections.closed_with is not None:
-                await connection.close(*self._connections.closed_with)
-            await connection.serve()
 
 
 @dataclass(eq=False, slots=True)
@@ -87,12 +60,18 @@ class Connection:
     """One websocket, from the handshake until all its operations have ended."""
 
     def __init__(
-        self, socket: WebSocket, executor: Executor, on_init: OnInit | None, pending: PendingConnections
+        self,
+        socket: WebSocket,
+        executor: Executor,
+        on_init: OnInit | None,
+        pending: PendingConnections,
+        slots: ConnectionSlots,
     ) -> None:
         self._socket = socket
         self._executor = executor
         self._on_init = on_init
         self._pending = pending
+        self._slots = slots
         self._slot = ExitStack()  # the caller's connection slot, taken with the acknowledgement
         self._messages = Bucket(executor.limits.messages_burst, executor.limits.messages_per_second)
         self._initialised = asyncio.Event()
@@ -150,16 +129,19 @@ class Connection:
             event = await self._socket.receive()
             if event["type"] == "websocket.disconnect":
                 return
+            if not self._open:
+                continue
             try:
                 await self._handle(event.get("text"), tasks)
             except CloseConnection as closing:
                 await self.close(closing.code, closing.reason)
+            await asyncio.sleep(0)  # queued messages arrive without suspension, and must not delay other connections
 
     async def _handle(self, text: str | None, tasks: asyncio.TaskGroup) -> None:
         if text is None:
             raise CloseConnection(CloseCode.BAD_REQUEST, "Message must be text in UTF-8")
         if not self._messages.take():
-            raise CloseConnection(CloseCode.TOO_MANY_REQUESTS, "Too many messages")
+            raise try_again_later(TOO_MANY_MESSAGES)
         if len(text.encode()) > self._executor.limits.message_bytes:
             raise CloseConnection(CloseCode.MESSAGE_TOO_BIG, "Message too big")
         try:
@@ -171,6 +153,7 @@ class Connection:
                 if self._initialised.is_set():
                     raise CloseConnection(CloseCode.TOO_MANY_INIT_REQUESTS, "Too many initialisation requests")
                 self._initialised.set()
+                self._pending.initialise(self)
                 await self._acknowledge(payload)
             case Ping(payload):
                 await self._send({"type": "pong", "payload": payload} if payload else {"type": "pong"})
@@ -194,9 +177,9 @@ class Connection:
     async def _acknowledge(self, payload: Payload | None) -> None:
         ack_payload = await self._call_on_init(payload)
         try:
-            self._slot.enter_context(self._executor.rate_limiter.connection_slot(self._socket))
+            self._slot.enter_context(await self._slots.take(self._socket))
         except TooManyRequests as limited:
-            raise CloseConnection(CloseCode.TOO_MANY_REQUESTS, limited.message) from None
+            raise try_again_later(limited.message, limited.retry_after_seconds) from None
         self._pending.remove(self)
         self._acknowledged = True
         ack: dict[str, object] = {"type": "connection_ack"}
@@ -210,7 +193,7 @@ class Connection:
         except CloseConnection:
             raise
         except TooManyRequests as limited:
-            raise CloseConnection(CloseCode.TOO_MANY_REQUESTS, limited.message) from None
+            raise try_again_later(limited.message, limited.retry_after_seconds) from None
         except Exception as error:
             error_id = report(error, request_id_of(self._socket))["id"]
             raise CloseConnection(CloseCode.FORBIDDEN, f"Internal error {error_id}") from None

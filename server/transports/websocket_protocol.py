@@ -1,39 +1,91 @@
-"""The subclass of uvicorn's websocket protocol: connections that end although the peer has stopped reading.
+"""The subclass of uvicorn's websocket protocol: connections that end although the peer has stopped reading, and limits
+on frames.
 
 Reasons to override what is not public API: the parent closes a connection gently, which never ends when the peer does
-not read; and more input after a breach of RFC 6455 resets the connection before the peer has read the close frame that
-answers the breach.
+not read; more input after a breach of RFC 6455 resets the connection before the peer has read the close frame that
+answers the breach; frames are not limited, and all frames of one TCP segment are parsed before anything else runs; and
+a missing pong closes with 1011, after which clients do not reconnect.
 
 Tried with uvicorn 0.54.0; pyproject.toml excludes 0.55. tests/unit/test_framework_internals.py fails when the signature
 of an overridden method or the existence of an attribute used here changes.
 """
 
 import asyncio
+import time
 from typing import Any, Final
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import Frame
+from websockets.protocol import State
 
+from server.transports.closing import CloseConnection, try_again_later
+from server.transports.frame_limiter import FrameLimiter
+from server.transports.limits import TransportLimits
 from server.transports.stream_control import STREAM_EXTENSION, StreamControl
 
 LINGER_SECONDS: Final = 2
 """How long a closed connection may take to deliver its last bytes."""
 
+PIECE_BYTES: Final = 1_024
+"""How much input is parsed before its frames are counted: at most 170 frames, which take less than a millisecond."""
+
 
 class WebSocketProtocol(WebSocketsSansIOProtocol):
-    """A websocket that aborts the connection of a peer that stops reading, also while it closes."""
+    """A websocket with limits on its frames, and for a peer that stops reading, also while the websocket closes."""
 
-    stall_seconds: float
+    limits: TransportLimits
     _stall_timer: asyncio.TimerHandle | None = None
+    _failed = False
+    """Whether the peer exceeded a limit, so that further input is discarded."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        StreamControl(self.transport).limit_unsent()
+        self._frames = FrameLimiter(self.limits)
+        self._control = SocketControl(self)
+        self._control.limit_unsent()
 
     async def run_asgi(self) -> None:
         extensions: dict[str, Any] = {**self.scope.get("extensions", {})}
-        extensions[STREAM_EXTENSION] = StreamControl(self.transport)
+        extensions[STREAM_EXTENSION] = self._control
         self.scope["extensions"] = extensions
         await super().run_asgi()
+
+    def data_received(self, data: bytes) -> None:
+        self._control.on_input()
+        try:
+            for start in range(0, len(data), PIECE_BYTES):
+                if self._failed:
+                    return
+                super().data_received(data[start : start + PIECE_BYTES])
+        except CloseConnection as closing:
+            self._fail(closing)
+
+    def handle_text(self, event: Frame) -> None:
+        self._frames.count_first()
+        super().handle_text(event)
+
+    def handle_bytes(self, event: Frame) -> None:
+        self._frames.count_first()
+        super().handle_bytes(event)
+
+    def handle_cont(self, event: Frame) -> None:
+        self._frames.count_continuation()
+        super().handle_cont(event)
+
+    def handle_ping(self) -> None:
+        self._frames.count_control()
+        super().handle_ping()
+
+    def handle_pong(self, event: Frame) -> None:
+        if self.pending_ping_payload is None or bytes(event.data) != self.pending_ping_payload:
+            self._frames.count_control()
+        super().handle_pong(event)
+
+    def probe(self) -> None:
+        """Send a ping now, unless one is waiting for its pong."""
+        if self.ping_timer is not None:
+            self.ping_timer.cancel()
+            self.send_keepalive_ping()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_stall_timer()
@@ -42,15 +94,15 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     def pause_writing(self) -> None:
         super().pause_writing()
         self._stop_stall_timer()
-        self._stall_timer = self.loop.call_later(self.stall_seconds, self.transport.abort)
+        self._stall_timer = self.loop.call_later(self.limits.stall_seconds, self.transport.abort)
 
     def resume_writing(self) -> None:
         self._stop_stall_timer()
         super().resume_writing()
 
     def keepalive_timeout(self) -> None:
-        super().keepalive_timeout()
-        self._abort_later()
+        self.pong_timer = None
+        self._fail(try_again_later("No pong"))
 
     def shutdown(self) -> None:
         super().shutdown()
@@ -86,6 +138,18 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             self.read_paused = False
             self.transport.resume_reading()
 
+    def _fail(self, closing: CloseConnection) -> None:
+        """Discard further input, and close unless that has begun; drop a peer that is not connected yet."""
+        self._failed = True
+        if self.conn.state is State.OPEN:
+            self.conn.fail(closing.code, closing.reason)
+            self.handle_parser_exception()
+        elif self.close_timer is None:
+            self.transport.abort()
+        else:
+            self.close_timer.cancel()
+            self.close_timer = self._abort_later()
+
     def _abort_later(self) -> asyncio.TimerHandle:
         return self.loop.call_later(LINGER_SECONDS, self.transport.abort)
 
@@ -93,6 +157,25 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         if self._stall_timer is not None:
             self._stall_timer.cancel()
             self._stall_timer = None
+
+
+class SocketControl(StreamControl):
+    """The TCP connection under a websocket, whose peer answers pings."""
+
+    def __init__(self, protocol: WebSocketProtocol) -> None:
+        super().__init__(protocol.transport)
+        self._protocol = protocol
+        self._last_input_at = time.monotonic()
+
+    def on_input(self) -> None:
+        """Note that the peer is alive."""
+        self._last_input_at = time.monotonic()
+
+    def probe(self) -> None:
+        self._protocol.probe()
+
+    def last_response_at(self) -> float:
+        return self._last_input_at
 
 
 def _is_utf8(data: bytes) -> bool:

@@ -29,8 +29,15 @@ HALVES = {
 
 @pytest.fixture(scope="module")
 def settings() -> dict[str, float]:
-    """Short deadlines, and rate limits that a test can reach."""
-    return {"limit_header_seconds": 1, "limit_body_seconds": 1.5, "limit_requests": 500, "limit_connections": 20}
+    """Short deadlines, and limits that a test can reach."""
+    return {
+        "limit_header_seconds": 1,
+        "limit_body_seconds": 1.5,
+        "limit_init_seconds": 4,
+        "limit_pending_per_address": 30,
+        "limit_requests": 500,
+        "limit_connections": 20,
+    }
 
 
 @asynccontextmanager
@@ -76,24 +83,24 @@ async def test_slow_request_headers_do_not_extend_the_deadline(target: Target) -
 
 
 async def test_pending_websockets_do_not_block_others(target: Target) -> None:
-    """150 from one address: beyond 100 the oldest are closed, and a client that authenticates is accepted."""
+    """50 from one address: beyond 30 the oldest are closed, and a client that authenticates is accepted."""
     async with AsyncExitStack() as stack:
-        pending = [await stack.enter_async_context(target.socket(None)) for _ in range(150)]
+        pending = [await stack.enter_async_context(target.socket(None)) for _ in range(50)]
         async with target.socket() as socket:
             await send(socket, "connection_init")
             await receive(socket, "connection_ack")
-        assert await closing(pending[0]) == (4429, "Too many pending connections")
+        assert await closing(pending[0]) == (1013, "Too many pending connections; retry after 1 s")
         assert await closing(pending[-1]) == (4408, "Connection initialisation timeout")
 
 
-async def test_websocket_that_sends_too_many_messages_closes_with_4429(target: Target) -> None:
+async def test_websocket_that_sends_too_many_messages_closes_with_1013(target: Target) -> None:
     """Messages of every type count."""
     async with target.socket() as socket:
         await send(socket, "connection_init")
         await receive(socket, "connection_ack")
         for _ in range(400):
             await send(socket, "ping")
-        assert await closing(socket) == (4429, "Too many messages")
+        assert await closing(socket) == (1013, "Too many messages; retry after 1 s")
 
 
 async def test_websocket_accepts_a_burst_of_200_messages(target: Target) -> None:
@@ -133,7 +140,7 @@ async def test_open_websockets_and_event_streams_per_user_are_limited(target: Ta
             await receive(socket, "connection_ack")
         async with target.socket() as extra:
             await send(extra, "connection_init")
-            assert await closing(extra) == (4429, "At most 20 connections at once")
+            assert await closing(extra) == (1013, "At most 20 connections at once; retry after 1 s")
         client = target.client()
         answer = await client.http.post("/graphql", json=stream, headers={"accept": "text/event-stream"})
         await client.close()

@@ -17,6 +17,7 @@ from pgqueuer.qm import QueueManager
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
+from websockets.protocol import State
 
 from coordinator.queue.pgqueuer_overrides import (
     TABLE_CHANGED,
@@ -84,6 +85,12 @@ class TestUvicorn:
                 {
                     "connection_made": ["transport"],
                     "run_asgi": [],
+                    "data_received": ["data"],
+                    "handle_text": ["event"],
+                    "handle_bytes": ["event"],
+                    "handle_cont": ["event"],
+                    "handle_ping": [],
+                    "handle_pong": ["event"],
                     "connection_lost": ["exc"],
                     "pause_writing": [],
                     "resume_writing": [],
@@ -124,6 +131,12 @@ class TestUvicorn:
             (HttpToolsProtocol.on_response_complete, "_unset_keepalive_if_required"),
             (WebSocketsSansIOProtocol.handle_connect, "run_asgi"),
             (WebSocketsSansIOProtocol.send_keepalive_ping, "keepalive_timeout"),
+            (WebSocketsSansIOProtocol.data_received, "handle_events"),
+            (WebSocketsSansIOProtocol.handle_events, "handle_text"),
+            (WebSocketsSansIOProtocol.handle_events, "handle_bytes"),
+            (WebSocketsSansIOProtocol.handle_events, "handle_cont"),
+            (WebSocketsSansIOProtocol.handle_events, "handle_ping"),
+            (WebSocketsSansIOProtocol.handle_events, "handle_pong"),
             (WebSocketsSansIOProtocol.handle_text, "send_receive_event_to_app"),
             (WebSocketsSansIOProtocol.handle_cont, "send_receive_event_to_app"),
             (WebSocketsSansIOProtocol.data_received, "handle_parser_exception"),
@@ -148,7 +161,9 @@ class TestUvicorn:
         assert (websocket.close_timer, websocket.close_sent, websocket.read_paused) == (None, False, False)
         assert (websocket.frames, websocket.curr_msg_data_type, websocket.conn.close_sent) == ([], "bytes", None)
         assert websocket.close_timeout > 0
-        assert "stop_keepalive" in vars(WebSocketsSansIOProtocol)
+        assert (websocket.pending_ping_payload, websocket.ping_timer, websocket.pong_timer) == (None, None, None)
+        assert {"stop_keepalive", "send_keepalive_ping"} <= set(vars(WebSocketsSansIOProtocol))
+        assert (websocket.conn.state, parameters_of(websocket.conn.fail)) == (State.CONNECTING, ["code", "reason"])
 
 
 class TestStrawberry:

@@ -1,0 +1,93 @@
+"""The slots of open websockets and event streams, of which each caller has a limited number.
+
+A connection whose peer is dead holds its slot until its next missed ping. When its owner needs the slot before that,
+typically to reconnect from a network or through a proxy that lost the old connection, the old one gives way.
+"""
+
+import asyncio
+import logging
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Final
+
+from starlette.requests import HTTPConnection
+
+from server.transports.rate_limiter import RateLimiter, TooManyRequests
+from server.transports.stream_control import StreamControl, stream_control
+
+log = logging.getLogger(__name__)
+
+PROBE_SECONDS: Final = 2.0
+"""How long a live peer may take to answer a probe."""
+
+POLL_SECONDS: Final = 0.02
+
+
+@dataclass(eq=False, slots=True)
+class Slot:
+    """The slot of one connection."""
+
+    control: StreamControl
+    held: ExitStack
+
+
+class ConnectionSlots:
+    """Takes slots from a rate limiter, and takes back those of dead peers when a caller has no other left."""
+
+    def __init__(self, rate_limiter: RateLimiter) -> None:
+        self._rate_limiter = rate_limiter
+        self._slots: dict[str, list[Slot]] = {}
+
+    async def take(self, connection: HTTPConnection) -> ExitStack:
+        """Take a slot, held until the result is closed. Raises TooManyRequests.
+
+        When all slots are taken, probe the caller's connections for at most PROBE_SECONDS, and drop the one whose peer
+        has been silent longest if it does not answer.
+        """
+        try:
+            return self._take(connection)
+        except TooManyRequests:
+            await self._make_room(self._rate_limiter.caller(connection))
+        return self._take(connection)
+
+    def _take(self, connection: HTTPConnection) -> ExitStack:
+        held = ExitStack()
+        held.enter_context(self._rate_limiter.connection_slot(connection))
+        if (control := stream_control(connection.scope)) is not None:
+            self._register(self._rate_limiter.caller(connection), Slot(control, held))
+        return held
+
+    def _register(self, caller: str, slot: Slot) -> None:
+        slots = self._slots.setdefault(caller, [])
+        slots.append(slot)
+
+        def unregister() -> None:
+            slots.remove(slot)
+            if not slots:
+                del self._slots[caller]
+
+        slot.held.callback(unregister)
+
+    async def _make_room(self, caller: str) -> None:
+        """Return when a slot was freed, or when every peer has answered."""
+        taken = len(self._slots.get(caller, ()))
+        probed_at = time.monotonic()
+        for slot in self._slots.get(caller, ()):
+            slot.control.probe()
+        while (silent := self._silent_since(caller, probed_at)) and len(self._slots[caller]) >= taken:
+            if time.monotonic() - probed_at >= PROBE_SECONDS:
+                self._drop(silent)
+                return
+            await asyncio.sleep(POLL_SECONDS)
+
+    def _silent_since(self, caller: str, instant: float) -> Slot | None:
+        """Return the slot of the caller whose peer has been silent longest, if it has sent nothing since then."""
+        silent = {slot: slot.control.last_response_at() for slot in self._slots.get(caller, ())}
+        oldest = min(silent, key=silent.__getitem__, default=None)
+        return oldest if oldest is not None and silent[oldest] < instant else None
+
+    def _drop(self, slot: Slot) -> None:
+        log.info("Dropped a connection whose peer does not answer", extra={"action": "connection.dropped"})
+        slot.held.close()
+        slot.control.abort()
