@@ -97,6 +97,7 @@ class Settings(BaseSettings):
     event_retention_versions: int = Field(default=10_000, ge=1)
     audit_retention_seconds: int = Field(default=90 * 24 * 3600, ge=0)
     media_url_seconds: int = Field(default=300, ge=1)
+    media_redirects: bool = True
     allowed_origins: Origins = Field(default_factory=list[str])
     allowed_headers: HeaderNames = Field(default_factory=list[str])
     trusted_proxies: Networks = Field(default_factory=list[str])

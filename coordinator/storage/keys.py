@@ -4,6 +4,8 @@ import re
 import uuid
 
 LIVE_FRAMES = "live"
+# A small file with which the store is probed.
+PROBE = "probe"
 
 _KEY = re.compile(
     rf"(?:job_[0-9a-z]{{26}}/scene_[0-9a-z]{{26}}|{LIVE_FRAMES})/take_[0-9a-z]{{26}}(?:\.[a-z0-9]+){{1,2}}"

@@ -1,28 +1,39 @@
 """The media store, for the files of takes and the joined videos: a folder or a bucket, by obstore."""
 
 import asyncio
+import logging
 import os
 import shutil
 import uuid
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Sequence
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 from urllib.parse import urlsplit
 
 import obstore
-from obstore.store import LocalStore, ObjectStore, from_url
+from obstore.exceptions import BaseError
+from obstore.store import AzureStore, GCSStore, LocalStore, ObjectStore, S3Store, from_url
 
-from coordinator.storage.keys import LIVE_FRAMES
+from coordinator.storage.keys import LIVE_FRAMES, PROBE, is_live_frame
+from coordinator.storage.media_errors import reason_of, refused_errors, unavailable_errors
 from providers.port import Asset
 
 if TYPE_CHECKING:
-    from obstore import ObjectMeta
+    from obstore import Attributes, ObjectMeta
+    from obstore.store import RetryConfig
+
+log = logging.getLogger(__name__)
 
 _SUFFIXES = {"video/mp4": "mp4", "image/webp": "webp", "video/webm": "webm", "image/png": "png", "image/jpeg": "jpg"}
 CONTENT_TYPES = {suffix: content_type for content_type, suffix in _SUFFIXES.items()}
 CHUNK_BYTES = 256 * 1024
+# How long a user, or a probe of readiness, waits for the store.
+ANSWER_SECONDS = 3.0
+# A render that cannot store its clip tries again for minutes by itself.
+_RETRIES: "RetryConfig" = {"max_retries": 3, "retry_timeout": timedelta(seconds=10)}
+_IMMUTABLE = "private, max-age=31536000, immutable"
 COPIED_BYTES = 1024 * 1024
 
 
@@ -39,14 +50,36 @@ class MediaStore:
     def __init__(self, url: str) -> None:
         self.url = url
         self._folder = _folder(url)
-        self._store: ObjectStore = from_url(url) if self._folder is None else LocalStore(self._folder)
+        self._store = LocalStore(self._folder) if self._folder is not None else _bucket(url)
+        # Only the keys of a bucket can sign, and only if they are not those of an anonymous user.
+        self._signs = isinstance(self._store, S3Store | GCSStore | AzureStore)
+
+    async def check(self) -> None:
+        """Write a small file. Raises MediaRefused for a folder that cannot be written, and for a wrong bucket or wrong
+        credentials; Unavailable when the store does not answer or is full."""
+        with refused_errors():
+            if self._folder is not None:
+                await asyncio.to_thread(_write_probe, self._folder)
+            else:
+                async with asyncio.timeout(2 * ANSWER_SECONDS):
+                    await obstore.put_async(self._store, PROBE, b"")
+
+    async def ping(self) -> None:
+        """Raise Unavailable when the store does not answer, or its folder is away."""
+        with unavailable_errors():
+            if self._folder is not None:
+                await asyncio.to_thread(_check_folder, self._folder)
+                return
+            async with asyncio.timeout(ANSWER_SECONDS):
+                with suppress(FileNotFoundError):
+                    await obstore.head_async(self._store, PROBE)
 
     async def store(self, key_without_suffix: str, asset: Asset) -> dict[str, Any]:
         """Store a provider's file; returns the JSON that describes it: key, content_type, sizes, duration."""
         key = f"{key_without_suffix}.{_SUFFIXES.get(asset.content_type, 'bin')}"
         size = await asyncio.to_thread(lambda: asset.path.stat().st_size)
         if self._folder is None:
-            await obstore.put_async(self._store, key, asset.path)
+            await obstore.put_async(self._store, key, asset.path, attributes=_attributes(key, asset.content_type))
         else:
             # obstore does not flush files to disk.
             await asyncio.to_thread(_copy_durably, asset.path, self._folder / key, self._folder)
@@ -61,23 +94,54 @@ class MediaStore:
 
     async def put(self, key: str, content: bytes) -> None:
         """Store a small file, replacing an earlier one."""
-        await obstore.put_async(self._store, key, content)
+        kind = CONTENT_TYPES.get(key.rpartition(".")[2], "application/octet-stream")
+        # A folder has no place for attributes.
+        attributes = _attributes(key, kind) if self._folder is None else None
+        await obstore.put_async(self._store, key, content, attributes=attributes)
 
     async def head(self, key: str) -> Stored | None:
-        """Return the size and entity tag of a file, None when it does not exist."""
+        """Return the size and entity tag of a file, None when it does not exist.
+
+        Raises Unavailable when the store does not answer, or its folder is away.
+        """
         try:
-            meta = await obstore.head_async(self._store, key)
+            with unavailable_errors():
+                async with asyncio.timeout(ANSWER_SECONDS):
+                    meta = await obstore.head_async(self._store, key)
         except FileNotFoundError:
+            await self._check_present()
             return None
         return Stored(
             meta["size"], (meta["e_tag"] or f"{meta['size']:x}-{meta['last_modified'].timestamp():.0f}").strip('"')
         )
 
+    async def _check_present(self) -> None:
+        """Raise Unavailable when a file is missing because the whole folder is away, such as a volume."""
+        if self._folder is not None:
+            await self.ping()
+
+    async def address(self, key: str, method: Literal["GET", "HEAD"], lifetime: timedelta) -> str | None:
+        """Return a URL of the bucket at which anyone may read the file for this long; None when it cannot be signed."""
+        if not self._signs:
+            return None
+        store = cast("S3Store | GCSStore | AzureStore", self._store)
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                return await obstore.sign_async(store, method, key, lifetime)
+        except (BaseError, TimeoutError) as error:
+            self._signs = False
+            log.info(
+                "The bucket's addresses cannot be signed: %s", reason_of(error), extra={"action": "media.unsigned"}
+            )
+            return None
+
     async def read(self, key: str, start: int, end: int) -> AsyncIterator[bytes]:
-        """Yield the bytes start..end (end excluded), in chunks of at most CHUNK_BYTES."""
+        """Yield the bytes start..end (end excluded), in chunks of at most CHUNK_BYTES. Raises Unavailable."""
         for offset in range(start, end, CHUNK_BYTES):
             chunk_end = min(offset + CHUNK_BYTES, end)
-            yield bytes(await obstore.get_range_async(self._store, key, start=offset, end=chunk_end))
+            with unavailable_errors():
+                chunk = await obstore.get_range_async(self._store, key, start=offset, end=chunk_end)
+            yield bytes(chunk)
 
     async def fetch(self, key: str, target: Path) -> Path:
         """Return a path where the file can be read: the stored file itself in a folder, else a copy at `target`.
@@ -131,6 +195,33 @@ class MediaStore:
             old.extend(paths)
         await obstore.delete_async(self._store, old)
         return len(old)
+
+
+def _bucket(url: str) -> ObjectStore:
+    """Return the store of a bucket's URL. Stores that are no service, such as memory, take no options."""
+    if urlsplit(url).scheme == "memory":
+        return from_url(url)
+    return from_url(url, retry_config=_RETRIES)
+
+
+def _attributes(key: str, content_type: str) -> "Attributes":
+    """Return what a bucket sends with an object, for the clients that read it directly."""
+    return {"Content-Type": content_type, "Cache-Control": "no-store" if is_live_frame(key) else _IMMUTABLE}
+
+
+def _check_folder(folder: Path) -> None:
+    """Raise OSError when the folder is away."""
+    if not folder.is_dir():
+        raise NotADirectoryError(f"there is no folder {folder}")
+
+
+def _write_probe(folder: Path) -> None:
+    """Write and delete a file. Raises OSError."""
+    probe = folder / f"{PROBE}.{uuid.uuid4().hex}"
+    try:
+        probe.write_bytes(b"0")
+    finally:
+        probe.unlink(missing_ok=True)
 
 
 def _folder(url: str) -> Path | None:

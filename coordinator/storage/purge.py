@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from coordinator.bus.port import Bus, Hint
 from coordinator.storage.media import MediaStore
+from coordinator.storage.media_errors import reason_of
 from models.db import clock
 from models.db.database import Connection
 from models.db.tables import JOB, SCENE
@@ -92,8 +93,8 @@ async def delete_files(store: Store, media: MediaStore, grace: timedelta = GRACE
 async def _deleted(media: MediaStore, key: str) -> bool:
     try:
         await media.delete(key)
-    except Exception:
-        log.warning("not deleted: %s", key, exc_info=True, extra={"action": "purge.file"})
+    except Exception as error:
+        log.warning("not deleted: %s: %s", key, reason_of(error), extra={"action": "purge.file"})
         return False
     return True
 

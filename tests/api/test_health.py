@@ -38,7 +38,7 @@ async def probe(app: App, path: str) -> tuple[int, object]:
 async def test_running_server_is_alive_and_ready(app: App) -> None:
     """The database answers and the queue runs."""
     assert await probe(app, "/healthz") == (200, {"status": "ok"})
-    assert await probe(app, "/readyz") == (200, {"status": "ok", "database": True, "queue": True})
+    assert await probe(app, "/readyz") == (200, {"status": "ok", "database": True, "queue": True, "media": True})
 
 
 async def test_server_without_database_is_alive_but_not_ready(app: App, tmp_path: Path) -> None:
@@ -47,15 +47,21 @@ async def test_server_without_database_is_alive_but_not_ready(app: App, tmp_path
         pytest.skip("tests/faults stops a real Postgres server")
     await app.container.database.reader.dispose()
     with unavailable(tmp_path / "test.db"):
-        assert await probe(app, "/readyz") == (503, {"status": "unavailable", "database": False, "queue": True})
+        assert await probe(app, "/readyz") == (
+            503,
+            {"status": "unavailable", "database": False, "queue": True, "media": True},
+        )
         assert await probe(app, "/healthz") == (200, {"status": "ok"})
-    assert await probe(app, "/readyz") == (200, {"status": "ok", "database": True, "queue": True})
+    assert await probe(app, "/readyz") == (200, {"status": "ok", "database": True, "queue": True, "media": True})
 
 
 async def test_server_without_queue_is_not_ready(app: App) -> None:
     """It would not render."""
     await app.container.coordinator.stop()
-    assert await probe(app, "/readyz") == (503, {"status": "unavailable", "database": True, "queue": False})
+    assert await probe(app, "/readyz") == (
+        503,
+        {"status": "unavailable", "database": True, "queue": False, "media": True},
+    )
 
 
 async def test_root_path_redirects_to_the_explorer(app: App) -> None:

@@ -1,0 +1,70 @@
+"""The errors of the media store: refused for good, or not answering just now."""
+
+import errno
+from collections.abc import Generator
+from contextlib import contextmanager
+
+from obstore.exceptions import (
+    BaseError,
+    PermissionDeniedError,
+    UnauthenticatedError,
+    UnknownConfigurationKeyError,
+)
+
+from models.domain.errors import Unavailable
+
+_REFUSALS = (
+    FileNotFoundError,
+    PermissionDeniedError,
+    UnauthenticatedError,
+    UnknownConfigurationKeyError,
+)
+# Of the errors that obstore does not classify: a status 4xx other than 408 and 429, which are retried.
+_CLIENT_ERROR, _RETRIED_STATUSES = "status 4", ("status 408", "status 429")
+# The address at which virtual machines get credentials, which is asked when none are configured.
+_METADATA_SERVICE = "169.254.169.254"
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+
+
+class MediaRefused(Exception):
+    """The media store refuses access, and will refuse it again. The message is one line for the operator."""
+
+
+@contextmanager
+def unavailable_errors() -> Generator[None]:
+    """Raise Unavailable for the errors of a bucket or folder, but FileNotFoundError for a missing file."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except (BaseError, OSError) as error:  # TimeoutError is an OSError
+        raise Unavailable("UNAVAILABLE", "The media store does not answer.") from error
+
+
+@contextmanager
+def refused_errors() -> Generator[None]:
+    """Raise MediaRefused for an error that another attempt does not mend, Unavailable for others."""
+    try:
+        yield
+    except (BaseError, OSError) as error:
+        if getattr(error, "errno", None) in _NO_SPACE:
+            raise Unavailable("STORAGE", "The media store has no space left.") from error
+        if not _is_refusal(error):
+            raise Unavailable("UNAVAILABLE", "The media store does not answer.") from error
+        raise MediaRefused(reason_of(error)) from error
+
+
+def reason_of(error: BaseException) -> str:
+    """Return the first line of an error, or the name of its type; obstore's messages have many lines."""
+    if _METADATA_SERVICE in str(error):
+        return "there are no credentials for the bucket in the environment"
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def _is_refusal(error: BaseException) -> bool:
+    text = str(error)
+    if isinstance(error, _REFUSALS) or _METADATA_SERVICE in text:
+        return True
+    if isinstance(error, BaseError):
+        return _CLIENT_ERROR in text and not any(status in text for status in _RETRIED_STATUSES)
+    return not isinstance(error, TimeoutError)
