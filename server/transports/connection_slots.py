@@ -75,11 +75,15 @@ class ConnectionSlots:
         probed_at = time.monotonic()
         for slot in self._slots.get(caller, ()):
             slot.control.probe()
-        while (silent := self._silent_since(caller, probed_at)) and len(self._slots[caller]) >= taken:
-            if time.monotonic() - probed_at >= PROBE_SECONDS:
-                self._drop(silent)
-                return
+        silent: Slot | None = None
+        # Counted, not timed: answers that arrive while this process is delayed are read before the next poll.
+        for _ in range(round(PROBE_SECONDS / POLL_SECONDS)):
             await asyncio.sleep(POLL_SECONDS)
+            silent = self._silent_since(caller, probed_at)
+            if silent is None or len(self._slots[caller]) < taken:
+                return
+        if silent is not None:
+            self._drop(silent)
 
     def _silent_since(self, caller: str, instant: float) -> Slot | None:
         """Return the slot of the caller whose peer has been silent longest, if it has sent nothing since then."""

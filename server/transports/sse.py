@@ -6,7 +6,7 @@ https://html.spec.whatwg.org/multipage/server-sent-events.html. Lines end in LF,
 
 import asyncio
 from collections.abc import AsyncGenerator, Collection
-from contextlib import ExitStack, aclosing
+from contextlib import ExitStack, aclosing, suppress
 from typing import Any, Final
 
 from starlette.requests import HTTPConnection, Request
@@ -55,6 +55,9 @@ class EventStream:
         self._stopped = asyncio.Event()
         self._writing = asyncio.Lock()
         self._control = stream_control(request.scope)
+        self._probed = asyncio.Event()
+        if self._control is not None:
+            self._control.on_probe = self._probed.set
         if connections.closed_with is not None:
             self._stopped.set()
 
@@ -108,7 +111,10 @@ class EventStream:
 
     async def _keep_alive(self, send: Send) -> None:
         while True:
-            await asyncio.sleep(self._limits.keep_alive_seconds)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._limits.keep_alive_seconds):
+                    await self._probed.wait()
+            self._probed.clear()
             await self._write(send, KEEP_ALIVE)
 
     async def _write(self, send: Send, data: bytes) -> None:
