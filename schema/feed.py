@@ -7,7 +7,7 @@ import strawberry
 from schema.enums import SnapshotReason
 from schema.media import Media
 from schema.progress import JobProgress
-from schema.types import Job, JobEvent
+from schema.types import Job, JobEvent, Scene
 
 
 @strawberry.type(
@@ -18,20 +18,27 @@ class JobSnapshot:
 
     reason: SnapshotReason
     version: int
-    job: Job
+    job: Job | None = strawberry.field(
+        description="Always given. Nullable like JobEvent.job, so that a document can select job on every member."
+    )
 
 
 @strawberry.type(
     description="Progress of a running render. Not in the event log; may be skipped; never decreases within a take."
 )
 class SceneProgress:
-    """From the newest tick of a scene."""
+    """From the newest read of a running scene."""
 
     job_id: strawberry.ID
-    scene_id: strawberry.ID
+    scene_id: strawberry.ID | None = strawberry.field(
+        description="Always given. Nullable like JobEvent.sceneId, so that a document can select it on every member."
+    )
     take_number: int
-    percentage: float | None
-    preview: Media | None
+    percentage: float | None = strawberry.field(description="0 to 100; null when the provider reports none.")
+    preview: Media | None = strawberry.field(description="The newest frame, if the provider has one.")
+    scene: Scene | None = strawberry.field(
+        description="The scene with this percentage, so that normalized caches update by themselves. Always given."
+    )
     progress: JobProgress
 
 

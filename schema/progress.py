@@ -7,6 +7,7 @@ import strawberry
 
 from models.db import clock
 from models.domain.errors import NotFound, no_such_job
+from models.domain.ids import progress_id
 from models.domain.progress import ProgressSnapshot
 from models.reads.eta import eta_seconds
 from schema.context import Context, Info
@@ -21,6 +22,16 @@ from schema.enums import JobStage
 )
 class JobProgress:
     """Read from `models.domain.progress.ProgressSnapshot`."""
+
+    @strawberry.field(
+        description=(
+            "progress_… with the suffix of the job's id: unlike any other id, so that normalized caches keep one "
+            "record per job. It is no Node: Query.node returns null for it."
+        )
+    )
+    @staticmethod
+    def id(root: strawberry.Parent[ProgressSnapshot]) -> strawberry.ID:
+        return strawberry.ID(progress_id(root.job_id))
 
     job_id: strawberry.ID
     total: int

@@ -5,9 +5,8 @@ from collections import deque
 from typing import NamedTuple
 
 from coordinator.live.hub import JobUpdate
-from models.db.rows import EventRow
+from models.db.rows import EventRow, SceneRow
 from models.domain.progress import ProgressSnapshot
-from models.reads.queries import RunningScene
 
 EVENTS_BUFFERED = 256
 
@@ -17,9 +16,9 @@ class Lagged(NamedTuple):
 
 
 class Running(NamedTuple):
-    """The progress of a running scene, with the progress of its job."""
+    """A running scene that made progress, and the progress of its job at the same moment."""
 
-    scene: RunningScene
+    scene: SceneRow
     snapshot: ProgressSnapshot
 
 

@@ -17,7 +17,7 @@ from schema.enums import SnapshotReason
 from schema.feed import JobSnapshot, SceneProgress
 from schema.media import live_frame
 from schema.progress import job_progress
-from schema.types import JobEvent, as_job
+from schema.types import JobEvent, as_job, as_scene
 from subscriptions.feed import Feed, Gone, Lagged, Running
 from subscriptions.progress_guard import ProgressGuard
 
@@ -124,5 +124,6 @@ class JobEvents:
             take_number=scene.take_number,
             percentage=scene.percentage,
             preview=preview,
+            scene=as_scene(scene),
             progress=job_progress(running.snapshot),
         )

@@ -31,15 +31,15 @@ class ProgressGuard:
                 self._snapshot = row
 
     def clamp(self, running: Running) -> Running | None:
-        """Return the progress, raised to what was shown, and remember it as shown; None when the take is over."""
+        """Return the scene, never older than shown, and remember the job's progress; None when the take is over."""
         scene, shown = running.scene, self._scenes.get(running.scene.id)
         # A take is over once a later one exists, even if an earlier one was selected again.
         if shown is not None and shown.newest_take >= scene.take_number:
             if shown.take_number != scene.take_number or shown.status in SETTLED_SCENE or shown.deleted_at is not None:
                 return None
-            scene = scene._replace(
-                percentage=_further(scene.percentage, shown.percentage), frame=_further(scene.frame, shown.frame)
-            )
+            percentage, frame = _further(scene.percentage, shown.percentage), _further(scene.frame, shown.frame)
+            newest = shown if shown.version > scene.version else scene
+            scene = newest._replace(percentage=percentage, frame=frame)
         # The feed replaces a scene's pending progress in place, so an older snapshot of another scene may follow it.
         self._snapshot = self._newest(running.snapshot)
         return Running(scene, self._snapshot)

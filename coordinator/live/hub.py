@@ -15,11 +15,11 @@ from coordinator.bus.port import Bus, Hint, Message, Resync
 from coordinator.live.dashboards import Dashboards
 from coordinator.retrying import run_when_woken, until_set
 from coordinator.tasks import Tasks
-from models.db.rows import EventRow
+from models.db.rows import EventRow, SceneRow
 from models.domain.access import SYSTEM, Viewer, may_see
 from models.domain.progress import ProgressSnapshot
 from models.reads import queries
-from models.reads.queries import JobHead, RunningScene
+from models.reads.queries import JobHead
 from models.writes.change import Tick
 from models.writes.store import Store
 
@@ -35,7 +35,7 @@ class JobUpdate(NamedTuple):
     """New events of a job, its running scenes that made progress, and its progress; None when the job is gone."""
 
     events: Sequence[EventRow]
-    running: Sequence[RunningScene]
+    running: Sequence[SceneRow]
     snapshot: ProgressSnapshot | None
 
 
@@ -203,7 +203,7 @@ class _Reader:
         try:
             async with self._store.read() as connection:
                 events = await queries.events_after(connection, self._job_id, self.position, EVENTS_A_READ)
-                running: list[RunningScene] = []
+                running: list[SceneRow] = []
                 if ticked:
                     self._ticks_read_at = time.monotonic()
                     running = await queries.running_scenes(connection, list(ticked))

@@ -18,6 +18,11 @@ def new(prefix: Prefix) -> str:
     return str(TypeID(prefix=prefix))
 
 
+def progress_id(job_id: str) -> str:
+    """Return the id of a job's progress: its own prefix, and the suffix of the job's id."""
+    return f"progress_{job_id.rpartition('_')[2]}"
+
+
 def prefix_of(value: str) -> str | None:
     """Return the prefix of a well-formed id, None for any other text."""
     prefix, _, suffix = value.rpartition("_")

@@ -207,22 +207,12 @@ def _awaits_assembly() -> Condition:
     )
 
 
-class RunningScene(NamedTuple):
-    """The progress of a running scene; `percentage` is 0..100 or None, `frame` the number of the newest frame."""
-
-    id: str
-    take_id: str
-    take_number: int
-    percentage: float | None
-    frame: int | None
-
-
-async def running_scenes(connection: Connection, scene_ids: Sequence[str]) -> list[RunningScene]:
+async def running_scenes(connection: Connection, scene_ids: Sequence[str]) -> list[SceneRow]:
     """Return those of these scenes that are being rendered."""
-    query = sa.select(*_RUNNING_SCENE_COLUMNS).where(
+    query = SCENE_SELECT.where(
         SCENE.c.id.in_(scene_ids), SCENE.c.status == SceneStatus.PROCESSING, SCENE.c.deleted_at.is_(None)
     )
-    return [RunningScene._make(row) for row in await connection.execute(query)]
+    return rows.all_rows(SceneRow, await connection.execute(query))
 
 
 class JobHead(NamedTuple):
@@ -264,5 +254,4 @@ def _progress_sources() -> dict[str, Column]:
 
 
 _PROGRESS_COLUMNS = select_columns(ProgressSnapshot._fields, _progress_sources())
-_RUNNING_SCENE_COLUMNS = select_columns(RunningScene._fields, columns_by_name(SCENE, RunningScene._fields))
 _JOB_HEAD_COLUMNS = select_columns(JobHead._fields, columns_by_name(JOB, JobHead._fields))

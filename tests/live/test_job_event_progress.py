@@ -8,11 +8,11 @@ from coordinator.live.hub import JobUpdate
 from models.db.rows import EventRow
 from models.domain.access import SYSTEM
 from models.reads import queries
-from models.reads.queries import RunningScene
 from subscriptions.feed import Feed, Running
 from tests.support import jobs
 from tests.support.client import Json
 from tests.support.job_feed import FEED, messages_until_complete
+from tests.support.scene_rows import running_row
 from tests.support.server_app import App
 
 pytestmark = pytest.mark.usefixtures("no_resync")
@@ -80,7 +80,7 @@ async def job_update(
     async with app.container.store.read() as connection:
         reading = (await queries.progress_snapshots(connection, SYSTEM, [job_id]))[job_id]
         events = [] if after is None else await queries.events_after(connection, job_id, after, 100)
-    scenes = [RunningScene(id_, "take", 1, percentage, None) for id_, percentage in (running or {}).items()]
+    scenes = [running_row(id_, percentage) for id_, percentage in (running or {}).items()]
     return JobUpdate(events, scenes, reading)
 
 

@@ -7,11 +7,11 @@ import pytest
 
 from coordinator.live import hub
 from models.db.database import Connection
-from models.db.rows import EventRow
+from models.db.rows import EventRow, SceneRow
 from models.domain.access import LOCAL
 from models.domain.errors import Unavailable
 from models.reads import queries
-from models.reads.queries import JobHead, RunningScene
+from models.reads.queries import JobHead
 from tests.support import jobs
 from tests.support.factories import a_job, report
 from tests.support.internals import row_of
@@ -76,7 +76,7 @@ async def test_progress_tick_is_read_again_after_a_failed_read(app: App, monkeyp
     running_scenes = queries.running_scenes
     failures = [Unavailable("UNAVAILABLE", "The database does not answer.")]
 
-    async def unavailable_once(connection: Connection, scene_ids: Sequence[str]) -> list[RunningScene]:
+    async def unavailable_once(connection: Connection, scene_ids: Sequence[str]) -> list[SceneRow]:
         if failures:
             raise failures.pop()
         return await running_scenes(connection, scene_ids)

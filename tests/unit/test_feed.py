@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from coordinator.live.hub import JobUpdate
-from models.db.rows import EventRow
+from models.db.rows import EventRow, SceneRow
 from models.domain.events import EventType
 from models.domain.lifecycle import JobStatus
 from models.domain.progress import ProgressSnapshot
-from models.reads.queries import RunningScene
 from subscriptions.feed import Feed, Gone, Lagged, Running
 from tests.support.property_settings import MODEST, scaled
+from tests.support.scene_rows import running_row
 from tests.support.waiting import TIMEOUT_SECONDS
 
 Message = EventRow | Running | Lagged | Gone
@@ -29,8 +29,8 @@ def event(version: int, scene_id: str | None = None) -> EventRow:
     return EventRow("job_1", version, EventType.SCENE_UPDATED, scene_id, None, [], WHEN)
 
 
-def running(scene_id: str, percentage: float = 50.0) -> RunningScene:
-    return RunningScene(scene_id, "take_1", 1, percentage, None)
+def running(scene_id: str, percentage: float = 50.0) -> SceneRow:
+    return running_row(scene_id, percentage)
 
 
 def snapshot_at(version: int) -> ProgressSnapshot:
@@ -39,7 +39,7 @@ def snapshot_at(version: int) -> ProgressSnapshot:
     )
 
 
-def update(*events: EventRow, running: tuple[RunningScene, ...] = (), version: int | None = None) -> JobUpdate:
+def update(*events: EventRow, running: tuple[SceneRow, ...] = (), version: int | None = None) -> JobUpdate:
     """An update of the job at `version`, by default that of the last event."""
     return JobUpdate(events, running, snapshot_at(events[-1].version if version is None else version))
 

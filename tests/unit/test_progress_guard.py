@@ -8,9 +8,9 @@ from coordinator.live.hub import JobUpdate
 from models.db.rows import SceneRow
 from models.domain.lifecycle import JobStatus, SceneStatus
 from models.domain.progress import ProgressSnapshot
-from models.reads.queries import RunningScene
 from subscriptions.feed import Feed, Running
 from subscriptions.progress_guard import ProgressGuard
+from tests.support.scene_rows import running_row, scene_row
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 # A job with one scene, half done.
@@ -21,13 +21,12 @@ SNAPSHOT = ProgressSnapshot(
 
 def shown(take: int, newest: int, status: SceneStatus) -> SceneRow:
     """A scene row as shown in the stream; irrelevant columns are None."""
-    blank = SceneRow._make([None] * len(SceneRow._fields))
-    return blank._replace(id="scene", take_number=take, newest_take=newest, status=status)
+    return scene_row("scene", take_number=take, newest_take=newest, status=status)
 
 
 def received(take: int) -> Running:
     """Progress of 50 % of a take."""
-    return Running(RunningScene("scene", "take", take, 50.0, None), SNAPSHOT)
+    return Running(running_row("scene", take=take), SNAPSHOT)
 
 
 @pytest.mark.parametrize(
@@ -61,6 +60,18 @@ def test_progress_is_never_lower_than_what_was_shown(percentage: float | None, e
     assert clamped.scene.percentage == expected
 
 
+def test_scene_of_progress_is_never_older_than_it_was_shown() -> None:
+    """The newer row with the further percentage, whichever was read later."""
+    for shown_version, title in ((6, "new"), (4, "received")):
+        guard = ProgressGuard()
+        row = shown(2, 2, SceneStatus.PROCESSING)._replace(version=shown_version, title="new", percentage=40.0)
+        guard.observe([row])
+        running = received(2)
+        clamped = guard.clamp(running._replace(scene=running.scene._replace(version=5, title="received")))
+        assert clamped is not None
+        assert (clamped.scene.title, clamped.scene.percentage) == (title, 50.0)
+
+
 @pytest.mark.parametrize(
     ("version", "high_water", "expected"),
     [(4, 90.0, (5, 50.0)), (5, 40.0, (5, 50.0)), (5, 60.0, (5, 60.0)), (6, 10.0, (6, 10.0))],
@@ -81,7 +92,7 @@ def test_job_progress_does_not_fall_when_the_feed_sends_an_older_snapshot_of_ano
     """The feed replaces a's pending progress in place, so b's older snapshot of the same version is sent after it."""
     feed, guard = Feed(), ProgressGuard()
     for scene_id, percentage in (("a", 10.0), ("b", 20.0), ("a", 60.0)):
-        running = RunningScene(scene_id, f"take of {scene_id}", 1, percentage, None)
+        running = running_row(scene_id, percentage)
         feed.on_update(JobUpdate([], [running], SNAPSHOT._replace(high_water=percentage)))
     sent: list[tuple[str, float]] = []
     while not feed.empty:
