@@ -30,9 +30,9 @@ setup: .venv/.runtime web/dist/index.html ## install what the server needs
 run: setup ## start the server and print its address
 	@exec $(BIN)/python -m server
 
-unit: .venv/.dev ## run the tests that need no Postgres, no browser and no server process, with fewer random examples
+unit: .venv/.dev ## run the tests that need no process, browser or Postgres, with fewer random examples
 	$(call run-part,unit,SCENEWIRE_TEST_EFFORT=0.2,-n auto --dist loadfile --database sqlite \
-		-m "not slow and not postgres" tests/unit tests/suites tests/api tests/transports)
+		-m "not slow and not process and not postgres" tests/unit tests/suites tests/api tests/transports)
 
 test: .venv/.dev web/dist/index.html ## run all tests, on SQLite and on Postgres
 	$(call run-part,parallel,,-n auto --dist loadfile -m "not waiting and not alone")

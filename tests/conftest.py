@@ -18,6 +18,18 @@ ALONE = (
 # Tests that start processes, databases or browsers and mostly wait for them.
 WAITING = ("attacks/test_fuzz.py", "browser", "distributed", "faults", "live")
 
+# Tests that start a short process: a render, a joining, or Node.
+CHILD_PROCESSES = (
+    "api/test_assembled_video.py",
+    "api/test_assembly_races.py",
+    "api/test_purge.py",
+    "api/test_stale_video.py",
+    "suites/test_providers.py",
+    "transports/test_clients.py",
+    "unit/test_joining.py",
+    "unit/test_render_local.py",
+)
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add `--database KIND`: run every test that uses a database on this kind only."""
@@ -34,13 +46,15 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark each test with the part of `make test` that runs it, and those that need a Postgres."""
+    """Mark each test with the part of `make test` that runs it, and those that need a process or a Postgres."""
     for item in items:
         where = item.path.relative_to(HERE).as_posix()
         if where.startswith(ALONE):
             item.add_marker("alone")
         elif where.startswith(WAITING):
             item.add_marker("waiting")
+        elif where.startswith(CHILD_PROCESSES):
+            item.add_marker("process")
         if isinstance(item, pytest.Function) and _needs_postgres(item):
             item.add_marker("postgres")
 
