@@ -1,11 +1,11 @@
 """Static cost analysis of an operation, with one visit per node of the document.
 
 A field of an object type costs 1. A list costs as much as one of its items times the requested page size. Scalars
-cost nothing, and neither does a single object of scalars without an id, which is part of its parent. Of the possible
+cost nothing, and neither does a single object of scalars that is no node, which is part of its parent. Of the possible
 types of an abstract type, only the most expensive one counts.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
@@ -27,8 +27,8 @@ from graphql import (
     is_object_type,
 )
 
-MAX_PAGE_SIZE: Final = 100
-"""The resolver rejects a larger page, or one of less than one item; such a page costs one item."""
+from server.transports.page_sizes import PAGE_ARGUMENTS, effective_page_size, literal_page_size
+
 DEFAULT_PAGE_SIZE: Final = 20
 """Page size of a connection without a page argument."""
 ASSUMED_LIST_LENGTH: Final = 10
@@ -36,11 +36,7 @@ ASSUMED_LIST_LENGTH: Final = 10
 INTROSPECTION_COST: Final = 100
 """Cost of `__schema` or `__type` with any selection; a depth of its own limits it."""
 
-_PAGE_ARGUMENTS: Final = ("first", "last")
 _INTROSPECTION: Final = frozenset({"__schema", "__type"})
-
-Sizes = Mapping[str, int]
-"""Page sizes by variable name."""
 
 
 @dataclass(slots=True)
@@ -75,7 +71,8 @@ class CostAnalyzer:
 
     schema: GraphQLSchema
     document: DocumentNode
-    sizes: Sizes
+    sizes: Mapping[str, int]
+    """Page sizes by variable name."""
     aliases: int = 0
     directives: int = 0
     repeats: int = 0
@@ -189,10 +186,10 @@ class CostAnalyzer:
     def _page_size(self, node: FieldNode, definition: GraphQLField) -> int:
         """Return the page size: the value of `first` or `last`, of its variable, or the default of the schema."""
         for argument in node.arguments or ():
-            if argument.name.value in _PAGE_ARGUMENTS:
+            if argument.name.value in PAGE_ARGUMENTS:
                 match argument.value:
-                    case IntValueNode(value=digits):
-                        return effective_page_size(digits)
+                    case IntValueNode():
+                        return literal_page_size(argument.value)
                     case VariableNode(name=name) if name.value in self.sizes:
                         return self.sizes[name.value]
                     case _:
@@ -202,48 +199,6 @@ class CostAnalyzer:
 
     def _count_directives(self, number: int) -> None:
         self.directives += number
-
-
-def page_variables(document: DocumentNode) -> frozenset[str]:
-    """Return the variables used as page sizes; each node is visited once."""
-    found: set[str] = set()
-    unvisited = [
-        node.selection_set
-        for node in document.definitions
-        if isinstance(node, OperationDefinitionNode | FragmentDefinitionNode)
-    ]
-    while unvisited:
-        for selection in unvisited.pop().selections:
-            if isinstance(selection, FieldNode):
-                found.update(
-                    argument.value.name.value
-                    for argument in selection.arguments or ()
-                    if argument.name.value in _PAGE_ARGUMENTS and isinstance(argument.value, VariableNode)
-                )
-            if isinstance(selection, FieldNode | InlineFragmentNode) and selection.selection_set is not None:
-                unvisited.append(selection.selection_set)
-    return frozenset(found)
-
-
-def page_sizes(
-    names: Iterable[str], operation: OperationDefinitionNode, variables: Mapping[str, object] | None
-) -> dict[str, int]:
-    """Return the page size of each variable, from the request or from the operation's defaults."""
-    given = variables or {}
-    defaults = {
-        node.variable.name.value: node.default_value.value
-        for node in operation.variable_definitions or ()
-        if isinstance(node.default_value, IntValueNode)
-    }
-    values = {name: given.get(name, defaults.get(name)) for name in names}
-    return {name: effective_page_size(value) for name, value in values.items() if isinstance(value, int | str)}
-
-
-def effective_page_size(value: int | str) -> int:
-    """Return the number of items that will be read: 1 for a size that the resolver rejects."""
-    if isinstance(value, str):
-        value = int(value) if value.isdecimal() and len(value) <= len(str(MAX_PAGE_SIZE)) else 0
-    return value if 1 <= value <= MAX_PAGE_SIZE else 1
 
 
 def _definition(parent: GraphQLNamedType | None, name: str) -> GraphQLField | None:
@@ -261,10 +216,14 @@ def _kind(definition: GraphQLField) -> GraphQLNamedType:
 
 
 def _is_part(kind: GraphQLNamedType) -> bool:
-    """Return whether the type has only scalar fields and no id, so that it is part of its parent."""
+    """Return whether the type has only scalar fields and is no node of its own, so that it is part of its parent.
+
+    https://graphql.org/learn/global-object-identification/#node-interface
+    """
     fields: Mapping[str, GraphQLField] = getattr(kind, "fields", {})
     scalars_only = not any(is_composite_type(_kind(each)) for each in fields.values())
-    return scalars_only and bool(fields) and "id" not in fields
+    is_node = "Node" in (kind.name, *(each.name for each in getattr(kind, "interfaces", ())))
+    return scalars_only and bool(fields) and not is_node
 
 
 def _is_connection(parent: GraphQLNamedType | None) -> bool:

@@ -17,10 +17,11 @@ from graphql import (
     OperationType,
 )
 
-from server.transports.cost import CostAnalyzer, page_sizes, page_variables
+from server.transports.cost import CostAnalyzer
 from server.transports.documents import CACHED_DOCUMENTS, find_operation, is_cacheable, parse_document
 from server.transports.errors import TransportCode
 from server.transports.limits import DocumentLimits
+from server.transports.page_sizes import page_sizes, page_variables
 from server.transports.params import Params
 from server.transports.variable_lists import longest_list
 
