@@ -2,23 +2,22 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Generator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
 import sqlalchemy as sa
-from sqlalchemy.exc import DBAPIError
 
+from coordinator.bus.listener import receives_notifications
 from coordinator.queue import postgres
 from models import migrations
 from models.db.database import Database
+from models.db.pooler import Pooler
+from models.db.unavailable import translate_errors
+from server.database_refusals import refused_as_wrong_setting
 from server.settings import PREFIX, Settings, WrongSettings, as_wrong_setting
 
 # The key of the Postgres advisory lock of a migration.
 MIGRATION_LOCK = 0x5CE9E
-# Classes of SQLSTATE that no later attempt changes: 28 invalid authorization, 3D no such database.
-# https://www.postgresql.org/docs/current/errcodes-appendix.html
-_REFUSED_CLASSES = ("28", "3D")
 
 
 def location(database_url: str | sa.URL) -> str:
@@ -27,6 +26,11 @@ def location(database_url: str | sa.URL) -> str:
     if url.get_backend_name() == "sqlite":
         return url.database or ""
     return url.difference_update_query(["password", "passfile"]).render_as_string(hide_password=True)
+
+
+def opened(settings: Settings) -> Database:
+    """Return the database of the settings; nothing connects yet."""
+    return Database(settings.database_url, settings.database_direct_url)
 
 
 def check_opens(settings: Settings) -> None:
@@ -60,10 +64,9 @@ async def check_migrated(settings: Settings) -> None:
 
     Raises Unavailable when it does not answer.
     """
-    database = Database(settings.database_url)
+    database = opened(settings)
     try:
-        with _refusals(database):
-            await database.ping()
+        await _check_connections(database)
         current = await migrations.current(database)
         queue_ready = current == migrations.newest() and await postgres.is_installed(database)
     finally:
@@ -92,13 +95,13 @@ async def migrate(database: Database, revision: str | None = None) -> bool:
     target = revision or migrations.newest()
     if database.embedded:
         return await _move(database, target)
-    with _refusals(database):
-        await database.ping()
-    async with database.connect(database.maintenance) as connection:
-        # Concurrent migrations run one after the other. The lock is released with the connection.
-        await connection.exec_driver_sql(f"SELECT pg_advisory_lock({MIGRATION_LOCK})")
-        changed = await _move(database, target)
-        return await postgres.install(database) or changed
+    await _check_connections(database)
+    with refused_as_wrong_setting(_direct_name(database), location(database.direct_url)):
+        async with database.connect(database.maintenance) as connection:
+            # Concurrent migrations run one after the other. The lock is released with the connection.
+            await connection.exec_driver_sql(f"SELECT pg_advisory_lock({MIGRATION_LOCK})")
+            changed = await _move(database, target)
+            return await postgres.install(database) or changed
 
 
 async def _move(database: Database, revision: str) -> bool:
@@ -106,18 +109,25 @@ async def _move(database: Database, revision: str) -> bool:
     return await migrations.move(database, revision)
 
 
-@contextmanager
-def _refusals(database: Database) -> Generator[None]:
-    """Raise WrongSettings, with the message of Postgres, for a connection that it refuses."""
-    try:
-        yield
-    except DBAPIError as error:
-        refusal = None if error.orig is None else error.orig.__cause__
-        state = str(getattr(refusal, "sqlstate", None) or "")
-        if not state.startswith(_REFUSED_CLASSES):
-            raise
-        reason = str(refusal).splitlines()[0]
-        raise WrongSettings(f"{PREFIX}DATABASE_URL: {reason} ({location(database.url)})") from error
+async def _check_connections(database: Database) -> None:
+    """Raise WrongSettings when Postgres refuses a connection, or a pooler keeps no sessions; Unavailable when there is
+    no answer."""
+    with refused_as_wrong_setting("DATABASE_URL", location(database.url)):
+        await database.ping()
+    name = _direct_name(database)
+    arguments = database.connect_arguments("start")
+    with refused_as_wrong_setting(name, location(database.direct_url)), translate_errors():
+        keeps_sessions = not await Pooler(arguments).present() or await receives_notifications(arguments)
+    if not keeps_sessions:
+        raise WrongSettings(
+            f"{PREFIX}{name}: this is a connection pooler that gives each transaction another session; notifications, "
+            f"the queue and migrations need one: set {PREFIX}DATABASE_DIRECT_URL to the address of Postgres itself"
+        )
+
+
+def _direct_name(database: Database) -> str:
+    """Return the variable with the address of connections that need a session."""
+    return "DATABASE_URL" if database.direct_url == database.url else "DATABASE_DIRECT_URL"
 
 
 def _sqlite_revision(settings: Settings, *, mode: str) -> str | None:

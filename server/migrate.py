@@ -3,9 +3,9 @@
 import typer
 
 from models import migrations
-from models.db.database import Database
 from models.domain.errors import Unavailable
-from server.database_setup import check_opens
+from server.database_refusals import explained
+from server.database_setup import check_opens, opened
 from server.database_setup import migrate as migrate_database
 from server.settings import Settings, WrongSettings
 
@@ -22,13 +22,13 @@ async def migrate(settings: Settings, revision: str | None = None) -> int:
         raise WrongSettings(f"--to: {revision!r} is not a revision; the revisions are {', '.join(migrations.known())}")
     if settings.database_url.startswith("sqlite"):
         check_opens(settings)
-    database = Database(settings.database_url)
+    database = opened(settings)
     try:
         changed = await migrate_database(database, revision)
     except NotImplementedError as error:
         raise WrongSettings(f"--to: the way to {revision} has no downgrade: {error}") from error
     except Unavailable as error:
-        typer.echo(f"scenewire: SCENEWIRE_DATABASE_URL: {error}", err=True)
+        typer.echo(f"scenewire: SCENEWIRE_DATABASE_URL: {explained(error)}", err=True)
         return UNAVAILABLE_STATUS
     finally:
         await database.close()

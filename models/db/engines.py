@@ -12,6 +12,8 @@ from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
+from models.db.pooler import Pooler, prepare_for_pooler
+
 # How long SQLite waits for a lock held by another process.
 BUSY_TIMEOUT_MS = 10_000
 READERS = 4
@@ -40,7 +42,7 @@ def sqlite_engine(url: sa.URL, *, pool_size: int, begin: str) -> AsyncEngine:
     return engine
 
 
-def postgres_engine(url: sa.URL) -> AsyncEngine:
+def postgres_engine(url: sa.URL, pooler: Pooler) -> AsyncEngine:
     """Return an engine with a pool and with timeouts, for requests."""
     engine = _engine(
         url,
@@ -49,9 +51,10 @@ def postgres_engine(url: sa.URL) -> AsyncEngine:
         connect_args={
             "timeout": CONNECT_SECONDS,
             "command_timeout": COMMAND_SECONDS,
-            "server_settings": {"application_name": APPLICATION_NAME} | SERVER_SETTINGS,
+            "server_settings": {"application_name": APPLICATION_NAME},
         },
     )
+    prepare_for_pooler(engine, pooler, SERVER_SETTINGS)
     _prepare_postgres(engine)
     return engine
 

@@ -4,7 +4,7 @@ import re
 
 import typer
 
-from models.db.database import Connection, Database
+from models.db.database import Connection
 from models.domain.access import Role
 from models.domain.errors import Unavailable
 from models.reads import revocations
@@ -12,7 +12,8 @@ from models.writes import audit
 from models.writes.store import Store, now
 from server.auth.identity import SUBJECT_CHARACTERS, is_displayable
 from server.auth.tokens import mint, secret_of
-from server.database_setup import check_exists, location
+from server.database_refusals import explained
+from server.database_setup import check_exists, location, opened
 from server.settings import PREFIX, Settings, WrongSettings
 
 OPERATOR = "operator"
@@ -48,7 +49,9 @@ async def revoke(settings: Settings, subject: str) -> int:
     try:
         await _write(settings, "revoke", subject)
     except Unavailable as error:
-        typer.echo(f"scenewire: {PREFIX}DATABASE_URL: {error} Used: {location(settings.database_url)}", err=True)
+        typer.echo(
+            f"scenewire: {PREFIX}DATABASE_URL: {explained(error)} Used: {location(settings.database_url)}", err=True
+        )
         return 1
     typer.echo(f"All tokens of {subject} that were issued before now are revoked in {location(settings.database_url)}.")
     return 0
@@ -58,7 +61,7 @@ async def _write(settings: Settings, action: str, subject: str) -> None:
     """Do the action and record it in the audit log. Raises Unavailable, and WrongSettings unless the database exists
     and is migrated."""
     await check_exists(settings)
-    database = Database(settings.database_url)
+    database = opened(settings)
     try:
         async with Store(database).write() as connection:
             await _act(connection, action, subject)

@@ -1,0 +1,91 @@
+"""Connection poolers in front of Postgres, such as PgBouncer: how one is recognised, and what differs behind one.
+
+A pooler may give every transaction of a connection to another session of Postgres (transaction pooling), so nothing may
+outlive a transaction: no prepared statement, no parameter of the session, no LISTEN, no advisory lock. It also refuses
+parameters at the start of a connection.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, cast
+
+import asyncpg  # pyright: ignore[reportMissingTypeStubs] # it has none
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.engine import Dialect
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.util import await_only
+
+CLOSE_SECONDS = 1.0
+# asyncpg then uses the unnamed statement, which leaves nothing behind in the session:
+# https://docs.sqlalchemy.org/en/21/dialects/postgresql.html#prepared-statement-name-with-pgbouncer
+WITHOUT_CACHES: Mapping[str, Any] = {"statement_cache_size": 0, "prepared_statement_cache_size": 0}
+
+_connect = cast("Callable[..., Any]", asyncpg.connect)  # pyright: ignore[reportUnknownMemberType]
+
+
+class Pooler:
+    """Whether the connections to one address lead through a pooler; found out before the first of them."""
+
+    def __init__(self, connect_arguments: Mapping[str, Any]) -> None:
+        self._connect_arguments = connect_arguments
+        self._present: bool | None = None
+
+    @property
+    def known_present(self) -> bool:
+        """Whether a pooler was found."""
+        return self._present is True
+
+    async def present(self) -> bool:
+        """Connect once, and return whether a pooler answered. Raises what asyncpg raises.
+
+        A pooler makes up the process id that a client would cancel a statement with, so it is not that of the backend.
+        """
+        if self._present is None:
+            connection = await _connect(**self._connect_arguments, statement_cache_size=0)
+            try:
+                # In a transaction, or the two messages of one query could reach two sessions.
+                async with connection.transaction():
+                    backend = await connection.fetchval("SELECT pg_backend_pid()")
+                self._present = bool(backend != connection.get_server_pid())
+                await connection.close(timeout=CLOSE_SECONDS)
+            finally:
+                connection.terminate()
+        return self._present
+
+
+def prepare_for_pooler(engine: AsyncEngine, pooler: Pooler, parameters: Mapping[str, str]) -> None:
+    """Set parameters of Postgres for every session of the engine; behind a pooler, for every transaction."""
+    dialect: Any = engine.dialect
+    for name in ("setup_asyncpg_json_codec", "setup_asyncpg_jsonb_codec"):
+        setattr(dialect, name, _in_transaction(getattr(dialect, name), pooler))
+    calls = ", ".join(f"set_config('{name}', '{value}', true)" for name, value in parameters.items())
+
+    def connect(
+        dialect: Dialect, _record: ConnectionPoolEntry, positional: tuple[Any, ...], named: dict[str, Any]
+    ) -> DBAPIConnection:
+        if await_only(pooler.present()):
+            return dialect.connect(*positional, **named, **WITHOUT_CACHES)
+        server_settings = named.get("server_settings", {}) | parameters
+        return dialect.connect(*positional, **named | {"server_settings": server_settings})
+
+    def begin(connection: sa.Connection) -> None:
+        if pooler.known_present:
+            connection.exec_driver_sql(f"SELECT {calls}")
+
+    event.listen(engine.sync_engine, "do_connect", connect)
+    event.listen(engine.sync_engine, "begin", begin)
+
+
+def _in_transaction(setup: Callable[[Any], Any], pooler: Pooler) -> Callable[[Any], Any]:
+    """Return SQLAlchemy's step of a new connection, which reads the catalog, for any kind of connection."""
+
+    async def run(connection: Any) -> None:
+        if pooler.known_present:
+            async with connection.driver_connection.transaction():
+                await setup(connection)
+        else:
+            await setup(connection)
+
+    return run

@@ -1,0 +1,20 @@
+"""Programs of the system that a test puts in front of the server: nginx, PgBouncer."""
+
+import os
+import shutil
+
+import pytest
+
+# Debian keeps servers where only root looks for programs.
+PATH = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/usr/local/sbin"
+UNPRIVILEGED = "nobody"
+
+
+def program(name: str) -> str:
+    """Return the path of a program. Skip the test without it, or fail it if SCENEWIRE_REQUIRE_PROXIES is 1."""
+    found = shutil.which(name, path=PATH)
+    if found is not None:
+        return found
+    if os.environ.get("SCENEWIRE_REQUIRE_PROXIES") == "1":
+        pytest.fail(f"{name} is not installed")
+    pytest.skip(f"{name} is not installed")
