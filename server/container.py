@@ -23,6 +23,7 @@ from coordinator.webhooks.deliverer import DeliveryDeps
 from coordinator.webhooks.http_client import HttpClient, Policy
 from coordinator.webhooks.signing import Secrets
 from models import migrations
+from models.db.unavailable import translate_errors
 from models.domain.access import Viewer
 from models.domain.quota import Rate
 from models.writes.audit import AuditContext
@@ -34,9 +35,10 @@ from server.auth.authenticator import Authenticator
 from server.auth.sessions import Sessions
 from server.database_setup import opened
 from server.rates import Rates
-from server.settings import VERSION, Settings, as_wrong_setting
+from server.settings import Settings, as_wrong_setting
 from server.signed_urls import SignedUrls
 from server.transports.connections import Connections
+from server.version import VERSION
 
 # The limit of a stop after the renders were handed over.
 STOP_SECONDS = 3.5
@@ -49,6 +51,7 @@ class Container:
         """Raises WrongSettings for a database URL, media URL or secret key that cannot be used."""
         self.settings = settings
         self.renders = renders
+        self._started = False
         with as_wrong_setting("DATABASE_URL"):
             self.database = opened(settings)
         with as_wrong_setting("MEDIA_URL"):
@@ -139,9 +142,16 @@ class Container:
         return self.signed_urls(key).url
 
     async def start(self) -> None:
-        """Migrate an embedded database, then start the background tasks: resume renders, feeds, token checks."""
+        """Migrate an embedded database, then start the background tasks: resume renders, feeds, token checks.
+
+        Idempotent. Raises Unavailable.
+        """
+        if self._started:
+            return
+        self._started = True
         if self.database.embedded:
-            await migrations.upgrade(self.database)
+            with translate_errors():
+                await migrations.upgrade(self.database)
         if self._listener is not None:
             await self._listener.start()
         if isinstance(self.bus, PostgresBus):

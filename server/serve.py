@@ -18,7 +18,9 @@ from server.app import create_app
 from server.container import Container
 from server.database_refusals import explained
 from server.database_setup import check_migrated, check_opens, location
+from server.file_lock import only_server
 from server.logs import log_to_stderr
+from server.media_setup import check_media
 from server.setting_types import LOOPBACK
 from server.settings import Settings, WrongSettings
 from server.stopping import ForcedEnd, stop_signals
@@ -47,7 +49,13 @@ class Server(uvicorn.Server):
         self._forced_end = ForcedEnd(STOP_SECONDS)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Log the address as soon as the server listens."""
+        """Start the background work, listen, and log the address. Raises Unavailable."""
+        container: Container = self._app.state.container
+        try:
+            await container.start()
+        except Unavailable:
+            await container.stop()
+            raise
         await super().startup(sockets)
         if self.started:
             log.info("%s", self._greeting, extra={"action": "server.started"})
@@ -146,8 +154,13 @@ def _run(
     log_to_stderr(settings)
     if supervisor is None:
         warn_of_unread_variables()
-    if not ready(settings):
-        return NOT_STARTED_STATUS
+    with only_server(settings):
+        if not ready(settings):
+            return NOT_STARTED_STATUS
+        return _serve(settings, listener, renders=renders, answers=answers, supervisor=supervisor)
+
+
+def _serve(settings: Settings, listener: socket.socket, *, renders: bool, answers: bool, supervisor: int | None) -> int:
     settings = with_port_of(listener, settings)
     _allow_many_files()
     app = create_app(settings, renders=renders, answers=answers)
@@ -161,8 +174,18 @@ def _run(
         **uvicorn_options(settings.transport_limits),
     )
     server = Server(config, app, _greeting(settings, answers=answers), supervisor)
-    server.run([listener])
+    try:
+        server.run([listener])
+    except Unavailable as error:
+        if settings.database_url.startswith("sqlite"):
+            cause = getattr(error.__cause__, "orig", error.__cause__)
+            raise WrongSettings(f"SCENEWIRE_DATABASE_URL: {error.message} It said: {cause}") from error
+        _log_unavailable(error)
     return 0 if server.started else NOT_STARTED_STATUS
+
+
+def _log_unavailable(error: Unavailable) -> None:
+    log.error("SCENEWIRE_DATABASE_URL: %s", explained(error), extra={"action": "server.not_started"})
 
 
 def _allow_many_files() -> None:
@@ -176,16 +199,18 @@ def _allow_many_files() -> None:
 def ready(settings: Settings) -> bool:
     """Check that the database answers; log an error and return False if it does not.
 
-    Raises WrongSettings for a database that is not migrated, and for an SQLite file that cannot be opened.
+    Raises WrongSettings for a database that is not migrated, for an SQLite file that cannot be opened, and for a media
+    store that refuses access.
     """
     if settings.database_url.startswith("sqlite"):
         check_opens(settings)
-        return True
-    try:
-        asyncio.run(check_migrated(settings))
-    except Unavailable as error:
-        log.error("SCENEWIRE_DATABASE_URL: %s", explained(error), extra={"action": "server.not_started"})
-        return False
+    else:
+        try:
+            asyncio.run(check_migrated(settings))
+        except Unavailable as error:
+            _log_unavailable(error)
+            return False
+    check_media(settings)
     return True
 
 

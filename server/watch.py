@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn
 
+from models.db.cancellation import raise_if_cancelled
 from server.client import (
     CONNECTION_ERRORS,
     NO_SERVER_STATUS,
@@ -59,6 +60,7 @@ async def watch(address: str, job_id: str, token: str | None = None) -> int:
                     return STATUS_OF.get(bars.status, 1)
                 backoff = MIN_BACKOFF_SECONDS
             except TransportQueryError as error:
+                raise_if_cancelled(error)
                 codes = [each.get("extensions", {}).get("code") for each in error.errors or []]
                 if "NOT_FOUND" in codes:
                     bars.print(f"There is no job {job_id} at {address}.")
@@ -71,6 +73,7 @@ async def watch(address: str, job_id: str, token: str | None = None) -> int:
                 bars.print(f"The server refused the token: {error}")
                 return TOKEN_REFUSED_STATUS
             except CONNECTION_ERRORS as error:
+                raise_if_cancelled(error)
                 if not bars.connected:
                     bars.print(f"No server answers at {address} ({reason_of(error)}).")
                     return NO_SERVER_STATUS

@@ -96,11 +96,12 @@ class PostgresBus:
         try:
             for payload in encode(self._name, messages):
                 await self._connection.notify(CHANNEL, payload)
-        except BaseException as error:
+        except LOST as error:
             self._keep(hints)
-            if not isinstance(error, LOST):
-                raise
             log.debug("hints not sent: %s", error, extra={"action": "bus.kept"})
+        except BaseException:
+            self._keep(hints)
+            raise
 
     def _keep(self, hints: dict[str, int]) -> None:
         for job_id, version in hints.items():

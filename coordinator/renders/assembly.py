@@ -6,7 +6,7 @@ Fenced by the composition version: a video of an older composition is not record
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,10 @@ from coordinator.queue.port import Snooze
 from coordinator.renders.workdirs import workdir
 from coordinator.storage.keys import composition_key
 from coordinator.storage.media import MediaStore
+from coordinator.storage.media_errors import reason_of
+from coordinator.tasks import cancel
 from models.db import clock
+from models.db.cancellation import raise_if_cancelled
 from models.domain.access import SYSTEM
 from models.domain.errors import InvalidState, NotFound, Unavailable
 from models.domain.events import EventType
@@ -30,9 +33,11 @@ from providers.port import Asset, Failure
 log = logging.getLogger(__name__)
 
 # Re-encoding several hours of clips with different codec parameters takes about an hour.
-DEADLINE_SECONDS = 7200.0
+DEADLINE_SECONDS = media_gc.LONGEST_AHEAD.total_seconds()
 # How often the composition version is checked while joining.
 FENCE_SECONDS = 0.5
+# How long joining, or a transfer to or from the media storage, may take to stop.
+STOP_SECONDS = 3.0
 # Attempts at a retryable failure, with exponential backoff: about two minutes in all.
 ATTEMPTS = 5
 BACKOFF_FACTOR = 4
@@ -168,12 +173,13 @@ class Assemblies:
         try:
             while not task.done():
                 await asyncio.wait([task], timeout=FENCE_SECONDS)
-                with suppress(Unavailable):
+                try:
                     await self._check(assembly)
+                except Unavailable as error:
+                    raise_if_cancelled(error)
             return task.result()
         finally:
-            task.cancel()
-            await asyncio.wait([task])
+            await cancel("an assembly", [task], STOP_SECONDS)
 
     async def _check(self, assembly: Assembly) -> None:
         async with self._store.read() as connection:
@@ -183,5 +189,5 @@ class Assemblies:
 
 
 def _storage_failure(message: str, error: Exception) -> Failure:
-    log.error("%s", message, exc_info=error, extra={"action": "assembly.storage"})
+    log.error("%s %s", message, reason_of(error), extra={"action": "assembly.storage"})
     return Failure("STORAGE", message, retryable=True)

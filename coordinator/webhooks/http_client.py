@@ -18,6 +18,7 @@ from typing import Any, NamedTuple, Protocol
 import httpx
 
 from coordinator.webhooks.ssrf import Address, is_public
+from models.db.cancellation import raise_if_cancelled
 
 CONNECT_SECONDS = 2.0
 TOTAL_SECONDS = 10.0
@@ -182,6 +183,7 @@ async def _send(
         try:
             return await client.send(request, stream=True)
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            raise_if_cancelled(error)
             failure = error
         except httpx.HTTPError as error:
             raise DeliveryFailed(_error_kind(error)) from error

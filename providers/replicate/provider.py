@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import AsyncGenerator, Generator
 from contextlib import aclosing, contextmanager
 
+from providers.cancellation import raise_if_cancelled
 from providers.port import Failure, Order, Progress, Rendered
 from providers.replicate import logs
 from providers.replicate.api import Api
@@ -54,6 +55,7 @@ class ReplicateProvider:
             try:
                 created = await self._api.create(request, key=order.key, lifetime_seconds=self._lifetime_seconds)
             except NoResponse as error:
+                raise_if_cancelled(error)
                 no_response = error
                 log.info("no response to a creation: %s", error, extra={"action": "replicate.no_response"})
                 wait = max(next(backoffs), error.wait_seconds)

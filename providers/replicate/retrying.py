@@ -9,6 +9,8 @@ from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
+from providers.cancellation import raise_if_cancelled
+
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
@@ -54,6 +56,7 @@ async def retry_until_available(pace: Pace, call: Callable[[], Awaitable[T]], *,
         try:
             return await call()
         except NoResponse as error:
+            raise_if_cancelled(error)
             wait = max(next(backoffs), error.wait_seconds)
             if time.monotonic() + wait > give_up_at:
                 raise

@@ -133,7 +133,7 @@ class Connection:
                 continue
             try:
                 await self._handle(event.get("text"), tasks)
-            except CloseConnection as closing:
+            except CloseConnection as closing:  # cancellation: no clean-up raises it
                 await self.close(closing.code, closing.reason)
             await asyncio.sleep(0)  # queued messages arrive without suspension, and must not delay other connections
 
