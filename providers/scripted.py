@@ -1,12 +1,16 @@
 """The provider `scripted`, for tests and demos: plays the script in an order's metadata and returns a sample clip."""
 
 import asyncio
+import importlib
 from collections import Counter, defaultdict
 from collections.abc import AsyncGenerator
+from typing import TYPE_CHECKING
 
 from providers.port import Failure, Order, Progress, Rendered
-from providers.sample import Sample, sample
 from providers.script import Script, script
+
+if TYPE_CHECKING:
+    from providers.sample import Sample
 
 
 class ScriptedProvider:
@@ -33,7 +37,7 @@ class ScriptedProvider:
     async def follow(self, order: Order, provider_id: str) -> AsyncGenerator[Progress | Rendered, None]:
         """Play the script from its start, after a restart too."""
         play = script(order)
-        files = await asyncio.to_thread(sample)
+        files = await asyncio.to_thread(_sample)
         end: asyncio.Future[Failure] = asyncio.get_running_loop().create_future()
         self._ends[provider_id].add(end)
         try:
@@ -75,5 +79,10 @@ async def _pause(play: Script, end: asyncio.Future[Failure], *, last: bool) -> N
         raise play.failure
 
 
-def _frame(play: Script, files: Sample) -> bytes | None:
+def _frame(play: Script, files: "Sample") -> bytes | None:
     return files.frame if play.frames else None
+
+
+def _sample() -> "Sample":
+    """Return the sample clip. Its encoder is imported with the first clip: most servers never need it."""
+    return importlib.import_module("providers.sample").sample()

@@ -23,12 +23,13 @@ from server.rest import docs, router
 from server.rest.errors import error_response, install_error_handlers
 from server.schema import executable_schema
 from server.security_middleware import install_security_middleware
-from server.settings import VERSION, Settings
+from server.settings import Settings
 from server.transports.accept import preferred
 from server.transports.document_limiter import DocumentLimiter
 from server.transports.errors import TransportCode
 from server.transports.http_errors import GraphQLHTTPError
 from server.transports.router import graphql_router
+from server.version import VERSION
 
 log = logging.getLogger(__name__)
 

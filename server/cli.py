@@ -22,7 +22,7 @@ Subject = Annotated[str, typer.Option("--sub", help="Subject of the token: the u
 
 def _print_version(requested: bool) -> None:
     if requested:
-        typer.echo(f"Scenewire {importlib.import_module('server.settings').VERSION}")
+        typer.echo(f"Scenewire {importlib.import_module('server.version').VERSION}")
         raise typer.Exit
 
 

@@ -1,14 +1,15 @@
 """Checks and migration of the database before a command uses it."""
 
 import asyncio
+import importlib
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from types import ModuleType
 
 import sqlalchemy as sa
 
 from coordinator.bus.listener import receives_notifications
-from coordinator.queue import postgres
 from models import migrations
 from models.db.database import Database
 from models.db.pooler import Pooler
@@ -30,7 +31,7 @@ def location(database_url: str | sa.URL) -> str:
 
 def opened(settings: Settings) -> Database:
     """Return the database of the settings; nothing connects yet."""
-    return Database(settings.database_url, settings.database_direct_url)
+    return Database(settings.database_url, settings.database_direct_url, synchronous=settings.sqlite_synchronous)
 
 
 def check_opens(settings: Settings) -> None:
@@ -68,7 +69,7 @@ async def check_migrated(settings: Settings) -> None:
     try:
         await _check_connections(database)
         current = await migrations.current(database)
-        queue_ready = current == migrations.newest() and await postgres.is_installed(database)
+        queue_ready = current == migrations.newest() and await _queue().is_installed(database)
     finally:
         await database.close()
     check_known(current)
@@ -101,7 +102,7 @@ async def migrate(database: Database, revision: str | None = None) -> bool:
             # Concurrent migrations run one after the other. The lock is released with the connection.
             await connection.exec_driver_sql(f"SELECT pg_advisory_lock({MIGRATION_LOCK})")
             changed = await _move(database, target)
-            return await postgres.install(database) or changed
+            return await _queue().install(database) or changed
 
 
 async def _move(database: Database, revision: str) -> bool:
@@ -123,6 +124,11 @@ async def _check_connections(database: Database) -> None:
             f"{PREFIX}{name}: this is a connection pooler that gives each transaction another session; notifications, "
             f"the queue and migrations need one: set {PREFIX}DATABASE_DIRECT_URL to the address of Postgres itself"
         )
+
+
+def _queue() -> ModuleType:
+    """Return the module of the queue on Postgres. SQLite does not need PgQueuer, which is slow to import."""
+    return importlib.import_module("coordinator.queue.postgres")
 
 
 def _direct_name(database: Database) -> str:

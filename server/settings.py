@@ -31,7 +31,6 @@ from server.setting_types import (
 from server.transports.limits import DocumentLimits, TransportLimits
 
 ROOT = Path(__file__).parent.parent
-VERSION = "0.1.0"
 PREFIX = "SCENEWIRE_"
 # 68 years: the type Int of the schema shows these spans.
 LONGEST_SECONDS = 2**31 - 1
@@ -53,6 +52,7 @@ class Settings(BaseSettings):
     public_url: str = ""
     database_url: DatabaseUrl = f"sqlite+aiosqlite:///{ROOT / 'var' / 'scenewire.db'}"
     database_direct_url: DirectUrl = ""
+    sqlite_synchronous: Synchronous = "full"
     media_url: str = str(ROOT / "var" / "media")
     provider: str = "local"
     profile: Profile = Profile.DEVELOPMENT

@@ -4,14 +4,15 @@ import re
 
 import typer
 
+from models.db import clock
 from models.db.database import Connection
 from models.domain.access import Role
 from models.domain.errors import Unavailable
 from models.reads import revocations
 from models.writes import audit
-from models.writes.store import Store, now
+from models.writes.store import Store
 from server.auth.identity import SUBJECT_CHARACTERS, is_displayable
-from server.auth.tokens import mint, secret_of
+from server.auth.minting import mint, secret_of
 from server.database_refusals import explained
 from server.database_setup import check_exists, location, opened
 from server.settings import PREFIX, Settings, WrongSettings
@@ -70,9 +71,10 @@ async def _write(settings: Settings, action: str, subject: str) -> None:
 
 
 async def _act(connection: Connection, action: str, subject: str) -> None:
+    instant = await clock.current(connection)
     if action == "revoke":
-        await revocations.revoke(connection, subject, now())
-    await audit.write(connection, [audit.operator_entry(OPERATOR, action, subject)])
+        await revocations.revoke(connection, subject, instant)
+    await audit.write(connection, [audit.operator_entry(OPERATOR, action, subject, instant)])
 
 
 def _roles(text: str) -> list[str]:

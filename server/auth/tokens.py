@@ -1,25 +1,24 @@
-"""Bearer tokens: JSON Web Tokens (RFC 7519), verified and signed.
+"""Bearer tokens: JSON Web Tokens (RFC 7519), verified.
 
 The algorithm alone decides which key may verify a signature: HS256 the shared secret, every other one the issuer's
 published keys. So a public key is never used as a secret, and `none` is never an algorithm (RFC 8725, sections 2.1
 and 3.1).
 """
 
-import time
 from collections.abc import Mapping
 from typing import Any
 
 from joserfc import jws, jwt
 from joserfc.errors import JoseError, UnsupportedAlgorithmError
-from joserfc.jwk import Key, OctKey
+from joserfc.jwk import Key
 from joserfc.jws import JWSRegistry
 
 from server.auth.claims import ClaimChecks
 from server.auth.identity import Identity, Unauthenticated, identity_of
 from server.auth.jwks import PUBLIC_ALGORITHMS, Jwks
+from server.auth.minting import SECRET_ALGORITHM, secret_of
 from server.settings import Settings
 
-SECRET_ALGORITHM = "HS256"  # noqa: S105 # its name
 TOKEN_CHARACTERS = 8_192
 
 # What joserfc and the standard library raise for a malformed token.
@@ -77,20 +76,3 @@ class Tokens:
         if key is None:
             raise Unauthenticated(_NOT_ACCEPTED)
         return key
-
-
-def secret_of(settings: Settings) -> OctKey | None:
-    """Return the key of HS256 tokens; None when none is configured."""
-    secret = settings.auth_secret.get_secret_value()
-    return OctKey.import_key(secret) if secret else None
-
-
-def mint(settings: Settings, key: OctKey, subject: str, name: str, roles: list[str], ttl_seconds: float) -> str:
-    """Return a new token, signed with the shared secret, that expires after `ttl_seconds`."""
-    # To the millisecond: a token issued in the same second as a revocation, but after it, is valid.
-    now = round(time.time(), 3)
-    claims: dict[str, Any] = {"sub": subject, "name": name, "iat": now, "exp": now + ttl_seconds}
-    claims[settings.auth_roles_claim] = roles
-    claims |= {"iss": settings.auth_issuer} if settings.auth_issuer else {}
-    claims |= {"aud": settings.auth_audience} if settings.auth_audience else {}
-    return jwt.encode({"alg": SECRET_ALGORITHM}, claims, key, algorithms=[SECRET_ALGORITHM])

@@ -9,7 +9,7 @@ import pytest_asyncio
 from joserfc import jwt
 from joserfc.jwk import OctKey, RSAKey
 
-from server.auth.tokens import mint
+from server.auth.minting import mint
 from tests.support.client import Json
 from tests.support.factories import NO_JOB
 from tests.support.forged_tokens import OTHER_SECRET, part, signed, unsigned

@@ -23,7 +23,8 @@ from server.demo import demo
 from server.migrate import migrate
 from server.schema import sdl
 from server.serve import ready
-from server.settings import VERSION, Settings, WrongSettings
+from server.settings import Settings, WrongSettings
+from server.version import VERSION
 from server.watch import watch
 from tests.support import jobs
 from tests.support.cli import Ended, command, run, seen

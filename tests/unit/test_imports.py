@@ -1,0 +1,55 @@
+"""The modules that each command imports: what a command does not use must not delay its start."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+# Runs the command line with these arguments, and prints the modules that it has imported.
+PROGRAM = """
+import json, sys
+from contextlib import suppress
+from server.cli import app
+with suppress(SystemExit):
+    app(sys.argv[1:])
+print(json.dumps(sorted(sys.modules)))
+"""
+IMPORTS_OF_SERVE = "import json, sys, server.serve; print(json.dumps(sorted(sys.modules)))"
+SECRET = "a secret of the tests, of more than 32 bytes"
+
+
+def imported(program: str, *arguments: str, folder: Path) -> set[str]:
+    """Return the top-level modules of the last line of a program's output."""
+    environment = {"SCENEWIRE_AUTH_SECRET": SECRET, "SCENEWIRE_DATABASE_URL": f"sqlite+aiosqlite:///{folder}/none.db"}
+    ran = subprocess.run(
+        [sys.executable, "-c", program, *arguments],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return {name.partition(".")[0] for name in json.loads(ran.stdout.splitlines()[-1])}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "unused"),
+    [
+        (["--help"], {"pydantic", "sqlalchemy", "graphql", "strawberry", "fastapi", "httpx", "gql", "asyncpg"}),
+        (["--version"], {"pydantic", "sqlalchemy", "graphql", "strawberry", "fastapi", "httpx", "gql", "asyncpg"}),
+        (["token", "--sub", "amy"], {"graphql", "strawberry", "fastapi", "httpx", "gql", "pgqueuer", "alembic", "av"}),
+        (["watch", "job_1", "--url", "nonsense"], {"sqlmodel", "strawberry", "fastapi", "httpx", "asyncpg", "av"}),
+    ],
+    ids=["help", "version", "token", "watch"],
+)
+def test_command_imports_only_what_it_uses(tmp_path: Path, arguments: list[str], unused: set[str]) -> None:
+    """Help needs nothing but the command line itself."""
+    assert imported(PROGRAM, *arguments, folder=tmp_path) & unused == set()
+
+
+def test_start_of_a_server_imports_no_encoder_client_or_migrations(tmp_path: Path) -> None:
+    """They are imported when they are needed: the encoder mostly in other processes."""
+    assert imported(IMPORTS_OF_SERVE, folder=tmp_path) & {"av", "PIL", "gql", "alembic", "typer"} == set()
