@@ -24,6 +24,8 @@ class Audited(FieldExtension):
     ) -> Any:
         """Resolve the field."""
         context, action, object_id = info.context, info.field_name, _object_of(kwargs)
+        # The payload shows this field's commit, and no connection is kept while it waits for one to write.
+        await context.snapshot.renew()
         async with context.coordinator.audit.mutation(context.viewer, context.audit, action, object_id) as outcome:
             payload = await next_(source, info, **kwargs)
             outcome.result = _result_of(payload)

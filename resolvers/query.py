@@ -55,7 +55,7 @@ class CoreQuery:
         context = info.context
         window = paging.window(first=given(first), after=given(after), last=given(last), before=given(before))
         query = job_query(given(filter), given(order_by), include_deleted=include_deleted)
-        async with context.store.read() as connection:
+        async with context.snapshot.read() as connection:
             page = await listing.jobs_page(connection, context.viewer, query, window)
         edges = [JobEdge(cursor=paging.encode(query.key(row)), node=as_job(row)) for row in page.items]
         return JobConnection(

@@ -28,7 +28,7 @@ class WebhookQuery:
     @strawberry.field(description="The caller's webhooks, oldest first; with jobId, those of that job only.")
     async def webhooks(self, info: Info, job_id: strawberry.ID | None = strawberry.UNSET) -> list[Webhook]:
         context = info.context
-        async with context.store.read() as connection:
+        async with context.snapshot.read() as connection:
             found = await webhook_queries.webhooks(connection, context.viewer, given(job_id))
         return cast("list[Webhook]", found)
 

@@ -5,6 +5,7 @@ A websocket runs many operations, each with its own context (`GetContext` in ser
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol
@@ -13,10 +14,14 @@ from strawberry.types.info import Info as StrawberryInfo
 
 from coordinator.coordinator import Commands, Coordinator
 from coordinator.live.hub import Hub
+from models.db.snapshot import Snapshot
 from models.domain.access import Viewer
 from models.writes.audit import AuditContext
 from models.writes.store import Store
 from schema.loaders import Loaders
+
+LIST_COST = 20
+"""A query of at least this cost reads a list."""
 
 OTHERS_SECONDS = 0.03
 """The pause between two long lists of one operation."""
@@ -52,8 +57,11 @@ class Linking(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """Everything besides the query that a result depends on. Made for each operation, never shared: a context that
-    outlived its operation would return stale rows from its loaders."""
+    """Everything besides the query that a result depends on. Made for each operation, never shared.
+
+    What an operation reads for its answer, a stream for a message, is read by `snapshot` or the loaders, never by the
+    store: it must be of one moment, and an operation that has a connection must not wait for a second one.
+    """
 
     viewer: Viewer
     audit: AuditContext
@@ -64,12 +72,31 @@ class Context:
     buffered_events: int
     link: Linking
     request_id: str
+    snapshot: Snapshot = field(init=False)
     loaders: Loaders = field(init=False)
     _long_list_lock: asyncio.Lock = field(init=False, default_factory=asyncio.Lock)
 
     def __post_init__(self) -> None:
         """Make the loaders, which batch the concurrent reads of one operation."""
-        object.__setattr__(self, "loaders", Loaders(self.store, self.viewer))
+        object.__setattr__(self, "snapshot", Snapshot(self.store.database))
+        object.__setattr__(self, "loaders", Loaders(self.snapshot, self.viewer))
+
+    def answering(self, cost: int) -> AbstractAsyncContextManager[None]:
+        """Return the block in which the answer of a query or a mutation of this cost is made."""
+        return self.snapshot.answering(self.store.database.list_turns if cost >= LIST_COST else None)
+
+    def making_message(self) -> AbstractAsyncContextManager[None]:
+        """Return the block in which a stream reads a value and yields it, to be completed by the resolvers."""
+        return self.snapshot.answering(self.store.database.message_turns)
+
+    async def answered(self) -> None:
+        """Give the connection back: the message is made, and its client may take any time."""
+        await self.snapshot.close()
+
+    @property
+    def more_follow(self) -> bool:
+        """Whether the stream makes its next message at once, from the same snapshot."""
+        return self.snapshot.more_follow
 
     @property
     def commands(self) -> Commands:
@@ -92,6 +119,7 @@ class Context:
         """
         others_waiting = self._long_list_lock.locked()
         async with self._long_list_lock:
+            await self.snapshot.keep_alive()
             await asyncio.sleep(OTHERS_SECONDS if others_waiting else 0)
 
 

@@ -1,7 +1,6 @@
-"""Loaders: the reads of many parents in one statement. Nothing is cached except inside `remembering`."""
+"""Loaders: the reads of many parents in one statement. They read, and cache, what is of one snapshot."""
 
 import asyncio
-import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Generator, Hashable, Iterable, Sequence
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from strawberry.dataloader import AbstractCache, DataLoader
 
 from models.db.database import Connection
 from models.db.rows import DeliveryRow, EventRow, JobRow, SceneRow, TakeRow, WebhookRow
+from models.db.snapshot import Snapshot
 from models.domain.access import Viewer
 from models.domain.paging import Page
 from models.domain.progress import ProgressSnapshot
@@ -18,14 +18,10 @@ from models.reads import listing, queries, webhook_queries
 from models.reads.eta import EtaInputs, eta_inputs
 from models.reads.listing import SceneQuery
 from models.reads.webhook_queries import DeliveryQuery
-from models.writes.store import Store
 
 K = TypeVar("K", bound=Hashable)
 G = TypeVar("G", bound=Hashable)
 V = TypeVar("V")
-
-REMEMBERED_SECONDS = 0.1
-"""How old a row may be that is sent with an event of the past; no client can tell it from a current row."""
 
 Fetch = Callable[[Connection, Sequence[K]], Awaitable[dict[K, V]]]
 FetchOf = Callable[[Connection, Sequence[str], G], Awaitable[dict[str, V]]]
@@ -33,24 +29,23 @@ Observer = Callable[[Iterable[object]], None]
 
 
 class _Memory(AbstractCache[Any, Any]):
-    """A cache of recent reads; empty unless enabled."""
+    """The reads of one loader from the current snapshot: repeated, they would return the same rows."""
 
-    def __init__(self) -> None:
-        self.enabled = False
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+        self._number = snapshot.number
         self._read: dict[Any, asyncio.Future[Any]] = {}
-        self._since = 0.0
 
     def get(self, key: Any) -> asyncio.Future[Any] | None:
-        """Return the finished or running read of a key; a failed one is read again."""
-        if time.monotonic() - self._since > REMEMBERED_SECONDS:
+        """Return the finished or running read of a key."""
+        if self._number != self._snapshot.number:
             self.clear()
-        known = self._read.get(key)
-        failed = known is not None and known.done() and (known.cancelled() or known.exception() is not None)
-        return None if failed else known
+            self._number = self._snapshot.number
+        return self._read.get(key)
 
     def set(self, key: Any, value: asyncio.Future[Any]) -> None:
-        """Store a read if the cache is enabled."""
-        if self.enabled:
+        """Store a read while an answer is made."""
+        if self._snapshot.answering_now:
             self._read[key] = value
 
     def delete(self, key: Any) -> None:
@@ -60,15 +55,13 @@ class _Memory(AbstractCache[Any, Any]):
     def clear(self) -> None:
         """Forget all reads."""
         self._read.clear()
-        self._since = time.monotonic()
 
 
 class Loaders:
     """One loader per relation. An object that the viewer may not see is None, like one that does not exist."""
 
-    def __init__(self, store: Store, viewer: Viewer) -> None:
-        self._store = store
-        self._memories: list[_Memory] = []
+    def __init__(self, snapshot: Snapshot, viewer: Viewer) -> None:
+        self._snapshot = snapshot
         self._observers: list[Observer] = []
         self.job: DataLoader[str, JobRow | None] = self._by_id(
             lambda connection, ids: queries.jobs_by_id(connection, viewer, ids)
@@ -117,31 +110,12 @@ class Loaders:
         for observer in self._observers:
             observer(rows)
 
-    @contextmanager
-    def remembering(self) -> Generator[None]:
-        """Inside the block, reuse each read for REMEMBERED_SECONDS: for a replay of many past events.
-
-        Nothing read before the block is reused, so no event is sent with a row older than the start of the block.
-        """
-        self._enable_cache(enabled=True)
-        try:
-            yield
-        finally:
-            self._enable_cache(enabled=False)
-
-    def _enable_cache(self, *, enabled: bool) -> None:
-        for memory in self._memories:
-            memory.enabled = enabled
-            memory.clear()
-
     def _loader(self, load: Callable[[list[K]], Awaitable[Sequence[V | BaseException]]]) -> DataLoader[K, V]:
-        memory = _Memory()
-        self._memories.append(memory)
-        return DataLoader(load, cache_map=memory)
+        return DataLoader(load, cache_map=_Memory(self._snapshot))
 
     def _by_id(self, fetch: Fetch[str, V]) -> DataLoader[str, V | None]:
         async def load(ids: list[str]) -> list[V | None]:
-            async with self._store.read() as connection:
+            async with self._snapshot.read() as connection:
                 found = await fetch(connection, ids)
             self._observe(found.values())
             return [found.get(each) for each in ids]
@@ -156,7 +130,7 @@ class Loaders:
             for parent, arguments in keys:
                 parents[arguments].append(parent)
             found: dict[tuple[str, G], V] = {}
-            async with self._store.read() as connection:
+            async with self._snapshot.read() as connection:
                 for arguments, ids in parents.items():
                     for parent, value in (await fetch(connection, ids, arguments)).items():
                         found[parent, arguments] = value

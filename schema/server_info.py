@@ -19,7 +19,9 @@ class Viewer:
     @staticmethod
     async def regenerate_quota(info: Info) -> Quota:
         context = info.context
-        return as_shown(await rate_limit.quota(context.store, context.viewer, context.coordinator.policy.regenerate))
+        rate = context.coordinator.policy.regenerate
+        async with context.snapshot.read() as connection:
+            return as_shown(await rate_limit.quota(connection, context.viewer, rate))
 
 
 @strawberry.type(description="Version and configuration of the server.")

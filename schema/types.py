@@ -329,7 +329,7 @@ class JobConnection:
 
     @strawberry.field(description="Number of jobs on all pages.")
     async def total_count(self, info: Info) -> int:
-        async with info.context.store.read() as connection:
+        async with info.context.snapshot.read() as connection:
             return await jobs_count(connection, info.context.viewer, self.query)
 
 

@@ -16,6 +16,7 @@ from limits.storage import MemoryStorage
 from limits.strategies import SlidingWindowCounterRateLimiter
 from starlette.requests import HTTPConnection
 
+from schema.context import LIST_COST
 from server.auth.identity import Identity
 from server.setting_types import RateLimits
 from server.transports.client_network import client_network
@@ -24,7 +25,6 @@ from server.transports.rate_limiter import TooManyRequests
 COUNTED_CALLERS: Final = 10_000
 """Above this number, new callers share one count, so that a million addresses do not get a million quotas."""
 
-LIST_COST: Final = 20
 LONG_READ_SECONDS: Final = 0.05
 LONGEST_PAUSE_SECONDS: Final = 0.25
 

@@ -6,15 +6,14 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from typing import TypeVar
 
+from coordinator.live.dashboards import Changed
 from coordinator.live.hub import JobUpdate
-from coordinator.retrying import retry_until_available
 from models.db.rows import JobRow
-from models.domain.access import Viewer
-from models.domain.paging import Window
+from models.domain.paging import Page, Window
 from models.reads import listing, queries
 from models.reads.listing import JobQuery
-from models.writes.store import Store
 from schema.context import Context
+from subscriptions.reads import read_when_available
 
 # Minimum intervals between two values; a browser need not draw more often.
 SCENE_INTERVAL_SECONDS = 0.1
@@ -48,12 +47,13 @@ async def latest(
     async with context.hub.join(job_id, signal, context.viewer):
         sent: V | None = None
         while True:
-            value = await retry_until_available(read)
-            if value is None:
-                return
-            if value != sent:
-                yield value
-                sent = value
+            async with context.making_message():
+                value = await read_when_available(context, read)
+                if value is None:
+                    return
+                if value != sent:
+                    yield value
+                    sent = value
             read_at = time.monotonic()
             await signal.wait()
             await asyncio.sleep(read_at + interval_seconds - time.monotonic())
@@ -64,38 +64,61 @@ async def jobs(context: Context, query: JobQuery) -> AsyncGenerator[JobRow]:
     # The sent version of each job.
     shown: dict[str, int] = {}
     with context.hub.dashboards.join(context.viewer) as dashboard:
-        async with aclosing(_all(context.store, context.viewer, query)) as current:
+        async with aclosing(_all(context, query)) as current:
             async for job in current:
                 shown[job.id] = job.version
                 yield job
         while True:
-            changed = await dashboard.take()
-            rows, matching = await retry_until_available(lambda: _changed(context, query, list(changed)))  # noqa: B023 # awaited here
-            for job in rows:
-                new = changed[job.id] or shown.get(job.id) != job.version
-                if job.id in matching and new:
-                    shown[job.id] = job.version
-                    yield job
-                elif job.id not in matching and shown.pop(job.id, None) is not None:
+            async with aclosing(_news(context, query, await dashboard.take(), shown)) as news:
+                async for job in news:
                     yield job
             await asyncio.sleep(JOBS_INTERVAL_SECONDS)
 
 
+async def _news(context: Context, query: JobQuery, changed: Changed, shown: dict[str, int]) -> AsyncGenerator[JobRow]:
+    """Yield the changed jobs that match and are not shown as they are, and those that are shown but no longer match."""
+    unsent = dict(changed)
+    while unsent:
+        async with context.making_message():
+            rows, matching = await read_when_available(context, lambda: _changed(context, query, list(unsent)))
+            new = [
+                job
+                for job in rows
+                if (unsent[job.id] or shown.get(job.id) != job.version if job.id in matching else job.id in shown)
+            ]
+            for job in context.snapshot.series(new):
+                unsent.pop(job.id)
+                if job.id in matching:
+                    shown[job.id] = job.version
+                else:
+                    del shown[job.id]
+                yield job
+            if all(job.id not in unsent for job in new):
+                return
+
+
 async def _changed(context: Context, query: JobQuery, ids: list[str]) -> tuple[list[JobRow], set[str]]:
     """Return the visible jobs among `ids`, the least recently changed first, and the ids of those that match."""
-    async with context.store.read() as connection:
+    async with context.snapshot.read() as connection:
         rows = await queries.jobs_by_id(connection, context.viewer, ids)
         matching = await listing.matching(connection, context.viewer, query, ids)
     return sorted(rows.values(), key=lambda job: job.updated_at), {job.id for job in matching}
 
 
-async def _all(store: Store, viewer: Viewer, query: JobQuery) -> AsyncGenerator[JobRow]:
-    window = Window(JOBS_A_PAGE)
+async def _all(context: Context, query: JobQuery) -> AsyncGenerator[JobRow]:
+    """Yield every job that matches; each is read in the snapshot in which its message is made."""
+    last: JobRow | None = None
     while True:
-        async with store.read() as connection:
-            page = await listing.jobs_page(connection, viewer, query, window)
-        for job in page.items:
-            yield job
-        if not page.has_next:
-            return
-        window = Window(JOBS_A_PAGE, after=query.key(page.items[-1]))
+        window = Window(JOBS_A_PAGE, after=None if last is None else query.key(last))
+        async with context.making_message():
+            page = await read_when_available(context, lambda: _page(context, query, window))  # noqa: B023 # awaited here
+            for job in context.snapshot.series(page.items):
+                last = job
+                yield job
+            if not page.has_next and (last is None or not page.items or last is page.items[-1]):
+                return
+
+
+async def _page(context: Context, query: JobQuery, window: Window) -> Page[JobRow]:
+    async with context.snapshot.read() as connection:
+        return await listing.jobs_page(connection, context.viewer, query, window)

@@ -9,13 +9,14 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from models.db import clock
+from models.db.database import Connection
 from models.db.tables import ALLOWANCE
 from models.domain.access import Viewer
 from models.domain.errors import ErrorCode, Invalid, QuotaExceeded
 from models.domain.quota import Quota, Rate
 from models.reads import queries
 from models.writes.change import Change
-from models.writes.store import Store, now
 
 REGENERATE = "regenerate"
 
@@ -50,10 +51,10 @@ async def check(change: Change, rate: Rate, uses: int, path: Sequence[str], purp
     await _require_available(change, rate, uses, path, purpose)
 
 
-async def quota(store: Store, viewer: Viewer, rate: Rate, purpose: str = REGENERATE) -> Quota:
+async def quota(connection: Connection, viewer: Viewer, rate: Rate, purpose: str = REGENERATE) -> Quota:
     """Return the current quota of the viewer."""
-    async with store.read() as connection:
-        return rate.quota(await queries.allowance_full_at(connection, viewer.id, purpose), now())
+    full_at = await queries.allowance_full_at(connection, viewer.id, purpose)
+    return rate.quota(full_at, await clock.current(connection))
 
 
 async def _require_available(change: Change, rate: Rate, uses: int, path: Sequence[str], purpose: str) -> datetime:

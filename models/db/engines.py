@@ -16,12 +16,15 @@ from models.db.pooler import Pooler, prepare_for_pooler
 
 # How long SQLite waits for a lock held by another process.
 BUSY_TIMEOUT_MS = 10_000
-READERS = 4
+READERS = 8
 
 # The name of our connections in pg_stat_activity.
 APPLICATION_NAME = f"scenewire {os.getpid()}"
 # Of the twelve Postgres connections of a process: the queue has two more, the listener one, maintenance one.
 POOL_SIZE, POOL_OVERFLOW = 6, 2
+# Of those eight, and of the eight readers of SQLite: how many the answers to long lists, and the messages of streams,
+# occupy at most. They keep a connection while they are made; one Python thread makes no more of them at a time.
+LISTS_AT_ONCE, MESSAGES_AT_ONCE = 2, 4
 # Timeouts of one connect and of one statement; a user is waiting for the answer.
 CONNECT_SECONDS = 1.4
 COMMAND_SECONDS = 1.4
@@ -57,6 +60,11 @@ def postgres_engine(url: sa.URL, pooler: Pooler) -> AsyncEngine:
     prepare_for_pooler(engine, pooler, SERVER_SETTINGS)
     _prepare_postgres(engine)
     return engine
+
+
+def read_only(engine: AsyncEngine) -> AsyncEngine:
+    """Return an engine with the same pool on Postgres whose transactions read from one snapshot."""
+    return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
 
 def postgres_maintenance_engine(url: sa.URL) -> AsyncEngine:

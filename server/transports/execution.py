@@ -2,9 +2,9 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import aclosing, nullcontext
+from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import strawberry
 from graphql import GraphQLError, OperationType
@@ -19,7 +19,25 @@ from server.transports.limits import TransportLimits
 from server.transports.params import Params
 from server.transports.rate_limiter import NoRateLimits, RateLimiter, TooManyRequests
 
-GetContext = Callable[[HTTPConnection], Awaitable[object]]
+
+class OperationContext(Protocol):
+    """The context of one operation. What is read for one answer, or one message of a stream, is of one moment."""
+
+    def answering(self, cost: int) -> AbstractAsyncContextManager[None]:
+        """Return the block in which the answer of a query or a mutation of this cost is made."""
+        ...
+
+    async def answered(self) -> None:
+        """Release what the resolvers of a stream's message have used: it is going to be sent. Idempotent."""
+        ...
+
+    @property
+    def more_follow(self) -> bool:
+        """Whether the next message of the stream is made at once, and of the same moment as the one just made."""
+        ...
+
+
+GetContext = Callable[[HTTPConnection], Awaitable[OperationContext]]
 """Makes the context of one operation. It is called for each operation of a websocket: a shared context would return
 stale rows from its loaders."""
 
@@ -51,40 +69,71 @@ class Executor:
     async def execute(self, params: Params, connection: HTTPConnection, admitted: Admitted) -> ExecutionResult:
         """Execute a query or a mutation."""
         is_query = admitted.kind is OperationType.QUERY
-        async with self.rate_limiter.read_slot(connection, admitted.cost or 1) if is_query else nullcontext():
-            result = await self.schema.execute(
-                params.query,
-                variable_values=params.variables,
-                context_value=await self.context(connection),
-                operation_name=params.operation_name,
-                operation_extensions=params.extensions,
-            )
+        cost = admitted.cost or 1
+        async with self.rate_limiter.read_slot(connection, cost) if is_query else nullcontext():
+            context = await self.context(connection)
+            async with context.answering(cost):
+                result = await self.schema.execute(
+                    params.query,
+                    variable_values=params.variables,
+                    context_value=context,
+                    operation_name=params.operation_name,
+                    operation_extensions=params.extensions,
+                )
         return self._with_cost(result, admitted)
 
     async def subscribe(
         self, params: Params, connection: HTTPConnection, admitted: Admitted
     ) -> AsyncGenerator[ExecutionResult, Any]:
         """Return the results of a subscription; the first one carries the cost."""
+        context = await self.context(connection)
         results = await self.schema.subscribe(
             params.query,
             variable_values=params.variables,
-            context_value=await self.context(connection),
+            context_value=context,
             operation_name=params.operation_name,
             operation_extensions=params.extensions,
         )
-        return self._rate_limited(results, connection, admitted)
+        return self._rate_limited(results, context, connection, admitted)
 
     async def _rate_limited(
-        self, results: AsyncGenerator[ExecutionResult, Any], connection: HTTPConnection, admitted: Admitted
+        self,
+        results: AsyncGenerator[ExecutionResult, Any],
+        context: OperationContext,
+        connection: HTTPConnection,
+        admitted: Admitted,
     ) -> AsyncGenerator[ExecutionResult, Any]:
         """Spend the cost of the operation for each result. Beyond the rate limit the stream pauses: it catches up by
-        itself, whereas a rejected query has to be repeated by the client."""
-        is_first = True
-        async with aclosing(results):
-            async for result in results:
-                yield self._with_cost(result, admitted) if is_first else result
-                is_first = False
-                await self._spend_when_available(connection, admitted.cost or 1)
+        itself, whereas a rejected query has to be repeated by the client.
+
+        Results of one moment are made before the first of them is sent, so that no client holds what they read from.
+        """
+        cost, made, is_first = admitted.cost or 1, list[ExecutionResult](), True
+        try:
+            async with aclosing(results):
+                async for result in results:
+                    made.append(self._with_cost(result, admitted) if is_first else result)
+                    is_first = False
+                    has_spent = self._spend(connection, cost)
+                    if has_spent and context.more_follow:
+                        await asyncio.sleep(0)
+                        continue
+                    await context.answered()
+                    for each in made:
+                        yield each
+                    made.clear()
+                    if not has_spent:
+                        await self._spend_when_available(connection, cost)
+        finally:
+            await context.answered()
+
+    def _spend(self, connection: HTTPConnection, cost: int) -> bool:
+        """Spend the cost; return whether the rate limit permits it."""
+        try:
+            self.rate_limiter.spend(connection, cost)
+        except TooManyRequests:
+            return False
+        return True
 
     async def _spend_when_available(self, connection: HTTPConnection, cost: int) -> None:
         while True:

@@ -23,6 +23,7 @@ def info_of(context: Context) -> Info:
     class Minimal:
         def __init__(self) -> None:
             self.context = context
+            self.selected_fields: list[object] = []
 
     return cast("Info", Minimal())
 

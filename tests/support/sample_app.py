@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Generator
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 
 import strawberry
@@ -71,6 +71,13 @@ class Probe:
 class Context:
     probe: Probe
     connection: HTTPConnection
+    more_follow: bool = False
+
+    @asynccontextmanager
+    async def answering(self, cost: int) -> AsyncGenerator[None]:
+        yield
+
+    async def answered(self) -> None: ...
 
 
 Info = strawberry.Info[Context, None]
