@@ -48,11 +48,11 @@ def transport(url: str) -> WebsocketsTransport:
 
 
 def is_permanent(error: Exception) -> bool:
-    """Whether a retry cannot succeed. Server errors and lost connections are transient."""
+    """Whether a retry cannot succeed. Server errors, rate limits and lost connections are transient."""
     if not isinstance(error, TransportQueryError):
         return False
     codes = {each["extensions"]["code"] for each in error.errors or ()}
-    return not codes <= {"INTERNAL", "UNAVAILABLE"}
+    return not codes <= {"INTERNAL", "UNAVAILABLE", "RATE_LIMITED"}
 
 
 def fold(job: Json, message: Json) -> Json:

@@ -30,6 +30,7 @@ export function connect(url, onState) {
 export function subscribe(socket, { query, variables: { ...variables } }, sink) {
   let ended, stop;
   const isTransient = (reason) => ['INTERNAL', 'UNAVAILABLE'].includes(reason[0]?.extensions?.code);
+  const isLimited = (reason) => reason[0]?.extensions?.code === 'RATE_LIMITED';
   const next = (result) => {
     if (result.errors) return isTransient(result.errors) ? socket.terminate() : error(result.errors);
     variables.after = result.data.jobEvents?.version ?? variables.after; // sent when graphql-ws resubscribes
@@ -37,11 +38,16 @@ export function subscribe(socket, { query, variables: { ...variables } }, sink) 
   };
   const error = (reason) => {
     if (isTransient(reason)) return start(), socket.terminate(); // reconnect and resubscribe
+    if (isLimited(reason)) return startLater(1e3 * reason[0].extensions.retryAfterSeconds);
     end();
     sink.error(new Error(reason[0]?.message ?? reason.reason, { cause: reason }));
   };
   const complete = () => ended || sink.complete(); // graphql-ws also calls it after an unsubscribe
   const start = () => (stop = socket.subscribe({ query, variables }, { next, error, complete }));
+  const startLater = (wait) => {
+    const timer = setTimeout(start, wait);
+    stop = () => clearTimeout(timer);
+  };
   const end = () => ((ended = true), stop());
   start();
   return end;

@@ -1,38 +1,32 @@
-"""docs/live.md: its client examples resume without gaps from killed servers, and its numbers match the code."""
+"""docs/live.md: its client examples resume without gaps from killed servers."""
 
 import asyncio
 import os
-import re
 import signal
 import sqlite3
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import asynccontextmanager, closing, suppress
+from itertools import count
 from pathlib import Path
 
 import httpx
 import pytest
+from starlette.requests import HTTPConnection
 
 from models.db.database import Connection
 from models.domain.access import LOCAL, SYSTEM, Viewer
-from models.domain.errors import Unavailable
 from models.reads import queries
-from server.schema import executable_schema
-from server.settings import Settings
-from server.transports.closing import CloseCode
-from server.transports.errors import TransportCode
-from server.transports.limits import TransportLimits
-from subscriptions import latest
+from server.rates import Rates
+from server.transports.rate_limiter import TooManyRequests
 from tests.support import client_programs, jobs
 from tests.support.client import Client, Json
 from tests.support.client_programs import FOLDER, NAMES, Follower, complaints, every, following
 from tests.support.server_app import App, running
-from tests.support.server_process import ROOT, ServerProcess
+from tests.support.server_process import ServerProcess
 from tests.support.waiting import eventually
 
-PAGE = (ROOT / "docs" / "live.md").read_text("utf-8")
 FEED = (FOLDER / "feed.graphql").read_text("utf-8")
 SHOWN = FEED[FEED.index("fragment") :]
-SHOWN_FILES = {"clients/feed.graphql", "clients/graphql-ws.js", "clients/apollo.js", "clients/follow.py"}
 NO_COMPLAINTS = dict.fromkeys(NAMES, "")
 
 
@@ -209,6 +203,23 @@ class TestClientExamples:
             assert (name, follower.job) == (name, end)
         assert complaints(tmp_path) == NO_COMPLAINTS
 
+    async def test_a_client_resubscribes_after_a_rate_limit(
+        self, app: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The first six requests are refused; the stream does not end."""
+        made = await jobs.make(app, provider="external")
+        requests = count()
+
+        def refuse_first(_: Rates, __: HTTPConnection) -> None:
+            if next(requests) < 2 * len(NAMES):
+                raise TooManyRequests("Too many requests", 0.1)
+
+        monkeypatch.setattr(Rates, "request", refuse_first)
+        async with following(app.url, made.id, tmp_path) as watchers:
+            await every(watchers, lambda follower: follower.snapshots != [])
+            assert [watchers[name].ends for name in NAMES] == [[]] * len(NAMES)
+        assert complaints(tmp_path) == NO_COMPLAINTS
+
     async def test_a_client_does_not_retry_when_the_job_does_not_exist(self, app: App, tmp_path: Path) -> None:
         """NOT_FOUND ends the stream once, with its message."""
         async with following(app.url, "job_01h455vb4pex5vsknk084sn02q", tmp_path) as watchers:
@@ -252,50 +263,3 @@ class TestClientExamples:
             end = await expected_job(app, made.id)
         assert [name for name in NAMES if watchers[name].job != end] == []
         assert complaints(tmp_path) == NO_COMPLAINTS
-
-
-def region(path: str) -> str:
-    """Return the part of a file that the page shows: its `page` region, or the whole file."""
-    text = (ROOT / "docs" / path).read_text("utf-8")
-    marked = re.search(r"^(?://|#) #?region page\n(.*?)\n+^(?://|#) #?endregion$", text, re.MULTILINE | re.DOTALL)
-    return text if marked is None else marked.group(1) + "\n"
-
-
-class TestLivePage:
-    """The page shows the code that was run above, and states the numbers and names of the code."""
-
-    def test_every_code_block_equals_its_file(self) -> None:
-        """Every block names a file of docs/clients and equals its shown region."""
-        blocks = re.findall(r"^```(\S+) (\S+)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
-        assert PAGE.count("```") == 2 * len(blocks)
-        assert {path: code for _, path, code in blocks} == {path: region(path) for path in SHOWN_FILES}
-
-    def test_numbers_on_the_page_match_the_code(self) -> None:
-        """A changed limit or default requires a change of the page."""
-        limits, settings = TransportLimits(), Settings.model_fields
-        interval = re.search(r"minIntervalMs: Int! = ([0-9]+)", executable_schema().as_str())
-        assert interval is not None
-        phrases = [
-            f"newest {settings['event_retention_versions'].default:,} of a job",
-            f"last {settings['event_retention_seconds'].default // 86_400} days",
-            f"more than {settings['subscriber_events'].default} events",
-            f"(by default {interval.group(1)} ms), {latest.SCENE_INTERVAL_SECONDS * 1000:g} ms "
-            f"and {latest.JOBS_INTERVAL_SECONDS * 1000:g} ms",
-            f"nothing for {limits.stall_seconds:g} s",
-            f"within {limits.init_seconds:g} s",
-            f"more than {limits.message_bytes // 1024} KiB",
-            f"beyond {limits.operations_per_socket} on a socket",
-        ]
-        assert [phrase for phrase in phrases if phrase not in " ".join(PAGE.split())] == []
-
-    def test_the_page_lists_every_close_code(self) -> None:
-        """And 1006, which is never sent: browsers report it for a broken connection."""
-        rows = re.findall(r"^\| ([0-9, ]+) \|", PAGE, re.MULTILINE)
-        assert {int(code) for row in rows for code in row.split(",")} == {1006, *CloseCode}
-
-    def test_capitalized_names_on_the_page_exist(self) -> None:
-        """They are enum values of the schema, error codes, or the constants FEED and SHOWN of the clients."""
-        capitalized = set(re.findall(r"`([A-Z_]+)`", PAGE))
-        words = re.findall(r"[A-Z_]+", executable_schema().as_str())
-        assert {"FEED", "SHOWN"} < capitalized
-        assert capitalized <= {"FEED", "SHOWN", Unavailable("UNAVAILABLE", "").code, *TransportCode, *words}
