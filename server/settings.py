@@ -9,10 +9,9 @@ from typing import Self, TypeVar
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from providers.replicate.template import Template
 from server import plugins
+from server.setting_checks import check_combinations
 from server.setting_types import (
-    SECRET_BYTES,
     DatabaseUrl,
     DirectUrl,
     HeaderNames,
@@ -26,6 +25,7 @@ from server.setting_types import (
     RateLimits,
     ReplicateInput,
     Secret,
+    Synchronous,
     WebhookSecret,
 )
 from server.transports.limits import DocumentLimits, TransportLimits
@@ -69,6 +69,9 @@ class Settings(BaseSettings):
     suggestions: bool | None = None
     explorer: bool | None = None
     get_queries: bool | None = None
+    persisted_queries: int = Field(default=1_000, ge=0, le=100_000)
+    trusted_documents: str = ""
+    trusted_documents_only: bool = False
 
     render_concurrency: int = Field(default_factory=_spare_cores, ge=1, le=256)
     provider_concurrency: ProviderLimits = Field(default_factory=dict[str, int])
@@ -125,46 +128,8 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _check_combinations(self) -> Self:
-        if self.production and self.provider == "scripted":
-            raise ValueError("PROVIDER scripted is for tests and demos, not for production")
-        if self.database_direct_url and self.database_url.startswith("sqlite"):
-            raise ValueError("DATABASE_DIRECT_URL is for a pooler before Postgres, and DATABASE_URL is an SQLite file")
-        self._check_keys()
-        self._check_provider()
+        check_combinations(self)
         return self
-
-    def _check_keys(self) -> None:
-        if self.auth_jwks_url and not (self.auth_issuer and self.auth_audience):
-            raise ValueError("AUTH_JWKS_URL is set, so AUTH_ISSUER and AUTH_AUDIENCE must be set for its tokens")
-        if not self.production:
-            return
-        if not self.authenticates:
-            raise ValueError(
-                f"AUTH_SECRET ({SECRET_BYTES} bytes or more) or AUTH_JWKS_URL must be set in production: it verifies "
-                "the tokens of clients"
-            )
-        if not (self.auth_secret.get_secret_value() or self.secret_key.get_secret_value()):
-            raise ValueError(
-                f"SECRET_KEY ({SECRET_BYTES} bytes or more, the same for all processes) must be set in production "
-                "when AUTH_SECRET is not"
-            )
-
-    def _check_provider(self) -> None:
-        try:
-            plugins.found()
-        except plugins.Unusable as error:
-            raise ValueError(f"PROVIDER: {error}") from error
-        if self.provider == "replicate" and not self.replicates:
-            raise ValueError("REPLICATE_TOKEN must be set, the API token of Replicate, because PROVIDER is replicate")
-        if self.provider not in self.provider_names:
-            raise ValueError(f"PROVIDER must be one of {', '.join(self.provider_names)}")
-        if self.replicates and not self.replicate_version:
-            raise ValueError("REPLICATE_TOKEN is set, so REPLICATE_VERSION must name the model version to run")
-        if self.replicates and not self.replicate_callbacks and not Template(self.replicate_input).seeded:
-            raise ValueError(
-                "REPLICATE_TOKEN is set, so REPLICATE_INPUT needs a {seed}, or PUBLIC_URL or REPLICATE_CALLBACK_URL "
-                "must begin with https://: one of them is needed to find a paid clip again after a crash"
-            )
 
     @property
     def production(self) -> bool:

@@ -1,0 +1,57 @@
+"""The checks of settings that depend on each other. Each raises ValueError that begins with the name of a variable."""
+
+from typing import TYPE_CHECKING
+
+from providers.replicate.template import Template
+from server import plugins
+from server.setting_types import SECRET_BYTES
+
+if TYPE_CHECKING:
+    from server.settings import Settings
+
+
+def check_combinations(settings: "Settings") -> None:
+    """Raise ValueError for settings that exclude or need each other."""
+    if settings.production and settings.provider == "scripted":
+        raise ValueError("PROVIDER scripted is for tests and demos, not for production")
+    if settings.database_direct_url and settings.database_url.startswith("sqlite"):
+        raise ValueError("DATABASE_DIRECT_URL is for a pooler before Postgres, and DATABASE_URL is an SQLite file")
+    if settings.trusted_documents_only and not settings.trusted_documents:
+        raise ValueError("TRUSTED_DOCUMENTS must name a manifest, because TRUSTED_DOCUMENTS_ONLY is set")
+    _check_keys(settings)
+    _check_provider(settings)
+
+
+def _check_keys(settings: "Settings") -> None:
+    if settings.auth_jwks_url and not (settings.auth_issuer and settings.auth_audience):
+        raise ValueError("AUTH_JWKS_URL is set, so AUTH_ISSUER and AUTH_AUDIENCE must be set for its tokens")
+    if not settings.production:
+        return
+    if not settings.authenticates:
+        raise ValueError(
+            f"AUTH_SECRET ({SECRET_BYTES} bytes or more) or AUTH_JWKS_URL must be set in production: it verifies "
+            "the tokens of clients"
+        )
+    if not (settings.auth_secret.get_secret_value() or settings.secret_key.get_secret_value()):
+        raise ValueError(
+            f"SECRET_KEY ({SECRET_BYTES} bytes or more, the same for all processes) must be set in production "
+            "when AUTH_SECRET is not"
+        )
+
+
+def _check_provider(settings: "Settings") -> None:
+    try:
+        plugins.found()
+    except plugins.Unusable as error:
+        raise ValueError(f"PROVIDER: {error}") from error
+    if settings.provider == "replicate" and not settings.replicates:
+        raise ValueError("REPLICATE_TOKEN must be set, the API token of Replicate, because PROVIDER is replicate")
+    if settings.provider not in settings.provider_names:
+        raise ValueError(f"PROVIDER must be one of {', '.join(settings.provider_names)}")
+    if settings.replicates and not settings.replicate_version:
+        raise ValueError("REPLICATE_TOKEN is set, so REPLICATE_VERSION must name the model version to run")
+    if settings.replicates and not settings.replicate_callbacks and not Template(settings.replicate_input).seeded:
+        raise ValueError(
+            "REPLICATE_TOKEN is set, so REPLICATE_INPUT needs a {seed}, or PUBLIC_URL or REPLICATE_CALLBACK_URL "
+            "must begin with https://: one of them is needed to find a paid clip again after a crash"
+        )
