@@ -144,6 +144,9 @@ class ResilientQueries(Queries):
         async def retry_if_held() -> None:
             if await self._held([job]):
                 await retry_job(job, delay, traceback_record)
+                if not delay:
+                    # PgQueuer's trigger does not notify of updates, and others would find the ticket by polling only.
+                    await self.driver.notify(NAMES.channel, TABLE_CHANGED % NAMES.channel)
 
         await self._retry_while_lost(retry_if_held)
 
