@@ -97,10 +97,7 @@ def _own_hosts(settings: Settings) -> frozenset[str] | None:
 
 
 class _Origins:
-    """Rejects requests to the API, and all that may change something, from pages of other origins (CSRF protection).
-
-    A preflight request is rejected too, so that a developer sees the reason in it.
-    """
+    """Rejects requests to the API, and all that may change something, from pages of other origins (CSRF protection)."""
 
     def __init__(self, app: ASGIApp, own: frozenset[str] | None, allowed: Iterable[str]) -> None:
         self._app = app
@@ -113,7 +110,7 @@ class _Origins:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        if not _is_guarded(scope, headers) or self._is_allowed(headers):
+        if not _is_guarded(scope) or self._is_allowed(headers):
             await self._app(scope, receive, send)
             return
         self._log.add(", ".join(headers.getlist("origin")))
@@ -136,11 +133,13 @@ class _Origins:
             return False
 
 
-def _is_guarded(scope: Scope, headers: Headers) -> bool:
-    if scope["type"] == "websocket" or scope["method"] not in _SAFE_METHODS:
-        return True
-    is_preflight = scope["method"] == "OPTIONS" and "access-control-request-method" in headers
-    return is_preflight or scope["path"].startswith(_API_PATHS)
+def _is_guarded(scope: Scope) -> bool:
+    """Return whether pages of other origins must not send the request: it may change something, or is to the API.
+
+    Preflight requests to the API are included, so that a developer sees the reason in their response.
+    """
+    unsafe = scope["type"] == "websocket" or scope["method"] not in _SAFE_METHODS
+    return unsafe or scope["path"].startswith(_API_PATHS)
 
 
 class _RejectionLog:

@@ -53,6 +53,7 @@ class HttpProtocol(HttpToolsProtocol):
     _size: RequestSize
     _phase = 0
     """Changes between the head, the body and the next head."""
+    _in_head = False
     _in_body = False
     _is_handshake = False
     _is_resuming = False
@@ -77,22 +78,27 @@ class HttpProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         self._unset_keepalive_if_required()
-        if self._rejection is None:
-            self._unread += data
-            self._read()
+        if self._rejection is not None:
+            return
+        self._unread += data
+        self._read()
+        # uvicorn's keep-alive timer ends with the first byte of the next request; its head may never be completed.
+        if self._deadline is None and self._is_idle() and not self._is_done():
+            self._start_head_deadline()
 
     def _read(self) -> None:
         """Parse what was received, until a request has to wait for the response to an earlier one."""
-        while self._unread and not (self.pipeline or self._rejection or self._upgraded or self.transport.is_closing()):
+        while self._unread and not (self.pipeline or self._is_done()):
             portion = bytes(self._unread[:PORTION_BYTES])
             del self._unread[:PORTION_BYTES]
             self._parse(portion)
-        if self._rejection is not None or self._upgraded:
+        if self._is_done():
             return
         if self.pipeline:
             self.flow.pause_reading()
-        # uvicorn's keep-alive timer ends with the first byte of the next request; its head may never be completed.
-        elif self._deadline is None and self._is_idle() and not self.transport.is_closing():
+        elif self._deadline is None and self._in_body:
+            self._deadline = self.loop.call_later(self.limits.body_seconds, self._on_deadline)
+        elif self._deadline is None and self._in_head:
             self._start_head_deadline()
 
     def _parse(self, portion: bytes) -> None:
@@ -132,12 +138,11 @@ class HttpProtocol(HttpToolsProtocol):
             return
         self._begin_phase()
         self._size = RequestSize(self.limits)
+        self._in_head = True
         self._is_handshake = False
         super().on_message_begin()
         extensions: dict[str, Any] = {STREAM_EXTENSION: self._control}
         self.scope["extensions"] = extensions
-        if self._deadline is None:
-            self._start_head_deadline()
 
     def on_url(self, url: bytes) -> None:
         if not self._is_resuming:
@@ -148,8 +153,9 @@ class HttpProtocol(HttpToolsProtocol):
         """Keep a header. A trailer is counted and dropped: it must not change the request (RFC 9110, 6.5.1)."""
         if self._is_resuming:
             return
-        self._size.add_field(name, value)
-        if not self._in_body:
+        if self._in_body:
+            self._size.add_fields([(name, value)])
+        else:
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
@@ -157,13 +163,12 @@ class HttpProtocol(HttpToolsProtocol):
             return
         self._begin_phase()
         method, version = self.parser.get_method(), self.parser.get_http_version()
+        self._size.add_fields(self.headers)
         check_head(method, version, self.headers)
         self._is_handshake = self.parser.should_upgrade() and is_handshake(method, version, self.headers)
         self._stop_deadline()
         super().on_headers_complete()
-        self._in_body = True
-        if not self.pipeline:
-            self._start_body_deadline()
+        self._in_head, self._in_body = False, True
 
     def on_chunk_header(self) -> None:
         self._size.add_content(CHUNK_OVERHEAD_BYTES)
@@ -188,8 +193,6 @@ class HttpProtocol(HttpToolsProtocol):
             if not next_starts:
                 self._send_rejection(self._rejection)
             return
-        if next_starts and self._in_body and not self.pipeline:
-            self._start_body_deadline()
         self._read()
 
     def handle_websocket_upgrade(self) -> None:
@@ -256,9 +259,6 @@ class HttpProtocol(HttpToolsProtocol):
             next(iter(self.half_open)).drop()
         self.half_open[self] = None
 
-    def _start_body_deadline(self) -> None:
-        self._deadline = self.loop.call_later(self.limits.body_seconds, self._on_deadline)
-
     def _stop_deadline(self) -> None:
         self.half_open.pop(self, None)
         if self._deadline is not None:
@@ -270,6 +270,10 @@ class HttpProtocol(HttpToolsProtocol):
         if not self.transport.is_closing():
             status, code = HTTPStatus.REQUEST_TIMEOUT, TransportCode.REQUEST_TIMEOUT
             self._reject(RejectedRequest(status, code, "The request took too long to arrive"))
+
+    def _is_done(self) -> bool:
+        """Return whether this protocol reads nothing more."""
+        return self._rejection is not None or self._upgraded or self.transport.is_closing()
 
     def _is_idle(self) -> bool:
         """Return whether no request is being answered; uvicorn sets `cycle` with the first complete head."""

@@ -76,10 +76,10 @@ class RequestSize:
             message = f"The address of the request is longer than {self.limits.head_bytes} bytes"
             raise RejectedRequest(HTTPStatus.REQUEST_URI_TOO_LONG, TransportCode.URI_TOO_LONG, message)
 
-    def add_field(self, name: bytes, value: bytes) -> None:
-        """Count a header or a trailer."""
-        self._fields += 1
-        self._bytes += len(name) + len(value) + FIELD_OVERHEAD_BYTES
+    def add_fields(self, fields: Headers) -> None:
+        """Count headers or trailers."""
+        self._fields += len(fields)
+        self._bytes += FIELD_OVERHEAD_BYTES * len(fields) + sum([len(name) + len(value) for name, value in fields])
         if self._fields > self.limits.head_fields:
             raise _headers_too_large(f"more than {self.limits.head_fields} headers")
         if self._bytes > self.limits.head_bytes:
@@ -109,11 +109,11 @@ def check_head(method: bytes, version: str, headers: Headers) -> None:
         status = HTTPStatus.HTTP_VERSION_NOT_SUPPORTED
         raise RejectedRequest(status, TransportCode.BAD_REQUEST, "The protocol must be HTTP/1.1 or HTTP/1.0")
     hosts = [value for name, value in headers if name == b"host"]
-    if len(hosts) > 1 or (not hosts and version == "1.1"):
+    if len(hosts) != 1 and (hosts or version == "1.1"):
         raise RejectedRequest.malformed("The request must have one Host header")
     if hosts and not _HOST.fullmatch(hosts[0]):
         raise RejectedRequest.malformed("The Host header is not a host with an optional port")
-    codings = _tokens(headers, b"transfer-encoding")
+    codings = [value.lower() for name, value in headers if name == b"transfer-encoding"]
     if codings and version == "1.0":
         raise RejectedRequest.malformed("A request of HTTP/1.0 must not have a Transfer-Encoding")
     if codings and codings != [b"chunked"]:

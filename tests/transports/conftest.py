@@ -10,6 +10,7 @@ import pytest
 import uvloop
 
 from tests.support.client import NO_AUTHORITIES
+from tests.support.raw_http import RawConnection, raw_connection
 from tests.support.sample_app import Sample
 from tests.support.uvicorn_server import Served, serve
 
@@ -52,6 +53,12 @@ async def served(start: Start, sample: Sample) -> Served:
 async def http(served: Served) -> AsyncGenerator[httpx.AsyncClient]:
     async with httpx.AsyncClient(base_url=served.origin, verify=NO_AUTHORITIES) as client:
         yield client
+
+
+@pytest.fixture
+async def connection(served: Served) -> AsyncGenerator[RawConnection]:
+    async with raw_connection(served.host, served.port) as connection:
+        yield connection
 
 
 @pytest.fixture

@@ -1,8 +1,7 @@
-"""Heads and trailers of requests on the wire: their size, their ambiguities, and offers of other protocols."""
+"""Heads and trailers of requests on the wire: their size, their ambiguities and their deadlines."""
 
 import asyncio
-import json
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Callable
 
 import pytest
 
@@ -11,26 +10,13 @@ from server.transports.limits import TransportLimits
 from tests.support.raw_http import RawConnection, RawResponse, raw_connection, raw_exchange
 from tests.support.sample_app import Sample
 from tests.support.uvicorn_server import Served
+from tests.support.waiting import eventually
 from tests.transports.conftest import Start
 from tests.transports.log_records import warnings_in
+from tests.transports.raw_requests import BODY, CHUNKED, CHUNKS, HANDSHAKE, JSON_POST, WHOLE
 
-BODY = json.dumps({"query": "{ hello }"}).encode()
-JSON_POST = b"POST /graphql HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n"
-WHOLE = JSON_POST + b"content-length: %d\r\n\r\n" % len(BODY) + BODY
-CHUNKS = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in (BODY[:5], BODY[5:]))
-CHUNKED = JSON_POST + b"transfer-encoding: chunked\r\n"
-HANDSHAKE = (
-    b"GET /graphql HTTP/1.1\r\nhost: a\r\nconnection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n"
-    b"sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-protocol: graphql-transport-ws\r\n"
-)
 LIMIT, FIELDS = TransportLimits().head_bytes, TransportLimits().head_fields
 MEGABYTE = 1_000_000
-
-
-@pytest.fixture
-async def connection(served: Served) -> AsyncGenerator[RawConnection]:
-    async with raw_connection(served.host, served.port) as connection:
-        yield connection
 
 
 @pytest.fixture
@@ -65,7 +51,7 @@ TOO_LARGE = {
     "name": (JSON_POST + b"x" * MEGABYTE, 431),
     "value": (JSON_POST + b"x: " + b"y" * MEGABYTE, 431),
     "spaces_before_a_value": (JSON_POST + b"x:" + b" " * MEGABYTE, 431),
-    "many_headers": (JSON_POST + fields(FIELDS), 431),
+    "many_headers": (JSON_POST + fields(20_000), 431),
     "many_headers_of_a_complete_head": (JSON_POST + fields(FIELDS - 1) + b"\r\n", 431),
     "many_values": (JSON_POST + (b"x: " + b"y" * 8_000 + b"\r\n") * 9 + b"\r\n", 431),
     "empty_lines_before_the_request": (b"\r\n" * MEGABYTE, 431),
@@ -194,71 +180,6 @@ async def test_trailer_does_not_change_the_request(connection: RawConnection) ->
     assert (await connection.response()).status == 415
 
 
-OFFERS = {
-    "h2c": b"connection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABkAAQAAP__\r\n",
-    "tls": b"connection: upgrade\r\nupgrade: TLS/1.2\r\n",
-    "websocket": b"connection: upgrade\r\nupgrade: websocket\r\n",
-    "two_protocols": b"connection: upgrade\r\nupgrade: h2c, websocket\r\n",
-    "two_headers": b"connection: upgrade\r\nupgrade: h2c\r\nupgrade: websocket\r\n",
-}
-
-
-@pytest.mark.parametrize("offer", OFFERS)
-@pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunks"])
-@pytest.mark.parametrize("split", [False, True], ids=["at_once", "byte_by_byte"])
-async def test_offer_of_another_protocol_keeps_the_body(
-    connection: RawConnection, offer: str, chunked: bool, split: bool, log: pytest.LogCaptureFixture
-) -> None:
-    """curl --http2 and Java's HttpClient send one; it is ignored, and the connection goes on (RFC 9110, 7.8)."""
-    framing = b"transfer-encoding: chunked\r\n" if chunked else b"content-length: %d\r\n" % len(BODY)
-    body = CHUNKS + b"0\r\n\r\n" if chunked else BODY
-    data = (JSON_POST + OFFERS[offer] + framing + b"\r\n" + body) * 2 + WHOLE
-    for part in [data[n : n + 1] for n in range(len(data))] if split else [data]:
-        await connection.send(part)
-        if split:
-            await asyncio.sleep(0)
-    for _ in range(3):
-        response = await connection.response()
-        assert (response.status, response.json) == (200, {"data": {"hello": "Hello world"}})
-    assert warnings_in(log) == []
-
-
-async def test_get_request_with_an_offer_is_answered(connection: RawConnection) -> None:
-    """It has no body; without keep-alive the connection closes."""
-    head = b"GET /graphql?query={hello} HTTP/1.1\r\nhost: a\r\n" + OFFERS["h2c"]
-    await connection.send(head + b"\r\n")
-    assert (await connection.response()).json == {"data": {"hello": "Hello world"}}
-    await connection.send(head.replace(b"connection: ", b"connection: close, ") + b"\r\n")
-    assert (await connection.response()).headers["connection"] == "close"
-    assert await connection.rest() == b""
-
-
-@pytest.mark.parametrize("change", ["POST", "HTTP/1.0", "body", "chunks"])
-async def test_handshake_of_another_shape_is_no_websocket(connection: RawConnection, change: str) -> None:
-    """Only a GET of HTTP/1.1 without a body is one; else a body would be read as frames."""
-    head = HANDSHAKE
-    match change:
-        case "POST":
-            data = head.replace(b"GET", b"POST") + b"\r\n"
-        case "HTTP/1.0":
-            data = head.replace(b"HTTP/1.1", b"HTTP/1.0") + b"\r\n"
-        case "body":
-            data = head + b"content-length: 1\r\n\r\n1"
-        case _:
-            data = head + b"transfer-encoding: chunked\r\n\r\n0\r\n\r\n"
-    await connection.send(data)
-    assert (await connection.response()).status in (400, 415)
-    if change != "HTTP/1.0":
-        await connection.send(WHOLE)
-        assert (await connection.response()).json == {"data": {"hello": "Hello world"}}
-
-
-async def test_websocket_handshake_is_accepted(connection: RawConnection) -> None:
-    """Also with Connection in two lines, and a Content-Length of 0."""
-    await connection.send(HANDSHAKE + b"connection: keep-alive\r\ncontent-length: 0\r\n\r\n")
-    assert (await connection.response()).status == 101
-
-
 async def test_requests_that_wait_for_responses_are_answered_in_order(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -281,3 +202,27 @@ async def test_requests_that_wait_for_responses_are_answered_in_order(
         await sending
     assert len(waiting) == 1_001
     assert max(waiting) <= 16_384 // len(WHOLE)
+
+
+async def test_deadlines_run_only_while_a_request_arrives(served: Served, connection: RawConnection) -> None:
+    """Not while it is answered, nor between two requests, where the keep-alive timer runs."""
+    (protocol,) = served.server.server_state.connections
+    assert isinstance(protocol, HttpProtocol)
+
+    def deadline() -> tuple[bool, bool]:
+        return vars(protocol).get("_deadline") is not None, protocol in protocol.half_open
+
+    assert deadline() == (True, True)
+    for part in (b"", b"\r\n"):
+        await connection.send(part + WHOLE)
+        await connection.response()
+        await eventually(lambda: protocol.timeout_keep_alive_task is not None)
+        assert deadline() == (False, False)
+    for part, expected in (
+        (JSON_POST, (True, True)),
+        (b"content-length: %d\r\n\r\n" % len(BODY), (True, False)),
+        (BODY, (False, False)),
+        (b"\r\n", (True, True)),
+    ):
+        await connection.send(part)
+        await eventually(lambda expected=expected: deadline() == expected)
