@@ -83,7 +83,7 @@ lock: $(UV) ## resolve the newest versions that pyproject.toml allows
 explorer: web/dist/index.html ## build the explorer page
 
 clean: ## remove everything that was installed or built; keep the data in var/
-	rm -rf .venv web/dist web/node_modules docs/clients/node_modules tests/transports/node/node_modules .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv web/dist web/node_modules docs/clients/node_modules tests/transports/node/node_modules tests/compilers/node_modules .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(UV):

@@ -2,7 +2,7 @@ import { ApolloClient, ApolloLink, HttpLink, InMemoryCache, gql } from '@apollo/
 import { print } from 'graphql';
 import { Observable } from 'rxjs';
 import { FEED, SHOWN } from './feed.js';
-import { fold, subscribe } from './graphql-ws.js';
+import { subscribe } from './graphql-ws.js';
 
 // #region page
 export function apollo(uri, socket) {
@@ -18,9 +18,7 @@ export function follow(client, jobId, { show, end }) {
   const shown = { id: `Job:${jobId}`, fragment: gql(SHOWN) };
   const next = ({ data, error }) => {
     if (error) return stream.unsubscribe(), end(error);
-    const job = fold(client.readFragment(shown), data.jobEvents);
-    client.writeFragment({ ...shown, data: job });
-    show(job, data.jobEvents);
+    show(client.readFragment(shown), data.jobEvents); // the cache has taken the message in
   };
   const stream = client.subscribe({ query: gql(FEED), variables: { jobId } }).subscribe({ next, complete: end });
   return () => stream.unsubscribe();

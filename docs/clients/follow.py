@@ -58,9 +58,9 @@ def is_permanent(error: Exception) -> bool:
 def fold(job: Json, message: Json) -> Json:
     """Return the job after a message, as in graphql-ws.js."""
     if message["__typename"] != "SceneProgress":
-        return message.get("job") or message.get("current") or job
+        return message["job"] or job
     if message["progress"]["version"] < job["version"]:
         return job
-    changed = {message["sceneId"]: {"percentage": message["percentage"]}}
-    nodes = [scene | changed.get(scene["id"], {}) for scene in job["scenes"]["nodes"]]
+    changed = message["scene"]
+    nodes = [scene | changed if scene["id"] == changed["id"] else scene for scene in job["scenes"]["nodes"]]
     return job | {"progress": message["progress"], "scenes": {"nodes": nodes}}

@@ -60,10 +60,10 @@ export function follow(socket, jobId, { show, end }) {
 }
 
 export function fold(job, message) {
-  if (message.__typename !== 'SceneProgress') return message.job ?? message.current ?? job;
-  const { sceneId, percentage, progress } = message;
+  if (message.__typename !== 'SceneProgress') return message.job ?? job;
+  const { scene, progress } = message;
   if (progress.version < job.version) return job; // the shown job is newer
-  const nodes = job.scenes.nodes.map((scene) => (scene.id === sceneId ? { ...scene, percentage } : scene));
+  const nodes = job.scenes.nodes.map((each) => (each.id === scene.id ? { ...each, ...scene } : each));
   return { ...job, progress, scenes: { ...job.scenes, nodes } };
 }
 // #endregion

@@ -54,16 +54,17 @@ def node() -> str:
     raise RuntimeError(f"There is no Node of version {OLDEST_MAJOR} or newer")
 
 
-def install() -> None:
-    """`npm ci`, when the lock is newer than what it installed."""
-    lock, installed = FOLDER / "package-lock.json", FOLDER / "node_modules" / ".package-lock.json"
+def install(packages: Path = FOLDER) -> None:
+    """Run `npm ci` in a folder with a package-lock.json, when the lock is newer than what it installed."""
+    lock, installed = packages / "package-lock.json", packages / "node_modules" / ".package-lock.json"
     if installed.exists() and installed.stat().st_mtime >= lock.stat().st_mtime:
         return
     folder = str(Path(node()).parent)
     path = os.pathsep.join([folder, os.environ.get("PATH", "")])
     npm = shutil.which("npm", path=path)
     assert npm is not None, "Node comes with npm"
-    subprocess.run([npm, "ci", "--no-audit", "--no-fund"], cwd=FOLDER, env={**os.environ, "PATH": path}, check=True)
+    command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+    subprocess.run(command, cwd=packages, env={**os.environ, "PATH": path}, check=True)
 
 
 def _major(executable: str) -> int:

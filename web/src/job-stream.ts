@@ -26,9 +26,9 @@ export type Job = {
   scenes: { nodes: Scene[] }
 }
 type Message =
-  | { __typename: 'JobSnapshot'; start: Job }
+  | { __typename: 'JobSnapshot'; job: Job }
   | { __typename: 'JobEvent'; version: number; type: string; scene: { position: number } | null; job: Job | null }
-  | { __typename: 'SceneProgress'; sceneId: string; percentage: number | null; preview: Media; progress: Progress }
+  | { __typename: 'SceneProgress'; scene: Pick<Scene, 'id' | 'percentage' | 'preview'>; progress: Progress }
 type View = { job: Job | null; steps: string[]; error?: string }
 
 const EMPTY: View = { job: null, steps: [] }
@@ -37,7 +37,7 @@ const MAX_STEPS = 100
 function advance(view: View, message: Message): View {
   switch (message.__typename) {
     case 'JobSnapshot':
-      return { job: message.start, steps: [] }
+      return { job: message.job, steps: [] }
     case 'JobEvent': {
       const { version, type, scene, job } = message
       const step = `${version} ${type}${scene ? ` · scene ${scene.position + 1}` : ''}`
@@ -48,10 +48,8 @@ function advance(view: View, message: Message): View {
   }
 }
 
-function withProgress(job: Job, { sceneId, percentage, preview, progress }: Message & { __typename: 'SceneProgress' }): Job {
-  const nodes = job.scenes.nodes.map((scene) =>
-    scene.id === sceneId ? { ...scene, percentage, preview: preview ?? scene.preview } : scene,
-  )
+function withProgress(job: Job, { scene, progress }: Message & { __typename: 'SceneProgress' }): Job {
+  const nodes = job.scenes.nodes.map((each) => (each.id === scene.id ? { ...each, ...scene } : each))
   return { ...job, progress, scenes: { nodes } }
 }
 
