@@ -17,7 +17,9 @@ from obstore.exceptions import BaseError
 from obstore.store import AzureStore, GCSStore, LocalStore, ObjectStore, S3Store, from_url
 
 from coordinator.storage.keys import LIVE_FRAMES, PROBE, is_live_frame
-from coordinator.storage.media_errors import reason_of, refused_errors, unavailable_errors
+from coordinator.storage.media_errors import MediaRefused, reason_of, refused_errors, unavailable_errors
+from coordinator.storage.media_writes import MediaWrites
+from models.domain.errors import Unavailable
 from providers.port import Asset
 
 if TYPE_CHECKING:
@@ -51,6 +53,7 @@ class MediaStore:
         self.url = url
         self._folder = _folder(url)
         self._store = LocalStore(self._folder) if self._folder is not None else _bucket(url)
+        self._writes = MediaWrites()
         # Only the keys of a bucket can sign, and only if they are not those of an anonymous user.
         self._signs = isinstance(self._store, S3Store | GCSStore | AzureStore)
 
@@ -65,24 +68,37 @@ class MediaStore:
                     await obstore.put_async(self._store, PROBE, b"")
 
     async def ping(self) -> None:
-        """Raise Unavailable when the store does not answer, or its folder is away."""
+        """Raise Unavailable when the store does not answer, its folder is away, or a write failed and would again."""
         with unavailable_errors():
             if self._folder is not None:
                 await asyncio.to_thread(_check_folder, self._folder)
-                return
-            async with asyncio.timeout(ANSWER_SECONDS):
-                with suppress(FileNotFoundError):
-                    await obstore.head_async(self._store, PROBE)
+            else:
+                async with asyncio.timeout(ANSWER_SECONDS):
+                    with suppress(FileNotFoundError):
+                        await obstore.head_async(self._store, PROBE)
+        if self._writes.failed_bytes is not None:
+            await self._check_writes(self._writes.failed_bytes)
+
+    async def _check_writes(self, size: int) -> None:
+        """Raise Unavailable unless a file can be written again, and a folder has room for `size` bytes."""
+        try:
+            with self._writes.attempt(size):
+                await self.check()
+                if self._folder is not None and await asyncio.to_thread(_free_bytes, self._folder) < size:
+                    raise Unavailable("STORAGE", "The media store has no space left.")
+        except MediaRefused as error:
+            raise Unavailable("STORAGE", f"Media cannot be stored: {error}") from error
 
     async def store(self, key_without_suffix: str, asset: Asset) -> dict[str, Any]:
         """Store a provider's file; returns the JSON that describes it: key, content_type, sizes, duration."""
         key = f"{key_without_suffix}.{_SUFFIXES.get(asset.content_type, 'bin')}"
         size = await asyncio.to_thread(lambda: asset.path.stat().st_size)
-        if self._folder is None:
-            await obstore.put_async(self._store, key, asset.path, attributes=_attributes(key, asset.content_type))
-        else:
-            # obstore does not flush files to disk.
-            await asyncio.to_thread(_copy_durably, asset.path, self._folder / key, self._folder)
+        with self._writes.attempt(size):
+            if self._folder is None:
+                await obstore.put_async(self._store, key, asset.path, attributes=_attributes(key, asset.content_type))
+            else:
+                # obstore does not flush files to disk.
+                await asyncio.to_thread(_copy_durably, asset.path, self._folder / key, self._folder)
         return {
             "key": key,
             "content_type": asset.content_type,
@@ -97,7 +113,8 @@ class MediaStore:
         kind = CONTENT_TYPES.get(key.rpartition(".")[2], "application/octet-stream")
         # A folder has no place for attributes.
         attributes = _attributes(key, kind) if self._folder is None else None
-        await obstore.put_async(self._store, key, content, attributes=attributes)
+        with self._writes.attempt(len(content)):
+            await obstore.put_async(self._store, key, content, attributes=attributes)
 
     async def head(self, key: str) -> Stored | None:
         """Return the size and entity tag of a file, None when it does not exist.
@@ -213,6 +230,11 @@ def _check_folder(folder: Path) -> None:
     """Raise OSError when the folder is away."""
     if not folder.is_dir():
         raise NotADirectoryError(f"there is no folder {folder}")
+
+
+def _free_bytes(folder: Path) -> int:
+    """Return the space that is left for this user."""
+    return shutil.disk_usage(folder).free
 
 
 def _write_probe(folder: Path) -> None:
