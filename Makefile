@@ -55,10 +55,11 @@ fix: .venv/.dev ## format the code and fix lints
 schema: .venv/.runtime ## print the GraphQL schema
 	@$(BIN)/python -m server schema
 
-bench: .venv/.dev ## measure a render, the fan-out to many subscribers, and a replay of events
+bench: .venv/.dev ## measure a render, the fan-out to many subscribers, a replay of events, and commits on SQLite
 	@$(BIN)/python -m bench.local_render
 	@$(BIN)/python -m bench.fan_out
 	@$(BIN)/python -m bench.replay
+	@$(BIN)/python -m bench.commits
 
 chaos: .venv/.dev ## minutes of lost connections and killed servers, workers and databases; prints its seed
 	@$(BIN)/python -m tests.chaos

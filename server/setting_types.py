@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import ip_network
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 import sqlalchemy as sa
@@ -147,3 +147,5 @@ Secret = Annotated[SecretStr, AfterValidator(_check_secret)]
 WebhookSecret = Annotated[SecretStr, AfterValidator(_check_signing_secret)]
 # The limit by name of provider; 0 is no limit.
 ProviderLimits = Annotated[dict[str, Annotated[int, Field(ge=0)]], NoDecode, BeforeValidator(_parse_json)]
+# Whether a commit on SQLite waits for the disk (https://www.sqlite.org/pragma.html#pragma_synchronous).
+Synchronous = Literal["full", "normal"]

@@ -25,6 +25,7 @@ from models.db.engines import (
     sqlite_engine,
 )
 from models.db.pooler import Pooler
+from models.db.transactions import OwnTransaction, SharedCommits, Transaction
 from models.db.unavailable import translate_errors
 
 # How long to wait for a connection while no other request is answered.
@@ -39,7 +40,8 @@ class Database:
     """The engines of one database.
 
     On SQLite, the writer has one connection that begins with BEGIN IMMEDIATE: changes queue up in this process, and
-    never deadlock on the upgrade of a read lock. On Postgres, writer and reader share one pool. A transaction of the
+    never deadlock on the upgrade of a read lock; those that wait for each other share a commit. `synchronous`, full or
+    normal, is whether a commit waits for the disk. On Postgres, writer and reader share one pool. A transaction of the
     reader is a snapshot: everything in it is read as of its first SELECT. `maintenance` has no statement timeout: it is
     for migrations and housekeeping, for whose answer no user waits.
 
@@ -47,7 +49,7 @@ class Database:
     LISTEN, the queue, migrations; a pooler that keeps sessions does without.
     """
 
-    def __init__(self, url: str, direct_url: str = "") -> None:
+    def __init__(self, url: str, direct_url: str = "", *, synchronous: str = "full") -> None:
         self.url = sa.make_url(url)
         self.direct_url = sa.make_url(direct_url or url)
         self.embedded = self.url.get_backend_name() == "sqlite"
@@ -61,13 +63,15 @@ class Database:
         if self.embedded:
             if self.url.database:
                 Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
-            self.writer = sqlite_engine(self.url, pool_size=1, begin="BEGIN IMMEDIATE")
+            self.writer = sqlite_engine(self.url, pool_size=1, begin="BEGIN IMMEDIATE", synchronous=synchronous)
             self.reader = sqlite_engine(self.url, pool_size=READERS, begin="BEGIN")
             self.maintenance = self.writer
+            self._shared_commits = SharedCommits(lambda stack: self.borrow(stack, self.writer), self._wait_timeout)
         else:
             self.writer = postgres_engine(self.url, Pooler(self._arguments(self.url, "start")))
             self.reader = read_only(self.writer)
             self.maintenance = postgres_maintenance_engine(self.direct_url)
+            self._shared_commits = None
 
     def connect_arguments(self, purpose: str) -> dict[str, Any]:
         """Return the arguments of `asyncpg.connect` for a session of its own; `purpose` is in pg_stat_activity."""
@@ -85,6 +89,22 @@ class Database:
         with translate_errors():
             async with AsyncExitStack() as stack:
                 yield await self.borrow(stack, engine, job_lock)
+            self.answered()
+
+    @asynccontextmanager
+    async def transaction(
+        self, engine: AsyncEngine | None = None, job_lock: asyncio.Lock | None = None
+    ) -> AsyncGenerator[Transaction]:
+        """A write transaction on `engine` (default: the writer), on Postgres after `job_lock` is acquired.
+
+        Raises Unavailable when the database does not respond in time.
+        """
+        if self._shared_commits is None:
+            async with self.connect(engine or self.writer, job_lock) as connection:
+                yield OwnTransaction(connection)
+        else:
+            async with self._shared_commits.transaction() as transaction:
+                yield transaction
             self.answered()
 
     async def borrow(

@@ -38,10 +38,13 @@ SERVER_SETTINGS = {
 }
 
 
-def sqlite_engine(url: sa.URL, *, pool_size: int, begin: str) -> AsyncEngine:
-    """Return an engine on a file whose transactions start with the statement `begin`."""
+def sqlite_engine(url: sa.URL, *, pool_size: int, begin: str, synchronous: str = "full") -> AsyncEngine:
+    """Return an engine on a file whose transactions start with the statement `begin`.
+
+    `synchronous` is full or normal: whether a commit waits for the disk (https://www.sqlite.org/pragma.html).
+    """
     engine = _engine(url, pool_size=pool_size, max_overflow=0)
-    _prepare_sqlite(engine, begin=begin)
+    _prepare_sqlite(engine, begin=begin, synchronous=synchronous)
     return engine
 
 
@@ -103,7 +106,7 @@ def _prepare_postgres(engine: AsyncEngine) -> None:
     event.listen(engine.sync_engine, "checkout", checkout)
 
 
-def _prepare_sqlite(engine: AsyncEngine, *, begin: str) -> None:
+def _prepare_sqlite(engine: AsyncEngine, *, begin: str, synchronous: str) -> None:
     def connect(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
         # With None the sqlite3 module starts no transactions; the hook below does.
         connection.isolation_level = None  # pyright: ignore[reportAttributeAccessIssue] # aiosqlite's adapter has it
@@ -113,7 +116,7 @@ def _prepare_sqlite(engine: AsyncEngine, *, begin: str) -> None:
         for pragma in (
             f"busy_timeout={BUSY_TIMEOUT_MS}",
             "journal_mode=WAL",
-            "synchronous=NORMAL",
+            f"synchronous={synchronous}",
             "foreign_keys=ON",
         ):
             cursor.execute(f"PRAGMA {pragma}")

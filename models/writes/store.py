@@ -22,6 +22,7 @@ from models.db.cancellation import shield_to_completion
 from models.db.database import Connection, Database
 from models.db.rows import JOB_COLUMNS, JobRow
 from models.db.tables import EVENT, JOB
+from models.db.transactions import Transaction
 from models.domain import ids
 from models.domain.access import Act, Viewer, may_do, may_see
 from models.domain.errors import Conflict, ErrorCode, Forbidden, InvalidState, no_such_job
@@ -98,14 +99,16 @@ class Store:
     @asynccontextmanager
     async def write(self) -> AsyncGenerator[Connection]:
         """A transaction for rows outside a job's event log, such as the progress of a running render."""
-        async with self.database.connect(self.database.writer) as connection, connection.begin():
-            yield connection
+        async with self.database.transaction() as transaction:
+            yield transaction.connection
+            await transaction.commit()
 
     @asynccontextmanager
     async def maintenance(self) -> AsyncGenerator[Connection]:
         """A transaction for housekeeping, without a statement timeout."""
-        async with self.database.connect(self.database.maintenance) as connection, connection.begin():
-            yield connection
+        async with self.database.transaction(self.database.maintenance) as transaction:
+            yield transaction.connection
+            await transaction.commit()
 
     @asynccontextmanager
     async def change(
@@ -129,7 +132,8 @@ class Store:
             raise no_such_job(path, job_id)
         # Waiting for the row lock in the database would occupy a connection of the pool: wait in this process before.
         job_lock = self._job_locks.setdefault(job_id, asyncio.Lock())
-        async with self.database.connect(self.database.writer, job_lock) as connection:
+        async with self.database.transaction(job_lock=job_lock) as transaction:
+            connection = transaction.connection
             bump = sa.update(JOB).where(JOB.c.id == job_id).values(version=JOB.c.version + 1)
             bumped = bump.returning(clock.expression(connection), *JOB_COLUMNS)
             row = (await connection.execute(bumped)).first()
@@ -145,26 +149,28 @@ class Store:
                 raise InvalidState(ErrorCode.ALREADY_DELETED, "The job is deleted.", path)
             change = Change(connection, before, viewer, row[0])
             yield change
-            await shield_to_completion(self._finish(connection, change))
+            await shield_to_completion(self._finish(transaction, change))
 
     @asynccontextmanager
     async def create(self, job: JobRow, viewer: Viewer) -> AsyncGenerator[Change]:
         """Insert a job at version 0 and change it in the same transaction, as `change` does."""
-        async with self.database.connect(self.database.writer) as connection:
+        async with self.database.transaction() as transaction:
+            connection = transaction.connection
             instant = await clock.current(connection)
             job = job._replace(created_at=instant, updated_at=instant)
             values = job._asdict() | {"title_folded": folded_title(job.title)}
             await connection.execute(sa.insert(JOB).values(values))
             change = Change(connection, job, viewer, instant)
             yield change
-            await shield_to_completion(self._finish(connection, change))
+            await shield_to_completion(self._finish(transaction, change))
 
-    async def _finish(self, connection: Connection, change: Change) -> None:
+    async def _finish(self, transaction: Transaction, change: Change) -> None:
+        connection = transaction.connection
         await change.arrange()
         change.settle()
         await composition.update_assembly(change)
         if not (change.events or change.ticks or change.keep):
-            await connection.rollback()
+            # Leaving the transaction without a commit rolls it back.
             return
         job = change.job
         await connection.execute(sa.update(JOB).where(JOB.c.id == job.id).values(job._asdict()))
@@ -178,7 +184,7 @@ class Store:
         if self._audit is not None:
             await audit.write(connection, [audit.entry(change.viewer, self._audit, audit.OK, change.now, job.id)])
         await self._listener.before_commit(connection, _work(change.tickets, change.assembly))
-        await connection.commit()
+        await transaction.commit()
         if self._audit is not None:
             self._audit.written = True
         version = job.version if change.events else None

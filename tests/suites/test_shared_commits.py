@@ -1,0 +1,242 @@
+"""Write transactions on SQLite that share a commit: durable together, and independent in everything else."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncGenerator, Callable
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.exc import OperationalError
+
+from models.db.database import Database
+from models.domain.access import LOCAL
+from models.domain.errors import NotFound, Unavailable
+from models.domain.events import EventType
+from models.writes.change import Change
+from tests.support.database_choice import database_choice
+from tests.support.domain import Domain, domain
+from tests.support.jobs import seeded
+
+pytestmark = pytest.mark.usefixtures("database")
+
+REFUSED = NotFound("There is no such thing.", [], None)
+
+
+class Commits:
+    """Records the commits of the writer; `failure`, when set, is raised in place of the next one."""
+
+    def __init__(self, database: Database) -> None:
+        self.log: list[str] = []
+        self.failure: Exception | None = None
+        event.listen(database.writer.sync_engine, "commit", self._on_commit)
+
+    def _on_commit(self, _connection: sa.Connection) -> None:
+        failure, self.failure = self.failure, None
+        if failure is not None:
+            raise failure
+        self.log.append("commit")
+
+
+@pytest_asyncio.fixture
+async def env(tmp_path: Path) -> AsyncGenerator[Domain]:
+    """The domain on a new database."""
+    async with domain(tmp_path) as made:
+        yield made
+
+
+class Queue:
+    """Changes that wait for the connection in a known order, behind one that holds it."""
+
+    def __init__(self, env: Domain) -> None:
+        self.env = env
+        self.commits = Commits(env.store.database)
+        self._tasks: list[asyncio.Task[None]] = []
+        self._may_go_on = asyncio.Event()
+
+    async def add(self, job_id: str, within: Callable[[Change], object] | None = None) -> asyncio.Task[None]:
+        """Start a change of the job that waits for its turn; `within` is called in it, and may raise."""
+        entered = asyncio.Event()
+        task = asyncio.create_task(self._change(job_id, entered, within, first=not self._tasks))
+        if self._tasks:
+            # The others have queued up when the first one holds the connection and they have run once.
+            await asyncio.sleep(0)
+        else:
+            await entered.wait()
+        self._tasks.append(task)
+        return task
+
+    async def results(self) -> list[BaseException | None]:
+        """Let all changes go on; return the error of each."""
+        self._may_go_on.set()
+        return await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _change(
+        self, job_id: str, entered: asyncio.Event, within: Callable[[Change], object] | None, *, first: bool
+    ) -> None:
+        async with self.env.store.change(job_id, LOCAL) as change:
+            entered.set()
+            if first:
+                await self._may_go_on.wait()
+            change.record(EventType.JOB_UPDATED, changed=["title"])
+            if within is not None:
+                within(change)
+        self.commits.log.append("acknowledged")
+
+
+def refuse(_change: Change) -> None:
+    raise REFUSED
+
+
+async def versions(env: Domain, job_ids: list[str]) -> list[int]:
+    return [(await env.look(job_id)).job.version for job_id in job_ids]
+
+
+async def test_changes_that_wait_share_one_commit(env: Domain) -> None:
+    """Of one job or of several; none is acknowledged before it."""
+    job_ids = [await env.a_job() for _ in range(3)]
+    queue = Queue(env)
+    for job_id in (*job_ids, *job_ids):
+        await queue.add(job_id)
+    assert await queue.results() == [None] * 6
+    assert queue.commits.log == ["commit"] + ["acknowledged"] * 6
+    assert await versions(env, job_ids) == [3, 3, 3]
+    for job_id in job_ids:
+        assert [event.version for event in (await env.look(job_id)).log] == [1, 2, 3]
+
+
+async def test_change_without_contention_commits_at_once(env: Domain) -> None:
+    """One after the other."""
+    job_id = await env.a_job()
+    commits = Commits(env.store.database)
+    for _ in range(2):
+        await env.jobs.update(LOCAL, job_id, {"title": "Again"}, None)
+        commits.log.append("acknowledged")
+    # The second changed nothing.
+    assert commits.log == ["commit", "acknowledged", "acknowledged"]
+
+
+@pytest.mark.parametrize("refused", range(4))
+async def test_refused_change_leaves_the_others_of_its_group(env: Domain, refused: int) -> None:
+    """At the front of the queue, within it and at its end."""
+    job_ids = [await env.a_job() for _ in range(4)]
+    queue = Queue(env)
+    for number, job_id in enumerate(job_ids):
+        await queue.add(job_id, refuse if number == refused else None)
+    expected = [REFUSED if number == refused else None for number in range(4)]
+    assert await queue.results() == expected
+    assert await versions(env, job_ids) == [1 if error else 2 for error in expected]
+
+
+@pytest.mark.parametrize("commit_fails", [False, True])
+async def test_refusal_is_not_returned_before_the_changes_it_has_read_are_committed(
+    env: Domain, commit_fails: bool
+) -> None:
+    """Otherwise it could rest on a change that never happened."""
+    job_ids = [await env.a_job() for _ in range(3)]
+    queue = Queue(env)
+    await queue.add(job_ids[0])
+    refused = await queue.add(job_ids[1], refuse)
+    refused.add_done_callback(lambda _: queue.commits.log.append("refused"))
+    await queue.add(job_ids[2])
+    if commit_fails:
+        queue.commits.failure = OperationalError("COMMIT", {}, sqlite3.OperationalError("database or disk is full"))
+    errors = await queue.results()
+    if commit_fails:
+        assert [type(error) for error in errors] == [Unavailable] * 3
+    else:
+        assert errors == [None, REFUSED, None]
+        assert queue.commits.log.index("commit") < queue.commits.log.index("refused")
+
+
+async def test_failed_commit_acknowledges_no_change_of_the_group(env: Domain) -> None:
+    """The disk is full: all of them fail, none is written, and the next change goes through."""
+    job_ids = [await env.a_job() for _ in range(3)]
+    queue = Queue(env)
+    for job_id in job_ids:
+        await queue.add(job_id)
+    queue.commits.failure = OperationalError("COMMIT", {}, sqlite3.OperationalError("database or disk is full"))
+    errors = await queue.results()
+    assert [type(error) for error in errors] == [Unavailable] * 3
+    assert queue.commits.log == []
+    assert await versions(env, job_ids) == [1, 1, 1]
+    await env.jobs.update(LOCAL, job_ids[0], {"title": "Later"}, None)
+    assert await versions(env, job_ids) == [2, 1, 1]
+
+
+async def test_group_that_the_database_rolled_back_is_not_acknowledged(env: Domain) -> None:
+    """After some errors SQLite rolls back the whole transaction, completed changes of others included."""
+    job_ids = [await env.a_job() for _ in range(3)]
+    queue = Queue(env)
+
+    async def full_disk(job_id: str) -> None:
+        async with env.store.change(job_id, LOCAL) as change:
+            await change.connection.exec_driver_sql("ROLLBACK")
+            raise REFUSED
+
+    first = await queue.add(job_ids[0])
+    failing = asyncio.create_task(full_disk(job_ids[1]))
+    await asyncio.sleep(0)
+    last = await queue.add(job_ids[2])
+    errors = await queue.results()
+    with pytest.raises(NotFound):
+        await failing
+    assert (first.done(), last.done()) == (True, True)
+    assert isinstance(errors[0], Unavailable)
+    written = await versions(env, job_ids)
+    assert written == [1, 1, 1 if errors[1] else 2]
+    await env.jobs.update(LOCAL, job_ids[0], {"title": "Later"}, None)
+    assert (await versions(env, job_ids))[0] == 2
+
+
+async def test_change_cancelled_while_it_waits_for_the_commit_is_committed(env: Domain) -> None:
+    """It is part of the group already; its caller is cancelled after the commit."""
+    job_ids = [await env.a_job() for _ in range(3)]
+    queue = Queue(env)
+    first = await queue.add(job_ids[0])
+    await queue.add(job_ids[1], lambda _change: first.cancel())
+    await queue.add(job_ids[2])
+    errors = await queue.results()
+    assert [type(error) for error in errors] == [asyncio.CancelledError, type(None), type(None)]
+    assert await versions(env, job_ids) == [2, 2, 2]
+
+
+async def test_random_changes_are_written_if_and_only_if_they_are_acknowledged(env: Domain) -> None:
+    """Some are refused, some are cancelled at any instant; a cancelled one may be written."""
+    randomness = seeded("shared commits")
+    job_ids = [await env.a_job() for _ in range(3)]
+    acknowledged, ambiguous = dict.fromkeys(job_ids, 0), dict.fromkeys(job_ids, 0)
+
+    async def change(job_id: str, refused: bool) -> None:
+        await asyncio.sleep(randomness.uniform(0, 0.05))
+        try:
+            async with env.store.change(job_id, LOCAL) as change:
+                change.record(EventType.JOB_UPDATED)
+                await asyncio.sleep(0)
+                if refused:
+                    raise REFUSED
+        except asyncio.CancelledError:
+            ambiguous[job_id] += 1
+            raise
+        acknowledged[job_id] += 1
+
+    tasks = [asyncio.create_task(change(randomness.choice(job_ids), randomness.random() < 0.2)) for _ in range(150)]
+    for task in randomness.sample(tasks, 30):
+        await asyncio.sleep(randomness.uniform(0, 0.01))
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    for job_id in job_ids:
+        written = (await env.look(job_id)).job.version - 1
+        assert acknowledged[job_id] <= written <= acknowledged[job_id] + ambiguous[job_id]
+        assert [event.version for event in (await env.look(job_id)).log] == list(range(1, written + 2))
+
+
+@pytest.mark.parametrize(("synchronous", "level"), [("full", 2), ("normal", 1)])
+async def test_commit_waits_for_the_disk_as_configured(tmp_path: Path, synchronous: str, level: int) -> None:
+    """https://www.sqlite.org/pragma.html#pragma_synchronous."""
+    database = Database(database_choice.url(tmp_path), synchronous=synchronous)
+    async with database.transaction() as transaction:
+        assert (await transaction.connection.execute(sa.text("PRAGMA synchronous"))).scalar_one() == level
+    await database.close()
