@@ -157,6 +157,20 @@ class TestSlowPeers:
             await sample.probe.until(live=0)
         assert warnings_in(log) == []
 
+    async def test_websocket_that_answers_no_ping_gets_a_code_after_which_clients_reconnect(
+        self, start: Start, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """1013 if it can still read, for example after a laptop wakes up; clients give up after uvicorn's 1011."""
+        monkeypatch.setattr(websocket_protocol, "LINGER_SECONDS", TIMEOUT_SECONDS)
+        sample = Sample(limits=TransportLimits(keep_alive_seconds=0.1, dead_after_seconds=0.3))
+        served = await start(sample)
+        async with dial(served, close_timeout=0) as asleep:
+            await subscribe_forever(asleep, sample, "a")
+            asleep.socket.transport.pause_reading()
+            await sample.probe.until(live=0)
+            asleep.socket.transport.resume_reading()
+            assert await asleep.closing() == (1013, "No pong; retry after 1 s")
+
     async def test_dead_websocket_is_dropped_with_its_unsent_bytes(self, start: Start, stalled: asyncio.Event) -> None:
         """Unmodified, uvicorn would wait without limit to write them."""
         limits = TransportLimits(keep_alive_seconds=0.1, dead_after_seconds=0.3, stall_seconds=3_600)
