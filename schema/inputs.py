@@ -44,7 +44,7 @@ class JobFilter:
 
     status: list[JobStatus] | None = strawberry.field(default=strawberry.UNSET, description="Any of these statuses.")
     search: str | None = strawberry.field(
-        default=strawberry.UNSET, description="A part of the title; upper and lower case are equal."
+        default=strawberry.UNSET, description="A part of the title, in any case (Unicode case folding)."
     )
     updated_since: datetime | None = strawberry.field(
         default=strawberry.UNSET, description="Changed at or after this instant."

@@ -58,6 +58,8 @@ def test_settings_read_variables_with_the_prefix(monkeypatch: pytest.MonkeyPatch
     [
         ("PORT", "http", "Input should be a valid integer, unable to parse string as an integer"),
         ("PORT", "65536", "Input should be less than or equal to 65535"),
+        ("EVENT_RETENTION_SECONDS", "2147483648", "Input should be less than or equal to 2147483647"),
+        ("RECOVERY_WINDOW_SECONDS", "2147483648", "Input should be less than or equal to 2147483647"),
         ("PORT", "-1", "Input should be greater than or equal to 0"),
         ("PROFILE", "prod", "Input should be 'development' or 'production'"),
         ("RENDER_CONCURRENCY", "0", "Input should be greater than or equal to 1"),
