@@ -29,6 +29,7 @@ from server.transports.document_limiter import DocumentLimiter
 from server.transports.errors import TransportCode
 from server.transports.http_errors import GraphQLHTTPError
 from server.transports.router import graphql_router
+from server.trusted_documents import persisted_documents
 from server.version import VERSION
 
 log = logging.getLogger(__name__)
@@ -158,6 +159,7 @@ def _add_graphql(app: FastAPI, container: Container, make_context: Callable[[HTT
             document_limiter=DocumentLimiter(schema.core, settings.document_limits),
             rate_limiter=container.rates,
             limits=settings.transport_limits,
+            documents=persisted_documents(settings),
             get_queries=settings.allows_get_queries,
             explorer=(lambda _request: explorer_response()) if settings.allows_explorer else None,
             path=GRAPHQL_PATH,

@@ -10,6 +10,8 @@ from starlette.responses import HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
+from server.transports.params import has_document
+
 DIST = Path(__file__).parent.parent / "web" / "dist"
 
 ASSETS_PATH = "/explorer/assets"  # "/explorer/" is `base` in web/vite.config.ts
@@ -45,7 +47,7 @@ _TEXT_HTML = re.compile(r"(?:^|,)\s*text/html\s*(?:;\s*q=(?P<weight>[01](?:\.\d*
 
 def wants_explorer(request: Request) -> bool:
     """Whether a browser requests a page, as opposed to a client that sends a GraphQL query by GET."""
-    if request.method not in {"GET", "HEAD"} or "query" in request.query_params:
+    if request.method not in {"GET", "HEAD"} or has_document(request.query_params):
         return False
     html = _TEXT_HTML.search(request.headers.get("accept", ""))
     return html is not None and float(html["weight"] or 1) > 0

@@ -13,6 +13,7 @@ from server.logs import log_to_stderr
 from server.serve import NOT_STARTED_STATUS, data_location, listen, ready, with_port_of
 from server.settings import PREFIX, Settings, WrongSettings
 from server.stopping import stop_signals
+from server.trusted_documents import load_trusted_documents
 from server.unread_variables import warn_of_unread_variables
 
 log = logging.getLogger("scenewire")
@@ -33,6 +34,7 @@ def serve_many(settings: Settings, count: int, *, renders: bool) -> int:
     warn_of_unread_variables()
     if not ready(settings):
         return NOT_STARTED_STATUS
+    load_trusted_documents(settings)  # each process would refuse a wrong manifest, and be replaced for ever
     listener = listen(settings)
     return _Supervisor(with_port_of(listener, settings), listener, count, renders=renders).run()
 

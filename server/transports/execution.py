@@ -17,6 +17,7 @@ from server.transports.documents import find_operation, parse_document
 from server.transports.errors import TransportCode, cause_of, error_body
 from server.transports.limits import TransportLimits
 from server.transports.params import Params
+from server.transports.persisted import PersistedDocuments
 from server.transports.rate_limiter import NoRateLimits, RateLimiter, TooManyRequests
 
 
@@ -51,20 +52,24 @@ class Executor:
     limits: TransportLimits
     document_limiter: DocumentLimiter | None = None
     rate_limiter: RateLimiter = field(default_factory=NoRateLimits)
+    documents: PersistedDocuments = field(default_factory=PersistedDocuments)
 
-    def admit(self, params: Params, connection: HTTPConnection) -> Admitted:
-        """Return the operation and its cost.
+    def admit(self, params: Params, connection: HTTPConnection) -> tuple[Params, Admitted]:
+        """Return the parameters, with the document if only its identifier was sent, and the operation with its cost.
 
-        Raises a coded GraphQLError when the document cannot be parsed, does not determine the operation or exceeds a
-        limit, and TooManyRequests when the caller exceeds a rate limit.
+        Raises a coded GraphQLError when the document is unknown or not trusted, cannot be parsed, does not determine
+        the operation or exceeds a limit, and TooManyRequests when the caller exceeds a rate limit.
         """
         self.rate_limiter.request(connection)
+        params = self.documents.resolve(params, connection)
         if self.document_limiter is None:
             document = parse_document(params.query, self.limits.document_tokens)
-            return Admitted(find_operation(document, params.operation_name).operation)
-        admitted = self.document_limiter.admit(params)
-        self.rate_limiter.spend(connection, admitted.cost or 1)
-        return admitted
+            admitted = Admitted(find_operation(document, params.operation_name).operation)
+        else:
+            admitted = self.document_limiter.admit(params)
+            self.rate_limiter.spend(connection, admitted.cost or 1)
+        self.documents.register(params)
+        return params, admitted
 
     async def execute(self, params: Params, connection: HTTPConnection, admitted: Admitted) -> ExecutionResult:
         """Execute a query or a mutation."""

@@ -28,7 +28,7 @@ from server.transports.execution import (
     response_map,
 )
 from server.transports.http_errors import GraphQLHTTPError, json_response
-from server.transports.params import InvalidParams, Params, read_params, read_url_params
+from server.transports.params import InvalidParams, Params, has_document, read_params, read_url_params
 from server.transports.payloads import InvalidJSON, decode
 from server.transports.rate_limiter import TooManyRequests
 from server.transports.sse import EventStream, single_result
@@ -40,6 +40,10 @@ _STREAM_REQUIRED: Final = (
     "A subscription requires a stream: a websocket with the subprotocol graphql-transport-ws, "
     "or this request with `Accept: text/event-stream`"
 )
+
+# Not errors of the client, which sends the document next. Some Apollo clients read the body of no other status.
+_STATUS_200: Final = {TransportCode.PERSISTED_QUERY_NOT_FOUND, TransportCode.PERSISTED_QUERY_NOT_SUPPORTED}
+_STATUS_400: Final = {TransportCode.DOCUMENT_MISMATCH}
 
 
 class HTTPEndpoint:
@@ -101,7 +105,7 @@ class HTTPEndpoint:
             )
         params = await self._read(request)
         try:
-            admitted = self._executor.admit(params, request)
+            params, admitted = self._executor.admit(params, request)
         except TooManyRequests:
             raise
         except GraphQLError as error:
@@ -149,7 +153,7 @@ class HTTPEndpoint:
 def _is_browser(request: Request, accepted: str) -> bool:
     return (
         request.method in ("GET", "HEAD")
-        and "query" not in request.query_params
+        and not has_document(request.query_params)
         and accept.names(accepted, accept.HTML)
     )
 
@@ -162,6 +166,11 @@ def _status(result: ExecutionResult, media_type: str) -> int:
     """
     if not is_request_error(result):
         return 200
+    codes = {(error.extensions or {}).get("code") for error in result.errors or ()}
+    if codes & _STATUS_200:
+        return 200
+    if codes & _STATUS_400:
+        return 400
     if is_internal(result.errors or []):
         return 500
     return 200 if media_type == accept.JSON else 400

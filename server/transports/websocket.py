@@ -222,16 +222,16 @@ class Connection:
             await self._send_last(operation, "error", [format_error(internal_error(error, self._socket))])
 
     async def _send_results(self, operation: Operation, message: Subscribe) -> None:
-        admitted = self._executor.admit(message.params, self._socket)
+        params, admitted = self._executor.admit(message.params, self._socket)
         if admitted.kind is OperationType.SUBSCRIPTION:
-            results = await self._executor.subscribe(message.params, self._socket, admitted)
+            results = await self._executor.subscribe(params, self._socket, admitted)
             async with aclosing(results):
                 async for result in results:
                     if not await self._send_result(operation, result):
                         return
         else:
             operation.cancellable = admitted.kind is not OperationType.MUTATION
-            result = await self._executor.execute(message.params, self._socket, admitted)
+            result = await self._executor.execute(params, self._socket, admitted)
             if not await self._send_result(operation, result):
                 return
         await self._send_last(operation, "complete")

@@ -16,10 +16,12 @@ from server.masking import MaskedSchema
 from server.transports.closing import CloseCode, CloseConnection
 from server.transports.connections import Connections
 from server.transports.limits import TransportLimits
+from server.transports.persisted import PersistedDocuments, RegisteredDocuments, TrustedDocuments
 from server.transports.router import graphql_router
 from server.transports.websocket import OnInit
 from tests.support.waiting import TIMEOUT_SECONDS
 
+TRUSTED = {"hello-v1": "query Hello($name: String!) { hello(name: $name) }", "count-v1": "subscription { count(to: 2) }"}
 SECRET = "the password is swordfish"
 
 
@@ -209,6 +211,9 @@ class Sample:
     get_queries: bool = True
     schema: strawberry.Schema = SCHEMA
     prefix: str = ""
+    documents: PersistedDocuments = field(
+        default_factory=lambda: PersistedDocuments(TrustedDocuments(TRUSTED), RegisteredDocuments(100))
+    )
     probe: Probe = field(default_factory=Probe)
     connections: Connections = field(default_factory=Connections)
 
@@ -220,6 +225,7 @@ class Sample:
             on_init=self.on_init,
             connections=self.connections,
             limits=self.limits,
+            documents=self.documents,
             get_queries=self.get_queries,
             explorer=self.explorer,
         )

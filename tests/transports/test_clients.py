@@ -63,6 +63,8 @@ async def drop_streams(served: Served, sample: Sample, how: DropMode) -> None:
         ("graphql-sse.test.js", 6),
         ("apollo.test.js", 6),
         ("urql.test.js", 7),
+        ("apollo-persisted.test.js", 5),
+        ("urql-persisted.test.js", 6),
     ],
 )
 async def test_node_clients_and_audits_pass(
