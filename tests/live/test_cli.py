@@ -56,6 +56,8 @@ class TestServe:
             ({"PROFILE": "production"}, ["AUTH_SECRET"]),
             ({"PROFILE": "production", "AUTH_SECRET": "x" * 31}, ["AUTH_SECRET"]),
             ({"MEDIA_URL": "gopher://example.com/media"}, ["MEDIA_URL"]),
+            ({"TRUSTED_DOCUMENTS": str(tmp_path / "none.json")}, ["TRUSTED_DOCUMENTS"]),
+            ({"TRUSTED_DOCUMENTS_ONLY": "true"}, ["TRUSTED_DOCUMENTS"]),
         ]
         usual = {
             "port": "0",
