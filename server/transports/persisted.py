@@ -53,13 +53,10 @@ class RegisteredDocuments:
 
     def get(self, digest: str) -> str | None:
         """Return the document with this SHA-256 hash; None without one."""
-        text = self._documents.get(digest)
-        if text is not None:
-            self._documents.move_to_end(digest)
-        return text
+        return self._documents.get(digest)
 
     def add(self, digest: str, text: str) -> None:
-        """Keep a document under its hash, and forget others that there is no room for."""
+        """Keep a document, now the most recently used one, and forget others that there is no room for."""
         if digest in self._documents:
             self._documents.move_to_end(digest)
             return
