@@ -21,7 +21,7 @@ from server.container import Container
 from server.settings import Settings
 from tests.support.client import Json
 from tests.support.database_choice import database_choice
-from tests.support.domain import MAX_ATTEMPTS, OURS, Outside, prepare
+from tests.support.domain import MAX_ATTEMPTS, OURS, ExternalReader, prepare
 from tests.support.recording_queue import RecordingQueue
 
 
@@ -42,7 +42,7 @@ class Env:
     def __init__(self, folder: Path) -> None:
         prepare(folder)
         self._folder = folder
-        self._outside = Outside(database_choice.url(folder))
+        self._external = ExternalReader(database_choice.url(folder))
         self.committed: list[Committed] = []
         self.crash: CrashPoint | None = None
         self._settings = Settings.model_validate(
@@ -58,7 +58,7 @@ class Env:
 
     def rows(self) -> list[str]:
         """Return every row of every table, read on another connection; each starts with the name of its table."""
-        return sorted(text for (text,) in self._outside.rows(_every_row(distributed=database_choice.distributed)))
+        return sorted(text for (text,) in self._external.rows(_every_row(distributed=database_choice.distributed)))
 
     async def restart(self) -> RecordingQueue:
         """Kill the process and start another; return what its reconciler enqueues."""
@@ -81,7 +81,7 @@ class Env:
 
     async def close(self) -> None:
         """Release everything."""
-        self._outside.close()
+        self._external.close()
         await self._kill()
         database_choice.drop(self._folder)
 

@@ -25,7 +25,7 @@ async def test_scenes_of_two_owners_are_rendered_in_turn(tmp_path: Path) -> None
         for viewer, scenes in ((ANN, 30), (BOB, 3)):
             new = NewJob("A job", [NewScene(f"prompt {n}") for n in range(scenes)], OURS, start=True)
             job_id = await world.jobs.create(viewer, new)
-            owner_of |= {scene.id: viewer.id for scene in (await world.look(job_id)).live}
+            owner_of |= {scene.id: viewer.id for scene in (await world.job_state(job_id)).live}
         async with queue_for(tmp_path, ALONE) as queue:
             await queue.enqueue(world.tickets)
             async with running(queue, renderer):

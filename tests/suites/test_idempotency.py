@@ -122,7 +122,7 @@ async def test_late_retry_gets_the_first_answer_although_the_job_has_changed(env
     await cancel(env, job_id, "cancel")
     await env.scenes.regenerate(LOCAL, target, key="regenerate")
     assert env.dump() == before
-    assert (await env.look(job_id)).live[0].status is SceneStatus.PENDING
+    assert (await env.job_state(job_id)).live[0].status is SceneStatus.PENDING
 
 
 async def test_answer_of_a_request_without_effect_is_stored_too(env: Domain) -> None:
@@ -143,15 +143,15 @@ async def test_concurrent_identical_requests_with_an_expected_version_do_not_con
     (first, _) = await env.targets(job_id)
     await asyncio.gather(*(env.jobs.start(LOCAL, job_id, 1, "start") for _ in range(5)))
     await env.scenes.update(LOCAL, first, {"status": SceneStatus.COMPLETED})
-    seen = await env.look(job_id)
-    target = SceneTarget(first.scene_id, job_id, seen.live[0].version)
+    state = await env.job_state(job_id)
+    target = SceneTarget(first.scene_id, job_id, state.live[0].version)
     await asyncio.gather(*(env.scenes.regenerate(LOCAL, target, None, "regenerate") for _ in range(5)))
-    version = (await env.look(job_id)).job.version
+    version = (await env.job_state(job_id)).job.version
     added = await asyncio.gather(
         *(env.scenes.add(LOCAL, job_id, NewScene("x"), None, version, "add") for _ in range(5))
     )
     assert len(set(added)) == 1
-    log = [event.type for event in (await env.look(job_id)).log]
+    log = [event.type for event in (await env.job_state(job_id)).log]
     assert log == [
         EventType.JOB_CREATED,
         EventType.JOB_STARTED,
@@ -216,7 +216,7 @@ async def test_answer_of_a_refused_request_is_not_stored(env: Domain) -> None:
     assert env.dump()["idempotencykey"] == []
     await env.scenes.add(LOCAL, job_id, NewScene("now"))
     await start(env, job_id, "key")
-    assert (await env.look(job_id)).job.left_draft
+    assert (await env.job_state(job_id)).job.left_draft
 
 
 async def test_answer_of_a_failed_commit_is_not_stored(env: Domain) -> None:
@@ -231,7 +231,7 @@ async def test_answer_of_a_failed_commit_is_not_stored(env: Domain) -> None:
         await start(env, job_id, "key")
     env.commits.before = None
     await start(env, job_id, "key")
-    assert [event.type for event in (await env.look(job_id)).log][-1] is EventType.JOB_STARTED
+    assert [event.type for event in (await env.job_state(job_id)).log][-1] is EventType.JOB_STARTED
 
 
 @pytest.mark.parametrize("key", ["", " ", "x" * 201, "a\0b", "\ud800"])

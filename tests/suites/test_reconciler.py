@@ -34,7 +34,7 @@ from models.domain.lifecycle import SceneStatus
 from models.writes.change import Ticket, Work
 from providers.port import Failure, Order, Progress, Rendered
 from providers.scripted import ScriptedProvider
-from tests.support.domain import OURS, TERMS, Domain, Seen, domain
+from tests.support.domain import OURS, POLICY, Domain, JobState, domain
 from tests.support.recording_queue import RecordingQueue
 from tests.support.waiting import TIMEOUT_SECONDS
 
@@ -180,7 +180,7 @@ async def test_waiting_and_running_tickets_are_not_duplicated(env: Domain) -> No
     assert await reconciler.reconcile(env.store, queue) == 0
     assert handled == [ticket.scene_id for ticket in env.tickets]
     (job_id,) = {ticket.job_id for ticket in env.tickets}
-    assert {scene.attempts for scene in (await env.look(job_id)).live} == {1}
+    assert {scene.attempts for scene in (await env.job_state(job_id)).live} == {1}
 
 
 @asynccontextmanager
@@ -201,7 +201,7 @@ async def coordinated(env: Domain, queue: EmbeddedQueue, provider: ScriptedProvi
         dispatcher,
         DeliveryDeps(Secrets(bytes(32)), HttpClient(Policy()), str),
         default_provider=OURS,
-        policy=TERMS,
+        policy=POLICY,
         log_retention=Retention(10_000, timedelta(days=7)),
     )
     await coordinator.start()
@@ -211,21 +211,21 @@ async def coordinated(env: Domain, queue: EmbeddedQueue, provider: ScriptedProvi
         await coordinator.stop()
 
 
-async def until(env: Domain, bus: LocalBus, job_id: str, condition: Callable[[Seen], bool]) -> Seen:
+async def until(env: Domain, bus: LocalBus, job_id: str, condition: Callable[[JobState], bool]) -> JobState:
     """Wait until the condition is true of the job, and return it."""
     changed = asyncio.Event()
     stop = bus.listen(lambda _message: changed.set())
     async with asyncio.timeout(TIMEOUT_SECONDS):
-        while not condition(seen := await env.look(job_id)):
+        while not condition(state := await env.job_state(job_id)):
             await changed.wait()
             changed.clear()
     stop()
-    return seen
+    return state
 
 
-def settled(seen: Seen) -> bool:
+def settled(state: JobState) -> bool:
     """Whether the job's status is final."""
-    return seen.job.settled
+    return state.job.settled
 
 
 @pytest.mark.parametrize("fails", [1, 2])
@@ -235,8 +235,8 @@ async def test_ticket_that_was_not_enqueued_is_enqueued_again_soon(
     """The command is acknowledged, and its render does not wait for the next round, even if the queue fails twice."""
     async with coordinated(env, Leaky(fails), ScriptedProvider()) as bus:
         job_id = await env.a_job(2, start=True)
-        seen = await until(env, bus, job_id, settled)
-    assert (seen.job.completed, seen.job.total) == (2, 2)
+        state = await until(env, bus, job_id, settled)
+    assert (state.job.completed, state.job.total) == (2, 2)
     assert [record.levelname for record in caplog.records] == ["ERROR"] * fails
 
 
@@ -245,13 +245,13 @@ async def test_renders_running_at_a_stop_are_resumed_by_the_next_start(env: Doma
     provider = HeldProvider()
     async with coordinated(env, Leaky(0), provider) as bus:
         job_id = await env.a_job(3, start=True)
-        await until(env, bus, job_id, lambda seen: sum(scene.provider_id is not None for scene in seen.live) == 2)
-    assert (await env.look(job_id)).job.processing == 2
+        await until(env, bus, job_id, lambda state: sum(scene.provider_id is not None for scene in state.live) == 2)
+    assert (await env.job_state(job_id)).job.processing == 2
     provider.go.set()
     async with coordinated(env, Leaky(0), provider) as bus:
-        seen = await until(env, bus, job_id, settled)
-    assert seen.job.completed == 3
-    assert [(scene.attempts, scene.take_number) for scene in seen.live] == [(1, 1)] * 3
-    assert {take.id: 1 for takes in seen.takes.values() for take in takes} == provider.submissions
-    completions = [event.scene_id for event in seen.log if event.type is EventType.SCENE_COMPLETED]
-    assert Counter(completions) == {scene.id: 1 for scene in seen.live}
+        state = await until(env, bus, job_id, settled)
+    assert state.job.completed == 3
+    assert [(scene.attempts, scene.take_number) for scene in state.live] == [(1, 1)] * 3
+    assert {take.id: 1 for takes in state.takes.values() for take in takes} == provider.submissions
+    completions = [event.scene_id for event in state.log if event.type is EventType.SCENE_COMPLETED]
+    assert Counter(completions) == {scene.id: 1 for scene in state.live}

@@ -91,7 +91,7 @@ def refuse(_change: Change) -> None:
 
 
 async def versions(env: Domain, job_ids: list[str]) -> list[int]:
-    return [(await env.look(job_id)).job.version for job_id in job_ids]
+    return [(await env.job_state(job_id)).job.version for job_id in job_ids]
 
 
 async def test_changes_that_wait_share_one_commit(env: Domain) -> None:
@@ -104,7 +104,7 @@ async def test_changes_that_wait_share_one_commit(env: Domain) -> None:
     assert queue.commits.log == ["commit"] + ["acknowledged"] * 6
     assert await versions(env, job_ids) == [3, 3, 3]
     for job_id in job_ids:
-        assert [event.version for event in (await env.look(job_id)).log] == [1, 2, 3]
+        assert [event.version for event in (await env.job_state(job_id)).log] == [1, 2, 3]
 
 
 async def test_change_without_contention_commits_at_once(env: Domain) -> None:
@@ -228,9 +228,9 @@ async def test_random_changes_are_written_if_and_only_if_they_are_acknowledged(e
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
     for job_id in job_ids:
-        written = (await env.look(job_id)).job.version - 1
+        written = (await env.job_state(job_id)).job.version - 1
         assert acknowledged[job_id] <= written <= acknowledged[job_id] + ambiguous[job_id]
-        assert [event.version for event in (await env.look(job_id)).log] == list(range(1, written + 2))
+        assert [event.version for event in (await env.job_state(job_id)).log] == list(range(1, written + 2))
 
 
 @pytest.mark.parametrize(("synchronous", "level"), [("full", 2), ("normal", 1)])

@@ -35,13 +35,13 @@ async def test_concurrent_updates_of_a_job_are_serialized_and_none_is_lost(env: 
     targets = await env.targets(job_id)
     async with asyncio.timeout(60):
         await asyncio.gather(*(env.scenes.update(LOCAL, targets[n % 4], {"title": f"update {n}"}) for n in range(200)))
-    seen = await env.look(job_id)
-    assert [event.version for event in seen.log] == list(range(1, 202))
-    assert [event.type for event in seen.log] == [EventType.JOB_CREATED, *[EventType.SCENE_UPDATED] * 200]
-    assert [sum(event.scene_id == target.scene_id for event in seen.log) for target in targets] == [50] * 4
-    assert seen.job.version == 201
+    state = await env.job_state(job_id)
+    assert [event.version for event in state.log] == list(range(1, 202))
+    assert [event.type for event in state.log] == [EventType.JOB_CREATED, *[EventType.SCENE_UPDATED] * 200]
+    assert [sum(event.scene_id == target.scene_id for event in state.log) for target in targets] == [50] * 4
+    assert state.job.version == 201
     assert sorted(committed.version or 0 for committed in env.committed) == list(range(1, 202))
-    assert {scene.title for scene in seen.live} <= {f"update {n}" for n in range(200)}
+    assert {scene.title for scene in state.live} <= {f"update {n}" for n in range(200)}
 
 
 async def test_compare_and_set_by_expected_version_loses_no_update(env: Domain) -> None:
@@ -50,14 +50,14 @@ async def test_compare_and_set_by_expected_version_loses_no_update(env: Domain) 
 
     async def add_one() -> None:
         while True:
-            job = (await env.look(job_id)).job
+            job = (await env.job_state(job_id)).job
             counted = {"count": job.metadata.get("count", 0) + 1}
             with suppress(Conflict):
                 return await env.jobs.update(LOCAL, job_id, {"metadata": counted}, job.version)
 
     async with asyncio.timeout(60):
         await asyncio.gather(*(add_one() for _ in range(20)))
-    assert (await env.look(job_id)).job.metadata == {"count": 20}
+    assert (await env.job_state(job_id)).job.metadata == {"count": 20}
 
 
 async def test_two_stores_on_one_database_lose_no_update(env: Domain) -> None:
@@ -68,8 +68,8 @@ async def test_two_stores_on_one_database_lose_no_update(env: Domain) -> None:
         *(rename(which, job_id, f"{name} {n}") for n in range(25) for name, which in [("one", env), ("other", other)])
     )
     await other.close()
-    seen = await env.look(job_id)
-    assert [event.version for event in seen.log] == list(range(1, 52))
+    state = await env.job_state(job_id)
+    assert [event.version for event in state.log] == list(range(1, 52))
 
 
 async def test_change_without_an_event_writes_nothing(env: Domain) -> None:
@@ -87,10 +87,10 @@ async def test_progress_of_a_render_does_not_raise_the_version(env: Domain) -> N
     job_id = await env.a_job()
     (target,) = await env.targets(job_id)
     await env.scenes.update(LOCAL, target, {"status": SceneStatus.PROCESSING})
-    before = (await env.look(job_id)).job
+    before = (await env.job_state(job_id)).job
     await env.scenes.update(LOCAL, target, {"percentage": 50.0})
-    seen = await env.look(job_id)
-    assert (seen.job, len(seen.log), seen.live[0].percentage) == (before, before.version, 50.0)
+    state = await env.job_state(job_id)
+    assert (state.job, len(state.log), state.live[0].percentage) == (before, before.version, 50.0)
     assert env.committed[-1] == Committed(job_id, None, [Tick(job_id, target.scene_id)], [], [])
 
 
@@ -141,7 +141,7 @@ async def test_event_log_names_the_actor(env: Domain) -> None:
     """Events of the system have no actor."""
     job_id = await env.a_job(start=True)
     await claims.claim(env.store, env.tickets[0], "worker")
-    actors = [(event.type, event.actor_id) for event in (await env.look(job_id)).log]
+    actors = [(event.type, event.actor_id) for event in (await env.job_state(job_id)).log]
     assert actors == [
         (EventType.JOB_CREATED, LOCAL.id),
         (EventType.JOB_STARTED, LOCAL.id),
@@ -184,10 +184,10 @@ async def test_refused_attempt_within_a_change_is_undone(env: Domain) -> None:
             async with change.attempt():
                 await refused_at_the_end(change, second.scene_id)
         await edits.apply(change, await change.scene(third.scene_id), {"title": "After"}, [])
-    seen = await env.look(job_id)
-    assert [event.type for event in seen.log] == [EventType.JOB_CREATED, *[EventType.SCENE_UPDATED] * 2]
-    assert [(scene.title, scene.position) for scene in seen.live] == [("Before", 0), (None, 1), ("After", 2)]
-    assert (seen.job.version, seen.job.pending, seen.job.left_draft) == (3, 3, False)
+    state = await env.job_state(job_id)
+    assert [event.type for event in state.log] == [EventType.JOB_CREATED, *[EventType.SCENE_UPDATED] * 2]
+    assert [(scene.title, scene.position) for scene in state.live] == [("Before", 0), (None, 1), ("After", 2)]
+    assert (state.job.version, state.job.pending, state.job.left_draft) == (3, 3, False)
     committed = env.committed[-1]
     assert (committed.tickets, committed.fenced, committed.ticks) == ([], [], [])
 

@@ -14,7 +14,7 @@ from models.domain.events import EventType
 from models.writes.change import Ticket, Work
 from models.writes.store import Committed
 from tests.support.domain import Domain, domain
-from tests.support.transactions import Broken, CommitGate, rename, version_outside
+from tests.support.transactions import Broken, CommitGate, rename, committed_version
 from tests.support.waiting import TIMEOUT_SECONDS
 
 pytestmark = [pytest.mark.usefixtures("database"), pytest.mark.both_databases]
@@ -30,7 +30,7 @@ async def test_after_commit_is_called_after_the_commit(env: Domain) -> None:
     """Another connection finds the reported version in the database."""
     job_id = await env.a_job()
     found: list[tuple[int | None, int]] = []
-    env.commits.after = lambda committed: found.append((committed.version, version_outside(env, job_id)))
+    env.commits.after = lambda committed: found.append((committed.version, committed_version(env, job_id)))
     await rename(env, job_id)
     await env.jobs.start(LOCAL, job_id)
     assert found == [(2, 2), (3, 3)]
@@ -43,7 +43,7 @@ async def test_before_commit_receives_the_work_inside_the_transaction(env: Domai
     async def before_commit(connection: Connection, tickets: Sequence[Work]) -> None:
         own = (await connection.exec_driver_sql("SELECT max(version) FROM job")).scalar_one()
         calls.append((tickets, own))
-        assert version_outside(env, job_id) == 1
+        assert committed_version(env, job_id) == 1
 
     job_id = await env.a_job(2)
     env.commits.before = before_commit
@@ -110,7 +110,7 @@ async def test_cancellation_before_the_commit_rolls_the_change_back(env: Domain)
         await task
     assert (env.dump(), env.committed) == (before, [])
     await rename(env, job_id)
-    assert (await env.look(job_id)).job.version == 2
+    assert (await env.job_state(job_id)).job.version == 2
 
 
 @pytest.mark.parametrize("times", [1, 3])
@@ -126,10 +126,10 @@ async def test_cancellation_during_the_commit_does_not_suppress_its_report(env: 
     gate.open.set()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert version_outside(env, job_id) == 2
+    assert committed_version(env, job_id) == 2
     assert [(committed.version, len(committed.tickets)) for committed in env.committed] == [(2, 1)]
     await rename(env, job_id)
-    assert version_outside(env, job_id) == 3
+    assert committed_version(env, job_id) == 3
 
 
 async def test_cancellation_during_a_failing_commit_leaves_no_unretrieved_exception(env: Domain) -> None:
@@ -169,6 +169,6 @@ async def test_error_after_a_commit_is_logged_and_the_change_is_acknowledged(
 
     env.commits.after = fail
     await rename(env, job_id)
-    assert version_outside(env, job_id) == 2
+    assert committed_version(env, job_id) == 2
     (record,) = caplog.records
     assert (record.levelname, record.exc_info is not None) == ("ERROR", True)

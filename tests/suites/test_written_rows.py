@@ -72,7 +72,7 @@ async def test_a_written_scene_is_returned_as_a_select_returns_it(env: Domain, w
     held = await a_claim(env)
     await claims.submitted(env.store, held, "order-2")
     await claims.completed(env.store, held, CLIP)
-    first_clip = (await env.look(job_id)).live[0].take_id
+    first_clip = (await env.job_state(job_id)).live[0].take_id
     # Regenerated, failed for good, shown with its earlier clip, deleted, restored.
     await env.scenes.regenerate(LOCAL, target, "another prompt")
     await claims.failed(env.store, await a_claim(env), REFUSED, backoff_seconds=0)
@@ -150,7 +150,7 @@ async def test_canceling_a_job_reads_all_its_scenes_in_one_select(env: Domain, s
     with counted_reads(env) as reads:
         await env.jobs.cancel(LOCAL, job_id)
     assert reads.count == 1
-    assert (await env.look(job_id)).job.canceled == scenes
+    assert (await env.job_state(job_id)).job.canceled == scenes
 
 
 async def test_canceling_a_batch_reads_each_scene_once(env: Domain) -> None:

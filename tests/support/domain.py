@@ -38,13 +38,13 @@ T = TypeVar("T")
 OURS = "scripted"
 MAX_ATTEMPTS = 3
 RECOVERY_WINDOW = timedelta(days=7)
-TERMS = JobPolicy(MAX_ATTEMPTS, RECOVERY_WINDOW, Rate(per_hour=0, burst=1))
+POLICY = JobPolicy(MAX_ATTEMPTS, RECOVERY_WINDOW, Rate(per_hour=0, burst=1))
 
 Row = tuple[Any, ...]
 TABLES = tuple(SQLModel.metadata.tables)
 
 
-class Outside:
+class ExternalReader:
     """Reads the database as another program, in a thread of its own, so that no event loop is needed."""
 
     def __init__(self, url: str) -> None:
@@ -55,11 +55,11 @@ class Outside:
     def rows(self, statement: str, **values: object) -> list[Row]:
         """Execute a statement with `:name` parameters. Return its rows."""
 
-        async def ask() -> list[Row]:
+        async def fetch() -> list[Row]:
             async with self._engine.connect() as connection:
                 return [tuple(row) for row in await connection.execute(sa.text(statement), values)]
 
-        return self._in_thread(lambda: self._runner.run(ask()))
+        return self._in_thread(lambda: self._runner.run(fetch()))
 
     def close(self) -> None:
         """Close all connections."""
@@ -71,7 +71,7 @@ class Outside:
         return self._thread.submit(work).result()
 
 
-class Seen(NamedTuple):
+class JobState(NamedTuple):
     """All rows of one job; the takes of each scene are newest first."""
 
     job: JobRow
@@ -79,7 +79,7 @@ class Seen(NamedTuple):
     deleted: list[SceneRow]
     takes: dict[str, list[TakeRow]]
     log: list[EventRow]
-    reading: ProgressSnapshot
+    progress: ProgressSnapshot
 
 
 class Commits:
@@ -109,10 +109,10 @@ class Domain:
         self.folder = folder
         self.commits = Commits()
         self.store = Store(Database(database_choice.url(folder)), self.commits)
-        self.outside = Outside(database_choice.url(folder))
-        self.jobs = Jobs(self.store, [OURS, EXTERNAL], OURS, TERMS)
-        self.scenes = Scenes(self.store, TERMS)
-        self.batches = Batches(self.store, TERMS)
+        self.external = ExternalReader(database_choice.url(folder))
+        self.jobs = Jobs(self.store, [OURS, EXTERNAL], OURS, POLICY)
+        self.scenes = Scenes(self.store, POLICY)
+        self.batches = Batches(self.store, POLICY)
 
     @property
     def committed(self) -> list[Committed]:
@@ -127,13 +127,13 @@ class Domain:
     def dump(self) -> dict[str, list[Row]]:
         """Return all rows of all tables as another program reads them."""
         return {
-            table: sorted(self.outside.rows(f"SELECT * FROM {table}"), key=repr)  # noqa: S608 # our own names
+            table: sorted(self.external.rows(f"SELECT * FROM {table}"), key=repr)  # noqa: S608 # our own names
             for table in TABLES
         }
 
     async def close(self) -> None:
         """Close all connections."""
-        self.outside.close()
+        self.external.close()
         await self.store.database.close()
 
     async def a_job(self, scenes: int = 1, *, start: bool = False, provider: str = OURS) -> str:
@@ -141,7 +141,7 @@ class Domain:
         new = [NewScene(f"prompt {number}") for number in range(scenes)]
         return await self.jobs.create(LOCAL, NewJob("A job", new, provider, start=start))
 
-    async def look(self, job_id: str) -> Seen:
+    async def job_state(self, job_id: str) -> JobState:
         """Read everything about a job."""
         query = SceneQuery(Window(None), include_deleted=True)
         async with self.store.read() as connection:
@@ -149,13 +149,13 @@ class Domain:
             scenes = (await listing.scenes_of_jobs(connection, [job_id], query))[job_id].items
             takes = await queries.takes_of_scenes(connection, [scene.id for scene in scenes], 1_000)
             log = await queries.events_after(connection, job_id, 0, 100_000)
-            reading = (await queries.progress_snapshots(connection, SYSTEM, [job_id]))[job_id]
+            progress = (await queries.progress_snapshots(connection, SYSTEM, [job_id]))[job_id]
         live = [scene for scene in scenes if scene.deleted_at is None]
-        return Seen(job, live, [scene for scene in scenes if scene.deleted_at], takes, log, reading)
+        return JobState(job, live, [scene for scene in scenes if scene.deleted_at], takes, log, progress)
 
     async def targets(self, job_id: str) -> list[SceneTarget]:
         """Return the live scenes of a job as targets of commands."""
-        return [SceneTarget(scene.id) for scene in (await self.look(job_id)).live]
+        return [SceneTarget(scene.id) for scene in (await self.job_state(job_id)).live]
 
 
 @asynccontextmanager
@@ -171,7 +171,7 @@ async def domain(folder: Path) -> AsyncGenerator[Domain]:
 
 
 def prepare(folder: Path) -> None:
-    """Have a migrated database for `folder`, where the harness does not give one."""
+    """Create the migrated database file of `folder`; on Postgres the template database is migrated already."""
     if not database_choice.distributed:
         (folder / database_choice.FILE).write_bytes(_empty_database())
 

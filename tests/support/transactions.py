@@ -29,9 +29,9 @@ class CommitGate:
             raise Broken
 
 
-def version_outside(env: Domain, job_id: str) -> int:
+def committed_version(env: Domain, job_id: str) -> int:
     """Return the committed version, read by another connection."""
-    return env.outside.rows("SELECT version FROM job WHERE id = :id", id=job_id)[0][0]
+    return env.external.rows("SELECT version FROM job WHERE id = :id", id=job_id)[0][0]
 
 
 async def rename(env: Domain, job_id: str, title: str = "Another title") -> None:
