@@ -54,6 +54,7 @@ async def test_websocket_that_is_being_authenticated_outlasts_silent_ones(start:
 
     served = await start(Sample(limits=TransportLimits(pending_per_address=3), on_init=check))
     async with AsyncExitStack() as stack:
+        stack.callback(checked.set)
         (slow,) = await open_silent(stack, served, 1)
         await slow.send("connection_init")
         await checking.wait()
