@@ -14,7 +14,7 @@ from models.domain.events import EventType
 from models.writes.change import Ticket, Work
 from models.writes.store import Committed
 from tests.support.domain import Domain, domain
-from tests.support.transactions import Broken, CommitGate, rename, committed_version
+from tests.support.transactions import Broken, CommitGate, committed_version, rename
 from tests.support.waiting import TIMEOUT_SECONDS
 
 pytestmark = [pytest.mark.usefixtures("database"), pytest.mark.both_databases]
