@@ -12,6 +12,8 @@ from models.writes.change import Assembly, Ticket, Work
 
 # A worker without a heartbeat for this long has lost its tickets, and its renders are taken over.
 LEASE_SECONDS = 30.0
+# No ticket is delayed longer, except until the lease of a worker expires.
+LONGEST_DELAY_SECONDS = 60.0
 
 
 class Snooze(Exception):

@@ -57,7 +57,7 @@ def next_state(delivery: DeliveryRow, attempt: Attempt, first_backoff: timedelta
     }
     if attempt.error is None:
         return values | _finished(DeliveryStatus.SUCCEEDED, now)
-    values |= {"failures": delivery.failures + 1, "failing_since": min(delivery.failing_since or now, now)}
+    values |= {"failures": delivery.failures + 1, "failing_since": delivery.failing_since or now}
     last = values["failing_since"] + GIVE_UP_AFTER
     if delivery.is_test or attempt.response_status == GONE or now >= last:
         return values | _finished(DeliveryStatus.EXHAUSTED, now)

@@ -13,13 +13,13 @@ import sqlalchemy as sa
 
 from coordinator.webhooks import backoff
 from coordinator.webhooks.backoff import Attempt
-from models.db import rows
+from models.db import clock, rows
 from models.db.database import Connection
 from models.db.rows import DELIVERY_COLUMNS, WEBHOOK_COLUMNS, DeliveryRow, WebhookRow
 from models.db.tables import WEBHOOK, WEBHOOK_DELIVERY
 from models.domain.events import DeliveryStatus
 from models.reads.queries import Condition
-from models.writes.store import Store, now
+from models.writes.store import Store
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +48,12 @@ async def due(connection: Connection, limit: int, in_flight: Mapping[str, int], 
     Of one job and webhook only the earliest unfinished one, so that events arrive in order. `in_flight` counts the
     attempts of this process by webhook.
     """
-    conditions = [_claimable(now()), WEBHOOK.c.active | _TEST, ~_waits_for_earlier(), _room(in_flight) > 0]
+    conditions = [
+        _claimable(await clock.current(connection)),
+        WEBHOOK.c.active | _TEST,
+        ~_waits_for_earlier(),
+        _room(in_flight) > 0,
+    ]
     if most_to_failing <= 0:
         conditions.append(WEBHOOK.c.failing_since.is_(None))
     both = WEBHOOK_DELIVERY.join(WEBHOOK, WEBHOOK.c.id == WEBHOOK_DELIVERY.c.webhook_id)
@@ -74,8 +79,8 @@ async def claim(store: Store, found: Sequence[Due], bodies: Mapping[str, str], w
     claimed: list[Due] = []
     async with store.write() as connection:
         # Lock order: by id in every process, so no deadlock.
+        instant = await clock.current(connection)
         for each in sorted(found, key=lambda each: each.delivery.id):
-            instant = now()
             body = sa.func.coalesce(WEBHOOK_DELIVERY.c.body, bodies.get(each.delivery.id))
             update = (
                 sa.update(WEBHOOK_DELIVERY)
@@ -89,29 +94,31 @@ async def claim(store: Store, found: Sequence[Due], bodies: Mapping[str, str], w
     return claimed
 
 
-async def record(store: Store, leased: Due, attempt: Attempt, first_backoff: timedelta) -> datetime | None:
-    """Record an attempt and the health of its webhook; return when the next attempt is due, None if there is none."""
+async def record(store: Store, leased: Due, attempt: Attempt, first_backoff: timedelta) -> timedelta | None:
+    """Record an attempt and the health of its webhook; return the pause before the next one, None if there is none."""
     delivery = leased.delivery
-    instant = now()
-    values = backoff.next_state(delivery, attempt, first_backoff, instant)
     still_leased = sa.and_(
         WEBHOOK_DELIVERY.c.id == delivery.id,
         WEBHOOK_DELIVERY.c.leased_by == delivery.leased_by,
         WEBHOOK_DELIVERY.c.lease_expires_at == delivery.lease_expires_at,
     )
     async with store.write() as connection:
+        instant = await clock.current(connection)
+        values = backoff.next_state(delivery, attempt, first_backoff, instant)
         # Lock order: webhook row, then delivery rows, as when a webhook is deleted.
         if not delivery.is_test:
             await _update_health(connection, leased.webhook, attempt, instant)
         await connection.execute(sa.update(WEBHOOK_DELIVERY).where(still_leased).values(values))
-    return values["next_attempt_at"]
+    next_at: datetime | None = values["next_attempt_at"]
+    return None if next_at is None else next_at - instant
 
 
 async def restart(connection: Connection, condition: Condition) -> None:
     """Make deliveries due now, with a whole day of attempts before them; those in flight are not changed."""
     fresh = {"status": DeliveryStatus.PENDING, "failures": 0, "failing_since": None, "finished_at": None}
-    free = WEBHOOK_DELIVERY.c.lease_expires_at.is_(None) | (WEBHOOK_DELIVERY.c.lease_expires_at <= now())
-    await connection.execute(sa.update(WEBHOOK_DELIVERY).where(condition, free).values(next_attempt_at=now(), **fresh))
+    instant = await clock.current(connection)
+    restarted = sa.update(WEBHOOK_DELIVERY).where(condition, _is_free(instant))
+    await connection.execute(restarted.values(next_attempt_at=instant, **fresh))
 
 
 async def release(store: Store, worker: str | None = None) -> None:
@@ -124,12 +131,36 @@ async def release(store: Store, worker: str | None = None) -> None:
         await connection.execute(sa.update(WEBHOOK_DELIVERY).where(leased).values(released))
 
 
+async def correct_pauses(connection: Connection, instant: datetime, latest: datetime) -> int:
+    """Let the pauses begin now that follow an attempt after `latest`; return their number."""
+    delivery = WEBHOOK_DELIVERY.c
+    paused = sa.select(delivery.id, delivery.next_attempt_at, delivery.attempts).where(
+        delivery.status == DeliveryStatus.FAILED, delivery.next_attempt_at > latest
+    )
+    corrected = 0
+    for delivery_id, next_at, attempts in (await connection.execute(paused.order_by(delivery.id))).all():
+        pause = next_at - datetime.fromisoformat(attempts[-1]["at"])
+        if next_at - pause > latest:
+            same = sa.and_(delivery.id == delivery_id, delivery.next_attempt_at == next_at)
+            begun_now = sa.update(WEBHOOK_DELIVERY).where(same).values(next_attempt_at=instant + pause)
+            corrected += (await connection.execute(begun_now)).rowcount
+    return corrected
+
+
+async def correct_ages(connection: Connection, instant: datetime, latest: datetime) -> int:
+    """Count the ages from now of what was created, failed first or finished after `latest`; return the number."""
+    columns = [WEBHOOK_DELIVERY.c[name] for name in ("created_at", "failing_since", "finished_at")]
+    moved = {column: sa.case((column > latest, instant), else_=column) for column in columns}
+    update = sa.update(WEBHOOK_DELIVERY).where(sa.or_(*(column > latest for column in columns))).values(moved)
+    return (await connection.execute(update)).rowcount
+
+
 async def prune(store: Store) -> int:
     """Delete deliveries that need not be kept any longer (see `KEPT`); return how many."""
-    last = now() - KEPT
     off = sa.select(WEBHOOK.c.id).where(WEBHOOK.c.active.is_(False))
-    stale = sa.and_(WEBHOOK_DELIVERY.c.created_at < last, WEBHOOK_DELIVERY.c.webhook_id.in_(off))
     async with store.maintenance() as connection:
+        last = await clock.current(connection) - KEPT
+        stale = sa.and_(WEBHOOK_DELIVERY.c.created_at < last, WEBHOOK_DELIVERY.c.webhook_id.in_(off))
         old = sa.delete(WEBHOOK_DELIVERY).where((WEBHOOK_DELIVERY.c.finished_at < last) | stale)
         return (await connection.execute(old)).rowcount
 
@@ -137,9 +168,16 @@ async def prune(store: Store) -> int:
 def _claimable(instant: datetime) -> Condition:
     return sa.and_(
         WEBHOOK_DELIVERY.c.status.in_(UNFINISHED),
-        WEBHOOK_DELIVERY.c.next_attempt_at <= instant,
-        WEBHOOK_DELIVERY.c.lease_expires_at.is_(None) | (WEBHOOK_DELIVERY.c.lease_expires_at <= instant),
+        # Only a failed attempt is followed by a pause.
+        (WEBHOOK_DELIVERY.c.status == DeliveryStatus.PENDING)
+        | clock.reached(WEBHOOK_DELIVERY.c.next_attempt_at, instant, backoff.LONGEST_PAUSE),
+        _is_free(instant),
     )
+
+
+def _is_free(instant: datetime) -> Condition:
+    lease = WEBHOOK_DELIVERY.c.lease_expires_at
+    return lease.is_(None) | clock.reached(lease, instant, LEASE)
 
 
 def _waits_for_earlier() -> sa.ColumnElement[bool]:

@@ -1,7 +1,7 @@
 """The audit log: which principal did what to which object, with what result. It holds no text of a request."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import NamedTuple
 
 import sqlalchemy as sa
@@ -43,12 +43,14 @@ class Entry(NamedTuple):
     request_id: str | None
 
 
-def entry(viewer: Viewer, audit_context: AuditContext, result: str, created_id: str | None = None) -> Entry:
+def entry(
+    viewer: Viewer, audit_context: AuditContext, result: str, at: datetime, created_id: str | None = None
+) -> Entry:
     """Return the entry of a mutation; `created_id` is its object when the request named none."""
     object_id = audit_context.object_id or created_id
     return Entry(
         ids.new("audit"),
-        datetime.now(UTC),
+        at,
         viewer.id,
         audit_context.action,
         object_id,
@@ -57,9 +59,9 @@ def entry(viewer: Viewer, audit_context: AuditContext, result: str, created_id: 
     )
 
 
-def operator_entry(actor_id: str, action: str, object_id: str) -> Entry:
+def operator_entry(actor_id: str, action: str, object_id: str, at: datetime) -> Entry:
     """Return the entry of an operator's action at the command line."""
-    return Entry(ids.new("audit"), datetime.now(UTC), actor_id, action, object_id, OK, None)
+    return Entry(ids.new("audit"), at, actor_id, action, object_id, OK, None)
 
 
 async def write(connection: Connection, entries: Sequence[Entry]) -> None:

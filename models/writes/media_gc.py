@@ -1,13 +1,16 @@
 """Garbage collection of stored files: marked in the transaction that drops the last reference, deleted later."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
 from models.db.database import Connection
 from models.db.tables import DISCARDED_MEDIA, JOB, SCENE, TAKE
+
+# No file is marked for a later instant: the deadline of an assembly, which marks its video before it is stored.
+LONGEST_AHEAD = timedelta(hours=2)
 
 
 async def mark(connection: Connection, keys: Sequence[str], at: datetime) -> None:

@@ -5,9 +5,9 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
+from models.db import clock
+from models.db.clock import now
 from models.db.tables import SCENE
-from models.writes import store
-from models.writes.store import now
 from tests.support.factories import a_job, accepted
 from tests.support.server_app import App
 
@@ -25,6 +25,6 @@ async def test_scene_cannot_be_restored_at_the_instant_its_recovery_expires(
     expiry = sa.update(SCENE).where(SCENE.c.id == made.scenes[0])
     async with shared.container.store.write() as connection:
         await connection.execute(expiry.values(purge_after=instant + timedelta(microseconds=left)))
-    monkeypatch.setattr(store, "now", lambda: instant)
+    monkeypatch.setattr(clock, "now", lambda: instant)
     payload = await shared.mutate("restoreScene", "errors { code }", sceneId=made.scenes[0])
     assert [error["code"] for error in payload["errors"]] == codes

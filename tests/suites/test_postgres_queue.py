@@ -208,6 +208,21 @@ class TestManyWorkers:
                     await eventually(lambda: is_empty(other))
         assert (first.names, second.names) == (["a"], ["a"])
 
+    @pytest.mark.parametrize("column", ["execute_after", "heartbeat"])
+    async def test_reconciler_corrects_tickets_from_before_the_clock_went_back(self, url: str, column: str) -> None:
+        """A delay beyond the longest one is over; a heartbeat from the future keeps the ticket of a dead worker no
+        longer than the lease from now on."""
+        handler = RecordingHandler()
+        async with process(url) as one:
+            queue = one.queue(ALONE, lease_seconds=1.0)
+            await queue.enqueue([ticket("a")])
+            picked = "status = 'picked', queue_manager_id = gen_random_uuid()," if column == "heartbeat" else ""
+            ahead = f"UPDATE pgqueuer SET {picked} {column} = now() + interval '1 hour' RETURNING id"  # noqa: S608 # constants
+            await rows(one, ahead)
+            await queue.enqueue([ticket("a")])
+            async with running(queue, handler):
+                await handler.until(lambda: handler.names == ["a"])
+
     async def test_stopping_worker_releases_its_tickets(self, url: str) -> None:
         """Another worker does not have to wait for the end of the lease."""
         first, second = RecordingHandler(forever), RecordingHandler()

@@ -24,6 +24,7 @@ from coordinator.queue.pgqueuer_overrides import (
     CappedInMemoryQueries,
     ListenerDriver,
     ResilientQueries,
+    monotonic_now,
 )
 from schema.enums import JobStatus
 from schema.strawberry_internals import DiscreetExecution, Execution, enum_definition
@@ -253,6 +254,15 @@ class TestPgQueuer:
         called = set(re.findall(r"\.(?:queries|repository)\.(\w+)\(", source))
         assert called <= overridden(ResilientQueries, Queries).keys()
         assert {"dequeue", "log_jobs", "retry_job", "update_heartbeat"} <= called
+
+    def test_queue_in_memory_takes_the_time_from_the_replaced_function(self) -> None:
+        """Its methods look `utc_now` up in their module, where ours goes on evenly when the system clock is set."""
+        assert InMemoryQueries.dequeue.__globals__["utc_now"] is monotonic_now
+        timed = ("enqueue", "dequeue", "retry_job", "eligible_queued_work", "next_deferred_eta", "update_heartbeat")
+        for name in timed:
+            used = names_used_by(getattr(InMemoryQueries, name))
+            assert "utc_now" in used, name
+            assert not {"datetime", "time"} & set(used), name
 
     def test_the_sent_notification_is_one_of_a_changed_table(self) -> None:
         """Any other message would not make a manager look for work."""
