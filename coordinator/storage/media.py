@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import os
 import shutil
 import uuid
@@ -105,7 +106,7 @@ class MediaStore:
             "size_bytes": size,
             "width": asset.width,
             "height": asset.height,
-            "duration_seconds": asset.duration_seconds,
+            "duration_seconds": _finite(asset.duration_seconds),
         }
 
     async def put(self, key: str, content: bytes) -> None:
@@ -244,6 +245,11 @@ def _write_probe(folder: Path) -> None:
         probe.write_bytes(b"0")
     finally:
         probe.unlink(missing_ok=True)
+
+
+def _finite(number: float | None) -> float | None:
+    """Return a number that JSON can carry; None for NaN and infinity."""
+    return number if number is not None and math.isfinite(number) else None
 
 
 def _folder(url: str) -> Path | None:

@@ -1,14 +1,22 @@
 """Numbers from outside that Int cannot hold: the sizes of files, and what a scalar cannot hold at all."""
 
+import math
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 import sqlalchemy as sa
 
 from models.db.tables import JOB, TAKE
+from providers.port import Order, Progress, Rendered
 from tests.support import jobs
 from tests.support.client import Json
+from tests.support.clip_provider import ClipProvider, clip
 from tests.support.factories import a_job, report
 from tests.support.rest_calls import data, place
-from tests.support.server_app import App
+from tests.support.server_app import App, running
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.both_databases]
 
@@ -55,3 +63,24 @@ async def test_event_stream_shows_a_large_file(shared: App) -> None:
     async with shared.subscribe(document, id=made.id) as stream:
         job = (await stream.next())["value"]["job"]
     assert job == {"output": {"sizeBytes": GIGABYTES}, "scenes": {"nodes": [{"output": {"sizeBytes": GIGABYTES}}]}}
+
+
+class OddProvider(ClipProvider):
+    """Reports sizes and a duration that no clip has."""
+
+    async def follow(self, order: Order, provider_id: str) -> AsyncGenerator[Progress | Rendered]:
+        """Write a clip, and describe it wrongly."""
+        async with aclosing(super().follow(order, provider_id)) as steps:
+            async for step in steps:
+                assert isinstance(step, Rendered)
+                yield Rendered(replace(step.clip, width=2**40, height=-(2**40), duration_seconds=math.nan))
+
+
+async def test_clip_with_an_impossible_description_is_kept_without_it(tmp_path: Path) -> None:
+    """A defect of a plugin does not make the scene unreadable."""
+    async with running(tmp_path, {"scripted": OddProvider()}) as app:
+        made = await jobs.make(app, clip(), start=True)
+        assert await jobs.settled(app, made.id) == "COMPLETED"
+        output = (await app.execute(DOCUMENT, id=made.scenes[0]))["scene"]["output"]
+    assert output.pop("sizeBytes") > 0
+    assert output == {"width": None, "height": None, "durationSeconds": None}
