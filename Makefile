@@ -8,7 +8,7 @@ BIN := .venv/bin
 # Beside the locked packages, where `sync` does not take it away.
 UV := .venv/tool/bin/uv
 SYNC := $(UV) pip sync --quiet --python $(BIN)/python --require-hashes --only-binary :all: --compile-bytecode
-COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade pyproject.toml
+COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade
 # Node builds the explorer; where the system has none that is new enough, it comes as a wheel.
 RUNTIME_LOCK := $(if $(shell web/node-found),requirements.lock,requirements-explorer.lock)
 # Compiled modules are kept: without them every process of a server or a test compiles 2 s of packages anew.
@@ -77,9 +77,10 @@ mutants: .venv/.dev ## change one expression at a time and check that a test fai
 
 lock: $(UV) ## resolve the newest versions that pyproject.toml allows
 	@echo "Resolving"
-	@$(COMPILE) -o requirements.lock
-	@$(COMPILE) --group explorer -c requirements.lock -o requirements-explorer.lock
-	@$(COMPILE) --group dev -c requirements-explorer.lock -o requirements-dev.lock
+	@$(COMPILE) pyproject.toml -o requirements.lock
+	@$(COMPILE) pyproject.toml --group explorer -c requirements.lock -o requirements-explorer.lock
+	@$(COMPILE) pyproject.toml --group dev -c requirements-explorer.lock -o requirements-dev.lock
+	@$(COMPILE) tests/compilers/requirements.in -o tests/compilers/requirements.lock
 
 explorer: web/dist/index.html ## build the explorer page
 
