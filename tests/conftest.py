@@ -26,6 +26,9 @@ CHILD_PROCESSES = (
     "api/test_stale_video.py",
     "suites/test_providers.py",
     "transports/test_clients.py",
+    "unit/replicate/test_creation.py",
+    "unit/replicate/test_downloads.py",
+    "unit/replicate/test_following.py",
     "unit/test_joining.py",
     "unit/test_render_local.py",
 )

@@ -12,6 +12,7 @@ def pytest_configure(config: pytest.Config) -> None:
     a namedtuple is made, which runs without builtins, Python cannot even warn, and reports an unraisable KeyError.
     """
     config.pluginmanager.import_plugin("tests.support.fixtures")
+    config.pluginmanager.import_plugin("tests.support.replicate_fixtures")
     never_awaited = "ignore:coroutine '.*_async_resolver' was never awaited:RuntimeWarning"
     unraisable = (
         "ignore:Exception ignored in. <coroutine object .*_async_resolver:pytest.PytestUnraisableExceptionWarning"

@@ -25,22 +25,8 @@ scenes { nodes {
 
 
 @pytest.fixture(scope="module")
-def process() -> Generator[FakeReplicate]:
-    fake = FakeReplicate()
-    yield fake
-    fake.stop()
-
-
-@pytest.fixture
-def fake(process: FakeReplicate) -> FakeReplicate:
-    """Return the fake API without state of other tests."""
-    process.command("reset")
-    return process
-
-
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory, process: FakeReplicate) -> Generator[ServerProcess]:
-    server = ServerProcess(tmp_path_factory.mktemp("server"), **process.settings())
+def shared(tmp_path_factory: pytest.TempPathFactory, fake_process: FakeReplicate) -> Generator[ServerProcess]:
+    server = ServerProcess(tmp_path_factory.mktemp("server"), **fake_process.settings())
     server.start()
     yield server
     assert server.stop() == 0

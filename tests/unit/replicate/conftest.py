@@ -1,6 +1,6 @@
 """A fake of Replicate, and providers that use it."""
 
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
@@ -13,19 +13,9 @@ from tests.support.orders import an_order
 from tests.support.replicate import QUICK, FakeReplicate, NewProvider
 
 
-@pytest.fixture(scope="module")
-def process() -> Generator[FakeReplicate]:
-    """One process for the tests of a file."""
-    fake = FakeReplicate()
-    yield fake
-    fake.stop()
-
-
-@pytest.fixture
-def fake(process: FakeReplicate) -> FakeReplicate:
-    """The fake, without predictions and faults of other tests."""
-    process.command("reset")
-    return process
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the fixtures of the fake."""
+    config.pluginmanager.import_plugin("tests.support.replicate_fixtures")
 
 
 @pytest.fixture
