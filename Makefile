@@ -36,8 +36,8 @@ unit: .venv/.dev ## run the tests that need no process, browser or Postgres, wit
 
 test: .venv/.dev web/dist/index.html ## run all tests, on SQLite and on Postgres
 	$(call run-part,parallel,,-n auto --dist loadfile -m "not waiting and not alone")
-	$(call run-part,waiting,,-n $(TWICE_THE_CORES) --dist loadfile -m "waiting and not chaos")
-	$(call run-part,alone,,-m "alone and not chaos")
+	$(call run-part,waiting,,-n $(TWICE_THE_CORES) --dist loadfile -m waiting)
+	$(call run-part,alone,,-m alone)
 
 check: .venv/.dev ## check formatting, lints, types and the imports between layers
 	@$(BIN)/ruff format --check --quiet .
@@ -64,7 +64,6 @@ bench: .venv/.dev ## measure a render, the fan-out to many subscribers, a replay
 chaos: .venv/.dev ## minutes of lost connections and killed servers, workers and databases; prints its seed
 	@$(BIN)/python -m tests.chaos
 	@$(BIN)/python -m tests.faults
-	@$(BIN)/python -m pytest -q -m chaos tests/faults tests/chaos
 
 fuzz: .venv/.dev ## minutes of random requests generated from the published schemas; prints its seeds
 	@$(BIN)/python -m tests.attacks.fuzz
