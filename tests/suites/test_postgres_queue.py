@@ -35,7 +35,7 @@ def ticket(name: str) -> Ticket:
 
 async def rows(one: Process, statement: str) -> Sequence[Any]:
     """The rows that another connection reads."""
-    async with one.database.connect(one.database.reader) as connection, connection.begin():
+    async with one.database.connect(one.database.writer) as connection, connection.begin():
         return (await connection.exec_driver_sql(statement)).all()
 
 
