@@ -1,6 +1,7 @@
 """Floods: half-open requests, pending websockets, many messages, subscriptions and connections, unread responses."""
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
@@ -12,7 +13,7 @@ from tests.support.attack_target import BOB, MALLORY, Target, codes, post, recei
 from tests.support.client import Client
 from tests.support.waiting import TIMEOUT_SECONDS
 
-pytestmark = [pytest.mark.both_databases, pytest.mark.usefixtures("canary")]
+pytestmark = pytest.mark.both_databases
 
 HEAD = b"POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
 HALVES = {
@@ -189,6 +190,11 @@ async def test_failed_tokens_are_limited_per_address_without_affecting_valid_tok
     attacker, other = target.client("guess"), target.client(BOB)
     answers = [(await post(attacker, "{ viewer { id } }")).status_code for _ in range(40)]
     assert answers == [401] * 30 + [429] * 10
+    async with target.socket("guess") as socket:
+        await send(socket, "connection_init")
+        code, reason = await closing(socket)
+    assert (code, reason.partition(";")[0]) == (1013, "Too many failed attempts")
+    assert re.search(r"; retry after [0-9]+ s$", reason)
     assert (await post(other, "{ viewer { id } }")).status_code == 200
     await attacker.close()
     await other.close()
