@@ -71,12 +71,16 @@ class Stop:
 
 async def stop(part: str, work: Awaitable[object], seconds: float = PART_SECONDS) -> None:
     """Wait at most `seconds` for a part to stop; log one line if it fails or takes longer, and cancel it then."""
-    task = asyncio.ensure_future(work)
+    task = asyncio.create_task(_awaited(work), name=f"stop of {part}")
     task.add_done_callback(lambda task: _log_failure(part, task))
     _, late = await asyncio.wait([task], timeout=seconds)
     if late:
         task.cancel()
         _log_late(part, seconds)
+
+
+async def _awaited(work: Awaitable[object]) -> None:
+    await work
 
 
 async def cancel(part: str, tasks: Collection[asyncio.Future[Any]], seconds: float = PART_SECONDS) -> None:

@@ -23,7 +23,7 @@ from server.logs import log_to_stderr
 from server.media_setup import check_media
 from server.setting_types import LOOPBACK
 from server.settings import Settings, WrongSettings
-from server.stopping import ForcedEnd, stop_signals
+from server.stopping import ForcedEnd, end_what_is_left, stop_signals
 from server.transports.uvicorn_protocols import uvicorn_options
 from server.unread_variables import warn_of_unread_variables
 
@@ -85,6 +85,11 @@ class Server(uvicorn.Server):
         await container.connections.close_all()
         await super().shutdown(sockets)
 
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serve until a signal, then stop; what does not stop ends with the process."""
+        await super().serve(sockets)
+        await end_what_is_left()
+
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Stop, and force the end of a stop that takes too long."""
         self._forced_end.begin()
@@ -128,6 +133,7 @@ def listen(settings: Settings) -> socket.socket:
         # Two processes that start at the same time can both bind; only one of them can listen.
         listener.listen(BACKLOG)
     except OSError as error:
+        listener.close()
         address = f"{settings.host}:{settings.port}"
         raise WrongSettings(f"SCENEWIRE_PORT: cannot listen on {address}: {error.strerror}") from error
     return listener

@@ -1,0 +1,118 @@
+"""A stop ends whatever hangs, says what it gave up, and stops the rest in order."""
+
+import asyncio
+import re
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.responses import Response
+
+from tests.support import jobs
+from tests.support.client import Client
+from tests.support.deployment import client_of
+from tests.support.job_feed import FEED
+from tests.support.s3 import BUCKET, Bucket, s3
+from tests.support.server_process import ServerProcess
+from tests.support.waiting import TIMEOUT_SECONDS, eventually
+from tests.support.webhook_calls import hook
+from tests.support.webhook_receiver import hang, receiving
+
+CANCEL = "cancelScene"
+
+
+@asynccontextmanager
+async def hanging(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, *parts: str, **settings: Any
+) -> AsyncGenerator[tuple[ServerProcess, Client]]:
+    """Run a server of which these parts hang once they are used."""
+    monkeypatch.setenv("HANGS", ",".join(parts))
+    server = ServerProcess(folder, "serve", module="tests.support.hanging_server", provider="scripted", **settings)
+    await asyncio.to_thread(server.start)
+    try:
+        async with client_of(server) as client:
+            yield server, client
+    finally:
+        server.kill()
+
+
+def given_up(server: ServerProcess) -> list[str]:
+    """Return the parts that did not stop, in the order of the log."""
+    return re.findall(r"\[stop\.gave_up\] .* part='?(.+?)'?$", server.log.read_text(), re.MULTILINE)
+
+
+async def use_provider(client: Client) -> None:
+    """Let the provider cancel an order."""
+    made = await jobs.make(client, jobs.scene(outcome="stall", steps=1), start=True)
+
+    async def is_submitted() -> bool:
+        (scene,) = (await jobs.job(client, made.id, "scenes { nodes { providerId } }"))["scenes"]["nodes"]
+        return scene["providerId"] is not None
+
+    await eventually(is_submitted)
+    await jobs.change(client, CANCEL, sceneId=made.scenes[0])
+
+
+async def stopped(server: ServerProcess) -> int:
+    """Stop the server; return its exit status. Raises TimeoutExpired when it does not end."""
+    return await asyncio.to_thread(server.stop, within_seconds=TIMEOUT_SECONDS)
+
+
+async def test_stop_leaves_behind_a_provider_that_ignores_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its cancel and its close never end; so hang a bucket, a receiver of webhooks and a subscriber, which do stop."""
+    async with s3(monkeypatch) as bucket, receiving() as receiver:
+        settings = {"media_url": f"s3://{BUCKET}", "render_concurrency": 4}
+        async with hanging(tmp_path, monkeypatch, "provider", **settings) as (server, client):
+            receiver.answer = hang
+            await hook(client, receiver.url)
+            await jobs.make(client, provider="external", start=True)
+            await receiver.count(1)
+            await use_provider(client)
+            hanging_bucket = HangingBucket(bucket)
+            rendered = await jobs.make(client, start=True)
+            await hanging_bucket.requested.wait()
+            async with client.subscribe(FEED, jobId=rendered.id) as stream:
+                await stream.next()
+                await eventually(lambda: "hangs: provider" in server.log.read_text())
+                assert await stopped(server) == 0
+                hanging_bucket.over.set()
+        assert given_up(server)[0] == "provider scripted"
+        assert all(part.startswith(("provider", "task")) for part in given_up(server))
+        assert "render.detached" in server.log.read_text()
+
+
+class HangingBucket:
+    """Lets a bucket answer nothing until `over` is set."""
+
+    def __init__(self, bucket: Bucket) -> None:
+        self.requested = asyncio.Event()
+        self.over = asyncio.Event()
+        setattr(bucket, "_answer", self._answer)  # noqa: B010 # it is private
+
+    async def _answer(self, _request: object) -> Response:
+        self.requested.set()
+        await self.over.wait()
+        return Response(status_code=503)
+
+
+async def test_stop_leaves_behind_a_stuck_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No thread can be stopped; the process ends without it, and the next start resumes the render."""
+    async with hanging(tmp_path, monkeypatch, "thread") as (server, client):
+        await jobs.make(client, start=True)
+        await eventually(lambda: "hangs: thread" in server.log.read_text())
+        assert await stopped(server) == 0
+    assert any(part.startswith("thread ") for part in given_up(server))
+
+
+async def test_stop_of_a_blocked_event_loop_is_forced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing can be stopped in order: the process ends with status 1 and says so."""
+    async with hanging(tmp_path, monkeypatch, "loop") as (server, client):
+        # The answer may not come any more.
+        using = asyncio.create_task(use_provider(client))
+        await eventually(lambda: "hangs: loop" in server.log.read_text())
+        assert await stopped(server) == 1
+        await asyncio.wait([using])
+        using.exception()
+    assert "[stop.forced]" in server.log.read_text().splitlines()[-1]
