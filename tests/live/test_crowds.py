@@ -75,7 +75,7 @@ def cut(app: App) -> int:
     ("clients", "settings"),
     [
         pytest.param(400, {}, id="400_clients"),
-        pytest.param(80, {"limit_pending_per_address": 20}, id="more_clients_than_may_be_pending"),
+        pytest.param(80, {"limit_pending": 20}, id="more_clients_than_may_be_pending"),
     ],
 )
 async def test_clients_of_one_address_that_start_at_once_are_all_subscribed(

@@ -47,7 +47,7 @@ async def test_authenticated_websockets_are_not_pending(start: Start) -> None:
 def test_as_many_connections_may_be_half_open_as_websockets_pending() -> None:
     """Else a crowd that may wait for `connection_init` is dropped before its handshakes."""
     limits = TransportLimits()
-    assert limits.half_open >= limits.pending_connections >= 400 <= limits.pending_per_address
+    assert limits.half_open >= limits.pending_connections >= limits.pending_per_address >= 400
 
 
 async def test_websocket_that_is_being_authenticated_outlasts_silent_ones(start: Start) -> None:
