@@ -11,16 +11,18 @@ of an overridden method or the existence of an attribute used here changes.
 
 import asyncio
 import logging
+import time
 from http import HTTPStatus
 from typing import Any, Final, cast
 
 import httptools
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from server.transports.errors import TransportCode
 from server.transports.limits import TransportLimits
+from server.transports.request_deadline import RequestDeadline
 from server.transports.request_head import (
-    CHUNK_OVERHEAD_BYTES,
     RejectedRequest,
     RequestSize,
     body_framing,
@@ -37,17 +39,23 @@ PORTION_BYTES: Final = 8_192
 """What is parsed at once. The parser copies an incomplete header once per portion, so that the time for a head grows
 with its square; and it cannot be stopped between the requests of one portion."""
 
+READ_SECONDS: Final = 0.002
+"""How long one connection is parsed before the others get their turn."""
+
 
 class HttpProtocol(HttpToolsProtocol):
     """HTTP with limits for the head and the trailers of a request, with deadlines for its head and its body, and for a
     peer that stops reading."""
 
     limits: TransportLimits
-    half_open: dict["HttpProtocol", None]
-    """All connections of the server without a complete request head, the oldest first."""
-    _deadline: asyncio.TimerHandle | None = None
+    half_open: dict[RequestDeadline, None]
+    """Shared by all connections of the server."""
+    _deadline: RequestDeadline
     _stall_timer: asyncio.TimerHandle | None = None
     _linger_timer: asyncio.TimerHandle | None = None
+    _continuation: asyncio.Handle | None = None
+    _spent_seconds = 0.0
+    """What this connection has parsed since the turn of the others."""
     _rejection: RejectedRequest | None = None
     """Set when nothing more is read from the connection."""
     _size: RequestSize
@@ -66,13 +74,17 @@ class HttpProtocol(HttpToolsProtocol):
         self._unread = bytearray()
         self._size = RequestSize(self.limits)
         self._control = StreamControl(transport)
-        self._start_head_deadline()
+        self._deadline = RequestDeadline(
+            self.limits, self.half_open, on_timeout=self._on_timeout, abort=transport.abort
+        )
+        self._deadline.expect_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._stop_deadline()
+        self._deadline.stop()
         self._stop_stall_timer()
-        if self._linger_timer is not None:
-            self._linger_timer.cancel()
+        for handle in (self._linger_timer, self._continuation):
+            if handle is not None:
+                handle.cancel()
         self._unread.clear()
         super().connection_lost(exc)
 
@@ -83,23 +95,41 @@ class HttpProtocol(HttpToolsProtocol):
         self._unread += data
         self._read()
         # uvicorn's keep-alive timer ends with the first byte of the next request; its head may never be completed.
-        if self._deadline is None and self._is_idle() and not self._is_done():
-            self._start_head_deadline()
+        if not self._deadline.runs and self._is_idle() and not self._is_done():
+            self._deadline.expect_head()
 
     def _read(self) -> None:
-        """Parse what was received, until a request has to wait for the response to an earlier one."""
-        while self._unread and not (self.pipeline or self._is_done()):
+        """Parse what was received, until a request has to wait for the response to an earlier one, and for at most
+        READ_SECONDS, so that other connections get their turn."""
+        if self._continuation is not None:
+            self.flow.pause_reading()
+            return
+        started_at = time.monotonic() - self._spent_seconds
+        while self._unread and not (self.pipeline or self._is_done()) and self._spent_seconds < READ_SECONDS:
             portion = bytes(self._unread[:PORTION_BYTES])
             del self._unread[:PORTION_BYTES]
             self._parse(portion)
+            self._spent_seconds = time.monotonic() - started_at
         if self._is_done():
             return
+        if self._spent_seconds >= READ_SECONDS:
+            self.flow.pause_reading()
+            self._continuation = self.loop.call_soon(self._continue)
         if self.pipeline:
             self.flow.pause_reading()
-        elif self._deadline is None and self._in_body:
-            self._deadline = self.loop.call_later(self.limits.body_seconds, self._on_deadline)
-        elif self._deadline is None and self._in_head:
-            self._start_head_deadline()
+        elif not self._deadline.runs and self._in_body:
+            self._deadline.expect_body()
+        elif not self._deadline.runs and self._in_head:
+            self._deadline.expect_head()
+
+    def _continue(self) -> None:
+        """Read on after a turn of the other connections."""
+        self._continuation = None
+        self._spent_seconds = 0.0
+        self._read()
+        has_full_body = not self._is_idle() and len(self.cycle.body) > HIGH_WATER_LIMIT
+        if not (self._continuation or self.pipeline or has_full_body or self._is_done()):
+            self.flow.resume_reading()
 
     def _parse(self, portion: bytes) -> None:
         phase = self._phase
@@ -166,12 +196,12 @@ class HttpProtocol(HttpToolsProtocol):
         self._size.add_fields(self.headers)
         check_head(method, version, self.headers)
         self._is_handshake = self.parser.should_upgrade() and is_handshake(method, version, self.headers)
-        self._stop_deadline()
+        self._deadline.stop()
         super().on_headers_complete()
         self._in_head, self._in_body = False, True
 
     def on_chunk_header(self) -> None:
-        self._size.add_content(CHUNK_OVERHEAD_BYTES)
+        self._size.add_chunk()
 
     def on_body(self, body: bytes) -> None:
         self._size.add_content(len(body))
@@ -182,7 +212,7 @@ class HttpProtocol(HttpToolsProtocol):
             return  # the body follows
         self._begin_phase()
         self._in_body = False
-        self._stop_deadline()
+        self._deadline.stop()
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
@@ -191,12 +221,12 @@ class HttpProtocol(HttpToolsProtocol):
         super().on_response_complete()
         if self._rejection is not None:
             if not next_starts:
-                self._send_rejection(self._rejection)
+                self._finish(self._rejection.response())
             return
         self._read()
 
     def handle_websocket_upgrade(self) -> None:
-        self._stop_deadline()
+        self._deadline.stop()
         self._upgraded = True
         super().handle_websocket_upgrade()
 
@@ -209,11 +239,6 @@ class HttpProtocol(HttpToolsProtocol):
         self._stop_stall_timer()
         super().resume_writing()
 
-    def drop(self) -> None:
-        """Abort the connection, to make room for a newer one."""
-        self._stop_deadline()
-        self.transport.abort()
-
     def _should_upgrade(self) -> bool:
         return self._is_handshake
 
@@ -224,49 +249,38 @@ class HttpProtocol(HttpToolsProtocol):
     def _reject(self, rejection: RejectedRequest) -> None:
         """Answer after the responses to earlier requests, and discard what else arrives."""
         self._rejection = rejection
-        self._stop_deadline()
+        self._deadline.stop()
         self._unread.clear()
         host = self.client[0] if self.client else "-"
         extra = {"action": "http.rejected", "status": rejection.status.value, "client": host}
         log.info("Rejected a request: %s", rejection.message, extra=extra)
         if not self._in_body:
             if self._is_idle():
-                self._send_rejection(rejection)
+                self._finish(rejection.response())
         elif self.pipeline:
             self.pipeline.popleft()  # its own request, which waits; it is answered after the one before it
+        elif self.cycle.response_complete:
+            self._finish(b"")
         elif self.cycle.response_started:
             self.transport.close()
         else:
             self.cycle.disconnected = True
             self.cycle.message_event.set()
-            self._send_rejection(rejection)
+            self._finish(rejection.response())
 
-    def _send_rejection(self, rejection: RejectedRequest) -> None:
-        """Send the response, then discard input for LINGER_SECONDS: a reset would destroy the response before the peer
-        has read it (RFC 9112, section 9.6)."""
+    def _finish(self, last: bytes) -> None:
+        """Send the last bytes, then discard input for LINGER_SECONDS: a reset would destroy the response before the
+        peer has read it (RFC 9112, section 9.6)."""
         if self.transport.is_closing():
             return
         self._unset_keepalive_if_required()
-        self.transport.write(rejection.response())
+        self.transport.write(last)
         if self.transport.can_write_eof():
             self.transport.write_eof()
         self.flow.resume_reading()
         self._linger_timer = self.loop.call_later(LINGER_SECONDS, self.transport.abort)
 
-    def _start_head_deadline(self) -> None:
-        self._deadline = self.loop.call_later(self.limits.header_seconds, self._on_deadline)
-        if len(self.half_open) >= self.limits.half_open:
-            next(iter(self.half_open)).drop()
-        self.half_open[self] = None
-
-    def _stop_deadline(self) -> None:
-        self.half_open.pop(self, None)
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
-
-    def _on_deadline(self) -> None:
-        self._stop_deadline()
+    def _on_timeout(self) -> None:
         if not self.transport.is_closing():
             status, code = HTTPStatus.REQUEST_TIMEOUT, TransportCode.REQUEST_TIMEOUT
             self._reject(RejectedRequest(status, code, "The request took too long to arrive"))

@@ -16,6 +16,9 @@ class TransportLimits:
     head_fields: int = 100
     """Headers and trailers of one request; one more is rejected with 431."""
 
+    body_chunks: int = 16_384
+    """A chunked body in more parts is rejected with 413: each part costs time, however small it is."""
+
     document_tokens: int = 10_000
     """Lexical tokens of a document; each costs parsing time and memory."""
 

@@ -64,6 +64,7 @@ class RequestSize:
     _bytes: int = 0
     """Of the head and the trailers, as far as they were parsed."""
     _fields: int = 0
+    _chunks: int = 0
     _portions: int = 0
     """Bytes received in the current phase after the portion in which it began."""
     _content: int = 0
@@ -84,6 +85,14 @@ class RequestSize:
             raise _headers_too_large(f"more than {self.limits.head_fields} headers")
         if self._bytes > self.limits.head_bytes:
             raise self._too_large()
+
+    def add_chunk(self) -> None:
+        """Count a chunk of the body."""
+        self._chunks += 1
+        self._content += CHUNK_OVERHEAD_BYTES
+        if self._chunks > self.limits.body_chunks:
+            message = f"The body has more than {self.limits.body_chunks} chunks"
+            raise RejectedRequest(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, TransportCode.PAYLOAD_TOO_LARGE, message)
 
     def add_content(self, length: int) -> None:
         """Count bytes of the body."""

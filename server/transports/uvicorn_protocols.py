@@ -5,6 +5,7 @@ from typing import TypedDict
 
 from server.transports.http_protocol import HttpProtocol
 from server.transports.limits import TransportLimits
+from server.transports.request_deadline import RequestDeadline
 from server.transports.websocket_protocol import WebSocketProtocol
 
 
@@ -25,7 +26,7 @@ def uvicorn_options(limits: TransportLimits | None = None) -> UvicornOptions:
     `proxy_headers` is off because uvicorn trusts every proxy on this host; the application decides which it trusts.
     """
     chosen = limits or TransportLimits()
-    without_head: dict[HttpProtocol, None] = {}
+    without_head: dict[RequestDeadline, None] = {}
 
     class Http(HttpProtocol):
         limits = chosen

@@ -16,6 +16,11 @@ def use_database() -> None:
     """The program chooses the database."""
 
 
+@pytest.fixture(autouse=True)
+def quiet() -> None:
+    """The program starts servers of its own."""
+
+
 def test_fuzzed_requests_cause_no_internal_error() -> None:
     """By both schemas on both databases, with a new seed each time, which is printed."""
     command = [sys.executable, "-m", "tests.attacks.fuzz", str(SECONDS), str(SEEDS)]

@@ -8,7 +8,7 @@ from tests.support.attack_target import Target, codes, post
 from tests.support.client import Client, Json
 from tests.support.jobs import Made
 
-pytestmark = [pytest.mark.both_databases, pytest.mark.usefixtures("canary")]
+pytestmark = pytest.mark.both_databases
 
 JOBS, SCENES = 8, 200
 EVERY_FIELD = """

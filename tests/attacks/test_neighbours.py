@@ -8,8 +8,6 @@ from tests.attacks.test_documents import OVER_A_LIMIT
 from tests.support.attack_target import post
 from tests.support.client import Client
 
-pytestmark = pytest.mark.usefixtures("canary")
-
 COSTLIEST = (
     "aliases",
     "unknown directives",

@@ -17,6 +17,7 @@ from tests.support.server_process import ServerProcess
 from tests.support.tokens import SECRET, token
 from tests.support.waiting import TIMEOUT_SECONDS
 
+PROBE_PATH = "/_probe"
 MALLORY = token("mallory")
 BOB = token("bob")
 SUBPROTOCOL = Subprotocol("graphql-transport-ws")
@@ -28,6 +29,7 @@ class Target:
     def __init__(self, folder: Path, **settings: Any) -> None:
         self.process = ServerProcess(
             folder,
+            module="tests.support.probed_server",
             profile="production",
             auth_secret=SECRET,
             provider="external",
@@ -55,6 +57,10 @@ class Target:
     def log(self) -> str:
         """What it has written so far."""
         return self.process.log.read_text()
+
+    def probe(self) -> dict[str, float]:
+        """Return the longest blocked and answering times since the last call, in CPU seconds of the event loop."""
+        return httpx.get(f"{self.url}{PROBE_PATH}", timeout=TIMEOUT_SECONDS).json()
 
     def client(self, token: str | None = MALLORY) -> Client:
         """Return a client with this token, or without one."""

@@ -1,8 +1,7 @@
 """A second user that sends a small request every 100 ms, in a process of its own: `python -m tests.support.canary`.
 
-Arguments: host, port, token, process id of the server. Each line on standard input is answered by a line of JSON about
-the time since the last one: requests sent (at least two), the most CPU time that the server spent while one request
-waited, and the errors. CPU time shows what the server does before it answers, however busy the machine is.
+Arguments: host, port, token. Each line on standard input is answered by a line of JSON about the time since the last
+one: requests sent (at least two), and the errors. What the server does meanwhile is measured by its probe.
 """
 
 import http.client
@@ -14,18 +13,18 @@ import time
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from tests.support.os_processes import cpu_seconds
 from tests.support.waiting import TIMEOUT_SECONDS
 
+# By this the probe of the server recognizes the requests.
+CANARY_HEADERS = {"x-request-id": "canary"}
 PERIOD_SECONDS = 0.1
 DOCUMENT = json.dumps({"query": "{ viewer { id } jobs(first: 1) { totalCount } }"})
 
 
 class CanaryReport(NamedTuple):
-    """Requests sent, the most CPU seconds of the server during one of them, and the errors."""
+    """Requests sent, and the errors."""
 
     sent: int
-    worst_cpu_seconds: float
     errors: list[str]
 
 
@@ -36,9 +35,9 @@ class Canary:
     process: "subprocess.Popen[str]"
 
     @classmethod
-    def start(cls, host: str, port: int, token: str, server_pid: int) -> "Canary":
+    def start(cls, host: str, port: int, token: str) -> "Canary":
         """Start sending requests."""
-        command = [sys.executable, "-m", "tests.support.canary", host, str(port), token, str(server_pid)]
+        command = [sys.executable, "-m", "tests.support.canary", host, str(port), token]
         pipe = subprocess.PIPE
         canary = cls(subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True))
         canary.report()
@@ -58,23 +57,20 @@ class Canary:
 
 
 class _Prober:
-    def __init__(self, host: str, port: int, token: str, server_pid: int) -> None:
+    def __init__(self, host: str, port: int, token: str) -> None:
         self._place = (host, port)
-        self._server_pid = server_pid
-        self._headers = {"content-type": "application/json", "authorization": f"Bearer {token}"}
+        self._headers = {"content-type": "application/json", "authorization": f"Bearer {token}", **CANARY_HEADERS}
         self._sent = threading.Condition()
-        self._report = CanaryReport(0, 0.0, [])
+        self._report = CanaryReport(0, [])
 
     def run(self) -> None:
         """Send requests until the process ends, each on a connection of its own."""
         due = time.monotonic()
         while True:
-            cpu_before = cpu_seconds(self._server_pid)
             errors = self._request()
-            cpu = cpu_seconds(self._server_pid) - cpu_before
             with self._sent:
-                sent, worst, before = self._report
-                self._report = CanaryReport(sent + 1, max(worst, cpu), before + errors)
+                sent, before = self._report
+                self._report = CanaryReport(sent + 1, before + errors)
                 self._sent.notify()
             due = max(due + PERIOD_SECONDS, time.monotonic())
             time.sleep(max(0.0, due - time.monotonic()))
@@ -83,7 +79,7 @@ class _Prober:
         """Return the report and begin a new one. Wait for two requests, so that one lies within the period."""
         with self._sent:
             self._sent.wait_for(lambda: self._report.sent >= 2)
-            report, self._report = self._report, CanaryReport(0, 0.0, [])
+            report, self._report = self._report, CanaryReport(0, [])
         return report
 
     def _request(self) -> list[str]:
@@ -101,8 +97,8 @@ class _Prober:
 
 def main() -> None:
     """Send requests in a thread, report in this one."""
-    host, port, token, server_pid = sys.argv[1:]
-    prober = _Prober(host, int(port), token, int(server_pid))
+    host, port, token = sys.argv[1:]
+    prober = _Prober(host, int(port), token)
     threading.Thread(target=prober.run, daemon=True).start()
     for _ in sys.stdin:
         sys.stdout.write(json.dumps(prober.report()) + "\n")

@@ -210,7 +210,8 @@ async def test_deadlines_run_only_while_a_request_arrives(served: Served, connec
     assert isinstance(protocol, HttpProtocol)
 
     def deadline() -> tuple[bool, bool]:
-        return vars(protocol).get("_deadline") is not None, protocol in protocol.half_open
+        found = vars(protocol)["_deadline"]
+        return found.runs, found.is_half_open
 
     assert deadline() == (True, True)
     for part in (b"", b"\r\n"):
@@ -226,3 +227,20 @@ async def test_deadlines_run_only_while_a_request_arrives(served: Served, connec
     ):
         await connection.send(part)
         await eventually(lambda expected=expected: deadline() == expected)
+
+
+@pytest.mark.parametrize("extra", [0, 1])
+async def test_number_of_chunks_is_limited(served: Served, extra: int) -> None:
+    """However small they are."""
+    spaces = TransportLimits().body_chunks - 3 + extra
+    data = CHUNKED + b"\r\n" + b"1\r\n \r\n" * spaces + CHUNKS + b"0\r\n\r\n"
+    assert (await raw_exchange(served.host, served.port, data)).status == (413 if extra else 200)
+
+
+async def test_body_of_a_refused_request_is_discarded(connection: RawConnection) -> None:
+    """The next request on the connection is answered."""
+    data = JSON_POST + b"content-length: %d\r\n\r\n" % (3 * MEGABYTE) + b" " * (3 * MEGABYTE)
+    sending = asyncio.create_task(connection.send(data + WHOLE))
+    assert (await connection.response()).status == 413
+    assert (await connection.response()).json == {"data": {"hello": "Hello world"}}
+    await sending
