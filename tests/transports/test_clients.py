@@ -11,7 +11,7 @@ from gql.transport.exceptions import TransportError, TransportQueryError
 from gql.transport.httpx import HTTPXAsyncTransport
 from gql.transport.websockets import WebsocketsTransport
 
-from server.transports.closing import CloseCode
+from server.transports.closing import CloseCode, try_again_later
 from server.transports.stream_control import stream_control
 from server.transports.websocket_protocol import WebSocketProtocol
 from tests.support import node_runtime
@@ -20,7 +20,7 @@ from tests.support.uvicorn_server import Served, serve
 from tests.support.waiting import TIMEOUT_SECONDS
 from tests.transports.log_records import warnings_in
 
-DropMode = Literal["close", "abort"]
+DropMode = Literal["close", "crowd", "abort"]
 
 
 @pytest.fixture(scope="session")
@@ -42,9 +42,13 @@ async def dropping(sample: Sample) -> AsyncGenerator[Served]:
 
 
 async def drop_streams(served: Served, sample: Sample, how: DropMode) -> None:
-    """Close the connections as a restarting server does, or abort them as a crash does."""
+    """Close the connections as a restarting or a crowded server does, or abort them as a crash does."""
     if how == "close":
         await sample.connections.close(CloseCode.SERVICE_RESTART, "Service restart", lambda _: True)
+        return
+    if how == "crowd":
+        crowded = try_again_later("Too many connections")
+        await sample.connections.close(crowded.code, crowded.reason, lambda _: True)
         return
     for stream in sample.connections:
         if (control := stream_control(stream.connection.scope)) is not None:
@@ -59,10 +63,10 @@ async def drop_streams(served: Served, sample: Sample, how: DropMode) -> None:
     ("file", "tests"),
     [
         ("audits.test.js", 61),
-        ("graphql-ws.test.js", 8),
-        ("graphql-sse.test.js", 6),
-        ("apollo.test.js", 6),
-        ("urql.test.js", 7),
+        ("graphql-ws.test.js", 9),
+        ("graphql-sse.test.js", 7),
+        ("apollo.test.js", 7),
+        ("urql.test.js", 8),
         ("apollo-persisted.test.js", 5),
         ("urql-persisted.test.js", 6),
     ],
@@ -99,7 +103,7 @@ class TestGql:
                 await session.execute(gql("{ nothing }"))
         await sample.probe.until(live=0)
 
-    @pytest.mark.parametrize("how", ["close", "abort"])
+    @pytest.mark.parametrize("how", ["close", "crowd", "abort"])
     async def test_gql_websocket_reconnects(self, served: Served, sample: Sample, how: DropMode) -> None:
         """The dropped subscription fails; the next one runs on a new websocket."""
         forever = gql("subscription { forever }")
