@@ -16,25 +16,28 @@ from server.auth.authenticator import AuthMiddleware
 from server.callbacks import callback_routes
 from server.container import Container
 from server.explorer import ASSETS_PATH, explorer_response, mount_explorer, wants_explorer
+from server.forwarding import Forwarding, public_path
 from server.health import HEALTH_PATHS, add_health
 from server.media import media_route
 from server.providers import configured
-from server.rest import docs, router
+from server.rest import docs, openapi, router
 from server.rest.errors import error_response, install_error_handlers
 from server.schema import executable_schema
 from server.security_middleware import install_security_middleware
 from server.settings import Settings
+from server.signed_urls import MEDIA_PATH
 from server.transports.accept import preferred
 from server.transports.document_limiter import DocumentLimiter
 from server.transports.errors import TransportCode
 from server.transports.http_errors import GraphQLHTTPError
 from server.transports.router import graphql_router
+from server.transports.upgrades import lost_upgrade
 from server.trusted_documents import persisted_documents
 from server.version import VERSION
 
 log = logging.getLogger(__name__)
 
-GRAPHQL_PATH, OPENAPI_PATH = "/graphql", "/openapi.json"
+GRAPHQL_PATH = "/graphql"
 READS = ["GET", "HEAD"]
 
 
@@ -65,7 +68,19 @@ def create_app(
         make_error=_error_response,
     )
     install_security_middleware(app, settings)
+    app.add_middleware(
+        Forwarding,
+        trusted_proxies=settings.trusted_proxies,
+        public_path=settings.public_path,
+        own_segments=_own_segments(),
+    )
     return app
+
+
+def _own_segments() -> frozenset[str]:
+    """Return the first segments of the server's paths."""
+    paths = ("/", GRAPHQL_PATH, openapi.PATH, ASSETS_PATH, CALLBACK_PATH, MEDIA_PATH, docs.PATH, *HEALTH_PATHS)
+    return frozenset(path.split("/")[1] for path in paths)
 
 
 def _fastapi(container: Container) -> FastAPI:
@@ -87,20 +102,24 @@ def _fastapi(container: Container) -> FastAPI:
         version=VERSION,
         lifespan=lifespan,
         docs_url=None,
-        openapi_url=OPENAPI_PATH if container.settings.allows_explorer else None,
+        openapi_url=None,
         redoc_url=None,
+        # The address of such a redirect would be made from the Host header; `Forwarding` removes slashes at the end.
+        redirect_slashes=False,
     )
 
 
 def _open_requests(settings: Settings) -> Callable[[Request], bool]:
     """Return the predicate of requests that need no token: health, signed URLs, and in development the explorer."""
-    pages = ("/", docs.PATH, OPENAPI_PATH) if settings.allows_explorer else ()
-    folders = ("/media/", CALLBACK_PATH, *((f"{ASSETS_PATH}/",) if settings.allows_explorer else ()))
+    pages = ("/", docs.PATH, openapi.PATH) if settings.allows_explorer else ()
+    folders = (MEDIA_PATH, CALLBACK_PATH, *((f"{ASSETS_PATH}/",) if settings.allows_explorer else ()))
 
     def is_open(request: Request) -> bool:
         path: str = request.scope["path"]  # `request.url` depends on the Host header, which the client controls
-        is_explorer = path == GRAPHQL_PATH and settings.allows_explorer and wants_explorer(request)
-        return path in HEALTH_PATHS or path in pages or path.startswith(folders) or is_explorer
+        if path == GRAPHQL_PATH:
+            is_explorer = settings.allows_explorer and wants_explorer(request)
+            return is_explorer or lost_upgrade(request) is not None
+        return path in HEALTH_PATHS or path in pages or path.startswith(folders)
 
     return is_open
 
@@ -126,7 +145,8 @@ def _add_api(app: FastAPI, container: Container) -> None:
     """Add GraphQL, REST, media and, where it is allowed, the explorer."""
 
     def make_context(connection: HTTPConnection) -> Context:
-        return container.context(connection.state.identity.viewer, connection.state.request_id)
+        viewer, request_id = connection.state.identity.viewer, connection.state.request_id
+        return container.context(viewer, request_id, public_path(connection))
 
     _add_graphql(app, container, make_context)
     app.include_router(router.router(make_context, container.rates))
@@ -135,6 +155,7 @@ def _add_api(app: FastAPI, container: Container) -> None:
     redirect_seconds = settings.media_url_seconds if settings.media_redirects else 0
     app.router.routes.append(media_route(container.media, container.signed_urls, redirect_seconds))
     if settings.allows_explorer:
+        openapi.add_openapi(app, tokens_required=settings.production)
         docs.add_docs(app)
         mount_explorer(app)
         app.add_api_route("/", _redirect_to_explorer, methods=READS, include_in_schema=False)
@@ -161,12 +182,12 @@ def _add_graphql(app: FastAPI, container: Container, make_context: Callable[[HTT
             limits=settings.transport_limits,
             documents=persisted_documents(settings),
             get_queries=settings.allows_get_queries,
-            explorer=(lambda _request: explorer_response()) if settings.allows_explorer else None,
+            explorer=(lambda request: explorer_response(public_path(request))) if settings.allows_explorer else None,
             path=GRAPHQL_PATH,
         )
     )
 
 
-async def _redirect_to_explorer() -> RedirectResponse:
+async def _redirect_to_explorer(request: Request) -> RedirectResponse:
     """Redirect a browser from `/` to the explorer."""
-    return RedirectResponse(GRAPHQL_PATH)
+    return RedirectResponse(public_path(request) + GRAPHQL_PATH)

@@ -123,8 +123,8 @@ class Container:
             timedelta(seconds=self.settings.webhook_retry_first_seconds),
         )
 
-    def context(self, viewer: Viewer, request_id: str = "") -> Context:
-        """Return the context of one operation of this viewer."""
+    def context(self, viewer: Viewer, request_id: str = "", public_path: str = "") -> Context:
+        """Return the context of one operation of this viewer, who reaches the server under `public_path`."""
         return Context(
             viewer=viewer,
             audit=AuditContext(request_id),
@@ -133,7 +133,7 @@ class Container:
             hub=self.hub,
             facts=self.facts,
             buffered_events=self.settings.subscriber_events,
-            link=self.signed_urls,
+            link=self.signed_urls.under(public_path),
             request_id=request_id,
         )
 

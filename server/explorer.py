@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from fastapi import FastAPI, Request
@@ -14,7 +15,11 @@ from server.transports.params import has_document
 
 DIST = Path(__file__).parent.parent / "web" / "dist"
 
-ASSETS_PATH = "/explorer/assets"  # "/explorer/" is `base` in web/vite.config.ts
+ASSETS_PATH = "/explorer/assets"
+# The pages of the build refer to their assets by this prefix (`base` in web/vite.config.ts), and name our addresses as
+# the content of meta elements.
+_ASSET_REFERENCE = re.compile(r'(?<==")\./assets/')
+_ADDRESS = re.compile(r'(?<=content=")(?=/)')
 A_YEAR_SECONDS = 31_536_000
 # Scripts only from files; the editor inserts style elements; clips may be on the host of any provider.
 POLICY = "; ".join(
@@ -36,8 +41,8 @@ NOT_BUILT = """<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
 <title>Scenewire</title>
-<h1>The explorer is not built yet</h1>
-<p>The API at this address works. For this page, run <code>make explorer</code> and reload.</p>
+<h1>This page is not built yet</h1>
+<p>The API works. For this page, run <code>make explorer</code> and reload.</p>
 </html>
 """
 
@@ -53,14 +58,21 @@ def wants_explorer(request: Request) -> bool:
     return html is not None and float(html["weight"] or 1) > 0
 
 
-def explorer_response(dist: Path = DIST) -> Response:
-    """Return the page, to be revalidated by the browser each time; 503 while it is not built."""
+def explorer_response(public_path: str = "", dist: Path = DIST) -> Response:
+    """Return the page, for a browser that reaches the server under `public_path`."""
+    return page_response(dist / "index.html", public_path, POLICY, {"vary": "accept"})
+
+
+def page_response(page: Path, public_path: str, policy: str, headers: Mapping[str, str] | None = None) -> Response:
+    """Return a built page, to be revalidated by the browser each time; 503 while it is not built."""
     try:
-        page, status_code = (dist / "index.html").read_text("utf-8"), 200
+        html, status_code = page.read_text("utf-8"), 200
     except FileNotFoundError:
-        page, status_code = NOT_BUILT, 503
-    headers = {"cache-control": "no-cache", "vary": "accept", "content-security-policy": POLICY}
-    return HTMLResponse(page, status_code, headers=headers)
+        html, status_code = NOT_BUILT, 503
+    html = _ASSET_REFERENCE.sub(f"{public_path}{ASSETS_PATH}/", html)
+    html = _ADDRESS.sub(public_path, html)
+    own_headers = {"cache-control": "no-cache", "content-security-policy": policy}
+    return HTMLResponse(html, status_code, headers=own_headers | dict(headers or {}))
 
 
 def mount_explorer(app: FastAPI, dist: Path = DIST) -> None:

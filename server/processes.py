@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from server.logs import log_to_stderr
-from server.serve import NOT_STARTED_STATUS, data_location, listen, ready, with_port_of
+from server.serve import NOT_STARTED_STATUS, data_location, listen, public_location, ready, with_port_of
 from server.settings import PREFIX, Settings, WrongSettings
 from server.stopping import stop_signals
 from server.trusted_documents import load_trusted_documents
@@ -53,9 +53,10 @@ class _Supervisor:
         """Run until a signal, then until every child has stopped; return the exit status."""
         for number in stop_signals():
             signal.signal(number, self._stop)
-        count, address, location = len(self._children), self._settings.address, data_location(self._settings)
-        message = "Scenewire runs %d processes at %s/graphql; data in %s"
-        log.info(message, count, address, location, extra={"action": "supervisor.started"})
+        settings, count = self._settings, len(self._children)
+        address = f"{settings.listening_address}/graphql{public_location(settings)}"
+        message = "Scenewire runs %d processes at %s; data in %s"
+        log.info(message, count, address, data_location(settings), extra={"action": "supervisor.started"})
         while not self._stopping:
             time.sleep(TICK_SECONDS)
             self._replace_dead_children()

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 from fastapi import FastAPI
@@ -12,7 +12,6 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from server.request_ids import RequestIds
 from server.setting_types import LOOPBACK
@@ -39,6 +38,7 @@ SECURITY_HEADERS: Final = {
     # For responses that are no pages: if a browser shows one as a page, nothing in it runs.
     "content-security-policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 }
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _API_PATHS: Final = ("/graphql", "/api/")
 _RESPONSE_START: Final = frozenset({"http.response.start", "websocket.http.response.start"})
@@ -76,12 +76,29 @@ def install_security_middleware(app: FastAPI, settings: Settings) -> None:
             allow_headers=(*_CORS_HEADERS, *settings.allowed_headers),
             expose_headers=_CORS_EXPOSED,
         )
-    app.add_middleware(_Origins, own=_own_hosts(settings), allowed=settings.allowed_origins)
+    app.add_middleware(
+        _Origins, public=origin_of(settings.public_url), hosts=_own_hosts(settings), allowed=settings.allowed_origins
+    )
     app.add_middleware(_SafeResponses)
     app.add_middleware(RequestIds)
-    if settings.trusted_proxies:
-        # The client is the rightmost address in X-Forwarded-For that is not a trusted proxy's.
-        app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=settings.trusted_proxies)
+
+
+class Origin(NamedTuple):
+    """An origin with its port, also where that is the default of the scheme (RFC 6454, section 4)."""
+
+    scheme: str
+    host: str
+    port: int
+
+
+def origin_of(url: str) -> Origin | None:
+    """Return the origin of an absolute URL; None for anything else."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port or _DEFAULT_PORTS[parts.scheme]
+    except (ValueError, KeyError):
+        return None
+    return Origin(parts.scheme, parts.hostname, port) if parts.hostname and "@" not in parts.netloc else None
 
 
 def _own_hosts(settings: Settings) -> frozenset[str] | None:
@@ -99,9 +116,12 @@ def _own_hosts(settings: Settings) -> frozenset[str] | None:
 class _Origins:
     """Rejects requests to the API, and all that may change something, from pages of other origins (CSRF protection)."""
 
-    def __init__(self, app: ASGIApp, own: frozenset[str] | None, allowed: Iterable[str]) -> None:
+    def __init__(
+        self, app: ASGIApp, public: Origin | None, hosts: frozenset[str] | None, allowed: Iterable[str]
+    ) -> None:
         self._app = app
-        self._own = own
+        self._public = public
+        self._hosts = hosts
         self._allowed = frozenset(allowed)
         self._log = _RejectionLog()
 
@@ -124,13 +144,13 @@ class _Origins:
             return True  # current browsers send the header with every unsafe request
         return len(origins) == 1 and (origins[0] in self._allowed or self._is_own(origins[0], headers))
 
-    def _is_own(self, origin: str, headers: Headers) -> bool:
-        try:
-            url = urlsplit(origin)
-            same = bool(url.netloc) and url.netloc.lower() == headers.get("host", "").lower()
-            return same and (self._own is None or url.hostname in self._own)
-        except ValueError:
+    def _is_own(self, text: str, headers: Headers) -> bool:
+        """Whether it is the origin of PUBLIC_URL, or that of the host which the request addresses."""
+        origin = origin_of(text)
+        if origin is None:
             return False
+        addressed = origin_of(f"{origin.scheme}://{headers.get('host', '')}")
+        return origin == self._public or (origin == addressed and (self._hosts is None or origin.host in self._hosts))
 
 
 def _is_guarded(scope: Scope) -> bool:

@@ -224,8 +224,13 @@ def _greeting(settings: Settings, *, answers: bool) -> str:
     data = f"data in {data_location(settings)}"
     if answers:
         explorer = " (explorer)" if settings.allows_explorer else ""
-        return f"Scenewire listens on {settings.address}/graphql{explorer}; {data}"
-    return f"Scenewire renders; its health is at {settings.address}/readyz; {data}"
+        return f"Scenewire listens on {settings.listening_address}/graphql{explorer}{public_location(settings)}; {data}"
+    return f"Scenewire renders; its health is at {settings.listening_address}/readyz; {data}"
+
+
+def public_location(settings: Settings) -> str:
+    """Return the address of the API for clients, where it differs from that on which the server listens."""
+    return f", public address {settings.address}/graphql" if settings.public_url else ""
 
 
 def data_location(settings: Settings) -> str:

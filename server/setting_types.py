@@ -22,6 +22,7 @@ MIN_PIXELS = 64
 MAX_PIXELS = {"local_width": 3840, "local_height": 2160}
 # https://www.rfc-editor.org/rfc/rfc9110#name-tokens; "*" allows all, as in Access-Control-Allow-Headers.
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_PUBLIC_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*")
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -122,6 +123,19 @@ def _check_https(value: str) -> str:
     return value.rstrip("/")
 
 
+def _check_public_url(value: str) -> str:
+    base = value.rstrip("/")
+    url = urlsplit(base)
+    plain = url.hostname and base == f"{url.scheme}://{url.netloc}{url.path}"
+    if base and (url.scheme not in ("http", "https") or not plain):
+        raise ValueError("must be a URL such as https://example.com or https://example.com/scenes")
+    if "@" in url.netloc or not _PUBLIC_PATH.fullmatch(url.path):
+        raise ValueError("must have no user, and a path of letters, digits, -, ., _ and ~")
+    if url.path.endswith("/graphql"):
+        raise ValueError("is the base of all addresses: it must not end in /graphql")
+    return base
+
+
 def _check_https_or_loopback(value: str) -> str:
     # Keys and tokens may be sent without encryption only within this machine.
     return value.rstrip("/") if urlsplit(value).hostname in LOOPBACK else _check_https(value)
@@ -137,6 +151,7 @@ def _check_pixels(value: int, info: ValidationInfo) -> int:
 DatabaseUrl = Annotated[str, AfterValidator(_check_database_url)]
 DirectUrl = Annotated[str, AfterValidator(_check_direct_url)]
 HeaderNames = Annotated[list[str], NoDecode, BeforeValidator(_split_commas), AfterValidator(_check_header_names)]
+PublicUrl = Annotated[str, AfterValidator(_check_public_url)]
 HttpsUrl = Annotated[str, AfterValidator(_check_https)]
 HttpsOrLoopbackUrl = Annotated[str, AfterValidator(_check_https_or_loopback)]
 Networks = Annotated[list[str], NoDecode, BeforeValidator(_split_commas), AfterValidator(_check_networks)]

@@ -5,6 +5,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Self, TypeVar
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -22,6 +23,7 @@ from server.setting_types import (
     Pixels,
     Profile,
     ProviderLimits,
+    PublicUrl,
     RateLimits,
     ReplicateInput,
     Secret,
@@ -49,7 +51,8 @@ class Settings(BaseSettings):
 
     host: str = "127.0.0.1"
     port: int = Field(default=4000, ge=0, le=65535)
-    public_url: str = ""
+    public_url: PublicUrl = ""
+    keep_alive_seconds: int = Field(default=75, ge=1, le=3600)
     database_url: DatabaseUrl = f"sqlite+aiosqlite:///{ROOT / 'var' / 'scenewire.db'}"
     database_direct_url: DirectUrl = ""
     sqlite_synchronous: Synchronous = "full"
@@ -186,6 +189,7 @@ class Settings(BaseSettings):
     def transport_limits(self) -> TransportLimits:
         """The limits of a request below its GraphQL document."""
         return TransportLimits(
+            idle_seconds=self.keep_alive_seconds,
             header_seconds=self.limit_header_seconds,
             body_seconds=self.limit_body_seconds,
             init_seconds=self.limit_init_seconds,
@@ -221,10 +225,18 @@ class Settings(BaseSettings):
         return address if address.startswith("https://") else ""
 
     @property
+    def public_path(self) -> str:
+        """The path of PUBLIC_URL, without a slash at its end; empty for a server at the root of its host."""
+        return urlsplit(self.public_url).path
+
+    @property
     def address(self) -> str:
         """The URL at which clients reach the server, without a trailing slash."""
-        if self.public_url:
-            return self.public_url.rstrip("/")
+        return self.public_url or self.listening_address
+
+    @property
+    def listening_address(self) -> str:
+        """The URL at which this machine reaches the process itself, without a trailing slash."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"http://{'127.0.0.1' if host in ('0.0.0.0', '[::]') else host}:{self.port}"  # noqa: S104 # compared, not bound
 

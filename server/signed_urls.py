@@ -5,6 +5,7 @@ import hmac
 import math
 import time
 from collections.abc import Sequence
+from copy import copy
 from datetime import UTC, datetime
 
 from starlette.datastructures import QueryParams
@@ -13,6 +14,7 @@ from schema.context import Link
 from server.keys import derived
 from server.settings import Settings
 
+MEDIA_PATH = "/media/"
 EXPIRES, SIGNATURE = "expires", "signature"
 # Expiry times are rounded to this fraction of the lifetime, so that repeated reads return a URL that browsers cached.
 STEPS_PER_LIFETIME = 10
@@ -23,7 +25,16 @@ class SignedUrls:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._address = settings.address
         self._key = derived(settings, "media") if settings.production else None
+
+    def under(self, public_path: str) -> "SignedUrls":
+        """Return URLs for clients that reach the server under this path; the path of PUBLIC_URL, if any, is kept."""
+        if not public_path or self._settings.public_path:
+            return self
+        urls = copy(self)
+        urls._address = self._address + public_path
+        return urls
 
     def __call__(self, key: str, frame: int | None = None) -> Link:
         """Return the URL of the file with this key; `frame`, the number of a live frame, makes it unique for caches."""
@@ -33,7 +44,7 @@ class SignedUrls:
         query = [] if frame is None else [f"frame={frame}"]
         if self._key is not None:
             query += [f"{EXPIRES}={expires}", f"{SIGNATURE}={self._signature(key, str(expires))}"]
-        url = f"{self._settings.address}/media/{key}" + ("?" + "&".join(query) if query else "")
+        url = f"{self._address}{MEDIA_PATH}{key}" + ("?" + "&".join(query) if query else "")
         return Link(url, None if self._key is None else datetime.fromtimestamp(expires, UTC))
 
     def seconds_left(self, key: str, query: QueryParams) -> float:
@@ -47,7 +58,7 @@ class SignedUrls:
         return max(0.0, int(expires) - time.time())
 
     def _signature(self, key: str, expires: str) -> str:
-        message = f"/media/{key}\n{expires}".encode()
+        message = f"{MEDIA_PATH}{key}\n{expires}".encode()
         return hmac.new(self._key or b"", message, hashlib.sha256).hexdigest()
 
 

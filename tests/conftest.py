@@ -16,7 +16,7 @@ ALONE = (
     "live/test_fan_out.py",
 )
 # Tests that start processes, databases or browsers and mostly wait for them.
-WAITING = ("attacks/test_fuzz.py", "browser", "compilers", "distributed", "faults", "live")
+WAITING = ("attacks/test_fuzz.py", "browser", "compilers", "distributed", "faults", "live", "proxies")
 
 # Tests that start a short process: a render, a joining, or Node.
 CHILD_PROCESSES = (

@@ -29,7 +29,7 @@ function precompress(): Plugin {
 }
 
 export default defineConfig({
-  base: '/explorer/', // server/explorer.py serves the assets there
+  base: './', // server/explorer.py writes into the pages where it serves the assets
   plugins: [precompress()],
   build: {
     target: 'es2022',
@@ -38,6 +38,7 @@ export default defineConfig({
     chunkSizeWarningLimit: 3_000, // kB; the Monaco editor is one large chunk
     reportCompressedSize: false,
     rolldownOptions: {
+      input: ['index.html', 'api-docs.html'],
       checks: { moduleLevelDirective: false }, // "use client" in packages that also render on servers
     },
   },
@@ -45,6 +46,7 @@ export default defineConfig({
     proxy: {
       '/graphql': { target: API, ws: true },
       '/media': API,
+      '/openapi.json': API,
     },
   },
 })

@@ -17,6 +17,7 @@ from models.reads import listing, queries
 from models.reads.listing import SceneQuery
 from schema.context import Context
 from server.rest.names import DOMAIN_NAMES, PREFIX
+from server.rest.openapi import ERROR_RESPONSES
 from server.rest.route import limited_route
 from server.transports.rate_limiter import RateLimiter
 
@@ -54,7 +55,7 @@ def router(make_context: MakeContext, rates: RateLimiter) -> APIRouter:
     """Return the routes of the five calls. Each docstring is the description of its call in OpenAPI."""
     calls = _SceneCalls(make_context)
     scenes, scene = "/jobs/{job_id}/scenes", "/jobs/{job_id}/scenes/{scene_id}"
-    api = APIRouter(prefix=PREFIX, tags=["scenes"], route_class=limited_route(rates))
+    api = APIRouter(prefix=PREFIX, tags=["scenes"], responses=ERROR_RESPONSES, route_class=limited_route(rates))
     for path, read in ((scenes, calls.list_scenes), (scene, calls.get_scene)):
         api.add_api_route(path, read, methods=["GET"])
         api.add_api_route(path, read, methods=["HEAD"], include_in_schema=False)

@@ -32,6 +32,7 @@ from server.transports.params import InvalidParams, Params, has_document, read_p
 from server.transports.payloads import InvalidJSON, decode
 from server.transports.rate_limiter import TooManyRequests
 from server.transports.sse import EventStream, single_result
+from server.transports.upgrades import lost_upgrade
 
 Explorer = Callable[[Request], Response]
 """Makes the page for a browser that opens the path itself."""
@@ -95,6 +96,8 @@ class HTTPEndpoint:
 
     async def _handle(self, request: Request, media_type: str | None) -> ASGIApp:
         """Check the method, then the media types, then the content, each with its own status."""
+        if (error := lost_upgrade(request)) is not None:
+            raise error
         if request.method != "POST" and request.method not in self._read_methods:
             raise self._method_not_allowed(f"{request.method} is not allowed", self._allow)
         if media_type is None:

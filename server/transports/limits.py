@@ -22,6 +22,10 @@ class TransportLimits:
     document_tokens: int = 10_000
     """Lexical tokens of a document; each costs parsing time and memory."""
 
+    idle_seconds: int = 75
+    """A connection without a request is kept this long. Longer than proxies keep theirs, mostly 60 s: one that sends a
+    request just when the server closes the connection answers 502."""
+
     header_seconds: float = 10
     """Deadline for the complete head of a request, from its first byte or from the connection."""
 

@@ -17,6 +17,7 @@ class UvicornOptions(TypedDict):
     ws_ping_timeout: float
     ws_per_message_deflate: bool
     proxy_headers: bool
+    timeout_keep_alive: int
 
 
 def uvicorn_options(limits: TransportLimits | None = None) -> UvicornOptions:
@@ -43,4 +44,5 @@ def uvicorn_options(limits: TransportLimits | None = None) -> UvicornOptions:
         ws_ping_timeout=chosen.dead_after_seconds - chosen.keep_alive_seconds,
         ws_per_message_deflate=False,
         proxy_headers=False,
+        timeout_keep_alive=chosen.idle_seconds,
     )

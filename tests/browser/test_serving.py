@@ -9,7 +9,13 @@ from fastapi import FastAPI, Request, Response
 
 from server.explorer import explorer_response, mount_explorer, wants_explorer
 
-PAGE = '<!doctype html><script type="module" src="/explorer/assets/index-abc.js"></script>'
+PAGE = """<!doctype html>
+<meta name="viewport" content="width=device-width" />
+<meta name="graphql" content="{path}/graphql" />
+<script type="module" src="{assets}/index-abc.js"></script>
+"""
+BUILT = PAGE.format(path="", assets="./assets")
+SERVED = PAGE.format(path="", assets="/explorer/assets")
 SCRIPT = "console.log('explorer')"
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 
@@ -19,7 +25,7 @@ def dist(tmp_path: Path) -> Path:
     """A build of one page and one script."""
     assets = tmp_path / "dist" / "assets"
     assets.mkdir(parents=True)
-    (assets.parent / "index.html").write_text(PAGE)
+    (assets.parent / "index.html").write_text(BUILT)
     (assets / "index-abc.js").write_text(SCRIPT)
     (assets / "index-abc.js.gz").write_bytes(gzip.compress(SCRIPT.encode()))
     return assets.parent
@@ -30,7 +36,7 @@ def client(dist: Path) -> httpx.AsyncClient:
     mount_explorer(app, dist)
 
     def answer(request: Request) -> Response:
-        return explorer_response(dist) if wants_explorer(request) else Response("api")
+        return explorer_response(dist=dist) if wants_explorer(request) else Response("api")
 
     app.add_api_route("/graphql", answer, methods=["GET", "POST"])
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test")
@@ -40,11 +46,17 @@ def client(dist: Path) -> httpx.AsyncClient:
 async def test_a_browser_gets_the_page_uncached(dist: Path, accept: str) -> None:
     """The URL is shared with the API, so the response has `vary: accept` and is revalidated."""
     response = await client(dist).get("/graphql", headers={"accept": accept})
-    assert (response.status_code, response.text) == (200, PAGE)
+    assert (response.status_code, response.text) == (200, SERVED)
     assert response.headers["content-type"] == "text/html; charset=utf-8"
     assert response.headers["cache-control"] == "no-cache"
     assert response.headers["vary"] == "accept"
     assert "script-src 'self';" in response.headers["content-security-policy"]
+
+
+def test_page_under_a_path_names_its_assets_and_the_api_there(dist: Path) -> None:
+    """The build knows neither."""
+    page = explorer_response("/a/studio", dist)
+    assert bytes(page.body).decode() == PAGE.format(path="/a/studio", assets="/a/studio/explorer/assets")
 
 
 @pytest.mark.parametrize("accept", ["*/*", "application/json", "application/json, text/html;q=0", "text/htmlx", ""])
@@ -82,7 +94,7 @@ async def test_an_explorer_that_is_not_built_returns_503(tmp_path: Path) -> None
         missing = await http.get("/graphql", headers={"accept": BROWSER})
         asset = await http.get("/explorer/assets/index-abc.js")
         (tmp_path / "dist").mkdir()
-        (tmp_path / "dist" / "index.html").write_text(PAGE)
+        (tmp_path / "dist" / "index.html").write_text(BUILT)
         built = await http.get("/graphql", headers={"accept": BROWSER})
     assert (missing.status_code, asset.status_code, built.status_code) == (503, 404, 200)
     assert "make explorer" in missing.text

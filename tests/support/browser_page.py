@@ -13,7 +13,7 @@ TIMEOUT_MS = 20_000
 
 @asynccontextmanager
 async def isolated_page(
-    browser: Browser, server: Server, expected_statuses: Sequence[int] = ()
+    browser: Browser, server: Server, expected_statuses: Sequence[int] = (), *, trusts_any_certificate: bool = False
 ) -> AsyncGenerator[Page]:
     """Open a page; on exit assert that it made no request to another host and logged no error.
 
@@ -38,7 +38,9 @@ async def isolated_page(
             expected.remove(known)
 
     # `new_page` creates a new context, so cookies and storage are not shared.
-    async with await browser.new_page(viewport={"width": WIDTH, "height": HEIGHT}) as page:
+    async with await browser.new_page(
+        viewport={"width": WIDTH, "height": HEIGHT}, ignore_https_errors=trusts_any_certificate
+    ) as page:
         page.set_default_timeout(TIMEOUT_MS)
         expect.set_options(timeout=TIMEOUT_MS)
         await page.context.route(is_foreign, block)

@@ -21,7 +21,10 @@ from server.transports.router import graphql_router
 from server.transports.websocket import OnInit
 from tests.support.waiting import TIMEOUT_SECONDS
 
-TRUSTED = {"hello-v1": "query Hello($name: String!) { hello(name: $name) }", "count-v1": "subscription { count(to: 2) }"}
+TRUSTED = {
+    "hello-v1": "query Hello($name: String!) { hello(name: $name) }",
+    "count-v1": "subscription { count(to: 2) }",
+}
 SECRET = "the password is swordfish"
 
 

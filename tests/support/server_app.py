@@ -1,5 +1,6 @@
 """A server in the event loop of the test, on a real port: called over HTTP, inspected through its container."""
 
+import socket
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -23,9 +24,12 @@ class App(Client):
 
 @asynccontextmanager
 async def running(
-    folder: Path, providers: Mapping[str, Provider] | None = None, **settings: Any
+    folder: Path,
+    providers: Mapping[str, Provider] | None = None,
+    listener: socket.socket | None = None,
+    **settings: Any,
 ) -> AsyncGenerator[App]:
-    """Run a server with its data in `folder`.
+    """Run a server with its data in `folder`, on a free port of loopback unless `listener` is given.
 
     Defaults of tests: quick retries, no limit on regenerates, and the scripted provider.
     """
@@ -41,7 +45,7 @@ async def running(
     chosen = Settings.model_validate(usual | settings)
     app = create_app(chosen, providers=providers)
     container: Container = app.state.container
-    async with serve(app, container.connections) as served:
+    async with serve(app, container.connections, chosen.transport_limits, listener=listener) as served:
         client = App(served.origin, container)
         try:
             yield client

@@ -1,6 +1,7 @@
 """A real uvicorn on a free loopback port, in the event loop of the test, so that a test can await its events."""
 
 import asyncio
+import socket
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -41,16 +42,20 @@ async def serve(
     connections: Connections | None = None,
     limits: TransportLimits | None = None,
     port: int = 0,
+    listener: socket.socket | None = None,
 ) -> AsyncGenerator[Served]:
-    """Serve `app` until the block ends; give its `connections` to have its streams ended then."""
+    """Serve `app` until the block ends; give its `connections` to have its streams ended then.
+
+    `listener` is a socket to listen on in place of `port` of loopback.
+    """
     config = uvicorn.Config(app, port=port, log_config=None, **uvicorn_options(limits))
     config.load()
     server = uvicorn.Server(config)
     server.lifespan = config.lifespan_class(config)
-    await server.startup()
+    await server.startup(None if listener is None else [listener])
     host, bound = server.servers[0].sockets[0].getsockname()[:2]
     try:
-        yield Served(server, host, bound)
+        yield Served(server, "127.0.0.1" if host == "::" else host, bound)
     finally:
         await stop(server, connections)
 

@@ -6,6 +6,7 @@ import httpx
 import pytest
 from fastapi import FastAPI, Request
 
+from server.forwarding import Forwarding
 from server.security_middleware import install_security_middleware
 from server.settings import Settings
 
@@ -25,7 +26,9 @@ def client(host: str = "127.0.0.1", **settings: Any) -> httpx.AsyncClient:
 
     app.add_api_route("/", address, methods=["GET", "POST"])
     app.add_api_route("/fail", fail)
-    install_security_middleware(app, Settings.model_validate({"auth_secret": AUTH_SECRET} | settings))
+    chosen = Settings.model_validate({"auth_secret": AUTH_SECRET} | settings)
+    install_security_middleware(app, chosen)
+    app.add_middleware(Forwarding, trusted_proxies=chosen.trusted_proxies, public_path="", own_segments=("",))
     transport = httpx.ASGITransport(app, client=(host, 1), raise_app_exceptions=False)
     return httpx.AsyncClient(transport=transport, base_url="http://localhost:4000")
 
@@ -39,6 +42,12 @@ def client(host: str = "127.0.0.1", **settings: Any) -> httpx.AsyncClient:
         ("10.0.0.0/8", "10.0.0.1", "198.51.100.1, 203.0.113.7, 10.0.0.2", "203.0.113.7"),
         ("10.0.0.0/8, 192.0.2.1", "192.0.2.1", "6.6.6.6, 203.0.113.7, 10.0.0.2", "203.0.113.7"),
         ("2001:db8::/32", "2001:db8::1", "203.0.113.7", "203.0.113.7"),
+        # IPv4 addresses on a listener for both protocols.
+        ("", "::ffff:192.0.2.1", "203.0.113.7", "192.0.2.1"),
+        ("10.0.0.0/8", "::ffff:10.0.0.1", "203.0.113.7", "203.0.113.7"),
+        ("10.0.0.0/8", "::ffff:10.0.0.1", "6.6.6.6, ::ffff:203.0.113.7, ::FFFF:10.0.0.2", "203.0.113.7"),
+        ("10.0.0.0/8", "10.0.0.1", "[::ffff:203.0.113.7]:4711, 10.0.0.2:80", "203.0.113.7"),
+        ("::ffff:10.0.0.0/104", "::ffff:10.0.0.1", "203.0.113.7", "203.0.113.7"),
     ],
 )
 async def test_client_address_is_the_rightmost_untrusted_one_of_x_forwarded_for(

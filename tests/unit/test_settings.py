@@ -79,6 +79,13 @@ def test_settings_read_variables_with_the_prefix(monkeypatch: pytest.MonkeyPatch
             "must name a file, because an in-memory database is not shared between connections",
         ),
         ("DATABASE_URL", "mysql://a/b", "must begin with sqlite+aiosqlite:// or postgresql+asyncpg://"),
+        ("DATABASE_DIRECT_URL", "sqlite+aiosqlite:///a.db", "must begin with postgresql+asyncpg://"),
+        ("PUBLIC_URL", "example.com", "must be a URL such as https://example.com or https://example.com/scenes"),
+        ("PUBLIC_URL", "https://a.com/?b", "must be a URL such as https://example.com or https://example.com/scenes"),
+        ("PUBLIC_URL", "https://me@a.com", "must have no user, and a path of letters, digits, -, ., _ and ~"),
+        ("PUBLIC_URL", "https://a.com/a b", "must have no user, and a path of letters, digits, -, ., _ and ~"),
+        ("PUBLIC_URL", "https://a.com/graphql/", "is the base of all addresses: it must not end in /graphql"),
+        ("KEEP_ALIVE_SECONDS", "0", "Input should be greater than or equal to 1"),
     ],
 )
 def test_invalid_setting_is_one_line_with_its_variable(
@@ -195,6 +202,7 @@ def test_error_of_database_setting_contains_no_password(monkeypatch: pytest.Monk
         ({"host": "::", "port": 80}, "http://127.0.0.1:80"),
         ({"host": "::1", "port": 80}, "http://[::1]:80"),
         ({"host": "10.0.0.1", "public_url": "https://scenes.example.com/"}, "https://scenes.example.com"),
+        ({"public_url": "https://example.com/a/scenes/"}, "https://example.com/a/scenes"),
     ],
 )
 def test_address_setting_is_public_url_or_listening_address(variables: dict[str, object], address: str) -> None:

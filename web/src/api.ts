@@ -3,11 +3,12 @@ import { getOperationAST, GraphQLError, parse, type ExecutionResult } from 'grap
 import { createClient, type Client } from 'graphql-ws'
 import { create } from 'zustand'
 
+import { address } from './address'
 import { bearerIn, setAuthorization, TOKEN_HINT, useAccess, withAuthorization } from './access'
 import { keepIntrospectionError } from './docs'
 import { fillIn, remember, rememberIdsIn } from './memory'
 
-const PATH = '/graphql'
+const PATH = address('graphql')
 const MAX_BACKOFF_MS = 5_000
 const FORBIDDEN = 4403
 const CREATE_JOB = 'create a job in the first tab'

@@ -1,0 +1,116 @@
+"""What a proxy changes of a request: the address of its client, its scheme, and the path before the server's own."""
+
+import re
+from collections.abc import Collection, Iterable, Sequence
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from typing import Any, Final, cast
+
+from starlette.datastructures import Headers
+from starlette.requests import HTTPConnection
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
+
+# Links are made from the prefix, so that it may hold nothing else than a path (RFC 3986, section 3.3, unescaped).
+_PREFIX: Final = re.compile(r"(/[A-Za-z0-9._~-]{1,100}){1,10}")
+# Of an IPv4 address in IPv6 notation, ::ffff:0:0/96 (RFC 4291, section 2.5.5.2).
+_MAPPED_BITS: Final = 96
+
+
+def public_path(connection: HTTPConnection) -> str:
+    """Return the path under which the client reaches the server, such as `/scenes`; empty at the root of its host."""
+    return getattr(connection.state, "public_path", "")
+
+
+class Forwarding:
+    """Gives a request the client address, scheme and path that it would have without a proxy.
+
+    `public_path` is the path of PUBLIC_URL; if it has none, a trusted proxy may name one in X-Forwarded-Prefix. Proxies
+    pass paths on with this prefix or without it. `own_segments` are the first segments of the server's own paths.
+    """
+
+    def __init__(
+        self, app: ASGIApp, trusted_proxies: Iterable[str], public_path: str, own_segments: Collection[str]
+    ) -> None:
+        self._app = app
+        self._trusted = [_plain_network(network) for network in trusted_proxies]
+        self._public_path = public_path
+        self._own_segments = own_segments
+        # The client is the rightmost address in X-Forwarded-For that is not a trusted proxy's.
+        proxy_headers = ProxyHeadersMiddleware(cast("Any", app), [str(network) for network in self._trusted])
+        self._app_behind_proxy = cast("ASGIApp", proxy_headers)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Correct the scope, and pass the request on."""
+        if scope["type"] not in ("http", "websocket"):
+            await self._app(scope, receive, send)
+            return
+        trusted = self._trusts_peer(scope)
+        prefixes = [self._public_path, _forwarded_prefix(Headers(scope=scope)) if trusted else ""]
+        scope.setdefault("state", {})["public_path"] = next(filter(None, prefixes), "")
+        scope["path"] = self._own_path(scope["path"], prefixes)
+        if trusted:
+            scope["headers"] = [_with_plain_addresses(name, value) for name, value in scope["headers"]]
+        await (self._app_behind_proxy if trusted else self._app)(scope, receive, send)
+
+    def _trusts_peer(self, scope: Scope) -> bool:
+        """Return whether the peer is a trusted proxy; write an IPv4 address as such in the scope."""
+        host, port = scope.get("client") or ("", 0)
+        plain = _plain(host)
+        if plain != host:
+            scope["client"] = (plain, port)
+        try:
+            address = ip_address(plain)
+        except ValueError:
+            return False
+        return any(address in network for network in self._trusted)
+
+    def _own_path(self, path: str, prefixes: Sequence[str]) -> str:
+        """Return the path without a prefix, and without a slash at its end."""
+        for prefix in filter(None, prefixes):
+            if path == prefix or path.startswith(f"{prefix}/"):
+                rest = path.removeprefix(prefix) or "/"
+                # A path without the prefix may begin like it: the proxy removes /api from /api/api/v3.
+                if rest.split("/")[1] in self._own_segments:
+                    path = rest
+                    break
+        ends_with_slash = path.endswith("/") and path != "/" and not path.startswith("/media/")
+        return path[:-1] if ends_with_slash else path
+
+
+def _forwarded_prefix(headers: Headers) -> str:
+    values = headers.getlist("x-forwarded-prefix")
+    prefix = values[0].rstrip("/") if len(values) == 1 else ""
+    return prefix if _PREFIX.fullmatch(prefix) and not {".", ".."} & set(prefix.split("/")) else ""
+
+
+def _with_plain_addresses(name: bytes, value: bytes) -> tuple[bytes, bytes]:
+    """Return the header with IPv4 addresses written as such in X-Forwarded-For."""
+    if name != b"x-forwarded-for":
+        return name, value
+    return name, ", ".join(_plain_entry(entry.strip()) for entry in value.decode("latin-1").split(",")).encode(
+        "latin-1"
+    )
+
+
+def _plain_entry(entry: str) -> str:
+    """Return an entry of X-Forwarded-For: an address, or an IPv6 address in brackets and a port."""
+    host = entry[1:].partition("]")[0] if entry.startswith("[") else entry
+    plain = _plain(host)
+    return entry if plain == host else plain
+
+
+def _plain(host: str) -> str:
+    """Return ::ffff:192.0.2.1, the address of an IPv4 client of a listener for both protocols, as 192.0.2.1."""
+    try:
+        mapped = getattr(ip_address(host), "ipv4_mapped", None)
+    except ValueError:
+        return host
+    return host if mapped is None else str(mapped)
+
+
+def _plain_network(value: str) -> IPv4Network | IPv6Network:
+    network = ip_network(value)
+    if isinstance(network, IPv4Network) or network.prefixlen < _MAPPED_BITS:
+        return network
+    mapped = network.network_address.ipv4_mapped
+    return network if mapped is None else IPv4Network((mapped, network.prefixlen - _MAPPED_BITS))

@@ -1,0 +1,178 @@
+"""The server behind a real nginx, with the configuration of docs/operations.md: under a path, over TLS."""
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import httpx
+import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
+from websockets.typing import Subprotocol
+
+from server.settings import Settings
+from server.transports.http_protocol import HttpProtocol
+from tests.support import jobs
+from tests.support.client import READS_ON_DEMAND
+from tests.support.nginx import Nginx, documented, nginx, unused_port
+from tests.support.server_app import App, running
+from tests.support.waiting import TIMEOUT_SECONDS
+
+PATH = "/studio"
+VIEWER = {"query": "{ viewer { id } }"}
+FOLLOW = "subscription($id: ID!) { jobEvents(jobId: $id) { ... on JobEvent { version } } }"
+BROWSER = {"accept": "text/html"}
+
+
+class Place(NamedTuple):
+    """A server, nginx in front of it, and a client of nginx."""
+
+    app: App
+    nginx: Nginx
+    http: httpx.AsyncClient
+
+    @property
+    def url(self) -> str:
+        return self.nginx.origin + PATH
+
+
+@asynccontextmanager
+async def behind_nginx(folder: Path, configuration: str) -> AsyncGenerator[Place]:
+    """Run a server with the settings of the page behind nginx."""
+    port = unused_port()
+    async with (
+        running(folder, public_url=f"https://localhost:{port}{PATH}", trusted_proxies="127.0.0.1") as app,
+        nginx(folder, configuration, port=port, upstream_port=int(app.url.rpartition(":")[2])) as proxy,
+        httpx.AsyncClient(base_url=proxy.origin, verify=proxy.tls, timeout=TIMEOUT_SECONDS) as http,
+    ):
+        yield Place(app, proxy, http)
+
+
+@pytest.fixture
+async def place(tmp_path: Path) -> AsyncGenerator[Place]:
+    """The documented configuration."""
+    async with behind_nginx(tmp_path, documented()) as place:
+        yield place
+
+
+async def test_pages_behind_nginx_lead_to_addresses_under_its_path(place: Place) -> None:
+    """The redirect from the root, the assets of both pages, the OpenAPI document and its servers."""
+    root = await place.http.get(f"{PATH}/", headers=BROWSER)
+    assert (root.status_code, root.headers["location"]) == (307, f"{PATH}/graphql")
+    for path in ("/graphql", "/graphql/", "/api/docs", "/api/docs/"):
+        page = await place.http.get(PATH + path, headers=BROWSER)
+        assert page.status_code == 200, path
+        sources = re.findall(r' (?:src|href)="([^"]+)"', page.text)
+        assert sources
+        for source in sources:
+            assert source.startswith(f"{PATH}/explorer/assets/"), source
+            assert (await place.http.get(source)).status_code == 200, source
+        (address,) = re.findall(r'content="(/[^"]+)"', page.text)
+        assert address == f"{PATH}/graphql" if "graphql" in path else f"{PATH}/openapi.json"
+    document = (await place.http.get(f"{PATH}/openapi.json")).json()
+    assert document["servers"] == [{"url": PATH}]
+
+
+async def test_apis_and_media_behind_nginx_work_under_its_path(place: Place) -> None:
+    """GraphQL with and without a slash, REST, and the link to a clip, which is absolute."""
+    for path in ("/graphql", "/graphql/"):
+        assert (await place.http.post(PATH + path, json=VIEWER)).json()["data"]["viewer"]["id"]
+    made = await jobs.make(place.app, jobs.scene(), start=True)
+    await jobs.settled(place.app, made.id)
+    listed = (await place.http.get(f"{PATH}/api/v3/jobs/{made.id}/scenes")).json()
+    url = listed["data"][0]["video_url"]
+    assert url.startswith(f"{place.url}/media/"), url
+    clip = await place.http.get(url, headers={"range": "bytes=0-9"})
+    assert (clip.status_code, len(clip.content)) == (206, 10)
+
+
+async def test_origin_of_public_url_is_own_behind_nginx(place: Place) -> None:
+    """For requests and websockets, whatever the proxy makes of Host; another origin is none."""
+    for origin, status in ((place.nginx.origin, 200), ("https://evil.example", 403)):
+        headers = {"origin": origin, "host": "internal.example"}
+        assert (await place.http.post(f"{PATH}/graphql", json=VIEWER, headers=headers)).status_code == status
+        direct = await place.app.http.post("/graphql", json=VIEWER, headers=headers)
+        assert direct.status_code == status
+    async with socket_at(place, additional_headers={"origin": place.nginx.origin}):
+        pass
+
+
+async def test_event_stream_behind_nginx_is_not_buffered(place: Place) -> None:
+    """Each event arrives while the stream is open."""
+    made = await jobs.make(place.app, jobs.scene())
+    headers = {"accept": "text/event-stream"}
+    body = {"query": FOLLOW, "variables": {"id": made.id}}
+    async with place.http.stream("POST", f"{PATH}/graphql", json=body, headers=headers) as response:
+        lines = response.aiter_lines()
+        assert await data_of(lines)
+        for number in range(3):
+            version = await jobs.retitle(place.app, made.id, f"Title {number}")
+            assert json.loads(await data_of(lines))["data"]["jobEvents"] == {"version": version}
+
+
+async def data_of(lines: Any) -> str:
+    """Return the data of the next event."""
+    async with asyncio.timeout(TIMEOUT_SECONDS):
+        async for line in lines:
+            if line.startswith("data:") and line != "data:":
+                return line.removeprefix("data:")
+    raise AssertionError("the stream ended")
+
+
+@asynccontextmanager
+async def socket_at(place: Place, **options: Any) -> AsyncGenerator[Any]:
+    """A websocket through nginx, after `connection_ack`."""
+    url = f"wss{place.url.removeprefix('https')}/graphql"
+    protocols = [Subprotocol("graphql-transport-ws")]
+    async with connect(url, ssl=place.nginx.tls, subprotocols=protocols, **READS_ON_DEMAND, **options) as socket:
+        await socket.send(json.dumps({"type": "connection_init"}))
+        assert json.loads(await socket.recv())["type"] == "connection_ack"
+        yield socket
+
+
+async def test_websocket_behind_nginx_receives_events(place: Place) -> None:
+    """Each event arrives when it happens."""
+    made = await jobs.make(place.app, jobs.scene())
+    async with socket_at(place) as socket:
+        payload = {"query": FOLLOW, "variables": {"id": made.id}}
+        await socket.send(json.dumps({"type": "subscribe", "id": "1", "payload": payload}))
+        await socket.recv()
+        version = await jobs.retitle(place.app, made.id, "Behind nginx")
+        async with asyncio.timeout(TIMEOUT_SECONDS):
+            assert json.loads(await socket.recv())["payload"]["data"]["jobEvents"] == {"version": version}
+
+
+async def test_handshake_without_upgrade_is_426_and_names_the_header(tmp_path: Path) -> None:
+    """From a proxy that removes the header; the message says which."""
+    lines = [line for line in documented().splitlines() if "proxy_set_header Upgrade" not in line]
+    async with behind_nginx(tmp_path, "\n".join(lines).replace("$connection_upgrade;", '"";')) as place:
+        with pytest.raises(InvalidStatus) as refused:
+            async with socket_at(place):
+                pass
+    response = refused.value.response
+    (error,) = json.loads(response.body or b"")["errors"]
+    assert (response.status_code, error["extensions"]["code"]) == (426, "UPGRADE_REQUIRED")
+    assert "Upgrade: websocket" in error["message"]
+
+
+async def test_idle_connections_of_nginx_are_used_again(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """nginx closes them before the server does, by the configuration of both, so no request meets a closed one."""
+    opened = 0
+    connection_made = HttpProtocol.connection_made
+
+    def count(self: HttpProtocol, transport: Any) -> None:
+        nonlocal opened
+        opened += 1
+        connection_made(self, transport)
+
+    monkeypatch.setattr(HttpProtocol, "connection_made", count)
+    for _ in range(2):
+        assert (await place.http.post(f"{PATH}/graphql", json=VIEWER)).status_code == 200
+        await asyncio.sleep(1)
+    assert opened == 1
+    (nginx_seconds,) = re.findall(r"keepalive_timeout (\d+)s;", documented())
+    assert Settings().keep_alive_seconds > int(nginx_seconds)
