@@ -33,8 +33,10 @@ const config = {
   schema: './schema.graphql',
   language: 'typescript',
   artifactDirectory: './src/__generated__',
+  persistConfig: { file: './persisted.json' },
   customScalarTypes: { DateTime: 'string', SafeInt: 'number' },
 };
+writeFileSync(join(folder, 'persisted.json'), '{}'); // relay-compiler adds to a manifest that exists
 writeFileSync(join(folder, 'relay.config.json'), JSON.stringify(config));
 execFileSync(compiler, ['relay.config.json'], { cwd: folder, stdio: ['ignore', 'inherit', 'inherit'] });
 for (const name of readdirSync(join(folder, 'src', '__generated__')).sort()) console.log(name);

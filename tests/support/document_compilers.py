@@ -47,6 +47,20 @@ async def relay_compiler(folder: Path, schema: Path, documents: Sequence[Path]) 
     return await _run(node_runtime.node(), "relay.js", folder, schema, *documents)
 
 
+async def codegen_manifest(folder: Path, schema: Path, documents: Sequence[Path]) -> Path:
+    """Have GraphQL Code Generator persist the documents; return its manifest."""
+    outcome = await _run(node_runtime.node(), "manifest.js", schema, folder / "codegen.json", *documents)
+    assert outcome.status == 0, outcome.output
+    return folder / "codegen.json"
+
+
+async def relay_manifest(folder: Path, schema: Path, documents: Sequence[Path]) -> Path:
+    """Have relay-compiler persist the documents; return its manifest."""
+    outcome = await relay_compiler(folder, schema, documents)
+    assert outcome.status == 0, outcome.output
+    return folder / "persisted.json"
+
+
 async def ariadne_codegen(folder: Path, schema: Path, documents: Sequence[Path]) -> Outcome:
     """Run ariadne-codegen, and compile the modules that it writes."""
     queries = folder / "queries"
