@@ -12,7 +12,13 @@ from subscriptions import latest
 from tests.support.server_process import ROOT
 
 PAGE = (ROOT / "docs" / "live.md").read_text("utf-8")
-SHOWN_FILES = {"clients/feed.graphql", "clients/graphql-ws.js", "clients/apollo.js", "clients/follow.py"}
+SHOWN_FILES = {
+    "clients/feed.graphql",
+    "clients/graphql-ws.js",
+    "clients/apollo.js",
+    "clients/event-source.js",
+    "clients/follow.py",
+}
 
 
 def region(path: str) -> str:
