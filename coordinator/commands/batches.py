@@ -5,7 +5,6 @@ the same and rolls the transaction back.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import asdict
 from typing import Any, NamedTuple
 
 from coordinator.commands import deletion, edits, error_json, preconditions, rate_limit, takes
@@ -167,7 +166,7 @@ class Batches:
 
         key = None if batch.dry_run else batch.key
         try:
-            answer = await run_once(self._store, viewer, operation, key, asdict(batch), act)
+            answer = await run_once(self._store, viewer, operation, key, batch, act)
         except _RolledBack as rollback:
             return tuple(rollback.results)
         return tuple(_load(stored) for stored in answer["results"])

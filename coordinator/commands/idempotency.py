@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
+from dataclasses import fields, is_dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -29,7 +30,7 @@ async def run_once(
     viewer: Viewer,
     operation: str,
     key: str | None,
-    request: Mapping[str, Any],
+    request: object,
     act: "Callable[[Idempotency], Awaitable[Answer]]",
     *,
     problems: Problems | None = None,
@@ -37,6 +38,7 @@ async def run_once(
     """Run `act`, or return what it returned to an earlier request with the same key.
 
     `act` must pass its answer to `remember` as the first statement of its transaction, before it reads any state.
+    `request` is a dataclass or JSON that differs between different requests.
     Raises DomainErrors for the `problems` of the request, those of its key included (without `problems`, only the key
     is checked), and Conflict (IDEMPOTENCY_CONFLICT) when the key was used for another request.
     """
@@ -59,17 +61,27 @@ async def run_once(
         return answer
 
 
+def _hash(request: object) -> str:
+    return hashlib.sha256(json.dumps(request, sort_keys=True, default=_plain).encode()).hexdigest()
+
+
+def _plain(value: object) -> object:
+    """Return what JSON writes for a dataclass or a value that it does not know. `asdict` would copy all metadata, which
+    may be a megabyte."""
+    if is_dataclass(value):
+        return {each.name: getattr(value, each.name) for each in fields(value)}
+    return str(value)
+
+
 class Idempotency:
     """The key of one request, and the answer stored under it. Without a key nothing is stored or found."""
 
-    def __init__(
-        self, store: Store, viewer: Viewer, operation: str, key: str | None, request: Mapping[str, Any]
-    ) -> None:
+    def __init__(self, store: Store, viewer: Viewer, operation: str, key: str | None, request: object) -> None:
         self._store = store
         self._owner = viewer.id
         self._operation = operation
         self._key = key
-        self._hash = hashlib.sha256(json.dumps(request, sort_keys=True, default=str).encode()).hexdigest()
+        self._hash = None if key is None else _hash(request)
 
     async def recall(self) -> Answer | None:
         """Return the stored answer, if any. Raises Conflict when it belongs to another request."""

@@ -1,7 +1,6 @@
 """The commands on a job."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import asdict
 from typing import Any
 
 from coordinator.commands import deletion
@@ -49,7 +48,7 @@ class Jobs:
 
         problems = self._problems_of(new, provider)
         key = new.idempotency_key
-        answer = await run_once(self._store, viewer, "createJob", key, asdict(new), act, problems=problems)
+        answer = await run_once(self._store, viewer, "createJob", key, new, act, problems=problems)
         return answer["jobId"]
 
     async def update(self, viewer: Viewer, job_id: str, edit: JobEdit, expected_version: int | None = None) -> None:

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import asdict
 from typing import NamedTuple
 
 from coordinator.commands import deletion, edits, ordering, preconditions, takes
@@ -59,7 +58,7 @@ class Scenes:
                 await self._insert(change, scene_id, new, position)
             return answer
 
-        request = {"jobId": job_id, "scene": asdict(new), "position": position}
+        request = {"jobId": job_id, "scene": new, "position": position}
         return (await run_once(self._store, viewer, "addScene", key, request, act, problems=problems))["sceneId"]
 
     async def update(self, viewer: Viewer, target: SceneTarget, edit: SceneEdit) -> None:
@@ -82,7 +81,7 @@ class Scenes:
                 await takes.regenerate(change, scene, self._policy, _PATH, prompt or scene.prompt)
             return {}
 
-        request = {"target": asdict(target), "prompt": prompt}
+        request = {"target": target, "prompt": prompt}
         await run_once(self._store, viewer, "regenerateScene", key, request, act, problems=problems)
 
     async def select_take(self, viewer: Viewer, take_id: str, expected_version: int | None = None) -> str:
