@@ -5,6 +5,7 @@ import logging
 import math
 import os
 import shutil
+import time
 import uuid
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Sequence
 from contextlib import suppress
@@ -34,6 +35,8 @@ CONTENT_TYPES = {suffix: content_type for content_type, suffix in _SUFFIXES.item
 CHUNK_BYTES = 256 * 1024
 # How long a user, or a probe of readiness, waits for the store.
 ANSWER_SECONDS = 3.0
+# The pause after a failed attempt to sign.
+SIGN_AGAIN_SECONDS = 60.0
 # A render that cannot store its clip tries again for minutes by itself.
 _RETRIES: "RetryConfig" = {"max_retries": 3, "retry_timeout": timedelta(seconds=10)}
 _IMMUTABLE = "private, max-age=31536000, immutable"
@@ -55,8 +58,8 @@ class MediaStore:
         self._folder = _folder(url)
         self._store = LocalStore(self._folder) if self._folder is not None else _bucket(url)
         self._writes = MediaWrites()
-        # Only the keys of a bucket can sign, and only if they are not those of an anonymous user.
-        self._signs = isinstance(self._store, S3Store | GCSStore | AzureStore)
+        # Until then the addresses of the bucket are not signed; only some stores can sign at all.
+        self._unsigned_until = -math.inf if isinstance(self._store, S3Store | GCSStore | AzureStore) else math.inf
 
     async def check(self) -> None:
         """Write a small file. Raises MediaRefused for a folder that cannot be written, and for a wrong bucket or wrong
@@ -140,14 +143,15 @@ class MediaStore:
 
     async def address(self, key: str, method: Literal["GET", "HEAD"], lifetime: timedelta) -> str | None:
         """Return a URL of the bucket at which anyone may read the file for this long; None when it cannot be signed."""
-        if not self._signs:
+        if time.monotonic() < self._unsigned_until:
             return None
         store = cast("S3Store | GCSStore | AzureStore", self._store)
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 return await obstore.sign_async(store, method, key, lifetime)
         except (BaseError, TimeoutError) as error:
-            self._signs = False
+            # Such as the credentials of an anonymous user, or a service of credentials that does not answer just now.
+            self._unsigned_until = time.monotonic() + SIGN_AGAIN_SECONDS
             log.info(
                 "The bucket's addresses cannot be signed: %s", reason_of(error), extra={"action": "media.unsigned"}
             )

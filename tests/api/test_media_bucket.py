@@ -4,12 +4,16 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncGenerator
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
+import obstore
 import pytest
+from obstore.exceptions import GenericError
 
+from coordinator.storage import media
 from coordinator.storage.media import MediaStore
 from server import health
 from server.serve import ready
@@ -93,17 +97,33 @@ class TestRedirects:
         expires = int(parse_qs(urlsplit(answer.headers["location"]).query)["X-Amz-Expires"][0])
         assert 0 < expires <= int(parse_qs(urlsplit(link).query)["expires"][0]) - made_at
 
-    @pytest.mark.parametrize("reason", ["setting", "unsigned"])
-    async def test_bytes_pass_through_the_server_where_the_bucket_is_not_to_be_shown(
-        self, tmp_path: Path, bucket: Bucket, monkeypatch: pytest.MonkeyPatch, reason: str
-    ) -> None:
-        """By the setting, or when the store cannot sign."""
-        async with running(tmp_path, media_url=MEDIA_URL, media_redirects=reason != "setting") as app:
-            if reason == "unsigned":
-                monkeypatch.setattr(app.container.media, "_signs", False)
+    async def test_bytes_pass_through_the_server_without_redirects(self, tmp_path: Path, bucket: Bucket) -> None:
+        """By the setting, for a bucket that clients cannot reach."""
+        async with running(tmp_path, media_url=MEDIA_URL, media_redirects=False) as app:
             clip, _ = await rendered(app)
             answer = await app.http.get(clip, headers={"range": "bytes=4-7"})
         assert (answer.status_code, answer.headers["content-type"], answer.content) == (206, "video/mp4", b"ftyp")
+
+    async def test_bytes_pass_through_the_server_while_the_bucket_cannot_sign(
+        self, tmp_path: Path, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """As with the credentials of an anonymous user; signing is attempted again after a pause."""
+        attempts: list[str] = []
+
+        async def fail(_store: object, _method: str, path: str, _lifetime: timedelta) -> str:
+            attempts.append(path)
+            raise GenericError("there are no credentials")
+
+        async with running(tmp_path, media_url=MEDIA_URL) as app:
+            clip, _ = await rendered(app)
+            with monkeypatch.context() as anonymous:
+                anonymous.setattr(obstore, "sign_async", fail)
+                anonymous.setattr(media, "SIGN_AGAIN_SECONDS", 0.0)
+                assert [(await app.http.get(clip)).status_code for _ in range(2)] == [200, 200]
+            assert (await app.http.get(clip)).status_code == 307
+            monkeypatch.setattr(obstore, "sign_async", fail)
+            assert [(await app.http.get(clip)).status_code for _ in range(2)] == [200, 200]
+        assert len(attempts) == 3
 
     async def test_missing_object_is_not_found(self, tmp_path: Path, bucket: Bucket) -> None:
         """The server asks before it redirects."""
