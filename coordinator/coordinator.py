@@ -194,7 +194,7 @@ class Coordinator:
 
     async def _purge(self) -> None:
         while True:
-            await purge.purge(self.store, self.media, self._deps.bus)
+            await purge.purge(self.store, self.media, self._deps.bus, purge.GRACE)
             await asyncio.sleep(PURGE_SECONDS)
 
     async def _run_forever(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
