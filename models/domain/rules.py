@@ -95,15 +95,17 @@ class Problems:
             self.add("metadata cannot be null; give {} to empty it.", path)
             return
         try:
-            # json refuses NaN; orjson refuses what could not be sent in an answer: surrogates, huge integers.
-            json.dumps(value, allow_nan=False)
+            # orjson refuses what could not be sent in an answer: surrogates, huge integers. json refuses NaN, but takes
+            # long for a large value.
             encoded = orjson.dumps(value)
+            if len(encoded) > METADATA_BYTES:
+                self.add(f"metadata is larger than {METADATA_BYTES // 1024} KiB.", path)
+                return
+            json.dumps(value, allow_nan=False)
         except (ValueError, TypeError, RecursionError):
             self.add("metadata holds a value that JSON cannot carry.", path)
             return
-        if len(encoded) > METADATA_BYTES:
-            self.add(f"metadata is larger than {METADATA_BYTES // 1024} KiB.", path)
-        elif _ENCODED_NUL.search(encoded):
+        if _ENCODED_NUL.search(encoded):
             self.add("metadata contains a NUL character.", path)
 
     def url(self, value: str | None, path: Path) -> None:

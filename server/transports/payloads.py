@@ -7,8 +7,8 @@ neither stored nor sent. Encoding uses orjson, which is several times faster.
 import json
 import math
 import re
-from collections.abc import Iterable
-from typing import cast
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import orjson
 
@@ -52,22 +52,13 @@ def encode(value: object) -> bytes:
 
 
 def _is_deeper(value: object, levels: int) -> bool:
-    level = [value]
+    """Return whether lists and objects are nested more deeply. The decoder makes no subclasses of them."""
+    level: list[Any] = [value] if type(value) in _CHILDREN else []
     for _ in range(levels):
-        level = [child for parent in level for child in _children(parent)]
+        level = [child for parent in level for child in _CHILDREN[type(parent)](parent) if type(child) in _CHILDREN]
         if not level:
             return False
     return True
-
-
-def _children(value: object) -> Iterable[object]:
-    match value:
-        case dict():
-            return cast("dict[str, object]", value).values()
-        case list():
-            return cast("list[object]", value)
-        case _:
-            return ()
 
 
 def _finite(text: str) -> float:
@@ -81,4 +72,5 @@ def _reject_constant(name: str) -> float:
     raise ValueError(name)
 
 
+_CHILDREN: Mapping[type, Callable[[Any], Iterable[Any]]] = {dict: dict[str, Any].values, list: list[Any].__iter__}
 _DECODER = json.JSONDecoder(parse_constant=_reject_constant, parse_float=_finite)
