@@ -11,8 +11,8 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import Final
 from weakref import WeakValueDictionary
 
-from limits import RateLimitItem, RateLimitItemPerMinute
-from limits.storage import MemoryStorage
+from limits import RateLimitItem, RateLimitItemPerMinute, strategies
+from limits.storage import MemoryStorage, memory
 from limits.strategies import SlidingWindowCounterRateLimiter
 from starlette.requests import HTTPConnection
 
@@ -30,6 +30,16 @@ LONGEST_PAUSE_SECONDS: Final = 0.25
 
 REST_COST: Final = 20
 """The cost of one REST call, which reads about as much as a GraphQL query of one page."""
+
+
+class _MonotonicTime:
+    """Takes the place of the module `time` in `limits`: windows are in memory, and the system clock may be set back."""
+
+    time = staticmethod(time.monotonic)
+
+
+for _module in (memory, strategies):
+    vars(_module)["time"] = _MonotonicTime
 
 
 class Rates:
@@ -105,8 +115,8 @@ class Rates:
         if len(self._storage.storage) > COUNTED_CALLERS and not self._is_counted(item, caller):
             caller = "others"
         if not self._windows.hit(item, caller, cost=amount):
-            raise TooManyRequests(message, self._windows.get_window_stats(item, caller).reset_time - time.time())
+            raise TooManyRequests(message, self._windows.get_window_stats(item, caller).reset_time - time.monotonic())
 
     def _is_counted(self, item: RateLimitItem, caller: str) -> bool:
-        keys = self._storage.sliding_window_keys(item.key_for(caller), item.get_expiry(), time.time())
+        keys = self._storage.sliding_window_keys(item.key_for(caller), item.get_expiry(), time.monotonic())
         return any(key in self._storage.storage for key in keys)

@@ -48,14 +48,15 @@ class SignedUrls:
         return Link(url, None if self._key is None else datetime.fromtimestamp(expires, UTC))
 
     def seconds_left(self, key: str, query: QueryParams) -> float:
-        """Return how many seconds the URL with this query stays valid; 0 for an invalid or expired one."""
+        """Return how many seconds the URL with this query stays valid, at most its lifetime; 0 for an invalid one."""
         if self._key is None:
             return math.inf
         expires, signature = _only(query.getlist(EXPIRES)), _only(query.getlist(SIGNATURE))
         # The signature is compared first, in constant time; nothing else of an unsigned URL is parsed.
         if not hmac.compare_digest(signature.encode(), self._signature(key, expires).encode()):
             return 0.0
-        return max(0.0, int(expires) - time.time())
+        # A URL signed before the clock went back may name a later time.
+        return max(0.0, min(int(expires) - time.time(), self._settings.media_url_seconds))
 
     def _signature(self, key: str, expires: str) -> str:
         message = f"{MEDIA_PATH}{key}\n{expires}".encode()

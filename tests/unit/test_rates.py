@@ -1,6 +1,7 @@
 """Rate limits of each caller."""
 
 import asyncio
+import time
 from contextlib import ExitStack
 
 import pytest
@@ -43,6 +44,18 @@ def test_request_limit_without_user_is_per_address() -> None:
     with pytest.raises(TooManyRequests):
         rates.request(caller("2001:db8::3"))
     rates.request(caller("2001:db8:0:1::1"))
+
+
+def test_request_limit_does_not_depend_on_the_system_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Set back, it neither gives the user a new window nor keeps old windows in memory."""
+    rates = Rates(FEW)
+    for _ in range(FEW.requests):
+        rates.request(caller(user="ada"))
+    an_hour_ago = time.time() - 3600
+    monkeypatch.setattr(time, "time", lambda: an_hour_ago)
+    with pytest.raises(TooManyRequests) as refused:
+        rates.request(caller(user="ada"))
+    assert 0 <= refused.value.retry_after_seconds <= 60
 
 
 def test_cost_limit_is_separate_from_request_limit() -> None:
