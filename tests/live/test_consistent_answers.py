@@ -5,12 +5,14 @@ import random
 import shutil
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from sqlalchemy.pool import QueuePool
 
+from models.db.engines import READERS
 from providers.joining.wire import Clip
 from providers.port import Asset
 from tests.support import consistency, jobs, rest_calls
@@ -19,7 +21,7 @@ from tests.support.consistency import FEED, HEAD, JOB, PROGRESS, SCENE, check_jo
 from tests.support.factories import CLIP_URL
 from tests.support.property_settings import scaled
 from tests.support.server_app import App, running
-from tests.support.waiting import TIMEOUT_SECONDS
+from tests.support.waiting import TIMEOUT_SECONDS, eventually
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.both_databases]
 
@@ -200,3 +202,20 @@ async def test_each_mutation_field_shows_its_own_commit(app: App) -> None:
         check_job(payload["job"])
     shown = [(payload["job"]["title"], payload["job"]["version"]) for payload in payloads.values()]
     assert shown == [("One", 2), ("Two", 3)]
+
+
+async def test_streams_between_messages_keep_no_connection(app: App) -> None:
+    """Of more clients than connections, half of them resume; none reads what it is sent, and changes go on."""
+    made = await jobs.make(app, provider="external")
+    for number in range(20):
+        await jobs.retitle(app, made.id, f"Title {number}")
+    pool = app.container.database.reader.sync_engine.pool
+    assert isinstance(pool, QueuePool)
+    async with AsyncExitStack() as streams:
+        for after in (None, 0) * READERS:
+            await streams.enter_async_context(app.subscribe(FEED, id=made.id, after=after))
+        await eventually(lambda: app.container.hub.watchers >= 2 * READERS)
+        version = await jobs.retitle(app, made.id, "Meanwhile")
+        await eventually(lambda: pool.checkedout() == 0)
+        check_one_job(await app.execute(ONE_JOB, id=made.id))
+        assert version == 22

@@ -1,0 +1,176 @@
+"""The snapshot of an operation: one moment for each answer, and no connection kept after it."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import QueuePool
+
+from models.db.database import Connection, Database
+from models.db.engines import READERS
+from models.db.snapshot import Snapshot
+from models.domain.access import LOCAL
+from models.domain.errors import Invalid
+from tests.support.domain import Domain, domain
+from tests.support.waiting import TIMEOUT_SECONDS, eventually
+
+pytestmark = [pytest.mark.usefixtures("database"), pytest.mark.both_databases]
+
+READS_AT_ONCE = 4 * READERS
+
+
+@pytest.fixture
+async def env(tmp_path: Path) -> AsyncGenerator[Domain]:
+    async with domain(tmp_path) as env:
+        yield env
+
+
+def in_use(database: Database) -> int:
+    """Return the number of connections that are out of the readers' pool."""
+    pool = database.reader.sync_engine.pool
+    assert isinstance(pool, QueuePool)
+    return pool.checkedout()
+
+
+async def version(snapshot: Snapshot, job_id: str) -> int:
+    """Read the version of a job."""
+    async with snapshot.read() as connection:
+        return await _version(connection, job_id)
+
+
+async def _version(connection: Connection, job_id: str) -> int:
+    return (await connection.execute(sa.text("SELECT version FROM job WHERE id = :id"), {"id": job_id})).scalar_one()
+
+
+async def test_reads_of_one_answer_show_the_moment_of_the_first(env: Domain) -> None:
+    """The next answer, and one whose snapshot was renewed, show what was committed meanwhile."""
+    job_id = await env.a_job()
+    snapshot = Snapshot(env.store.database)
+    async with snapshot.answering():
+        before = await version(snapshot, job_id)
+        await env.jobs.update(LOCAL, job_id, {"title": "Meanwhile"})
+        assert await version(snapshot, job_id) == before
+        await snapshot.renew()
+        assert await version(snapshot, job_id) == before + 1
+        await env.jobs.update(LOCAL, job_id, {"title": "Again"})
+    async with snapshot.answering():
+        assert await version(snapshot, job_id) == before + 2
+    assert in_use(env.store.database) == 0
+
+
+async def test_concurrent_reads_of_an_answer_share_a_connection(env: Domain) -> None:
+    """It is taken by the first of them, and given back when the answer is made, before it is sent."""
+    job_id = await env.a_job()
+    database = env.store.database
+    snapshot = Snapshot(database)
+    async with snapshot.answering():
+        assert in_use(database) == 0
+        await asyncio.gather(*(version(snapshot, job_id) for _ in range(5)))
+        assert in_use(database) == 1
+        await snapshot.close()
+        assert in_use(database) == 0
+        # A read that comes late, such as of a field beside one that failed, leaves nothing open.
+        await version(snapshot, job_id)
+        assert in_use(database) == 0
+
+
+async def test_failed_statement_ends_the_snapshot_and_fails_the_other_reads(env: Domain) -> None:
+    """They would be of another moment; the next answer reads again."""
+    job_id = await env.a_job()
+    snapshot = Snapshot(env.store.database)
+    async with snapshot.answering():
+        before = await version(snapshot, job_id)
+        with pytest.raises(DBAPIError) as failure:
+            async with snapshot.read() as connection:
+                await connection.execute(sa.text("SELECT nothing FROM nowhere"))
+        assert in_use(env.store.database) == 0
+        with pytest.raises(DBAPIError) as repeated:
+            await version(snapshot, job_id)
+        assert repeated.value is failure.value
+    async with snapshot.answering():
+        assert await version(snapshot, job_id) == before
+
+
+async def test_refusal_between_two_reads_leaves_the_snapshot_open(env: Domain) -> None:
+    """A field with an invalid argument does not fail the fields beside it."""
+    job_id = await env.a_job()
+    snapshot = Snapshot(env.store.database)
+    async with snapshot.answering():
+        before = await version(snapshot, job_id)
+        with pytest.raises(Invalid):
+            async with snapshot.read():
+                raise Invalid("after is not a cursor.", ["after"])
+        await env.jobs.update(LOCAL, job_id, {"title": "Meanwhile"})
+        assert await version(snapshot, job_id) == before
+
+
+async def test_cancelled_operation_gives_its_connection_back(env: Domain) -> None:
+    """In the middle of an answer, and between its reads."""
+    job_id = await env.a_job()
+    database = env.store.database
+    reading = asyncio.Event()
+
+    async def operation(*, inside: bool) -> None:
+        snapshot = Snapshot(database)
+        async with snapshot.answering():
+            await version(snapshot, job_id)
+            if inside:
+                async with snapshot.read():
+                    reading.set()
+                    await asyncio.Event().wait()
+            reading.set()
+            await asyncio.Event().wait()
+
+    for inside in (True, False):
+        reading.clear()
+        task = asyncio.create_task(operation(inside=inside))
+        await reading.wait()
+        assert in_use(database) == 1
+        task.cancel()
+        await asyncio.wait([task])
+        assert task.cancelled()
+        await eventually(lambda: in_use(database) == 0)
+
+
+async def test_more_answers_than_connections_are_made_beside_changes(env: Domain) -> None:
+    """None waits for a second connection with a first one in its hands, so all end. They change the job in between."""
+    job_id = await env.a_job()
+
+    async def operation(number: int) -> None:
+        snapshot = Snapshot(env.store.database)
+        async with snapshot.answering():
+            before = await version(snapshot, job_id)
+            await snapshot.renew()
+            await env.jobs.update(LOCAL, job_id, {"title": f"Title {number}"})
+            assert await version(snapshot, job_id) > before
+
+    async with asyncio.timeout(TIMEOUT_SECONDS):
+        await asyncio.gather(*(operation(number) for number in range(READS_AT_ONCE)))
+    assert in_use(env.store.database) == 0
+
+
+async def test_long_lists_and_messages_leave_connections_to_others(env: Domain) -> None:
+    """As many answers as there are, made slowly: another one is made meanwhile."""
+    job_id = await env.a_job()
+    database = env.store.database
+    finish = asyncio.Event()
+
+    async def slow(turns: asyncio.Semaphore) -> None:
+        snapshot = Snapshot(database)
+        async with snapshot.answering(turns):
+            await version(snapshot, job_id)
+            await finish.wait()
+
+    turns = (database.list_turns, database.message_turns)
+    tasks = [asyncio.create_task(slow(each)) for each in turns for _ in range(READERS)]
+    await eventually(lambda: all(each.locked() for each in turns) and in_use(database) == READERS - 2)
+    await env.jobs.update(LOCAL, job_id, {"title": "Meanwhile"})
+    quick = Snapshot(database)
+    async with asyncio.timeout(TIMEOUT_SECONDS), quick.answering():
+        assert await version(quick, job_id) == 2
+    finish.set()
+    await asyncio.gather(*tasks)
+    assert in_use(database) == 0
