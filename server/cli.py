@@ -71,13 +71,13 @@ def serve(
         module = _module("server.serve")
         return module.serve(settings, renders=render, listener=listener, supervisor=supervisor)
 
-    _exit_with(run, host=host, port=port)
+    _exit_with(run, logs=True, host=host, port=port)
 
 
 @app.command()
 def worker() -> None:
     """Run a worker that only renders. Any number of workers can share one Postgres database and media store."""
-    _exit_with(lambda settings: _module("server.serve").work(settings))
+    _exit_with(lambda settings: _module("server.serve").work(settings), logs=True)
 
 
 @app.command()
@@ -138,12 +138,15 @@ def revoke(sub: Subject) -> None:
     _exit_with(lambda settings: asyncio.run(_module("server.auth.issuing").revoke(settings, sub)))
 
 
-def _exit_with(command: "Callable[[Settings], int]", **options: object) -> None:
+def _exit_with(command: "Callable[[Settings], int]", *, logs: bool = False, **options: object) -> None:
     """Run the command and exit with its status; an invalid setting prints one line and exits with status 2.
 
-    `options` replace settings, unless they are None.
+    A command that `logs` reports unread variables itself. `options` replace settings, unless they are None.
     """
     settings = _module("server.settings")
+    if not logs:
+        for sentence in _module("server.unread_variables").unread_variables():
+            typer.echo(f"scenewire: {sentence}", err=True)
     try:
         status = command(settings.load(**{name: value for name, value in options.items() if value is not None}))
     except settings.WrongSettings as error:

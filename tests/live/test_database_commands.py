@@ -124,6 +124,17 @@ class TestNoDatabase:
         assert invoke("migrate", database_url=url).status == 1
 
 
+def test_unread_variable_is_reported_by_commands_without_a_log(tmp_path: Path) -> None:
+    """Such as a misspelled database, so that an operator sees why another one was used."""
+    url = f"sqlite+aiosqlite:///{tmp_path}/test.db"
+    ran = invoke("migrate", database_url=url, databse_url="postgresql+asyncpg://host/scenes")
+    assert (ran.status, ran.err) == (
+        0,
+        "scenewire: SCENEWIRE_DATABSE_URL is not a setting and has no effect; the nearest name is "
+        "SCENEWIRE_DATABASE_URL\n",
+    )
+
+
 @pytest.mark.both_databases
 class TestRevoke:
     """A database that exists."""
