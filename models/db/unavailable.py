@@ -14,8 +14,8 @@ from models.domain.errors import Unavailable
 # Disk full, out of memory.
 _OUT_OF_SPACE = ("53100", "53200")
 _SQLITE_OUT_OF_SPACE = ("is full", "disk I/O error", "readonly database", "unable to open")
-# Classes 08 connection, 40 rolled back, 53 resources.
-_TRANSIENT_CLASSES = ("08", "40", "53")
+# Classes 08 connection, 40 rolled back, 53 resources; 28 and 3D refuse a connection, which the operator may mend.
+_TRANSIENT_CLASSES = ("08", "28", "3D", "40", "53")
 # 25P03 idle in transaction, 55P03 lock timeout, 57014 canceled; 57P shutdown is checked by its prefix.
 _TRANSIENT_STATES = ("25P03", "55P03", "57014")
 

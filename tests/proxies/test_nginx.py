@@ -97,8 +97,9 @@ async def test_origin_of_public_url_is_own_behind_nginx(place: Place) -> None:
         assert (await place.http.post(f"{PATH}/graphql", json=VIEWER, headers=headers)).status_code == status
         direct = await place.app.http.post("/graphql", json=VIEWER, headers=headers)
         assert direct.status_code == status
-    async with socket_at(place, additional_headers={"origin": place.nginx.origin}):
-        pass
+    for path in ("/graphql", "/graphql/"):
+        async with socket_at(place, path, additional_headers={"origin": place.nginx.origin}):
+            pass
 
 
 async def test_event_stream_behind_nginx_is_not_buffered(place: Place) -> None:
@@ -124,9 +125,9 @@ async def data_of(lines: Any) -> str:
 
 
 @asynccontextmanager
-async def socket_at(place: Place, **options: Any) -> AsyncGenerator[Any]:
+async def socket_at(place: Place, path: str = "/graphql", **options: Any) -> AsyncGenerator[Any]:
     """A websocket through nginx, after `connection_ack`."""
-    url = f"wss{place.url.removeprefix('https')}/graphql"
+    url = f"wss{place.url.removeprefix('https')}{path}"
     protocols = [Subprotocol("graphql-transport-ws")]
     async with connect(url, ssl=place.nginx.tls, subprotocols=protocols, **READS_ON_DEMAND, **options) as socket:
         await socket.send(json.dumps({"type": "connection_init"}))

@@ -10,12 +10,15 @@ import sqlalchemy as sa
 from models.db.database import Database
 from server.serve import ready
 from server.settings import Settings, WrongSettings
+from tests.support import jobs
 from tests.support.command_line import invoke
 from tests.support.pgbouncer import pgbouncer
 from tests.support.postgres import Databases, in_a_thread
+from tests.support.server_app import running
 
 ROLE = "scenewire_test_locked"
 PASSWORD = "hunter2"
+TERMINATE = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{role}'"
 
 
 @pytest.fixture
@@ -99,6 +102,27 @@ def test_role_without_privileges_cannot_migrate(postgres: Databases) -> None:
         in_a_thread(postgres.execute(f"DROP ROLE {role}"))
     assert (ran.status, ran.out, ran.err.count("\n")) == (2, "", 1), ran
     assert ran.err.startswith("scenewire: SCENEWIRE_DATABASE_URL: permission denied for schema public (")
+
+
+async def test_role_that_loses_its_login_makes_the_running_server_unavailable(
+    postgres: Databases, url: str, tmp_path: Path
+) -> None:
+    """Clients retry, as while the database is down, and go on when the operator has mended it."""
+    role = f"{ROLE}_runtime"
+    await postgres.execute(f"CREATE ROLE {role} LOGIN SUPERUSER")
+    try:
+        async with running(tmp_path, database_url=as_role(url, role)) as app:
+            await jobs.make(app, jobs.scene())
+            await postgres.execute(f"ALTER ROLE {role} NOLOGIN")
+            await postgres.execute(TERMINATE.format(role=role))
+            answer = await app.result("{ jobs { nodes { id } } }")
+            assert [error["extensions"]["code"] for error in answer["errors"]] == ["UNAVAILABLE"], answer
+            assert (await app.http.get("/readyz")).status_code == 503
+            await postgres.execute(f"ALTER ROLE {role} LOGIN")
+            assert (await app.execute("{ jobs { nodes { id } } }"))["jobs"]["nodes"]
+    finally:
+        await postgres.execute(TERMINATE.format(role=role))
+        await postgres.execute(f"DROP ROLE {role}")
 
 
 def test_server_without_tls_is_refused_when_tls_is_required(url: str) -> None:
