@@ -5,6 +5,7 @@ from typing import TypedDict
 
 from server.transports.http_protocol import HttpProtocol
 from server.transports.limits import TransportLimits
+from server.transports.read_turns import ReadTurns
 from server.transports.request_deadline import RequestDeadline
 from server.transports.websocket_protocol import WebSocketProtocol
 
@@ -27,6 +28,7 @@ def uvicorn_options(limits: TransportLimits | None = None) -> UvicornOptions:
     `proxy_headers` is off because uvicorn trusts every proxy on this host; the application decides which it trusts.
     """
     chosen = limits or TransportLimits()
+    all_turns = ReadTurns()
     without_head: dict[RequestDeadline, None] = {}
 
     class Http(HttpProtocol):
@@ -35,6 +37,7 @@ def uvicorn_options(limits: TransportLimits | None = None) -> UvicornOptions:
 
     class Socket(WebSocketProtocol):
         limits = chosen
+        turns = all_turns
 
     return UvicornOptions(
         http=Http,

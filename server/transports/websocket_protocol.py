@@ -14,6 +14,7 @@ import asyncio
 import time
 from typing import Any, Final
 
+from uvicorn._types import ASGIReceiveEvent
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame
 from websockets.protocol import State
@@ -21,19 +22,22 @@ from websockets.protocol import State
 from server.transports.closing import CloseConnection, try_again_later
 from server.transports.frame_limiter import FrameLimiter
 from server.transports.limits import TransportLimits
+from server.transports.read_turns import ReadTurns
 from server.transports.stream_control import STREAM_EXTENSION, StreamControl
 
 LINGER_SECONDS: Final = 2
 """How long a closed connection may take to deliver its last bytes."""
 
 PIECE_BYTES: Final = 1_024
-"""How much input is parsed before its frames are counted: at most 170 frames, which take less than a millisecond."""
+"""How much input is parsed before others get their turn: at most 170 frames, which take less than a millisecond."""
 
 
 class WebSocketProtocol(WebSocketsSansIOProtocol):
     """A websocket with limits on its frames, and for a peer that stops reading, also while the websocket closes."""
 
     limits: TransportLimits
+    turns: ReadTurns
+    """Shared by all websockets of the server."""
     _stall_timer: asyncio.TimerHandle | None = None
     _failed = False
     """Whether the peer exceeded a limit, so that further input is discarded."""
@@ -43,6 +47,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         self._frames = FrameLimiter(self.limits)
         self._control = SocketControl(self)
         self._control.limit_unsent()
+        self._input = bytearray()
 
     async def run_asgi(self) -> None:
         extensions: dict[str, Any] = {**self.scope.get("extensions", {})}
@@ -52,13 +57,20 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
 
     def data_received(self, data: bytes) -> None:
         self._control.on_input()
-        try:
-            for start in range(0, len(data), PIECE_BYTES):
-                if self._failed:
-                    return
-                super().data_received(data[start : start + PIECE_BYTES])
-        except CloseConnection as closing:
-            self._fail(closing)
+        if not self.handshake_initiated:
+            super().data_received(data)
+        elif self._input:
+            self._input += data
+            self.transport.pause_reading()
+        elif not self._failed:
+            self._input += data
+            self.turns.add(self._read_piece)
+
+    async def receive(self) -> ASGIReceiveEvent:
+        message = await super().receive()
+        if self._input and not self.transport.is_closing():
+            self.transport.pause_reading()
+        return message
 
     def handle_text(self, event: Frame) -> None:
         self._frames.count_first()
@@ -88,6 +100,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             self.send_keepalive_ping()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._input.clear()
         self._stop_stall_timer()
         super().connection_lost(exc)
 
@@ -138,9 +151,26 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             self.read_paused = False
             self.transport.resume_reading()
 
+    def _read_piece(self) -> bool:
+        """Parse a piece of the input; return whether there is more."""
+        piece = bytes(self._input[:PIECE_BYTES])
+        del self._input[:PIECE_BYTES]
+        try:
+            if piece:
+                super().data_received(piece)
+        except CloseConnection as closing:
+            self._fail(closing)
+        except BaseException:
+            self.transport.abort()
+            raise
+        if not self._input and not self.read_paused and not self.transport.is_closing():
+            self.transport.resume_reading()
+        return bool(self._input)
+
     def _fail(self, closing: CloseConnection) -> None:
         """Discard further input, and close unless that has begun; drop a peer that is not connected yet."""
         self._failed = True
+        self._input.clear()
         if self.conn.state is State.OPEN:
             self.conn.fail(closing.code, closing.reason)
             self.handle_parser_exception()

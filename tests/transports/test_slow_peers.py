@@ -90,7 +90,7 @@ class TestSlowPeers:
 
     async def test_subscriptions_of_an_unread_websocket_share_one_buffer(self, start: Start) -> None:
         """Fifty operations take turns, so they buffer no more than one."""
-        sample = Sample(limits=self.LIMITS)
+        sample = Sample(limits=TransportLimits(stall_seconds=2))  # longer than the start of all takes
         served = await start(sample)
         async with dial(served, sock=unread_socket(served), max_queue=1, close_timeout=0) as slow:
             for number in range(50):

@@ -87,6 +87,7 @@ class TestUvicorn:
                     "connection_made": ["transport"],
                     "run_asgi": [],
                     "data_received": ["data"],
+                    "receive": [],
                     "handle_text": ["event"],
                     "handle_bytes": ["event"],
                     "handle_cont": ["event"],
@@ -132,6 +133,7 @@ class TestUvicorn:
             (HttpToolsProtocol.on_response_complete, "_unset_keepalive_if_required"),
             (WebSocketsSansIOProtocol.handle_connect, "run_asgi"),
             (WebSocketsSansIOProtocol.send_keepalive_ping, "keepalive_timeout"),
+            (WebSocketsSansIOProtocol.run_asgi, "receive"),
             (WebSocketsSansIOProtocol.data_received, "handle_events"),
             (WebSocketsSansIOProtocol.handle_events, "handle_text"),
             (WebSocketsSansIOProtocol.handle_events, "handle_bytes"),
@@ -160,6 +162,7 @@ class TestUvicorn:
         used = {"response_started", "response_complete", "disconnected", "message_event", "keep_alive"}
         assert used <= set(names_used_by(RequestResponseCycle.__init__))
         assert (websocket.close_timer, websocket.close_sent, websocket.read_paused) == (None, False, False)
+        assert websocket.handshake_initiated is False
         assert (websocket.frames, websocket.curr_msg_data_type, websocket.conn.close_sent) == ([], "bytes", None)
         assert websocket.close_timeout > 0
         assert (websocket.pending_ping_payload, websocket.ping_timer, websocket.pong_timer) == (None, None, None)
