@@ -124,7 +124,7 @@ class Listener:
             except LOST as error:
                 raise_if_cancelled(error)
                 if not logged:
-                    log.warning("listener is down: %s", error or type(error), extra={"action": "listener.down"})
+                    log.warning("listener is down: %r", error, extra={"action": "listener.down"})
                 logged = True
             except Exception as error:
                 raise_if_cancelled(error)

@@ -8,6 +8,8 @@ must happen has TIMEOUT_SECONDS of `tests.support.waiting` to do so.
     duplicate_results    a worker that records every result twice, used by lost_workers
     lost_notifications   LISTEN connections closed or frozen
     postgres_outages     Postgres killed, frozen, stopped
+    frozen_stop          processes stopped while Postgres is frozen
+    orphaned_tasks       all connections of an API process terminated under load
     shutdown             the server stopped under load
     sqlite_faults        the database file locked, the disk full
 

@@ -10,7 +10,15 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.faults import lost_notifications, lost_workers, postgres_outages, shutdown, sqlite_faults
+from tests.faults import (
+    frozen_stop,
+    lost_notifications,
+    lost_workers,
+    orphaned_tasks,
+    postgres_outages,
+    shutdown,
+    sqlite_faults,
+)
 from tests.support.postgres import Databases, Postgres
 
 Run = Callable[[Path, Databases, random.Random], object]
@@ -25,6 +33,8 @@ RUNS: dict[str, Run] = {
     "outages": lambda folder, _, randomness: asyncio.run(
         postgres_outages.run(folder, postgres_outages.Size(10, 6.0), randomness)
     ),
+    "frozen-stop": lambda folder, _, __: asyncio.run(frozen_stop.run(folder)),
+    "orphans": lambda folder, databases, _: asyncio.run(orphaned_tasks.run(folder, databases.create(), 60)),
     "shutdown": lambda folder, databases, randomness: asyncio.run(
         shutdown.run(folder, 10, randomness, database_url=databases.create())
     ),

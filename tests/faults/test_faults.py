@@ -1,10 +1,11 @@
-"""One small fault scenario per database; `python -m tests.faults` runs all of them in full."""
+"""Small fault scenarios; `python -m tests.faults` runs all of them in full."""
 
 from pathlib import Path
 
-from tests.faults import postgres_outages, shutdown
+from tests.faults import frozen_stop, orphaned_tasks, postgres_outages, shutdown
 from tests.support import jobs
 from tests.support.os_processes import on_linux
+from tests.support.postgres import Databases
 
 pytestmark = on_linux
 
@@ -12,6 +13,17 @@ pytestmark = on_linux
 async def test_postgres_outage_loses_no_change_and_closes_no_socket(tmp_path: Path) -> None:
     """Requests are refused meanwhile, and everything works again without a restart."""
     await postgres_outages.run(tmp_path, postgres_outages.Size(outages=2, longest_seconds=1.0), jobs.seeded("outages"))
+
+
+async def test_stop_ends_while_postgres_is_frozen(tmp_path: Path) -> None:
+    """A server's and a worker's, with a line for each part that was given up; dispatch does not start again."""
+    await frozen_stop.run(tmp_path)
+
+
+async def test_terminated_connections_leave_no_task_without_an_owner(tmp_path: Path, postgres: Databases) -> None:
+    """While clients write, read and subscribe, and leave at any moment."""
+    with postgres.fresh() as url:
+        await orphaned_tasks.run(tmp_path, url, terminations=15)
 
 
 async def test_shutdown_under_load_loses_no_acknowledged_change(tmp_path: Path, database: None) -> None:

@@ -50,8 +50,14 @@ async def env(postgres: Databases) -> AsyncGenerator[Env]:
 
 
 async def disconnect(env: Env, which: Process) -> None:
-    """Terminate the listening connection of a process."""
+    """Terminate the listening connection of a process, and wait until it knows."""
     assert which.listener.up
+    await terminate(env, which)
+    await eventually(lambda: not which.listener.up)
+
+
+async def terminate(env: Env, which: Process) -> None:
+    """Terminate the listening connection of a process."""
     async with env.one.database.connect(env.one.database.reader) as connection:
         # All have the same name. The oldest are those of the fixture, in the order in which it made them.
         found = await connection.exec_driver_sql(
@@ -60,7 +66,6 @@ async def disconnect(env: Env, which: Process) -> None:
         )
         pid = found.scalars().all()[[env.one, env.other].index(which)]
         await connection.exec_driver_sql("SELECT pg_terminate_backend($1)", (pid,))
-    await eventually(lambda: not which.listener.up)
 
 
 async def test_burst_of_hints_is_merged_into_few_notifications(env: Env) -> None:
@@ -153,3 +158,20 @@ def test_decoding_reverses_encoding(messages: list[Hint | Tick], times: int) -> 
     decoded = [decode(payload) for payload in payloads]
     assert {sender for sender, _ in decoded} <= {"me"}
     assert [message for _, some in decoded for message in some] == messages * times
+
+
+async def test_hint_that_waits_for_a_lost_connection_reaches_others(env: Env) -> None:
+    """It is sent after the reconnect: the connection was lost while a probe and the hint waited for a statement."""
+    await eventually(lambda: env.one.listener.up)
+    statement = env.one.listener._connection_lock  # pyright: ignore[reportPrivateUsage] # no statement lasts long enough
+    async with statement:
+        await terminate(env, env.one)
+        await eventually(lambda: waiting(statement) == 1)
+        env.publisher.publish(LAST)
+        await eventually(lambda: waiting(statement) == 2)
+    await eventually(lambda: LAST in env.messages)
+
+
+def waiting(lock: asyncio.Lock) -> int:
+    """Return how many tasks wait for a lock."""
+    return len(getattr(lock, "_waiters", None) or ())

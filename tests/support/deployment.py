@@ -64,18 +64,24 @@ class Deployment:
         await asyncio.to_thread(process.start)
         return process
 
+    def assert_no_orphans(self) -> None:
+        """No log names a task whose error no code has seen."""
+        for process in self._processes:
+            process.assert_no_orphans()
+
     def _named(self, name: str, settings: dict[str, object]) -> dict[str, Any]:
         return {"name": name, **self.settings, **settings}
 
 
 @asynccontextmanager
 async def deployed(folder: Path, database_url: str, **settings: object) -> AsyncGenerator[Deployment]:
-    """A deployment that ends with the block."""
+    """A deployment that ends with the block; no process of it may have logged a task without an owner."""
     deployment = Deployment(folder, database_url, **settings)
     try:
         yield deployment
     finally:
         await deployment.end()
+    deployment.assert_no_orphans()
 
 
 @asynccontextmanager

@@ -15,6 +15,8 @@ from tests.support.waiting import TIMEOUT_SECONDS
 ROOT = Path(__file__).parent.parent.parent
 # A start imports everything, which takes 3 s of CPU; this only bounds how late a test fails.
 START_SECONDS = 2 * TIMEOUT_SECONDS
+# What asyncio logs of a task or future whose error no code has seen, and of one that is dropped while it waits.
+ORPHAN = re.compile(r"exception was never retrieved|was destroyed but it is pending")
 
 
 class ServerProcess:
@@ -94,4 +96,10 @@ class ServerProcess:
         self._process.send_signal(number)
         status = self._process.wait(within_seconds)
         self._process = None
+        self.assert_no_orphans()
         return status
+
+    def assert_no_orphans(self) -> None:
+        """The log names no task whose error no code has seen."""
+        lines = self.log.read_text().splitlines() if self.log.exists() else []
+        assert [line for line in lines if ORPHAN.search(line)] == []
