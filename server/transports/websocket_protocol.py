@@ -100,7 +100,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             self.send_keepalive_ping()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._input.clear()
+        self._input.clear()  # none, unless other connections had their turns first: then it is lost with the connection
         self._stop_stall_timer()
         super().connection_lost(exc)
 

@@ -53,6 +53,16 @@ class TestDisconnect:
         sample.probe.release.set()
         await sample.probe.until(written=1)
 
+    async def test_mutation_sent_right_before_the_connection_ends_is_executed(
+        self, served: Served, sample: Sample
+    ) -> None:
+        """The end of the connection does not overtake what the client sent before it."""
+        async with dial(served, close_timeout=0) as peer:
+            await peer.subscribe('mutation { write(value: "x") }')
+            peer.socket.transport.close()
+            await sample.probe.until(written=1)
+        await idle(served)
+
     async def test_closed_websocket_leaves_no_task_and_no_connection(self, served: Served, sample: Sample) -> None:
         """After all its operations have ended."""
         before = len(asyncio.all_tasks())
