@@ -1,6 +1,7 @@
 """The registry of open websockets and event streams, for the application to close: at shutdown or when a token ends."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from typing import Protocol
@@ -8,6 +9,8 @@ from typing import Protocol
 from starlette.requests import HTTPConnection
 
 from server.transports.closing import CloseCode
+
+log = logging.getLogger(__name__)
 
 CLOSE_SECONDS = 2
 """How long a peer that does not read may delay a shutdown."""
@@ -65,7 +68,15 @@ class Connections:
         }
         if not closing:
             return
+        for task in closing:
+            task.add_done_callback(on_closed)
         _, late = await asyncio.wait(closing, timeout=CLOSE_SECONDS)
         for task in late:
             task.cancel()
             closing[task].abort()
+
+
+def on_closed(closing: asyncio.Task[None]) -> None:
+    """Retrieve the error of a task that closes a connection: its peer may be gone already."""
+    if not closing.cancelled() and (error := closing.exception()) is not None:
+        log.debug("a connection was lost while it was closed: %r", error, extra={"action": "connection.lost"})

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import Final, Protocol
 
 from server.transports.closing import CloseCode, try_again_later
+from server.transports.connections import on_closed
 
 RETRY_SECONDS: Final = 1
 
@@ -88,3 +89,4 @@ class PendingConnections:
         closing = asyncio.create_task(connection.close(refusal.code, refusal.reason))
         self._closing.add(closing)
         closing.add_done_callback(self._closing.discard)
+        closing.add_done_callback(on_closed)

@@ -112,6 +112,8 @@ class TestUvicorn:
                     "on_tick": ["counter"],
                     "capture_signals": [],
                     "shutdown": ["sockets"],
+                    "serve": ["sockets"],
+                    "handle_exit": ["sig", "frame"],
                 },
             ),
         ],
