@@ -8,6 +8,7 @@ from typing import assert_never
 from unittest.mock import patch
 
 from models.db.database import Connection, Database
+from models.db.transactions import Transaction
 from models.writes.change import Change, Work
 from models.writes.store import CommitListener, Committed, Store
 from subscriptions.job_events import JobEvents, Message
@@ -45,11 +46,11 @@ class EarlyHintStore(Store):
         super().__init__(database, WithoutHints(listener))
         self._early = listener
 
-    async def _finish(self, connection: Connection, change: Change) -> None:
+    async def _finish(self, transaction: Transaction, change: Change) -> None:
         if change.events:
             self._early.after_commit(Committed(change.job.id, change.job.version, (), (), ()))
             await asyncio.sleep(EARLY_SECONDS)
-        await super()._finish(connection, change)
+        await super()._finish(transaction, change)
 
 
 class LateJoin(JobEvents):
