@@ -1,0 +1,115 @@
+"""Background tasks with an owner: their errors are logged, and a stop waits for each part no longer than its limit."""
+
+import asyncio
+import logging
+from contextlib import suppress
+
+import pytest
+
+from coordinator.tasks import RepeatedErrors, Stop, Tasks
+from models.db.cancellation import raise_if_cancelled, shield_to_completion
+
+
+def logged(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
+    """Return the action and the part of each record."""
+    return [(getattr(each, "action", ""), getattr(each, "part", "")) for each in caplog.records]
+
+
+async def test_part_that_ignores_its_cancellation_is_logged_once_and_left_behind(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The other parts are stopped."""
+    over = asyncio.Event()
+    tasks = Tasks("stubborn")
+
+    async def ignore_cancellation() -> None:
+        while not over.is_set():
+            with suppress(asyncio.CancelledError):
+                await over.wait()
+
+    stubborn, other = tasks.start(ignore_cancellation()), tasks.start(asyncio.Event().wait())
+    await asyncio.sleep(0)
+    await tasks.stop(0.05)
+    assert (stubborn.done(), other.cancelled()) == (False, True)
+    assert logged(caplog) == [("stop.gave_up", "stubborn")]
+    over.set()
+    await stubborn
+
+
+async def test_parts_share_the_limit_of_a_stop(caplog: pytest.LogCaptureFixture) -> None:
+    """After it, each part still gets a moment; an error of a part does not keep the next from being stopped."""
+    limit, stopped = Stop(0.0), asyncio.Event()
+
+    async def fail() -> None:
+        raise OSError("no connection")
+
+    async def stop() -> None:
+        stopped.set()
+
+    await limit.part("hanging", asyncio.Event().wait(), 3_600.0)
+    await limit.part("failing", fail())
+    await limit.part("orderly", stop())
+    assert stopped.is_set()
+    assert logged(caplog) == [("stop.gave_up", "hanging"), ("stop.failed", "failing")]
+
+
+async def test_error_of_a_background_task_is_logged_when_it_fails(caplog: pytest.LogCaptureFixture) -> None:
+    """Not when it is collected as garbage, or never."""
+    tasks = Tasks("work")
+
+    async def fail() -> None:
+        raise ValueError("wrong")
+
+    await asyncio.wait([tasks.start(fail())])
+    await asyncio.sleep(0)
+    assert logged(caplog) == [("task.failed", "work")]
+    assert len(tasks) == 0
+
+
+def test_repeated_error_is_recognized() -> None:
+    """Only the same error of the same part; its traceback is logged once."""
+    errors = RepeatedErrors()
+    assert [errors.includes("dispatch", OSError("a")) for _ in range(2)] == [False, True]
+    assert not errors.includes("webhooks", OSError("a"))
+    assert not errors.includes("dispatch", OSError("b"))
+
+
+async def test_error_of_a_cleanup_does_not_replace_a_cancellation() -> None:
+    """A loop that retries would go on forever."""
+
+    async def work() -> None:
+        while True:
+            try:
+                try:
+                    await asyncio.Event().wait()
+                finally:
+                    raise TimeoutError
+            except TimeoutError as error:
+                raise_if_cancelled(error)
+
+    task = asyncio.create_task(work())
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait([task])
+    assert task.cancelled()
+
+
+async def test_shielded_work_is_completed_before_the_cancellation(caplog: pytest.LogCaptureFixture) -> None:
+    """Also when the cancellation comes repeatedly, and the work fails: its error is the cause."""
+    caplog.set_level(logging.DEBUG)
+    release = asyncio.Event()
+
+    async def work() -> None:
+        await release.wait()
+        raise OSError("lost")
+
+    task = asyncio.create_task(shield_to_completion(work()))
+    for _ in range(3):
+        await asyncio.sleep(0)
+        task.cancel()
+    await asyncio.sleep(0)
+    assert not task.done()
+    release.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert not [each for each in caplog.records if "never retrieved" in each.message]
