@@ -129,6 +129,9 @@ class Executor:
                     made.clear()
                     if not has_spent:
                         await self._spend_when_available(connection, cost)
+            await context.answered()
+            for each in made:
+                yield each
         finally:
             await context.answered()
 

@@ -1,0 +1,54 @@
+"""What the messages of a stream use is released before they are sent, however slow the client is."""
+
+from contextlib import aclosing
+
+from starlette.requests import HTTPConnection
+
+from server.transports.document_limiter import Admitted
+from server.transports.documents import find_operation, parse_document
+from server.transports.execution import Executor
+from server.transports.limits import TransportLimits
+from server.transports.params import Params
+from tests.support.sample_app import SCHEMA, Context, Probe
+
+DOCUMENT = "subscription { count(to: 3) }"
+ADMITTED = Admitted(find_operation(parse_document(DOCUMENT, None), None).operation)
+
+
+class Recorder(Context):
+    """Counts the messages of a stream, and those for which the resources were released."""
+
+    released = 0
+
+    async def answered(self) -> None:
+        self.released += 1
+
+
+async def test_resources_of_a_message_are_released_before_it_is_sent() -> None:
+    """The consumer of the results has not asked for the next one, as when a client reads nothing."""
+    connection = HTTPConnection({"type": "http", "headers": []})
+    recorder = Recorder(Probe(), connection)
+
+    async def context(_connection: HTTPConnection) -> Context:
+        return recorder
+
+    results = await Executor(SCHEMA, context, TransportLimits()).subscribe(Params(DOCUMENT), connection, ADMITTED)
+    async with aclosing(results):
+        for number in (1, 2, 3):
+            assert (await anext(results)).data == {"count": number}
+            assert recorder.released == number
+
+
+async def test_messages_of_one_moment_are_made_before_the_first_is_sent() -> None:
+    """They share what they use, so it is released once."""
+    connection = HTTPConnection({"type": "http", "headers": []})
+    recorder = Recorder(Probe(), connection, more_follow=True)
+
+    async def context(_connection: HTTPConnection) -> Context:
+        return recorder
+
+    results = await Executor(SCHEMA, context, TransportLimits()).subscribe(Params(DOCUMENT), connection, ADMITTED)
+    assert (await anext(results)).data == {"count": 1}
+    assert recorder.released == 1
+    recorder.more_follow = False
+    assert [result.data async for result in results] == [{"count": 2}, {"count": 3}]
