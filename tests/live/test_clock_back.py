@@ -59,9 +59,9 @@ async def renders(client: Client, made: jobs.Made) -> bool:
 
 async def spend_quota(client: Client) -> None:
     """Regenerate until the quota is used up."""
-    made = await jobs.make(client, jobs.scene(stepSeconds=0.01), start=True)
+    made = await jobs.make(client, jobs.scene(outcome="fail", stepSeconds=0.01), start=True)
     while (await client.execute(QUOTA))["viewer"]["regenerateQuota"]["remaining"]:
-        await jobs.at_rest(client, made.id)
+        await jobs.settled(client, made.id)
         await jobs.change(client, "regenerateScene", sceneId=made.scenes[0])
 
 

@@ -37,6 +37,10 @@ class FakeClockServer(ServerProcess):
             # The clock is set within this many seconds. Without a cache each look at it would read the file.
             "FAKETIME_CACHE_DURATION": "1",
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+            # Not necessary with the glibc of today, and makes waiting threads spin.
+            "FAKETIME_FORCE_MONOTONIC_FIX": "0",
+            # The times of files stay true: Python would compile all modules anew.
+            "NO_FAKE_STAT": "1",
         }
 
     def set_ahead(self, seconds: int) -> None:
