@@ -2,7 +2,7 @@
 
 Where something waits for an instant, one that lies further ahead than its longest span counts as reached (see
 `models.db.clock`). That leaves the pauses of webhook deliveries, whose own span only their attempts tell, and instants
-from which an age is counted before something is deleted. See docs/decisions/0012-clock.md.
+from which an age is counted before something is deleted. See docs/decisions/0013-clock.md.
 """
 
 import asyncio

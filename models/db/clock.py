@@ -2,7 +2,7 @@
 
 On Postgres, processes on several machines share the clock of the database; SQLite has the one of its only process.
 Either may go back, so an instant that lies further ahead than it was ever set counts as reached. See
-docs/decisions/0012-clock.md.
+docs/decisions/0013-clock.md.
 """
 
 from datetime import UTC, datetime, timedelta
