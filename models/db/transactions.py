@@ -94,12 +94,14 @@ class SharedCommits:
                 await self._turn.acquire()
             begun: list[SharedTransaction] = []
             try:
-                await self._begin(begun)
-                yield begun[0]
+                try:
+                    await self._begin(begun)
+                    yield begun[0]
+                finally:
+                    for transaction in begun:
+                        if not transaction.completed:
+                            await shield_to_completion(self._roll_back(transaction))
             finally:
-                for transaction in begun:
-                    if not transaction.completed:
-                        await shield_to_completion(self._roll_back(transaction))
                 self._turn.release()
 
     async def commit(self, transaction: SharedTransaction) -> None:
