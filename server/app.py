@@ -38,7 +38,6 @@ from server.version import VERSION
 log = logging.getLogger(__name__)
 
 GRAPHQL_PATH = "/graphql"
-READS = ["GET", "HEAD"]
 
 
 def create_app(
@@ -158,7 +157,8 @@ def _add_api(app: FastAPI, container: Container) -> None:
         openapi.add_openapi(app, tokens_required=settings.production)
         docs.add_docs(app)
         mount_explorer(app)
-        app.add_api_route("/", _redirect_to_explorer, methods=READS, include_in_schema=False)
+        app.add_api_route("/", _redirect_to_explorer, methods=["GET"], include_in_schema=False)
+        app.add_api_route("/", _head_of_explorer, methods=["HEAD"], include_in_schema=False)
 
 
 def _add_graphql(app: FastAPI, container: Container, make_context: Callable[[HTTPConnection], Context]) -> None:
@@ -191,3 +191,13 @@ def _add_graphql(app: FastAPI, container: Container, make_context: Callable[[HTT
 async def _redirect_to_explorer(request: Request) -> RedirectResponse:
     """Redirect a browser from `/` to the explorer."""
     return RedirectResponse(public_path(request) + GRAPHQL_PATH)
+
+
+async def _head_of_explorer(request: Request) -> Response:
+    """Return the page for HEAD of `/`, of which only the headers are sent.
+
+    Always 200, also while the page is not built: uptime checks that send it follow no redirect, and the API works.
+    """
+    response = explorer_response(public_path(request))
+    response.status_code = 200
+    return response

@@ -1,11 +1,13 @@
 """HEAD: the status and the headers of GET, without a body (RFC 9110, 9.3.2)."""
 
+from pathlib import Path
+
 import pytest
 
 from tests.support import jobs
 from tests.support.queries import MEDIA, read_scene
 from tests.support.raw_http import raw_connection
-from tests.support.server_app import App
+from tests.support.server_app import App, running
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -13,19 +15,27 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 VARYING = {"date", "x-request-id"}
 
 
-async def same_without_body(app: App, path: str, accept: str = "*/*") -> int:
-    """Compare HEAD and GET on one connection, so that a body of the first would be read as the second response."""
+async def heads(app: App, *requests: tuple[str, str], accept: str = "*/*") -> list[dict[str, str]]:
+    """Return status and headers of these methods and paths, all on one connection: a body in the response to HEAD would
+    be read as the next response.
+    """
     host, port = app.url.removeprefix("http://").split(":")
-    heads: list[dict[str, str]] = []
+    found: list[dict[str, str]] = []
     async with raw_connection(host, int(port)) as connection:
-        for method in ("HEAD", "GET"):
+        for method, path in requests:
             await connection.send(f"{method} {path} HTTP/1.1\r\nhost: {host}\r\naccept: {accept}\r\n\r\n".encode())
             response = await connection.response(head=method == "HEAD")
-            heads.append({name: value for name, value in response.headers.items() if name not in VARYING})
-            heads[-1]["status"] = str(response.status)
-    assert heads[0] == heads[1]
-    assert "content-length" in heads[0]
-    return int(heads[0]["status"])
+            found.append({name: value for name, value in response.headers.items() if name not in VARYING})
+            found[-1]["status"] = str(response.status)
+    return found
+
+
+async def same_without_body(app: App, path: str, accept: str = "*/*") -> int:
+    """Compare HEAD and GET."""
+    head, get = await heads(app, ("HEAD", path), ("GET", path), accept=accept)
+    assert head == get
+    assert "content-length" in head
+    return int(head["status"])
 
 
 @pytest.mark.parametrize(
@@ -33,7 +43,6 @@ async def same_without_body(app: App, path: str, accept: str = "*/*") -> int:
     [
         ("/healthz", 200),
         ("/readyz", 200),
-        ("/", 307),
         ("/api/docs", 200),
         ("/openapi.json", 200),
         ("/graphql?query={viewer{id}}", 200),
@@ -61,3 +70,15 @@ async def test_head_of_rest_reads_and_of_media_has_the_headers_of_get(shared: Ap
 async def test_head_of_the_explorer_has_the_headers_of_get(shared: App) -> None:
     """503 while it is not built."""
     assert await same_without_body(shared, "/graphql", "text/html") in (200, 503)
+
+
+@pytest.mark.parametrize("prefix", ["", "/studio"], ids=["plain", "under_prefix"])
+async def test_head_of_the_root_is_200_with_the_headers_of_the_explorer(tmp_path: Path, prefix: str) -> None:
+    """To which GET redirects browsers; uptime checks that send HEAD follow no redirect."""
+    async with running(tmp_path, public_url=f"http://scenewire.test{prefix}") as app:
+        page = f"{prefix}/graphql"
+        requests = [("HEAD", f"{prefix}/"), ("HEAD", prefix or "/"), ("GET", page), ("GET", f"{prefix}/")]
+        head, shorter, get, redirect = await heads(app, *requests, accept="text/html")
+    assert head == shorter == get | {"status": "200"}
+    assert head["content-type"].startswith("text/html")
+    assert (redirect["status"], redirect["location"]) == ("307", page)
