@@ -239,11 +239,12 @@ class TestStart:
         (warning,) = [each for each in caplog.records if each.levelno >= logging.WARNING]
         assert warning.getMessage().startswith("SCENEWIRE_MEDIA_URL: The media store does not answer. (")
 
-    @pytest.mark.parametrize("where", ["file", "missing"])
+    @pytest.mark.parametrize("where", ["file", "missing", "unwritable"])
     def test_folder_that_cannot_be_written_is_refused_in_one_line(self, tmp_path: Path, where: str) -> None:
-        """With the reason of the operating system."""
+        """With the reason of the operating system. No user can write files in /proc, root included."""
         (tmp_path / "file").touch()
-        url = str(tmp_path / "file") if where == "file" else "/proc/scenewire/media"
+        folders = {"file": tmp_path / "file", "missing": "/proc/scenewire/media", "unwritable": "/proc/self"}
+        url = str(folders[where])
         with pytest.raises(WrongSettings) as refused:
             ready(settings(tmp_path, media_url=url))
         assert str(refused.value).startswith("SCENEWIRE_MEDIA_URL: ")

@@ -68,6 +68,7 @@ def test_settings_read_variables_with_the_prefix(monkeypatch: pytest.MonkeyPatch
         ("RETRY_FIRST_SECONDS", "inf", "Input should be a finite number"),
         ("LOCAL_WIDTH", "641", "must be an even number from 64 to 3840"),
         ("LOCAL_WIDTH", "-5", "must be an even number from 64 to 3840"),
+        ("LOCAL_WIDTH", "-64", "must be an even number from 64 to 3840"),
         ("LOCAL_HEIGHT", "2162", "must be an even number from 64 to 2160"),
         ("MAX_ATTEMPTS", "", "Input should be a valid integer, unable to parse string as an integer"),
         ("LOG_LEVEL", "loud", "String should match pattern '^(debug|info|warning|error)$'"),
