@@ -1,4 +1,4 @@
-"""The server whose past events share no snapshot: each reads its own rows. For `bench.replay`."""
+"""The baseline of `bench.replay`: a server on which each replayed event reads its rows in a snapshot of its own."""
 
 import sys
 

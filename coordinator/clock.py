@@ -1,8 +1,8 @@
-"""The clock of the database may go back: corrects the stored instants that it has left in the future.
+"""Correction of stored instants that lie in the future because the clock of the database went back.
 
-Where something waits for an instant, one that lies further ahead than its longest span counts as reached (see
-`models.db.clock`). That leaves the pauses of webhook deliveries, whose own span only their attempts tell, and instants
-from which an age is counted before something is deleted. See docs/decisions/0013-clock.md.
+Code that waits for an instant treats one further ahead than its longest span as reached (see `models.db.clock`). Two
+kinds of instants remain to be corrected: the pauses of webhook deliveries, whose span follows from their attempts only,
+and instants from which the age of a row is counted before it is deleted. See docs/decisions/0013-clock.md.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 CHECK_SECONDS = 2.0
 # Instants this little ahead are written by transactions in progress, and need no correction.
 TOLERANCE = timedelta(seconds=1)
-# Ages are corrected after the clock was not set for this long: one that starts in 1970 is set within minutes.
+# Ages are corrected once the clock was not set for this long: a clock that starts in 1970 is set within minutes.
 STEADY_SECONDS = 3600.0
 
 
@@ -38,7 +38,7 @@ async def watch(store: Store, on_step_back: Callable[[], None]) -> Never:
     """Correct stored instants at the start and when the clock of the database goes back; then call `on_step_back`."""
     watched = _Watched()
     while True:
-        # An unavailable database is reported by those who need it.
+        # Requests and renders report an unavailable database themselves.
         try:
             await watched.check(store, on_step_back)
         except Unavailable as error:
@@ -47,7 +47,7 @@ async def watch(store: Store, on_step_back: Callable[[], None]) -> Never:
 
 
 class _Watched:
-    """What is known of the clock of the database: how far it is ahead of the monotonic one, and since when."""
+    """The offset of the database's clock from the monotonic clock, when it last changed, and the corrections due."""
 
     def __init__(self) -> None:
         self._offset: timedelta | None = None
@@ -66,7 +66,7 @@ class _Watched:
         if self._ages_due and time.monotonic() - self._set_at >= STEADY_SECONDS:
             await correct_ages(store)
             self._ages_due = False
-        # Only now: what an unavailable database has prevented is repeated.
+        # Stored last, so that the next check repeats corrections that an unavailable database has prevented.
         self._offset = offset
 
 
@@ -78,14 +78,17 @@ async def _offset(store: Store) -> timedelta:
 
 
 async def correct_pauses(store: Store) -> None:
-    """Let the pauses of webhook deliveries begin now that began in the future. Idempotent."""
+    """Restart, from now, the pauses of webhook deliveries that began in the future. Idempotent. Raises Unavailable."""
     async with store.maintenance() as connection:
         instant = await clock.current(connection)
         _report(await deliveries.correct_pauses(connection, instant, instant + TOLERANCE))
 
 
 async def correct_ages(store: Store) -> None:
-    """Count the ages from now of what was written or deleted in the future. Idempotent."""
+    """Set instants of writes and deletions that lie in the future to now, so that ages count from now. Idempotent.
+
+    Raises Unavailable.
+    """
     async with store.maintenance() as connection:
         instant = await clock.current(connection)
         latest = instant + TOLERANCE
@@ -111,10 +114,13 @@ def _report(corrected: int) -> None:
 
 
 async def _correct_deletions(store: Store) -> int:
-    """Let the recovery windows of what was deleted in the future begin now. They are shown, so each is a change."""
+    """Restart, from now, the recovery windows of jobs and scenes deleted in the future; return their number.
+
+    Clients are shown the windows, so each correction is a change of the job.
+    """
     async with store.read() as connection:
         latest = await clock.current(connection) + TOLERANCE
-        # The purge comes after the deletion, and has an index.
+        # purge_after is later than deleted_at, and it has an index.
         jobs = sa.select(JOB.c.id).where(JOB.c.purge_after > latest, JOB.c.deleted_at > latest)
         scenes = sa.select(SCENE.c.job_id, SCENE.c.id).where(SCENE.c.purge_after > latest, SCENE.c.deleted_at > latest)
         deleted_jobs = list((await connection.execute(jobs)).scalars())

@@ -45,7 +45,7 @@ HOUSEKEEPING_SECONDS = 3600.0
 PURGE_SECONDS = 60.0
 RESTART_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 60.0
-# How long renders and tickets may take to be handed over, and webhook attempts in flight.
+# Time limits, in seconds, of a stop: for handing renders and tickets over, and for webhook attempts in flight.
 HAND_OVER_SECONDS = 7.0
 DELIVERER_STOP_SECONDS = 3.0
 # How long everything else may take to stop, unless the caller gives a limit.
@@ -133,7 +133,7 @@ class Coordinator:
             self._own_tasks.start(self._run_forever(name, run), name)
 
     def hand_over(self) -> asyncio.Task[None]:
-        """Start to leave renders and deliveries to other processes, or to the next start; return the task that does."""
+        """Start handing renders and deliveries over to other processes, or to the next start; return the task."""
         if self._handing_over is None:
             self._handing_over = asyncio.create_task(self._hand_over(), name="hand over")
         return self._handing_over

@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 
 log = logging.getLogger(__name__)
 
-# How long a part may take to stop, unless it has a limit of its own.
+# Time limit, in seconds, for a part to stop, unless it has a limit of its own.
 PART_SECONDS = 1.0
-# A part that is stopped after the deadline still has this long for what it can do without waiting for others.
+# Time limit, in seconds, of a part that is stopped after the deadline: enough for work that waits for nothing.
 SHORTEST_SECONDS = 0.05
 
 T = TypeVar("T")

@@ -59,8 +59,8 @@ class Linking(Protocol):
 class Context:
     """Everything besides the query that a result depends on. Made for each operation, never shared.
 
-    What an operation reads for its answer, a stream for a message, is read by `snapshot` or the loaders, never by the
-    store: it must be of one moment, and an operation that has a connection must not wait for a second one.
+    An operation reads its answer, and a stream each message, by `snapshot` or the loaders, never by the store: the
+    answer must show one moment, and an operation that has a connection must not wait for a second one.
     """
 
     viewer: Viewer
@@ -90,7 +90,7 @@ class Context:
         return self.snapshot.answering(self.store.database.message_turns)
 
     async def answered(self) -> None:
-        """Give the connection back: the message is made, and its client may take any time."""
+        """Give the connection back: the message is complete, and sending it to a slow client may take any time."""
         await self.snapshot.close()
 
     @property

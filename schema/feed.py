@@ -27,7 +27,7 @@ class JobSnapshot:
     description="Progress of a running render. Not in the event log; may be skipped; never decreases within a take."
 )
 class SceneProgress:
-    """From the newest read of a running scene."""
+    """The newest progress that was read of a running scene."""
 
     job_id: strawberry.ID
     scene_id: strawberry.ID | None = strawberry.field(

@@ -31,7 +31,7 @@ Variables = dict[str, Any] | None
 
 
 def whole_number(value: object, largest: int) -> int | None:
-    """Return a number of files and other systems as a whole number of at most this size; None for anything else."""
+    """Return a number from a file or another system if it is whole and at most `largest`; None for anything else."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     # No comparison with NaN is true.
@@ -39,7 +39,7 @@ def whole_number(value: object, largest: int) -> int | None:
 
 
 def safe_int(value: object) -> SafeInt | None:
-    """Return a number as SafeInt; None for what is none."""
+    """Return a number from a file or another system as SafeInt; None for anything that is none."""
     number = whole_number(value, SAFE_INT_MAX)
     return None if number is None else SafeInt(number)
 

@@ -23,8 +23,8 @@ Subject = Annotated[str, typer.Option("--sub", help="Subject of the token: the u
 
 
 def _module(name: str) -> ModuleType:
-    """Import a module of a command, without garbage collection: nearly all that an import makes lives for ever, and
-    visiting it again and again takes a sixth of the time of a start."""
+    """Import a module of a command without garbage collection. Nearly all objects that an import makes are permanent,
+    and traversing them repeatedly takes a sixth of the start-up time."""
     gc.disable()
     try:
         return importlib.import_module(name)

@@ -169,7 +169,7 @@ class Container:
         limit = Stop(STOP_SECONDS)
         await asyncio.gather(
             limit.part("sessions", self.sessions.stop()),
-            limit.part("keys of tokens", self.authenticator.close()),
+            limit.part("token keys", self.authenticator.close()),
             limit.part("live streams", self.hub.stop()),
         )
         await self.coordinator.stop(limit)

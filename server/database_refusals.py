@@ -1,4 +1,4 @@
-"""What Postgres, or a pooler in front of it, says when it refuses a connection."""
+"""Errors with which Postgres, or a pooler in front of it, refuses a connection."""
 
 import ssl
 from collections.abc import Generator, Iterator
@@ -41,7 +41,7 @@ def refused_as_wrong_setting(name: str, location: str) -> Generator[None]:
 def explained(error: Unavailable) -> str:
     """Return the message of the error, with the answer of Postgres if there was one."""
     answer = next((cause for cause in _causes(error) if isinstance(cause, asyncpg.PostgresError)), None)
-    return error.message if answer is None else f"{error.message} It said: {_first_line(answer)}"
+    return error.message if answer is None else f"{error.message} Cause: {_first_line(answer)}"
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -21,9 +21,9 @@ PAUSE_SECONDS = 0.05
 def only_server(settings: Settings) -> Generator[None]:
     """Lock the SQLite file against other servers during the block; a no-op with Postgres.
 
-    The lock is one of the system, on a file beside the database: it ends with the process, however that ends. Commands
-    that only open the database ignore it. Raises WrongSettings when another server has it, or when a file beside the
-    database cannot be written durably.
+    It is a lock of the operating system on a file beside the database, so it ends with the process, also by SIGKILL.
+    Commands that only open the database ignore it. Raises WrongSettings when another server has it, or when a file
+    beside the database cannot be written durably.
     """
     path = location(settings.database_url)
     if not settings.database_url.startswith("sqlite") or not path:

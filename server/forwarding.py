@@ -1,4 +1,7 @@
-"""What a proxy changes of a request: the address of its client, its scheme, and the path before the server's own."""
+"""Requests through a proxy: restores the client address, the scheme, and the path under which clients see the server.
+
+Only a trusted proxy's `X-Forwarded-For`, `X-Forwarded-Proto` and `X-Forwarded-Prefix` are used.
+"""
 
 import re
 from collections.abc import Collection, Iterable, Sequence
@@ -10,9 +13,9 @@ from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-# Links are made from the prefix, so that it may hold nothing else than a path (RFC 3986, section 3.3, unescaped).
+# Links are made from the prefix, so it must be a plain path (RFC 3986, section 3.3, without escapes).
 _PREFIX: Final = re.compile(r"(/[A-Za-z0-9._~-]{1,100}){1,10}")
-# Of an IPv4 address in IPv6 notation, ::ffff:0:0/96 (RFC 4291, section 2.5.5.2).
+# The prefix length of IPv4 addresses in IPv6 notation, ::ffff:0:0/96 (RFC 4291, section 2.5.5.2).
 _MAPPED_BITS: Final = 96
 
 
@@ -53,7 +56,7 @@ class Forwarding:
         await (self._app_behind_proxy if trusted else self._app)(scope, receive, send)
 
     def _trusts_peer(self, scope: Scope) -> bool:
-        """Return whether the peer is a trusted proxy; write an IPv4 address as such in the scope."""
+        """Return whether the peer is a trusted proxy; rewrite a mapped IPv4 address in the scope to dotted notation."""
         host, port = scope.get("client") or ("", 0)
         plain = _plain(host)
         if plain != host:
@@ -69,7 +72,7 @@ class Forwarding:
         for prefix in filter(None, prefixes):
             if path == prefix or path.startswith(f"{prefix}/"):
                 rest = path.removeprefix(prefix) or "/"
-                # A path without the prefix may begin like it: the proxy removes /api from /api/api/v3.
+                # A path of the server itself may begin like the prefix: a proxy turns /api/api/v3 into /api/v3.
                 if rest.split("/")[1] in self._own_segments:
                     path = rest
                     break
@@ -84,7 +87,7 @@ def _forwarded_prefix(headers: Headers) -> str:
 
 
 def _with_plain_addresses(name: bytes, value: bytes) -> tuple[bytes, bytes]:
-    """Return the header with IPv4 addresses written as such in X-Forwarded-For."""
+    """Return the header; in X-Forwarded-For, mapped IPv4 addresses are rewritten to dotted notation."""
     if name != b"x-forwarded-for":
         return name, value
     return name, ", ".join(_plain_entry(entry.strip()) for entry in value.decode("latin-1").split(",")).encode(
@@ -93,14 +96,20 @@ def _with_plain_addresses(name: bytes, value: bytes) -> tuple[bytes, bytes]:
 
 
 def _plain_entry(entry: str) -> str:
-    """Return an entry of X-Forwarded-For: an address, or an IPv6 address in brackets and a port."""
+    """Return an entry of X-Forwarded-For, a mapped IPv4 address in dotted notation.
+
+    An entry is an address, or an IPv6 address in brackets and a port.
+    """
     host = entry[1:].partition("]")[0] if entry.startswith("[") else entry
     plain = _plain(host)
     return entry if plain == host else plain
 
 
 def _plain(host: str) -> str:
-    """Return ::ffff:192.0.2.1, the address of an IPv4 client of a listener for both protocols, as 192.0.2.1."""
+    """Return a mapped IPv4 address in dotted notation, ::ffff:192.0.2.1 as 192.0.2.1, and any other host unchanged.
+
+    A listener for both protocols reports its IPv4 clients by mapped addresses.
+    """
     try:
         mapped = getattr(ip_address(host), "ipv4_mapped", None)
     except ValueError:

@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 LIVENESS_PATH, READINESS_PATH = "/healthz", "/readyz"
 HEALTH_PATHS = (LIVENESS_PATH, READINESS_PATH)
-# A bucket is asked at most this often, however many probes there are.
+# The minimum interval, in seconds, between two requests to the media store, however many probes there are.
 MEDIA_SECONDS = 1.0
 
 

@@ -34,7 +34,7 @@ def serve_many(settings: Settings, count: int, *, renders: bool) -> int:
     warn_of_unread_variables()
     if not ready(settings):
         return NOT_STARTED_STATUS
-    load_trusted_documents(settings)  # each process would refuse a wrong manifest, and be replaced for ever
+    load_trusted_documents(settings)  # each process would refuse a wrong manifest, and be replaced without end
     listener = listen(settings)
     return _Supervisor(with_port_of(listener, settings), listener, count, renders=renders).run()
 

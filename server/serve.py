@@ -185,7 +185,7 @@ def _serve(settings: Settings, listener: socket.socket, *, renders: bool, answer
     except Unavailable as error:
         if settings.database_url.startswith("sqlite"):
             cause = getattr(error.__cause__, "orig", error.__cause__)
-            raise WrongSettings(f"SCENEWIRE_DATABASE_URL: {error.message} It said: {cause}") from error
+            raise WrongSettings(f"SCENEWIRE_DATABASE_URL: {error.message} Cause: {cause}") from error
         _log_unavailable(error)
     return 0 if server.started else NOT_STARTED_STATUS
 

@@ -14,9 +14,9 @@ from coordinator.tasks import ignore_error
 log = logging.getLogger("scenewire")
 
 FORCED_STATUS = 1
-# How long what is left after a stop may take to end.
+# Time limit, in seconds, for tasks and threads that are left after a stop to end.
 LEFT_SECONDS = 0.3
-# How long the log may take to be written; a pipe that is not read blocks it.
+# Time limit, in seconds, for writing the log, which blocks on a pipe that is not read.
 LOG_SECONDS = 0.5
 
 
@@ -54,7 +54,7 @@ async def _late_threads(seconds: float) -> list[str]:
     await asyncio.wait([ending], timeout=seconds)
     left = _other_threads()
     for thread in left:
-        # Nothing else runs any more that this could delay.
+        # This blocks the event loop, which has nothing else left to do.
         thread.join(seconds)
     return [f"thread {thread.name}" for thread in left if thread.is_alive()]
 
@@ -71,8 +71,8 @@ def _exit(status: int) -> NoReturn:
 
 
 class ForcedEnd:
-    """Ends the process `seconds` after `begin`, whatever hangs: the event loop, a task that ignores its cancellation,
-    or a thread, which no process can stop.
+    """Ends the process `seconds` after `begin`, even if the event loop hangs, a task ignores its cancellation, or a
+    thread does not end. The exit status is FORCED_STATUS.
     """
 
     def __init__(self, seconds: float) -> None:

@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 PROBE_SECONDS = 1.0
 TIMEOUT_SECONDS = 1.5
 
-# How long a notification may take that is sent to find out whether notifications arrive.
+# Timeout of the notification that is sent to test whether notifications arrive.
 TRIAL_SECONDS = 3.0
 
 Callback = Callable[[str], None]
@@ -43,7 +43,7 @@ _connect = cast("Callable[..., Awaitable[RawConnection]]", asyncpg.connect)  # p
 
 
 async def receives_notifications(connect_arguments: Mapping[str, Any]) -> bool:
-    """Return whether such a connection gets notifications while it is idle. Raises one of LOST.
+    """Return whether a connection with these arguments receives notifications while it is idle. Raises one of LOST.
 
     Behind a pooler that shares sessions between transactions (transaction pooling of PgBouncer) it does not.
     """

@@ -66,8 +66,8 @@ def _hash(request: object) -> str:
 
 
 def _plain(value: object) -> object:
-    """Return what JSON writes for a dataclass or a value that it does not know. `asdict` would copy all metadata, which
-    may be a megabyte."""
+    """Return the JSON value of a dataclass or of a type unknown to JSON. `asdict` would copy all metadata, which may be
+    a megabyte."""
     if is_dataclass(value):
         return {each.name: getattr(value, each.name) for each in fields(value)}
     return str(value)

@@ -52,7 +52,8 @@ def monotonic_now() -> datetime:
     return _IMPORTED_AT + timedelta(seconds=time.monotonic() - _IMPORTED_AT_MONOTONIC)
 
 
-# A queue in memory outlives no process. By the system clock its delays would grow by what that is set back.
+# A queue in memory ends with its process, so it can use the monotonic clock: setting the system clock back would
+# lengthen its delays.
 in_memory.utc_now = monotonic_now  # pyright: ignore[reportPrivateImportUsage] # checked in test_framework_internals
 
 

@@ -104,7 +104,7 @@ class PostgresQueue:
             driver.stop()
 
     async def prune(self) -> None:
-        """Delete PgQueuer's log entries older than LOG_KEPT, or from the future; PgQueuer keeps them forever."""
+        """Delete PgQueuer's log entries older than LOG_KEPT or dated in the future; PgQueuer itself deletes none."""
         async with self._database.connect(self._database.maintenance) as connection, connection.begin():
             await connection.exec_driver_sql(
                 f"DELETE FROM {NAMES.queue_table_log} WHERE NOT created BETWEEN now() - $1::interval AND now()",  # noqa: S608 # our own name

@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 POLL_SECONDS = 2.0
 # The delay of a ticket whose handler failed.
 FAILED_DELAY_SECONDS = 1.0
-# How long handlers may take to stop, and their tickets to be put back; then the lane may take this long in all.
+# Time limits, in seconds: for handlers to stop and their tickets to be put back, and for the whole lane.
 STOP_SECONDS = 6.0
 LANE_STOP_SECONDS = 6.4
 

@@ -123,9 +123,9 @@ async def heartbeat(store: Store, held: Claim, lease: timedelta) -> None:
 
 
 async def release(store: Store, held: Claim) -> bool:
-    """Give the take to the next worker that claims it, at once; returns whether the claim still held.
+    """Release the lease of the take, so that another worker can claim it at once; return whether the claim still held.
 
-    The run is raised, so that nothing that this worker still does can change the take or extend the lease.
+    The run number is raised, which fences this worker: it can no longer change the take or extend the lease.
     """
     async with store.write() as connection:
         released = sa.update(SCENE).where(*_held(held)).values(run=held.run + 1, lease_expires_at=None)

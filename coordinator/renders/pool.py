@@ -55,7 +55,7 @@ class Renders:
     async def handle(self, ticket: Ticket) -> None:
         """Render the ticket's take, unless the ticket is stale. Raises Snooze when it must wait.
 
-        When cancelled, give the render to the next worker, or to the next start.
+        When cancelled, hand the render over to the next worker, or to the next start.
         """
         if self._running.includes(ticket):
             raise Snooze(self._deps.lease.total_seconds() or SNOOZE_SECONDS)

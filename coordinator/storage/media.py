@@ -33,11 +33,11 @@ log = logging.getLogger(__name__)
 _SUFFIXES = {"video/mp4": "mp4", "image/webp": "webp", "video/webm": "webm", "image/png": "png", "image/jpeg": "jpg"}
 CONTENT_TYPES = {suffix: content_type for content_type, suffix in _SUFFIXES.items()}
 CHUNK_BYTES = 256 * 1024
-# How long a user, or a probe of readiness, waits for the store.
+# Timeout of the store for a user or a readiness probe.
 ANSWER_SECONDS = 3.0
 # The pause after a failed attempt to sign.
 SIGN_AGAIN_SECONDS = 60.0
-# A render that cannot store its clip tries again for minutes by itself.
+# Short, because a render that cannot store its clip itself retries for minutes.
 _RETRIES: "RetryConfig" = {"max_retries": 3, "retry_timeout": timedelta(seconds=10)}
 _IMMUTABLE = "private, max-age=31536000, immutable"
 COPIED_BYTES = 1024 * 1024
@@ -58,7 +58,7 @@ class MediaStore:
         self._folder = _folder(url)
         self._store = LocalStore(self._folder) if self._folder is not None else _bucket(url)
         self._writes = MediaWrites()
-        # Until then the addresses of the bucket are not signed; only some stores can sign at all.
+        # No address of the bucket is signed before this monotonic time; infinite for stores that cannot sign.
         self._unsigned_until = -math.inf if isinstance(self._store, S3Store | GCSStore | AzureStore) else math.inf
 
     async def check(self) -> None:
@@ -72,7 +72,7 @@ class MediaStore:
                     await obstore.put_async(self._store, PROBE, b"")
 
     async def ping(self) -> None:
-        """Raise Unavailable when the store does not answer, its folder is away, or a write failed and would again."""
+        """Raise Unavailable when the store does not answer, its folder is missing, or writes still fail."""
         with unavailable_errors():
             if self._folder is not None:
                 await asyncio.to_thread(_check_folder, self._folder)
@@ -123,7 +123,7 @@ class MediaStore:
     async def head(self, key: str) -> Stored | None:
         """Return the size and entity tag of a file, None when it does not exist.
 
-        Raises Unavailable when the store does not answer, or its folder is away.
+        Raises Unavailable when the store does not answer, or its folder is missing.
         """
         try:
             with unavailable_errors():
@@ -137,7 +137,7 @@ class MediaStore:
         )
 
     async def _check_present(self) -> None:
-        """Raise Unavailable when a file is missing because the whole folder is away, such as a volume."""
+        """Raise Unavailable when a file is missing because its whole folder is, such as an unmounted volume."""
         if self._folder is not None:
             await self.ping()
 
@@ -232,7 +232,7 @@ def _attributes(key: str, content_type: str) -> "Attributes":
 
 
 def _check_folder(folder: Path) -> None:
-    """Raise OSError when the folder is away."""
+    """Raise OSError when the folder is missing."""
     if not folder.is_dir():
         raise NotADirectoryError(f"there is no folder {folder}")
 

@@ -1,4 +1,4 @@
-"""The errors of the media store: refused for good, or not answering just now."""
+"""Errors of the media store: permanent refusals and temporary unavailability."""
 
 import errno
 from collections.abc import Generator
@@ -43,7 +43,7 @@ def unavailable_errors() -> Generator[None]:
 
 @contextmanager
 def refused_errors() -> Generator[None]:
-    """Raise MediaRefused for an error that another attempt does not mend, Unavailable for others."""
+    """Raise MediaRefused for a permanent error, Unavailable for a temporary one."""
     try:
         yield
     except (BaseError, OSError) as error:

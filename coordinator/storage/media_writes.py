@@ -10,7 +10,7 @@ log = logging.getLogger(__name__)
 
 
 class MediaWrites:
-    """Whether the last write succeeded."""
+    """Records whether the last write succeeded."""
 
     def __init__(self) -> None:
         # The size of the largest file that could not be written since the last success; None after a success.
@@ -18,7 +18,7 @@ class MediaWrites:
 
     @contextmanager
     def attempt(self, size: int) -> Generator[None]:
-        """Write `size` bytes in this block; its first error is logged, and its first success after errors."""
+        """A block that writes `size` bytes. The first error is logged, and the first success after errors."""
         try:
             yield
         except Exception as error:

@@ -132,7 +132,7 @@ async def release(store: Store, worker: str | None = None) -> None:
 
 
 async def correct_pauses(connection: Connection, instant: datetime, latest: datetime) -> int:
-    """Let the pauses begin now that follow an attempt after `latest`; return their number."""
+    """Restart at `instant` the pauses that follow an attempt later than `latest`; return their number."""
     delivery = WEBHOOK_DELIVERY.c
     paused = sa.select(delivery.id, delivery.next_attempt_at, delivery.attempts).where(
         delivery.status == DeliveryStatus.FAILED, delivery.next_attempt_at > latest
@@ -148,7 +148,7 @@ async def correct_pauses(connection: Connection, instant: datetime, latest: date
 
 
 async def correct_ages(connection: Connection, instant: datetime, latest: datetime) -> int:
-    """Count the ages from now of what was created, failed first or finished after `latest`; return the number."""
+    """Set times of creation, first failure and completion later than `latest` to `instant`; return their number."""
     columns = [WEBHOOK_DELIVERY.c[name] for name in ("created_at", "failing_since", "finished_at")]
     moved = {column: sa.case((column > latest, instant), else_=column) for column in columns}
     update = sa.update(WEBHOOK_DELIVERY).where(sa.or_(*(column > latest for column in columns))).values(moved)

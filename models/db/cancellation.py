@@ -8,7 +8,8 @@ def raise_if_cancelled(cause: BaseException | None = None) -> None:
     """Raise CancelledError if the current task is being cancelled.
 
     To be called where an error is handled and the task goes on: the error may come from cleaning up after a
-    cancellation, and has replaced it then. A task that ignores it runs forever, and whatever waits for its end too.
+    cancellation, and then it has replaced it. A task that ignores a cancellation never ends, and code that awaits the
+    task never continues.
     """
     task = asyncio.current_task()
     if task is not None and task.cancelling():
@@ -18,7 +19,7 @@ def raise_if_cancelled(cause: BaseException | None = None) -> None:
 async def shield_to_completion(work: Coroutine[None, None, None]) -> None:
     """Await `work` to its end even when the caller is cancelled meanwhile, and raise the cancellation after it.
 
-    Nothing may interrupt the way from a commit to its hint, or a connection on its way back to the pool.
+    For work that must not be interrupted: publishing a hint after a commit, returning a connection to the pool.
     """
     task = asyncio.ensure_future(work)
     cancellation: asyncio.CancelledError | None = None

@@ -21,7 +21,7 @@ def now() -> datetime:
 
 
 def expression(connection: Connection) -> sa.ColumnElement[datetime]:
-    """Return the current instant of the database as an SQL expression: within a transaction the time goes on."""
+    """Return the current instant of the database as an SQL expression, which advances within a transaction."""
     if connection.dialect.name == "postgresql":
         return sa.func.clock_timestamp(type_=_TYPE)
     return sa.literal(now(), _TYPE)

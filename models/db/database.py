@@ -42,11 +42,11 @@ class Database:
     On SQLite, the writer has one connection that begins with BEGIN IMMEDIATE: changes queue up in this process, and
     never deadlock on the upgrade of a read lock; those that wait for each other share a commit. `synchronous`, full or
     normal, is whether a commit waits for the disk. On Postgres, writer and reader share one pool. A transaction of the
-    reader is a snapshot: everything in it is read as of its first SELECT. `maintenance` has no statement timeout: it is
-    for migrations and housekeeping, for whose answer no user waits.
+    reader is a snapshot: everything in it is read as of its first SELECT. `maintenance` is for migrations and
+    housekeeping, which may take long: it has no statement timeout.
 
-    `url` may be that of a connection pooler. Then `direct_url` is that of Postgres itself, for what needs a session:
-    LISTEN, the queue, migrations; a pooler that keeps sessions does without.
+    `url` may be that of a connection pooler. `direct_url` is that of Postgres itself, for LISTEN, the queue and
+    migrations, which need a session; it is not needed if the pooler keeps sessions.
     """
 
     def __init__(self, url: str, direct_url: str = "", *, synchronous: str = "full") -> None:
@@ -57,7 +57,7 @@ class Database:
         self._in_transit: set[asyncio.Future[Any]] = set()
         # The last time any connection was used successfully, by the clock of the loop.
         self._answered_at = 0.0
-        # Turns of the answers that keep a connection for long; the others find one that these cannot occupy.
+        # Limit the answers that keep a connection for long, so that other answers always find one.
         self.list_turns = asyncio.Semaphore(LISTS_AT_ONCE)
         self.message_turns = asyncio.Semaphore(MESSAGES_AT_ONCE)
         if self.embedded:
@@ -162,7 +162,7 @@ class Database:
 
     @asynccontextmanager
     async def _wait_timeout(self) -> AsyncGenerator[None]:
-        """Limit the wait for a connection: it may go on while other requests are answered, but not through silence."""
+        """Limit the wait for a connection; the limit starts again whenever the database answers another request."""
         loop = asyncio.get_running_loop()
         began = loop.time()
         # A file does not stop responding: a lock on it is held by another process, see BUSY_TIMEOUT_MS.

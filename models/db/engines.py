@@ -66,7 +66,7 @@ def postgres_engine(url: sa.URL, pooler: Pooler) -> AsyncEngine:
 
 
 def read_only(engine: AsyncEngine) -> AsyncEngine:
-    """Return an engine with the same pool on Postgres whose transactions read from one snapshot."""
+    """Return an engine on the same Postgres pool whose transactions are read-only and each see one snapshot."""
     return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
 

@@ -26,7 +26,7 @@ _connect = cast("Callable[..., Any]", asyncpg.connect)  # pyright: ignore[report
 
 
 class Pooler:
-    """Whether the connections to one address lead through a pooler; found out before the first of them."""
+    """Detects, before the first connection to an address is made, whether a pooler is there."""
 
     def __init__(self, connect_arguments: Mapping[str, Any]) -> None:
         self._connect_arguments = connect_arguments
@@ -34,13 +34,13 @@ class Pooler:
 
     @property
     def known_present(self) -> bool:
-        """Whether a pooler was found."""
+        """Whether `present` has found a pooler."""
         return self._present is True
 
     async def present(self) -> bool:
         """Connect once, and return whether a pooler answered. Raises what asyncpg raises.
 
-        A pooler makes up the process id that a client would cancel a statement with, so it is not that of the backend.
+        A pooler invents the process id that clients use to cancel a statement, so it differs from the backend's id.
         """
         if self._present is None:
             connection = await _connect(**self._connect_arguments, statement_cache_size=0)
@@ -79,7 +79,7 @@ def prepare_for_pooler(engine: AsyncEngine, pooler: Pooler, parameters: Mapping[
 
 
 def _in_transaction(setup: Callable[[Any], Any], pooler: Pooler) -> Callable[[Any], Any]:
-    """Return SQLAlchemy's step of a new connection, which reads the catalog, for any kind of connection."""
+    """Return a set-up step of SQLAlchemy, which reads the catalog, so that it runs in a transaction behind a pooler."""
 
     async def run(connection: Any) -> None:
         if pooler.known_present:

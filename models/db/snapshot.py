@@ -17,10 +17,11 @@ from models.domain.errors import DomainError, Unavailable
 log = logging.getLogger(__name__)
 
 SERIES_SECONDS = 0.1
-"""For how long answers that are made one after the other may share a snapshot: how old what they show may be."""
+"""How long consecutive messages of a stream may share a snapshot, so the maximum age of the rows that they show."""
 
 KEEP_ALIVE_SECONDS = 0.5
-"""Postgres ends a transaction that is idle for `idle_in_transaction_session_timeout`, and so does a pooler."""
+"""The idle time after which a statement keeps the transaction alive: Postgres ends one that is idle for
+`idle_in_transaction_session_timeout`, and so does a pooler."""
 
 T = TypeVar("T")
 
@@ -29,8 +30,9 @@ class Snapshot:
     """The reads of one operation, answer by answer.
 
     While an answer is made (`answering`), the first read takes a connection and begins the transaction, and the others
-    share it, one statement at a time. When the answer is made, `close` gives the connection back. Nothing may be waited
-    for in between: no client, no change, no second connection. A read at any other time has its own transaction.
+    share it, one statement at a time. When the answer is made, `close` gives the connection back. In between, the
+    operation must not wait for a client, a change or a second connection. A read at any other time has its own
+    transaction.
 
     After a failed statement the transaction is over, and the other reads of the same answer fail like it.
     """
@@ -97,9 +99,9 @@ class Snapshot:
                 await connection.execute(sa.text("SELECT 1"))
 
     def series(self, items: Iterable[T]) -> Generator[T]:
-        """Yield the items for whose answers this snapshot serves: at least one, then those of SERIES_SECONDS.
+        """Yield the items that can be answered from this snapshot: the first one, and more until SERIES_SECONDS passed.
 
-        Each of them must be answered. What is left needs a new snapshot.
+        The caller must answer each of them. The items that are left need a new snapshot.
         """
         until = time.monotonic() + SERIES_SECONDS
         iterator = iter(items)

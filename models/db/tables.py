@@ -49,7 +49,7 @@ class Job(SQLModel, table=True):
     id: str = Field(primary_key=True, max_length=64)
     owner_id: str
     title: str
-    # By `folding.folded_title`; null until `titles.fold_missing` when an older process wrote the title.
+    # The result of `folding.folded_title`. Null if an older process wrote the title, until `titles.fold_missing` runs.
     title_folded: str | None
     provider: str
     meta: Json = Field(sa_column=sa.Column("metadata", sa.JSON, nullable=False))

@@ -114,7 +114,8 @@ class SharedCommits:
         await self._committed(group)
 
     async def _committed(self, group: _Group) -> None:
-        """Let those go first that wait already; then commit the group, unless one of them has. Raises its error."""
+        """Let the transactions that already wait go first, then commit the group unless one of them did. Raises the
+        error of the group's commit."""
         self._turn.release()
         await self._turn.acquire()
         if not group.ended:
@@ -169,7 +170,7 @@ class SharedCommits:
             group.error = error
         finally:
             if group.error is not None:
-                # It may be inside of a transaction still, or not: closing the file ends it in any case.
+                # The connection may still be inside a transaction; closing the file ends it in any case.
                 await group.connection.invalidate()
             await group.stack.aclose()
 

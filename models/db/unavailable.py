@@ -14,7 +14,7 @@ from models.domain.errors import Unavailable
 # Disk full, out of memory.
 _OUT_OF_SPACE = ("53100", "53200")
 _SQLITE_OUT_OF_SPACE = ("is full", "disk I/O error", "readonly database", "unable to open")
-# Classes 08 connection, 40 rolled back, 53 resources; 28 and 3D refuse a connection, which the operator may mend.
+# Classes 08 connection, 40 rolled back, 53 resources; 28 and 3D refuse a connection, which the operator can fix.
 _TRANSIENT_CLASSES = ("08", "28", "3D", "40", "53")
 # 25P03 idle in transaction, 55P03 lock timeout, 57014 canceled; 57P shutdown is checked by its prefix.
 _TRANSIENT_STATES = ("25P03", "55P03", "57014")
@@ -22,7 +22,7 @@ _TRANSIENT_STATES = ("25P03", "55P03", "57014")
 
 @contextmanager
 def translate_errors() -> Generator[None]:
-    """Raise Unavailable for errors that a later retry may not meet; let errors of the statement itself pass.
+    """Raise Unavailable for temporary errors of the database; let errors of the statement itself pass.
 
     While the task is being cancelled, raise the cancellation instead of an error, which closing a connection may cause.
     """

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from models.db.database import Connection
 from models.db.tables import DISCARDED_MEDIA, JOB, SCENE, TAKE
 
-# No file is marked for a later instant: the deadline of an assembly, which marks its video before it is stored.
+# How far ahead a file is marked at most: an assembly marks its video for its deadline before it stores it.
 LONGEST_AHEAD = timedelta(hours=2)
 
 

@@ -1,4 +1,4 @@
-"""Fills the folded titles that `search` needs, where an older process has written the job."""
+"""Folding of titles that an older process has written without the folded copy, which `search` needs."""
 
 import sqlalchemy as sa
 

@@ -38,7 +38,7 @@ class Jwks:
         self._url = url
         self._keys: list[Key] | None = None
         self._fetched_at = -math.inf
-        self._tasks = Tasks("keys of tokens")
+        self._tasks = Tasks("token keys")
         self._refresh_task: asyncio.Task[None] | None = None
 
     async def key(self, kid: str | None, algorithm: str) -> Key | None:

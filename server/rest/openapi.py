@@ -12,7 +12,7 @@ PATH: Final = "/openapi.json"
 
 
 class Error(BaseModel):
-    """What went wrong: a code to branch on, a message for people, and what is known in detail."""
+    """An error: a code to branch on, a message for people, and details."""
 
     code: str
     message: str

@@ -70,7 +70,7 @@ class ConnectionSlots:
         slot.held.callback(unregister)
 
     async def _make_room(self, caller: str) -> None:
-        """Return when a slot was freed, or when every peer has answered."""
+        """Probe the caller's peers until a slot is free or all have answered; else drop the one silent longest."""
         taken = len(self._slots.get(caller, ()))
         probed_at = time.monotonic()
         for slot in self._slots.get(caller, ()):

@@ -22,19 +22,19 @@ from server.transports.rate_limiter import NoRateLimits, RateLimiter, TooManyReq
 
 
 class OperationContext(Protocol):
-    """The context of one operation. What is read for one answer, or one message of a stream, is of one moment."""
+    """The context of one operation. One answer, or one message of a stream, is read from one snapshot."""
 
     def answering(self, cost: int) -> AbstractAsyncContextManager[None]:
         """Return the block in which the answer of a query or a mutation of this cost is made."""
         ...
 
     async def answered(self) -> None:
-        """Release what the resolvers of a stream's message have used: it is going to be sent. Idempotent."""
+        """Release the connection that the resolvers of a message have used, before it is sent. Idempotent."""
         ...
 
     @property
     def more_follow(self) -> bool:
-        """Whether the next message of the stream is made at once, and of the same moment as the one just made."""
+        """Whether the next message of the stream is made at once, from the same snapshot as the one just made."""
         ...
 
 
@@ -111,7 +111,7 @@ class Executor:
         """Spend the cost of the operation for each result. Beyond the rate limit the stream pauses: it catches up by
         itself, whereas a rejected query has to be repeated by the client.
 
-        Results of one moment are made before the first of them is sent, so that no client holds what they read from.
+        Results of one snapshot are made before the first of them is sent, so that a slow client keeps no connection.
         """
         cost, made, is_first = admitted.cost or 1, list[ExecutionResult](), True
         try:

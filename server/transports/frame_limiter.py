@@ -1,7 +1,7 @@
 """Limits on the frames of one websocket, which are counted before the messages that they make up.
 
-RFC 6455 allows empty fragments, and pings and pongs without limit; each of six bytes costs the server several
-microseconds.
+RFC 6455 allows empty fragments, pings and pongs without limit; each takes six bytes to send and costs the server
+several microseconds.
 """
 
 from typing import Final
@@ -36,7 +36,7 @@ class FrameLimiter:
         self._count_data()
 
     def count_control(self) -> None:
-        """Count a ping, or a pong that no ping asked for."""
+        """Count a ping or an unsolicited pong."""
         if not self._control.take():
             raise CloseConnection(CloseCode.POLICY_VIOLATION, "Too many control frames")
 

@@ -36,11 +36,11 @@ from server.transports.websocket_protocol import LINGER_SECONDS
 log = logging.getLogger(__name__)
 
 PORTION_BYTES: Final = 8_192
-"""What is parsed at once. The parser copies an incomplete header once per portion, so that the time for a head grows
-with its square; and it cannot be stopped between the requests of one portion."""
+"""The input that is parsed at once. The parser copies an incomplete header once per portion, so its time grows with the
+square of the header's size; and it cannot be stopped between the requests of one portion."""
 
 READ_SECONDS: Final = 0.002
-"""How long one connection is parsed before the others get their turn."""
+"""How long the input of one connection is parsed before the others get their turn."""
 
 
 class HttpProtocol(HttpToolsProtocol):

@@ -23,8 +23,8 @@ class TransportLimits:
     """Lexical tokens of a document; each costs parsing time and memory."""
 
     idle_seconds: int = 75
-    """A connection without a request is kept this long. Longer than proxies keep theirs, mostly 60 s: one that sends a
-    request just when the server closes the connection answers 502."""
+    """How long a connection without a request is kept. Proxies keep theirs for a shorter time, mostly 60 s: a proxy
+    that sends a request while the server closes the connection answers 502."""
 
     header_seconds: float = 10
     """Deadline for the complete head of a request, from its first byte or from the connection."""

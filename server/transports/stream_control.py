@@ -42,9 +42,9 @@ class StreamControl:
             self.on_probe()
 
     def last_response_at(self) -> float:
-        """Return the monotonic time of the peer's last sign of life; now where the platform does not tell.
+        """Return the monotonic time of the peer's last sign of life; now where the platform does not report it.
 
-        Here that is the last acknowledgement of TCP, unless there is nothing to acknowledge.
+        Here that is the last TCP acknowledgement, and now if there is nothing to acknowledge.
         """
         option: int | None = getattr(socket, "TCP_INFO", None)
         sock = self._tcp_socket()

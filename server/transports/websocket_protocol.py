@@ -29,7 +29,7 @@ LINGER_SECONDS: Final = 2
 """How long a closed connection may take to deliver its last bytes."""
 
 PIECE_BYTES: Final = 1_024
-"""How much input is parsed before others get their turn: at most 170 frames, which take less than a millisecond."""
+"""The input that is parsed before others get their turn: at most 170 frames, which take less than a millisecond."""
 
 
 class WebSocketProtocol(WebSocketsSansIOProtocol):

@@ -165,6 +165,11 @@ def replaced(server: ServerProcess, before: list[int]) -> bool:
 class TestWorkers:
     """`worker`."""
 
+    async def test_worker_stops_in_order_when_its_terminal_ends(self, deployment: Deployment) -> None:
+        """SIGHUP requests a stop, as SIGTERM does."""
+        worker = await deployment.worker(port=None)
+        assert await asyncio.to_thread(worker.stop, signal.SIGHUP) == 0
+
     async def test_workers_on_one_machine_listen_on_free_ports(self, deployment: Deployment) -> None:
         """Each logs the address of its health routes."""
         workers = await deployment.workers(2, port=None)

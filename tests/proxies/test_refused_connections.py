@@ -150,5 +150,5 @@ def test_pooler_without_server_has_exit_status_1_and_its_answer(url: str) -> Non
     gone = sa.make_url(url).set(port=1).render_as_string(hide_password=False)
     with pgbouncer(gone, pool_mode="session", query_wait_timeout=1) as bouncer:
         ran = invoke("migrate", database_url=bouncer.url(url))
-    line = "scenewire: SCENEWIRE_DATABASE_URL: The database does not answer. It said: "
+    line = "scenewire: SCENEWIRE_DATABASE_URL: The database does not answer. Cause: "
     assert (ran.status, ran.out, ran.err.count("\n"), ran.err[: len(line)]) == (1, "", 1, line)

@@ -33,7 +33,7 @@ TRIGRAM_INDEX = (
 
 
 def upgrade() -> None:
-    """Add the column, which is a matter of an instant on both databases."""
+    """Add the column; neither database rewrites the table for it."""
     op.add_column("job", sa.Column("title_folded", sa.String(), nullable=True))
     op.create_index("ix_job_unfolded", "job", ["id"], sqlite_where=UNFOLDED, postgresql_where=UNFOLDED)
     if op.get_bind().dialect.name == "postgresql":
