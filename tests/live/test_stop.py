@@ -2,8 +2,8 @@
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -70,31 +70,33 @@ async def test_stop_leaves_behind_a_provider_that_ignores_it(tmp_path: Path, mon
             await jobs.make(client, provider="external", start=True)
             await receiver.count(1)
             await use_provider(client)
-            hanging_bucket = HangingBucket(bucket)
-            rendered = await jobs.make(client, start=True)
-            await hanging_bucket.requested.wait()
-            async with client.subscribe(FEED, jobId=rendered.id) as stream:
-                await stream.next()
-                await eventually(lambda: "hangs: provider" in server.log.read_text())
-                assert await stopped(server) == 0
-                hanging_bucket.over.set()
+            with hanging_bucket(bucket) as requested:
+                rendered = await jobs.make(client, start=True)
+                await requested.wait()
+                async with client.subscribe(FEED, jobId=rendered.id) as stream:
+                    await stream.next()
+                    await eventually(lambda: "hangs: provider" in server.log.read_text())
+                    assert await stopped(server) == 0
         assert given_up(server)[0] == "provider scripted"
         assert all(part.startswith(("provider", "task")) for part in given_up(server))
         assert "render.detached" in server.log.read_text()
 
 
-class HangingBucket:
-    """Lets a bucket answer nothing until `over` is set."""
+@contextmanager
+def hanging_bucket(bucket: Bucket) -> Generator[asyncio.Event]:
+    """Let a bucket answer nothing until the end of the block, failed or not; the event says that it was asked."""
+    requested, over = asyncio.Event(), asyncio.Event()
 
-    def __init__(self, bucket: Bucket) -> None:
-        self.requested = asyncio.Event()
-        self.over = asyncio.Event()
-        setattr(bucket, "_answer", self._answer)  # noqa: B010 # it is private
-
-    async def _answer(self, _request: object) -> Response:
-        self.requested.set()
-        await self.over.wait()
+    async def answer(_request: object) -> Response:
+        requested.set()
+        await over.wait()
         return Response(status_code=503)
+
+    setattr(bucket, "_answer", answer)  # noqa: B010 # it is private
+    try:
+        yield requested
+    finally:
+        over.set()
 
 
 async def test_stop_leaves_behind_a_stuck_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

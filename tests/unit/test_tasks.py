@@ -8,6 +8,7 @@ import pytest
 
 from coordinator.tasks import RepeatedErrors, Stop, Tasks
 from models.db.cancellation import raise_if_cancelled, shield_to_completion
+from tests.support.waiting import TIMEOUT_SECONDS
 
 
 def logged(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
@@ -29,10 +30,14 @@ async def test_part_that_ignores_its_cancellation_is_logged_once_and_left_behind
 
     stubborn, other = tasks.start(ignore_cancellation()), tasks.start(asyncio.Event().wait())
     await asyncio.sleep(0)
-    await tasks.stop(0.05)
-    assert (stubborn.done(), other.cancelled()) == (False, True)
-    assert logged(caplog) == [("stop.gave_up", "stubborn")]
-    over.set()
+    try:
+        async with asyncio.timeout(TIMEOUT_SECONDS):
+            await tasks.stop(0.05)
+        assert (stubborn.done(), other.cancelled()) == (False, True)
+        assert logged(caplog) == [("stop.gave_up", "stubborn")]
+    finally:
+        # The event loop waits for the task at its end, also when the test has failed.
+        over.set()
     await stubborn
 
 
@@ -46,9 +51,10 @@ async def test_parts_share_the_limit_of_a_stop(caplog: pytest.LogCaptureFixture)
     async def stop() -> None:
         stopped.set()
 
-    await limit.part("hanging", asyncio.Event().wait(), 3_600.0)
-    await limit.part("failing", fail())
-    await limit.part("orderly", stop())
+    async with asyncio.timeout(TIMEOUT_SECONDS):
+        await limit.part("hanging", asyncio.Event().wait(), 3_600.0)
+        await limit.part("failing", fail())
+        await limit.part("orderly", stop())
     assert stopped.is_set()
     assert logged(caplog) == [("stop.gave_up", "hanging"), ("stop.failed", "failing")]
 
