@@ -14,10 +14,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.import_plugin("tests.support.fixtures")
 
 
-# CPU time of the server's event loop: the longest that one step may keep the requests of other users waiting, and the
-# most that may be done for all requests together while a small request of another user is answered.
+# CPU time of the server's event loop: the longest that one step may keep the requests of other users waiting.
 BLOCKED_SECONDS = 0.15
-ANSWERING_SECONDS = 0.5
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -54,12 +52,10 @@ def canary(target: Target) -> Generator[None]:
 
 @pytest.fixture(autouse=True)
 def quiet(target: Target, canary: None) -> Generator[None]:
-    """After each attack: the event loop was never blocked, and no request of the canary answered, for long."""
+    """After each attack: the event loop was never blocked for long."""
     target.probe()
     yield
-    times = target.probe()
-    assert times["blocked"] <= BLOCKED_SECONDS, times
-    assert times["answering"] <= ANSWERING_SECONDS, times
+    assert target.probe() <= BLOCKED_SECONDS
 
 
 @pytest.fixture

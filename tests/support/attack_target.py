@@ -58,8 +58,8 @@ class Target:
         """What it has written so far."""
         return self.process.log.read_text()
 
-    def probe(self) -> dict[str, float]:
-        """Return the longest blocked and answering times since the last call, in CPU seconds of the event loop."""
+    def probe(self) -> float:
+        """Return the longest time that the event loop was blocked since the last call, in seconds of its CPU time."""
         return httpx.get(f"{self.url}{PROBE_PATH}", timeout=TIMEOUT_SECONDS).json()
 
     def client(self, token: str | None = MALLORY) -> Client:

@@ -15,8 +15,6 @@ from typing import NamedTuple
 
 from tests.support.waiting import TIMEOUT_SECONDS
 
-# By this the probe of the server recognizes the requests.
-CANARY_HEADERS = {"x-request-id": "canary"}
 PERIOD_SECONDS = 0.1
 DOCUMENT = json.dumps({"query": "{ viewer { id } jobs(first: 1) { totalCount } }"})
 
@@ -59,7 +57,7 @@ class Canary:
 class _Prober:
     def __init__(self, host: str, port: int, token: str) -> None:
         self._place = (host, port)
-        self._headers = {"content-type": "application/json", "authorization": f"Bearer {token}", **CANARY_HEADERS}
+        self._headers = {"content-type": "application/json", "authorization": f"Bearer {token}"}
         self._sent = threading.Condition()
         self._report = CanaryReport(0, [])
 

@@ -169,6 +169,7 @@ RETURNED: dict[str, str] = {
     "Node.id": SEEN,
     "Job.id": SEEN,
     "Job.ownerId": SEEN,
+    "JobProgress.id": SEEN,
     "JobProgress.jobId": SEEN,
     "Scene.id": SEEN,
     "Scene.jobId": SEEN,
