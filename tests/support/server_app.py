@@ -27,9 +27,12 @@ async def running(
     folder: Path,
     providers: Mapping[str, Provider] | None = None,
     listener: socket.socket | None = None,
+    *,
+    renders: bool = True,
     **settings: Any,
 ) -> AsyncGenerator[App]:
-    """Run a server with its data in `folder`, on a free port of loopback unless `listener` is given.
+    """Run a server with its data in `folder`, on a free port of loopback unless `listener` is given. Without `renders`,
+    workers render.
 
     Defaults of tests: quick retries, no limit on regenerates, and the scripted provider.
     """
@@ -43,7 +46,7 @@ async def running(
         "public_url": "http://scenewire.test",
     }
     chosen = Settings.model_validate(usual | settings)
-    app = create_app(chosen, providers=providers)
+    app = create_app(chosen, providers=providers, renders=renders)
     container: Container = app.state.container
     async with serve(app, container.connections, chosen.transport_limits, listener=listener) as served:
         client = App(served.origin, container)
