@@ -1,9 +1,12 @@
-"""A stop ends whatever hangs, says what it gave up, and stops the rest in order."""
+"""A stop is not delayed by parts that hang: it logs what it gave up, and stops the rest in order."""
 
 import asyncio
+import os
 import re
+import subprocess
+import sys
 from collections.abc import AsyncGenerator, Generator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +18,7 @@ from tests.support.client import Client
 from tests.support.deployment import client_of
 from tests.support.job_feed import FEED
 from tests.support.s3 import BUCKET, Bucket, s3
-from tests.support.server_process import ServerProcess
+from tests.support.server_process import ROOT, ServerProcess
 from tests.support.waiting import TIMEOUT_SECONDS, eventually
 from tests.support.webhook_calls import hook
 from tests.support.webhook_receiver import hang, receiving
@@ -61,7 +64,7 @@ async def stopped(server: ServerProcess) -> int:
 
 
 async def test_stop_leaves_behind_a_provider_that_ignores_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its cancel and its close never end; so hang a bucket, a receiver of webhooks and a subscriber, which do stop."""
+    """Its cancel and close never end. A bucket, a webhook receiver and a subscriber hang too, and are stopped."""
     async with s3(monkeypatch) as bucket, receiving() as receiver:
         settings = {"media_url": f"s3://{BUCKET}", "render_concurrency": 4}
         async with hanging(tmp_path, monkeypatch, "provider", **settings) as (server, client):
@@ -100,7 +103,7 @@ def hanging_bucket(bucket: Bucket) -> Generator[asyncio.Event]:
 
 
 async def test_stop_leaves_behind_a_stuck_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No thread can be stopped; the process ends without it, and the next start resumes the render."""
+    """Python cannot stop a thread; the process ends without it, and the next start resumes the render."""
     async with hanging(tmp_path, monkeypatch, "thread") as (server, client):
         await jobs.make(client, start=True)
         await eventually(lambda: "hangs: thread" in server.log.read_text())
@@ -109,7 +112,7 @@ async def test_stop_leaves_behind_a_stuck_thread(tmp_path: Path, monkeypatch: py
 
 
 async def test_stop_of_a_blocked_event_loop_is_forced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing can be stopped in order: the process ends with status 1 and says so."""
+    """Nothing can be stopped in order: the process logs that and ends with status 1."""
     async with hanging(tmp_path, monkeypatch, "loop") as (server, client):
         # The answer may not come any more.
         using = asyncio.create_task(use_provider(client))
@@ -118,3 +121,29 @@ async def test_stop_of_a_blocked_event_loop_is_forced(tmp_path: Path, monkeypatc
         await asyncio.wait([using])
         using.exception()
     assert "[stop.forced]" in server.log.read_text().splitlines()[-1]
+
+
+FORCED_END = """
+import logging, time
+from server.stopping import ForcedEnd
+logging.basicConfig()
+ForcedEnd(0.0).begin()
+time.sleep(3_600)
+"""
+
+
+def test_forced_end_does_not_wait_for_its_log() -> None:
+    """A pipe that is full and not read, such as that of a stuck log collector, blocks every line."""
+    reading, writing = os.pipe()
+    try:
+        os.set_blocking(writing, False)
+        with suppress(BlockingIOError):
+            while True:
+                os.write(writing, bytes(65_536))
+        os.set_blocking(writing, True)
+        command = [sys.executable, "-c", FORCED_END]
+        ended = subprocess.run(command, cwd=ROOT, stderr=writing, timeout=TIMEOUT_SECONDS, check=False)
+    finally:
+        os.close(reading)
+        os.close(writing)
+    assert ended.returncode == 1

@@ -1,12 +1,13 @@
 """Background tasks with an owner: their errors are logged, and a stop waits for each part no longer than its limit."""
 
 import asyncio
+import gc
 import logging
 from contextlib import suppress
 
 import pytest
 
-from coordinator.tasks import RepeatedErrors, Stop, Tasks
+from coordinator.tasks import RepeatedErrors, Stop, Tasks, cancel
 from models.db.cancellation import raise_if_cancelled, shield_to_completion
 from tests.support.waiting import TIMEOUT_SECONDS
 
@@ -19,7 +20,7 @@ def logged(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
 async def test_part_that_ignores_its_cancellation_is_logged_once_and_left_behind(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """The other parts are stopped."""
+    """One part does not stop; the other parts are stopped."""
     over = asyncio.Event()
     tasks = Tasks("stubborn")
 
@@ -42,25 +43,56 @@ async def test_part_that_ignores_its_cancellation_is_logged_once_and_left_behind
 
 
 async def test_parts_share_the_limit_of_a_stop(caplog: pytest.LogCaptureFixture) -> None:
-    """After it, each part still gets a moment; an error of a part does not keep the next from being stopped."""
-    limit, stopped = Stop(0.0), asyncio.Event()
+    """After the limit each part still gets SHORTEST_SECONDS; an error of a part does not prevent the next stop."""
+    limit, stopped, cancelled = Stop(0.0), asyncio.Event(), asyncio.Event()
+
+    async def hang() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cancelled.set()
 
     async def fail() -> None:
         raise OSError("no connection")
 
     async def stop() -> None:
+        for _ in range(10):
+            await asyncio.sleep(0)
         stopped.set()
 
     async with asyncio.timeout(TIMEOUT_SECONDS):
-        await limit.part("hanging", asyncio.Event().wait(), 3_600.0)
+        await limit.part("hanging", hang(), 3_600.0)
         await limit.part("failing", fail())
         await limit.part("orderly", stop())
-    assert stopped.is_set()
+    assert (stopped.is_set(), cancelled.is_set()) == (True, True)
     assert logged(caplog) == [("stop.gave_up", "hanging"), ("stop.failed", "failing")]
 
 
+async def test_error_of_a_cancelled_task_is_ignored(caplog: pytest.LogCaptureFixture) -> None:
+    """asyncio does not log that it was never retrieved, whether the task ends within the limit or later."""
+    over = asyncio.Event()
+
+    async def fail(*, late: bool) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            if late:
+                await over.wait()
+            raise OSError("no connection")
+
+    tasks = [asyncio.create_task(fail(late=late)) for late in (False, True)]
+    await asyncio.sleep(0)
+    await cancel("work", tasks, 0.05)
+    assert [task.done() for task in tasks] == [True, False]
+    over.set()
+    await asyncio.wait(tasks)
+    tasks.clear()
+    gc.collect()
+    assert logged(caplog) == [("stop.gave_up", "work")]
+
+
 async def test_error_of_a_background_task_is_logged_when_it_fails(caplog: pytest.LogCaptureFixture) -> None:
-    """Not when it is collected as garbage, or never."""
+    """The error is logged at once, not when the task is garbage collected."""
     tasks = Tasks("work")
 
     async def fail() -> None:
@@ -81,7 +113,7 @@ def test_repeated_error_is_recognized() -> None:
 
 
 async def test_error_of_a_cleanup_does_not_replace_a_cancellation() -> None:
-    """A loop that retries would go on forever."""
+    """Otherwise a loop that retries would never end."""
 
     async def work() -> None:
         while True:
