@@ -11,7 +11,7 @@ SYNC := $(UV) pip sync --quiet --python $(BIN)/python --require-hashes --only-bi
 COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade
 # Node builds the explorer; where the system has none that is new enough, it comes as a wheel.
 RUNTIME_LOCK := $(if $(shell web/node-found),requirements.lock,requirements-explorer.lock)
-# Compiled modules are kept: without them every process of a server or a test compiles 2 s of packages anew.
+# Compiled modules are kept: otherwise every process of a server or a test spends 2 s on compiling packages.
 unexport PYTHONDONTWRITEBYTECODE
 TWICE_THE_CORES := $(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN))))
 EXPLORER_SOURCES := $(shell find web -type f -not -path 'web/node_modules/*' -not -path 'web/dist/*')

@@ -89,7 +89,7 @@ async def test_video_of_an_older_composition_is_not_recorded(app: App, monkeypat
 async def test_video_of_a_composition_that_changes_before_the_commit_is_not_recorded(
     app: App, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The scenes are reordered after the last check of the finished video: the change that records it checks again."""
+    """The scenes are reordered after the last check of the finished video: the change that records it checks too."""
     assemblies = app.container.coordinator.assemblies
     while_current = getattr(assemblies, "_while_current")  # noqa: B009 # private: the instant between check and change
     made = await jobs.make(app, clip("red"), clip("blue"))

@@ -1,4 +1,4 @@
-"""Pages of other origins: what they may send, what they may read, and what a developer is told."""
+"""Pages of other origins: what they may send and read, and the error messages for their developers."""
 
 import json
 from collections.abc import AsyncGenerator
@@ -46,7 +46,7 @@ async def open_app(tmp_path: Path) -> AsyncGenerator[App]:
 async def test_page_of_an_unlisted_origin_gets_the_name_of_the_setting(
     tmp_path: Path, method: str, path: str, listed: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """In the shapes of GraphQL and of REST, without CORS headers; the log has one line per origin."""
+    """The body names it in the shapes of GraphQL and REST, without CORS headers; the log has one line per origin."""
     async with running(tmp_path, allowed_origins=listed) as app:
         for origin in (DEV_SERVER, DEV_SERVER, OTHER_DEV_SERVER):
             headers = preflight(origin, "content-type") if method == "OPTIONS" else {"origin": origin}
@@ -68,7 +68,7 @@ async def test_page_of_an_unlisted_origin_gets_the_name_of_the_setting(
 async def test_websocket_of_an_unlisted_origin_gets_the_name_of_the_setting(
     app: App, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """In the body of the response to its handshake, with the id of the request."""
+    """The body of the response to its handshake names it, with the id of the request."""
     with pytest.raises(InvalidStatus) as refused:
         async with connect(f"ws{app.url.removeprefix('http')}/graphql", additional_headers={"origin": DEV_SERVER}):
             pass
@@ -81,7 +81,7 @@ async def test_websocket_of_an_unlisted_origin_gets_the_name_of_the_setting(
 
 
 async def test_log_of_rejected_origins_is_bounded(app: App, caplog: pytest.LogCaptureFixture) -> None:
-    """The header is free text of the client: many names, long names, names that are not ASCII."""
+    """The header is free text: a client sends many names, long names and names that are not ASCII."""
     names = [b"http://a%d.example" % number for number in range(150)]
     for name in (b"http://\xe9\x85.example/" + b"x" * 10_000, *names):
         answer = await app.http.post("/graphql", json=QUERY, headers=[(b"origin", name)])
@@ -92,7 +92,7 @@ async def test_log_of_rejected_origins_is_bounded(app: App, caplog: pytest.LogCa
 
 
 async def test_preflight_allows_the_headers_of_common_clients(open_app: App) -> None:
-    """Of tracing, Apollo Client and Sentry, and those of the setting."""
+    """Those of tracing, Apollo Client and Sentry, and those of the setting ALLOWED_HEADERS."""
     answer = await open_app.http.options("/graphql", headers=preflight(DEV_SERVER, f"{TRACED}, x-tenant, X-Trace"))
     assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (200, DEV_SERVER)
     other = await open_app.http.options("/graphql", headers=preflight(DEV_SERVER, "x-other"))
@@ -100,7 +100,7 @@ async def test_preflight_allows_the_headers_of_common_clients(open_app: App) -> 
 
 
 async def test_listed_origin_may_read_the_request_id(open_app: App) -> None:
-    """And Retry-After, of GraphQL and of REST; the request id may be the page's own."""
+    """The page may read Retry-After too, from GraphQL and REST; it may have chosen the request id itself."""
     headers = {"origin": DEV_SERVER, "x-request-id": "page-1"}
     for answer in (
         await open_app.http.post("/graphql", json=QUERY, headers=headers),
@@ -113,7 +113,7 @@ async def test_listed_origin_may_read_the_request_id(open_app: App) -> None:
 
 
 async def test_request_through_the_proxy_of_a_dev_server_is_accepted(app: App) -> None:
-    """Vite's proxy leaves the Host header as the browser sent it, so that the page has the server's own origin."""
+    """Vite's proxy leaves the Host header as the browser sent it, so the page has the server's own origin."""
     headers = {"origin": DEV_SERVER, "host": "localhost:5173"}
     answer = await app.http.post("/graphql", json=QUERY, headers=headers)
     assert answer.status_code == 200

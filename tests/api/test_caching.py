@@ -34,14 +34,14 @@ CASES: dict[str, tuple[str, str, dict[str, Any], int]] = {
 
 @pytest.mark.parametrize("case", CASES)
 async def test_response_of_the_api_is_not_stored(shared: App, case: str) -> None:
-    """It is of one moment and of one user, errors included (RFC 9111, 5.2.2.5)."""
+    """A response is valid for one moment and one user, errors included (RFC 9111, 5.2.2.5)."""
     method, path, options, status = CASES[case]
     answer = await shared.http.request(method, path, **options)
     assert (answer.status_code, answer.headers.get_list("cache-control")) == (status, ["no-store"])
 
 
 async def test_response_of_rest_is_not_stored_and_that_of_media_is(shared: App) -> None:
-    """A clip never changes."""
+    """Media may be stored, because a clip never changes."""
     made = await jobs.make(shared, jobs.scene(steps=1), start=True)
     assert await jobs.settled(shared, made.id) == "COMPLETED"
     files: Json = await read_scene(shared, made.scenes[0], f"output {MEDIA}")
@@ -53,7 +53,7 @@ async def test_response_of_rest_is_not_stored_and_that_of_media_is(shared: App) 
 
 
 async def test_event_stream_is_not_stored(shared: App) -> None:
-    """Of a subscription."""
+    """A subscription over server-sent events is sent with `no-store`."""
     made = await jobs.make(shared)
     document = {"query": f'subscription {{ jobEvents(jobId: "{made.id}") {{ __typename }} }}'}
     async with shared.http.stream("POST", "/graphql", json=document, headers=SSE) as answer:

@@ -1,4 +1,4 @@
-"""The database holds what a clock that was ahead has written: nothing waits longer than its own longest span."""
+"""Rows that were written while the clock was ahead: nothing waits longer than its own longest span."""
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
@@ -43,7 +43,7 @@ async def store_of(folder: Path) -> AsyncGenerator[Store]:
 
 
 async def lease_to_a_dead_worker(store: Store, scene_id: str) -> None:
-    """Leave a render as a worker does that is killed while its clock is ahead."""
+    """Lease a render as a worker that was killed while its clock was ahead has left it."""
     values = {"leased_by": "dead", "lease_expires_at": datetime.now(UTC) + AHEAD + timedelta(seconds=30)}
     async with store.write() as connection:
         await connection.execute(sa.update(SCENE).where(SCENE.c.id == scene_id).values(values))
@@ -95,7 +95,7 @@ async def test_waits_that_began_in_the_future_are_over_at_the_next_start(tmp_pat
 
 
 async def test_new_webhook_delivery_from_the_future_is_due(tmp_path: Path, receiver: Receiver) -> None:
-    """It follows no failure, so it has no pause; a lease of the future is over too."""
+    """It follows no failure, so it has no pause; a lease that begins in the future counts as expired."""
     async with running(tmp_path) as app:
         made = await hook(app, receiver.url, "JOB_CREATED")
     async with running(tmp_path, provider="external") as app, store_of(tmp_path) as store:
@@ -133,7 +133,7 @@ async def test_ages_from_the_future_are_counted_from_now_once_the_clock_is_stead
         aged = (IDEMPOTENCY_KEY.c.created_at, AUDIT.c.at, JOB.c.deleted_at, SCENE.c.deleted_at)
         aged = (*aged, WEBHOOK_DELIVERY.c.finished_at, WEBHOOK_DELIVERY.c.created_at)
         assert min(await stored(store, *aged)) > datetime.now(UTC) + timedelta(days=29)
-        # Until the clock has been steady for an hour it may be this one that is wrong.
+        # Until the clock has been steady for an hour, the current clock may be the wrong one.
         assert (await jobs.make(app, idempotencyKey="once")).id == deleted.id
         monkeypatch.setattr(clock, "STEADY_SECONDS", 0.0)
 
@@ -153,7 +153,7 @@ async def test_ages_from_the_future_are_counted_from_now_once_the_clock_is_stead
 
 
 async def test_events_from_the_future_are_kept_by_number_alone(tmp_path: Path) -> None:
-    """Their age is unknown."""
+    """Only the number of newer events decides, because their age is unknown."""
     async with running(tmp_path, provider="external") as app:
         made = await jobs.make(app)
         for title in ("Two", "Three"):

@@ -41,7 +41,7 @@ async def titles_found(app: App, search: str) -> set[str]:
 
 
 async def test_migration_folds_the_titles_of_existing_jobs(tmp_path: Path) -> None:
-    """Those of an earlier revision, in batches, and those that its processes change during the migration."""
+    """Jobs of an earlier revision are folded in batches, and those that its processes change during the migration."""
     async with running(tmp_path) as app:
         first = await a_job(app, title="ΟΔΟΣ 1")
         second = await a_job(app, title="Straße 2")

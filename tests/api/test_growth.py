@@ -1,4 +1,4 @@
-"""What old work leaves behind levels off: with spans below a second, steady work adds no more than is deleted."""
+"""Bounded storage: with retention spans below a second, steady work adds no more rows and files than are deleted."""
 
 import asyncio
 import os
@@ -88,7 +88,7 @@ async def join(clips: Sequence[Clip], folder: Path) -> Asset:
 async def test_steady_work_leaves_a_bounded_number_of_rows_and_files(
     tmp_path: Path, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Events, audit, idempotency keys, deliveries, jobs, replaced media and PgQueuer's log, while the work goes on."""
+    """Counted are events, audit, idempotency keys, deliveries, jobs, replaced media and PgQueuer's log."""
     for module, name, value in (
         (coordinator, "HOUSEKEEPING_SECONDS", 0.2),
         (coordinator, "PURGE_SECONDS", 0.2),

@@ -53,12 +53,12 @@ async def same_without_body(app: App, path: str, accept: str = "*/*") -> int:
     ],
 )
 async def test_head_of_a_route_has_the_headers_of_get(shared: App, path: str, status: int) -> None:
-    """Load balancers and link checkers send it."""
+    """Load balancers and link checkers send HEAD."""
     assert await same_without_body(shared, path) == status
 
 
 async def test_head_of_rest_reads_and_of_media_has_the_headers_of_get(shared: App) -> None:
-    """The list, one scene, and its clip."""
+    """The list of scenes, one scene, and its clip."""
     made = await jobs.make(shared, jobs.scene(steps=1), start=True)
     assert await jobs.settled(shared, made.id) == "COMPLETED"
     clip = (await read_scene(shared, made.scenes[0], f"output {MEDIA}"))["output"]["url"]
@@ -68,7 +68,7 @@ async def test_head_of_rest_reads_and_of_media_has_the_headers_of_get(shared: Ap
 
 
 async def test_head_of_the_explorer_has_the_headers_of_get(shared: App) -> None:
-    """503 while it is not built."""
+    """Also while the page is not built: both have status 503."""
     assert await same_without_body(shared, "/graphql", "text/html") in (200, 503)
 
 

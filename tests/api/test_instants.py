@@ -61,7 +61,7 @@ REFUSED = {
 
 @pytest.mark.parametrize(("text", "instant"), ACCEPTED.values(), ids=ACCEPTED)
 async def test_instants_of_rfc_3339_are_accepted(shared: App, text: str, instant: str) -> None:
-    """In a variable and in a literal, with the meaning of the RFC."""
+    """Accepted in a variable and in a literal, with the meaning of the RFC."""
     assert rfc3339.parse(text).isoformat() == instant
     answer = await shared.execute(VARIABLE, since=text)
     literal = f'{{ jobs(filter: {{updatedSince: "{text}"}}) {{ totalCount }} }}'
@@ -70,7 +70,7 @@ async def test_instants_of_rfc_3339_are_accepted(shared: App, text: str, instant
 
 @pytest.mark.parametrize("text", REFUSED.values(), ids=REFUSED)
 async def test_other_notations_of_instants_are_refused(shared: App, text: object) -> None:
-    """In a variable and in a literal, with a message that shows the format."""
+    """Refused in a variable and in a literal, with a message that shows the format."""
     assert (await request_error(shared, VARIABLE, since=text))["code"] == "BAD_USER_INPUT"
     written = str(text).replace("\n", "\\n")
     literal = f'{{ jobs(filter: {{updatedSince: "{written}"}}) {{ totalCount }} }}'
@@ -79,7 +79,7 @@ async def test_other_notations_of_instants_are_refused(shared: App, text: object
 
 @pytest.mark.both_databases
 async def test_leap_second_in_a_filter_is_the_following_instant(shared: App) -> None:
-    """Jobs that changed since then match."""
+    """Jobs that changed since the leap second match."""
     made = await a_job(shared, title="Leap")
     found = await shared.execute(VARIABLE, since="2016-12-31T23:59:60Z")
     assert found["jobs"]["totalCount"] >= 1

@@ -1,4 +1,4 @@
-"""Numbers from outside that Int cannot hold: the sizes of files, and what a scalar cannot hold at all."""
+"""Numbers of files and providers beyond the range of Int or of any scalar."""
 
 import math
 from collections.abc import AsyncGenerator
@@ -38,7 +38,7 @@ async def completed_with(app: App, **described: object) -> jobs.Made:
 
 @pytest.mark.parametrize("size", [2**31, GIGABYTES, 2**53 - 1])
 async def test_size_of_a_large_file_is_exact(shared: App, size: int) -> None:
-    """Of a clip and of the joined video."""
+    """The sizes of a clip and of the joined video."""
     made = await completed_with(shared, size_bytes=size, width=3840, height=2160, duration_seconds=60.0)
     file: Json = {"sizeBytes": size, "width": 3840, "height": 2160, "durationSeconds": 60.0}
     scene = (await shared.execute(DOCUMENT, id=made.scenes[0]))["scene"]
@@ -48,14 +48,14 @@ async def test_size_of_a_large_file_is_exact(shared: App, size: int) -> None:
 
 @pytest.mark.parametrize("number", [2**53, 10**30, -(2**53), 0.5, "many", True])
 async def test_number_beyond_its_scalar_is_null(shared: App, number: object) -> None:
-    """Not an error, which a client would take for one that passes."""
+    """An error would make clients retry without end."""
     made = await completed_with(shared, size_bytes=number, width=number, height=2**31)
     scene = (await shared.execute(DOCUMENT, id=made.scenes[0]))["scene"]
     assert scene["output"] == {"sizeBytes": None, "width": None, "height": None, "durationSeconds": None}
 
 
 async def test_event_stream_shows_a_large_file(shared: App) -> None:
-    """The snapshot with which it starts."""
+    """The stream starts with a snapshot that contains the size."""
     made = await completed_with(shared, size_bytes=GIGABYTES)
     document = """subscription($id: ID!) { value: jobEvents(jobId: $id) {
         ... on JobSnapshot { job { output { sizeBytes } scenes { nodes { output { sizeBytes } } } } }
@@ -66,10 +66,10 @@ async def test_event_stream_shows_a_large_file(shared: App) -> None:
 
 
 class OddProvider(ClipProvider):
-    """Reports sizes and a duration that no clip has."""
+    """A provider that reports impossible sizes and an impossible duration."""
 
     async def follow(self, order: Order, provider_id: str) -> AsyncGenerator[Progress | Rendered]:
-        """Write a clip, and describe it wrongly."""
+        """Write a clip and report a wrong description of it."""
         async with aclosing(super().follow(order, provider_id)) as steps:
             async for step in steps:
                 assert isinstance(step, Rendered)

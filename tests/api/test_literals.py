@@ -49,7 +49,7 @@ class TestLiterals:
     async def test_field_of_metadata_whose_variable_is_missing_is_left_out(
         self, shared: App, literal: str, stored: Json
     ) -> None:
-        """As in an input object; in a list it is null."""
+        """A field whose variable has no value is left out, as in an input object; an item of a list is null."""
         made = await a_job(shared)
         types = {
             "instant": "DateTime",

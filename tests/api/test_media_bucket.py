@@ -1,4 +1,4 @@
-"""Media in a bucket: redirects to signed addresses of the bucket, and a bucket that is away or refuses access."""
+"""Media in a bucket: redirects to signed addresses, and a bucket that is unavailable or refuses access."""
 
 import asyncio
 import logging
@@ -31,7 +31,7 @@ MEDIA_URL = f"s3://{BUCKET}/scenes"
 
 @pytest.fixture
 async def bucket(monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[Bucket]:
-    """A bucket of the environment's credentials. Probes are not remembered."""
+    """A bucket whose credentials are in the environment. Results of readiness probes are not cached."""
     monkeypatch.setattr(health, "MEDIA_SECONDS", 0.0)
     async with s3(monkeypatch) as bucket:
         yield bucket
@@ -55,7 +55,7 @@ class TestRedirects:
     """Links to media in a bucket."""
 
     async def test_link_leads_to_signed_address_of_the_bucket(self, tmp_path: Path, bucket: Bucket) -> None:
-        """With the object's content type and with ranges; the bytes do not pass through the server."""
+        """The bucket serves the content type and ranges; the bytes do not pass through the server."""
         async with running(tmp_path, media_url=MEDIA_URL, media_url_seconds=120) as app:
             clip, poster = await rendered(app)
             for path, kind in ((clip, "video/mp4"), (poster, "image/webp")):
@@ -75,7 +75,7 @@ class TestRedirects:
             assert whole.content
 
     async def test_head_of_link_leads_to_address_for_head(self, tmp_path: Path, bucket: Bucket) -> None:
-        """S3 signs the method too."""
+        """S3 signs the method too, so HEAD needs an address of its own."""
         async with running(tmp_path, media_url=MEDIA_URL) as app:
             clip, _ = await rendered(app)
             address = (await app.http.head(clip)).headers["location"]
@@ -84,7 +84,7 @@ class TestRedirects:
         assert (answer.status_code, answer.headers["content-type"]) == (200, "video/mp4")
 
     async def test_address_expires_no_later_than_the_link(self, tmp_path: Path, bucket: Bucket) -> None:
-        """In production; a link with a wrong signature leads nowhere."""
+        """In production; a link without a valid signature is not found."""
         async with running(tmp_path, media_url=MEDIA_URL) as app:
             clip, _ = await rendered(app)
         key = clip.removeprefix("/media/")
@@ -98,7 +98,7 @@ class TestRedirects:
         assert 0 < expires <= int(parse_qs(urlsplit(link).query)["expires"][0]) - made_at
 
     async def test_bytes_pass_through_the_server_without_redirects(self, tmp_path: Path, bucket: Bucket) -> None:
-        """By the setting, for a bucket that clients cannot reach."""
+        """The setting MEDIA_REDIRECTS is off, for a bucket that clients cannot reach."""
         async with running(tmp_path, media_url=MEDIA_URL, media_redirects=False) as app:
             clip, _ = await rendered(app)
             answer = await app.http.get(clip, headers={"range": "bytes=4-7"})
@@ -107,7 +107,7 @@ class TestRedirects:
     async def test_bytes_pass_through_the_server_while_the_bucket_cannot_sign(
         self, tmp_path: Path, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """As with the credentials of an anonymous user; signing is attempted again after a pause."""
+        """Credentials of an anonymous user cannot sign; signing is attempted again after a pause."""
         attempts: list[str] = []
 
         async def fail(_store: object, _method: str, path: str, _lifetime: timedelta) -> str:
@@ -126,7 +126,7 @@ class TestRedirects:
         assert len(attempts) == 3
 
     async def test_missing_object_is_not_found(self, tmp_path: Path, bucket: Bucket) -> None:
-        """The server asks before it redirects."""
+        """The server checks that the object exists before it redirects."""
         async with running(tmp_path, media_url=MEDIA_URL) as app:
             clip, _ = await rendered(app)
             bucket.objects.clear()
@@ -139,7 +139,7 @@ class TestOutage:
     async def test_bucket_outage_makes_links_503_and_the_server_not_ready(
         self, tmp_path: Path, bucket: Bucket, caplog: pytest.LogCaptureFixture
     ) -> None:
-        """Each with one line in the log; both recover by themselves."""
+        """Each logs one line; both recover without a restart."""
         async with running(tmp_path, media_url=MEDIA_URL) as app:
             clip, _ = await rendered(app)
             # The job's video is stored before the outage.
@@ -167,7 +167,7 @@ class TestOutage:
     async def test_outage_during_a_download_ends_the_response_early(
         self, tmp_path: Path, bucket: Bucket, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
-        """So that the client notices; the log has no traceback."""
+        """The client sees a broken connection in place of a short file; the log has no traceback."""
         async with running(tmp_path, media_url=MEDIA_URL, media_redirects=False) as app:
             clip, _ = await rendered(app)
             head = MediaStore.head
@@ -186,7 +186,7 @@ class TestOutage:
     async def test_probes_ask_the_bucket_once_a_second(
         self, tmp_path: Path, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """However many there are."""
+        """Concurrent readiness probes share one request to the bucket."""
         monkeypatch.setattr(health, "MEDIA_SECONDS", 3_600.0)
         async with running(tmp_path, media_url=MEDIA_URL) as app:
             answers = await asyncio.gather(*(app.http.get("/readyz") for _ in range(5)))
@@ -196,7 +196,7 @@ class TestOutage:
     async def test_folder_that_is_away_makes_links_503_and_the_server_not_ready(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Such as a volume that was unmounted; a file that is missing in the folder is 404."""
+        """A missing folder, such as an unmounted volume, is 503; a file that is missing in the folder is 404."""
         monkeypatch.setattr(health, "MEDIA_SECONDS", 0.0)
         folder = tmp_path / "media"
         async with running(tmp_path) as app:
@@ -218,7 +218,7 @@ class TestStart:
     async def test_wrong_bucket_or_credentials_are_refused_in_one_line(
         self, tmp_path: Path, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """With the variable and the URL, and without a secret."""
+        """The line contains the variable and the URL, and no secret."""
         assert await asyncio.to_thread(ready, settings(tmp_path))
         cases = {"s3://other/scenes": {}, MEDIA_URL: {"AWS_SECRET_ACCESS_KEY": "wrong secret"}}
         for url, environment in cases.items():
@@ -233,7 +233,7 @@ class TestStart:
     async def test_server_starts_while_the_bucket_is_away(
         self, tmp_path: Path, bucket: Bucket, caplog: pytest.LogCaptureFixture
     ) -> None:
-        """With one warning: the API works without media."""
+        """A warning is logged, and the API works without media."""
         bucket.available = False
         assert await asyncio.to_thread(ready, settings(tmp_path))
         (warning,) = [each for each in caplog.records if each.levelno >= logging.WARNING]

@@ -20,7 +20,7 @@ Fault = Callable[[Path], AbstractContextManager[None]]
 
 @contextmanager
 def read_only(folder: Path) -> Generator[None]:
-    """Take the permission to write; root has every permission, but not on a file system mounted read-only."""
+    """Make the folder read-only; for root, which has every permission, by a file system mounted read-only."""
     if os.geteuid() == 0:
         with mounted(folder, "ro"):
             yield
@@ -52,7 +52,7 @@ def mounted(folder: Path, options: str) -> Generator[None]:
 
 
 async def ready(app: App) -> tuple[int, bool]:
-    """Return the status of the readiness probe, and what it says of the media store."""
+    """Return the status of the readiness probe, and its field `media`."""
     answer = await app.http.get("/readyz")
     return answer.status_code, answer.json()["media"]
 
@@ -61,7 +61,7 @@ async def ready(app: App) -> tuple[int, bool]:
 async def test_media_folder_that_cannot_be_written_is_reported_at_once(
     app: App, tmp_path: Path, caplog: pytest.LogCaptureFixture, fault: Fault
 ) -> None:
-    """In one warning, and by the readiness probe; the render waits, and completes when the folder can be written."""
+    """One warning and the readiness probe report it; the render waits until the folder can be written."""
     caplog.set_level(logging.INFO, "coordinator.storage")
 
     def logged() -> list[str]:

@@ -47,13 +47,13 @@ async def ticks_until(stream: Stream, percentage: float) -> list[Json]:
 
 
 async def advance(app: App, scene_id: str, upto: int) -> None:
-    """Report every percentage up to one."""
+    """Report every percentage up to `upto`, as an external worker does."""
     for percentage in range(1, upto + 1):
         await accepted(app, "updateScene", "scene { id }", sceneId=scene_id, percentage=float(percentage))
 
 
 async def test_scene_of_a_progress_message_has_its_percentage(shared: App) -> None:
-    """Whatever is written meanwhile."""
+    """Changes that are written meanwhile do not make the two differ."""
     made = await a_job(shared, "A kite", "A boat")
     await report(shared, made.scenes[0], "PROCESSING")
     async with shared.subscribe(FEED, id=made.id) as stream:
@@ -74,7 +74,7 @@ async def test_scene_of_a_progress_message_has_its_percentage(shared: App) -> No
 
 
 async def test_progress_message_with_relations_of_its_scene_is_of_one_moment(shared: App) -> None:
-    """They are read from the database, and so is the rest of the message then."""
+    """If a relation is selected, the whole message is read from the database in one snapshot."""
     made = await a_job(shared, "A kite")
     await report(shared, made.scenes[0], "PROCESSING")
     async with shared.subscribe(RELATED, id=made.id) as stream:
@@ -91,7 +91,7 @@ async def test_progress_message_with_relations_of_its_scene_is_of_one_moment(sha
 
 
 async def test_progress_has_one_id_everywhere(shared: App) -> None:
-    """The suffix of the job's id with a prefix of its own; it is no node."""
+    """The id is the suffix of the job's id with the prefix `progress_`; `node` does not find it."""
     made = await a_job(shared, "A kite")
     await report(shared, made.scenes[0], "PROCESSING")
     expected = f"progress_{made.id.removeprefix('job_')}"

@@ -19,7 +19,7 @@ def operations(document: Any) -> list[Any]:
 
 
 async def test_openapi_names_the_error_responses_of_every_call(app: App) -> None:
-    """With the schema of their body, which an actual error has."""
+    """Each has the schema of its body, and an actual error conforms to it."""
     document = (await app.http.get("/openapi.json")).json()
     found = operations(document)
     assert len(found) == 5
@@ -37,7 +37,7 @@ async def test_openapi_names_the_error_responses_of_every_call(app: App) -> None
 
 @pytest.mark.parametrize("production", [False, True], ids=["development", "production"])
 async def test_openapi_describes_bearer_tokens_and_the_server(tmp_path: Path, production: bool) -> None:
-    """A token is optional in development."""
+    """Tokens are required in production and optional in development."""
     if production:
         async with production_server(tmp_path, explorer=True) as place:
             document = (await place.client(None).http.get("/openapi.json")).json()
@@ -51,7 +51,7 @@ async def test_openapi_describes_bearer_tokens_and_the_server(tmp_path: Path, pr
 
 
 async def test_every_call_of_openapi_answers_at_the_named_server(app: App) -> None:
-    """The paths are those of the routes."""
+    """Every documented path is a route below the documented server URL."""
     document = (await app.http.get("/openapi.json")).json()
     made = await jobs.make(app, jobs.scene())
     (server,) = document["servers"]

@@ -92,7 +92,7 @@ async def check_windows(fetch: Any, ids: Sequence[str]) -> None:
 async def test_job_page_reports_what_is_in_front_of_it_and_behind_it(
     shared: App, job_ids: list[str], order: tuple[str, str]
 ) -> None:
-    """With any cursors, in both directions, in both directions of the order."""
+    """For any cursors, forwards and backwards, in ascending and descending order."""
     ids = job_ids if order[1] == "DESC" else job_ids[::-1]
 
     async def fetch(**arguments: Any) -> Json:
@@ -103,7 +103,7 @@ async def test_job_page_reports_what_is_in_front_of_it_and_behind_it(
 
 
 async def test_scene_page_reports_what_is_in_front_of_it_and_behind_it(shared: App) -> None:
-    """With any cursors, in both directions."""
+    """For any cursors, forwards and backwards."""
     made = await a_job(shared, *["A kite"] * ITEMS)
 
     async def fetch(**arguments: Any) -> Json:
@@ -113,7 +113,7 @@ async def test_scene_page_reports_what_is_in_front_of_it_and_behind_it(shared: A
 
 
 async def test_page_before_a_deleted_last_scene_has_no_next_page(shared: App) -> None:
-    """The cursor alone does not say that something follows."""
+    """A `before` cursor does not imply that its item still exists."""
     made = await a_job(shared, *["A kite"] * 3)
     whole = (await shared.execute(SCENES, id=made.id))["job"]["page"]
     cursor = whole["edges"][-1]["cursor"]

@@ -165,7 +165,7 @@ def rows_of(data: Json) -> int:
 async def test_price_of_a_page_covers_the_rows_that_are_read(
     lists: tuple[App, list[Paged]], windows: list[Window], number: int, how: Written
 ) -> None:
-    """Whatever the document, the variables and the defaults: as priced as executed, or not executed at all."""
+    """For any document, variables and defaults, the executed page sizes are the priced ones, or nothing is executed."""
     app, every = lists
     paged = every[number]
     windows.clear()
@@ -185,7 +185,7 @@ async def test_price_of_a_page_covers_the_rows_that_are_read(
 async def test_each_spelling_of_a_number_is_priced_and_read_alike(
     lists: tuple[App, list[Paged]], text: str, name: str
 ) -> None:
-    """In JSON they are the same number; a list of a list multiplies."""
+    """In JSON such spellings are the same number; the cost of nested lists multiplies."""
     app, _ = lists
     query = f"query($n: Int = 1) {{ jobs({name}: $n) {{ nodes {{ scenes(first: $n) {{ nodes {{ id }} }} }} }} }}"
     answer = await answer_to(app, f'{{"query": {json.dumps(query)}, "variables": {{"n": {text}}}}}')

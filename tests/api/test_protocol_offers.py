@@ -27,7 +27,7 @@ async def offered(app: App, method: str, path: str, **fields: str) -> Json:
 
 
 async def test_offer_of_http_2_keeps_the_body_of_graphql_and_rest(shared: App) -> None:
-    """The offer is ignored."""
+    """The offer is ignored and the request is answered over HTTP/1.1."""
     assert (await offered(shared, "POST", "/graphql", query="{ viewer { id } }"))["data"]["viewer"]["id"]
     made = await jobs.make(shared)
     answer = await offered(shared, "PUT", f"/api/v3/jobs/{made.id}/scenes/{made.scenes[0]}", title="Offered")
@@ -36,7 +36,7 @@ async def test_offer_of_http_2_keeps_the_body_of_graphql_and_rest(shared: App) -
 
 @pytest.mark.process
 async def test_curl_with_http_2_gets_its_answer(shared: App) -> None:
-    """It offers an upgrade when its build has HTTP/2."""
+    """curl --http2 offers an upgrade if its build supports HTTP/2."""
     curl = shutil.which("curl")
     assert curl is not None
     body = json.dumps({"query": "{ viewer { id } }"})

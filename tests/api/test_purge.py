@@ -231,7 +231,7 @@ async def test_purge_keeps_files_that_are_in_use(app: App, folder: Path) -> None
 async def test_purge_keeps_the_poster_and_the_preview_of_a_take_that_are_in_use(
     app: App, folder: Path, field: str
 ) -> None:
-    """Even if they are marked for deletion; without the reference they are deleted."""
+    """Files that are marked for deletion are kept while referenced, and deleted once the reference is gone."""
     job = await purgeable_job(app)
     scene = (await jobs.job(app, job.id, "scenes { nodes { currentTake { id } } }"))["scenes"]["nodes"][0]
     take_id: str = scene["currentTake"]["id"]

@@ -81,7 +81,7 @@ async def found(app: App, search: str) -> set[str]:
     ],
 )
 async def test_search_ignores_case_by_unicode_folding(shared: App, title: str, search: str) -> None:
-    """Final sigma, sharp s, the i of Turkish, composed and decomposed letters."""
+    """Covers final sigma, sharp s, the i of Turkish, composed and decomposed letters."""
     made = await a_job(shared, title=f"«{title}»")
     assert made.id in await found(shared, search)
 
@@ -100,7 +100,7 @@ async def test_search_does_not_find_other_letters(shared: App, title: str, searc
 @settings(MODEST, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 @given(title=titles, data=st.data())
 async def test_search_finds_every_part_of_a_title_in_every_case(shared: App, title: str, data: st.DataObject) -> None:
-    """Whatever the letters, in composed and decomposed form."""
+    """For random letters of many scripts, in composed and decomposed form."""
     await a_job(shared, title=title)
     start = data.draw(st.integers(0, len(title) - 1))
     part = title[start : data.draw(st.integers(start + 1, len(title)))]
@@ -112,7 +112,7 @@ async def test_search_finds_every_part_of_a_title_in_every_case(shared: App, tit
 
 
 async def test_search_finds_the_new_title_of_a_renamed_job(shared: App) -> None:
-    """Also after a rename that changes the case alone."""
+    """Also after a rename that changes only the case."""
     made = await a_job(shared, title="Straße 1")
     for title in ("ΟΔΟΣ 7", "οδος 7"):
         await jobs.retitle(shared, made.id, title)
@@ -121,7 +121,7 @@ async def test_search_finds_the_new_title_of_a_renamed_job(shared: App) -> None:
 
 
 async def test_search_finds_jobs_that_an_older_process_writes(shared: App) -> None:
-    """Its inserts and updates leave the folding out, and the next housekeeping supplies it."""
+    """Inserts and updates of an older process leave the folding out, and the next housekeeping adds it."""
     made = await a_job(shared, title="Before")
     store = shared.container.store
     async with store.write() as connection:
@@ -135,7 +135,7 @@ async def test_search_finds_jobs_that_an_older_process_writes(shared: App) -> No
 
 
 async def test_jobs_stream_applies_the_same_search(shared: App) -> None:
-    """To the jobs at the start and to those that change."""
+    """The search applies to the jobs at the start of the stream and to those that change."""
     made = await a_job(shared, title="ΟΔΟΣΗΜΑ 9")
     other = await a_job(shared, title="Plain 9")
     async with shared.subscribe(STREAM, search="οδος") as stream:

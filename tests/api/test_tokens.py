@@ -77,7 +77,7 @@ ROLES_CLAIM_IDS = (
 async def test_auth_roles_claim_names_the_claim_with_the_roles(
     tmp_path: Path, setting: str, claims: Json, roles: list[str]
 ) -> None:
-    """A list or a string separated by spaces; the usual claim counts no longer."""
+    """The claim is a list or a string separated by spaces; the claim `roles` is ignored then."""
     async with production_server(tmp_path, auth_roles_claim=setting) as server:
         payload: Json = {"roles": None} | claims
         client = server.client(token("amy", **payload))
@@ -85,7 +85,7 @@ async def test_auth_roles_claim_names_the_claim_with_the_roles(
 
 
 async def test_token_command_states_roles_in_the_claim_of_the_setting(tmp_path: Path) -> None:
-    """So that the server finds them."""
+    """The server reads roles from the same claim."""
     async with production_server(tmp_path, auth_roles_claim="realm_access.roles") as server:
         issued = mint(server.app.container.settings, OctKey.import_key(SECRET), "amy", "Amy", ["admin"], 60.0)
         assert (await server.client(issued).execute(VIEWER))["viewer"]["roles"] == ["admin"]

@@ -40,7 +40,7 @@ def checked(answer: httpx.Response, seconds: float) -> float:
 
 
 async def test_body_of_a_429_for_too_many_requests_has_the_time_to_wait(tmp_path: Path) -> None:
-    """Of GraphQL by each media type, and of REST."""
+    """Bodies of GraphQL for each media type, and of REST."""
     async with production_server(tmp_path, limit_requests=1) as server:
         amy = server.user("amy").http
         assert (await amy.post("/graphql", json=QUERY)).status_code == 200
@@ -51,7 +51,7 @@ async def test_body_of_a_429_for_too_many_requests_has_the_time_to_wait(tmp_path
 
 
 async def test_body_of_a_429_for_too_many_refused_tokens_has_the_time_to_wait(tmp_path: Path) -> None:
-    """Of GraphQL and of REST."""
+    """Bodies of GraphQL and of REST."""
     async with production_server(tmp_path, limit_failed_logins=1) as server:
         guesser = server.client("guess").http
         assert (await guesser.post("/graphql", json=QUERY)).status_code == 401
@@ -60,7 +60,7 @@ async def test_body_of_a_429_for_too_many_refused_tokens_has_the_time_to_wait(tm
 
 
 async def test_body_of_a_429_for_too_many_streams_has_the_time_to_wait(tmp_path: Path) -> None:
-    """Of an event stream."""
+    """The response to a subscription over server-sent events."""
     async with production_server(tmp_path, limit_connections=1) as server:
         amy = server.user("amy").http
         headers = {"accept": "text/event-stream"}
@@ -93,7 +93,7 @@ async def test_error_of_a_websocket_for_too_many_requests_has_the_time_to_wait(t
 
 
 async def test_body_of_a_429_for_a_used_quota_has_the_time_to_wait(tmp_path: Path) -> None:
-    """Of a REST regenerate."""
+    """The response to a regenerate over REST."""
     async with production_server(tmp_path, regenerates_an_hour=1, regenerate_burst=1) as server:
         amy = server.user("amy")
         made = await jobs.make(amy)

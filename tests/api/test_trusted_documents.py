@@ -87,7 +87,7 @@ async def first_message(client: Client, payload: Json) -> Json:
 
 @pytest.mark.parametrize("form", [codegen, apollo, prefixed], ids=["codegen", "apollo", "prefixed"])
 async def test_documents_of_a_manifest_are_executed_by_identifier(tmp_path: Path, form: Any) -> None:
-    """Any other document too, unless the server is restricted to them."""
+    """Other documents are executed too, unless the server is restricted to trusted ones."""
     manifest = form(DOCUMENTS)
     async with production_server(tmp_path, trusted_documents=written(tmp_path, manifest)) as server:
         amy = server.user("amy")
@@ -103,7 +103,7 @@ class TestStrictMode:
     """The setting TRUSTED_DOCUMENTS_ONLY."""
 
     async def test_user_may_execute_trusted_documents_only(self, strict: ProductionServer) -> None:
-        """By identifier or, with the same text, as a document; nothing else by any parameter."""
+        """Named by identifier or sent as the same text; any other document is refused in every parameter."""
         amy = strict.user("amy")
         hashed = {"extensions": {"persistedQuery": {"version": 1, "sha256Hash": sha256(OTHER)}}}
         assert await code_of(amy, documentId="viewer-v1") is None
@@ -119,7 +119,7 @@ class TestStrictMode:
         assert await code_of(amy, query=OTHER, documentId=f"sha256:{sha256(OTHER)}") == REFUSED
 
     async def test_worker_and_admin_may_execute_any_document(self, strict: ProductionServer) -> None:
-        """What they register is not executed for users."""
+        """Documents that workers and admins register are not executed for users."""
         hashed = {"extensions": {"persistedQuery": {"version": 1, "sha256Hash": sha256(OTHER)}}}
         for role in ("worker", "admin"):
             tool = strict.user(role, role)
@@ -130,7 +130,7 @@ class TestStrictMode:
         assert await code_of(strict.user("amy"), **hashed) == REFUSED
 
     async def test_user_is_restricted_by_get_event_stream_and_websocket(self, strict: ProductionServer) -> None:
-        """And follows a job by the identifier of a subscription."""
+        """A trusted subscription, named by its identifier, works on each of them."""
         amy = strict.user("amy")
         draft = {"title": "Kites", "provider": "external", "scenes": [{"prompt": "A kite"}]}
         created = (await post(amy, documentId="create-v1", variables={"input": draft})).json()
@@ -145,11 +145,11 @@ class TestStrictMode:
         assert followed["payload"]["data"] == {"jobEvents": {"__typename": "JobSnapshot"}}
 
     async def test_limits_apply_to_trusted_documents(self, strict: ProductionServer) -> None:
-        """They are written by developers, and executed for users."""
+        """Limits of depth, cost and rate do not depend on how a document is named."""
         assert await code_of(strict.user("amy"), documentId="costly-v1") == "GRAPHQL_LIMIT_EXCEEDED"
 
     async def test_unknown_identifiers_count_as_requests(self, tmp_path: Path) -> None:
-        """So that trying identifiers is limited as everything else."""
+        """Guessing identifiers is rate limited like any other request."""
         manifest = written(tmp_path, DOCUMENTS)
         async with production_server(tmp_path, trusted_documents=manifest, limit_requests=3) as server:
             amy = server.user("amy")
@@ -157,7 +157,7 @@ class TestStrictMode:
         assert codes == [*["PERSISTED_QUERY_NOT_FOUND"] * 3, "RATE_LIMITED"]
 
     async def test_rest_is_not_restricted(self, strict: ProductionServer) -> None:
-        """It has no documents."""
+        """REST calls have no documents, so users may make them."""
         answer = await strict.user("amy").http.get("/api/v3/jobs/job_01h455vb4pex5vsknk084sn02q/scenes")
         assert answer.status_code == 404
         assert REFUSED not in answer.text
@@ -187,7 +187,7 @@ BAD_MANIFESTS: dict[str, tuple[object, str]] = {
 async def test_unusable_manifest_is_refused_at_the_start_in_one_line(
     tmp_path: Path, manifest: object, reason: str
 ) -> None:
-    """With its path and the entry that is wrong."""
+    """The line contains the path of the manifest and the wrong entry."""
     path = written(tmp_path, manifest)
     settings = Settings.model_validate(
         {

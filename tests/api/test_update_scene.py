@@ -137,7 +137,7 @@ class TestUpdate:
     async def test_content_type_of_a_reported_clip_is_that_of_a_video(
         self, shared: App, name: str, content_type: str
     ) -> None:
-        """By the file extension in the path of the URL; a type of a page or script would be a false promise."""
+        """The type follows from the file extension in the path of the URL, and is never that of a page or script."""
         made = await a_job(shared, "One")
         await report(shared, made.scenes[0], "PROCESSING", outputUrl=f"https://clips.test/{name}")
         output = await read_scene(shared, made.scenes[0], "output { contentType }")

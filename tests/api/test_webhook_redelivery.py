@@ -135,7 +135,7 @@ async def test_old_deliveries_are_pruned(app: App, receiver: Receiver) -> None:
 
 
 async def test_duration_of_an_endless_attempt_is_the_largest_int(app: App, receiver: Receiver) -> None:
-    """Of an attempt during which the machine was suspended for months."""
+    """An attempt may last that long when the machine was suspended for months."""
     created = await hook(app, receiver.url, "JOB_CREATED")
     sent = await webhook_calls.mutate(app, "testWebhook", created.id, "delivery { id }")
     await until_delivery(app, sent["delivery"]["id"], "SUCCEEDED")

@@ -88,7 +88,7 @@ async def test_slow_request_headers_do_not_extend_the_deadline(target: Target) -
 
 
 async def test_pending_websockets_do_not_block_others(target: Target) -> None:
-    """50 from one address: beyond 30 the oldest are closed, and a client that authenticates is accepted."""
+    """Of 50 from one address the oldest beyond 30 are closed, and a client that authenticates is accepted."""
     async with AsyncExitStack() as stack:
         pending = [await stack.enter_async_context(target.socket(None)) for _ in range(50)]
         async with target.socket() as socket:

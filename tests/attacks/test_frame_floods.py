@@ -50,7 +50,7 @@ async def use_up_limits(target: Target) -> None:
 
 
 async def test_bursts_within_the_limits_do_not_delay_other_requests(target: Target) -> None:
-    """On every websocket that one user may have, at the same time."""
+    """Bursts on every websocket that one user may have, at the same time."""
     await asyncio.gather(*(use_up_limits(target) for _ in range(50)))
 
 
@@ -70,7 +70,7 @@ async def close_code(reader: asyncio.StreamReader) -> int:
 
 
 async def test_floods_on_many_sockets_without_a_token_take_turns(target: Target) -> None:
-    """450 from one address at the same moment; each sends little more than its limit, so that all of it is parsed."""
+    """450 sockets of one address send little more than their limit at once, so that all of it is parsed."""
     floods = cycle([FLOODS["pings"], FLOODS["empty fragments"], FLOODS["empty messages"]])
     async with asyncio.timeout(TIMEOUT_SECONDS):
         sockets = [pair for _ in range(15) for pair in await asyncio.gather(*(open_raw(target) for _ in range(30)))]
@@ -84,7 +84,7 @@ async def test_floods_on_many_sockets_without_a_token_take_turns(target: Target)
 
 
 async def test_floods_of_frames_cost_little_and_are_closed(target: Target) -> None:
-    """All of them at once, each of 400,000 frames; meanwhile other users are answered."""
+    """All kinds of floods at once, each of 400,000 frames; meanwhile other users are answered."""
     floods = list(product(FLOODS.values(), (True, False)))
     before = cpu_seconds(target.process.pid)
     outcomes = await asyncio.gather(

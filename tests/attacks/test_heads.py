@@ -39,7 +39,7 @@ def settings() -> dict[str, float]:
 
 @pytest.mark.parametrize("name", FLOODS)
 async def test_flood_of_a_request_head_does_not_delay_another_user(target: Target, name: str) -> None:
-    """Three at once, which read nothing before they have sent everything; the canary checks the other user."""
+    """Three clients send at once and read nothing before the end; the canary checks the other user."""
 
     async def flood() -> bytes:
         async with raw_connection(*target.place) as connection:

@@ -57,7 +57,7 @@ async def received(page: Page, last: int) -> None:
 
 @pytest.mark.browser
 async def test_event_source_client_resumes_without_repeats_and_ends(browser: Browser, app: App) -> None:
-    """After a cut connection it goes on behind the last version; after the end it opens no new stream."""
+    """After a cut connection it resumes after the last version; after the end it opens no new stream."""
     made = await jobs.make(app, jobs.scene())
     async with await browser.new_page() as page:
         await page.goto(f"{app.url}/graphql")

@@ -55,7 +55,7 @@ async def page(browser: Browser) -> AsyncGenerator[Page]:
 
 
 async def test_listed_page_may_send_usual_headers_and_read_the_request_id(page: Page, tmp_path: Path) -> None:
-    """And those of ALLOWED_HEADERS, but no others; also over a websocket."""
+    """It may send headers of ALLOWED_HEADERS too, but no others; it may also open a websocket."""
     origin = page.url.rstrip("/")
     with database_choice.use(None):
         async with running(tmp_path, allowed_origins=origin, allowed_headers="x-tenant") as app:
@@ -68,7 +68,7 @@ async def test_listed_page_may_send_usual_headers_and_read_the_request_id(page: 
 async def test_unlisted_page_is_rejected_and_logged_once(
     page: Page, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """By its preflight request, by a request without one, and by a websocket."""
+    """A preflight request, a request without one and a websocket are all rejected; the log has one line."""
     origin = page.url.rstrip("/")
     with database_choice.use(None):
         async with running(tmp_path) as app:

@@ -54,7 +54,7 @@ async def test_a_browser_gets_the_page_uncached(dist: Path, accept: str) -> None
 
 
 def test_page_under_a_path_names_its_assets_and_the_api_there(dist: Path) -> None:
-    """The build knows neither."""
+    """The path is known at run time only, so the server writes it into the built page."""
     page = explorer_response("/a/studio", dist)
     assert bytes(page.body).decode() == PAGE.format(path="/a/studio", assets="/a/studio/explorer/assets")
 

@@ -31,7 +31,7 @@ async def proxied(tmp_path: Path) -> AsyncGenerator[Server]:
 async def test_explorer_under_a_path_runs_operations_and_streams(
     browser: Browser, proxied: Server, tmp_path: Path
 ) -> None:
-    """Page, scripts, workers, requests and the websocket are all under the path: others would fail the test."""
+    """Page, scripts, workers, requests and the websocket are all under the path; any other address fails."""
     async with isolated_page(browser, proxied, trusts_any_certificate=True) as page:
         await page.goto(f"{proxied.url}/graphql")
         explorer = Explorer(page)
@@ -48,7 +48,7 @@ async def test_explorer_under_a_path_runs_operations_and_streams(
 
 @pytest.mark.browser
 async def test_api_docs_under_a_path_run_a_call(browser: Browser, proxied: Server) -> None:
-    """The document's server is the path."""
+    """The server URL in the OpenAPI document contains the path."""
     async with isolated_page(browser, proxied, expected_statuses=[404], trusts_any_certificate=True) as page:
         await page.goto(f"{proxied.url}/api/docs")
         await page.get_by_text("List Scenes", exact=True).click()

@@ -45,14 +45,14 @@ def schema(tmp_path: Path) -> Path:
 async def test_compiler_accepts_the_documented_documents(
     compile_documents: Compile, schema: Path, tmp_path: Path
 ) -> None:
-    """The feed of the page on live streams, and the operations of the explorer."""
+    """Compiled are the feed of docs/live.md and the operations of the explorer."""
     outcome = await compile_documents(tmp_path, schema, DOCUMENTS)
     assert outcome.status == 0, outcome.output
 
 
 @pytest.mark.parametrize("compile_documents", COMPILERS.values(), ids=COMPILERS)
 async def test_compiler_refuses_a_feed_whose_members_differ(compile_documents: Compile, tmp_path: Path) -> None:
-    """Such as a sceneId that only one member guarantees: so a difference would be detected."""
+    """A sceneId that only one member guarantees is refused, so the test above detects such a difference."""
     before, type_name, after = sdl().partition("type SceneProgress ")
     differing = tmp_path / "differing.graphql"
     await asyncio.to_thread(differing.write_text, before + type_name + after.replace(": ID\n", ": ID!\n", 1))
@@ -62,7 +62,7 @@ async def test_compiler_refuses_a_feed_whose_members_differ(compile_documents: C
 
 
 async def test_progress_messages_update_normalized_caches_by_themselves(schema: Path, tmp_path: Path) -> None:
-    """The scene and the progress of its job, in Apollo Client and urql."""
+    """Apollo Client and urql update the scene and the progress of its job."""
     async with running(tmp_path) as app:
         made = await a_job(app, "A kite", "A boat")
         await report(app, made.scenes[0], "PROCESSING")

@@ -33,7 +33,7 @@ def packages() -> None:
 
 @pytest.mark.parametrize("persist", MANIFESTS.values(), ids=MANIFESTS)
 async def test_documents_that_a_compiler_persisted_are_trusted(persist: Persist, tmp_path: Path) -> None:
-    """Each by its identifier in the manifest; nothing else is."""
+    """Each is executed by its identifier in the manifest; any other document is refused."""
     schema = tmp_path / "schema.graphql"
     schema.write_text(sdl())
     manifest = await persist(tmp_path, schema, DOCUMENTS)

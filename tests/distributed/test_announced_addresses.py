@@ -30,7 +30,7 @@ PUBLIC_URL = "https://scenes.example.com/studio"
 async def test_process_behind_public_url_announces_where_it_listens(
     postgres: Databases, tmp_path: Path, command: list[str], announced: str
 ) -> None:
-    """Its health is there; the API's public address is announced by the processes that serve it."""
+    """The health route is at that address; processes that serve the API announce its public address too."""
     with postgres.fresh() as url:
         process = ServerProcess(tmp_path, *command, database_url=url, public_url=PUBLIC_URL)
         await asyncio.to_thread(process.start)

@@ -1,4 +1,4 @@
-"""A server or worker that stops hands its renders over: another one goes on with them before any lease ends."""
+"""A server or worker that stops hands its renders over: another one continues them before any lease ends."""
 
 import asyncio
 import signal
@@ -61,7 +61,7 @@ async def serving(folder: Path, provider: Fake) -> AsyncGenerator[App]:
 
 @pytest.mark.usefixtures("no_polling")
 async def test_other_server_resumes_the_renders_of_a_stopped_server(folder: Path) -> None:
-    """At once, with the same orders: none is canceled, submitted again, or counted as an attempt."""
+    """The same orders continue: none is canceled, submitted again, or counted as an attempt."""
     first, second = Fake(Gate().cooperative), Fake()
     async with AsyncExitStack() as stack:
         one = await stack.enter_async_context(serving(folder, first))
@@ -77,7 +77,7 @@ async def test_other_server_resumes_the_renders_of_a_stopped_server(folder: Path
 
 @pytest.mark.usefixtures("no_polling")
 async def test_render_of_a_provider_that_does_not_stop_is_handed_over(folder: Path) -> None:
-    """Its late result is ignored."""
+    """The late result of that provider is ignored."""
     gate = Gate()
     first, second = Fake(gate.stubborn), Fake()
     async with AsyncExitStack() as stack:
@@ -95,7 +95,7 @@ async def test_render_of_a_provider_that_does_not_stop_is_handed_over(folder: Pa
 
 @pytest.mark.usefixtures("no_polling")
 async def test_order_in_flight_is_recorded_before_it_is_handed_over(folder: Path) -> None:
-    """A server that stops waits for the provider's answer, so that the next one does not buy the clip again."""
+    """A server that stops waits for the provider's answer, so that the next server does not buy the clip again."""
     accept = asyncio.Event()
 
     async def answer_late(_order: Order) -> None:
@@ -121,7 +121,7 @@ async def test_order_in_flight_is_recorded_before_it_is_handed_over(folder: Path
 
 
 async def test_order_without_an_answer_keeps_its_lease(folder: Path) -> None:
-    """The provider may have accepted it: it must be listed before another server looks for it."""
+    """The provider may have accepted the order and must have time to list it before another server looks for it."""
     first = Fake()
     first.on_submit = never
     async with serving(folder, first) as one:
@@ -136,7 +136,7 @@ async def test_order_without_an_answer_keeps_its_lease(folder: Path) -> None:
 
 
 async def never(_order: Order) -> None:
-    """Get no answer."""
+    """Submit an order without ever getting an answer."""
     await asyncio.Event().wait()
 
 
@@ -166,7 +166,7 @@ async def test_prediction_is_neither_canceled_nor_bought_again_by_a_stop(folder:
 
 @on_linux
 async def test_deployment_is_rolled_out_without_a_stall(tmp_path: Path, postgres: Databases) -> None:
-    """A new worker takes up the renders of the old one after its SIGTERM, and the old one ends with status 0."""
+    """A new worker continues the renders of the old one after its SIGTERM, and the old one ends with status 0."""
     with postgres.fresh() as url:
         settings: dict[str, Any] = {"lease_seconds": LEASE_SECONDS, "render_concurrency": 4}
         async with deployed(tmp_path, url, **settings) as deployment:

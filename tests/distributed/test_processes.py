@@ -151,7 +151,7 @@ class TestProcesses:
         assert await asyncio.to_thread(server.stop) == 0
 
     async def test_processes_stopped_at_start_have_exit_status_0(self, deployment: Deployment) -> None:
-        """A requested stop is no failure; SIGHUP, the end of the terminal, requests one too."""
+        """A requested stop is no failure; SIGHUP, sent when a terminal closes, requests one too."""
         server = await deployment.api("api", "--processes", "2")
         assert await asyncio.to_thread(server.stop, signal.SIGHUP) == 0
 

@@ -1,4 +1,4 @@
-"""A server and a worker are told to stop just after Postgres froze: both end, and say what they gave up."""
+"""A server and a worker get SIGTERM just after Postgres froze: both end, and log what they gave up."""
 
 import asyncio
 import re
@@ -17,7 +17,7 @@ LINE = re.compile(r"\d{4}-\d\d-\d\dT\S+ (INFO|WARNING) ")
 
 
 async def run(folder: Path) -> None:
-    """Freeze Postgres under renders, stop both processes; when it goes on, others complete the renders."""
+    """Freeze Postgres during renders and stop both processes; after it resumes, others complete the renders."""
     postgres = Postgres()
     try:
         url = Databases(postgres.start().url).create()
@@ -47,7 +47,7 @@ async def run(folder: Path) -> None:
 
 
 async def all_render(deployment: Deployment) -> bool:
-    """Whether both processes render as much as they can."""
+    """Whether all scenes of both processes make progress."""
     return len(await deployment.rows("SELECT id FROM scene WHERE percentage > 0")) == 2 * SCENES
 
 

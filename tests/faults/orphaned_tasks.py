@@ -51,7 +51,7 @@ async def changed(client: Client, job_id: str, version: int) -> bool:
 
 
 async def write(client: Client, job_id: str, writer: int) -> None:
-    """Change the job; give every other request up before its answer."""
+    """Change the job repeatedly; cancel every other request before its answer."""
     for number in itertools.count(writer):
         change = asyncio.create_task(jobs.retitle(client, job_id, f"Day {number} of writer {writer}"))
         try:

@@ -16,12 +16,12 @@ async def test_postgres_outage_loses_no_change_and_closes_no_socket(tmp_path: Pa
 
 
 async def test_stop_ends_while_postgres_is_frozen(tmp_path: Path) -> None:
-    """A server's and a worker's, with a line for each part that was given up; dispatch does not start again."""
+    """A server and a worker log a line for each part that was given up; dispatch does not start again."""
     await frozen_stop.run(tmp_path)
 
 
 async def test_terminated_connections_leave_no_task_without_an_owner(tmp_path: Path, postgres: Databases) -> None:
-    """While clients write, read and subscribe, and leave at any moment."""
+    """Clients write, read, subscribe and disconnect at any moment meanwhile."""
     with postgres.fresh() as url:
         await orphaned_tasks.run(tmp_path, url, terminations=15)
 

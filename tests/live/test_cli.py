@@ -56,7 +56,7 @@ class TestServe:
             ({"PROFILE": "production", "AUTH_SECRET": "x" * 31}, ["AUTH_SECRET"]),
             ({"TRUSTED_DOCUMENTS_ONLY": "true"}, ["TRUSTED_DOCUMENTS"]),
         ]
-        # These configure the log of their process, which in the process of the tests would be that of pytest.
+        # These commands configure the log of their process, which in-process would replace pytest's log handlers.
         after_the_log: list[tuple[dict[str, str], list[str]]] = [
             ({"MEDIA_URL": "gopher://example.com/media"}, ["MEDIA_URL"]),
             ({"TRUSTED_DOCUMENTS": str(tmp_path / "none.json")}, ["TRUSTED_DOCUMENTS"]),
@@ -89,7 +89,7 @@ class TestServe:
         assert "SCENEWIRE_RENDER_CONCURRENCY" in log
 
     async def test_version_option_prints_the_version(self) -> None:
-        """And nothing else."""
+        """The output is the version alone."""
         assert await run("--version") == Ended(0, f"Scenewire {VERSION}\n", "")
 
 
@@ -97,7 +97,7 @@ class TestDatabaseCommands:
     """Commands that need no server."""
 
     async def test_schema_command_prints_the_schema(self) -> None:
-        """And nothing else."""
+        """The output is the schema alone."""
         assert await run("schema") == Ended(0, sdl(), "")
 
     async def test_database_that_cannot_be_opened_is_an_invalid_setting(self, tmp_path: Path) -> None:
@@ -157,7 +157,7 @@ class TestTokenCommands:
     async def test_token_command_issues_tokens_of_one_second_to_one_year(
         self, tmp_path: Path, capsys: pytest.CaptureFixture[str], ttl: str, seconds: int
     ) -> None:
-        """From now on."""
+        """The lifetime starts at the time of the command."""
         settings = Settings.model_validate({"auth_secret": SECRET, "database_url": database_in(tmp_path)})
         assert await token(settings, "amy", "user", None, ttl) == 0
         claims = jwt.decode(capsys.readouterr().out.strip(), OctKey.import_key(SECRET)).claims

@@ -1,4 +1,4 @@
-"""The clock goes back by an hour: everything that waits goes on within its own longest span."""
+"""The clock goes back by an hour: nothing waits longer than its own longest span."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -67,7 +67,7 @@ async def spend_quota(client: Client) -> None:
 
 @pytest.mark.both_databases
 async def test_server_killed_with_its_clock_ahead_goes_on_with_the_right_one(tmp_path: Path) -> None:
-    """Renders and retries, the regenerate quota, webhooks, idempotency keys and the recovery window."""
+    """Covers renders and retries, the regenerate quota, webhooks, idempotency keys and the recovery window."""
     async with (
         receiving() as receiver,
         an_hour_ahead(tmp_path, regenerates_an_hour=4, regenerate_burst=2) as (server, client),
@@ -104,7 +104,7 @@ async def failed(client: Client, webhook_id: str) -> bool:
 
 
 async def test_clock_set_back_while_the_server_runs_delays_nothing(tmp_path: Path) -> None:
-    """The queue waits by the monotonic clock; webhook deliveries and later renders go on too."""
+    """The queue waits by the monotonic clock; webhook deliveries and later renders are not delayed either."""
     async with receiving() as receiver, an_hour_ahead(tmp_path) as (server, client):
         receiver.answer = status(500)
         notified = await hook(client, receiver.url, "JOB_CREATED")

@@ -61,7 +61,7 @@ async def open_sockets(stack: AsyncExitStack, port: int | None, count: int) -> l
 
 
 async def test_dead_connections_give_way_to_newer_ones(limited: App, proxy: FreezingProxy) -> None:
-    """Four of five sit behind a proxy that falls silent: their owners reconnect at once, the fifth is not disturbed."""
+    """Four of five are behind a proxy that stops forwarding: their clients reconnect at once, the fifth stays open."""
     port = urlsplit(limited.url).port
     async with AsyncExitStack() as stack:
         (alive,) = await open_sockets(stack, port, 1)
@@ -94,7 +94,7 @@ async def test_live_connections_keep_their_slots(limited: App) -> None:
 
 
 async def test_dead_websocket_gives_way_to_an_event_stream(limited: App, proxy: FreezingProxy) -> None:
-    """They share the limit."""
+    """Websockets and event streams share the limit."""
     async with AsyncExitStack() as stack:
         behind = await open_sockets(stack, proxy.port, LIMIT)
         assert [await outcome(socket) for socket in behind] == ["connection_ack"] * LIMIT
@@ -103,7 +103,7 @@ async def test_dead_websocket_gives_way_to_an_event_stream(limited: App, proxy: 
 
 
 async def event_stream(app: App) -> httpx.Response:
-    """The head of the response to a subscription over server-sent events, which is then left."""
+    """The head of the response to a subscription over server-sent events, which is then closed."""
     document = "subscription { jobsUpdated { id } }"
     async with app.http.stream(
         "POST", "/graphql", json={"query": document}, headers={"accept": "text/event-stream"}

@@ -56,7 +56,7 @@ async def app(database: None, tmp_path_factory: pytest.TempPathFactory) -> Async
 
 
 class Writers:
-    """Change two jobs at random: one that this server renders and joins, one of an external worker."""
+    """Changes two jobs at random: one that this server renders and joins, one of an external worker."""
 
     def __init__(self, app: App, rng: random.Random, rendered: jobs.Made, external: jobs.Made) -> None:
         self._app = app
@@ -90,7 +90,7 @@ class Writers:
 
 
 class Pollers:
-    """Read while the jobs change, and check every answer."""
+    """Reads while the jobs change, and checks every answer."""
 
     def __init__(self, app: App) -> None:
         self._app = app
@@ -177,7 +177,7 @@ async def reading(app: App, *made: jobs.Made) -> AsyncGenerator[Pollers]:
 
 
 async def test_no_answer_during_changes_contradicts_itself(app: App) -> None:
-    """Queries, streams, replays and REST, while two jobs are rendered, joined, reported, failed and regenerated."""
+    """Checked are queries, streams, replays and REST while two jobs are rendered, joined, failed and regenerated."""
     rendered = await jobs.make(
         app, *(jobs.scene(f"Scene {number}", steps=5, stepSeconds=0.02) for number in range(3)), start=True
     )
@@ -205,7 +205,7 @@ async def test_each_mutation_field_shows_its_own_commit(app: App) -> None:
 
 
 async def test_streams_between_messages_keep_no_connection(app: App) -> None:
-    """Of more clients than connections, half of them resume; none reads what it is sent, and changes go on."""
+    """More clients than connections, half of them resuming, read nothing that they are sent; changes still succeed."""
     made = await jobs.make(app, provider="external")
     for number in range(20):
         await jobs.retitle(app, made.id, f"Title {number}")

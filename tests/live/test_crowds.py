@@ -43,7 +43,7 @@ class Crowd:
 
 @asynccontextmanager
 async def crowd(app: App, job_id: str, clients: int) -> AsyncGenerator[Crowd]:
-    """Run so many clients until the block ends."""
+    """Run this many clients until the block ends."""
     process = await asyncio.create_subprocess_exec(
         node_runtime.node(),
         "--experimental-websocket",
@@ -81,7 +81,7 @@ def cut(app: App) -> int:
 async def test_clients_of_one_address_that_start_at_once_are_all_subscribed(
     tmp_path: Path, clients: int, settings: Json
 ) -> None:
-    """With the settings of docs/live.md and with the defaults of the package; also after all connections are cut."""
+    """With the settings of docs/live.md and with the defaults of graphql-ws; also after all connections are cut."""
     async with running(tmp_path, **settings) as app:
         made = await jobs.make(app, provider="external")
         version = await jobs.retitle(app, made.id, "Before")

@@ -1,4 +1,4 @@
-"""An event stream whose network is cut gives way to a newer one of its owner."""
+"""An event stream whose network is cut is closed in favor of a newer one of the same user."""
 
 import json
 import shutil
@@ -24,7 +24,7 @@ def can_unshare() -> bool:
 
 @pytest.mark.skipif(not can_unshare(), reason="may not make a network namespace")
 def test_event_stream_without_network_gives_way_to_a_newer_one(tmp_path: Path) -> None:
-    """A live one keeps its slot, and the newer one gets 429."""
+    """A live stream keeps its slot, and the newer one gets 429."""
     command = [*UNSHARE, sys.executable, "-m", "tests.support.cut_network", str(tmp_path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False)
     assert json.loads(done.stdout or "null") == [429, 200], done.stderr

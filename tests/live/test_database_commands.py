@@ -1,4 +1,4 @@
-"""Commands and the database that they use: none, an older or a newer one, one that refuses them; and the way back."""
+"""Commands and their database: missing, of an older or newer revision, or refusing them; and downgrades."""
 
 import asyncio
 from collections.abc import Generator
@@ -88,7 +88,7 @@ class TestNoDatabase:
         assert list(tmp_path.iterdir()) == []
 
     def test_revoke_with_empty_sqlite_file_is_refused_and_leaves_it_empty(self, tmp_path: Path) -> None:
-        """Only `serve` and `migrate` make tables."""
+        """Only `serve` and `migrate` create tables."""
         file = tmp_path / "test.db"
         file.touch()
         ran = invoke("revoke", "--sub", "amy", database_url=f"sqlite+aiosqlite:///{file}")
@@ -100,7 +100,7 @@ class TestNoDatabase:
     def test_missing_postgres_database_is_refused_by_name_without_password(
         self, postgres: Databases, command: tuple[str, ...]
     ) -> None:
-        """One line with the message of Postgres, and the URL that was used."""
+        """One line contains the message of Postgres and the URL that was used."""
         with postgres.blank() as blank:
             missing = sa.make_url(blank).set(database="scenewire_missing", password=PASSWORD)
         url = missing.update_query_dict({"password": PASSWORD}).render_as_string(hide_password=False)
@@ -115,7 +115,7 @@ class TestNoDatabase:
         assert ran.err == f"scenewire: {refused.value}\n"
 
     def test_revoke_without_postgres_server_names_the_database(self, tmp_path: Path) -> None:
-        """It may answer later: exit status 1."""
+        """Exit status 1, because the database may answer later."""
         url = f"postgresql+asyncpg://me:{PASSWORD}@/scenes?host={tmp_path}"
         ran = invoke("revoke", "--sub", "amy", database_url=url)
         assert (ran.status, ran.out, ran.err.count("\n")) == (1, "", 1)
@@ -125,7 +125,7 @@ class TestNoDatabase:
 
 
 def test_unread_variable_is_reported_by_commands_without_a_log(tmp_path: Path) -> None:
-    """Such as a misspelled database, so that an operator sees why another one was used."""
+    """A misspelled DATABASE_URL is reported, so that an operator sees why another database was used."""
     url = f"sqlite+aiosqlite:///{tmp_path}/test.db"
     ran = invoke("migrate", database_url=url, databse_url="postgresql+asyncpg://host/scenes")
     assert (ran.status, ran.err) == (
@@ -140,7 +140,7 @@ class TestRevoke:
     """A database that exists."""
 
     def test_revoke_names_the_database_that_it_used(self, migrated: str) -> None:
-        """And records the revocation there."""
+        """The revocation is recorded in that database."""
         ran = invoke("revoke", "--sub", "amy", database_url=migrated)
         named = sa.make_url(migrated).database or ""
         assert (ran.status, ran.err) == (0, "")
@@ -154,7 +154,7 @@ class TestRevisions:
     """`migrate --to`, and databases of another program version."""
 
     def test_database_of_newer_program_is_refused_in_one_line(self, migrated: str) -> None:
-        """By every command that opens it; the message has the way back."""
+        """Every command that opens it refuses it; the message contains the command of the downgrade."""
         line = (
             f"SCENEWIRE_DATABASE_URL: the database is at revision {NEWER}, which is newer than this program's {NEWEST}"
             f"; update the program, or run with the newer one: python -m server migrate --to {NEWEST}"
@@ -168,7 +168,7 @@ class TestRevisions:
             assert str(refused.value) == line
 
     def test_migrate_to_older_revision_and_back_keeps_the_jobs(self, migrated: str, tmp_path: Path) -> None:
-        """With their scenes; a server of this version does not start in between."""
+        """Their scenes are kept too; a server of this version does not start in between."""
 
         async def make_job() -> str:
             async with running(tmp_path, database_url=migrated) as app:
@@ -187,7 +187,7 @@ class TestRevisions:
         assert asyncio.run(read(job_id)) == "Kept"
 
     def test_every_migration_has_a_downgrade(self, migrated: str) -> None:
-        """Down to the first revision, one by one, and up again."""
+        """Migrates down to the first revision, one by one, and up again."""
         steps = [*reversed(migrations.known()[:-1]), *migrations.known()[1:]]
         ran = [invoke("migrate", "--to", step, database_url=migrated) for step in steps]
         assert ran == [(0, f"Migrated to revision {step}.\n", "") for step in steps]

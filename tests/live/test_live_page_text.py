@@ -58,12 +58,12 @@ class TestLivePage:
         assert [phrase for phrase in phrases if phrase not in " ".join(PAGE.split())] == []
 
     def test_the_page_lists_every_close_code(self) -> None:
-        """And 1006, which is never sent: browsers report it for a broken connection."""
+        """The table also has 1006, which is never sent: browsers report it for a broken connection."""
         rows = re.findall(r"^\| ([0-9, ]+) \|", PAGE, re.MULTILINE)
         assert {int(code) for row in rows for code in row.split(",")} == {1006, *CloseCode}
 
     def test_capitalized_names_on_the_page_exist(self) -> None:
-        """They are enum values of the schema, error codes, or the constants FEED and SHOWN of the clients."""
+        """Each is an enum value of the schema, an error code, or one of the constants FEED and SHOWN of the clients."""
         capitalized = set(re.findall(r"`([A-Z_]+)`", PAGE))
         words = re.findall(r"[A-Z_]+", executable_schema().as_str())
         assert {"FEED", "SHOWN"} < capitalized

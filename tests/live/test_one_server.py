@@ -1,4 +1,4 @@
-"""One server per SQLite file, and what a server says that cannot start or is told to stop."""
+"""One server per SQLite file, and the messages of a server that cannot start or is asked to stop."""
 
 import asyncio
 import signal
@@ -31,7 +31,7 @@ def settings(folder: Path, file: str = "test.db") -> dict[str, Any]:
 
 
 async def test_second_server_on_an_sqlite_file_is_refused_until_the_first_ends(tmp_path: Path) -> None:
-    """In one line with the process of the first one, also under another name of the file; commands still open it."""
+    """One line names the process of the first one, also for another name of the file; commands still open it."""
     server = ServerProcess(tmp_path, **settings(tmp_path))
     await asyncio.to_thread(server.start)
     try:
@@ -73,7 +73,7 @@ async def test_failed_flush_at_the_start_is_reported_in_one_line(tmp_path: Path,
 
 @on_linux
 async def test_server_goes_on_after_an_ignored_hangup(tmp_path: Path) -> None:
-    """As `nohup` wants it."""
+    """`nohup` lets its processes ignore SIGHUP."""
     server = ServerProcess(tmp_path, **settings(tmp_path))
     previous = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:

@@ -45,7 +45,7 @@ class TestWatch:
     async def test_watch_shows_the_message_of_a_failed_scene(
         self, app: App, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        """Once, with the scene's number and title."""
+        """Each failure is printed once, with the scene's number and title."""
         scene = jobs.scene(outcome="fail") | {"title": "Storm"}
         made = await jobs.make(app, scene, title="Weather", start=True)
         assert await watch(app.url, made.id) == 1
@@ -55,12 +55,12 @@ class TestWatch:
         assert capsys.readouterr().out.count(f"1. Storm: {message}") == 1
 
     async def test_watch_of_unknown_job_has_exit_status_4(self, app: App, capsys: pytest.CaptureFixture[str]) -> None:
-        """With a message, and without a progress bar."""
+        """The output is one message without a progress bar."""
         assert await watch(app.url, "job_01h455vb4pex5vsknk084sn02q") == 4
         assert capsys.readouterr().out == f"There is no job job_01h455vb4pex5vsknk084sn02q at {app.url}.\n"
 
     async def test_watch_without_a_server_has_exit_status_5(self, capsys: pytest.CaptureFixture[str]) -> None:
-        """With the reason, and without a progress bar. Only a connection that was open once is made again."""
+        """The output is the reason without a progress bar. Only a connection that was open once is retried."""
         with socket.socket() as unused:
             unused.bind(("127.0.0.1", 0))
             address = f"http://127.0.0.1:{unused.getsockname()[1]}"
@@ -73,7 +73,7 @@ class TestWatch:
     @pytest.mark.parametrize("command", ["watch", "demo"])
     @pytest.mark.parametrize("url", ["nonsense", "ftp://example.com", "http://", "http://[::1", "http://a:99999"])
     async def test_invalid_url_is_refused_in_one_line(self, command: str, url: str) -> None:
-        """By both commands that call a server."""
+        """Both commands that call a server refuse it."""
         call = watch(url, "job_01h455vb4pex5vsknk084sn02q") if command == "watch" else demo(url, None)
         with pytest.raises(WrongSettings) as wrong:
             await call
@@ -136,6 +136,6 @@ class TestDemo:
         assert text.endswith("Start one with: make run")
 
     async def test_demo_prints_the_errors_of_create_job(self, app: App, capsys: pytest.CaptureFixture[str]) -> None:
-        """As the server worded them."""
+        """The messages are those of the server, unchanged."""
         assert await demo(app.url, "unknown") == 1
         assert capsys.readouterr().out.startswith("There is no such provider here; there are: ")

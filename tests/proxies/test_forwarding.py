@@ -1,4 +1,4 @@
-"""What a proxy says of a request, and from whom it is believed; idle connections."""
+"""Headers of a proxy, which peers they are accepted from, and idle connections."""
 
 import asyncio
 import json
@@ -29,13 +29,13 @@ UNTRUSTED_PREFIXES = {
 
 
 async def location_of_root(http: httpx.AsyncClient, prefix: str, path: str = "/") -> str:
-    """Return where the root redirects a browser to that a proxy with this prefix serves."""
+    """Return the address to which the root redirects a browser behind a proxy with this prefix."""
     response = await http.get(path, headers={**BROWSER, "x-forwarded-prefix": prefix})
     return response.headers["location"]
 
 
 async def test_prefix_of_trusted_proxy_is_in_every_address(tmp_path: Path) -> None:
-    """Where PUBLIC_URL has no path: in the redirect, the page, the OpenAPI document and links to media."""
+    """If PUBLIC_URL has no path: in the redirect, the page, the OpenAPI document and links to media."""
     async with running(tmp_path, trusted_proxies="127.0.0.1", public_url="https://scenes.example.com") as app:
         proxy = {"x-forwarded-prefix": "/studio/"}
         assert await location_of_root(app.http, "/studio") == "/studio/graphql"
@@ -60,21 +60,21 @@ async def video_url(app: App, headers: dict[str, str]) -> str:
 
 @pytest.mark.parametrize("trusted", ["", "10.0.0.0/8"], ids=["none", "others"])
 async def test_prefix_of_another_peer_is_ignored(tmp_path: Path, trusted: str) -> None:
-    """Otherwise a client could lead others to a path of its choice, through a cache."""
+    """Otherwise a client could put a path of its choice into responses that a cache stores for others."""
     async with running(tmp_path, trusted_proxies=trusted) as app:
         assert await location_of_root(app.http, "/studio") == "/graphql"
 
 
 @pytest.mark.parametrize("prefix", UNTRUSTED_PREFIXES.values(), ids=UNTRUSTED_PREFIXES.keys())
 async def test_invalid_prefix_of_trusted_proxy_is_ignored(tmp_path: Path, prefix: str) -> None:
-    """It is written into pages and links."""
+    """The prefix is written into pages and links, so it must be a plain path."""
     async with running(tmp_path, trusted_proxies="127.0.0.1") as app:
         assert await location_of_root(app.http, prefix) == "/graphql"
 
 
 @pytest.mark.parametrize("prefix", ["/studio", "/api", "/a/media"], ids=["plain", "own_segment", "nested"])
 async def test_paths_work_with_and_without_the_path_of_public_url(tmp_path: Path, prefix: str) -> None:
-    """Some proxies remove it, some do not. PUBLIC_URL wins over X-Forwarded-Prefix."""
+    """Some proxies remove the path, some do not. PUBLIC_URL takes precedence over X-Forwarded-Prefix."""
     public_url = f"https://scenes.example.com{prefix}/"
     async with running(tmp_path, public_url=public_url, trusted_proxies="127.0.0.1") as app:
         made = await jobs.make(app, jobs.scene())
@@ -94,7 +94,7 @@ async def test_paths_work_with_and_without_the_path_of_public_url(tmp_path: Path
 
 
 async def test_proxy_on_dual_stack_listener_is_trusted_by_its_ipv4_address(tmp_path: Path) -> None:
-    """It arrives as ::ffff:127.0.0.1, and is 127.0.0.1 before TRUSTED_PROXIES is asked."""
+    """Its address arrives as ::ffff:127.0.0.1, and is compared with TRUSTED_PROXIES as 127.0.0.1."""
     settings = {"host": "::", "port": 0, "profile": "production", "auth_secret": SECRET}
     try:
         listener = listen(Settings.model_validate(settings))
@@ -117,7 +117,7 @@ async def test_proxy_on_dual_stack_listener_is_trusted_by_its_ipv4_address(tmp_p
     ids=["public_url", "default_port", "capitals", "other_scheme", "other_port", "user"],
 )
 async def test_own_origin_is_that_of_public_url_whatever_host_says(tmp_path: Path, origin: str, status: int) -> None:
-    """The path of PUBLIC_URL is no part of it."""
+    """An origin has no path, so that of PUBLIC_URL is ignored."""
     async with running(tmp_path, public_url="https://scenes.example.com/studio") as app:
         for host in ("internal:4000", "127.0.0.1"):
             answer = await app.http.post("/graphql", json=VIEWER, headers={"origin": origin, "host": host})
@@ -125,7 +125,7 @@ async def test_own_origin_is_that_of_public_url_whatever_host_says(tmp_path: Pat
 
 
 async def test_default_port_of_host_equals_none(tmp_path: Path) -> None:
-    """A proxy may write it; the browser does not."""
+    """A proxy may write the default port into Host; the browser leaves it out of Origin."""
     async with running(tmp_path) as app:
         headers = {"origin": "http://localhost", "host": "localhost:80"}
         assert (await app.http.post("/graphql", json=VIEWER, headers=headers)).status_code == 200
@@ -143,7 +143,7 @@ async def test_default_port_of_host_equals_none(tmp_path: Path) -> None:
 async def test_handshake_that_lost_a_header_is_426_before_authentication(
     tmp_path: Path, headers: dict[str, str], missing: str
 ) -> None:
-    """A client would take 401 for a problem of its token."""
+    """With 401 a client would look for the error in its token."""
     async with production_server(tmp_path) as place:
         answer = await place.client(None).http.get("/graphql", headers=headers)
         plain = await place.client(None).http.get("/graphql")
@@ -155,7 +155,7 @@ async def test_handshake_that_lost_a_header_is_426_before_authentication(
 
 
 async def test_idle_connection_is_closed_after_the_configured_time(tmp_path: Path) -> None:
-    """By default after 75 s, which is longer than proxies keep theirs."""
+    """The default of 75 s is longer than proxies keep their connections."""
     assert uvicorn_options(Settings().transport_limits)["timeout_keep_alive"] == 75
     async with running(tmp_path, keep_alive_seconds=1) as app:
         reader, writer = await asyncio.open_connection("127.0.0.1", int(app.url.rpartition(":")[2]))

@@ -60,7 +60,7 @@ async def place(tmp_path: Path) -> AsyncGenerator[Place]:
 
 
 async def test_pages_behind_nginx_lead_to_addresses_under_its_path(place: Place) -> None:
-    """The redirect from the root, the assets of both pages, the OpenAPI document and its servers."""
+    """Covers the redirect from the root, the assets of both pages, the OpenAPI document and its servers."""
     root = await place.http.get(f"{PATH}/", headers=BROWSER)
     assert (root.status_code, root.headers["location"]) == (307, f"{PATH}/graphql")
     for path in ("/graphql", "/graphql/", "/api/docs", "/api/docs/"):
@@ -78,7 +78,7 @@ async def test_pages_behind_nginx_lead_to_addresses_under_its_path(place: Place)
 
 
 async def test_apis_and_media_behind_nginx_work_under_its_path(place: Place) -> None:
-    """GraphQL with and without a slash, REST, and the link to a clip, which is absolute."""
+    """Covers GraphQL with and without a final slash, REST, and the absolute link to a clip."""
     for path in ("/graphql", "/graphql/"):
         assert (await place.http.post(PATH + path, json=VIEWER)).json()["data"]["viewer"]["id"]
     made = await jobs.make(place.app, jobs.scene(), start=True)
@@ -91,7 +91,7 @@ async def test_apis_and_media_behind_nginx_work_under_its_path(place: Place) -> 
 
 
 async def test_origin_of_public_url_is_own_behind_nginx(place: Place) -> None:
-    """For requests and websockets, whatever the proxy makes of Host; another origin is none."""
+    """For requests and websockets, with any Host header; another origin is rejected."""
     for origin, status in ((place.nginx.origin, 200), ("https://evil.example", 403)):
         headers = {"origin": origin, "host": "internal.example"}
         assert (await place.http.post(f"{PATH}/graphql", json=VIEWER, headers=headers)).status_code == status
@@ -103,7 +103,7 @@ async def test_origin_of_public_url_is_own_behind_nginx(place: Place) -> None:
 
 
 async def test_event_stream_behind_nginx_is_not_buffered(place: Place) -> None:
-    """Each event arrives while the stream is open."""
+    """Every event arrives while the stream is open."""
     made = await jobs.make(place.app, jobs.scene())
     headers = {"accept": "text/event-stream"}
     body = {"query": FOLLOW, "variables": {"id": made.id}}
@@ -148,7 +148,7 @@ async def test_websocket_behind_nginx_receives_events(place: Place) -> None:
 
 
 async def test_handshake_without_upgrade_is_426_and_names_the_header(tmp_path: Path) -> None:
-    """From a proxy that removes the header; the message says which."""
+    """A proxy has removed the header; the error message names it."""
     lines = [line for line in documented().splitlines() if "proxy_set_header Upgrade" not in line]
     async with behind_nginx(tmp_path, "\n".join(lines).replace("$connection_upgrade;", '"";')) as place:
         with pytest.raises(InvalidStatus) as refused:
@@ -161,7 +161,7 @@ async def test_handshake_without_upgrade_is_426_and_names_the_header(tmp_path: P
 
 
 async def test_idle_connections_of_nginx_are_used_again(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    """nginx closes them before the server does, by the configuration of both, so no request meets a closed one."""
+    """nginx closes idle connections before the server does, so no request is sent on a closed one."""
     opened = 0
     connection_made = HttpProtocol.connection_made
 

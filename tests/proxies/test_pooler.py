@@ -90,7 +90,7 @@ async def test_servers_behind_pooler_render_and_notify_each_other(
 async def test_pooler_that_keeps_sessions_needs_no_direct_address(
     postgres: Databases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Notifications arrive through it."""
+    """Notifications arrive through a pooler in session mode."""
     monkeypatch.setattr(hub, "RESYNC_SECONDS", 3_600.0)
     for pooled in _pooled(postgres, "session"):
         await check_migrated(Settings(database_url=pooled.through))
@@ -99,7 +99,7 @@ async def test_pooler_that_keeps_sessions_needs_no_direct_address(
 
 
 async def test_pooled_transactions_have_timeouts_and_leave_nothing_in_the_session(any_mode: Pooled) -> None:
-    """Timeouts of Postgres are set for each transaction; no statement stays prepared. Without a pooler both stay."""
+    """Behind a pooler timeouts are set in each transaction and no statement stays prepared; otherwise both persist."""
     direct = await session_of_second_transaction(any_mode.direct)
     through = await session_of_second_transaction(any_mode.through)
     assert (direct, through) == (("1s", "3s", True), ("1s", "3s", False))
@@ -123,7 +123,7 @@ async def session_of_second_transaction(url: str) -> tuple[object, ...]:
 def test_pooler_that_keeps_no_sessions_is_refused_in_one_line(
     transactions: Pooled, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By every command, as the only address and as the direct one."""
+    """Every command refuses it, as the only address and as the direct one."""
     monkeypatch.setattr(listener, "TRIAL_SECONDS", 0.3)
     for name, settings in (
         ("DATABASE_URL", {"database_url": transactions.through}),
@@ -139,7 +139,7 @@ def test_pooler_that_keeps_no_sessions_is_refused_in_one_line(
 
 
 def test_migrate_behind_pooler_uses_the_direct_address(transactions: Pooled, postgres: Databases) -> None:
-    """Migrations and the queue's tables are made there."""
+    """The tables of the migrations and of the queue are created through the direct address."""
     with postgres.blank() as blank:
         settings = {"database_url": transactions.bouncer.url(blank), "database_direct_url": blank}
         assert invoke("migrate", **settings).status == 0

@@ -1,4 +1,4 @@
-"""Connections that Postgres or PgBouncer refuses for good: one line with what it said, and exit status 2."""
+"""Connections that Postgres or PgBouncer refuses permanently: one line with the refusal, and exit status 2."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -77,7 +77,7 @@ def assert_refused(reason: str, variable: str = "DATABASE_URL", **settings: str)
 
 
 def test_unknown_role_is_refused_with_the_answer_of_postgres(url: str) -> None:
-    """As DATABASE_URL and as DATABASE_DIRECT_URL, which the message names."""
+    """The message names the variable: DATABASE_URL or DATABASE_DIRECT_URL."""
     wrong = as_role(url, "scenewire_nobody")
     reason = 'role "scenewire_nobody" does not exist'
     assert_refused(reason, database_url=wrong)
@@ -85,7 +85,7 @@ def test_unknown_role_is_refused_with_the_answer_of_postgres(url: str) -> None:
 
 
 def test_wrong_password_is_refused_with_the_answer_of_postgres(postgres: Databases, url: str) -> None:
-    """The message has no password."""
+    """The message does not contain the password."""
     with password_required(postgres, url):
         reason = f'password authentication failed for user "{ROLE}"'
         assert_refused(reason, database_url=as_role(url, ROLE))
@@ -107,7 +107,7 @@ def test_role_without_privileges_cannot_migrate(postgres: Databases) -> None:
 async def test_role_that_loses_its_login_makes_the_running_server_unavailable(
     postgres: Databases, url: str, tmp_path: Path
 ) -> None:
-    """Clients retry, as while the database is down, and go on when the operator has mended it."""
+    """Clients retry as while the database is down, and succeed after the operator has corrected the role."""
     role = f"{ROLE}_runtime"
     await postgres.execute(f"CREATE ROLE {role} LOGIN SUPERUSER")
     try:
@@ -136,7 +136,7 @@ def test_server_without_tls_is_refused_when_tls_is_required(url: str) -> None:
 
 
 def test_unknown_role_and_wrong_password_are_refused_with_the_answer_of_pgbouncer(url: str, tmp_path: Path) -> None:
-    """It has one SQLSTATE for everything, and does not tell which of the two it was."""
+    """PgBouncer has one SQLSTATE for all refusals, and does not distinguish the two."""
     roles = tmp_path / "roles"
     tmp_path.chmod(0o755)
     roles.write_text(f'"{ROLE}" "another"\n')
@@ -146,7 +146,7 @@ def test_unknown_role_and_wrong_password_are_refused_with_the_answer_of_pgbounce
 
 
 def test_pooler_without_server_has_exit_status_1_and_its_answer(url: str) -> None:
-    """Postgres may come back."""
+    """Exit status 1, because Postgres may be available later."""
     gone = sa.make_url(url).set(port=1).render_as_string(hide_password=False)
     with pgbouncer(gone, pool_mode="session", query_wait_timeout=1) as bouncer:
         ran = invoke("migrate", database_url=bouncer.url(url))

@@ -53,7 +53,7 @@ async def test_audit_entry_is_written_once_when_its_write_is_canceled(
 
 @pytest.mark.parametrize("raised", [True, False])
 async def test_refusal_after_a_committed_change_is_audited(tmp_path: Path, raised: bool) -> None:
-    """The change has written an OK with its commit; the failure of the rest of the mutation is a second entry."""
+    """The change has recorded OK with its commit; the failure of the rest of the mutation is a second entry."""
     async with domain(tmp_path) as env:
         job_id = await env.a_job()
         log, context = AuditLog(env.store), AuditContext("request")

@@ -50,7 +50,7 @@ async def env(postgres: Databases) -> AsyncGenerator[Env]:
 
 
 async def disconnect(env: Env, which: Process) -> None:
-    """Terminate the listening connection of a process, and wait until it knows."""
+    """Terminate the listening connection of a process, and wait until the process has noticed."""
     assert which.listener.up
     await terminate(env, which)
     await eventually(lambda: not which.listener.up)
@@ -161,7 +161,7 @@ def test_decoding_reverses_encoding(messages: list[Hint | Tick], times: int) -> 
 
 
 async def test_hint_that_waits_for_a_lost_connection_reaches_others(env: Env) -> None:
-    """It is sent after the reconnect: the connection was lost while a probe and the hint waited for a statement."""
+    """The hint is sent after the reconnect: the connection was lost while the hint waited for a statement."""
     await eventually(lambda: env.one.listener.up)
     statement = env.one.listener._connection_lock  # pyright: ignore[reportPrivateUsage] # no statement lasts long enough
     async with statement:

@@ -210,8 +210,8 @@ class TestManyWorkers:
 
     @pytest.mark.parametrize("column", ["execute_after", "heartbeat"])
     async def test_reconciler_corrects_tickets_from_before_the_clock_went_back(self, url: str, column: str) -> None:
-        """A delay beyond the longest one is over; a heartbeat from the future keeps the ticket of a dead worker no
-        longer than the lease from now on."""
+        """A delay beyond the longest one ends now; a heartbeat from the future protects the ticket of a dead worker
+        for one lease from now at most."""
         handler = RecordingHandler()
         async with process(url) as one:
             queue = one.queue(ALONE, lease_seconds=1.0)

@@ -95,7 +95,7 @@ async def versions(env: Domain, job_ids: list[str]) -> list[int]:
 
 
 async def test_changes_that_wait_share_one_commit(env: Domain) -> None:
-    """Of one job or of several; none is acknowledged before it."""
+    """Changes of one job or of several share it; none is acknowledged before it."""
     job_ids = [await env.a_job() for _ in range(3)]
     queue = Queue(env)
     for job_id in (*job_ids, *job_ids):
@@ -108,7 +108,7 @@ async def test_changes_that_wait_share_one_commit(env: Domain) -> None:
 
 
 async def test_change_without_contention_commits_at_once(env: Domain) -> None:
-    """One after the other."""
+    """Sequential changes have a commit each."""
     job_id = await env.a_job()
     commits = Commits(env.store.database)
     for _ in range(2):
@@ -120,7 +120,7 @@ async def test_change_without_contention_commits_at_once(env: Domain) -> None:
 
 @pytest.mark.parametrize("refused", range(4))
 async def test_refused_change_leaves_the_others_of_its_group(env: Domain, refused: int) -> None:
-    """At the front of the queue, within it and at its end."""
+    """The refused change is the first, a middle or the last one of the queue."""
     job_ids = [await env.a_job() for _ in range(4)]
     queue = Queue(env)
     for number, job_id in enumerate(job_ids):
@@ -134,7 +134,7 @@ async def test_refused_change_leaves_the_others_of_its_group(env: Domain, refuse
 async def test_refusal_is_not_returned_before_the_changes_it_has_read_are_committed(
     env: Domain, commit_fails: bool
 ) -> None:
-    """Otherwise it could rest on a change that never happened."""
+    """Otherwise the refusal could depend on a change that was rolled back."""
     job_ids = [await env.a_job() for _ in range(3)]
     queue = Queue(env)
     await queue.add(job_ids[0])
@@ -152,7 +152,7 @@ async def test_refusal_is_not_returned_before_the_changes_it_has_read_are_commit
 
 
 async def test_failed_commit_acknowledges_no_change_of_the_group(env: Domain) -> None:
-    """The disk is full: all of them fail, none is written, and the next change goes through."""
+    """The disk is full: all changes fail, none is written, and the next change succeeds."""
     job_ids = [await env.a_job() for _ in range(3)]
     queue = Queue(env)
     for job_id in job_ids:
@@ -192,7 +192,7 @@ async def test_group_that_the_database_rolled_back_is_not_acknowledged(env: Doma
 
 
 async def test_change_cancelled_while_it_waits_for_the_commit_is_committed(env: Domain) -> None:
-    """It is part of the group already; its caller is cancelled after the commit."""
+    """The change is already part of the group; its caller is cancelled after the commit."""
     job_ids = [await env.a_job() for _ in range(3)]
     queue = Queue(env)
     first = await queue.add(job_ids[0])
@@ -204,7 +204,7 @@ async def test_change_cancelled_while_it_waits_for_the_commit_is_committed(env: 
 
 
 async def test_random_changes_are_written_if_and_only_if_they_are_acknowledged(env: Domain) -> None:
-    """Some are refused, some are cancelled at any instant; a cancelled one may be written."""
+    """Some changes are refused, some are cancelled at any instant; a cancelled one may be written."""
     randomness = seeded("shared commits")
     job_ids = [await env.a_job() for _ in range(3)]
     acknowledged, ambiguous = dict.fromkeys(job_ids, 0), dict.fromkeys(job_ids, 0)

@@ -46,7 +46,7 @@ async def _version(connection: Connection, job_id: str) -> int:
 
 
 async def test_reads_of_one_answer_show_the_moment_of_the_first(env: Domain) -> None:
-    """The next answer, and one whose snapshot was renewed, show what was committed meanwhile."""
+    """The next answer, and an answer whose snapshot was renewed, show what was committed meanwhile."""
     job_id = await env.a_job()
     snapshot = Snapshot(env.store.database)
     async with snapshot.answering():
@@ -62,7 +62,7 @@ async def test_reads_of_one_answer_show_the_moment_of_the_first(env: Domain) -> 
 
 
 async def test_concurrent_reads_of_an_answer_share_a_connection(env: Domain) -> None:
-    """It is taken by the first of them, and given back when the answer is made, before it is sent."""
+    """The first read takes the connection; it is given back when the answer is made, before it is sent."""
     job_id = await env.a_job()
     database = env.store.database
     snapshot = Snapshot(database)
@@ -78,7 +78,7 @@ async def test_concurrent_reads_of_an_answer_share_a_connection(env: Domain) -> 
 
 
 async def test_failed_statement_ends_the_snapshot_and_fails_the_other_reads(env: Domain) -> None:
-    """They would be of another moment; the next answer reads again."""
+    """A second snapshot would show another moment; the next answer reads again."""
     job_id = await env.a_job()
     snapshot = Snapshot(env.store.database)
     async with snapshot.answering():
@@ -108,7 +108,7 @@ async def test_refusal_between_two_reads_leaves_the_snapshot_open(env: Domain) -
 
 
 async def test_cancelled_operation_gives_its_connection_back(env: Domain) -> None:
-    """In the middle of an answer, and between its reads."""
+    """Cancelled during a read of an answer, and between two reads."""
     job_id = await env.a_job()
     database = env.store.database
     reading = asyncio.Event()
@@ -136,7 +136,7 @@ async def test_cancelled_operation_gives_its_connection_back(env: Domain) -> Non
 
 
 async def test_more_answers_than_connections_are_made_beside_changes(env: Domain) -> None:
-    """None waits for a second connection with a first one in its hands, so all end. They change the job in between."""
+    """No operation waits for a second connection while it holds one, so all end. Each changes the job in between."""
     job_id = await env.a_job()
 
     async def operation(number: int) -> None:
@@ -153,7 +153,7 @@ async def test_more_answers_than_connections_are_made_beside_changes(env: Domain
 
 
 async def test_long_lists_and_messages_leave_connections_to_others(env: Domain) -> None:
-    """As many answers as there are, made slowly: another one is made meanwhile."""
+    """Slow lists and messages do not occupy all connections: another answer is made meanwhile."""
     job_id = await env.a_job()
     database = env.store.database
     finish = asyncio.Event()

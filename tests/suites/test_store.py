@@ -193,7 +193,7 @@ async def test_refused_attempt_within_a_change_is_undone(env: Domain) -> None:
 
 
 async def test_refused_attempt_does_not_lower_the_priority_of_later_tickets(env: Domain) -> None:
-    """The takes that it had enqueued do not count as waiting takes of the owner."""
+    """The takes that the refused attempt had enqueued do not count as waiting takes of the owner."""
     priorities: list[list[int]] = []
     for attempts in (0, 1):
         job_id = await env.a_job(2)

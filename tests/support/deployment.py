@@ -65,7 +65,7 @@ class Deployment:
         return process
 
     def assert_no_orphans(self) -> None:
-        """No log names a task whose error no code has seen."""
+        """Assert that no log names a task whose error was never retrieved."""
         for process in self._processes:
             process.assert_no_orphans()
 

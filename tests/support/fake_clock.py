@@ -34,17 +34,17 @@ class FakeClockServer(ServerProcess):
         return super().environment | {
             "LD_PRELOAD": str(self._library),
             "FAKETIME_TIMESTAMP_FILE": str(self._offset),
-            # The clock is set within this many seconds. Without a cache each look at it would read the file.
+            # A change takes effect within this many seconds. Without a cache every call would read the file.
             "FAKETIME_CACHE_DURATION": "1",
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
             # Not necessary with the glibc of today, and makes waiting threads spin.
             "FAKETIME_FORCE_MONOTONIC_FIX": "0",
-            # The times of files stay true: Python would compile all modules anew.
+            # The times of files are not changed, or Python would recompile all modules.
             "NO_FAKE_STAT": "1",
         }
 
     def set_ahead(self, seconds: int) -> None:
-        """Set the clock, of a running process too."""
+        """Set the clock, also of a running process."""
         new = self._offset.with_suffix(".new")
         new.write_text(f"+{seconds}")
         new.replace(self._offset)

@@ -1,4 +1,4 @@
-"""A TCP proxy that can fall silent: it keeps its connections open and forwards nothing more."""
+"""A TCP proxy that can stop forwarding while it keeps its connections open."""
 
 import asyncio
 from collections.abc import AsyncGenerator

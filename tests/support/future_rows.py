@@ -1,4 +1,4 @@
-"""Rows as a clock that is ahead would have written them."""
+"""Stored instants moved into the future, as a clock that is ahead would have written them."""
 
 from datetime import datetime, timedelta
 from typing import cast

@@ -1,6 +1,6 @@
-"""A server of which parts hang: `HANGS=provider,thread,loop python -m tests.support.hanging_server serve`.
+"""A server with parts that hang: `HANGS=provider,thread,loop python -m tests.support.hanging_server serve`.
 
-provider: it never finishes a cancel or its close, and ignores that these are cancelled.
+provider: its cancel and its close never end, and ignore their cancellation.
 thread: storing a clip blocks a thread.
 loop: a cancel of the provider blocks the event loop.
 """

@@ -30,7 +30,7 @@ class Stored:
 
 @dataclass
 class Bucket:
-    """The service; `available` switches an outage on, `requests` are method and path of what was asked."""
+    """The service. `available` is False during an outage; `requests` records the method and path of each request."""
 
     objects: dict[str, Stored] = field(default_factory=dict[str, Stored])
     available: bool = True

@@ -15,7 +15,7 @@ from tests.support.waiting import TIMEOUT_SECONDS
 ROOT = Path(__file__).parent.parent.parent
 # A start imports everything, which takes 3 s of CPU; this only bounds how late a test fails.
 START_SECONDS = 2 * TIMEOUT_SECONDS
-# What asyncio logs of a task or future whose error no code has seen, and of one that is dropped while it waits.
+# What asyncio logs of a task or future whose error was never retrieved, and of one that is dropped while it waits.
 ORPHAN = re.compile(r"exception was never retrieved|was destroyed but it is pending")
 
 
@@ -100,6 +100,6 @@ class ServerProcess:
         return status
 
     def assert_no_orphans(self) -> None:
-        """The log names no task whose error no code has seen."""
+        """Assert that the log names no task whose error was never retrieved."""
         lines = self.log.read_text().splitlines() if self.log.exists() else []
         assert [line for line in lines if ORPHAN.search(line)] == []

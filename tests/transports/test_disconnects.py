@@ -56,7 +56,7 @@ class TestDisconnect:
     async def test_mutation_sent_right_before_the_connection_ends_is_executed(
         self, served: Served, sample: Sample
     ) -> None:
-        """The end of the connection does not overtake what the client sent before it."""
+        """Messages that the client sent before the end of the connection are handled first."""
         async with dial(served, close_timeout=0) as peer:
             await peer.subscribe('mutation { write(value: "x") }')
             peer.socket.transport.close()

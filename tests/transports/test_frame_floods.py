@@ -43,7 +43,7 @@ def parsed(monkeypatch: pytest.MonkeyPatch) -> list[Frame]:
 async def test_flood_of_frames_is_closed_before_it_is_parsed(
     served: Served, parsed: list[Frame], log: pytest.LogCaptureFixture, flood: Flood, init: bool
 ) -> None:
-    """400,000 frames at once: no more than the limits allow are parsed, and the peer reads the close frame."""
+    """Of 400,000 frames at once only those within the limits are parsed, and the peer reads the close frame."""
     assert len(flood.data) >= FRAMES
     async with dial(served, init=init) as peer:
         peer.socket.transport.write(flood.data)
@@ -54,7 +54,7 @@ async def test_flood_of_frames_is_closed_before_it_is_parsed(
 
 
 async def test_flood_of_frames_after_a_close_is_not_parsed(served: Served, parsed: list[Frame]) -> None:
-    """The server has sent a close frame, and the peer sends on without having read it."""
+    """The server has sent a close frame, and the peer continues to send without reading it."""
     async with dial(served) as peer:
         peer.socket.transport.pause_reading()
         await peer.socket.send("nonsense")
@@ -70,7 +70,7 @@ async def test_flood_of_frames_after_a_close_is_not_parsed(served: Served, parse
 
 
 async def test_messages_and_fragments_within_the_limits_are_accepted(served: Served) -> None:
-    """200 messages at once, and one of 256 fragments on another websocket."""
+    """Accepted are 200 messages at once, and on another websocket one message of 256 fragments."""
     async with dial(served) as peer:
         for number in range(199):
             await peer.send("ping", payload={"n": number})
@@ -83,7 +83,7 @@ async def test_messages_and_fragments_within_the_limits_are_accepted(served: Ser
 
 
 async def test_pongs_to_pings_of_the_server_are_not_limited(start: Start, parsed: list[Frame]) -> None:
-    """Many more than the limit of control frames."""
+    """The pongs are many more than the limit of control frames."""
     limits = TransportLimits(keep_alive_seconds=0.001, control_frames_burst=2, control_frames_per_second=0.001)
     served = await start(Sample(limits=limits))
     async with dial(served) as peer:

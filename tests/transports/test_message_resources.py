@@ -1,4 +1,4 @@
-"""What the messages of a stream use is released before they are sent, however slow the client is."""
+"""Resources of the messages of a stream are released before they are sent, so a slow client keeps none."""
 
 from contextlib import aclosing
 
@@ -25,7 +25,7 @@ class Recorder(Context):
 
 
 async def test_resources_of_a_message_are_released_before_it_is_sent() -> None:
-    """The consumer of the results has not asked for the next one, as when a client reads nothing."""
+    """The consumer has not requested the next result, as when a client reads nothing."""
     connection = HTTPConnection({"type": "http", "headers": []})
     recorder = Recorder(Probe(), connection)
 
@@ -40,7 +40,7 @@ async def test_resources_of_a_message_are_released_before_it_is_sent() -> None:
 
 
 async def test_messages_of_one_moment_are_made_before_the_first_is_sent() -> None:
-    """They share what they use, so it is released once."""
+    """The messages share their resources, which are released once."""
     connection = HTTPConnection({"type": "http", "headers": []})
     recorder = Recorder(Probe(), connection, more_follow=True)
 

@@ -35,7 +35,7 @@ async def test_oldest_silent_websocket_of_the_address_gives_way(start: Start) ->
 
 
 async def test_authenticated_websockets_are_not_pending(start: Start) -> None:
-    """Any number may be open."""
+    """The limit does not apply to websockets that have authenticated."""
     served = await start(Sample(limits=TransportLimits(pending_per_address=1)))
     async with AsyncExitStack() as stack:
         peers = [await stack.enter_async_context(dial(served)) for _ in range(5)]
@@ -45,13 +45,13 @@ async def test_authenticated_websockets_are_not_pending(start: Start) -> None:
 
 
 def test_as_many_connections_may_be_half_open_as_websockets_pending() -> None:
-    """Else a crowd that may wait for `connection_init` is dropped before its handshakes."""
+    """Otherwise clients within the limit of pending websockets are dropped before their handshakes."""
     limits = TransportLimits()
     assert limits.half_open >= limits.pending_connections >= limits.pending_per_address >= 400
 
 
 async def test_websocket_that_is_being_authenticated_outlasts_silent_ones(start: Start) -> None:
-    """Although it is older, and the check of its token takes long."""
+    """The check of its token takes long, and it is the oldest one."""
     checking, checked = asyncio.Event(), asyncio.Event()
 
     async def check(_: WebSocket, __: Payload | None) -> None:

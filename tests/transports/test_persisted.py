@@ -49,7 +49,7 @@ class TestAutomaticPersistedQueries:
     async def test_unknown_hash_asks_for_the_document_which_is_then_known(
         self, http: httpx.AsyncClient, accept: str
     ) -> None:
-        """With the message, the code and the status of Apollo Server."""
+        """The message, the code and the status are those of Apollo Server."""
         unknown = await post(http, accept, **hashed(sha256(QUERY)))
         assert (unknown.status_code, unknown.json()) == (200, NOT_FOUND)
         assert (await post(http, accept, query=QUERY, **hashed(sha256(QUERY)))).json() == HELLO
@@ -59,7 +59,7 @@ class TestAutomaticPersistedQueries:
         assert (await get(http, **hashed(sha256(QUERY)))).json() == HELLO
 
     async def test_document_is_registered_by_get(self, http: httpx.AsyncClient) -> None:
-        """And by a browser's address bar, which is not answered with the explorer."""
+        """A browser's request with the document is executed too, and not answered with the explorer."""
         assert (await get(http, **hashed(sha256(QUERY)))).json() == NOT_FOUND
         assert (await get(http, query=QUERY, **hashed(sha256(QUERY)))).json() == HELLO
         params = {name: json.dumps(value) for name, value in hashed(sha256(QUERY)).items()}
@@ -73,7 +73,7 @@ class TestAutomaticPersistedQueries:
     async def test_wrong_hash_is_refused_and_registers_nothing(
         self, http: httpx.AsyncClient, accept: str, digest: str
     ) -> None:
-        """So no client can put a document in the place of another one."""
+        """Otherwise a client could register its document under the hash of another one."""
         answer = await post(http, accept, query=QUERY, **hashed(digest))
         assert (answer.status_code, code_of(answer)) == (400, "DOCUMENT_MISMATCH")
         assert (await post(http, **hashed(digest))).json() == NOT_FOUND
@@ -88,20 +88,20 @@ class TestAutomaticPersistedQueries:
         ids=["number", "list", "empty", "version", "no_hash", "number_hash"],
     )
     async def test_malformed_extension_is_a_bad_request(self, http: httpx.AsyncClient, extension: object) -> None:
-        """With and without a document; null is as good as none."""
+        """With and without a document; a null extension counts as none."""
         for query in ({}, {"query": QUERY}):
             answer = await post(http, extensions={"persistedQuery": extension}, **query)
             assert (answer.status_code, code_of(answer)) == (400, "BAD_REQUEST")
         assert (await post(http, query=QUERY, extensions={"persistedQuery": None})).json() == HELLO
 
     async def test_invalid_document_is_not_registered(self, http: httpx.AsyncClient) -> None:
-        """One that cannot be parsed takes no place."""
+        """A document that cannot be parsed takes no space."""
         answer = await post(http, query="{", **hashed(sha256("{")))
         assert code_of(answer) == "GRAPHQL_PARSE_FAILED"
         assert not await is_known(http, "{")
 
     async def test_least_recently_used_documents_are_forgotten(self, start: Start) -> None:
-        """Beyond the number of documents or their size."""
+        """Documents are dropped above the limit of their number or total size."""
         texts = [f"query Number{number} {{ hello }}" for number in range(4)]
         for registered in (RegisteredDocuments(3), RegisteredDocuments(100, 3 * len(texts[0]))):
             served = await start(Sample(documents=PersistedDocuments(registered=registered)))
@@ -113,7 +113,7 @@ class TestAutomaticPersistedQueries:
                 assert [await is_known(http, text) for text in texts] == [True, False, True, True]
 
     async def test_server_without_registration_says_so(self, start: Start) -> None:
-        """So that clients send no more hashes."""
+        """The code makes clients stop sending hashes."""
         served = await start(Sample(documents=PersistedDocuments(registered=RegisteredDocuments(0))))
         async with httpx.AsyncClient(base_url=served.origin) as http:
             for query in ({}, {"query": QUERY}):
@@ -129,7 +129,7 @@ class TestDocumentIds:
     async def test_trusted_document_is_executed_by_its_identifier(
         self, http: httpx.AsyncClient, served: Served, document_id: str
     ) -> None:
-        """By POST, by GET, as an event stream and over websocket."""
+        """The document is executed by POST, by GET, as an event stream and over websocket."""
         assert (await post(http, documentId=document_id, variables=NAME)).json() == GREETED
         assert (await get(http, documentId=document_id, variables=NAME)).json() == GREETED
         stream = await post(http, "text/event-stream", documentId=document_id, variables=NAME)
@@ -139,12 +139,12 @@ class TestDocumentIds:
             assert (await peer.receive())["payload"] == GREETED
 
     async def test_apollo_manifest_identifier_is_sent_as_a_hash(self, http: httpx.AsyncClient) -> None:
-        """As Apollo Client does with the identifiers of its manifest; also with the hash of the document."""
+        """Apollo Client sends identifiers of its manifest as `sha256Hash`; the real hash works too."""
         for identifier in ("hello-v1", TRUSTED_HASH):
             assert (await post(http, variables=NAME, **hashed(identifier))).json() == GREETED
 
     async def test_document_of_its_identifier_may_be_sent_along(self, http: httpx.AsyncClient) -> None:
-        """Any other is refused."""
+        """A document that is not the identifier's is refused."""
         right = await post(http, documentId="hello-v1", query=TRUSTED["hello-v1"], variables=NAME)
         assert right.json() == GREETED
         wrong = await post(http, documentId="hello-v1", query=QUERY)
@@ -153,7 +153,7 @@ class TestDocumentIds:
         assert (unknown.status_code, code_of(unknown)) == (400, "DOCUMENT_MISMATCH")
 
     async def test_document_is_registered_under_its_sha256_identifier(self, http: httpx.AsyncClient) -> None:
-        """As by the extension of Apollo."""
+        """It works like the extension of Apollo."""
         identifier = f"sha256:{sha256(QUERY)}"
         assert (await post(http, documentId=identifier)).json() == NOT_FOUND
         assert (await post(http, documentId=identifier, query=QUERY)).json() == HELLO
@@ -161,7 +161,7 @@ class TestDocumentIds:
         assert await is_known(http, QUERY)
 
     async def test_unknown_identifier_is_one_error(self, http: httpx.AsyncClient, served: Served) -> None:
-        """Over websocket it ends the operation alone."""
+        """Over websocket the error ends that operation only."""
         assert (await post(http, documentId="hello-v2")).json() == NOT_FOUND
         async with dial(served) as peer:
             await peer.send("subscribe", id="1", payload={"documentId": "hello-v2"})
@@ -171,17 +171,17 @@ class TestDocumentIds:
 
     @pytest.mark.parametrize("document_id", [7, "", "x" * 513, ["hello-v1"]], ids=["number", "empty", "long", "list"])
     async def test_malformed_identifier_is_a_bad_request(self, http: httpx.AsyncClient, document_id: object) -> None:
-        """As every parameter of a wrong type."""
+        """A malformed identifier is reported like any parameter of a wrong type."""
         answer = await post(http, documentId=document_id)
         assert (answer.status_code, code_of(answer)) == (400, "BAD_REQUEST")
 
     async def test_request_without_document_and_identifier_is_a_bad_request(self, http: httpx.AsyncClient) -> None:
-        """As before."""
+        """Null counts as absent for both."""
         answer = await post(http, documentId=None, extensions={})
         assert (answer.status_code, code_of(answer)) == (400, "BAD_REQUEST")
 
     async def test_mutation_by_identifier_is_refused_by_get(self, start: Start) -> None:
-        """Status 405, as the appendix demands."""
+        """The status is 405, as for any mutation by GET."""
         trusted = TrustedDocuments({"write": 'mutation { write(value: "x") }'})
         sample = Sample(documents=PersistedDocuments(trusted))
         served = await start(sample)

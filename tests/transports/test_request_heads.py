@@ -72,7 +72,7 @@ TOO_LARGE = {
 async def test_request_with_a_head_over_the_limit_is_rejected(
     connection: RawConnection, name: str, longest_portion: Callable[[], int], log: pytest.LogCaptureFixture
 ) -> None:
-    """With a response that arrives although the client goes on sending; nothing is parsed in large portions."""
+    """The response arrives although the client continues to send; nothing is parsed in large portions."""
     data, status = TOO_LARGE[name]
     sending = asyncio.create_task(connection.send(data))
     if data.startswith(WHOLE):
@@ -89,7 +89,7 @@ async def test_request_with_a_head_over_the_limit_is_rejected(
 
 
 async def test_bytes_of_a_head_over_the_limit_are_not_kept(served: Served, sample: Sample) -> None:
-    """Neither unparsed, nor by the parser; the address is as long as the limit allows."""
+    """Neither the server nor the parser stores them; the address is as long as the limit allows."""
     async with raw_connection(served.host, served.port) as connection:
         await connection.send(b"GET /graphql HTTP/1.1\r\nx: " + b"y" * (LIMIT // 2))
         (protocol,) = served.server.server_state.connections
@@ -101,7 +101,7 @@ async def test_bytes_of_a_head_over_the_limit_are_not_kept(served: Served, sampl
 
 @pytest.mark.parametrize("extra", [0, 1])
 async def test_largest_head_is_accepted_and_one_more_byte_is_not(served: Served, extra: int) -> None:
-    """Counted are the address, and each header with its separators."""
+    """The size is that of the address and of each header with its separators."""
     address, host = b"/graphql?query={hello}&x=", b"host: a\r\n"
     value = b"y" * (LIMIT - len(address) - len(host) - len(b"x: \r\n") + extra)
     data = b"GET %s HTTP/1.1\r\n%sx: %s\r\n\r\n" % (address, host, value)
@@ -174,7 +174,7 @@ async def test_protocol_version_and_transfer_coding_are_checked(served: Served, 
 
 
 async def test_trailer_does_not_change_the_request(connection: RawConnection) -> None:
-    """RFC 9110, 6.5.1: neither its type nor who sends it."""
+    """A trailer changes neither the content type nor the user (RFC 9110, 6.5.1)."""
     head = b"POST /graphql HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n"
     await connection.send(head + CHUNKS + b"0\r\ncontent-type: application/json\r\n\r\n")
     assert (await connection.response()).status == 415
@@ -183,7 +183,7 @@ async def test_trailer_does_not_change_the_request(connection: RawConnection) ->
 async def test_requests_that_wait_for_responses_are_answered_in_order(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A thousand at once, with bodies; only those of one portion are parsed before the first is answered."""
+    """A client sends a thousand with bodies; only those of one portion are parsed before the first response."""
     served = await start(Sample())
     waiting: list[int] = []
     on_message_begin = HttpProtocol.on_message_begin
@@ -205,7 +205,7 @@ async def test_requests_that_wait_for_responses_are_answered_in_order(
 
 
 async def test_deadlines_run_only_while_a_request_arrives(served: Served, connection: RawConnection) -> None:
-    """Not while it is answered, nor between two requests, where the keep-alive timer runs."""
+    """They do not run while a request is answered, nor between requests, where the keep-alive timer runs."""
     (protocol,) = served.server.server_state.connections
     assert isinstance(protocol, HttpProtocol)
 
@@ -231,14 +231,14 @@ async def test_deadlines_run_only_while_a_request_arrives(served: Served, connec
 
 @pytest.mark.parametrize("extra", [0, 1])
 async def test_number_of_chunks_is_limited(served: Served, extra: int) -> None:
-    """However small they are."""
+    """The limit applies to chunks of one byte."""
     spaces = TransportLimits().body_chunks - 3 + extra
     data = CHUNKED + b"\r\n" + b"1\r\n \r\n" * spaces + CHUNKS + b"0\r\n\r\n"
     assert (await raw_exchange(served.host, served.port, data)).status == (413 if extra else 200)
 
 
 async def test_body_of_a_refused_request_is_discarded(connection: RawConnection) -> None:
-    """The next request on the connection is answered."""
+    """The connection stays usable, and the next request on it is answered."""
     data = JSON_POST + b"content-length: %d\r\n\r\n" % (3 * MEGABYTE) + b" " * (3 * MEGABYTE)
     sending = asyncio.create_task(connection.send(data + WHOLE))
     assert (await connection.response()).status == 413

@@ -38,7 +38,7 @@ async def test_offer_of_another_protocol_keeps_the_body(
 
 
 async def test_get_request_with_an_offer_is_answered(connection: RawConnection) -> None:
-    """It has no body; without keep-alive the connection closes."""
+    """A GET has no body; without keep-alive the connection closes."""
     head = b"GET /graphql?query={hello} HTTP/1.1\r\nhost: a\r\n" + OFFERS["h2c"]
     await connection.send(head + b"\r\n")
     assert (await connection.response()).json == {"data": {"hello": "Hello world"}}
@@ -49,7 +49,7 @@ async def test_get_request_with_an_offer_is_answered(connection: RawConnection) 
 
 @pytest.mark.parametrize("change", ["POST", "HTTP/1.0", "body", "chunks"])
 async def test_handshake_of_another_shape_is_no_websocket(connection: RawConnection, change: str) -> None:
-    """Only a GET of HTTP/1.1 without a body is one; else a body would be read as frames. A GET gets the reason."""
+    """Only a GET of HTTP/1.1 without a body is one, or a body would be read as frames. A GET gets the reason."""
     head = HANDSHAKE
     match change:
         case "POST":
@@ -68,6 +68,6 @@ async def test_handshake_of_another_shape_is_no_websocket(connection: RawConnect
 
 
 async def test_websocket_handshake_is_accepted(connection: RawConnection) -> None:
-    """Also with Connection in two lines, and a Content-Length of 0."""
+    """Also if Connection is in two lines and Content-Length is 0."""
     await connection.send(HANDSHAKE + b"connection: keep-alive\r\ncontent-length: 0\r\n\r\n")
     assert (await connection.response()).status == 101

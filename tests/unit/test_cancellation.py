@@ -1,4 +1,4 @@
-"""No code of the product swallows the cancellation of a task: a stop would wait for that task forever.
+"""No code of the product swallows the cancellation of a task, because a stop would wait for that task without end.
 
 `# cancellation: REASON` on the line of an `except` or `with` permits what is done there on purpose.
 """
@@ -113,7 +113,7 @@ def findings(source: str, rule: Callable[[ast.AST], Iterator[Finding]]) -> list[
 
 @pytest.mark.parametrize("rule", RULES)
 def test_product_swallows_no_cancellation(rule: str) -> None:
-    """In any file."""
+    """Checks every file of the product."""
     files = [file for package in PRODUCT for file in (ROOT / package).rglob("*.py")]
     assert len(files) > 100
     found = [
@@ -138,7 +138,7 @@ def test_product_swallows_no_cancellation(rule: str) -> None:
     ids=["tuple", "base", "bare", "suppress", "wait_for", "retry", "suppressed-retry"],
 )
 def test_swallowed_cancellation_is_found(rule: str, statement: str) -> None:
-    """Each kind, unless the line is marked with a reason."""
+    """Every kind is found, unless the line is marked with a reason."""
     indented = statement.replace("\n", "\n    ")
     source = f"async def work():\n    {indented}\n"
     assert len(findings(source, RULES[rule])) == 1

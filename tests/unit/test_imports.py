@@ -46,17 +46,17 @@ def imported(program: str, *arguments: str, folder: Path) -> set[str]:
     ids=["help", "version", "token", "watch"],
 )
 def test_command_imports_only_what_it_uses(tmp_path: Path, arguments: list[str], unused: set[str]) -> None:
-    """Help needs nothing but the command line itself."""
+    """For example `--help` imports only the command line itself."""
     assert imported(PROGRAM, *arguments, folder=tmp_path) & unused == set()
 
 
 def test_import_of_a_command_makes_no_full_garbage_collections(tmp_path: Path) -> None:
-    """Those of a start would take a sixth of its time; one is left to the modules of the command line itself."""
+    """They would take a sixth of the start-up time; one is permitted for the modules of the command line itself."""
     program = PROGRAM.replace("json.dumps(sorted(sys.modules))", "json.dumps([str(gc.get_stats()[2]['collections'])])")
     (collections,) = imported(f"import gc\n{program}", "schema", folder=tmp_path)
     assert int(collections) <= 1
 
 
 def test_start_of_a_server_imports_no_encoder_client_or_migrations(tmp_path: Path) -> None:
-    """They are imported when they are needed: the encoder mostly in other processes."""
+    """Such modules are imported when they are needed; the encoder mostly in other processes."""
     assert imported(IMPORTS_OF_SERVE, folder=tmp_path) & {"av", "PIL", "gql", "alembic", "typer"} == set()

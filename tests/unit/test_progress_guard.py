@@ -61,7 +61,7 @@ def test_progress_is_never_lower_than_what_was_shown(percentage: float | None, e
 
 
 def test_scene_of_progress_is_never_older_than_it_was_shown() -> None:
-    """The newer row with the further percentage, whichever was read later."""
+    """The newer row with the higher percentage is kept, in either order of the reads."""
     for shown_version, title in ((6, "new"), (4, "received")):
         guard = ProgressGuard()
         row = shown(2, 2, SceneStatus.PROCESSING)._replace(version=shown_version, title="new", percentage=40.0)

@@ -48,7 +48,7 @@ def test_quota_reports_limit_remaining_and_reset() -> None:
 
 
 def test_quota_stored_further_ahead_than_an_empty_bucket_is_full() -> None:
-    """The clock went back, or the burst was lowered; an empty bucket itself stays empty."""
+    """The clock went back, or the burst was lowered; a bucket that is just empty stays empty."""
     assert RATE.quota(used(10) + timedelta(hours=1), NOW) == Quota(10, 10, NOW)
     assert RATE.wait(used(10) + timedelta(hours=1), NOW, 10) == timedelta()
     assert RATE.after(used(10) + timedelta(hours=1), NOW) == NOW + MINUTE

@@ -47,7 +47,7 @@ def test_request_limit_without_user_is_per_address() -> None:
 
 
 def test_request_limit_does_not_depend_on_the_system_clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Set back, it neither gives the user a new window nor keeps old windows in memory."""
+    """A clock that is set back neither gives the user a new window nor keeps old windows in memory."""
     rates = Rates(FEW)
     for _ in range(FEW.requests):
         rates.request(caller(user="ada"))

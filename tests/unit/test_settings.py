@@ -125,7 +125,7 @@ def test_provider_replicate_without_token_names_the_variable(monkeypatch: pytest
 
 
 def test_unread_variables_are_reported_with_the_nearest_name() -> None:
-    """Without regard to case; those of other programs, and the token of `watch`, are not."""
+    """Case is ignored; variables of other programs and the token of `watch` are not reported."""
     environment = {
         "SCENEWIRE_RENDER_CONCURENCY": "4",
         "scenewire_datbase_url": "x",
