@@ -30,7 +30,7 @@ setup: .venv/.runtime web/dist/index.html ## install what the server needs
 run: setup ## start the server and print its address
 	@exec $(BIN)/python -m server
 
-unit: .venv/.dev ## run the tests that need no process, browser or Postgres, with fewer random examples
+unit: .venv/.dev web/dist/index.html ## run the tests that need no process, browser or Postgres, with fewer random examples
 	$(call run-part,unit,SCENEWIRE_TEST_EFFORT=0.2,-n auto --dist loadfile --database sqlite \
 		-m "not slow and not process and not postgres" tests/unit tests/suites tests/api tests/transports)
 
@@ -71,7 +71,7 @@ fuzz: .venv/.dev ## minutes of random requests generated from the published sche
 proof: .venv/.dev ## minutes of random commands compared with a model, on both databases; prints its seed
 	@$(BIN)/python -m tests.any_order
 
-mutants: .venv/.dev ## change one expression at a time and check that a test fails: a random sample, an hour or so; prints its seed
+mutants: .venv/.dev web/dist/index.html ## change one expression at a time and check that a test fails: a random sample, an hour or so; prints its seed
 	@$(BIN)/python -m tests.mutants
 
 lock: $(UV) ## resolve the newest versions that pyproject.toml allows
