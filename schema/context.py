@@ -86,7 +86,7 @@ class Context:
         return self.snapshot.answering(self.store.database.list_turns if cost >= LIST_COST else None)
 
     def making_message(self) -> AbstractAsyncContextManager[None]:
-        """Return the block in which a stream reads a value and yields it, to be completed by the resolvers."""
+        """Return the block in which a stream reads and yields a value, which resolvers then complete to a message."""
         return self.snapshot.answering(self.store.database.message_turns)
 
     async def answered(self) -> None:

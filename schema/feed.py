@@ -19,7 +19,7 @@ class JobSnapshot:
     reason: SnapshotReason
     version: int
     job: Job | None = strawberry.field(
-        description="Always given. Nullable like JobEvent.job, so that a document can select job on every member."
+        description="Never null; the type is that of JobEvent.job, so that a document can select job on every member."
     )
 
 
@@ -31,13 +31,13 @@ class SceneProgress:
 
     job_id: strawberry.ID
     scene_id: strawberry.ID | None = strawberry.field(
-        description="Always given. Nullable like JobEvent.sceneId, so that a document can select it on every member."
+        description="Never null; the type is that of JobEvent.sceneId, so a document can select it on every member."
     )
     take_number: int
     percentage: float | None = strawberry.field(description="0 to 100; null when the provider reports none.")
     preview: Media | None = strawberry.field(description="The newest frame, if the provider has one.")
     scene: Scene | None = strawberry.field(
-        description="The scene with this percentage, so that normalized caches update by themselves. Always given."
+        description="The scene with this percentage, so that normalized caches update its record. Never null."
     )
     progress: JobProgress
 

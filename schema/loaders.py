@@ -1,4 +1,4 @@
-"""Loaders: the reads of many parents in one statement. They read, and cache, what is of one snapshot."""
+"""Loaders: each reads the rows of many parents in one statement, and caches them for the current snapshot."""
 
 import asyncio
 from collections import defaultdict
@@ -29,7 +29,7 @@ Observer = Callable[[Iterable[object]], None]
 
 
 class _Memory(AbstractCache[Any, Any]):
-    """The reads of one loader from the current snapshot: repeated, they would return the same rows."""
+    """The cache of one loader. It is valid for the current snapshot, in which a repeated read returns the same rows."""
 
     def __init__(self, snapshot: Snapshot) -> None:
         self._snapshot = snapshot
@@ -37,7 +37,7 @@ class _Memory(AbstractCache[Any, Any]):
         self._read: dict[Any, asyncio.Future[Any]] = {}
 
     def get(self, key: Any) -> asyncio.Future[Any] | None:
-        """Return the finished or running read of a key."""
+        """Return the finished or running read of a key; None if there is none in the current snapshot."""
         if self._number != self._snapshot.number:
             self.clear()
             self._number = self._snapshot.number

@@ -25,7 +25,7 @@ SafeInt = NewType("SafeInt", int)
 INT_MAX = 2**31 - 1
 """The largest number of the type Int."""
 SAFE_INT_MAX = 2**53 - 1
-"""The largest number up to which clients that read JSON numbers as doubles can count."""
+"""The largest number up to which doubles, as which many clients read JSON numbers, represent every integer."""
 
 Variables = dict[str, Any] | None
 

@@ -111,8 +111,8 @@ async def _move(database: Database, revision: str) -> bool:
 
 
 async def _check_connections(database: Database) -> None:
-    """Raise WrongSettings when Postgres refuses a connection, or a pooler keeps no sessions; Unavailable when there is
-    no answer."""
+    """Raise WrongSettings when Postgres refuses a connection or a pooler keeps no sessions, Unavailable when the
+    database does not answer."""
     with refused_as_wrong_setting("DATABASE_URL", location(database.url)):
         await database.ping()
     name = _direct_name(database)

@@ -14,7 +14,7 @@ log = logging.getLogger("scenewire")
 def check_media(settings: Settings) -> None:
     """Raise WrongSettings for a folder that cannot be written, a wrong bucket or wrong credentials.
 
-    A store that does not answer just now is a warning: the API works without it, and `/readyz` reports it.
+    A store that does not answer is logged as a warning: the API works without it, and `/readyz` reports it.
     """
     with as_wrong_setting("MEDIA_URL"):
         store = MediaStore(settings.media_url)

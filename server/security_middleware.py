@@ -33,7 +33,7 @@ SECURITY_HEADERS: Final = {
     "referrer-policy": "no-referrer",
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
-    # Responses are of one moment and of one user; media and the files of the explorer set their own.
+    # Responses are valid for one moment and one user; media and the files of the explorer set their own header.
     "cache-control": "no-store",
     # For responses that are no pages: if a browser shows one as a page, nothing in it runs.
     "content-security-policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",

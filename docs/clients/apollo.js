@@ -18,7 +18,7 @@ export function follow(client, jobId, { show, end }) {
   const shown = { id: `Job:${jobId}`, fragment: gql(SHOWN) };
   const next = ({ data, error }) => {
     if (error) return stream.unsubscribe(), end(error);
-    show(client.readFragment(shown), data.jobEvents); // the cache has taken the message in
+    show(client.readFragment(shown), data.jobEvents); // the cache already contains the message
   };
   const stream = client.subscribe({ query: gql(FEED), variables: { jobId } }).subscribe({ next, complete: end });
   return () => stream.unsubscribe();

@@ -55,17 +55,17 @@ class HttpProtocol(HttpToolsProtocol):
     _linger_timer: asyncio.TimerHandle | None = None
     _continuation: asyncio.Handle | None = None
     _spent_seconds = 0.0
-    """What this connection has parsed since the turn of the others."""
+    """The time for which this connection was parsed since the others had their turn."""
     _rejection: RejectedRequest | None = None
-    """Set when nothing more is read from the connection."""
+    """The reason why nothing more is read from the connection; None while it is read."""
     _size: RequestSize
     _phase = 0
-    """Changes between the head, the body and the next head."""
+    """The number of heads and bodies that have begun or ended."""
     _in_head = False
     _in_body = False
     _is_handshake = False
     _is_resuming = False
-    """Whether the parser reads a repeated head, which is not passed on."""
+    """Whether a new parser reads a copy of the head, which is not passed on; see `_end_of_head`."""
     _upgraded = False
     """Whether the connection now belongs to the protocol of a websocket."""
 
@@ -123,7 +123,7 @@ class HttpProtocol(HttpToolsProtocol):
             self._deadline.expect_head()
 
     def _continue(self) -> None:
-        """Read on after a turn of the other connections."""
+        """Continue to parse after the other connections had their turn."""
         self._continuation = None
         self._spent_seconds = 0.0
         self._read()
@@ -147,7 +147,7 @@ class HttpProtocol(HttpToolsProtocol):
             self._reject(cause if is_rejected else RejectedRequest.malformed("The request is not valid HTTP/1.1"))
 
     def _end_of_head(self, rest: bytes) -> None:
-        """Go on after a head that offers another protocol: there the parser stops, and drops the body."""
+        """Handle the end of a head that offers another protocol, where the parser stops and would drop the body."""
         if self._is_handshake:
             try:
                 check_handshake(self.url, self.headers)
@@ -258,7 +258,7 @@ class HttpProtocol(HttpToolsProtocol):
             if self._is_idle():
                 self._finish(rejection.response())
         elif self.pipeline:
-            self.pipeline.popleft()  # its own request, which waits; it is answered after the one before it
+            self.pipeline.popleft()  # the rejected request itself; on_response_complete sends its response
         elif self.cycle.response_complete:
             self._finish(b"")
         elif self.cycle.response_started:

@@ -1,8 +1,8 @@
 """Websockets that are not authenticated yet.
 
 Their number is limited, per client network and in all. Beyond a limit the oldest one that has sent no `connection_init`
-is closed, not the newest: a regular client sends it at once, so connections that stay silent cannot keep it out. When
-there are too many in all, one of the network with the most gives way, so that a flood from one network hurts no other.
+is closed, not the newest: a regular client sends it at once, so connections that send nothing cannot keep it out. When
+there are too many in all, one of the network with the most is closed, so a flood from one network affects no other.
 """
 
 import asyncio

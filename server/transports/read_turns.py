@@ -1,4 +1,4 @@
-"""Turns of many connections at the event loop, so that their input together does not delay everything else.
+"""Fair scheduling of the input of many connections, so that together they do not block the event loop.
 
 An event loop handles all sockets that are readable in one pass. Each of hundreds of connections may keep within its own
 limits, and together they would still block the loop for a second.

@@ -1,5 +1,5 @@
 // Feeds the messages of a subscription to normalized caches: node cache.js SCHEMA SUBSCRIPTION < messages.json
-// Prints, for Apollo Client and for urql, the shown job as the cache has it after each message.
+// Prints, for Apollo Client and for urql, the job that is read from the cache after each message.
 import { readFileSync } from 'node:fs';
 import { ApolloClient, ApolloLink, InMemoryCache, gql } from '@apollo/client';
 import { Client, subscriptionExchange } from '@urql/core';

@@ -1,6 +1,6 @@
 // Compiles documents with relay-compiler: node relay.js FOLDER SCHEMA DOCUMENT…
-// Relay wants documents in modules, and their operations and fragments named after the module, so FOLDER gets a module
-// for each document. Prints the names of the artifacts.
+// Relay requires documents in modules, and operations and fragments named after the module, so this writes a module for
+// each document into FOLDER. Prints the names of the artifacts.
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';

@@ -1,4 +1,4 @@
-/** Returns the path of a service of the server, which writes it into the page: it knows the path before its own. */
+/** Returns the path of a service, which the server writes into the page, because a proxy may add a prefix to it. */
 export function address(name: 'graphql' | 'openapi'): string {
   return document.querySelector<HTMLMetaElement>(`meta[name=${name}]`)!.content
 }

@@ -8,5 +8,5 @@ SwaggerUI({
   url: address('openapi'),
   domNode: document.getElementById('root')!,
   deepLinking: true,
-  validatorUrl: null, // else the page asks a server of others to validate the document
+  validatorUrl: null, // otherwise the page sends the document to a third-party validator
 })
