@@ -110,7 +110,7 @@ def _moved(column: sa.Column[Any], latest: datetime, to: datetime) -> sa.Update:
 
 def _report(corrected: int) -> None:
     if corrected:
-        log.warning("%d stored instants were in the future", corrected, extra={"action": "clock.corrected"})
+        log.warning("corrected %d stored instants in the future", corrected, extra={"action": "clock.corrected"})
 
 
 async def _correct_deletions(store: Store) -> int:

@@ -74,7 +74,7 @@ async def connect(address: str, token: str | None = None) -> AsyncGenerator[Sess
 
 
 def reason_of(error: BaseException) -> str:
-    """Return why a connection failed; gql's own message only says that it did."""
+    """Return the reason why a connection failed, which gql's own message does not contain."""
     return str(error.__cause__ or error) or type(error).__name__
 
 

@@ -26,7 +26,7 @@ async def migrate(settings: Settings, revision: str | None = None) -> int:
     try:
         changed = await migrate_database(database, revision)
     except NotImplementedError as error:
-        raise WrongSettings(f"--to: the way to {revision} has no downgrade: {error}") from error
+        raise WrongSettings(f"--to: a migration after {revision} has no downgrade: {error}") from error
     except Unavailable as error:
         typer.echo(f"scenewire: SCENEWIRE_DATABASE_URL: {explained(error)}", err=True)
         return UNAVAILABLE_STATUS

@@ -80,7 +80,7 @@ class Server(uvicorn.Server):
         for server in self.servers:
             server.close()
         container: Container = self._app.state.container
-        # Other workers go on with the renders while the last requests are answered.
+        # Other workers continue the renders while the last requests are answered.
         container.coordinator.hand_over()
         await container.connections.close_all()
         await super().shutdown(sockets)

@@ -48,7 +48,7 @@ _IMPORTED_AT, _IMPORTED_AT_MONOTONIC = datetime.now(UTC), time.monotonic()
 
 
 def monotonic_now() -> datetime:
-    """Return the instant of the import plus the time since then: it goes on evenly when the system clock is set."""
+    """Return the instant of the import plus the monotonic time since then; setting the system clock has no effect."""
     return _IMPORTED_AT + timedelta(seconds=time.monotonic() - _IMPORTED_AT_MONOTONIC)
 
 

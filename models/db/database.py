@@ -158,7 +158,7 @@ class Database:
     def _on_returned(self, returning: asyncio.Future[None]) -> None:
         self._in_transit.discard(returning)
         if not returning.cancelled() and (error := returning.exception()) is not None:
-            log.debug("a connection was lost on its way back: %s", error, extra={"action": "database.lost"})
+            log.debug("a connection was lost on its return to the pool: %s", error, extra={"action": "database.lost"})
 
     @asynccontextmanager
     async def _wait_timeout(self) -> AsyncGenerator[None]:

@@ -123,7 +123,7 @@ class Problems:
         if not proper or any(character.isspace() for character in value):
             self.add(f"{name} must be an http or https address.", path)
         elif has_userinfo:
-            self.add(f"{name} must not contain a user name or password: every reader of the scene gets it.", path)
+            self.add(f"{name} must not contain a user name or password: every reader of the scene can see it.", path)
 
     def key(self, value: str | None, path: Path) -> None:
         """Check an idempotency key; it is optional."""

@@ -1,4 +1,4 @@
-"""Responses 429: each says in its body and in Retry-After when the same request is accepted."""
+"""Responses 429: the body and Retry-After of each state when the same request is accepted."""
 
 import json
 import math

@@ -58,7 +58,7 @@ async def test_second_server_on_an_sqlite_file_is_refused_until_the_first_ends(t
 @on_linux
 @pytest.mark.parametrize("system_call", ["fsync", "fdatasync"])
 async def test_failed_flush_at_the_start_is_reported_in_one_line(tmp_path: Path, system_call: str) -> None:
-    """Exit status 2: an operator has to look at the disk. fdatasync is what SQLite itself calls."""
+    """Exit status 2, because an operator has to check the disk. SQLite itself calls fdatasync."""
     command = [sys.executable, "-m", "tests.support.failing_flush", system_call, "serve"]
     environment = ServerProcess(tmp_path, **settings(tmp_path)).environment
     started = await asyncio.to_thread(

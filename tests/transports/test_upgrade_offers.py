@@ -23,7 +23,7 @@ OFFERS = {
 async def test_offer_of_another_protocol_keeps_the_body(
     connection: RawConnection, offer: str, chunked: bool, split: bool, log: pytest.LogCaptureFixture
 ) -> None:
-    """curl --http2 and Java's HttpClient send one; it is ignored, and the connection goes on (RFC 9110, 7.8)."""
+    """curl --http2 and Java's HttpClient send one; it is ignored, and the connection stays open (RFC 9110, 7.8)."""
     framing = b"transfer-encoding: chunked\r\n" if chunked else b"content-length: %d\r\n" % len(BODY)
     body = CHUNKS + b"0\r\n\r\n" if chunked else BODY
     data = (JSON_POST + OFFERS[offer] + framing + b"\r\n" + body) * 2 + WHOLE

@@ -261,7 +261,7 @@ class TestPgQueuer:
         assert {"dequeue", "log_jobs", "retry_job", "update_heartbeat"} <= called
 
     def test_queue_in_memory_takes_the_time_from_the_replaced_function(self) -> None:
-        """Its methods look `utc_now` up in their module, where ours goes on evenly when the system clock is set."""
+        """Its methods read `utc_now` from their module, where ours ignores changes of the system clock."""
         assert InMemoryQueries.dequeue.__globals__["utc_now"] is monotonic_now
         timed = ("enqueue", "dequeue", "retry_job", "eligible_queued_work", "next_deferred_eta", "update_heartbeat")
         for name in timed:
