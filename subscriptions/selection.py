@@ -1,11 +1,11 @@
-"""What the document of a subscription selects of its messages."""
+"""The fields that the document of a subscription selects of its messages."""
 
 from collections.abc import Iterator, Sequence
 
 from strawberry.types.nodes import SelectedField, Selection
 
 OTHER_MESSAGES = frozenset({"JobEvent", "JobSnapshot"})
-# They are read for the message, so they may be newer than the scene, which the hub has read for all subscribers.
+# Relations are read for each message, so they may be newer than the scene, which the hub reads for all subscribers.
 RELATIONS_OF_SCENE = frozenset({"job", "currentTake", "takes"})
 
 

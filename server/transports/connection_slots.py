@@ -33,7 +33,7 @@ class Slot:
 
 
 class ConnectionSlots:
-    """Takes slots from a rate limiter, and takes back those of dead peers when a caller has no other left."""
+    """Takes slots from a rate limiter, and frees a slot of a dead peer when the caller has no other left."""
 
     def __init__(self, rate_limiter: RateLimiter) -> None:
         self._rate_limiter = rate_limiter

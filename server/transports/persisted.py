@@ -17,7 +17,7 @@ from server.transports.errors import TransportCode, coded
 from server.transports.params import DocumentId, Params
 
 REGISTERED_BYTES: Final = 8 * 1024 * 1024
-"""The size of all registered documents together; the least recently used are forgotten first."""
+"""The maximum size of all registered documents together; the least recently used are dropped first."""
 
 # Clients compare these messages, as well as the codes.
 _NOT_FOUND: Final = "PersistedQueryNotFound"
@@ -56,7 +56,7 @@ class RegisteredDocuments:
         return self._documents.get(digest)
 
     def add(self, digest: str, text: str) -> None:
-        """Keep a document, now the most recently used one, and forget others that there is no room for."""
+        """Keep a document as the most recently used one, and drop the least recently used above the limits."""
         if digest in self._documents:
             self._documents.move_to_end(digest)
             return

@@ -100,7 +100,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             self.send_keepalive_ping()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._input.clear()  # none, unless other connections had their turns first: then it is lost with the connection
+        self._input.clear()  # input that was not parsed yet is lost with the connection
         self._stop_stall_timer()
         super().connection_lost(exc)
 
@@ -168,7 +168,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         return bool(self._input)
 
     def _fail(self, closing: CloseConnection) -> None:
-        """Discard further input, and close unless that has begun; drop a peer that is not connected yet."""
+        """Discard further input, and close unless that has begun; abort if the handshake is not complete."""
         self._failed = True
         self._input.clear()
         if self.conn.state is State.OPEN:
