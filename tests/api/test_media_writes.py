@@ -5,10 +5,12 @@ import os
 import subprocess
 from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from providers import sample
 from tests.support import jobs
 from tests.support.server_app import App
 from tests.support.waiting import eventually
@@ -34,7 +36,15 @@ def read_only(folder: Path) -> Generator[None]:
 
 @contextmanager
 def full(folder: Path) -> Generator[None]:
-    """Mount a file system without room for a clip."""
+    """Mount a file system without room for any file."""
+    with mounted(folder, "size=4k"):
+        (folder / "other").write_bytes(b"0")
+        yield
+
+
+@contextmanager
+def nearly_full(folder: Path) -> Generator[None]:
+    """Mount a file system with room for a small file, such as that of a probe, but not for a clip."""
     with mounted(folder, "size=4k"):
         yield
 
@@ -51,13 +61,26 @@ def mounted(folder: Path, options: str) -> Generator[None]:
         subprocess.run(["umount", "--lazy", folder], check=True)
 
 
+FAULTS = {"read_only": read_only, "full": full, "nearly_full": nearly_full}
+
+
 async def ready(app: App) -> tuple[int, bool]:
     """Return the status of the readiness probe, and its field `media`."""
     answer = await app.http.get("/readyz")
     return answer.status_code, answer.json()["media"]
 
 
-@pytest.mark.parametrize("fault", [read_only, full], ids=["read_only", "full"])
+@pytest.fixture(autouse=True)
+def clip_of_several_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the clip be larger than a page, the unit in which the mounted file system gives space."""
+    small = sample.sample()
+    padding = 16 * 1024
+    # A box of MPEG-4 that readers skip (ISO/IEC 14496-12, section 8.1.2): its size, its type and its content.
+    box = padding.to_bytes(4) + b"free" + bytes(padding - 8)
+    monkeypatch.setattr(sample, "sample", lambda: replace(small, clip=small.clip + box))
+
+
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
 async def test_media_folder_that_cannot_be_written_is_reported_at_once(
     app: App, tmp_path: Path, caplog: pytest.LogCaptureFixture, fault: Fault
 ) -> None:
