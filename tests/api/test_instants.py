@@ -3,8 +3,11 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import sqlalchemy as sa
 
+from models.db.tables import JOB
 from models.domain import rfc3339
+from tests.support.client import Json
 from tests.support.factories import a_job
 from tests.support.queries import request_error
 from tests.support.server_app import App
@@ -12,6 +15,12 @@ from tests.support.server_app import App
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 VARIABLE = "query($since: DateTime) { jobs(filter: {updatedSince: $since}) { totalCount } }"
+FOUND = """
+query($since: DateTime, $id: ID!) {
+  job(id: $id) { updatedAt }
+  jobs(filter: {updatedSince: $since, search: "Leap"}) { nodes { id } }
+}
+"""
 
 ACCEPTED = {
     "upper_case": ("2026-01-31T12:00:00Z", "2026-01-31T12:00:00+00:00"),
@@ -79,10 +88,16 @@ async def test_other_notations_of_instants_are_refused(shared: App, text: object
 
 @pytest.mark.both_databases
 async def test_leap_second_in_a_filter_is_the_following_instant(shared: App) -> None:
-    """Jobs that changed since the leap second match."""
+    """A job that changed at that instant matches, and one that changed a microsecond before does not."""
     made = await a_job(shared, title="Leap")
-    found = await shared.execute(VARIABLE, since="2016-12-31T23:59:60Z")
-    assert found["jobs"]["totalCount"] >= 1
-    document = "query($id: ID!) { job(id: $id) { updatedAt } }"
-    updated = rfc3339.parse((await shared.execute(document, id=made.id))["job"]["updatedAt"])
-    assert updated - datetime.now(UTC) < timedelta(seconds=1)
+    following = datetime(2017, 1, 1, tzinfo=UTC)
+    for updated_at, text, found in (
+        (following, "2017-01-01T00:00:00Z", [made.id]),
+        (following - timedelta(microseconds=1), "2016-12-31T23:59:59.999999Z", []),
+    ):
+        changed: Json = {"updated_at": updated_at}
+        async with shared.container.store.write() as connection:
+            await connection.execute(sa.update(JOB).where(JOB.c.id == made.id).values(changed))
+        answer = await shared.execute(FOUND, since="2016-12-31T23:59:60Z", id=made.id)
+        assert answer["job"] == {"updatedAt": text}
+        assert [job["id"] for job in answer["jobs"]["nodes"]] == found
