@@ -52,8 +52,8 @@ async def advance(app: App, scene_id: str, upto: int) -> None:
         await accepted(app, "updateScene", "scene { id }", sceneId=scene_id, percentage=float(percentage))
 
 
-async def test_scene_of_a_progress_message_has_its_percentage(shared: App) -> None:
-    """Changes that are written meanwhile do not make the two differ."""
+async def test_scene_and_progress_of_a_progress_message_have_its_percentage(shared: App) -> None:
+    """Changes that are written meanwhile do not make them differ. The other of the two scenes has not started."""
     made = await a_job(shared, "A kite", "A boat")
     await report(shared, made.scenes[0], "PROCESSING")
     async with shared.subscribe(FEED, id=made.id) as stream:
@@ -71,6 +71,7 @@ async def test_scene_of_a_progress_message_has_its_percentage(shared: App) -> No
             "preview": tick["preview"],
         }
         assert version <= tick["progress"]["version"]
+        assert tick["progress"]["percentage"] == pytest.approx(tick["percentage"] / 2)
 
 
 async def test_progress_message_with_relations_of_its_scene_is_of_one_moment(shared: App) -> None:
