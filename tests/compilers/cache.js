@@ -1,11 +1,21 @@
 // Feeds the messages of a subscription to normalized caches: node cache.js SCHEMA SUBSCRIPTION < messages.json
 // Prints, for Apollo Client and for urql, the job that is read from the cache after each message.
+// Exits with status 1 when a client writes a warning.
 import { readFileSync } from 'node:fs';
 import { ApolloClient, ApolloLink, InMemoryCache, gql } from '@apollo/client';
 import { Client, subscriptionExchange } from '@urql/core';
 import { cacheExchange } from '@urql/exchange-graphcache';
 import { buildSchema, introspectionFromSchema } from 'graphql';
 import { Observable } from 'rxjs';
+
+// For example, Apollo Client warns of an object without an id that replaces another one.
+for (const level of ['warn', 'error']) {
+  const write = console[level];
+  console[level] = (...words) => {
+    process.exitCode = 1;
+    write(...words);
+  };
+}
 
 const [schemaPath, queryPath] = process.argv.slice(2);
 const query = readFileSync(queryPath, 'utf8');
