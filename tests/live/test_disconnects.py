@@ -15,7 +15,9 @@ import pytest
 
 from models.db.rows import EventRow
 from models.domain.access import LOCAL
-from tests.support import jobs
+from server.transports.limits import TransportLimits
+from server.transports.uvicorn_protocols import UvicornOptions, uvicorn_options
+from tests.support import jobs, uvicorn_server
 from tests.support.client import Client, Json, Stream
 from tests.support.job_feed import FEED
 from tests.support.server_app import App, running
@@ -181,8 +183,17 @@ class TestIdleSubscriber:
 class TestSlowSubscriber:
     """A client that does not read its socket."""
 
-    async def test_slow_subscriber_delays_no_other_and_uses_bounded_memory(self, tmp_path: Path) -> None:
+    async def test_slow_subscriber_delays_no_other_and_uses_bounded_memory(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """Two other subscribers receive every event at once; the buffer of the slow one does not grow."""
+        # How long the round trips take depends on the machine, and the slow one must not be dropped meanwhile.
+        kept = TransportLimits(dead_after_seconds=3_600.0, stall_seconds=3_600.0)
+
+        def options(_limits: TransportLimits | None) -> UvicornOptions:
+            return uvicorn_options(kept)
+
+        monkeypatch.setattr(uvicorn_server, "uvicorn_options", options)
         copies = " ".join(f"t{n}: title" for n in range(200))
         wide = FEED.replace("fragment J on Job {", f"fragment J on Job {{ {copies}")
         async with running(tmp_path, subscriber_events=16, **UNLIMITED) as app:

@@ -5,11 +5,12 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
 
-from server.plugins import GROUP
+from server.plugins import GROUP, found
 from server.providers import configured
 from server.settings import Settings, WrongSettings, load
 from tests.support import jobs
@@ -33,16 +34,18 @@ def install(folder: Path, name: str, entry_points: dict[str, str], **modules: st
 
 
 @pytest.fixture
-def plugins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def plugins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[Path]:
     """A folder on the import path of this process and its children, without SCENEWIRE_ settings."""
     folder = tmp_path / "plugins"
     folder.mkdir()
     monkeypatch.setattr(sys, "path", [str(folder), *sys.path])
     importlib.invalidate_caches()
+    found.cache_clear()
     monkeypatch.setenv("PYTHONPATH", str(folder))
     for name in Settings.model_fields:
         monkeypatch.delenv(f"SCENEWIRE_{name.upper()}", raising=False)
-    return folder
+    yield folder
+    found.cache_clear()
 
 
 def test_the_page_shows_the_files_of_the_example() -> None:
