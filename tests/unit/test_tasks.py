@@ -121,14 +121,13 @@ async def test_error_of_a_cleanup_does_not_replace_a_cancellation() -> None:
     """Otherwise a loop that retries would never end."""
 
     async def work() -> None:
-        while True:
+        try:
             try:
-                try:
-                    await asyncio.Event().wait()
-                finally:
-                    raise TimeoutError
-            except TimeoutError as error:
-                raise_if_cancelled(error)
+                await asyncio.Event().wait()
+            finally:
+                raise TimeoutError
+        except TimeoutError as error:
+            raise_if_cancelled(error)
 
     task = asyncio.create_task(work())
     await asyncio.sleep(0)
