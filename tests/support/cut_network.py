@@ -79,7 +79,9 @@ async def main(folder: Path) -> None:
         httpx.AsyncClient() as client,
         client.stream("POST", served.http, content=BODY, headers=HEADERS) as stream,
     ):
-        await anext(stream.aiter_raw())
+        # Kept until the end: httpx closes the response together with a dropped iterator.
+        chunks = stream.aiter_raw()
+        await anext(chunks)
         statuses = [await status_without_network(app)]
         set_loopback(up=False)
         statuses.append(await status_without_network(app))
