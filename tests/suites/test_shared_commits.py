@@ -203,6 +203,27 @@ async def test_change_cancelled_while_it_waits_for_the_commit_is_committed(env: 
     assert await versions(env, job_ids) == [2, 2, 2]
 
 
+async def test_write_cancelled_while_it_waits_for_the_commit_leaves_the_others_of_its_group(env: Domain) -> None:
+    """It holds no turn then, and must not end that of another one."""
+    job_ids = [await env.a_job() for _ in range(3)]
+    queue = Queue(env)
+
+    async def write() -> None:
+        async with env.store.write() as connection:
+            await connection.execute(sa.text("SELECT 1"))
+
+    await queue.add(job_ids[0])
+    writing = asyncio.create_task(write())
+    await asyncio.sleep(0)
+    await queue.add(job_ids[1], lambda _change: writing.cancel())
+    await queue.add(job_ids[2])
+    assert await queue.results() == [None] * 3
+    with pytest.raises(asyncio.CancelledError):
+        await writing
+    assert queue.commits.log.count("commit") == 1
+    assert await versions(env, job_ids) == [2, 2, 2]
+
+
 async def test_random_changes_are_written_if_and_only_if_they_are_acknowledged(env: Domain) -> None:
     """Some changes are refused, some are cancelled at any instant; a cancelled one may be written."""
     randomness = seeded("shared commits")
