@@ -18,6 +18,7 @@ from coordinator.queue.pgqueuer_overrides import NAMES, ListenerDriver, Resilien
 from coordinator.queue.port import LONGEST_DELAY_SECONDS, Assembler, Concurrency, Handler
 from models.db.database import Connection, Database
 from models.db.unavailable import translate_errors
+from models.domain.instants import SLACK
 from models.writes.change import Work
 
 CONNECTIONS = 2
@@ -52,9 +53,8 @@ class PostgresQueue:
             return
         if connection is None:
             async with self._database.connect(self._database.writer) as own, own.begin():
-                await own.exec_driver_sql(
-                    _CORRECT, (timedelta(seconds=max(LONGEST_DELAY_SECONDS, self._lease_seconds)),)
-                )
+                longest = timedelta(seconds=max(LONGEST_DELAY_SECONDS, self._lease_seconds)) + SLACK
+                await own.exec_driver_sql(_CORRECT, (longest,))
                 await self.enqueue(work, own)
             return
         if not (await _raw(connection)).is_in_transaction():

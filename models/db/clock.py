@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from models.db.database import Connection
 from models.db.tables import JOB
+from models.domain.instants import SLACK
 
 _TYPE = JOB.c.created_at.type
 
@@ -37,4 +38,4 @@ async def current(connection: Connection) -> datetime:
 
 def reached(column: sa.ColumnElement[datetime | None], instant: datetime, longest: timedelta) -> sa.ColumnElement[bool]:
     """Return the condition that a stored instant is reached; see `models.domain.instants.ahead`."""
-    return (column <= instant) | (column > instant + longest)
+    return (column <= instant) | (column > instant + longest + SLACK)
