@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+# Postgres and PgBouncer refuse to run as root; this user exists on every Unix and owns nothing.
+UNPRIVILEGED_USER = "nobody"
+
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
 
 

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from tests.support.programs import UNPRIVILEGED, program
+from tests.support.os_processes import UNPRIVILEGED_USER
+from tests.support.programs import program
 from tests.support.waiting import TIMEOUT_SECONDS
 
 
@@ -44,7 +45,7 @@ def pgbouncer(database_url: str, *, pool_mode: str, **options: object) -> Genera
     as_root = os.geteuid() == 0
     if as_root:
         # PgBouncer refuses to run as root.
-        shutil.chown(folder, UNPRIVILEGED)
+        shutil.chown(folder, UNPRIVILEGED_USER)
     port = _free_port()
     settings: dict[str, object] = {
         "listen_addr": "127.0.0.1",
@@ -59,7 +60,7 @@ def pgbouncer(database_url: str, *, pool_mode: str, **options: object) -> Genera
     lines += [f"{name} = {value}" for name, value in settings.items()]
     (folder / "pgbouncer.ini").write_text("\n".join(lines))
     command = [executable, "-q", folder / "pgbouncer.ini"]
-    process = subprocess.Popen(command, user=UNPRIVILEGED if as_root else None, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(command, user=UNPRIVILEGED_USER if as_root else None, stderr=subprocess.DEVNULL)
     try:
         give_up_at = time.monotonic() + TIMEOUT_SECONDS
         while not (folder / f".s.PGSQL.{port}").exists():

@@ -21,12 +21,10 @@ from sqlalchemy.pool import NullPool
 
 from models.db.database import Database
 from server.database_setup import migrate
-from tests.support.os_processes import children_of, runs
+from tests.support.os_processes import UNPRIVILEGED_USER, children_of, runs
 
 START_SECONDS = 30.0
 STOP_SECONDS = 20.0
-# Postgres refuses to run as root.
-UNPRIVILEGED = "nobody"
 NAME = "scenewire_test"
 
 T = TypeVar("T")
@@ -42,7 +40,7 @@ class Postgres:
         self._as_root = os.geteuid() == 0
         self._binaries = self._reachable_binaries()
         if self._as_root:
-            shutil.chown(self.folder, UNPRIVILEGED)
+            shutil.chown(self.folder, UNPRIVILEGED_USER)
         self._process: subprocess.Popen[bytes] | None = None
         # A locale that is the same on every machine, and knows the capitals of every alphabet.
         locale = ("--encoding=utf8", "--locale-provider=builtin", "--locale=C.UTF-8", "--lc-messages=C")
@@ -138,7 +136,7 @@ class Postgres:
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            user=UNPRIVILEGED if self._as_root else None,
+            user=UNPRIVILEGED_USER if self._as_root else None,
         )
 
     def _run(self, program: str, *arguments: str) -> None:

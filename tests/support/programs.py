@@ -7,7 +7,6 @@ import pytest
 
 # Debian keeps servers where only root looks for programs.
 PATH = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/usr/local/sbin"
-UNPRIVILEGED = "nobody"
 
 
 def program(name: str) -> str:
