@@ -167,7 +167,7 @@ class ResilientQueries(Queries):
         PgQueuer writes by job id alone, so a late result would delete the ticket of the worker that took it over.
         """
         rows = await self.driver.fetch(
-            f"SELECT id, queue_manager_id FROM {NAMES.queue_table} WHERE id = ANY($1)",  # noqa: S608 # our own name
+            f"SELECT id, queue_manager_id FROM {NAMES.queue_table} WHERE id = ANY($1)",  # noqa: S608 # a constant name
             [job.id for job in jobs],
         )
         holders = {(row["id"], row["queue_manager_id"]) for row in rows}

@@ -25,7 +25,7 @@ CONNECTIONS = 2
 LOG_KEPT = timedelta(days=1)
 # PgQueuer hands out a ticket that is due, or picked by a worker without a heartbeat; both by the database's clock.
 _CORRECT = (
-    f"UPDATE {NAMES.queue_table} SET heartbeat = least(heartbeat, now()),"  # noqa: S608 # our own name
+    f"UPDATE {NAMES.queue_table} SET heartbeat = least(heartbeat, now()),"  # noqa: S608 # a constant name
     " execute_after = CASE WHEN execute_after > now() + $1::interval THEN now() ELSE execute_after END"
     " WHERE execute_after > now() + $1::interval OR heartbeat > now() + interval '1 second'"
 )
@@ -107,7 +107,7 @@ class PostgresQueue:
         """Delete PgQueuer's log entries older than LOG_KEPT or dated in the future; PgQueuer itself deletes none."""
         async with self._database.connect(self._database.maintenance) as connection, connection.begin():
             await connection.exec_driver_sql(
-                f"DELETE FROM {NAMES.queue_table_log} WHERE NOT created BETWEEN now() - $1::interval AND now()",  # noqa: S608 # our own name
+                f"DELETE FROM {NAMES.queue_table_log} WHERE NOT created BETWEEN now() - $1::interval AND now()",  # noqa: S608 # a constant name
                 (LOG_KEPT,),
             )
 
