@@ -22,13 +22,14 @@ WORKDIR /app
 COPY --from=build /venv /venv
 COPY --from=build /app/web/dist web/dist
 COPY server server
+COPY execution execution
 COPY resolvers resolvers
 COPY subscriptions subscriptions
 COPY schema schema
 COPY coordinator coordinator
 COPY providers providers
 COPY models models
-RUN python -m compileall -q server resolvers subscriptions schema coordinator providers models
+RUN python -m compileall -q server resolvers subscriptions schema coordinator providers models execution
 USER scenewire
 # SCENEWIRE_AUTH_SECRET or SCENEWIRE_AUTH_JWKS_URL must be set at run time; there is no safe default.
 ENV PATH=/venv/bin:$PATH \

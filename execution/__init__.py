@@ -1,0 +1,1 @@
+"""Compiles operations of a Strawberry schema to Python functions; knows nothing of jobs."""

@@ -1,0 +1,61 @@
+"""What a field declares so that compiled operations read it for all objects of a level at once.
+
+Both constants are keys of a field's metadata: `strawberry.field(metadata={RELATION: Relation(...)})`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple, Protocol
+
+RELATION: Final = "relation"
+"""The metadata key of a `Relation`."""
+
+NEEDS: Final = "needs"
+"""The metadata key of the attributes that a field's resolver reads of its parent, a tuple of Python names.
+
+Without it the resolver is given the whole row. With it, the resolver may be given an object that has only these."""
+
+
+class Selected(NamedTuple):
+    """What a selection needs of the rows that a relation reads."""
+
+    columns: tuple[str, ...]
+    """The columns of the row type; the rows must be plain tuples of them, in this order.
+
+    Empty when a selected field needs the whole row: then the rows must be ordinary ones, with attributes."""
+
+    fields: frozenset[str]
+    """The schema's names of the fields selected directly below the relation's value, such as `nodes` and `pageInfo`."""
+
+
+class Load(Protocol):
+    """Reads one field for all objects of a level."""
+
+    async def __call__(
+        self, context: Any, parents: Sequence[tuple[Any, ...]], arguments: Mapping[str, Any], selected: Selected, /
+    ) -> Sequence[Any]:
+        """Return one value per parent, in order. Each parent is the tuple of the columns in `Relation.needs`.
+
+        `arguments` are the keyword arguments that the field's resolver would be given. An exception fails the
+        operation, which is then executed field by field.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """How one field is read for all objects of a level at once.
+
+    Values in narrow rows are as the database driver returns them, such as instants as text on SQLite; compiled code
+    converts them by the kind of the field that shows them.
+    """
+
+    needs: tuple[str, ...]
+    """The columns (Python names of attributes) of the parent that `load` is given."""
+
+    load: Load
+
+    rows_at: tuple[str, ...] = ()
+    """Where the rows are: paths below the field's value, such as ("nodes", "edges.node") for a connection.
+
+    () when the value, or each of its items, is the row itself."""
