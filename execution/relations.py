@@ -20,7 +20,7 @@ class Selected(NamedTuple):
     """What a selection needs of the rows that a relation reads."""
 
     columns: tuple[str, ...]
-    """The columns of the row type; the rows must be plain tuples of them, in this order.
+    """The columns of the row type; the rows must be plain tuples that begin with them, in this order.
 
     Empty when a selected field needs the whole row: then the rows must be ordinary ones, with attributes."""
 
@@ -51,7 +51,9 @@ class Relation:
     """
 
     needs: tuple[str, ...]
-    """The columns (Python names of attributes) of the parent that `load` is given."""
+    """The columns (Python names of attributes) of the parent that `load` is given.
+
+    Only columns whose stored value equals the attribute, such as ids: the parent may be a narrow or an ordinary row."""
 
     load: Load
 
@@ -59,3 +61,9 @@ class Relation:
     """Where the rows are: paths below the field's value, such as ("nodes", "edges.node") for a connection.
 
     () when the value, or each of its items, is the row itself."""
+
+    row: type[tuple[Any, ...]] | None = None
+    """The class (a NamedTuple) of the ordinary rows, if `load` can return narrow ones.
+
+    Its annotations say how values of narrow rows are converted for a resolver that declares what it needs: datetime, a
+    subclass of Enum, bool, dict or list (JSON). Without it, `load` is always asked for ordinary rows."""
