@@ -1,4 +1,4 @@
-"""Rate limits of each caller: sliding windows (library `limits`) in the memory of one process.
+"""Rate limits of each caller: sliding windows of one minute in the memory of one process.
 
 Each process counts its own requests, so N processes together admit N times as much.
 """
@@ -7,23 +7,18 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Generator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
 from typing import Final
 from weakref import WeakValueDictionary
 
-from limits import RateLimitItem, RateLimitItemPerMinute, strategies
-from limits.storage import MemoryStorage, memory
-from limits.strategies import SlidingWindowCounterRateLimiter
 from starlette.requests import HTTPConnection
 
 from schema.context import LIST_COST
 from server.auth.identity import Identity
 from server.setting_types import RateLimits
+from server.sliding_window import SlidingWindow
 from server.transports.client_network import client_network
 from server.transports.rate_limiter import TooManyRequests
-
-COUNTED_CALLERS: Final = 10_000
-"""Above this number, new callers share one count, so that a million addresses do not get a million quotas."""
 
 LONG_READ_SECONDS: Final = 0.05
 LONGEST_PAUSE_SECONDS: Final = 0.25
@@ -32,14 +27,7 @@ REST_COST: Final = 20
 """The cost of one REST call, which reads about as much as a GraphQL query of one page."""
 
 
-class _MonotonicTime:
-    """Takes the place of the module `time` in `limits`: windows are in memory, and the system clock may be set back."""
-
-    time = staticmethod(time.monotonic)
-
-
-for _module in (memory, strategies):
-    vars(_module)["time"] = _MonotonicTime
+_AT_ONCE: Final = nullcontext()
 
 
 class Rates:
@@ -47,30 +35,28 @@ class Rates:
 
     def __init__(self, limits: RateLimits) -> None:
         self._limits = limits
-        self._storage = MemoryStorage()
-        self._windows = SlidingWindowCounterRateLimiter(self._storage)
-        self._requests = RateLimitItemPerMinute(limits.requests, namespace="requests")
-        self._cost = RateLimitItemPerMinute(limits.cost, namespace="cost")
-        self._failures = RateLimitItemPerMinute(limits.failed_logins, namespace="failures")
+        self._requests = SlidingWindow(limits.requests)
+        self._cost = SlidingWindow(limits.cost)
+        self._failures = SlidingWindow(limits.failed_logins)
         self._open: Counter[str] = Counter()
         self._read_slots: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
     def request(self, connection: HTTPConnection) -> None:
         """Count one GraphQL operation or REST call. Raises TooManyRequests."""
-        self._hit(self._requests, self.caller(connection), 1, "Too many requests")
+        _count(self._requests, self.caller(connection), 1, "Too many requests")
 
     def spend(self, connection: HTTPConnection, cost: int) -> None:
         """Count the cost of an operation. Raises TooManyRequests."""
-        self._hit(self._cost, self.caller(connection), cost, "Too much work was requested")
+        _count(self._cost, self.caller(connection), cost, "Too much work was requested")
 
-    @asynccontextmanager
-    async def read_slot(self, connection: HTTPConnection, cost: int) -> AsyncGenerator[None]:
+    def read_slot(self, connection: HTTPConnection, cost: int) -> AbstractAsyncContextManager[None]:
         """Wait for a slot of this user, and hold it while a list is read. After a read longer than LONG_READ_SECONDS
         the slot stays taken for as long again, at most LONGEST_PAUSE_SECONDS, so that one user's large reads, which
         occupy the only Python thread, do not delay the requests of others."""
-        if cost < LIST_COST:
-            yield
-            return
+        return _AT_ONCE if cost < LIST_COST else self._list_slot(connection)
+
+    @asynccontextmanager
+    async def _list_slot(self, connection: HTTPConnection) -> AsyncGenerator[None]:
         caller = self.caller(connection)
         slots = self._read_slots.get(caller)
         if slots is None:
@@ -104,19 +90,15 @@ class Rates:
         Called only after a token was refused: valid tokens are never counted, so failures of other clients at the same
         address do not lock them out.
         """
-        self._hit(self._failures, client_network(connection), 1, "Too many failed attempts")
+        _count(self._failures, client_network(connection), 1, "Too many failed attempts")
 
     def caller(self, connection: HTTPConnection) -> str:
         """Return the key of the user, or of the address before authentication."""
         identity: Identity | None = getattr(connection.state, "identity", None)
         return f"address {client_network(connection)}" if identity is None else f"user {identity.viewer.id}"
 
-    def _hit(self, item: RateLimitItem, caller: str, amount: int, message: str) -> None:
-        if len(self._storage.storage) > COUNTED_CALLERS and not self._is_counted(item, caller):
-            caller = "others"
-        if not self._windows.hit(item, caller, cost=amount):
-            raise TooManyRequests(message, self._windows.get_window_stats(item, caller).reset_time - time.monotonic())
 
-    def _is_counted(self, item: RateLimitItem, caller: str) -> bool:
-        keys = self._storage.sliding_window_keys(item.key_for(caller), item.get_expiry(), time.monotonic())
-        return any(key in self._storage.storage for key in keys)
+def _count(window: SlidingWindow, caller: str, amount: int, message: str) -> None:
+    wait = window.add(caller, amount)
+    if wait is not None:
+        raise TooManyRequests(message, wait)

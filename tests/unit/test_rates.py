@@ -11,6 +11,7 @@ from models.domain.access import Viewer
 from server.auth.identity import Identity
 from server.rates import Rates
 from server.setting_types import RateLimits
+from server.sliding_window import SlidingWindow
 from server.transports.bucket import Bucket
 from server.transports.rate_limiter import TooManyRequests
 
@@ -58,6 +59,49 @@ def test_request_limit_does_not_depend_on_the_system_clock(monkeypatch: pytest.M
     assert 0 <= refused.value.retry_after_seconds <= 60
 
 
+@pytest.mark.parametrize("amount", [1, 25, 60], ids=["one", "some", "many"])
+@pytest.mark.parametrize("began_at", [6_000.0, 6_029.5, 6_059.9], ids=["early", "halfway", "late"])
+def test_window_accepts_again_exactly_after_the_wait(began_at: float, amount: int) -> None:
+    """Also when the wait reaches into the next window, and when the last window still counts in part."""
+    now: float = began_at
+    window = SlidingWindow(100, clock=lambda: now)
+    for _ in range(3):
+        while (wait := window.add("ada", amount)) is None:
+            now += 0.25
+        refused_at, now = now, now + wait - 0.01
+        assert window.add("ada", amount) is not None
+        now = refused_at + wait
+        assert window.add("ada", amount) is None
+
+
+def test_window_never_admits_twice_its_limit_around_its_end() -> None:
+    """A burst before the end of one fixed window and after it is counted together."""
+    now = 59.9
+    window = SlidingWindow(100, clock=lambda: now)
+    assert [window.add("ada", 1) for _ in range(100)] == [None] * 100
+    now = 60.1  # 99.8 of the burst still count
+    assert [window.add("ada", 1) is None for _ in range(2)] == [True, False]
+    now = 90.0
+    assert [window.add("ada", 1) is None for _ in range(50)] == [True] * 49 + [False]
+
+
+def test_window_drops_counts_after_two_periods() -> None:
+    """Memory holds only the callers of the last two windows."""
+    now = 0.0
+    window = SlidingWindow(1, clock=lambda: now)
+    assert window.add("ada", 1) is None
+    now = 121.0
+    assert window.add("ada", 1) is None
+    assert window.add("ada", 1) is not None
+
+
+def test_amount_above_the_limit_is_never_accepted() -> None:
+    """The wait is one window, so that clients do not repeat it at once."""
+    window = SlidingWindow(10, clock=lambda: 5.0)
+    assert window.add("ada", 11) == 60.0
+    assert window.add("ada", 10) is None
+
+
 def test_cost_limit_is_separate_from_request_limit() -> None:
     """A refused cost is not rates."""
     rates = Rates(FEW)
@@ -93,7 +137,7 @@ def test_connection_limit_counts_open_connections_per_user() -> None:
 
 def test_new_callers_share_one_count_above_the_limit_of_counted_callers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Callers that were counted before keep their own counts."""
-    monkeypatch.setattr("server.rates.COUNTED_CALLERS", 5)
+    monkeypatch.setattr("server.sliding_window.COUNTED_CALLERS", 5)
     rates = Rates(FEW)
     for number in range(6):
         rates.request(caller(f"192.0.2.{number}"))
