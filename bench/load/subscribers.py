@@ -1,0 +1,164 @@
+"""Many subscribers over websocket, in one process with little overhead.
+
+    python -m bench.load.subscribers
+
+The first line of the standard input is a specification in JSON: `port`, `path`, `query` and `variables`, one object for
+each subscriber. Every message must select the version of the job as `v`. When each subscriber has its first message,
+one line of JSON is written: `seconds` since the first connect. After a line `{"version": N}` it waits until version N
+has arrived at every subscriber, and writes for each version that arrived since the last answer the number of subscribers
+and the time of the last arrival (Unix time, in seconds), and the number of all messages. It ends with its input.
+"""
+
+import json
+import select
+import socket
+import sys
+import time
+from typing import Any
+
+JOINING_AT_ONCE = 200
+GIVE_UP_SECONDS = 120.0
+HANDSHAKE = (
+    "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+    "Sec-WebSocket-Protocol: graphql-transport-ws\r\n\r\n"
+)
+VERSION = b'"v":'
+NEXT = b'"type":"next"'
+ACK = b"connection_ack"
+
+
+class Subscriber:
+    """One socket: it subscribes, and counts messages."""
+
+    __slots__ = ("_asked", "_data", "_subscribe", "joined", "messages", "socket", "version")
+
+    def __init__(self, address: tuple[str, int], handshake: bytes, subscribe: bytes) -> None:
+        self.socket = socket.create_connection(address)
+        # Everything that needs no answer goes out at once, as clients that know the server may do.
+        self.socket.sendall(handshake + _frame(b'{"type":"connection_init"}'))
+        self.socket.setblocking(False)
+        self.messages = 0
+        self.version = -1
+        self.joined = False
+        self._asked = False
+        self._subscribe = subscribe
+        self._data = b""
+
+    def received(self, data: bytes, arrivals: dict[int, list[float]], now: float) -> None:
+        """Read whole frames; note the version of each message."""
+        if not self._asked:
+            data = self._data + data
+            if ACK not in data:
+                self._data = data
+                return
+            self._asked, self._data = True, b""
+            self.socket.sendall(self._subscribe)
+            return
+        if self._data:
+            data = self._data + data
+        start, end = 0, len(data)
+        while end - start >= 2:
+            head, size = 2, data[start + 1]
+            if size == 126:
+                head, size = 4, int.from_bytes(data[start + 2 : start + 4], "big")
+            elif size == 127:
+                head, size = 10, int.from_bytes(data[start + 2 : start + 10], "big")
+            if end - start < head + size:
+                break
+            self._message(data, start + head, start + head + size, arrivals, now)
+            start += head + size
+        self._data = data[start:]
+
+    def _message(self, data: bytes, start: int, end: int, arrivals: dict[int, list[float]], now: float) -> None:
+        found = data.find(VERSION, start, end)
+        if found < 0:
+            if b'"type":"ping"' in data[start:end] or data[start - 2] == 0x89:
+                return
+            raise SystemExit(f"a subscriber received {data[start:end]!r}")
+        place = found + len(VERSION)
+        digits = place
+        while 48 <= data[digits] <= 57:
+            digits += 1
+        self.version = int(data[place:digits])
+        self.messages += 1
+        if self.joined:
+            entry = arrivals.setdefault(self.version, [0, 0.0])
+            entry[0] += 1
+            entry[1] = now
+        else:
+            self.joined = True
+
+
+class Subscribers:
+    """All sockets."""
+
+    def __init__(self, specification: dict[str, Any]) -> None:
+        self._poll = select.epoll()
+        self._by_file: dict[int, Subscriber] = {}
+        self._arrivals: dict[int, list[float]] = {}
+        self._address = ("127.0.0.1", int(specification["port"]))
+        self._handshake = HANDSHAKE.format(path=specification["path"]).encode()
+        self._payloads = [
+            _frame(_dump({"id": "1", "type": "subscribe", "payload": {"query": specification["query"], "variables": v}}))
+            for v in specification["variables"]
+        ]
+
+    def join(self) -> float:
+        """Subscribe all. Return the seconds until each has its first message."""
+        began = time.perf_counter()
+        waiting: set[Subscriber] = set()
+        for payload in self._payloads:
+            while len(waiting) >= JOINING_AT_ONCE:
+                self._read(began)
+                waiting = {each for each in waiting if not each.joined}
+            one = Subscriber(self._address, self._handshake, payload)
+            self._by_file[one.socket.fileno()] = one
+            self._poll.register(one.socket.fileno(), select.EPOLLIN)
+            waiting.add(one)
+        while not all(each.joined for each in self._by_file.values()):
+            self._read(began)
+        return time.perf_counter() - began
+
+    def wait_for(self, version: int) -> dict[str, Any]:
+        """Wait until a version has arrived at all. Return the arrivals since the last call."""
+        began = time.perf_counter()
+        while any(each.version < version for each in self._by_file.values()):
+            self._read(began)
+        messages = sum(each.messages for each in self._by_file.values())
+        arrivals, self._arrivals = self._arrivals, {}
+        return {"arrivals": arrivals, "messages": messages}
+
+    def _read(self, began: float) -> None:
+        for file, _ in self._poll.poll(1.0):
+            subscriber = self._by_file[file]
+            data = subscriber.socket.recv(65536)
+            if not data:
+                raise SystemExit("the server closed a socket")
+            subscriber.received(data, self._arrivals, time.time())
+        if time.perf_counter() - began > GIVE_UP_SECONDS:
+            behind = min(each.version for each in self._by_file.values())
+            raise SystemExit(f"a subscriber is still at version {behind}")
+
+
+def _dump(value: object) -> bytes:
+    return json.dumps(value).encode()
+
+
+def _frame(text: bytes) -> bytes:
+    """Return a text frame of a client, with a mask of zeros (RFC 6455, section 5.3)."""
+    size = len(text)
+    head = bytes([0x81, 0x80 | size]) if size < 126 else bytes([0x81, 0xFE]) + size.to_bytes(2, "big")
+    return head + b"\0\0\0\0" + text
+
+
+def main() -> None:
+    """Follow the commands on the standard input."""
+    subscribers = Subscribers(json.loads(sys.stdin.readline()))
+    print(json.dumps({"seconds": subscribers.join()}), flush=True)
+    for line in sys.stdin:
+        print(json.dumps(subscribers.wait_for(json.loads(line)["version"])), flush=True)
+
+
+if __name__ == "__main__":
+    main()

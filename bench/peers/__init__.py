@@ -1,0 +1,1 @@
+"""The servers that Scenewire is compared with."""
