@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from coordinator import audit
 from models.db.tables import AUDIT
-from server.logs import json_formatter
+from server.log_formats import JsonFormatter
 from server.transports.logs import hide_query_strings
 from tests.support import jobs
 from tests.support.client import Client, Json
@@ -222,7 +222,7 @@ async def test_no_log_record_holds_a_prompt_a_token_or_a_query_string(
     await server.client(None).http.get("/media/a%0Ab", params={"signature": "swordfish"})
     async with gil.subscribe("subscription { jobsUpdated { id } }") as stream:
         await stream.next()
-    text = "\n".join(json_formatter().format(record) for record in caplog.records)
+    text = "\n".join(JsonFormatter().format(record) for record in caplog.records)
     assert "swordfish" not in text
     assert bearer not in text
     assert [
