@@ -1,0 +1,56 @@
+"""The completion of interfaces and unions: each value by its own object type."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from graphql import GraphQLAbstractType, default_type_resolver  # pyright: ignore[reportUnknownVariableType] # an open generic
+
+from execution.deviation import NULL, TYPE, deviate
+from execution.sites import Slots
+from execution.values import Completion, Pure, all_of
+
+
+class Dispatch:
+    """Completes values of an abstract type. `possible` are the completions by the name of the object type."""
+
+    def __init__(
+        self, kind: GraphQLAbstractType, possible: Mapping[str, Completion], info_slot: int, *, nullable: bool
+    ) -> None:
+        self._kind = kind
+        self._possible: Mapping[str, Any] = possible
+        self._info_slot = info_slot
+        self._nullable = nullable
+        self._resolve_type: Any = kind.resolve_type or default_type_resolver
+
+    def one(self, value: Any, slots: Slots) -> Any:
+        """Complete one value; only if no completion awaits."""
+        if value is None:
+            return None if self._nullable else deviate(NULL)
+        return self._possible[self._name(value, slots)].many([value], slots)[0]
+
+    async def many_awaiting(self, values: Sequence[Any], slots: Slots) -> list[Any]:
+        """Complete values, those of one type together."""
+        positions: dict[str, list[int]] = {}
+        for position, value in enumerate(values):
+            if value is not None:
+                positions.setdefault(self._name(value, slots), []).append(position)
+            elif not self._nullable:
+                deviate(NULL)
+        completed: list[Any] = [None] * len(values)
+        groups = await all_of(
+            [self._group([values[each] for each in at], name, slots) for name, at in positions.items()]
+        )
+        for at, group in zip(positions.values(), groups, strict=True):
+            for position, value in zip(at, group, strict=True):
+                completed[position] = value
+        return completed
+
+    async def _group(self, values: Sequence[Any], name: str, slots: Slots) -> list[Any]:
+        completion = self._possible[name]
+        return completion.many(values, slots) if isinstance(completion, Pure) else await completion.many(values, slots)
+
+    def _name(self, value: Any, slots: Slots) -> str:
+        if isinstance(value, Exception):
+            raise value
+        name = self._resolve_type(value, slots[self._info_slot], self._kind)
+        return name if isinstance(name, str) and name in self._possible else deviate(TYPE)

@@ -1,0 +1,191 @@
+"""The calls of resolvers in a plan: their arguments and their Info."""
+
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import Any, Final, NamedTuple
+
+import strawberry
+from graphql import (
+    FieldNode,
+    FragmentDefinitionNode,
+    GraphQLField,
+    GraphQLNamedOutputType,
+    GraphQLObjectType,
+    GraphQLSchema,
+    OperationDefinitionNode,
+)
+from graphql.execution.values import VariableValues, get_argument_values
+from graphql.language import VariableNode, Visitor, visit
+from graphql.pyutils import Path
+from strawberry.execution import optimized_is_awaitable
+from strawberry.types.arguments import convert_arguments
+from strawberry.types.field import StrawberryField
+from strawberry.types.info import Info
+from strawberry.types.unset import UnsetType
+
+Slots = list[Any]
+"""The values of one execution: the `Run`, and what the sites need, each at its own index."""
+
+DEFINITION: Final = "strawberry-definition"
+
+
+class RawInfo(NamedTuple):
+    """The attributes of graphql-core's GraphQLResolveInfo, as far as they are known to a compiled operation."""
+
+    field_name: str
+    field_nodes: list[FieldNode]
+    return_type: Any
+    parent_type: GraphQLNamedOutputType
+    path: Path
+    schema: GraphQLSchema
+    fragments: Mapping[str, FragmentDefinitionNode]
+    root_value: Any
+    operation: OperationDefinitionNode
+    variable_values: Mapping[str, Any]
+    context: Any
+    is_awaitable: Callable[[Any], bool]
+    abort_signal: None
+    async_helpers: None
+    operation_extensions: Mapping[str, Any] | None
+
+
+class Operation(NamedTuple):
+    """The operation that a plan executes."""
+
+    schema: strawberry.Schema
+    core: GraphQLSchema
+    node: OperationDefinitionNode
+    fragments: Mapping[str, FragmentDefinitionNode]
+
+
+class Run:
+    """One execution of a plan."""
+
+    __slots__ = ("context", "extensions", "operation", "root", "variables")
+
+    def __init__(
+        self,
+        operation: Operation,
+        context: Any,
+        variables: VariableValues,
+        root: Any = None,
+        extensions: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.operation = operation
+        self.context = context
+        self.variables = variables
+        self.root = root
+        self.extensions = extensions
+
+
+Prepare = Callable[[Run], Any]
+"""Makes the value of a slot."""
+
+
+class SiteInfo(Info[Any, Any]):
+    """Strawberry's Info, whose rarely read parts are made when they are read.
+
+    One Info serves all objects of a level, so `path` has no indices of lists.
+    """
+
+    def __init__(self, run: Run, site: "Site") -> None:
+        self._run = run
+        self._site = site
+        self._field = site.definition
+
+    @property
+    def context(self) -> Any:
+        """The context of the operation."""
+        return self._run.context
+
+    @cached_property
+    def _raw_info(self) -> Any:  # pyright: ignore[reportIncompatibleVariableOverride] # a field of the base, made lazily here
+        return self._site.raw_info(self._run)
+
+
+class Site:
+    """A field of the schema at one place in an operation."""
+
+    def __init__(
+        self, operation: Operation, parent: GraphQLObjectType, key: str, nodes: list[FieldNode], path: Path | None
+    ) -> None:
+        self.name = nodes[0].name.value
+        self.parent = parent
+        self.nodes = nodes
+        self.path = Path(path, key, parent.name)
+        self.field: GraphQLField = parent.fields[self.name]
+        self.type: Any = self.field.type  # pyright: ignore[reportUnknownMemberType] # generic types of graphql-core are open
+        self.resolve: Any = self.field.resolve
+        self.definition: StrawberryField = self.field.extensions[DEFINITION]
+        self.resolver: Any = self.definition.base_resolver  # pyright: ignore[reportUnknownMemberType] # as above
+        self._operation = operation
+
+    @property
+    def takes_arguments(self) -> bool:
+        """Whether the resolver is given arguments."""
+        return bool(self.field.args)
+
+    @cached_property
+    def constant_arguments(self) -> dict[str, Any] | None:
+        """The arguments of the resolver if they are equal in all executions and immutable; else None."""
+        if any(map(_uses_variable, self.nodes[0].arguments or ())):
+            return None
+        given = self.arguments(Run(self._operation, None, VariableValues({}, {})))
+        return given if all(isinstance(each, _IMMUTABLE) for each in given.values()) else None
+
+    def arguments(self, run: Run) -> dict[str, Any]:
+        """Return the arguments of the resolver, by the names that Python uses. Raises for invalid values."""
+        schema = run.operation.schema
+        return convert_arguments(
+            self.raw_arguments(run),
+            self.definition.arguments,
+            scalar_registry=schema.schema_converter.scalar_registry,
+            config=schema.config,
+            info=SiteInfo(run, self),
+        )
+
+    def raw_arguments(self, run: Run) -> dict[str, Any]:
+        """Return the arguments as graphql-core passes them to Strawberry."""
+        return get_argument_values(self.field, self.nodes[0], run.variables) if self.field.args else {}
+
+    def info(self, run: Run) -> SiteInfo:
+        """Return the Info of the resolver."""
+        return SiteInfo(run, self)
+
+    def raw_info(self, run: Run) -> RawInfo:
+        """Return the info that graphql-core would give to Strawberry."""
+        return RawInfo(
+            self.name,
+            self.nodes,
+            self.type,
+            self.parent,
+            self.path,
+            run.operation.core,
+            run.operation.fragments,
+            run.root,
+            run.operation.node,
+            run.variables.coerced,
+            run.context,
+            optimized_is_awaitable,
+            None,
+            None,
+            run.extensions,
+        )
+
+
+_IMMUTABLE: Final[tuple[type[Any], ...]] = (str, int, float, bool, type(None), UnsetType)
+
+
+class _FindVariable(Visitor):
+    def __init__(self) -> None:
+        super().__init__()
+        self.found = False
+
+    def enter_variable(self, node: VariableNode, *_others: Any) -> None:
+        self.found = True
+
+
+def _uses_variable(node: Any) -> bool:
+    finder = _FindVariable()
+    visit(node, finder)
+    return finder.found

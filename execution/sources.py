@@ -1,0 +1,71 @@
+"""Where a selection finds its values: in ordinary objects, or in narrow rows (tuples of the needed columns)."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from execution.module import attribute
+from execution.raw import Convert, RawValues, Unconvertible, converter
+
+
+class NeedsWholeRow(Exception):
+    """A selected field cannot be read from narrow rows."""
+
+
+class NarrowRows:
+    """The columns that the selections of one relation need of its rows, in the order in which they were met."""
+
+    def __init__(self, row: type, raw: RawValues) -> None:
+        self._row = row
+        self._indices: dict[str, int] = {}
+        self.raw = raw
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns."""
+        return tuple(self._indices)
+
+    def index(self, column: str) -> int:
+        """Return the index of a column in the rows."""
+        return self._indices.setdefault(column, len(self._indices))
+
+    def converter(self, column: str) -> Convert | None:
+        """Return the conversion to the value of an ordinary row, None if it is equal. Raises NeedsWholeRow."""
+        try:
+            return converter(self._row, column, self.raw)
+        except Unconvertible as error:
+            raise NeedsWholeRow from error
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where the values of a selection are.
+
+    With `rows`, they are narrow rows. With `below`, these are objects below which narrow rows are: `paths` lead there,
+    as names of fields.
+    """
+
+    rows: NarrowRows | None = None
+    below: NarrowRows | None = None
+    paths: tuple[tuple[str, ...], ...] = ()
+
+    def read(self, column: str, variable: str) -> str:
+        """Return the source that reads a column or attribute of the object in a variable."""
+        if self.rows is None:
+            return variable + attribute(column)
+        return f"{variable}[{self.rows.index(column)}]"
+
+    def child(self, field: str) -> "Source":
+        """Return where the values of a field are."""
+        rest = tuple(path[1:] for path in self.paths if path[0] == field)
+        if () in rest:
+            return Source(rows=self.below)
+        return Source(below=self.below, paths=rest) if rest else ORDINARY
+
+
+ORDINARY = Source()
+
+
+def rows_at(rows: NarrowRows, paths: Iterable[str]) -> Source:
+    """Return the source of a relation's value, whose narrow rows are at these paths (`Relation.rows_at`)."""
+    split = tuple(tuple(path.split(".")) for path in paths)
+    return Source(below=rows, paths=split) if split else Source(rows=rows)
