@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.database_choice import KINDS
+from tests.support.plain_ids import plain_id
 
 HERE = Path(__file__).parent
 # Tests that need the machine for themselves: they compare memory or delays, or keep every core busy.
@@ -46,6 +47,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         both = metafunc.definition.get_closest_marker("both_databases") is not None
         kinds = [only] if only else KINDS if both else KINDS[:1]
         metafunc.parametrize("database", kinds, indirect=True, scope="module")
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Give values that are text a plain id."""
+    return plain_id(val, argname)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

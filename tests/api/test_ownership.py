@@ -230,7 +230,6 @@ class TestWorkers:
             ("startJob", {"jobId": JOB}),
             ("cancelJob", {"jobId": JOB}),
         ],
-        ids=str,
     )
     async def test_worker_is_forbidden_every_other_mutation(
         self, tenants: Tenants, name: str, fields: dict[str, object]

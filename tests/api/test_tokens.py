@@ -41,7 +41,6 @@ async def server(database: None, tmp_path_factory: pytest.TempPathFactory) -> As
         ({"iss": "any issuer", "aud": ["any audience"]}, {"id": "amy", "name": "amy", "roles": ["user"]}),
         ({"jti": 7, "scope": ["other"]}, {"id": "amy", "name": "amy", "roles": ["user"]}),
     ],
-    ids=str,
 )
 async def test_claims_of_a_token_are_the_viewer(server: ProductionServer, claims: Json, viewer: Json) -> None:
     """Unknown claims and roles are ignored."""

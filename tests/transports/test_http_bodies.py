@@ -45,7 +45,6 @@ from tests.transports.log_records import warnings_in
         b'{"query": "{ hello }", "extensions": 1}',
         b'{"query": "{ hello }", "operationName": {}}',
     ],
-    ids=lambda body: repr(body[:48]),
 )
 async def test_malformed_body_is_a_400(http: httpx.AsyncClient, body: bytes, log: pytest.LogCaptureFixture) -> None:
     """With a GraphQL error, and without a warning in the log."""

@@ -79,7 +79,6 @@ class TestInvalidMessage:
             (b"\x00\x01", "Message must be text in UTF-8"),
             (b'{"type": "ping"}', "Message must be text in UTF-8"),
         ],
-        ids=lambda value: repr(value)[:60],
     )
     @pytest.mark.parametrize("init", [True, False], ids=["initialised", "fresh"])
     async def test_malformed_frame_closes_the_websocket_with_4400_and_a_reason(

@@ -1,8 +1,12 @@
-"""The layout of the tests: folders share code through tests.support only."""
+"""The layout of the tests: folders share code through tests.support only, and ids of tests are plain."""
 
 import ast
 from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
+
+from tests.support.plain_ids import LONGEST, is_plain, plain_id
 
 TESTS = Path(__file__).parents[1]
 SHARED = "support"
@@ -47,3 +51,33 @@ def test_the_root_conftest_imports_no_server() -> None:
     assert set(imported_folders(conftest.read_text("utf-8"))) == {SHARED}
     choice = TESTS / SHARED / "database_choice.py"
     assert set(imported_folders(choice.read_text("utf-8"))) == set()
+
+
+def test_ids_of_all_collected_tests_are_plain(request: pytest.FixtureRequest) -> None:
+    """Printable ASCII without quotes, brackets, backslashes and `::`."""
+    assert [item.nodeid for item in request.session.items if not is_plain(item.nodeid)] == []
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("plain-1.5 %", "plain-1.5_%"),
+        ('{"a": [1]}', "a_1"),
+        ("C:\\new::line\n", "C_new_line"),
+        ("\ud800\u0663", "argument"),
+        (b"\xff'x'", "x"),
+        ("x" * 1000, "x" * LONGEST),
+        (1, None),
+    ],
+)
+def test_ids_of_text_are_plain(value: object, expected: str | None) -> None:
+    """Only text is changed; what has no plain character has the name of its argument."""
+    assert plain_id(value, "argument") == expected
+    assert expected is None or is_plain(f"tests/unit/test_a.py::test_a[{expected}]")
+
+
+@pytest.mark.parametrize("bad", ["\\", '"', "'", "[", "]", "(", "::", "\n", "é", "\x00"])
+def test_ids_that_are_not_plain_are_found(bad: str) -> None:
+    """A node id without parameters is always plain."""
+    assert not is_plain(f"tests/unit/test_a.py::test_a[a{bad}b]")
+    assert is_plain("tests/unit/test_a.py::TestA::test_a")
