@@ -73,13 +73,19 @@ class Context:
     link: Linking
     request_id: str
     snapshot: Snapshot = field(init=False)
-    loaders: Loaders = field(init=False)
+    _loaders: list[Loaders] = field(init=False, default_factory=list[Loaders])
     _long_list_lock: asyncio.Lock = field(init=False, default_factory=asyncio.Lock)
 
     def __post_init__(self) -> None:
-        """Make the loaders, which batch the concurrent reads of one operation."""
+        """Make the snapshot of the operation."""
         object.__setattr__(self, "snapshot", Snapshot(self.store.database))
-        object.__setattr__(self, "loaders", Loaders(self.snapshot, self.viewer))
+
+    @property
+    def loaders(self) -> Loaders:
+        """The loaders, which batch the concurrent reads of one operation; made when the first of them is used."""
+        if not self._loaders:
+            self._loaders.append(Loaders(self.snapshot, self.viewer))
+        return self._loaders[0]
 
     def answering(self, cost: int) -> AbstractAsyncContextManager[None]:
         """Return the block in which the answer of a query or a mutation of this cost is made."""

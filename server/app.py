@@ -2,12 +2,16 @@
 
 import gc
 import logging
+import os
+import sys
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
+from fastapi.telemetry import TelemetryConfig
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import RedirectResponse, Response
+from starlette.types import Scope
 
 from providers.port import Provider
 from providers.replicate.model import CALLBACK_PATH
@@ -25,12 +29,13 @@ from server.rest.errors import error_response, install_error_handlers
 from server.schema import executable_schema
 from server.security_middleware import install_security_middleware
 from server.settings import Settings
+from server.sharing import scope, shared_subscriptions
 from server.signed_urls import MEDIA_PATH
 from server.transports.accept import preferred
 from server.transports.document_limiter import DocumentLimiter
 from server.transports.errors import TransportCode
 from server.transports.http_errors import GraphQLHTTPError
-from server.transports.router import graphql_router
+from server.transports.router import DirectRoute, Endpoints, graphql_endpoints
 from server.transports.upgrades import lost_upgrade
 from server.trusted_documents import persisted_documents
 from server.version import VERSION
@@ -100,6 +105,7 @@ def _fastapi(container: Container) -> FastAPI:
         title="Scenewire",
         version=VERSION,
         lifespan=lifespan,
+        telemetry=_telemetry(),
         docs_url=None,
         openapi_url=None,
         redoc_url=None,
@@ -108,16 +114,24 @@ def _fastapi(container: Container) -> FastAPI:
     )
 
 
-def _open_requests(settings: Settings) -> Callable[[Request], bool]:
+def _telemetry() -> TelemetryConfig:
+    """Switch OpenTelemetry off in a process without its SDK: FastAPI would look for a provider at each request."""
+    is_on = "opentelemetry.sdk" in sys.modules or any(name.startswith("OTEL_") for name in os.environ)
+    return {"tracing": is_on, "metrics": is_on, "logs": is_on}
+
+
+def _open_requests(settings: Settings) -> Callable[[Scope], bool]:
     """Return the predicate of requests that need no token: health, signed URLs, and in development the explorer."""
     pages = ("/", docs.PATH, openapi.PATH) if settings.allows_explorer else ()
     folders = (MEDIA_PATH, CALLBACK_PATH, *((f"{ASSETS_PATH}/",) if settings.allows_explorer else ()))
 
-    def is_open(request: Request) -> bool:
-        path: str = request.scope["path"]  # `request.url` depends on the Host header, which the client controls
+    def is_open(scope: Scope) -> bool:
+        path: str = scope["path"]  # the URL depends on the Host header, which the client controls
         if path == GRAPHQL_PATH:
-            is_explorer = settings.allows_explorer and wants_explorer(request)
-            return is_explorer or lost_upgrade(request) is not None
+            if scope["method"] == "POST":
+                return False
+            is_explorer = settings.allows_explorer and wants_explorer(Request(scope))
+            return is_explorer or lost_upgrade(scope) is not None
         return path in HEALTH_PATHS or path in pages or path.startswith(folders)
 
     return is_open
@@ -144,10 +158,10 @@ def _add_api(app: FastAPI, container: Container) -> None:
     """Add GraphQL, REST, media and, where it is allowed, the explorer."""
 
     def make_context(connection: HTTPConnection) -> Context:
-        viewer, request_id = connection.state.identity.viewer, connection.state.request_id
-        return container.context(viewer, request_id, public_path(connection))
+        viewer, path = scope(connection)
+        return container.context(viewer, connection.state.request_id, path)
 
-    _add_graphql(app, container, make_context)
+    app.add_middleware(DirectRoute, endpoints=_graphql(container, make_context), path=GRAPHQL_PATH)
     app.include_router(router.router(make_context, container.rates))
     install_error_handlers(app)
     settings = container.settings
@@ -161,7 +175,7 @@ def _add_api(app: FastAPI, container: Container) -> None:
         app.add_api_route("/", _head_of_explorer, methods=["HEAD"], include_in_schema=False)
 
 
-def _add_graphql(app: FastAPI, container: Container, make_context: Callable[[HTTPConnection], Context]) -> None:
+def _graphql(container: Container, make_context: Callable[[HTTPConnection], Context]) -> Endpoints:
     async def context(connection: HTTPConnection) -> Context:
         return make_context(connection)
 
@@ -171,20 +185,18 @@ def _add_graphql(app: FastAPI, container: Container, make_context: Callable[[HTT
         suggestions=settings.allows_suggestions,
         max_tokens=settings.limit_tokens,
     )
-    app.include_router(
-        graphql_router(
-            schema,
-            context=context,
-            on_init=container.authenticator.on_init,
-            connections=container.connections,
-            document_limiter=DocumentLimiter(schema.core, settings.document_limits),
-            rate_limiter=container.rates,
-            limits=settings.transport_limits,
-            documents=persisted_documents(settings),
-            get_queries=settings.allows_get_queries,
-            explorer=(lambda request: explorer_response(public_path(request))) if settings.allows_explorer else None,
-            path=GRAPHQL_PATH,
-        )
+    return graphql_endpoints(
+        schema,
+        context=context,
+        on_init=container.authenticator.on_init,
+        connections=container.connections,
+        document_limiter=DocumentLimiter(schema.core, settings.document_limits),
+        rate_limiter=container.rates,
+        limits=settings.transport_limits,
+        documents=persisted_documents(settings),
+        get_queries=settings.allows_get_queries,
+        explorer=(lambda request: explorer_response(public_path(request))) if settings.allows_explorer else None,
+        shared=shared_subscriptions(schema, settings),
     )
 
 

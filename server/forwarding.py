@@ -5,18 +5,22 @@ Only a trusted proxy's `X-Forwarded-For`, `X-Forwarded-Proto` and `X-Forwarded-P
 
 import re
 from collections.abc import Collection, Iterable, Sequence
+from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Any, Final, cast
 
-from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
+
+from server.transports.header_values import values_of
 
 # Links are made from the prefix, so it must be a plain path (RFC 3986, section 3.3, without escapes).
 _PREFIX: Final = re.compile(r"(/[A-Za-z0-9._~-]{1,100}){1,10}")
 # The prefix length of IPv4 addresses in IPv6 notation, ::ffff:0:0/96 (RFC 4291, section 2.5.5.2).
 _MAPPED_BITS: Final = 96
+# Reading an address takes longer than the rest of this middleware.
+_REMEMBERED_PEERS: Final = 1_024
 
 
 def public_path(connection: HTTPConnection) -> str:
@@ -38,6 +42,7 @@ class Forwarding:
         self._trusted = [_plain_network(network) for network in trusted_proxies]
         self._public_path = public_path
         self._own_segments = own_segments
+        self._peer = lru_cache(_REMEMBERED_PEERS)(self._parsed_peer)
         # The client is the rightmost address in X-Forwarded-For that is not a trusted proxy's.
         proxy_headers = ProxyHeadersMiddleware(cast("Any", app), [str(network) for network in self._trusted])
         self._app_behind_proxy = cast("ASGIApp", proxy_headers)
@@ -48,8 +53,8 @@ class Forwarding:
             await self._app(scope, receive, send)
             return
         trusted = self._trusts_peer(scope)
-        prefixes = [self._public_path, _forwarded_prefix(Headers(scope=scope)) if trusted else ""]
-        scope.setdefault("state", {})["public_path"] = next(filter(None, prefixes), "")
+        prefixes = [self._public_path, _forwarded_prefix(scope) if trusted else ""]
+        scope.setdefault("state", {})["public_path"] = prefixes[0] or prefixes[1]
         scope["path"] = self._own_path(scope["path"], prefixes)
         if trusted:
             scope["headers"] = [_with_plain_addresses(name, value) for name, value in scope["headers"]]
@@ -58,14 +63,19 @@ class Forwarding:
     def _trusts_peer(self, scope: Scope) -> bool:
         """Return whether the peer is a trusted proxy; rewrite a mapped IPv4 address in the scope to dotted notation."""
         host, port = scope.get("client") or ("", 0)
-        plain = _plain(host)
+        plain, is_trusted = self._peer(host)
         if plain != host:
             scope["client"] = (plain, port)
+        return is_trusted
+
+    def _parsed_peer(self, host: str) -> tuple[str, bool]:
+        """Return the address of a peer in dotted notation if it is a mapped one, and whether it is a trusted proxy."""
+        plain = _plain(host)
         try:
             address = ip_address(plain)
         except ValueError:
-            return False
-        return any(address in network for network in self._trusted)
+            return plain, False
+        return plain, any(address in network for network in self._trusted)
 
     def _own_path(self, path: str, prefixes: Sequence[str]) -> str:
         """Return the path without a prefix, and without a slash at its end."""
@@ -80,8 +90,8 @@ class Forwarding:
         return path[:-1] if ends_with_slash else path
 
 
-def _forwarded_prefix(headers: Headers) -> str:
-    values = headers.getlist("x-forwarded-prefix")
+def _forwarded_prefix(scope: Scope) -> str:
+    values = values_of(scope, b"x-forwarded-prefix")
     prefix = values[0].rstrip("/") if len(values) == 1 else ""
     return prefix if _PREFIX.fullmatch(prefix) and not {".", ".."} & set(prefix.split("/")) else ""
 

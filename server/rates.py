@@ -94,7 +94,7 @@ class Rates:
 
     def caller(self, connection: HTTPConnection) -> str:
         """Return the key of the user, or of the address before authentication."""
-        identity: Identity | None = getattr(connection.state, "identity", None)
+        identity: Identity | None = connection.scope.get("state", {}).get("identity")
         return f"address {client_network(connection)}" if identity is None else f"user {identity.viewer.id}"
 
 

@@ -2,12 +2,11 @@
 
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 from fastapi import FastAPI
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse
@@ -24,6 +23,7 @@ from server.transports.errors import (
     request_id_of,
     shortened,
 )
+from server.transports.header_values import value_of, values_of
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +38,7 @@ SECURITY_HEADERS: Final = {
     # For responses that are no pages: if a browser shows one as a page, nothing in it runs.
     "content-security-policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 }
+_SECURITY_HEADERS: Final = {name.encode(): value.encode() for name, value in SECURITY_HEADERS.items()}
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _API_PATHS: Final = ("/graphql", "/api/")
@@ -129,27 +130,26 @@ class _Origins:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        headers = Headers(scope=scope)
-        if not _is_guarded(scope) or self._is_allowed(headers):
+        origins = values_of(scope, b"origin")
+        if not _is_guarded(scope) or self._is_allowed(origins, scope):
             await self._app(scope, receive, send)
             return
-        self._log.add(", ".join(headers.getlist("origin")))
+        self._log.add(", ".join(origins))
         message = f"Pages of this origin may not call the server: {PREFIX}ALLOWED_ORIGINS does not list it."
         body = bodies_of_both_apis(TransportCode.FORBIDDEN, message)
         await JSONResponse(body, 403, {"vary": "origin"})(scope, receive, send)
 
-    def _is_allowed(self, headers: Headers) -> bool:
-        origins = headers.getlist("origin")
+    def _is_allowed(self, origins: Sequence[str], scope: Scope) -> bool:
         if not origins:
             return True  # current browsers send the header with every unsafe request
-        return len(origins) == 1 and (origins[0] in self._allowed or self._is_own(origins[0], headers))
+        return len(origins) == 1 and (origins[0] in self._allowed or self._is_own(origins[0], scope))
 
-    def _is_own(self, text: str, headers: Headers) -> bool:
+    def _is_own(self, text: str, scope: Scope) -> bool:
         """Whether it is the origin of PUBLIC_URL, or that of the host which the request addresses."""
         origin = origin_of(text)
         if origin is None:
             return False
-        addressed = origin_of(f"{origin.scheme}://{headers.get('host', '')}")
+        addressed = origin_of(f"{origin.scheme}://{value_of(scope, b'host') or ''}")
         return origin == self._public or (origin == addressed and (self._hosts is None or origin.host in self._hosts))
 
 
@@ -197,9 +197,10 @@ class _SafeResponses:
             nonlocal started
             if message["type"] in _RESPONSE_START:
                 started = True
-                headers = MutableHeaders(scope=message)
-                for name, value in SECURITY_HEADERS.items():
-                    headers.setdefault(name, value)
+                headers = list(message.get("headers", ()))
+                own = {name.lower() for name, _ in headers}
+                headers += [pair for pair in _SECURITY_HEADERS.items() if pair[0] not in own]
+                message["headers"] = headers
             await send(message)
 
         try:

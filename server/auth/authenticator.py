@@ -21,6 +21,7 @@ from server.auth.tokens import Tokens
 from server.settings import Settings
 from server.transports.closing import CloseCode, CloseConnection
 from server.transports.errors import TransportCode
+from server.transports.header_values import values_of
 from server.transports.messages import Payload
 from server.transports.rate_limiter import TooManyRequests
 
@@ -111,7 +112,7 @@ class AuthMiddleware:
         self,
         app: ASGIApp,
         authenticator: Authenticator,
-        is_open: Callable[[Request], bool],
+        is_open: Callable[[Scope], bool],
         make_error: MakeErrorResponse,
     ) -> None:
         self._app = app
@@ -122,19 +123,19 @@ class AuthMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer with an error response, or pass the request on."""
         answer: ASGIApp = self._app
-        if scope["type"] == "http" and not self._is_open(request := Request(scope)):
-            answer = await self._error_for(request) or answer
+        if scope["type"] == "http" and not self._is_open(scope):
+            answer = await self._error_for(scope) or answer
         await answer(scope, receive, send)
 
-    async def _error_for(self, request: Request) -> Response | None:
+    async def _error_for(self, scope: Scope) -> Response | None:
         """Authenticate the request; return the error response when that fails."""
-        authorization = request.headers.getlist("authorization")
+        authorization = values_of(scope, b"authorization")
         try:
-            request.state.identity = await self._authenticator.identify(authorization)
+            scope.setdefault("state", {})["identity"] = await self._authenticator.identify(authorization)
         except Unauthenticated as error:
-            return self._unauthenticated(request, str(error), has_token=bool(authorization))
+            return self._unauthenticated(Request(scope), str(error), has_token=bool(authorization))
         except Unavailable as error:
-            return self._make_error(request, 503, TransportCode.UNAVAILABLE, error.message)
+            return self._make_error(Request(scope), 503, TransportCode.UNAVAILABLE, error.message)
         return None
 
     def _unauthenticated(self, request: Request, message: str, *, has_token: bool) -> Response:

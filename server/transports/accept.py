@@ -6,6 +6,7 @@ and an event stream is sent only to a client that names it and prefers it to JSO
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 JSON: Final = "application/json"
@@ -23,6 +24,10 @@ class MediaRange:
 
 def preferred(header: str) -> str | None:
     """Return the media type of the response; None when the client accepts none of those supported."""
+    return (_preferred_cached if len(header) <= _CACHEABLE_CHARACTERS else _preferred)(header)
+
+
+def _preferred(header: str) -> str | None:
     if not header.strip():
         return JSON
     ranges = _parse(header)
@@ -68,6 +73,9 @@ def _quality(parameters: list[str]) -> float:
 
 
 _QUALITY = re.compile(r"[01](\.[0-9]*)?")
+# A client sends the same header with each request.
+_CACHEABLE_CHARACTERS = 200
+_preferred_cached = lru_cache(256)(_preferred)
 _JSON_WILDCARDS = ("application/*", "*/*")
 _OFFERS: dict[str, tuple[str, ...]] = {
     JSON: _JSON_WILDCARDS,

@@ -27,7 +27,8 @@ from server.transports.execution import (
     requested_close,
     response_map,
 )
-from server.transports.http_errors import GraphQLHTTPError, json_response
+from server.transports.header_values import values_of
+from server.transports.http_errors import GraphQLHTTPError, JSONAnswer, json_response
 from server.transports.params import InvalidParams, Params, has_document, read_params, read_url_params
 from server.transports.payloads import InvalidJSON, decode
 from server.transports.rate_limiter import TooManyRequests
@@ -75,7 +76,7 @@ class HTTPEndpoint:
         await response(scope, receive, send)
 
     async def _respond_to(self, request: Request) -> ASGIApp:
-        accepted = ",".join(request.headers.getlist("accept"))
+        accepted = ",".join(values_of(request.scope, b"accept"))
         if self._explorer is not None and _is_browser(request, accepted):
             return self._explorer(request)
         media_type = accept.preferred(accepted)
@@ -96,7 +97,7 @@ class HTTPEndpoint:
 
     async def _handle(self, request: Request, media_type: str | None) -> ASGIApp:
         """Check the method, then the media types, then the content, each with its own status."""
-        if (error := lost_upgrade(request)) is not None:
+        if (error := lost_upgrade(request.scope)) is not None:
             raise error
         if request.method != "POST" and request.method not in self._read_methods:
             raise self._method_not_allowed(f"{request.method} is not allowed", self._allow)
@@ -147,7 +148,7 @@ class HTTPEndpoint:
             raise closing
         if media_type == accept.EVENT_STREAM:
             return EventStream(request, single_result(result), self._executor.limits, self._connections)
-        return json_response(response_map(result), _status(result, media_type), media_type)
+        return JSONAnswer(response_map(result), _status(result, media_type), media_type)
 
     def _method_not_allowed(self, message: str, allow: str) -> GraphQLHTTPError:
         return GraphQLHTTPError(405, TransportCode.METHOD_NOT_ALLOWED, message, {"allow": allow})

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from server.transports.accept import GRAPHQL_RESPONSE, JSON
 from server.transports.closing import CloseCode, CloseConnection
@@ -54,11 +55,34 @@ def json_response(
     body: object, status: int, media_type: str | None, headers: Mapping[str, str] | None = None
 ) -> Response:
     """Return a JSON response, also to a client that accepts none."""
-    json_type = GRAPHQL_RESPONSE if media_type == GRAPHQL_RESPONSE else JSON
-    content_type = f"{json_type}; charset=utf-8"
+    content_type = f"{_json_type(media_type)}; charset=utf-8"
     return Response(encode(body), status, {**(headers or {}), "content-type": content_type, "vary": "accept"})
 
 
+class JSONAnswer:
+    """The response of an operation: the same as `json_response` without further headers, made with fewer steps."""
+
+    __slots__ = ("_body", "_media_type", "_status")
+
+    def __init__(self, body: object, status: int, media_type: str | None) -> None:
+        self._body = encode(body)
+        self._status = status
+        self._media_type = media_type
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the response."""
+        length = (b"content-length", b"%d" % len(self._body))
+        headers = [_CONTENT_TYPES[_json_type(self._media_type)], _VARY, length]
+        await send({"type": "http.response.start", "status": self._status, "headers": headers})
+        await send({"type": "http.response.body", "body": self._body})
+
+
+def _json_type(media_type: str | None) -> str:
+    return GRAPHQL_RESPONSE if media_type == GRAPHQL_RESPONSE else JSON
+
+
+_VARY = (b"vary", b"accept")
+_CONTENT_TYPES = {name: (b"content-type", f"{name}; charset=utf-8".encode()) for name in (JSON, GRAPHQL_RESPONSE)}
 _CODES = {
     401: TransportCode.UNAUTHENTICATED,
     403: TransportCode.FORBIDDEN,

@@ -1,22 +1,35 @@
 """The routes of all transports of one schema, at one path."""
 
+from collections.abc import Mapping
+from typing import NamedTuple
+
 import strawberry
 from fastapi import APIRouter
 from starlette.routing import Route, WebSocketRoute
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from server.transports.connection_slots import ConnectionSlots
 from server.transports.connections import Connections
 from server.transports.document_limiter import DocumentLimiter
+from server.transports.documents import parse_document
 from server.transports.execution import Executor, GetContext
 from server.transports.http import Explorer, HTTPEndpoint
 from server.transports.limits import TransportLimits
 from server.transports.persisted import PersistedDocuments
 from server.transports.rate_limiter import NoRateLimits, RateLimiter
+from server.transports.shared.streams import SharedStreams, SharedSubscriptions
 from server.transports.websocket import OnInit
 from server.transports.websocket_endpoint import WebSocketEndpoint
 
 
-def graphql_router(
+class Endpoints(NamedTuple):
+    """The ASGI applications of one schema: for HTTP with server-sent events, and for websockets."""
+
+    http: ASGIApp
+    websocket: ASGIApp
+
+
+def graphql_endpoints(
     schema: strawberry.Schema,
     *,
     context: GetContext,
@@ -28,24 +41,47 @@ def graphql_router(
     documents: PersistedDocuments | None = None,
     get_queries: bool = True,
     explorer: Explorer | None = None,
-    path: str = "/graphql",
-) -> APIRouter:
-    """Return a router for GraphQL over HTTP, server-sent events and websocket at `path`.
+    shared: SharedSubscriptions | None = None,
+) -> Endpoints:
+    """Return the applications that answer GraphQL over HTTP, server-sent events and websocket.
 
     `context` is called for each operation, on every transport. The caller passes `connections` to close websockets and
     streams later. Without `document_limiter` and `rate_limiter` nothing but `limits` applies. Without `documents` every
     request sends its document. `explorer` makes the page for a browser that requests HTML without a query.
+    Without `shared` each subscription is executed for its subscriber alone.
     """
+    chosen, rates = limits or TransportLimits(), rate_limiter or NoRateLimits()
+    tokens = chosen.document_tokens if document_limiter is None else document_limiter.limits.tokens
+    streams = shared and SharedStreams(schema, context, rates, shared, lambda query: parse_document(query, tokens))
     executor = Executor(
-        schema,
-        context,
-        limits or TransportLimits(),
-        document_limiter,
-        rate_limiter or NoRateLimits(),
-        documents or PersistedDocuments(),
+        schema, context, chosen, document_limiter, rates, documents or PersistedDocuments(), shared=streams
     )
     registry = Connections() if connections is None else connections  # an empty registry is falsy
     slots = ConnectionSlots(executor.rate_limiter)
     http = HTTPEndpoint(executor, registry, slots, get_queries=get_queries, explorer=explorer)
     websocket = WebSocketEndpoint(executor, registry, slots, on_init)
+    return Endpoints(http, websocket)
+
+
+def graphql_router(endpoints: Endpoints, path: str = "/graphql") -> APIRouter:
+    """Return a router with the routes of these endpoints."""
+    http, websocket = endpoints
     return APIRouter(routes=[Route(path, http, include_in_schema=False), WebSocketRoute(path, websocket)])
+
+
+class DirectRoute:
+    """Middleware that passes the requests of one path to its endpoints, and all others on.
+
+    For small requests, the frameworks' routing and their handlers of exceptions, which these endpoints do not need,
+    would take as long as everything else around the execution.
+    """
+
+    def __init__(self, app: ASGIApp, endpoints: Endpoints, path: str) -> None:
+        self._app = app
+        self._by_type: Mapping[str, ASGIApp] = endpoints._asdict()
+        self._path = path
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on."""
+        app = self._by_type.get(scope["type"]) if scope.get("path") == self._path else None
+        await (app or self._app)(scope, receive, send)

@@ -17,7 +17,7 @@ from server.transports.closing import CloseCode, CloseConnection
 from server.transports.connections import Connections
 from server.transports.limits import TransportLimits
 from server.transports.persisted import PersistedDocuments, RegisteredDocuments, TrustedDocuments
-from server.transports.router import graphql_router
+from server.transports.router import graphql_endpoints, graphql_router
 from server.transports.websocket import OnInit
 from tests.support.waiting import TIMEOUT_SECONDS
 
@@ -222,7 +222,7 @@ class Sample:
 
     def app(self) -> FastAPI:
         app = FastAPI()
-        router = graphql_router(
+        endpoints = graphql_endpoints(
             self.schema,
             context=self.context,
             on_init=self.on_init,
@@ -232,7 +232,7 @@ class Sample:
             get_queries=self.get_queries,
             explorer=self.explorer,
         )
-        app.include_router(router, prefix=self.prefix)
+        app.include_router(graphql_router(endpoints), prefix=self.prefix)
         return app
 
     async def context(self, connection: HTTPConnection) -> Context:
