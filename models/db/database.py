@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,19 +14,28 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from models.db.cancellation import shield_to_completion
 from models.db.engines import (
     APPLICATION_NAME,
+    BUSY_TIMEOUT_MS,
     COMMAND_SECONDS,
     CONNECT_SECONDS,
     LISTS_AT_ONCE,
     LONGEST_WAIT_SECONDS,
     MESSAGES_AT_ONCE,
     READERS,
+    READERS_KEPT,
+    SERVER_SETTINGS,
+    in_use,
     postgres_engine,
     postgres_maintenance_engine,
-    read_only,
     sqlite_engine,
+    without_transactions,
 )
-from models.db.pooler import Pooler
+from models.db.pooler import Pooler, settings_of_transaction
+from models.db.postgres_reader import PostgresReader
+from models.db.readers import Reader, Readers
+from models.db.sqlite_reader import FileConnection, SqliteReader
+from models.db.statements import Row, Statement, Values
 from models.db.transactions import OwnTransaction, SharedCommits, Transaction
+from models.db.transit import Transit
 from models.db.unavailable import translate_errors
 
 # How long to wait for a connection while no other request is answered.
@@ -41,9 +51,9 @@ class Database:
 
     On SQLite, the writer has one connection that begins with BEGIN IMMEDIATE: changes queue up in this process, and
     never deadlock on the upgrade of a read lock; those that wait for each other share a commit. `synchronous`, full or
-    normal, is whether a commit waits for the disk. On Postgres, writer and reader share one pool. A transaction of the
-    reader is a snapshot: everything in it is read as of its first SELECT. `maintenance` is for migrations and
-    housekeeping, which may take long: it has no statement timeout.
+    normal, is whether a commit waits for the disk. On Postgres, writer and reader share one pool. Connections of the
+    reader begin no transactions by themselves; `readers` holds those that stay open between two reads. `maintenance` is
+    for migrations and housekeeping, which may take long: it has no statement timeout.
 
     `url` may be that of a connection pooler. `direct_url` is that of Postgres itself, for LISTEN, the queue and
     migrations, which need a session; it is not needed if the pooler keeps sessions.
@@ -53,8 +63,7 @@ class Database:
         self.url = sa.make_url(url)
         self.direct_url = sa.make_url(direct_url or url)
         self.embedded = self.url.get_backend_name() == "sqlite"
-        # Connections on their way from and to the pools, in tasks that no caller awaits any longer.
-        self._in_transit: set[asyncio.Future[Any]] = set()
+        self._transit = Transit()
         # The last time any connection was used successfully, by the clock of the loop.
         self._answered_at = 0.0
         # Limit the answers that keep a connection for long, so that other answers always find one.
@@ -64,14 +73,18 @@ class Database:
             if self.url.database:
                 Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
             self.writer = sqlite_engine(self.url, pool_size=1, begin="BEGIN IMMEDIATE", synchronous=synchronous)
-            self.reader = sqlite_engine(self.url, pool_size=READERS, begin="BEGIN")
+            self.reader = sqlite_engine(self.url, pool_size=READERS, begin=None)
+            self._each_transaction = str
             self.maintenance = self.writer
             self._shared_commits = SharedCommits(lambda stack: self.borrow(stack, self.writer), self._wait_timeout)
         else:
-            self.writer = postgres_engine(self.url, Pooler(self._arguments(self.url, "start")))
-            self.reader = read_only(self.writer)
+            pooler = Pooler(self._arguments(self.url, "start"))
+            self.writer = postgres_engine(self.url, pooler)
+            self.reader = without_transactions(self.writer)
             self.maintenance = postgres_maintenance_engine(self.direct_url)
             self._shared_commits = None
+            self._each_transaction = partial(settings_of_transaction, pooler, SERVER_SETTINGS)
+        self.readers = Readers(READERS, READERS_KEPT, self._open_reader, self._wait_timeout, self._transit)
 
     def connect_arguments(self, purpose: str) -> dict[str, Any]:
         """Return the arguments of `asyncpg.connect` for a session of its own; `purpose` is in pg_stat_activity."""
@@ -118,9 +131,29 @@ class Database:
             async with self._wait_timeout():
                 if turn is not None:
                     await stack.enter_async_context(turn)
-                connection = await self._take(engine)
+                if engine.pool is self.reader.pool:
+                    await stack.enter_async_context(self.readers.places)
+                connection = await self._transit.arrived(self._connect(engine), _close)
             stack.push_async_callback(_give_back, connection)
             return connection
+
+    @asynccontextmanager
+    async def read(self) -> AsyncGenerator[Connection]:
+        """A connection in a transaction that shows the moment of its first SELECT. Raises Unavailable as `connect`."""
+        with translate_errors():
+            async with self.readers.reader() as reader:
+                await reader.begin()
+                await reader.show_moment()
+                yield reader.connection
+            self.answered()
+
+    async def fetch(self, statement: Statement, values: Values) -> list[Row]:
+        """Return the driver's rows of one SELECT, outside a transaction. Raises Unavailable as `connect`."""
+        with translate_errors():
+            async with self.readers.reader(in_transaction=False) as reader:
+                rows = await reader.fetch_alone(statement.text, statement.arguments(values))
+            self.answered()
+            return rows
 
     def answered(self) -> None:
         """Note that the database responds: others may go on waiting for a connection."""
@@ -128,37 +161,33 @@ class Database:
 
     async def close(self) -> None:
         """Close every connection."""
-        while self._in_transit:
-            await asyncio.wait(self._in_transit)
+        await self.readers.close()
+        await self._transit.arrivals()
         for engine in {self.writer, self.reader, self.maintenance}:
             await engine.dispose()
 
     async def ping(self) -> None:
         """Raise Unavailable when the database does not respond."""
-        async with self.connect(self.reader) as connection:
+        async with self.read() as connection:
             await connection.execute(sa.text("SELECT 1"))
 
-    async def _take(self, engine: AsyncEngine) -> Connection:
-        """Take a connection from the pool; if the caller is cancelled meanwhile, it goes back when it arrives."""
-        taking: asyncio.Task[Connection] = asyncio.ensure_future(_connect(engine))
-        self._in_transit.add(taking)
-        taking.add_done_callback(self._in_transit.discard)
+    async def _connect(self, engine: AsyncEngine) -> Connection:
+        """Take a connection from the pool, for the place of which an idle reader may have to be closed."""
+        if engine.pool is self.reader.pool and in_use(engine) >= READERS:
+            await self.readers.close_one()
+        return await engine.connect()
+
+    async def _open_reader(self) -> Reader:
+        """Open a reader on a connection of the pool."""
+        connection = await self._connect(self.reader)
         try:
-            return await asyncio.shield(taking)
-        except asyncio.CancelledError:
-            taking.add_done_callback(self._return)
+            driver = (await connection.get_raw_connection()).driver_connection
+            if isinstance(driver, FileConnection):
+                return SqliteReader(connection, driver, BUSY_TIMEOUT_MS)
+            return PostgresReader(connection, driver, self._each_transaction())
+        except BaseException:
+            await connection.close()
             raise
-
-    def _return(self, taken: "asyncio.Task[Connection]") -> None:
-        if not taken.cancelled() and taken.exception() is None:
-            returning = asyncio.ensure_future(taken.result().close())
-            self._in_transit.add(returning)
-            returning.add_done_callback(self._on_returned)
-
-    def _on_returned(self, returning: asyncio.Future[None]) -> None:
-        self._in_transit.discard(returning)
-        if not returning.cancelled() and (error := returning.exception()) is not None:
-            log.debug("a connection was lost on its return to the pool: %s", error, extra={"action": "database.lost"})
 
     @asynccontextmanager
     async def _wait_timeout(self) -> AsyncGenerator[None]:
@@ -184,9 +213,9 @@ class Database:
                 checking.cancel()
 
 
-async def _connect(engine: AsyncEngine) -> Connection:
-    return await engine.connect()
-
-
 async def _give_back(connection: Connection) -> None:
     await shield_to_completion(connection.close())
+
+
+async def _close(connection: Connection) -> None:
+    await connection.close()

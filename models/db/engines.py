@@ -1,7 +1,7 @@
 """The SQLAlchemy engines, and what each database needs beyond SQLAlchemy's defaults."""
 
 import os
-from typing import Any
+from typing import Any, cast
 
 import orjson
 import sqlalchemy as sa
@@ -10,13 +10,16 @@ from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
-from sqlalchemy.pool import ConnectionPoolEntry, NullPool
+from sqlalchemy.pool import ConnectionPoolEntry, NullPool, QueuePool
 
 from models.db.pooler import Pooler, prepare_for_pooler
+from models.db.sqlite_reader import connect_file
 
 # How long SQLite waits for a lock held by another process.
 BUSY_TIMEOUT_MS = 10_000
-READERS = 8
+# The readers of SQLite, and how many stay open. On Postgres as many connections are shared by readers and writers, and
+# the rest of them is left to writers.
+READERS, READERS_KEPT = 8, 5
 
 # The name of our connections in pg_stat_activity.
 APPLICATION_NAME = f"scenewire {os.getpid()}"
@@ -38,12 +41,13 @@ SERVER_SETTINGS = {
 }
 
 
-def sqlite_engine(url: sa.URL, *, pool_size: int, begin: str, synchronous: str = "full") -> AsyncEngine:
-    """Return an engine on a file whose transactions start with the statement `begin`.
+def sqlite_engine(url: sa.URL, *, pool_size: int, begin: str | None, synchronous: str = "full") -> AsyncEngine:
+    """Return an engine on a file whose transactions start with the statement `begin`; with None, it begins none.
 
     `synchronous` is full or normal: whether a commit waits for the disk (https://www.sqlite.org/pragma.html).
     """
-    engine = _engine(url, pool_size=pool_size, max_overflow=0)
+    connect = {"async_creator_fn": connect_file}
+    engine = _engine(url, pool_size=pool_size, max_overflow=0, connect_args=connect)
     _prepare_sqlite(engine, begin=begin, synchronous=synchronous)
     return engine
 
@@ -65,9 +69,14 @@ def postgres_engine(url: sa.URL, pooler: Pooler) -> AsyncEngine:
     return engine
 
 
-def read_only(engine: AsyncEngine) -> AsyncEngine:
-    """Return an engine on the same Postgres pool whose transactions are read-only and each see one snapshot."""
-    return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+def without_transactions(engine: AsyncEngine) -> AsyncEngine:
+    """Return an engine on the same Postgres pool that begins no transactions."""
+    return engine.execution_options(isolation_level="AUTOCOMMIT")
+
+
+def in_use(engine: AsyncEngine) -> int:
+    """Return the number of connections that are out of the pool of an engine."""
+    return cast("QueuePool", engine.pool).checkedout()
 
 
 def postgres_maintenance_engine(url: sa.URL) -> AsyncEngine:
@@ -106,7 +115,7 @@ def _prepare_postgres(engine: AsyncEngine) -> None:
     event.listen(engine.sync_engine, "checkout", checkout)
 
 
-def _prepare_sqlite(engine: AsyncEngine, *, begin: str, synchronous: str) -> None:
+def _prepare_sqlite(engine: AsyncEngine, *, begin: str | None, synchronous: str) -> None:
     def connect(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
         # With None the sqlite3 module starts no transactions; the hook below does.
         connection.isolation_level = None  # pyright: ignore[reportAttributeAccessIssue] # aiosqlite's adapter has it
@@ -123,7 +132,8 @@ def _prepare_sqlite(engine: AsyncEngine, *, begin: str, synchronous: str) -> Non
         cursor.close()
 
     def start(connection: sa.Connection) -> None:
-        connection.exec_driver_sql(begin)
+        if begin is not None:
+            connection.exec_driver_sql(begin)
 
     event.listen(engine.sync_engine, "connect", connect)
     event.listen(engine.sync_engine, "begin", start)

@@ -60,7 +60,6 @@ def prepare_for_pooler(engine: AsyncEngine, pooler: Pooler, parameters: Mapping[
     dialect: Any = engine.dialect
     for name in ("setup_asyncpg_json_codec", "setup_asyncpg_jsonb_codec"):
         setattr(dialect, name, _in_transaction(getattr(dialect, name), pooler))
-    calls = ", ".join(f"set_config('{name}', '{value}', true)" for name, value in parameters.items())
 
     def connect(
         dialect: Dialect, _record: ConnectionPoolEntry, positional: tuple[Any, ...], named: dict[str, Any]
@@ -71,11 +70,18 @@ def prepare_for_pooler(engine: AsyncEngine, pooler: Pooler, parameters: Mapping[
         return dialect.connect(*positional, **named | {"server_settings": server_settings})
 
     def begin(connection: sa.Connection) -> None:
-        if pooler.known_present:
-            connection.exec_driver_sql(f"SELECT {calls}")
+        if settings := settings_of_transaction(pooler, parameters):
+            connection.exec_driver_sql(settings)
 
     event.listen(engine.sync_engine, "do_connect", connect)
     event.listen(engine.sync_engine, "begin", begin)
+
+
+def settings_of_transaction(pooler: Pooler, parameters: Mapping[str, str]) -> str:
+    """Return the statement that sets parameters for a transaction; none without a pooler: the session has them."""
+    if not pooler.known_present:
+        return ""
+    return "SELECT " + ", ".join(f"set_config('{name}', '{value}', true)" for name, value in parameters.items())
 
 
 def _in_transaction(setup: Callable[[Any], Any], pooler: Pooler) -> Callable[[Any], Any]:

@@ -1,20 +1,17 @@
 """The snapshot: one read transaction for everything in an answer, so that no answer contradicts itself."""
 
 import asyncio
-import logging
 import time
 from collections.abc import AsyncGenerator, Generator, Iterable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from typing import TypeVar
-
-import sqlalchemy as sa
 
 from models.db.cancellation import shield_to_completion
 from models.db.database import Connection, Database
+from models.db.readers import Reader
+from models.db.statements import Row, Statement, Values
 from models.db.unavailable import translate_errors
 from models.domain.errors import DomainError, Unavailable
-
-log = logging.getLogger(__name__)
 
 SERIES_SECONDS = 0.1
 """How long consecutive messages of a stream may share a snapshot, so the maximum age of the rows that they show."""
@@ -41,8 +38,7 @@ class Snapshot:
         self._database = database
         self._statement_lock = asyncio.Lock()
         self._turns: asyncio.Semaphore | None = None
-        self._borrowed = AsyncExitStack()
-        self._connection: Connection | None = None
+        self._reader: Reader | None = None
         self._failure: Exception | None = None
         self._read_at = 0.0
         self.answering_now = False
@@ -70,10 +66,11 @@ class Snapshot:
     async def close(self) -> None:
         """End the transaction and give the connection back: the answer is made. Idempotent."""
         self.answering_now = self.more_follow = False
-        if self._connection is None and self._failure is None and not self._statement_lock.locked():
-            self.number += 1
-            return
-        await shield_to_completion(self._close())
+        if self._statement_lock.locked():
+            await shield_to_completion(self._close())
+        else:
+            self._failure = None
+            await self._give_back()
 
     @asynccontextmanager
     async def read(self) -> AsyncGenerator[Connection]:
@@ -85,18 +82,35 @@ class Snapshot:
             async with self._statement_lock:
                 # The answer may have been made meanwhile: when a field fails, nothing waits for those beside it.
                 if self.answering_now:
-                    connection = await self._opened()
+                    reader = await self._opened()
                     async with self._statement():
-                        yield connection
+                        await reader.show_moment()
+                        yield reader.connection
                     return
-        async with self._database.connect(self._database.reader) as connection:
+        async with self._database.read() as connection:
             yield connection
+
+    async def fetch(self, statement: Statement, values: Values) -> list[Row]:
+        """Return the driver's rows of a SELECT; they are as a `read` at the same time would find them.
+
+        Raises Unavailable when the database does not respond.
+        """
+        if self.answering_now:
+            async with self._statement_lock:
+                if self.answering_now:
+                    reader = await self._opened()
+                    async with self._statement():
+                        return await reader.fetch(statement.text, statement.arguments(values))
+        return await self._database.fetch(statement, values)
 
     async def keep_alive(self) -> None:
         """Keep the transaction from being ended as idle; to be called in the pauses of a long answer."""
-        if self._connection is not None and time.monotonic() - self._read_at > KEEP_ALIVE_SECONDS:
-            async with self.read() as connection:
-                await connection.execute(sa.text("SELECT 1"))
+        if time.monotonic() - self._read_at > KEEP_ALIVE_SECONDS:
+            async with self._statement_lock:
+                reader: Reader | None = self._reader
+                if reader is not None:
+                    async with self._statement():
+                        await reader.keep_alive()
 
     def series(self, items: Iterable[T]) -> Generator[T]:
         """Yield the items that can be answered from this snapshot: the first one, and more until SERIES_SECONDS passed.
@@ -113,18 +127,18 @@ class Snapshot:
             if not self.more_follow:
                 return
 
-    async def _opened(self) -> Connection:
+    async def _opened(self) -> Reader:
         if self._failure is not None:
             raise self._failure
-        if self._connection is None:
+        if self._reader is None:
             try:
-                async with AsyncExitStack() as stack:
-                    self._connection = await self._database.borrow(stack, self._database.reader, self._turns)
-                    self._borrowed = stack.pop_all()
+                self._reader = await self._database.readers.take(self._turns)
             except Exception as error:
                 self._failure = error
                 raise
-        return self._connection
+            async with self._statement():
+                await self._reader.begin()
+        return self._reader
 
     @asynccontextmanager
     async def _statement(self) -> AsyncGenerator[None]:
@@ -136,23 +150,22 @@ class Snapshot:
             raise
         except BaseException as error:
             interrupted = Unavailable("UNAVAILABLE", "The database does not answer.")
-            self._failure = error if isinstance(error, Exception) else interrupted
-            await shield_to_completion(self._give_back())
+            await self._fail(error if isinstance(error, Exception) else interrupted)
             raise
         self._database.answered()
         self._read_at = time.monotonic()
 
+    async def _fail(self, failure: Exception) -> None:
+        self._failure = failure
+        await self._give_back(broken=True)
+
     async def _close(self) -> None:
         async with self._statement_lock:
-            await self._give_back()
             self._failure = None
+            await self._give_back()
 
-    async def _give_back(self) -> None:
-        self._connection = None
+    async def _give_back(self, *, broken: bool = False) -> None:
         self.number += 1
-        borrowed, self._borrowed = self._borrowed, AsyncExitStack()
-        try:
-            await borrowed.aclose()
-        except Exception:
-            # The pool replaces the connection; the answer has been made, or has failed for a better reason.
-            log.warning("a read transaction could not be ended", exc_info=True, extra={"action": "snapshot.close"})
+        reader, self._reader = self._reader, None
+        if reader is not None:
+            await self._database.readers.give_back(reader, self._turns, broken=broken)

@@ -1,5 +1,6 @@
 """Translates driver errors: a database that is down, overloaded or full raises Unavailable instead."""
 
+import sqlite3
 from collections.abc import Generator
 from contextlib import contextmanager
 
@@ -45,7 +46,12 @@ def _translated_errors() -> Generator[None]:
         if unavailable is None:
             raise
         raise unavailable from error
-    # Code on the driver's own connection, such as the queue, raises the driver's own errors.
+    # Code on the driver's own connection, such as a reader or the queue, raises the driver's own errors.
+    except sqlite3.Error as error:
+        unavailable = _unavailable(error, disconnected=False)
+        if unavailable is None:
+            raise
+        raise unavailable from error
     except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
         unavailable = _unavailable(error, disconnected=not isinstance(error, asyncpg.PostgresError))
         if unavailable is None:

@@ -93,7 +93,7 @@ class Store:
     @asynccontextmanager
     async def read(self) -> AsyncGenerator[Connection]:
         """A connection for one operation or loader batch; never held across a wait for anything else."""
-        async with self.database.connect(self.database.reader) as connection:
+        async with self.database.read() as connection:
             yield connection
 
     @asynccontextmanager

@@ -45,6 +45,7 @@ async def test_server_without_database_is_alive_but_not_ready(app: App, tmp_path
     """Until the database is available again, without a restart."""
     if database_choice.distributed:
         pytest.skip("tests/faults stops a real Postgres server")
+    await app.container.database.readers.close_idle()
     await app.container.database.reader.dispose()
     with unavailable(tmp_path / "test.db"):
         assert await probe(app, "/readyz") == (

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from sqlalchemy.pool import QueuePool
 
 from models.db.engines import READERS
 from providers.joining.wire import Clip
@@ -209,13 +208,12 @@ async def test_streams_between_messages_keep_no_connection(app: App) -> None:
     made = await jobs.make(app, provider="external")
     for number in range(20):
         await jobs.retitle(app, made.id, f"Title {number}")
-    pool = app.container.database.reader.sync_engine.pool
-    assert isinstance(pool, QueuePool)
+    readers = app.container.database.readers
     async with AsyncExitStack() as streams:
         for after in (None, 0) * READERS:
             await streams.enter_async_context(app.subscribe(FEED, id=made.id, after=after))
         await eventually(lambda: app.container.hub.watchers >= 2 * READERS)
         version = await jobs.retitle(app, made.id, "Meanwhile")
-        await eventually(lambda: pool.checkedout() == 0)
+        await eventually(lambda: readers.in_use == 0)
         check_one_job(await app.execute(ONE_JOB, id=made.id))
         assert version == 22

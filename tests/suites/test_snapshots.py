@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.pool import QueuePool
 
 from models.db.database import Connection, Database
 from models.db.engines import READERS
@@ -29,10 +28,8 @@ async def env(tmp_path: Path) -> AsyncGenerator[Domain]:
 
 
 def in_use(database: Database) -> int:
-    """Return the number of connections that are out of the readers' pool."""
-    pool = database.reader.sync_engine.pool
-    assert isinstance(pool, QueuePool)
-    return pool.checkedout()
+    """Return the number of readers that are in use."""
+    return database.readers.in_use
 
 
 async def version(snapshot: Snapshot, job_id: str) -> int:

@@ -1,0 +1,169 @@
+"""A reader of an SQLite file: short statements run on the thread of the event loop, long ones on that of aiosqlite.
+
+Handing a statement to another thread costs more than most statements. And with rows fetched one by one by another
+thread, each row waits for the interpreter's lock: a busy loop makes a list of a thousand rows take seconds. So rows are
+fetched on the loop, some hundred at a time with other tasks in between, and a statement that computes for long before
+it has rows is interrupted and repeated on the thread.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from functools import partial
+from typing import Any, TypeVar, cast
+
+import aiosqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from models.db.cancellation import shield_to_completion
+from models.db.statements import Arguments, Row
+
+# Rows that are fetched at once: about 1 ms of a small machine.
+ROWS_AT_ONCE = 500
+# Steps of SQLite's virtual machine between two looks at the limit, and how many looks a statement has on the loop:
+# 2 to 6 ms (https://www.sqlite.org/c3ref/progress_handler.html).
+STEPS, LOOKS = 20_000, 5
+# The primary result code in an extended one (https://www.sqlite.org/rescode.html).
+_PRIMARY = 0xFF
+
+T = TypeVar("T")
+
+
+class FileConnection(aiosqlite.Connection):
+    """An aiosqlite connection whose file may also be read on the thread of the event loop, while its own is idle."""
+
+    def __init__(self, connector: Callable[[], sqlite3.Connection]) -> None:
+        super().__init__(connector, iter_chunk_size=ROWS_AT_ONCE)
+        # As SQLAlchemy does for the connections that it makes: the thread must not keep the process alive.
+        self._thread.daemon = True
+
+    @property
+    def file(self) -> sqlite3.Connection:
+        """The connection of the standard library."""
+        return self._conn
+
+    async def on_thread(self, function: Callable[[], T]) -> T:
+        """Run a function on the connection's thread."""
+        return cast("T", await self._execute(function))  # pyright: ignore[reportUnknownMemberType] # it is untyped
+
+
+def connect_file(*args: Any, **options: Any) -> FileConnection:
+    """Return a connection to be awaited; the arguments are those of `sqlite3.connect`."""
+    return FileConnection(partial(sqlite3.connect, *args, **options | {"check_same_thread": False}))
+
+
+class SqliteReader:
+    """A connection that never waits for a lock on the loop: `busy_timeout_ms` is how long it waits on its thread."""
+
+    ends_at_once = True
+
+    def __init__(self, connection: AsyncConnection, driver: FileConnection, busy_timeout_ms: int) -> None:
+        self.connection = connection
+        self._driver = driver
+        self._file = driver.file
+        self._busy_timeout_ms = busy_timeout_ms
+        self._limited = False
+        self._looks = 0
+        self._shows_moment = False
+        self._file.execute("PRAGMA busy_timeout=0")
+        self._file.set_progress_handler(self._exceeds, STEPS)
+
+    @property
+    def usable(self) -> bool:
+        """Whether the connection is outside a transaction."""
+        return not self._file.in_transaction
+
+    async def fetch(self, text: str, arguments: Arguments) -> list[Row]:
+        """Return all rows of a SELECT."""
+        rows = await self._fetch_here(text, arguments)
+        if rows is None:
+            rows = await self._fetch_on_thread(text, arguments)
+        self._shows_moment = True
+        return rows
+
+    async def fetch_alone(self, text: str, arguments: Arguments) -> list[Row]:
+        """Return all rows of a SELECT, which is a transaction of its own."""
+        return await self.fetch(text, arguments)
+
+    async def begin(self) -> None:
+        """Begin a transaction; it shows the moment of its first SELECT."""
+        self._shows_moment = False
+        self._file.execute("BEGIN")
+
+    async def show_moment(self) -> None:
+        """Take the lock of a reader, for which SQLAlchemy's connection would not wait."""
+        if not self._shows_moment:
+            await self.fetch("SELECT 1 FROM sqlite_master LIMIT 1", ())
+
+    async def keep_alive(self) -> None:
+        """Do nothing: an idle transaction lasts."""
+
+    async def end(self) -> None:
+        """End the transaction."""
+        self._file.execute("ROLLBACK")
+
+    def release(self) -> None:
+        """Undo what was set for this reader."""
+        self._file.set_progress_handler(None, 0)
+        self._file.execute(f"PRAGMA busy_timeout={self._busy_timeout_ms}")
+
+    def abort(self) -> None:
+        """Stop the statement that runs, if one does."""
+        self._file.interrupt()
+
+    async def _fetch_here(self, text: str, arguments: Arguments) -> list[Row] | None:
+        """Fetch on the loop; return None when a lock is held, or when it takes too long."""
+        cursor: sqlite3.Cursor | None = None
+        found: list[Row] = []
+        try:
+            cursor = self._on_loop(lambda: self._file.execute(text, arguments))
+            while True:
+                rows: list[Row] = self._on_loop(partial(cursor.fetchmany, ROWS_AT_ONCE))
+                found += rows
+                if len(rows) < ROWS_AT_ONCE:
+                    return found
+                await asyncio.sleep(0)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & _PRIMARY not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_INTERRUPT):
+                raise
+            return None
+        finally:
+            if cursor is not None:
+                # Ends the statement, if it has rows left.
+                cursor.close()
+
+    def _on_loop(self, step: Callable[[], T]) -> T:
+        self._limited, self._looks = True, 0
+        try:
+            return step()
+        finally:
+            self._limited = False
+
+    def _exceeds(self) -> bool:
+        """Return whether to interrupt the statement, which SQLite asks after some of its steps."""
+        self._looks += 1
+        return self._limited and self._looks > LOOKS
+
+    async def _fetch_on_thread(self, text: str, arguments: Arguments) -> list[Row]:
+        """Fetch on the thread, which may wait for a lock."""
+        reading = asyncio.ensure_future(self._driver.on_thread(lambda: self._fetch_waiting(text, arguments)))
+        try:
+            return await asyncio.shield(reading)
+        except asyncio.CancelledError:
+            # The file must not be used before the thread has left it.
+            self._file.interrupt()
+            await shield_to_completion(_ended(reading))
+            raise
+
+    def _fetch_waiting(self, text: str, arguments: Arguments) -> list[Row]:
+        self._file.execute(f"PRAGMA busy_timeout={self._busy_timeout_ms}")
+        try:
+            return self._file.execute(text, arguments).fetchall()
+        finally:
+            self._file.execute("PRAGMA busy_timeout=0")
+
+
+async def _ended(reading: asyncio.Future[list[Row]]) -> None:
+    await asyncio.wait([reading])
+    if not reading.cancelled():
+        reading.exception()

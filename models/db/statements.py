@@ -1,0 +1,127 @@
+"""Statements: SELECTs in SQLAlchemy Core that are compiled once, and read with the values of their parameters.
+
+Building and compiling a statement at each call costs more than the database needs to execute it.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, TypeVar, cast
+
+import orjson
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+from sqlmodel.sql.sqltypes import UTCDateTime
+
+Row = Sequence[Any]
+Arguments = tuple[Any, ...]
+Values = Mapping[str, Any]
+Convert = Callable[[Any], Any]
+RowT = TypeVar("RowT", bound=tuple[Any, ...])
+
+# How many shapes of one statement stay compiled: by the columns that operations select, and by filters.
+SHAPES = 256
+
+
+class Statement:
+    """A SELECT in the SQL of one kind of database. Its parameters are the bind parameters that were given a name."""
+
+    __slots__ = ("_bound", "_converts", "text")
+
+    def __init__(self, select: sa.Select[Any], dialect: sa.Dialect) -> None:
+        """Compile for a dialect. Values in the conditions that have no name become constants of the statement."""
+        compiled = select.compile(dialect=dialect)
+        self.text = compiled.string
+        self._bound = [_bound(compiled.binds[name], name, dialect) for name in compiled.positiontup or ()]
+        self._converts = [_converter(column.type, dialect) for column in select.selected_columns]
+
+    def arguments(self, values: Values) -> Arguments:
+        """Return the arguments of the statement in its order, as the driver takes them."""
+        return tuple(
+            [
+                constant if name is None else values[name] if convert is None else convert(values[name])
+                for name, convert, constant in self._bound
+            ]
+        )
+
+    def converted(self, rows: Sequence[Row]) -> list[tuple[Any, ...]]:
+        """Return the driver's rows with the Python values of the columns' types, as SQLAlchemy would."""
+        if not rows:
+            return []
+        columns = zip(zip(*rows, strict=True), self._converts, strict=True)
+        return list(
+            zip(*(values if convert is None else map(convert, values) for values, convert in columns), strict=True)
+        )
+
+
+def rows_of(kind: type[RowT], statement: Statement, rows: Sequence[Row]) -> list[RowT]:
+    """Return the driver's rows as a NamedTuple whose fields are the selected columns in order."""
+    make: Callable[[Row], RowT] = getattr(kind, "_make")  # noqa: B009 # the bound cannot say that it is a NamedTuple
+    return list(map(make, statement.converted(rows)))
+
+
+def named(name: str, of: sa.types.TypeEngine[Any]) -> sa.BindParameter[Any]:
+    """Return a parameter of a statement."""
+    return sa.bindparam(name, type_=of)
+
+
+def among(column: sa.ColumnElement[Any], name: str, dialect: sa.Dialect, *, one: bool) -> sa.ColumnElement[bool]:
+    """Return the condition that a column is one of the texts in the parameter `name`, for any number of them.
+
+    With `one`, it is a list of one text; SQLite finds that in half the time.
+    """
+    if dialect.name == "postgresql":
+        return column == sa.any_(sa.bindparam(name, type_=postgresql.ARRAY(sa.Text())))
+    if one:
+        return column == sa.bindparam(name, type_=_OnlyText())
+    each = sa.func.json_each(sa.bindparam(name, type_=_JsonArray())).table_valued("value")
+    return column.in_(sa.select(each.c.value))
+
+
+class _JsonArray(sa.types.TypeDecorator[Sequence[str]]):
+    """A list of texts as one parameter, which SQLite reads with json_each."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Sequence[str] | None, dialect: sa.Dialect) -> str | None:
+        return None if value is None else orjson.dumps(value).decode()
+
+
+class _OnlyText(sa.types.TypeDecorator[Sequence[str]]):
+    """A list of one text, as this text."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Sequence[str] | None, dialect: sa.Dialect) -> str | None:
+        return None if value is None else value[0]
+
+
+def _bound(bind: sa.BindParameter[Any], name: str, dialect: sa.Dialect) -> tuple[str | None, Convert | None, Any]:
+    """Return the name of a parameter with its conversion, or the constant."""
+    convert = cast("Convert | None", bind.type.dialect_impl(dialect).bind_processor(dialect))
+    if bind.required:
+        return name, convert, None
+    value: Any = bind.effective_value
+    return None, None, value if convert is None else convert(value)
+
+
+def _converter(of: sa.types.TypeEngine[Any], dialect: sa.Dialect) -> Convert | None:
+    """Return the conversion of a driver's value to the Python value of a column's type; None if there is none."""
+    if isinstance(of, sa.Enum) and of.enum_class is not None:
+        return {None: None, **{member.value: member for member in of.enum_class}}.__getitem__
+    if dialect.name == "sqlite":
+        if isinstance(of, sa.JSON):
+            return _json
+        if isinstance(of, UTCDateTime):
+            return instant
+    return cast("Convert | None", of.dialect_impl(dialect).result_processor(dialect, None))
+
+
+def _json(text: str | None) -> Any:
+    return None if text is None else orjson.loads(text)
+
+
+def instant(text: str | None) -> datetime | None:
+    """Return the instant that SQLite stores as text in UTC, without an offset."""
+    return None if text is None else datetime.fromisoformat(text + "+00:00")
