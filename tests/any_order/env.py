@@ -21,7 +21,8 @@ from server.container import Container
 from server.settings import Settings
 from tests.support.client import Json
 from tests.support.database_choice import database_choice
-from tests.support.domain import MAX_ATTEMPTS, OURS, ExternalReader, prepare
+from tests.support.domain import MAX_ATTEMPTS, OURS, external_reader
+from tests.support.migrated_file import create_migrated
 from tests.support.recording_queue import RecordingQueue
 
 
@@ -40,9 +41,9 @@ class Env:
     """A container on a fresh database. `committed`: what the store reported after commits; `crash`: the next crash."""
 
     def __init__(self, folder: Path) -> None:
-        prepare(folder)
+        create_migrated(folder)
         self._folder = folder
-        self._external = ExternalReader(database_choice.url(folder))
+        self._external = external_reader(database_choice.url(folder))
         self.committed: list[Committed] = []
         self.crash: CrashPoint | None = None
         self._settings = Settings.model_validate(

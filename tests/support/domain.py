@@ -1,14 +1,12 @@
 """The domain on a real database, without a server around it."""
 
 import asyncio
-import functools
-import tempfile
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -26,12 +24,12 @@ from models.domain.access import LOCAL, SYSTEM
 from models.domain.paging import Window
 from models.domain.progress import ProgressSnapshot
 from models.domain.quota import Rate
-from models.migrations.run import upgrade
 from models.reads import listing, queries
 from models.reads.listing import SceneQuery
 from models.writes.change import Ticket, Work
 from models.writes.store import Committed, Store
 from tests.support.database_choice import database_choice
+from tests.support.migrated_file import create_migrated
 
 T = TypeVar("T")
 
@@ -44,8 +42,37 @@ Row = tuple[Any, ...]
 TABLES = tuple(SQLModel.metadata.tables)
 
 
-class ExternalReader:
-    """Reads the database as another program, in a thread of its own, so that no event loop is needed."""
+class ExternalReader(Protocol):
+    """Reads the database as another program, without the event loop of the test."""
+
+    def rows(self, statement: str, **values: object) -> list[Row]:
+        """Execute a statement with `:name` parameters. Return its rows."""
+        ...
+
+    def close(self) -> None:
+        """Close all connections."""
+        ...
+
+
+def external_reader(url: str) -> ExternalReader:
+    """Open a database for reading."""
+    return _SqliteReader(url) if url.startswith("sqlite") else _PostgresReader(url)
+
+
+class _SqliteReader:
+    def __init__(self, url: str) -> None:
+        self._engine = sa.create_engine(sa.make_url(url).set(drivername="sqlite"), isolation_level="AUTOCOMMIT")
+
+    def rows(self, statement: str, **values: object) -> list[Row]:
+        with self._engine.connect() as connection:
+            return [tuple(row) for row in connection.execute(sa.text(statement), values)]
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+
+class _PostgresReader:
+    """In a thread of its own, which has an event loop."""
 
     def __init__(self, url: str) -> None:
         self._thread = ThreadPoolExecutor(1)
@@ -53,8 +80,6 @@ class ExternalReader:
         self._engine = create_async_engine(url, isolation_level="AUTOCOMMIT")
 
     def rows(self, statement: str, **values: object) -> list[Row]:
-        """Execute a statement with `:name` parameters. Return its rows."""
-
         async def fetch() -> list[Row]:
             async with self._engine.connect() as connection:
                 return [tuple(row) for row in await connection.execute(sa.text(statement), values)]
@@ -62,7 +87,6 @@ class ExternalReader:
         return self._in_thread(lambda: self._runner.run(fetch()))
 
     def close(self) -> None:
-        """Close all connections."""
         self._in_thread(lambda: self._runner.run(self._engine.dispose()))
         self._in_thread(self._runner.close)
         self._thread.shutdown()
@@ -109,7 +133,7 @@ class Domain:
         self.folder = folder
         self.commits = Commits()
         self.store = Store(Database(database_choice.url(folder)), self.commits)
-        self.external = ExternalReader(database_choice.url(folder))
+        self.external = external_reader(database_choice.url(folder))
         self.jobs = Jobs(self.store, [OURS, EXTERNAL], OURS, POLICY)
         self.scenes = Scenes(self.store, POLICY)
         self.batches = Batches(self.store, POLICY)
@@ -161,28 +185,10 @@ class Domain:
 @asynccontextmanager
 async def domain(folder: Path) -> AsyncGenerator[Domain]:
     """Open the domain on a new database for `folder`."""
-    prepare(folder)
+    create_migrated(folder)
     made = Domain(folder)
     try:
         yield made
     finally:
         await made.close()
         database_choice.drop(folder)
-
-
-def prepare(folder: Path) -> None:
-    """Create the migrated database file of `folder`; on Postgres the template database is migrated already."""
-    if not database_choice.distributed:
-        (folder / database_choice.FILE).write_bytes(_empty_database())
-
-
-@functools.cache
-def _empty_database() -> bytes:
-    """Return a migrated database file to copy: migrating for every example would take most of the time."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "empty.db"
-        engine = sa.create_engine(f"sqlite:///{path}")
-        with engine.begin() as connection:
-            upgrade(connection)
-        engine.dispose()
-        return path.read_bytes()

@@ -7,11 +7,17 @@ from pathlib import Path
 import pytest
 
 from coordinator.webhooks import deliveries, http_client
+from tests.support.compiled_statements import share_compiled_statements
 from tests.support.database_choice import database_choice
 from tests.support.postgres import Databases, some_postgres
 from tests.support.server_app import App, running
 from tests.support.server_process import ServerProcess
 from tests.support.webhook_receiver import Receiver, receiving
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Compile the statements of the product once for all servers of this process."""
+    share_compiled_statements()
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ from server.app import Container, create_app
 from server.settings import Settings
 from tests.support.client import Client
 from tests.support.database_choice import database_choice
+from tests.support.migrated_file import create_migrated
 from tests.support.uvicorn_server import serve
 
 
@@ -45,6 +46,8 @@ async def running(
         "regenerates_an_hour": 0,
         "public_url": "http://scenewire.test",
     }
+    if "database_url" not in settings:
+        create_migrated(folder)
     chosen = Settings.model_validate(usual | settings)
     app = create_app(chosen, providers=providers, renders=renders)
     container: Container = app.state.container
