@@ -40,7 +40,7 @@ class Compiler:
         self.operation = operation
         self._selections = selections
         self.raw = raw
-        self._fields = 0
+        self.field_count = 0
 
     def fields(self, kind: GraphQLObjectType, nodes: Sequence[FieldNode]) -> Fields:
         """Return the fields that are selected below these nodes. Raises Unsupported when there are too many."""
@@ -49,8 +49,8 @@ class Compiler:
 
     def counted(self, fields: Fields) -> Fields:
         """Return the fields, counted. Raises Unsupported when there are too many."""
-        self._fields += len(fields)
-        if self._fields > MOST_FIELDS:
+        self.field_count += len(fields)
+        if self.field_count > MOST_FIELDS:
             raise Unsupported(TOO_LARGE)
         return fields
 

@@ -31,7 +31,6 @@ class Module:
         self._globals = dict(_BUILTINS)
         self._numbers = count(1)
         self._names: dict[int, str] = {}
-        self.characters = 0
 
     def constant(self, value: Any) -> str:
         """Return the name under which the functions find a value."""
@@ -45,7 +44,6 @@ class Module:
         """Define a function with this body and return it."""
         name = f"f{next(self._numbers)}"
         source = f"def {name}({', '.join(arguments)}):\n" + "".join(f"  {line}\n" for line in lines)
-        self.characters += len(source)
         exec(compile(source, "<compiled operation>", "exec", dont_inherit=True), self._globals)  # noqa: S102 # see the head of this file
         function: Callable[..., Any] = self._globals[name]
         return function

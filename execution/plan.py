@@ -1,7 +1,6 @@
 """A compiled operation."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import strawberry
@@ -11,25 +10,16 @@ from graphql.execution.values import VariableValues
 from execution.compiler import Compiler, ObjectCompiler
 from execution.deviation import DIRECTIVE, UNKNOWN, Unsupported
 from execution.raw import RawValues
+from execution.replay import Data, Outcomes
 from execution.selections import Conditions, Selections, fragments_of
 from execution.serial import Step, step
 from execution.sites import Operation, Run, Slots
 from execution.sources import ORDINARY
 from execution.values import Pure
 
-Data = dict[str, Any]
-
-
-@dataclass
-class Outcomes:
-    """What the root fields of a mutation have done, for an executor that finishes the operation.
-
-    `completed` are the answers of the fields that are complete, `results` the result, or the error, of the resolver of
-    the field that could not be completed: nothing of these is executed again.
-    """
-
-    completed: Data = field(default_factory=dict[str, Any])
-    results: Data = field(default_factory=dict[str, Any])
+BYTES_OF_PLAN = 4_000
+BYTES_OF_FIELD = 3_000
+"""Estimates of the memory that a plan takes, with the functions that are made when it is executed."""
 
 
 class Plan:
@@ -61,8 +51,7 @@ class Plan:
         else:
             self._steps = [step(compiler, root, key, nodes) for key, nodes in fields.items()]
         self._prepares = tuple(compiler.prepares)
-        self.characters = compiler.module.characters
-        """The length of the generated source, as a measure of the plan's size."""
+        self.bytes = BYTES_OF_PLAN + BYTES_OF_FIELD * compiler.field_count
 
     async def query(self, context: Any, variables: VariableValues, extensions: Mapping[str, Any] | None = None) -> Data:
         """Return the data of a query."""

@@ -7,7 +7,6 @@ logged once, with its traceback and an id, and the client is sent only the id.
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from functools import lru_cache
 from typing import Any, cast
 
 import strawberry
@@ -31,7 +30,7 @@ from strawberry.types import ExecutionContext
 from models.domain.errors import DomainError, DomainErrors, ErrorCode, Unavailable
 from schema.strawberry_internals import STRAWBERRY_RULES, DiscreetExecution, Execution, core_schema
 from server.transports.closing import CloseConnection
-from server.transports.documents import CACHED_DOCUMENTS, is_cacheable, parse_document
+from server.transports.documents import ParsedDocument, parse_document, parsed_document
 from server.transports.errors import INTERNAL_MESSAGE, TransportCode, cause_of, report
 
 logger = logging.getLogger(__name__)
@@ -40,8 +39,7 @@ logger = logging.getLogger(__name__)
 class MaskedSchema(strawberry.Schema):
     """A Strawberry schema with masked errors.
 
-    `rules` are validation rules beyond the specification's. They are part of the key of the validation cache, so
-    they are classes that exist once, not built for each request. Without `suggestions`, errors name nothing of the
+    `rules` are validation rules beyond the specification's. Without `suggestions`, errors name nothing of the
     schema that the client did not name. `max_tokens` must be the limit with which the transports parse.
     """
 
@@ -58,7 +56,9 @@ class MaskedSchema(strawberry.Schema):
         suggestions: bool = True,
         max_tokens: int | None = None,
     ) -> None:
-        all_rules = (*specified_rules, *recommended_rules, *STRAWBERRY_RULES, *rules)
+        self._rules = (*specified_rules, *recommended_rules, *STRAWBERRY_RULES, *rules)
+        self._suggestions = suggestions
+        self._max_tokens = max_tokens
         super().__init__(  # pyright: ignore[reportUnknownMemberType]  # its `directives` are of an open generic
             query,
             mutation,
@@ -68,7 +68,7 @@ class MaskedSchema(strawberry.Schema):
             extensions=[
                 *extensions,
                 lambda: Parsing(max_tokens),
-                lambda: Validation(all_rules, hide_suggestions=not suggestions),
+                lambda: Validation(max_tokens),
             ],
             execution_context_class=Execution if suggestions else DiscreetExecution,
         )
@@ -77,6 +77,17 @@ class MaskedSchema(strawberry.Schema):
     def core(self) -> GraphQLSchema:
         """The graphql-core schema that Strawberry wraps."""
         return core_schema(self)
+
+    def validated(self, query: str, _document: DocumentNode | None = None) -> list[GraphQLError]:
+        """Return the errors of a document that can be parsed."""
+        return self.validation_errors(parsed_document(query, self._max_tokens))
+
+    def validation_errors(self, parsed: ParsedDocument) -> list[GraphQLError]:
+        """Return the errors of a document; it is validated once."""
+        return parsed.derived(
+            (self, "validation errors"),
+            lambda: validate(self.core, parsed.document, self._rules, hide_suggestions=not self._suggestions),
+        )
 
     def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
         """Mask the errors in place. Strawberry calls this for every result before it is sent."""
@@ -104,31 +115,19 @@ class Parsing(SchemaExtension):
 class Validation(SchemaExtension):
     """Validates as Strawberry does, but cached, and optionally without suggestions."""
 
-    def __init__(self, rules: tuple[type[ASTValidationRule], ...], *, hide_suggestions: bool) -> None:
+    def __init__(self, max_tokens: int | None) -> None:
         super().__init__()
-        self._rules = rules
-        self._hide_suggestions = hide_suggestions
+        self._max_tokens = max_tokens
 
     def on_validate(self) -> Iterator[None]:
         context = self.execution_context
-        document = context.graphql_document
-        if document is not None:
-            check = _validated_cached if is_cacheable(context.query or "") else _validated
-            schema = cast("MaskedSchema", context.schema).core
-            context.pre_execution_errors = check(schema, document, self._rules, self._hide_suggestions)
+        if context.graphql_document is not None:
+            parsed = parsed_document(context.query or "", self._max_tokens)
+            context.pre_execution_errors = cast("MaskedSchema", context.schema).validation_errors(parsed)
         yield
         for error in context.pre_execution_errors or ():
             if "code" not in (error.extensions or {}):
                 error.extensions = {"code": TransportCode.VALIDATION_FAILED}
-
-
-def _validated(
-    schema: GraphQLSchema, document: DocumentNode, rules: tuple[type[ASTValidationRule], ...], hide_suggestions: bool
-) -> list[GraphQLError]:
-    return validate(schema, document, rules, hide_suggestions=hide_suggestions)
-
-
-_validated_cached = lru_cache(CACHED_DOCUMENTS)(_validated)
 
 
 def _mask(error: GraphQLError, reported: dict[int, dict[str, object]], request_id: str | None) -> None:

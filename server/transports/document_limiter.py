@@ -5,7 +5,6 @@ Strawberry's own limiters expand fragments, which takes exponential time for nes
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from functools import lru_cache
 from typing import Final
 
 from graphql import (
@@ -18,7 +17,7 @@ from graphql import (
 )
 
 from server.transports.cost import CostAnalyzer
-from server.transports.documents import CACHED_DOCUMENTS, find_operation, is_cacheable, parse_document
+from server.transports.documents import ParsedDocument, find_operation, parsed_document
 from server.transports.errors import TransportCode
 from server.transports.limits import DocumentLimits
 from server.transports.page_sizes import page_sizes, page_variables
@@ -47,16 +46,16 @@ class Admitted:
     kind: OperationType
     cost: int | None = None
     """None without a DocumentLimiter."""
+    parsed: ParsedDocument | None = None
+    operation: OperationDefinitionNode | None = None
 
 
 class DocumentLimiter:
-    """Measures documents of one schema. Measures are cached as long as the syntax trees."""
+    """Measures documents of one schema. Measures are kept as long as the syntax trees."""
 
     def __init__(self, schema: GraphQLSchema, limits: DocumentLimits) -> None:
         self.limits = limits
         self._schema = schema
-        self._measure_cached = lru_cache(CACHED_DOCUMENTS)(self._measure)
-        self._variables_cached = lru_cache(CACHED_DOCUMENTS)(page_variables)
 
     def admit(self, params: Params) -> Admitted:
         """Return the operation and its cost.
@@ -65,19 +64,21 @@ class DocumentLimiter:
         limit.
         """
         self._check("characters", len(params.query))
-        document = self._parse(params.query)
-        operation = find_operation(document, params.operation_name)
+        parsed = self._parse(params.query)
+        operation = find_operation(parsed.document, params.operation_name)
         self._check("items", longest_list(self._schema, operation, params.variables or {}))
-        cacheable = is_cacheable(params.query)
-        names = (self._variables_cached if cacheable else page_variables)(document)
-        sizes = tuple(sorted(page_sizes(names, operation, params.variables).items()))
+        names = parsed.derived("page variables", lambda: page_variables(parsed.document))
+        sizes = tuple(sorted(page_sizes(names, operation, params.variables).items())) if names else ()
         try:
-            measured = (self._measure_cached if cacheable else self._measure)(document, operation, sizes)
+            measured = parsed.derived(
+                (self, operation.name and operation.name.value, sizes),
+                lambda: self._measure(parsed.document, operation, sizes),
+            )
         except RecursionError:
             raise self.limit_exceeded("depth") from None
         for name in _MEASURES:
             self._check(name, getattr(measured, name))
-        return Admitted(operation.operation, measured.cost)
+        return Admitted(operation.operation, measured.cost, parsed, operation)
 
     def limit_exceeded(self, limit: str, found: int | None = None) -> GraphQLError:
         """Return the error for one limit; `found` is the measure, if known."""
@@ -89,9 +90,9 @@ class DocumentLimiter:
             measure = f"{measure} {found}"
         return GraphQLError(f"{measure} exceeds the limit of {most}", extensions=extensions)
 
-    def _parse(self, query: str) -> DocumentNode:
+    def _parse(self, query: str) -> ParsedDocument:
         try:
-            return parse_document(query, self.limits.tokens)
+            return parsed_document(query, self.limits.tokens)
         except GraphQLSyntaxError as error:
             if error.message.endswith(f"contains more than {self.limits.tokens} tokens. Parsing aborted."):
                 raise self.limit_exceeded("tokens") from None

@@ -4,26 +4,100 @@ The cache is shared with the schema's parsing step (server/masking.py): a docume
 needs the type of the operation before it is executed.
 """
 
-from functools import lru_cache
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from typing import Any, Final, TypeVar
 
 from graphql import DocumentNode, GraphQLError, OperationDefinitionNode, parse
 
 from server.transports.errors import TransportCode, coded
 
-CACHED_DOCUMENTS = 128
-CACHEABLE_CHARACTERS = 4_096
-"""A syntax tree takes 100 times the size of its text, 280 times in the worst case. Both constants limit the cache to
-150 MB under attack; usually it takes some 10 MB."""
+CACHEABLE_CHARACTERS: Final = 15_000
+"""A longer document is parsed each time."""
+
+CACHED_DOCUMENTS: Final = 128
+"""The size of other caches by document."""
+
+CACHE_BYTES: Final = 64 * 2**20
+BYTES_A_CHARACTER: Final = 280
+"""The memory that a syntax tree takes in the worst case; usually it is a third of that."""
+
+MOST_DERIVED: Final = 32
+"""Most documents have two or three derived values; the costs for page sizes in variables may be many."""
+
+T = TypeVar("T")
+
+
+class ParsedDocument:
+    """A syntax tree, with what was derived from it."""
+
+    __slots__ = ("_derived", "document", "text")
+
+    def __init__(self, text: str, document: DocumentNode) -> None:
+        self.text = text
+        self.document = document
+        self._derived: dict[Hashable, Any] = {}
+
+    def derived(self, key: Hashable, derive: Callable[[], T]) -> T:
+        """Return a value that depends on the document and the key alone; kept as long as the document."""
+        try:
+            return self._derived[key]
+        except KeyError:
+            value = derive()
+        if len(self._derived) >= MOST_DERIVED:
+            self._derived.clear()
+        self._derived[key] = value
+        return value
+
+
+class DocumentCache:
+    """The parsed documents of the process. The least recently used ones are forgotten beyond a number of bytes."""
+
+    def __init__(self, most_bytes: int = CACHE_BYTES) -> None:
+        self._most_bytes = most_bytes
+        self._parsed: OrderedDict[tuple[str, int | None], ParsedDocument] = OrderedDict()
+        self.bytes = 0
+
+    def __len__(self) -> int:
+        """Return the number of documents."""
+        return len(self._parsed)
+
+    def parsed(self, text: str, max_tokens: int | None) -> ParsedDocument:
+        """Return the document. Raises GraphQLError when it cannot be parsed."""
+        key = (text, max_tokens)
+        found = self._parsed.get(key)
+        if found is not None:
+            self._parsed.move_to_end(key)
+            return found
+        parsed = ParsedDocument(text, parse(text, max_tokens=max_tokens))
+        if is_cacheable(text):
+            self._parsed[key] = parsed
+            self.bytes += _bytes(text)
+            while self.bytes > self._most_bytes:
+                (oldest, _), _ = self._parsed.popitem(last=False)
+                self.bytes -= _bytes(oldest)
+        return parsed
+
+
+def _bytes(text: str) -> int:
+    return BYTES_A_CHARACTER * max(1, len(text))
+
+
+DOCUMENTS: Final = DocumentCache()
+
+
+def parsed_document(query: str, max_tokens: int | None = None) -> ParsedDocument:
+    """Return the document with what was derived from it. Raises GraphQLError with PARSE_FAILED."""
+    try:
+        return DOCUMENTS.parsed(query, max_tokens)
+    except GraphQLError as error:
+        error.extensions = {"code": TransportCode.PARSE_FAILED}
+        raise
 
 
 def parse_document(query: str, max_tokens: int | None = None) -> DocumentNode:
     """Return the syntax tree. Raises GraphQLError with PARSE_FAILED."""
-    parse_query = _parse_cached if is_cacheable(query) else parse
-    try:
-        return parse_query(query, max_tokens=max_tokens)
-    except GraphQLError as error:
-        error.extensions = {"code": TransportCode.PARSE_FAILED}
-        raise
+    return parsed_document(query, max_tokens).document
 
 
 def find_operation(document: DocumentNode, name: str | None) -> OperationDefinitionNode:
@@ -51,8 +125,5 @@ def find_operation(document: DocumentNode, name: str | None) -> OperationDefinit
 
 
 def is_cacheable(query: str) -> bool:
-    """Return whether the document is short enough for the caches."""
+    """Return whether a document is short enough for the caches."""
     return len(query) <= CACHEABLE_CHARACTERS
-
-
-_parse_cached = lru_cache(maxsize=CACHED_DOCUMENTS)(parse)
