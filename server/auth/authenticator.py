@@ -12,11 +12,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from models.domain.errors import Unavailable
-from models.reads import revocations
 from models.writes.store import Store
 from server.auth.identity import ANONYMOUS, Identity, Unauthenticated
 from server.auth.jwks import Jwks
-from server.auth.sessions import Sessions, is_revoked
+from server.auth.revoked_subjects import RevokedSubjects
+from server.auth.sessions import Sessions, is_older
 from server.auth.tokens import Tokens
 from server.settings import Settings
 from server.transports.closing import CloseCode, CloseConnection
@@ -54,7 +54,7 @@ class Authenticator:
 
     def __init__(self, settings: Settings, store: Store, sessions: Sessions, count_failure: CountFailure) -> None:
         self.count_failure = count_failure
-        self._store = store
+        self._revoked = RevokedSubjects(store)
         self._sessions = sessions
         self._jwks = Jwks(settings.auth_jwks_url) if settings.auth_jwks_url else None
         self._tokens = Tokens(settings, self._jwks) if settings.authenticates else None
@@ -74,10 +74,8 @@ class Authenticator:
         if scheme.lower() != "bearer" or len(authorization) > 1:
             raise Unauthenticated(NO_CREDENTIALS)
         identity = await self._tokens.check(token.strip())
-        subject = identity.viewer.id
-        async with self._store.read() as connection:
-            revoked = await revocations.of_subjects(connection, [subject])
-        if is_revoked(identity, revoked):
+        revoked_at = await self._revoked.revoked_at(identity.viewer.id)
+        if revoked_at is not None and is_older(identity, revoked_at):
             raise Unauthenticated("The token was revoked.")
         self._sessions.admit(identity)
         return identity

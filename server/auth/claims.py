@@ -20,6 +20,11 @@ _TIMES = ("exp", "nbf", "iat")
 _now = cast("Callable[[], int]", time.time)
 
 
+def valid_from(claims: Mapping[str, Any]) -> float:
+    """Return the earliest time at which checked claims are accepted, in seconds since 1970."""
+    return max((claims[name] for name in ("nbf", "iat") if claims.get(name) is not None), default=0.0) - LEEWAY_SECONDS
+
+
 class ClaimChecks:
     """Checks that a token is valid now, and was issued by and for the configured parties, each unless empty."""
 

@@ -104,9 +104,14 @@ class Sessions:
 
 
 def is_revoked(identity: Identity, revoked: Mapping[str, datetime]) -> bool:
-    """Whether the token is older than the revocation of its subject; a token without `iat` counts as older."""
+    """Whether the token is older than the revocation of its subject."""
     not_before = revoked.get(identity.viewer.id)
-    return not_before is not None and (identity.issued_at is None or identity.issued_at < not_before.timestamp())
+    return not_before is not None and is_older(identity, not_before)
+
+
+def is_older(identity: Identity, instant: datetime) -> bool:
+    """Whether the token was issued before the instant; a token without `iat` counts as older."""
+    return identity.issued_at is None or identity.issued_at < instant.timestamp()
 
 
 def _identity(connection: HTTPConnection) -> Identity | None:

@@ -20,7 +20,7 @@ from tests.support import jobs
 from tests.support.client import READS_ON_DEMAND, Client
 from tests.support.factories import a_job
 from tests.support.tokens import ProductionServer, production_server, token
-from tests.support.waiting import TIMEOUT_SECONDS
+from tests.support.waiting import TIMEOUT_SECONDS, eventually
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.both_databases]
 
@@ -58,6 +58,12 @@ async def revoke(server: ProductionServer, subject: str) -> None:
     """Revoke the tokens of a subject, as the command does."""
     async with server.app.container.store.write() as connection:
         await revocations.revoke(connection, subject, now())
+
+
+async def is_refused(client: Client, message: str) -> bool:
+    """Return whether a request is refused with 401 and this message."""
+    answer = await client.http.post("/graphql", json={"query": "{ __typename }"})
+    return answer.status_code == 401 and answer.json()["errors"][0]["message"] == message
 
 
 @asynccontextmanager
@@ -108,8 +114,7 @@ async def test_revoked_token_closes_its_sockets_and_streams(server: ProductionSe
     made = await a_job(server.client(old), "One")
     async with socket_of(server, old) as socket, stream_of(server.client(old), made.id) as stream:
         await revoke(server, "eve")
-        refused = await server.client(old).http.post("/graphql", json={"query": "{ __typename }"})
-        assert (refused.status_code, refused.json()["errors"][0]["message"]) == (401, "The token was revoked.")
+        await eventually(lambda: is_refused(server.client(old), "The token was revoked."))
         assert await closed(socket) == (4403, "The token was revoked.")
         await asyncio.wait_for(stream, TIMEOUT_SECONDS)
     without_iat = await server.user("eve", iat=None).http.post("/graphql", json={"query": "{ __typename }"})
