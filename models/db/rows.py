@@ -220,7 +220,7 @@ def columns_by_name(table: sa.Table, fields: Sequence[str]) -> dict[str, Column]
     return {field: table.c[field] for field in fields}
 
 
-def _scene_sources() -> dict[str, Column]:
+def scene_sources() -> dict[str, Column]:
     of_take = {field: TAKE.c[column] for field, column in SCENE_FIELDS_OF_TAKE.items()}
     of_job: dict[str, Column] = {
         "owner_id": JOB.c.owner_id,
@@ -232,7 +232,7 @@ def _scene_sources() -> dict[str, Column]:
     return columns_by_name(SCENE, own) | of_job | of_take
 
 
-def _take_sources() -> dict[str, Column]:
+def take_sources() -> dict[str, Column]:
     own = [field for field in TakeRow._fields if field != "is_current"]
     return columns_by_name(TAKE, own) | {"is_current": TAKE.c.id == SCENE.c.take_id}
 
@@ -241,10 +241,10 @@ JOB_COLUMNS = select_columns(JobRow._fields, columns_by_name(JOB, JobRow._fields
 WEBHOOK_COLUMNS = select_columns(WebhookRow._fields, columns_by_name(WEBHOOK, WebhookRow._fields))
 DELIVERY_COLUMNS = select_columns(DeliveryRow._fields, columns_by_name(WEBHOOK_DELIVERY, DeliveryRow._fields))
 EVENT_COLUMNS = select_columns(EventRow._fields, columns_by_name(EVENT, EventRow._fields))
-SCENE_SELECT = sa.select(*select_columns(SceneRow._fields, _scene_sources())).select_from(
+SCENE_SELECT = sa.select(*select_columns(SceneRow._fields, scene_sources())).select_from(
     SCENE.join(JOB, JOB.c.id == SCENE.c.job_id).join(TAKE, TAKE.c.id == SCENE.c.take_id)
 )
-TAKE_SELECT = sa.select(*select_columns(TakeRow._fields, _take_sources())).select_from(
+TAKE_SELECT = sa.select(*select_columns(TakeRow._fields, take_sources())).select_from(
     TAKE.join(SCENE, SCENE.c.id == TAKE.c.scene_id)
 )
 

@@ -5,11 +5,13 @@ Building and compiling a statement at each call costs more than the database nee
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any, TypeVar, cast
 
 import orjson
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects.postgresql import asyncpg
 from sqlmodel.sql.sqltypes import UTCDateTime
 
 Row = Sequence[Any]
@@ -17,6 +19,9 @@ Arguments = tuple[Any, ...]
 Values = Mapping[str, Any]
 Convert = Callable[[Any], Any]
 RowT = TypeVar("RowT", bound=tuple[Any, ...])
+
+Kind = str
+"""The name of an SQLAlchemy dialect: sqlite or postgresql."""
 
 # How many shapes of one statement stay compiled: by the columns that operations select, and by filters.
 SHAPES = 256
@@ -27,8 +32,9 @@ class Statement:
 
     __slots__ = ("_bound", "_converts", "text")
 
-    def __init__(self, select: sa.Select[Any], dialect: sa.Dialect) -> None:
-        """Compile for a dialect. Values in the conditions that have no name become constants of the statement."""
+    def __init__(self, kind: Kind, select: sa.Select[*tuple[Any, ...]]) -> None:
+        """Compile for a kind of database. Values in the conditions that have no name become constants."""
+        dialect = _dialect(kind)
         compiled = select.compile(dialect=dialect)
         self.text = compiled.string
         self._bound = [_bound(compiled.binds[name], name, dialect) for name in compiled.positiontup or ()]
@@ -53,9 +59,15 @@ class Statement:
         )
 
 
-def rows_of(kind: type[RowT], statement: Statement, rows: Sequence[Row]) -> list[RowT]:
+@cache
+def _dialect(kind: Kind) -> sa.Dialect:
+    # The version of the server changes nothing in the statements of this program.
+    return sqlite.dialect(paramstyle="qmark") if kind == "sqlite" else asyncpg.dialect()
+
+
+def rows_of(row: type[RowT], statement: Statement, rows: Sequence[Row]) -> list[RowT]:
     """Return the driver's rows as a NamedTuple whose fields are the selected columns in order."""
-    make: Callable[[Row], RowT] = getattr(kind, "_make")  # noqa: B009 # the bound cannot say that it is a NamedTuple
+    make: Callable[[Row], RowT] = getattr(row, "_make")  # noqa: B009 # the bound cannot say that it is a NamedTuple
     return list(map(make, statement.converted(rows)))
 
 
@@ -64,12 +76,12 @@ def named(name: str, of: sa.types.TypeEngine[Any]) -> sa.BindParameter[Any]:
     return sa.bindparam(name, type_=of)
 
 
-def among(column: sa.ColumnElement[Any], name: str, dialect: sa.Dialect, *, one: bool) -> sa.ColumnElement[bool]:
+def among(kind: Kind, column: sa.ColumnElement[Any], name: str, *, one: bool = False) -> sa.ColumnElement[bool]:
     """Return the condition that a column is one of the texts in the parameter `name`, for any number of them.
 
     With `one`, it is a list of one text; SQLite finds that in half the time.
     """
-    if dialect.name == "postgresql":
+    if kind == "postgresql":
         return column == sa.any_(sa.bindparam(name, type_=postgresql.ARRAY(sa.Text())))
     if one:
         return column == sa.bindparam(name, type_=_OnlyText())
@@ -110,6 +122,8 @@ def _converter(of: sa.types.TypeEngine[Any], dialect: sa.Dialect) -> Convert | N
     """Return the conversion of a driver's value to the Python value of a column's type; None if there is none."""
     if isinstance(of, sa.Enum) and of.enum_class is not None:
         return {None: None, **{member.value: member for member in of.enum_class}}.__getitem__
+    if isinstance(of, (sa.Integer, sa.Float)):
+        return None
     if dialect.name == "sqlite":
         if isinstance(of, sa.JSON):
             return _json

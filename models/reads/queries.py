@@ -2,42 +2,38 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple, TypeVar
+from functools import partial
+from typing import NamedTuple, Protocol
 
 import sqlalchemy as sa
 
 from models.db import rows
 from models.db.database import Connection
-from models.db.rows import (
-    EVENT_COLUMNS,
-    JOB_COLUMNS,
-    SCENE_SELECT,
-    TAKE_SELECT,
-    Column,
-    EventRow,
-    JobRow,
-    SceneRow,
-    TakeRow,
-    columns_by_name,
-    select_columns,
-)
-from models.db.tables import ALLOWANCE, EVENT, JOB, SCENE, TAKE
-from models.domain.access import EXTERNAL, Viewer
+from models.db.readers import fetch, fetch_rows
+from models.db.rows import SCENE_SELECT, EventRow, JobRow, SceneRow, TakeRow
+from models.db.statements import RowT, Statement
+from models.db.tables import ALLOWANCE, JOB, SCENE
+from models.domain.access import Viewer
 from models.domain.ids import Prefix, is_id
-from models.domain.lifecycle import JobStatus, SceneStatus
+from models.domain.lifecycle import SceneStatus
 from models.domain.progress import ProgressSnapshot
+from models.reads import shapes
+from models.reads.shapes import Condition
 
-Condition = sa.ColumnElement[bool]
-RowT = TypeVar("RowT")
 FindById = Callable[[Connection, Viewer, Sequence[str]], Awaitable[Mapping[str, RowT]]]
 
 
+class ByIdShape(Protocol):
+    """A SELECT by id in `shapes`."""
+
+    def __call__(self, kind: str, scope: shapes.Scope, /, *, one: bool) -> Statement:
+        """Return the compiled statement."""
+        ...
+
+
 def visible(viewer: Viewer) -> Condition:
-    """Return the condition that a job is visible: the only place that scopes reads of jobs. See `access.may_see`."""
-    if viewer.sees_all:
-        return sa.true()
-    own = JOB.c.owner_id == viewer.id
-    return own | ((JOB.c.provider == EXTERNAL) & JOB.c.deleted_at.is_(None)) if viewer.is_worker else own
+    """Return the condition that a job is visible."""
+    return shapes.within(shapes.scope_of(viewer), viewer.id)
 
 
 async def one(find: FindById[RowT], connection: Connection, viewer: Viewer, row_id: str) -> RowT | None:
@@ -47,22 +43,17 @@ async def one(find: FindById[RowT], connection: Connection, viewer: Viewer, row_
 
 async def jobs_by_id(connection: Connection, viewer: Viewer, ids: Sequence[str]) -> dict[str, JobRow]:
     """Return those of these jobs that are visible."""
-    query = sa.select(*JOB_COLUMNS).where(JOB.c.id.in_(_well_formed(ids, "job")), visible(viewer))
-    return {job.id: job for job in rows.all_rows(JobRow, await connection.execute(query))}
+    return {job.id: job for job in await _by_id(connection, JobRow, shapes.jobs, viewer, ids, "job")}
 
 
 async def scenes_by_id(connection: Connection, viewer: Viewer, ids: Sequence[str]) -> dict[str, SceneRow]:
     """Return those of these scenes that are visible."""
-    query = SCENE_SELECT.where(SCENE.c.id.in_(_well_formed(ids, "scene")), visible(viewer))
-    return {scene.id: scene for scene in rows.all_rows(SceneRow, await connection.execute(query))}
+    return {scene.id: scene for scene in await _by_id(connection, SceneRow, shapes.scenes, viewer, ids, "scene")}
 
 
 async def takes_by_id(connection: Connection, viewer: Viewer, ids: Sequence[str]) -> dict[str, TakeRow]:
     """Return those of these takes that are visible."""
-    query = TAKE_SELECT.join(JOB, JOB.c.id == TAKE.c.job_id).where(
-        TAKE.c.id.in_(_well_formed(ids, "take")), visible(viewer)
-    )
-    return {take.id: take for take in rows.all_rows(TakeRow, await connection.execute(query))}
+    return {take.id: take for take in await _by_id(connection, TakeRow, shapes.takes, viewer, ids, "take")}
 
 
 async def job_of_scene(connection: Connection, viewer: Viewer, scene_id: str) -> str | None:
@@ -72,34 +63,23 @@ async def job_of_scene(connection: Connection, viewer: Viewer, scene_id: str) ->
 
 async def jobs_of_scenes(connection: Connection, viewer: Viewer, scene_ids: Sequence[str]) -> dict[str, str]:
     """Return the job of each of these scenes that is visible."""
-    query = (
-        sa.select(SCENE.c.id, SCENE.c.job_id)
-        .select_from(SCENE.join(JOB, JOB.c.id == SCENE.c.job_id))
-        .where(SCENE.c.id.in_(_well_formed(scene_ids, "scene")), visible(viewer))
-    )
-    return {str(scene_id): str(job_id) for scene_id, job_id in await connection.execute(query)}
+    shape = partial(shapes.scenes, columns=("id", "job_id"))
+    return dict(await _by_id(connection, _JobOfScene, shape, viewer, scene_ids, "scene"))
 
 
 async def takes_of_scenes(connection: Connection, scene_ids: Sequence[str], limit: int) -> dict[str, list[TakeRow]]:
     """Return the latest `limit` takes of each of these scenes, newest first."""
-    rank = sa.func.row_number().over(partition_by=TAKE.c.scene_id, order_by=TAKE.c.number.desc()).label("rank")
-    ranked = sa.select(TAKE.c.id, rank).where(TAKE.c.scene_id.in_(scene_ids)).subquery()
-    query = TAKE_SELECT.join(ranked, ranked.c.id == TAKE.c.id).where(ranked.c.rank <= limit)
+    statement = shapes.takes_of_scenes(connection.dialect.name, one=len(scene_ids) == 1)
     found: dict[str, list[TakeRow]] = {scene_id: [] for scene_id in scene_ids}
-    for take in await rows.all_rows_yielding(TakeRow, await connection.execute(query.order_by(TAKE.c.number.desc()))):
+    for take in await fetch_rows(connection, TakeRow, statement, {"ids": scene_ids, "limit": limit}):
         found[take.scene_id].append(take)
     return found
 
 
 async def with_other_clips(connection: Connection, scene_ids: Sequence[str]) -> dict[str, bool]:
     """Return True for each of these scenes that has a completed take besides its current one."""
-    query = (
-        sa.select(TAKE.c.scene_id)
-        .select_from(TAKE.join(SCENE, SCENE.c.id == TAKE.c.scene_id))
-        .where(TAKE.c.scene_id.in_(scene_ids), TAKE.c.status == SceneStatus.COMPLETED, TAKE.c.id != SCENE.c.take_id)
-        .distinct()
-    )
-    return dict.fromkeys((await connection.execute(query)).scalars(), True)
+    statement = shapes.other_clips(connection.dialect.name, one=len(scene_ids) == 1)
+    return {str(scene_id): True for (scene_id,) in await fetch(connection, statement, {"ids": scene_ids})}
 
 
 async def allowance_full_at(connection: Connection, owner_id: str, purpose: str) -> datetime | None:
@@ -112,43 +92,25 @@ async def events_of_jobs(
     connection: Connection, job_ids: Sequence[str], after: int, limit: int
 ) -> dict[str, list[EventRow]]:
     """Return the first `limit` events of each of these jobs after a version, oldest first."""
-    rank = sa.func.row_number().over(partition_by=EVENT.c.job_id, order_by=EVENT.c.version).label("rank")
-    ranked = (
-        sa.select(EVENT.c.job_id, EVENT.c.version, rank)
-        .where(EVENT.c.job_id.in_(job_ids), EVENT.c.version > after)
-        .subquery()
-    )
-    query = (
-        sa.select(*EVENT_COLUMNS)
-        .select_from(EVENT.join(ranked, (ranked.c.job_id == EVENT.c.job_id) & (ranked.c.version == EVENT.c.version)))
-        .where(ranked.c.rank <= limit)
-        .order_by(EVENT.c.job_id, EVENT.c.version)
-    )
+    statement = shapes.events(connection.dialect.name, one=len(job_ids) == 1)
+    values = {"ids": job_ids, "after": after, "limit": limit}
     found: dict[str, list[EventRow]] = {job_id: [] for job_id in job_ids}
-    for event in await rows.all_rows_yielding(EventRow, await connection.execute(query)):
+    for event in await fetch_rows(connection, EventRow, statement, values):
         found[event.job_id].append(event)
     return found
 
 
 async def events_after(connection: Connection, job_id: str, after: int, limit: int) -> list[EventRow]:
     """Return the first `limit` events of a job after a version, oldest first."""
-    query = sa.select(*EVENT_COLUMNS).where(EVENT.c.job_id == job_id, EVENT.c.version > after)
-    return rows.all_rows(EventRow, await connection.execute(query.order_by(EVENT.c.version).limit(limit)))
+    return (await events_of_jobs(connection, [job_id], after, limit))[job_id]
 
 
 async def progress_snapshots(
     connection: Connection, viewer: Viewer, job_ids: Sequence[str]
 ) -> dict[str, ProgressSnapshot]:
     """Return the progress of each of these jobs that is visible, in one statement and so at one version."""
-    query = sa.select(*_PROGRESS_COLUMNS).where(JOB.c.id.in_(_well_formed(job_ids, "job")), visible(viewer))
-    snapshots = [ProgressSnapshot._make(row) for row in await connection.execute(query)]
-    return {snapshot.job_id: snapshot for snapshot in snapshots}
-
-
-def _over_live_scenes(column: sa.ColumnElement[float], condition: Condition) -> sa.ScalarSelect[float]:
-    """Return the sum of a column over the live scenes of a job that meet the condition."""
-    total = sa.select(sa.func.coalesce(sa.func.sum(column), 0.0))
-    return total.where(SCENE.c.job_id == JOB.c.id, SCENE.c.deleted_at.is_(None), condition).scalar_subquery()
+    found = await _by_id(connection, ProgressSnapshot, shapes.progress, viewer, job_ids, "job")
+    return {snapshot.job_id: snapshot for snapshot in found}
 
 
 async def queue_positions(connection: Connection, scene_ids: Sequence[str]) -> dict[str, int]:
@@ -191,28 +153,22 @@ async def open_renders(connection: Connection) -> list[SceneRow]:
 
 async def awaiting_assembly(connection: Connection) -> list[tuple[str, int]]:
     """Return every job whose clips must still be joined, and the version at which its composition became complete."""
-    query = sa.select(JOB.c.id, JOB.c.composition_version).where(_awaits_assembly())
+    query = sa.select(JOB.c.id, JOB.c.composition_version).where(shapes.awaits_assembly())
     return [
         (job_id, composition_version)
         for job_id, composition_version in await connection.execute(query.order_by(JOB.c.updated_at))
     ]
 
 
-def _awaits_assembly() -> Condition:
-    return sa.and_(
-        JOB.c.status == JobStatus.COMPLETED,
-        JOB.c.output.is_(sa.null()),
-        JOB.c.output_failure.is_(sa.null()),
-        JOB.c.deleted_at.is_(None),
-    )
-
-
 async def running_scenes(connection: Connection, scene_ids: Sequence[str]) -> list[SceneRow]:
     """Return those of these scenes that are being rendered."""
-    query = SCENE_SELECT.where(
-        SCENE.c.id.in_(scene_ids), SCENE.c.status == SceneStatus.PROCESSING, SCENE.c.deleted_at.is_(None)
-    )
-    return rows.all_rows(SceneRow, await connection.execute(query))
+    statement = shapes.running(connection.dialect.name, one=len(scene_ids) == 1)
+    return await fetch_rows(connection, SceneRow, statement, {"ids": scene_ids})
+
+
+class _JobOfScene(NamedTuple):
+    id: str
+    job_id: str
 
 
 class JobHead(NamedTuple):
@@ -227,9 +183,8 @@ class JobHead(NamedTuple):
 
 async def job_heads(connection: Connection, job_ids: Sequence[str]) -> dict[str, JobHead]:
     """Return the head of each of these jobs; absent once purged."""
-    query = sa.select(*_JOB_HEAD_COLUMNS).where(JOB.c.id.in_(job_ids))
-    heads = [JobHead._make(row) for row in await connection.execute(query)]
-    return {head.id: head for head in heads}
+    statement = shapes.heads(connection.dialect.name, one=len(job_ids) == 1)
+    return {head.id: head for head in await fetch_rows(connection, JobHead, statement, {"ids": job_ids})}
 
 
 async def jobs_changed_since(connection: Connection, since: datetime) -> list[str]:
@@ -238,20 +193,13 @@ async def jobs_changed_since(connection: Connection, since: datetime) -> list[st
     return list((await connection.execute(query)).scalars())
 
 
-def _well_formed(ids: Sequence[str], prefix: Prefix) -> list[str]:
-    """Return the well-formed ids: drivers fail on NUL and unpaired surrogates."""
-    return [each for each in ids if is_id(each, prefix)]
-
-
-def _progress_sources() -> dict[str, Column]:
-    computed: dict[str, Column] = {
-        "job_id": JOB.c.id,
-        "high_water": _over_live_scenes(SCENE.c.high_water, SCENE.c.status != SceneStatus.COMPLETED),
-        "under_way": _over_live_scenes(SCENE.c.percentage, SCENE.c.status == SceneStatus.PROCESSING),
-        "awaiting_assembly": _awaits_assembly(),
-    }
-    return columns_by_name(JOB, [field for field in ProgressSnapshot._fields if field not in computed]) | computed
-
-
-_PROGRESS_COLUMNS = select_columns(ProgressSnapshot._fields, _progress_sources())
-_JOB_HEAD_COLUMNS = select_columns(JobHead._fields, columns_by_name(JOB, JobHead._fields))
+async def _by_id(
+    connection: Connection, row: type[RowT], shape: ByIdShape, viewer: Viewer, ids: Sequence[str], prefix: Prefix
+) -> list[RowT]:
+    """Return those of the rows with these ids that are visible."""
+    # Drivers fail on NUL and unpaired surrogates.
+    well_formed = [each for each in ids if is_id(each, prefix)]
+    if not well_formed:
+        return []
+    statement = shape(connection.dialect.name, shapes.scope_of(viewer), one=len(well_formed) == 1)
+    return await fetch_rows(connection, row, statement, {"ids": well_formed, "viewer": viewer.id})

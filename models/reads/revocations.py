@@ -2,17 +2,26 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
 from models.db.database import Connection
+from models.db.readers import fetch_rows
 from models.db.tables import REVOCATION
+from models.reads import shapes
 
 
 async def of_subjects(connection: Connection, subjects: Iterable[str]) -> dict[str, datetime]:
     """Return the instant of revocation of each of these subjects that has one."""
-    query = sa.select(REVOCATION.c.subject, REVOCATION.c.not_before).where(REVOCATION.c.subject.in_(list(subjects)))
-    return {str(subject): not_before for subject, not_before in await connection.execute(query)}
+    asked = list(subjects)
+    statement = shapes.revocations(connection.dialect.name, one=len(asked) == 1)
+    return {each.subject: each.not_before for each in await fetch_rows(connection, _Revoked, statement, {"ids": asked})}
+
+
+class _Revoked(NamedTuple):
+    subject: str
+    not_before: datetime
 
 
 async def revoke(connection: Connection, subject: str, not_before: datetime) -> None:
