@@ -9,8 +9,8 @@ from graphql.execution.values import VariableValues
 
 from execution.compiler import Compiler, ObjectCompiler
 from execution.deviation import DIRECTIVE, UNKNOWN, Unsupported
+from execution.outcomes import Data, Outcomes
 from execution.raw import RawValues
-from execution.replay import Data, Outcomes
 from execution.selections import Conditions, Selections, fragments_of
 from execution.serial import Step, step
 from execution.sites import Operation, Run, Slots

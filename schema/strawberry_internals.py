@@ -15,14 +15,14 @@ from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRul
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 from strawberry.types.enum import StrawberryEnumDefinition, has_enum_definition
 
-from execution.replay import ReplayingExecutor
+from execution.executors import PlanAwareExecutor
 
 STRAWBERRY_RULES: Final[tuple[type[ASTValidationRule], ...]] = (MaybeNullValidationRule, OneOfInputValidationRule)
 """The validation rules that Strawberry adds to those of graphql-core when it validates a document itself."""
 
 
-class Execution(ReplayingExecutor, StrawberryGraphQLCoreExecutionContext):
-    """Executes an operation, without the memory leak of long subscriptions. Finishes mutations (`execution.replay`).
+class Execution(PlanAwareExecutor, StrawberryGraphQLCoreExecutionContext):
+    """Executes an operation, without the memory leak of long subscriptions. It knows plans (`execution.executors`).
 
     graphql-core caches the subfields it collects by the identity of lists that it creates for every event: 3 KB per
     event, kept until the stream ends. Each event therefore gets an empty cache.

@@ -18,6 +18,7 @@ from providers.replicate.model import CALLBACK_PATH
 from schema.context import Context
 from server.auth.authenticator import AuthMiddleware
 from server.callbacks import callback_routes
+from server.compiling import compiled_operations, schema_of
 from server.container import Container
 from server.explorer import ASSETS_PATH, explorer_response, mount_explorer, wants_explorer
 from server.forwarding import Forwarding, public_path
@@ -26,12 +27,12 @@ from server.media import media_route
 from server.providers import configured
 from server.rest import docs, openapi, router
 from server.rest.errors import error_response, install_error_handlers
-from server.schema import executable_schema
 from server.security_middleware import install_security_middleware
 from server.settings import Settings
 from server.sharing import scope, shared_subscriptions
 from server.signed_urls import MEDIA_PATH
 from server.transports.accept import preferred
+from server.transports.compiled import CompiledOperations
 from server.transports.document_limiter import DocumentLimiter
 from server.transports.errors import TransportCode
 from server.transports.http_errors import GraphQLHTTPError
@@ -161,7 +162,10 @@ def _add_api(app: FastAPI, container: Container) -> None:
         viewer, path = scope(connection)
         return container.context(viewer, connection.state.request_id, path)
 
-    app.add_middleware(DirectRoute, endpoints=_graphql(container, make_context), path=GRAPHQL_PATH)
+    compiled = compiled_operations(container.settings)
+    # Counts for tests and benchmarks.
+    app.state.execution_paths = None if compiled is None else compiled.paths
+    app.add_middleware(DirectRoute, endpoints=_graphql(container, make_context, compiled), path=GRAPHQL_PATH)
     app.include_router(router.router(make_context, container.rates))
     install_error_handlers(app)
     settings = container.settings
@@ -175,16 +179,14 @@ def _add_api(app: FastAPI, container: Container) -> None:
         app.add_api_route("/", _head_of_explorer, methods=["HEAD"], include_in_schema=False)
 
 
-def _graphql(container: Container, make_context: Callable[[HTTPConnection], Context]) -> Endpoints:
+def _graphql(
+    container: Container, make_context: Callable[[HTTPConnection], Context], compiled: CompiledOperations | None
+) -> Endpoints:
     async def context(connection: HTTPConnection) -> Context:
         return make_context(connection)
 
     settings = container.settings
-    schema = executable_schema(
-        introspection=settings.allows_introspection,
-        suggestions=settings.allows_suggestions,
-        max_tokens=settings.limit_tokens,
-    )
+    schema = schema_of(settings)
     return graphql_endpoints(
         schema,
         context=context,
@@ -197,6 +199,7 @@ def _graphql(container: Container, make_context: Callable[[HTTPConnection], Cont
         get_queries=settings.allows_get_queries,
         explorer=(lambda request: explorer_response(public_path(request))) if settings.allows_explorer else None,
         shared=shared_subscriptions(schema, settings),
+        compiled=compiled,
     )
 
 

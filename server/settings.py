@@ -128,6 +128,8 @@ class Settings(BaseSettings):
     limit_pending: int = Field(default=2_000, ge=1)
 
     subscriber_events: int = Field(default=256, ge=1, le=100_000)
+    shared_streams: bool = True
+    compiled_execution: bool = True
 
     @model_validator(mode="after")
     def _check_combinations(self) -> Self:

@@ -4,21 +4,28 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import strawberry
 from graphql import GraphQLError, OperationType
 from starlette.requests import HTTPConnection
 from strawberry.types import ExecutionResult
 
+from execution.messages import CompiledMessages
+from execution.outcomes import Outcomes
 from server.transports.closing import CloseConnection
+from server.transports.compiled import CompiledOperations
 from server.transports.document_limiter import Admitted, DocumentLimiter
-from server.transports.documents import find_operation, parse_document
+from server.transports.documents import find_operation, parsed_document
 from server.transports.errors import TransportCode, cause_of, error_body
 from server.transports.limits import TransportLimits
 from server.transports.params import Params
 from server.transports.persisted import PersistedDocuments
 from server.transports.rate_limiter import NoRateLimits, RateLimiter, TooManyRequests
+
+if TYPE_CHECKING:
+    from server.transports.shared.message import SharedMessage
+    from server.transports.shared.streams import Asked, SharedStreams
 
 
 class OperationContext(Protocol):
@@ -53,6 +60,9 @@ class Executor:
     document_limiter: DocumentLimiter | None = None
     rate_limiter: RateLimiter = field(default_factory=NoRateLimits)
     documents: PersistedDocuments = field(default_factory=PersistedDocuments)
+    shared: "SharedStreams | None" = None
+    compiled: CompiledOperations | None = None
+    """None when graphql-core makes every answer."""
 
     def admit(self, params: Params, connection: HTTPConnection) -> tuple[Params, Admitted]:
         """Return the parameters, with the document if only its identifier was sent, and the operation with its cost.
@@ -63,8 +73,8 @@ class Executor:
         self.rate_limiter.request(connection)
         params = self.documents.resolve(params, connection)
         if self.document_limiter is None:
-            document = parse_document(params.query, self.limits.document_tokens)
-            admitted = Admitted(find_operation(document, params.operation_name).operation)
+            parsed = parsed_document(params.query, self.limits.document_tokens)
+            admitted = Admitted(find_operation(parsed.document, params.operation_name).operation, parsed=parsed)
         else:
             admitted = self.document_limiter.admit(params)
             self.rate_limiter.spend(connection, admitted.cost or 1)
@@ -78,28 +88,57 @@ class Executor:
         async with self.rate_limiter.read_slot(connection, cost) if is_query else nullcontext():
             context = await self.context(connection)
             async with context.answering(cost):
-                result = await self.schema.execute(
-                    params.query,
-                    variable_values=params.variables,
-                    context_value=context,
-                    operation_name=params.operation_name,
-                    operation_extensions=params.extensions,
-                )
+                result = await self._result(params, context, admitted)
         return self._with_cost(result, admitted)
+
+    async def _result(self, params: Params, context: OperationContext, admitted: Admitted) -> ExecutionResult:
+        outcomes: Outcomes | None = None
+        if self.compiled is not None and admitted.parsed is not None:
+            if admitted.kind is OperationType.QUERY:
+                data = await self.compiled.query(params, context, admitted.parsed)
+            else:
+                outcomes = Outcomes()
+                data = await self.compiled.mutate(params, context, admitted.parsed, outcomes)
+            if data is not None:
+                return ExecutionResult(data=data, errors=None)
+        return await self.schema.execute(
+            params.query,
+            variable_values=params.variables,
+            context_value=context,
+            root_value=outcomes,
+            operation_name=params.operation_name,
+            operation_extensions=params.extensions,
+        )
+
+    def ask(self, params: Params, connection: HTTPConnection, admitted: Admitted) -> "Asked | None":
+        """Return a subscription that can be shared with others; None for one that has to be executed alone."""
+        if self.shared is None:
+            return None
+        return self.shared.ask(params, connection, admitted.cost, self._cost_extension(admitted))
 
     async def subscribe(
         self, params: Params, connection: HTTPConnection, admitted: Admitted
-    ) -> AsyncGenerator[ExecutionResult, Any]:
+    ) -> "AsyncGenerator[ExecutionResult | SharedMessage, Any]":
         """Return the results of a subscription; the first one carries the cost."""
+        asked = self.ask(params, connection, admitted)
+        if asked is not None and self.shared is not None:
+            return self.shared.messages(asked)
         context = await self.context(connection)
         results = await self.schema.subscribe(
             params.query,
             variable_values=params.variables,
             context_value=context,
+            root_value=self.messages(params, context, admitted),
             operation_name=params.operation_name,
             operation_extensions=params.extensions,
         )
         return self._rate_limited(results, context, connection, admitted)
+
+    def messages(self, params: Params, context: object, admitted: Admitted) -> CompiledMessages | None:
+        """Return the root value with which the executor of a subscription completes messages by a plan."""
+        if self.compiled is None or admitted.parsed is None:
+            return None
+        return self.compiled.messages(params, context, admitted.parsed)
 
     async def _rate_limited(
         self,
@@ -151,10 +190,14 @@ class Executor:
                 await asyncio.sleep(max(1.0, limited.retry_after_seconds))
 
     def _with_cost(self, result: ExecutionResult, admitted: Admitted) -> ExecutionResult:
-        if admitted.cost is not None and self.document_limiter is not None:
-            cost = {"requested": admitted.cost, "limit": self.document_limiter.limits.cost}
-            result.extensions = {**(result.extensions or {}), "cost": cost}
+        if (cost := self._cost_extension(admitted)) is not None:
+            result.extensions = {**(result.extensions or {}), **cost}
         return result
+
+    def _cost_extension(self, admitted: Admitted) -> dict[str, object] | None:
+        if admitted.cost is None or self.document_limiter is None:
+            return None
+        return {"cost": {"requested": admitted.cost, "limit": self.document_limiter.limits.cost}}
 
 
 def is_request_error(result: ExecutionResult) -> bool:

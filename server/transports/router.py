@@ -8,6 +8,7 @@ from fastapi import APIRouter
 from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from server.transports.compiled import CompiledOperations
 from server.transports.connection_slots import ConnectionSlots
 from server.transports.connections import Connections
 from server.transports.document_limiter import DocumentLimiter
@@ -42,19 +43,21 @@ def graphql_endpoints(
     get_queries: bool = True,
     explorer: Explorer | None = None,
     shared: SharedSubscriptions | None = None,
+    compiled: CompiledOperations | None = None,
 ) -> Endpoints:
     """Return the applications that answer GraphQL over HTTP, server-sent events and websocket.
 
     `context` is called for each operation, on every transport. The caller passes `connections` to close websockets and
     streams later. Without `document_limiter` and `rate_limiter` nothing but `limits` applies. Without `documents` every
     request sends its document. `explorer` makes the page for a browser that requests HTML without a query.
-    Without `shared` each subscription is executed for its subscriber alone.
+    Without `shared` each subscription is executed for its subscriber alone. Without `compiled` graphql-core makes every
+    answer.
     """
     chosen, rates = limits or TransportLimits(), rate_limiter or NoRateLimits()
     tokens = chosen.document_tokens if document_limiter is None else document_limiter.limits.tokens
     streams = shared and SharedStreams(schema, context, rates, shared, lambda query: parse_document(query, tokens))
     executor = Executor(
-        schema, context, chosen, document_limiter, rates, documents or PersistedDocuments(), shared=streams
+        schema, context, chosen, document_limiter, rates, documents or PersistedDocuments(), streams, compiled
     )
     registry = Connections() if connections is None else connections  # an empty registry is falsy
     slots = ConnectionSlots(executor.rate_limiter)

@@ -1,0 +1,24 @@
+"""The executable schema of a server, and the compiled operations on it."""
+
+from execution.plans import Plans
+from server.masking import MaskedSchema
+from server.schema import executable_schema
+from server.settings import Settings
+from server.transports.compiled import CompiledOperations
+
+
+def schema_of(settings: Settings) -> MaskedSchema:
+    """Return the schema as the settings allow clients to see it."""
+    return executable_schema(
+        introspection=settings.allows_introspection,
+        suggestions=settings.allows_suggestions,
+        max_tokens=settings.limit_tokens,
+    )
+
+
+def compiled_operations(settings: Settings) -> CompiledOperations | None:
+    """Return the compiled operations of a server; None when graphql-core shall make every answer."""
+    if not settings.compiled_execution:
+        return None
+    schema = schema_of(settings)
+    return CompiledOperations(schema.core, schema.validation_errors, Plans(schema))

@@ -1,0 +1,95 @@
+"""Answers by compiled operations. What they do not take is left to graphql-core, and counted.
+
+None stands for an answer that graphql-core has to make, in the same snapshot. Every error is such an answer.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from graphql import GraphQLError, GraphQLSchema
+from graphql.execution.values import VariableValues, get_variable_values
+
+from execution.counters import Paths, reason_of
+from execution.deviation import VARIABLES, Unsupported
+from execution.messages import CompiledMessages
+from execution.outcomes import Data, Outcomes
+from execution.plan import Plan
+from execution.plans import Plans
+from execution.selections import condition_variables
+from server.transports.documents import ParsedDocument, find_operation
+from server.transports.params import Params
+
+Validate = Callable[[ParsedDocument], list[GraphQLError]]
+
+
+class Prepared(NamedTuple):
+    """A plan with the values of its operation's variables."""
+
+    plan: Plan
+    variables: VariableValues
+
+
+class CompiledOperations:
+    """The compiled operations of one schema. `paths` counts what was answered by them and what was not."""
+
+    def __init__(self, core: GraphQLSchema, validate: Validate, plans: Plans) -> None:
+        self._core = core
+        self._validate = validate
+        self._plans = plans
+        self.paths = Paths()
+
+    async def query(self, params: Params, context: Any, parsed: ParsedDocument) -> Data | None:
+        """Return the data of a query."""
+        prepared = self.prepared(params, parsed)
+        if prepared is None:
+            return None
+        try:
+            data = await prepared.plan.query(context, prepared.variables, params.extensions)
+        except Exception as error:
+            self.paths.leave(reason_of(error))
+            return None
+        self.paths.compiled += 1
+        return data
+
+    async def mutate(self, params: Params, context: Any, parsed: ParsedDocument, outcomes: Outcomes) -> Data | None:
+        """Return the data of a mutation. After None, `outcomes` has what was executed and must not be repeated."""
+        prepared = self.prepared(params, parsed)
+        if prepared is None:
+            return None
+        try:
+            data = await prepared.plan.mutate(context, prepared.variables, outcomes, params.extensions)
+        except Exception as error:
+            self.paths.leave(reason_of(error))
+            return None
+        self.paths.compiled += 1
+        return data
+
+    def messages(self, params: Params, context: Any, parsed: ParsedDocument) -> CompiledMessages | None:
+        """Return what completes the messages of a subscription."""
+        prepared = self.prepared(params, parsed)
+        return None if prepared is None else CompiledMessages(self.paths, *prepared, context, params.extensions)
+
+    def prepared(self, params: Params, parsed: ParsedDocument) -> Prepared | None:
+        """Return the plan of an operation."""
+        if self._validate(parsed):
+            return None
+        operation = find_operation(parsed.document, params.operation_name)
+        definitions = operation.variable_definitions or ()
+        variables = get_variable_values(self._core, definitions, params.variables or {}) if definitions else _NONE
+        if isinstance(variables, list):
+            self.paths.leave(VARIABLES)
+            return None
+        names = parsed.derived(
+            ("conditions", params.operation_name), lambda: condition_variables(parsed.document, operation)
+        )
+        try:
+            conditions = [(name, bool(variables.coerced[name])) for name in names]
+            return Prepared(self._plans.plan(parsed.text, parsed.document, operation, conditions), variables)
+        except KeyError:
+            self.paths.leave(VARIABLES)
+        except Unsupported as unsupported:
+            self.paths.leave(unsupported.reason)
+        return None
+
+
+_NONE = VariableValues({}, {})
