@@ -45,7 +45,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run tests that use `database` on SQLite, and on Postgres as well where they are marked."""
     if "database" in metafunc.fixturenames:
         only: str | None = metafunc.config.getoption("--database")
-        both = metafunc.definition.get_closest_marker("both_databases") is not None
+        definition = metafunc.definition
+        both = definition.get_closest_marker("both_databases") and not definition.get_closest_marker("sqlite_alone")
         kinds = [only] if only else KINDS if both else KINDS[:1]
         metafunc.parametrize("database", kinds, indirect=True, scope="module")
 

@@ -151,6 +151,7 @@ async def test_old_audit_records_are_deleted(server: ProductionServer) -> None:
     assert await records_of(server, "fay", count=0) == []
 
 
+@pytest.mark.sqlite_alone
 @pytest.mark.parametrize("given", ["a", "A-b_9", "x" * 64])
 async def test_request_id_of_the_client_is_kept(server: ProductionServer, given: str) -> None:
     """So that a caller can correlate its logs."""
@@ -158,6 +159,7 @@ async def test_request_id_of_the_client_is_kept(server: ProductionServer, given:
     assert answer.headers["x-request-id"] == given
 
 
+@pytest.mark.sqlite_alone
 @pytest.mark.parametrize("given", ["", "x" * 65, "a b", "a;b", "<script>", "é", "a\tb"])
 async def test_invalid_request_id_of_the_client_is_replaced(server: ProductionServer, given: str) -> None:
     """Because it is written to logs."""
@@ -165,6 +167,7 @@ async def test_invalid_request_id_of_the_client_is_replaced(server: ProductionSe
     assert re.fullmatch(r"[0-9a-f]{16}", answer.headers["x-request-id"])
 
 
+@pytest.mark.sqlite_alone
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [
@@ -182,6 +185,7 @@ async def test_every_response_has_a_request_id(server: ProductionServer, method:
     assert (answer.status_code, bool(answer.headers.get("x-request-id"))) == (status, True)
 
 
+@pytest.mark.sqlite_alone
 async def test_unexpected_error_of_the_media_route_is_masked(
     server: ProductionServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -118,6 +118,7 @@ class TestByStatus:
         await batch(shared, "regenerateScenes", jobId=made.id, status=["FAILED"])
         assert await jobs.settled(shared, made.id) == "COMPLETED"
 
+    @pytest.mark.sqlite_alone
     async def test_error_of_a_batch_by_status_has_the_path_of_the_status(self, shared: App) -> None:
         """The input has no id to point at."""
         made = await a_job_of(shared, "COMPLETED", "PENDING")
@@ -152,6 +153,7 @@ class TestUpdateScenes:
             ("SCENE_FAILED", ["status"]),
         ]
 
+    @pytest.mark.sqlite_alone
     async def test_update_batch_returns_all_errors_of_each_scene(self, shared: App) -> None:
         """With the path of each field in the input."""
         made, another = await a_job_of(shared, "PENDING", "COMPLETED", "PENDING", "PENDING"), await a_job(shared)
@@ -191,6 +193,7 @@ class TestUpdateScenes:
 class TestBatchRequest:
     """Refusals of the whole request, before any scene is read."""
 
+    @pytest.mark.sqlite_alone
     @pytest.mark.parametrize("name", sorted(BATCHES))
     async def test_batch_needs_either_ids_or_statuses_of_scenes(self, shared: App, name: str) -> None:
         """Exactly one of the two, neither empty nor more than 200."""
@@ -210,6 +213,7 @@ class TestBatchRequest:
         payload = await batch(shared, name, jobId=NO_JOB, sceneIds=made.scenes)
         assert payload["errors"] == [missing("jobId", NO_JOB)]
 
+    @pytest.mark.sqlite_alone
     async def test_update_batch_needs_one_to_two_hundred_scenes(self, shared: App) -> None:
         """Both limits are checked."""
         made = await a_job(shared, "One")

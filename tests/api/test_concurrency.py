@@ -14,7 +14,7 @@ from tests.support.server_app import App
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.both_databases]
 # Concurrent updates of each of ten scenes.
-PER_SCENE = scaled(20)
+PER_SCENE = scaled(10)
 
 
 async def event_types(app: App, job_id: str) -> list[str]:

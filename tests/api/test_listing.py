@@ -212,6 +212,7 @@ class TestJobs:
         conditions = {"search": "100", "updatedSince": since.isoformat(), "status": ["PENDING"], "ownerId": "local"}
         assert await gallery.found(**conditions) == expected
 
+    @pytest.mark.sqlite_alone
     @pytest.mark.parametrize(("first", "second"), list(pairwise(ORDERS[::2] + ORDERS[:1])))
     async def test_job_cursor_of_another_order_is_refused(
         self, gallery: Gallery, first: tuple[str, str], second: tuple[str, str]

@@ -63,6 +63,7 @@ async def test_reorder_of_a_processing_job_is_accepted(shared: App) -> None:
     assert await play_order(shared, made.id) == ["Scene 2", "Scene 1", "Scene 0"]
 
 
+@pytest.mark.sqlite_alone
 async def test_reorder_without_each_live_scene_once_is_refused(shared: App) -> None:
     """Each missing, foreign or repeated scene is named, with its path."""
     made, another = await a_job(shared, *NAMES), await a_job(shared, "Another")
@@ -83,6 +84,7 @@ async def test_reorder_without_each_live_scene_once_is_refused(shared: App) -> N
     ]
 
 
+@pytest.mark.sqlite_alone
 async def test_reorder_of_missing_deleted_or_changed_jobs_is_refused(shared: App) -> None:
     """Also with more than 200 scenes."""
     made = await a_job(shared, *NAMES)

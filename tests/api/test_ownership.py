@@ -214,6 +214,7 @@ class TestWorkers:
         log = await jobs.log(tenants.owner.client, made.id, "type actorId")
         assert {event["actorId"] for event in log if event["type"].startswith("SCENE_")} == {"wim"}
 
+    @pytest.mark.sqlite_alone
     @pytest.mark.parametrize(
         ("name", "fields"),
         [
@@ -245,6 +246,7 @@ class TestWorkers:
         assert error["path"][0] == "input"
         assert (await jobs.job(tenants.owner.client, made.id, "version"))["version"] == made.version
 
+    @pytest.mark.sqlite_alone
     async def test_worker_gets_403_over_rest(self, tenants: Tenants) -> None:
         """In the error format of REST."""
         worker = tenants.server.user("wim", "worker")

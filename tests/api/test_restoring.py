@@ -59,6 +59,7 @@ class TestDeleteJob:
         assert made.id not in await newest_job_ids(shared, deleted=False)
         assert made.id in await newest_job_ids(shared, deleted=True)
 
+    @pytest.mark.sqlite_alone
     async def test_delete_of_a_processing_job_is_refused(self, shared: App) -> None:
         """After a cancel it is accepted."""
         made = await a_job_of(shared, "COMPLETED", "PROCESSING")
@@ -66,6 +67,7 @@ class TestDeleteJob:
         await accepted(shared, "cancelJob", jobId=made.id)
         await accepted(shared, "deleteJob", jobId=made.id)
 
+    @pytest.mark.sqlite_alone
     @pytest.mark.parametrize("name", sorted(JOB_MUTATIONS))
     async def test_deleted_job_refuses_every_mutation_but_restore(self, shared: App, name: str) -> None:
         """And nothing is changed."""
@@ -77,6 +79,7 @@ class TestDeleteJob:
         assert payload["errors"] == [state("ALREADY_DELETED", "jobId")]
         assert await jobs.job(shared, made.id, EVERYTHING) == before
 
+    @pytest.mark.sqlite_alone
     @pytest.mark.parametrize("name", [*sorted(SCENE_MUTATIONS), "restoreScene"])
     async def test_scenes_of_a_deleted_job_refuse_every_mutation(self, shared: App, name: str) -> None:
         """Also scenes that were deleted before."""
@@ -116,6 +119,7 @@ class TestRestoreJob:
         assert without_versions_and_times(after) == without_versions_and_times(before)
         assert made.id in await newest_job_ids(shared, deleted=False)
 
+    @pytest.mark.sqlite_alone
     async def test_restore_of_missing_live_or_changed_jobs_is_refused(self, shared: App) -> None:
         """With the code of each reason."""
         made = await a_job_of(shared, "COMPLETED")
@@ -156,7 +160,7 @@ class TestRestoreScene:
         """For random orders, with additions and deletions of other scenes in between."""
         rng = jobs.seeded("old places")
         names = [f"Scene {number}" for number in range(8)]
-        for _ in range(6):
+        for _ in range(3):
             made = await a_job(shared, *names)
             deleted = rng.sample(made.scenes, rng.randint(2, 8))
             for scene_id in deleted:
@@ -215,6 +219,7 @@ class TestRestoreScene:
         payload = await accepted(shared, "restoreScene", "scene { status } job { status }", sceneId=made.scenes[0])
         assert payload == {"scene": {"status": "COMPLETED"}, "job": {"status": "PROCESSING"}}
 
+    @pytest.mark.sqlite_alone
     async def test_restore_of_a_scene_into_a_full_job_is_refused(self, shared: App) -> None:
         """A job has at most 200 live scenes; RESTORE is offered only if there is room."""
         made = await a_job(shared, *(f"Scene {number}" for number in range(200)))
@@ -227,6 +232,7 @@ class TestRestoreScene:
         assert (await read_scene(shared, made.scenes[0], "availableActions")) == {"availableActions": ["RESTORE"]}
         await accepted(shared, "restoreScene", sceneId=made.scenes[0])
 
+    @pytest.mark.sqlite_alone
     async def test_restore_of_missing_live_foreign_or_changed_scenes_is_refused(self, shared: App) -> None:
         """With the code of each reason."""
         made, another = await a_job_of(shared, "COMPLETED"), await a_job(shared)

@@ -15,7 +15,7 @@ from tests.support import jobs
 from tests.support.database_choice import database_choice
 from tests.support.factories import a_job
 from tests.support.latest_values import values_until
-from tests.support.property_settings import MODEST
+from tests.support.property_settings import MODEST, scaled
 from tests.support.server_app import App
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.both_databases]
@@ -97,7 +97,7 @@ async def test_search_does_not_find_other_letters(shared: App, title: str, searc
     assert made.id not in await found(shared, search)
 
 
-@settings(MODEST, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+@settings(MODEST, max_examples=scaled(20), suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 @given(title=titles, data=st.data())
 async def test_search_finds_every_part_of_a_title_in_every_case(shared: App, title: str, data: st.DataObject) -> None:
     """For random letters of many scripts, in composed and decomposed form."""

@@ -107,6 +107,7 @@ async def test_select_of_the_current_take_is_a_no_op(shared: App) -> None:
     assert await jobs.job(shared, job_id, EVERYTHING) == before
 
 
+@pytest.mark.sqlite_alone
 @pytest.mark.parametrize(
     ("status", "allowed"),
     [
@@ -126,6 +127,7 @@ async def test_select_of_a_take_is_refused_while_a_new_take_is_open(
     await accepted(shared, "selectTake", takeId=first_take)
 
 
+@pytest.mark.sqlite_alone
 @pytest.mark.parametrize("end", ["FAILED", "CANCELED"])
 async def test_select_of_a_take_without_a_clip_is_refused(shared: App, end: str) -> None:
     """The current take included."""
@@ -135,6 +137,7 @@ async def test_select_of_a_take_without_a_clip_is_refused(shared: App, end: str)
         assert error == state("INVALID_TRANSITION", "takeId", end, "COMPLETED")
 
 
+@pytest.mark.sqlite_alone
 async def test_select_of_a_missing_take_is_refused(shared: App) -> None:
     """An id of another kind included."""
     job_id, scene_id = await scene_with_takes(shared)
@@ -142,6 +145,7 @@ async def test_select_of_a_missing_take_is_refused(shared: App) -> None:
         assert await refused(shared, job_id, "selectTake", takeId=wrong) == missing("takeId", wrong)
 
 
+@pytest.mark.sqlite_alone
 async def test_select_of_a_take_with_a_stale_expected_version_is_refused(shared: App) -> None:
     """The version of the scene counts."""
     job_id, scene_id = await scene_with_takes(shared, "COMPLETED")
@@ -152,6 +156,7 @@ async def test_select_of_a_take_with_a_stale_expected_version_is_refused(shared:
     await accepted(shared, "selectTake", takeId=first_take, expectedVersion=version)
 
 
+@pytest.mark.sqlite_alone
 async def test_select_of_a_take_of_a_deleted_scene_or_job_is_refused(shared: App) -> None:
     """Both are checked."""
     job_id, scene_id = await scene_with_takes(shared, "COMPLETED")

@@ -35,7 +35,7 @@ def target(database: None, settings: dict[str, float], tmp_path_factory: pytest.
     target = Target(tmp_path_factory.mktemp("target"), **settings)
     target.process.start()
     yield target
-    assert target.process.stop() == 0
+    assert target.stop() == 0
     assert "Internal error" not in target.log, target.log
     assert "Traceback" not in target.log, target.log
 

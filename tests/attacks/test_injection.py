@@ -66,6 +66,7 @@ async def test_malformed_job_or_scene_id_is_not_found(mallory: Client, text: str
     assert codes(cursor) == ["VALIDATION_FAILED"]
 
 
+@pytest.mark.sqlite_alone
 @pytest.mark.parametrize("text", UNPRINTABLE.values(), ids=UNPRINTABLE)
 async def test_unprintable_text_of_a_job_is_rejected(target: Target, mallory: Client, text: str) -> None:
     """In every text field, with its path; nothing is written."""
@@ -85,6 +86,7 @@ async def test_unprintable_text_of_a_job_is_rejected(target: Target, mallory: Cl
     assert (rest.status_code, rest.json()["error"]["details"][0]["path"]) == (422, ["title"])
 
 
+@pytest.mark.sqlite_alone
 @pytest.mark.parametrize("text", MULTILINE.values(), ids=MULTILINE)
 async def test_job_title_has_a_single_line(mallory: Client, text: str) -> None:
     """A prompt may have several."""
@@ -94,6 +96,7 @@ async def test_job_title_has_a_single_line(mallory: Client, text: str) -> None:
     assert made["data"]["createJob"]["errors"] == []
 
 
+@pytest.mark.sqlite_alone
 @pytest.mark.parametrize("half", ["\\ud800", "\\udfff", "a\\ud800b", "\\udc00\\ud800"])
 async def test_unpaired_surrogate_in_a_request_is_rejected(target: Target, mallory: Client, half: str) -> None:
     """In a variable, in metadata, in a document, over REST: it cannot be stored."""
@@ -113,6 +116,7 @@ async def test_unpaired_surrogate_in_a_request_is_rejected(target: Target, mallo
     assert (rest.status_code, rest.json()["error"]["code"]) == (422, "VALIDATION_FAILED")
 
 
+@pytest.mark.sqlite_alone
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -143,6 +147,7 @@ async def test_scene_input_of_another_type_is_a_request_error(
     assert "data" not in answer
 
 
+@pytest.mark.sqlite_alone
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -169,6 +174,7 @@ async def test_scene_input_out_of_range_is_rejected(target: Target, mallory: Cli
     assert error["path"] == ["input", name]
 
 
+@pytest.mark.sqlite_alone
 @pytest.mark.parametrize(
     "path",
     [

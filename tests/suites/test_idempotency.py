@@ -161,6 +161,7 @@ async def test_concurrent_identical_requests_with_an_expected_version_do_not_con
     ]
 
 
+@pytest.mark.sqlite_alone
 @pytest.mark.parametrize(
     "other",
     [
@@ -182,6 +183,7 @@ async def test_key_of_another_request_is_a_conflict(env: Domain, other: NewJob) 
     assert env.dump() == before
 
 
+@pytest.mark.sqlite_alone
 async def test_key_of_another_operation_is_a_conflict(env: Domain) -> None:
     """Also on the same job with equal arguments."""
     job_id = await env.a_job(1)
@@ -234,6 +236,7 @@ async def test_answer_of_a_failed_commit_is_not_stored(env: Domain) -> None:
     assert [event.type for event in (await env.job_state(job_id)).log][-1] is EventType.JOB_STARTED
 
 
+@pytest.mark.sqlite_alone
 @pytest.mark.parametrize("key", ["", " ", "x" * 201, "a\0b", "\ud800"])
 async def test_invalid_key_is_refused(env: Domain, key: str) -> None:
     """With the path of the key, and before anything is executed."""

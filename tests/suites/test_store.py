@@ -109,6 +109,7 @@ async def test_change_of_an_unknown_job_is_refused_as_not_found(env: Domain, job
     )
 
 
+@pytest.mark.sqlite_alone
 async def test_deleted_job_refuses_every_command(env: Domain) -> None:
     """Its scenes do as well, and its tickets claim nothing."""
     job_id = await env.a_job(2, start=True)

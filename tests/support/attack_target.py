@@ -11,7 +11,7 @@ import httpx
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
-from tests.support.client import READS_ON_DEMAND, Client, Json
+from tests.support.client import NO_AUTHORITIES, READS_ON_DEMAND, Client, Json
 from tests.support.jobs import Made, make
 from tests.support.server_process import ServerProcess
 from tests.support.tokens import SECRET, token
@@ -36,6 +36,13 @@ class Target:
             allowed_origins="https://app.example.com",
             **settings,
         )
+        # One for all probes: each client loads the certificates of authorities.
+        self._http = httpx.Client(verify=NO_AUTHORITIES, timeout=TIMEOUT_SECONDS)
+
+    def stop(self) -> int:
+        """Stop the server, and return its exit status."""
+        self._http.close()
+        return self.process.stop()
 
     @property
     def url(self) -> str:
@@ -60,7 +67,7 @@ class Target:
 
     def probe(self) -> float:
         """Return the longest time that the event loop was blocked since the last call, in seconds of its CPU time."""
-        return httpx.get(f"{self.url}{PROBE_PATH}", timeout=TIMEOUT_SECONDS).json()
+        return self._http.get(f"{self.url}{PROBE_PATH}").json()
 
     def client(self, token: str | None = MALLORY) -> Client:
         """Return a client with this token, or without one."""
