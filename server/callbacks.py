@@ -3,17 +3,22 @@
 import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from models.lazy_import import lazily
 from providers.port import Provider
 from providers.replicate.model import CALLBACK_PATH
-from providers.replicate.provider import ReplicateProvider
 from providers.replicate.webhooks import SigningSecret
 from server.settings import Settings
+
+if TYPE_CHECKING:
+    from providers.replicate import provider as replicate
+else:
+    replicate = lazily("providers.replicate.provider")
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +30,7 @@ def callback_routes(providers: Mapping[str, Provider], settings: Settings) -> li
     """Return the route POST /callbacks/replicate/{key}; no route without a secret that verifies callbacks."""
     provider = providers.get("replicate")
     secret = settings.replicate_webhook_secret.get_secret_value()
-    if not secret or not isinstance(provider, ReplicateProvider):
+    if not secret or not isinstance(provider, replicate.ReplicateProvider):
         return []
     signing = SigningSecret(secret)
 

@@ -1,17 +1,15 @@
 """Keys derived from the server's secret, a different one for each purpose."""
 
+import hashlib
+import hmac
 import os
 import secrets
 from pathlib import Path
-
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from server.setting_types import SECRET_BYTES
 from server.settings import ROOT, Settings
 
 KEY_FILE = ROOT / "var" / "secret.key"
-KEY_BYTES = 32
 
 
 def derived(settings: Settings, purpose: str, key_file: Path = KEY_FILE) -> bytes:
@@ -22,7 +20,16 @@ def derived(settings: Settings, purpose: str, key_file: Path = KEY_FILE) -> byte
     """
     secret = settings.secret_key.get_secret_value() or settings.auth_secret.get_secret_value()
     material = secret.encode() if secret else _from_file(key_file)
-    return HKDF(SHA256(), KEY_BYTES, salt=None, info=f"scenewire {purpose}".encode()).derive(material)
+    return _hkdf(material, f"scenewire {purpose}".encode())
+
+
+def _hkdf(material: bytes, info: bytes) -> bytes:
+    """Return a key by HKDF (RFC 5869, sections 2.2 and 2.3) with SHA-256, no salt, and one block of output.
+
+    A process in development needs nothing else of a cryptographic library, whose import takes 10 MB.
+    """
+    extracted = hmac.digest(bytes(hashlib.sha256().digest_size), material, "sha256")
+    return hmac.digest(extracted, info + b"\x01", "sha256")
 
 
 def _from_file(path: Path) -> bytes:

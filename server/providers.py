@@ -1,15 +1,23 @@
 """The providers of this process: the built-in ones that are configured, and those of other packages."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from models.lazy_import import lazily
 from providers.local import LocalProvider
 from providers.port import Provider
-from providers.replicate.api import Api
 from providers.replicate.model import Model
-from providers.replicate.provider import ReplicateProvider
 from providers.replicate.retrying import Pace
 from providers.replicate.template import Template
 from providers.scripted import ScriptedProvider
 from server import plugins
 from server.settings import Settings, WrongSettings
+
+if TYPE_CHECKING:
+    from providers.replicate import api, provider
+else:
+    api, provider = lazily("providers.replicate.api"), lazily("providers.replicate.provider")
 
 # A creation without an answer times out before its render does, because it must not be retried like a render: the
 # prediction may exist and be paid for.
@@ -31,7 +39,7 @@ def configured(settings: Settings) -> dict[str, Provider]:
     return providers | loaded
 
 
-def replicate(settings: Settings) -> ReplicateProvider:
+def replicate(settings: Settings) -> provider.ReplicateProvider:
     """Return the provider that runs predictions on Replicate."""
     model = Model(
         settings.replicate_version,
@@ -43,8 +51,8 @@ def replicate(settings: Settings) -> ReplicateProvider:
         poll=settings.replicate_poll_seconds,
         give_up_after=min(CREATION_TIMEOUT_SECONDS, settings.render_deadline_seconds * CREATION_SHARE_OF_DEADLINE),
     )
-    return ReplicateProvider(
-        Api(settings.replicate_api_url, settings.replicate_token.get_secret_value()),
+    return provider.ReplicateProvider(
+        api.Api(settings.replicate_api_url, settings.replicate_token.get_secret_value()),
         model,
         pace,
         lifetime_seconds=settings.render_deadline_seconds,

@@ -5,6 +5,8 @@ SNI and Host: a name that resolves differently the next time (DNS rebinding) has
 and proxies of the environment are not used.
 """
 
+from __future__ import annotations
+
 import asyncio
 import ipaddress
 import socket
@@ -13,12 +15,16 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequen
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, asynccontextmanager, suppress
 from enum import StrEnum
-from typing import Any, NamedTuple, Protocol
-
-import httpx
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from coordinator.webhooks.ssrf import Address, is_public
 from models.db.cancellation import raise_if_cancelled
+from models.lazy_import import lazily
+
+if TYPE_CHECKING:
+    import httpx
+else:
+    httpx = lazily("httpx")
 
 CONNECT_SECONDS = 2.0
 TOTAL_SECONDS = 10.0

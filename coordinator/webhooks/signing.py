@@ -8,10 +8,19 @@ import base64
 import os
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import cached_property
+from typing import TYPE_CHECKING
 
-import standardwebhooks
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from models.lazy_import import lazily
+
+if TYPE_CHECKING:
+    import standardwebhooks
+    from cryptography import exceptions
+    from cryptography.hazmat.primitives.ciphers import aead
+else:
+    standardwebhooks = lazily("standardwebhooks")
+    exceptions = lazily("cryptography.exceptions")
+    aead = lazily("cryptography.hazmat.primitives.ciphers.aead")
 
 # The specification asks for 24 to 64 bytes.
 SECRET_BYTES = 32
@@ -27,7 +36,11 @@ class Secrets:
     """Encrypts and decrypts secrets with the server's key of 32 bytes."""
 
     def __init__(self, key: bytes) -> None:
-        self._cipher = AESGCM(key)
+        self._key = key
+
+    @cached_property
+    def _cipher(self) -> "aead.AESGCM":
+        return aead.AESGCM(self._key)
 
     def seal(self, secret: str, webhook_id: str) -> str:
         """Encrypt the secret of a webhook for storage."""
@@ -40,7 +53,7 @@ class Secrets:
             sealed = base64.b64decode(stored, validate=True)
             nonce, text = sealed[:NONCE_BYTES], sealed[NONCE_BYTES:]
             return self._cipher.decrypt(nonce, text, webhook_id.encode()).decode()
-        except (ValueError, InvalidTag) as error:
+        except (ValueError, exceptions.InvalidTag) as error:
             raise Unsigned("the secret cannot be decrypted with this server's key") from error
 
 

@@ -4,7 +4,7 @@ The middleware covers all routes, so a new route requires a token until `is_open
 """
 
 from collections.abc import Callable, Sequence
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
@@ -12,18 +12,22 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from models.domain.errors import Unavailable
+from models.lazy_import import lazily
 from models.writes.store import Store
 from server.auth.identity import ANONYMOUS, Identity, Unauthenticated
-from server.auth.jwks import Jwks
 from server.auth.revoked_subjects import RevokedSubjects
 from server.auth.sessions import Sessions, is_older
-from server.auth.tokens import Tokens
 from server.settings import Settings
 from server.transports.closing import CloseCode, CloseConnection
 from server.transports.errors import TransportCode
 from server.transports.header_values import values_of
 from server.transports.messages import Payload
 from server.transports.rate_limiter import TooManyRequests
+
+if TYPE_CHECKING:
+    from server.auth import jwks, tokens
+else:
+    jwks, tokens = lazily("server.auth.jwks"), lazily("server.auth.tokens")
 
 # RFC 6750, section 3: a request without credentials gets no error code.
 CHALLENGE: Final = 'Bearer realm="scenewire"'
@@ -56,8 +60,8 @@ class Authenticator:
         self.count_failure = count_failure
         self._revoked = RevokedSubjects(store)
         self._sessions = sessions
-        self._jwks = Jwks(settings.auth_jwks_url) if settings.auth_jwks_url else None
-        self._tokens = Tokens(settings, self._jwks) if settings.authenticates else None
+        self._jwks = jwks.Jwks(settings.auth_jwks_url) if settings.auth_jwks_url else None
+        self._tokens = tokens.Tokens(settings, self._jwks) if settings.authenticates else None
         # In development a token is optional: it makes the request one of its subject.
         self._required = settings.production
 
