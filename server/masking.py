@@ -78,10 +78,6 @@ class MaskedSchema(strawberry.Schema):
         """The graphql-core schema that Strawberry wraps."""
         return core_schema(self)
 
-    def validated(self, query: str, _document: DocumentNode | None = None) -> list[GraphQLError]:
-        """Return the errors of a document that can be parsed."""
-        return self.validation_errors(parsed_document(query, self._max_tokens))
-
     def validation_errors(self, parsed: ParsedDocument) -> list[GraphQLError]:
         """Return the errors of a document; it is validated once."""
         return parsed.derived(

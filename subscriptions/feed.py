@@ -38,6 +38,7 @@ class Feed:
         self._dropped = 0
         self._gone = False
         self._woken = asyncio.Event()
+        self._interrupted = False
         self.latest: ProgressSnapshot | None = None
 
     def on_update(self, update: JobUpdate) -> None:
@@ -81,6 +82,22 @@ class Feed:
         while self.empty:
             self._woken.clear()
             await self._woken.wait()
+        return self.take()
+
+    def interrupt(self) -> None:
+        """End the current or the next `wait`."""
+        self._interrupted = True
+        self._woken.set()
+
+    async def wait(self) -> None:
+        """Wait until something is pending, or for `interrupt`."""
+        while self.empty and not self._interrupted:
+            self._woken.clear()
+            await self._woken.wait()
+        self._interrupted = False
+
+    def take(self) -> EventRow | Running | Lagged | Gone:
+        """Return the next message; something must be pending. Events go before progress."""
         if self._gone:
             return Gone()
         if self._dropped:

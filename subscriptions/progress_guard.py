@@ -30,6 +30,15 @@ class ProgressGuard:
             elif isinstance(row, ProgressSnapshot):
                 self._snapshot = row
 
+    def merge(self, other: "ProgressGuard") -> None:
+        """Remember the rows shown in another stream too, of each the newer one."""
+        for scene in other._scenes.values():
+            shown = self._scenes.get(scene.id)
+            if shown is None or _progress(scene) >= _progress(shown):
+                self._scenes[scene.id] = scene
+        if other._snapshot is not None:
+            self._snapshot = self._newest(other._snapshot)
+
     def clamp(self, running: Running) -> Running | None:
         """Return the scene, never older than shown, and remember the job's progress; None when the take is over."""
         scene, shown = running.scene, self._scenes.get(running.scene.id)
@@ -50,6 +59,10 @@ class ProgressGuard:
         if shown is None or (snapshot.version, snapshot.percentage) >= (shown.version, shown.percentage):
             return snapshot
         return shown
+
+
+def _progress(scene: SceneRow) -> tuple[int, int, float]:
+    return scene.version, scene.newest_take, scene.percentage or 0.0
 
 
 def _further(received: N | None, shown: N | None) -> N | None:

@@ -17,8 +17,7 @@ from schema.progress import JobProgress, job_progress
 from schema.types import Job, Scene, as_job, as_scene
 from subscriptions import latest
 from subscriptions.job_events import JobEvents
-
-INTERVAL_MS = (0, 60_000)
+from subscriptions.sharing import check_interval
 
 
 async def _job(context: Context, job_id: str) -> JobRow:
@@ -67,15 +66,13 @@ class Subscription:
         self, info: Info, job_id: strawberry.ID, min_interval_ms: int = 100
     ) -> AsyncGenerator[JobProgress]:
         """Stream the progress of a job."""
-        least, most = INTERVAL_MS
-        if not least <= min_interval_ms <= most:
-            raise Invalid(f"minIntervalMs must be from {least} to {most}.", ["minIntervalMs"])
+        interval_seconds = check_interval(min_interval_ms)
         await _job(info.context, job_id)
 
         async def read() -> ProgressSnapshot | None:
             return await info.context.loaders.snapshot.load(job_id)
 
-        async with aclosing(latest.latest(info.context, job_id, read, min_interval_ms / 1000)) as progress_snapshots:
+        async with aclosing(latest.latest(info.context, job_id, read, interval_seconds)) as progress_snapshots:
             async for snapshot in progress_snapshots:
                 yield job_progress(snapshot)
 

@@ -82,10 +82,11 @@ class Hub:
         await self._resyncing.stop()
 
     @asynccontextmanager
-    async def join(self, job_id: str, watcher: Watcher, viewer: Viewer = SYSTEM) -> AsyncGenerator[None]:
+    async def join(self, job_id: str, watcher: Watcher, viewer: Viewer = SYSTEM) -> AsyncGenerator[int]:
         """Send the watcher every update committed after entering the block, as long as the viewer may see the job.
 
-        To miss nothing, join first, read the state or the log second, then drop the updates that it already includes.
+        The block receives a version: every later event is sent. To miss nothing, join first, read the state or the log
+        second, then drop the updates that it already includes.
         """
         reader = self._readers.get(job_id)
         if reader is None:
@@ -94,7 +95,7 @@ class Hub:
         try:
             # Until the reader knows its position, a commit could fall between the caller's read and the first update.
             await reader.ready.wait()
-            yield
+            yield reader.position
         finally:
             reader.watchers.pop(watcher, None)
             if not reader.watchers:

@@ -114,7 +114,7 @@ class Executor:
         """Return a subscription that can be shared with others; None for one that has to be executed alone."""
         if self.shared is None:
             return None
-        return self.shared.ask(params, connection, admitted.cost, self._cost_extension(admitted))
+        return self.shared.ask(params, connection, admitted, self._cost_extension(admitted))
 
     async def subscribe(
         self, params: Params, connection: HTTPConnection, admitted: Admitted

@@ -12,7 +12,6 @@ from server.transports.compiled import CompiledOperations
 from server.transports.connection_slots import ConnectionSlots
 from server.transports.connections import Connections
 from server.transports.document_limiter import DocumentLimiter
-from server.transports.documents import parse_document
 from server.transports.execution import Executor, GetContext
 from server.transports.http import Explorer, HTTPEndpoint
 from server.transports.limits import TransportLimits
@@ -54,8 +53,7 @@ def graphql_endpoints(
     answer.
     """
     chosen, rates = limits or TransportLimits(), rate_limiter or NoRateLimits()
-    tokens = chosen.document_tokens if document_limiter is None else document_limiter.limits.tokens
-    streams = shared and SharedStreams(schema, context, rates, shared, lambda query: parse_document(query, tokens))
+    streams = shared and SharedStreams(schema, context, rates, shared, compiled)
     executor = Executor(
         schema, context, chosen, document_limiter, rates, documents or PersistedDocuments(), streams, compiled
     )

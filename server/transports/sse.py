@@ -20,12 +20,13 @@ from server.transports.errors import error_body, internal_error
 from server.transports.execution import response_map
 from server.transports.limits import TransportLimits
 from server.transports.payloads import encode
+from server.transports.shared.message import SharedMessage
 from server.transports.stream_control import stream_control
 
 KEEP_ALIVE: Final = b":\n\n"
 COMPLETE: Final = b"event: complete\ndata: \n\n"  # EventSource dispatches no event without data
 
-Results = AsyncGenerator[ExecutionResult, Any]
+Results = AsyncGenerator[ExecutionResult | SharedMessage, Any]
 
 _HEADERS: Final = [
     (b"content-type", EVENT_STREAM.encode()),
@@ -102,7 +103,8 @@ class EventStream:
         try:
             async with aclosing(self._results):
                 async for result in self._results:
-                    await self._write(send, _next(response_map(result)))
+                    is_shared = isinstance(result, SharedMessage)
+                    await self._write(send, result.event() if is_shared else _next(response_map(result)))
         except TimeoutError:
             raise
         except Exception as error:

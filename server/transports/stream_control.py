@@ -55,6 +55,13 @@ class StreamControl:
         (last_ack_ms,) = struct.unpack_from("=I", info, _LAST_ACK_MS_OFFSET)
         return time.monotonic() - (last_ack_ms / 1000 if unacknowledged else 0)
 
+    def frame_writer(self) -> Callable[[bytes], bool] | None:
+        """Return a function that writes whole websocket frames at once; None where that is not possible.
+
+        It returns False, and writes nothing, while the buffer of the socket is full and when the websocket closes.
+        """
+        return None
+
     def abort(self) -> None:
         """Drop the connection and all unsent data."""
         self._transport.abort()

@@ -5,10 +5,10 @@ Pings, compression and peers that stop reading are handled below the messages, i
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import ExitStack, aclosing
 from dataclasses import dataclass
-from typing import assert_never
+from typing import Final, assert_never
 
 from graphql import GraphQLError, OperationType
 from starlette.requests import HTTPConnection
@@ -18,6 +18,7 @@ from strawberry.types import ExecutionResult
 from server.transports.bucket import Bucket
 from server.transports.closing import CloseCode, CloseConnection, fit_reason, try_again_later
 from server.transports.connection_slots import ConnectionSlots
+from server.transports.document_limiter import Admitted
 from server.transports.errors import TransportCode, coded, format_error, internal_error, report, request_id_of
 from server.transports.execution import Executor, is_request_error, requested_close, response_map
 from server.transports.frame_limiter import TOO_MANY_MESSAGES
@@ -31,10 +32,15 @@ from server.transports.messages import (
     Subscribe,
     read_message,
 )
+from server.transports.params import Params
 from server.transports.payloads import encode
 from server.transports.pending_connections import PendingConnections
 from server.transports.rate_limiter import TooManyRequests
+from server.transports.shared.member import Member, State
+from server.transports.shared.message import SharedMessage, message_prefix
 from server.transports.stream_control import stream_control
+
+FRAMES_A_WRITE: Final = 16
 
 OnInit = Callable[[WebSocket, Payload | None], Awaitable[Mapping[str, object] | None]]
 """Called with the payload of `connection_init`; returns the payload of `connection_ack`. It stores what the context
@@ -48,12 +54,49 @@ class Operation:
     id: str
     task: asyncio.Task[None] | None = None
     cancellable: bool = True
+    member: Member | None = None
+    """Its place among the subscribers of a shared stream, which needs no task while it is live."""
 
     def stop(self) -> None:
         """Cancel the operation. A mutation runs to completion without a response, as over HTTP: the effect of a
         cancelled one would be unknown."""
+        if self.member is not None:
+            self.member.leave()
         if self.task is not None and self.cancellable:
             self.task.cancel()
+
+
+class SocketOutlet:
+    """Writes the messages of one shared stream to the socket, below ASGI."""
+
+    __slots__ = ("_operation", "_pump", "_socket", "_write", "prefix")
+    is_direct = True
+
+    def __init__(
+        self, socket: WebSocket, operation: Operation, write: Callable[[bytes], bool], pump: Callable[[Operation], None]
+    ) -> None:
+        self._socket = socket
+        self._operation = operation
+        self._write = write
+        self._pump = pump
+        self.prefix = message_prefix(operation.id)
+
+    @property
+    def connection(self) -> HTTPConnection:
+        return self._socket
+
+    def write(self, payload: SharedMessage) -> bool:
+        return self._write(payload.frame(self.prefix))
+
+    def write_all(self, payloads: Sequence[SharedMessage]) -> int:
+        for start in range(0, len(payloads), FRAMES_A_WRITE):
+            frames = [payload.frame(self.prefix) for payload in payloads[start : start + FRAMES_A_WRITE]]
+            if not self._write(b"".join(frames)):
+                return start
+        return len(payloads)
+
+    def pump(self) -> None:
+        self._pump(self._operation)
 
 
 class Connection:
@@ -80,6 +123,7 @@ class Connection:
         self._writing = asyncio.Lock()
         self._active: dict[str, Operation] = {}  # operations for which messages are still sent
         self._running: set[Operation] = set()  # those, and operations that are still cleaning up
+        self._tasks: asyncio.TaskGroup | None = None
 
     @property
     def connection(self) -> HTTPConnection:
@@ -89,9 +133,12 @@ class Connection:
         """Serve until the client has disconnected and every operation has cleaned up."""
         with self._slot:
             await self._serve()
+        if self._executor.shared is not None:
+            await self._executor.shared.stopped()
 
     async def _serve(self) -> None:
         async with asyncio.TaskGroup() as tasks:
+            self._tasks = tasks
             deadline = tasks.create_task(self._await_init())
             try:
                 await self._read(tasks)
@@ -99,14 +146,17 @@ class Connection:
                 self._open = False
                 self._active.clear()
                 deadline.cancel()
-                for operation in self._running:
-                    operation.stop()
+                for operation in tuple(self._running):
+                    self._stop(operation)
 
     async def close(self, code: CloseCode, reason: str) -> None:
         """Send a close frame, after which nothing is written; `serve` receives the disconnect and cleans up."""
         if not self._open:
             return
         self._open = False
+        for operation in self._running:
+            if operation.member is not None:
+                operation.member.leave()
         async with self._writing:
             try:
                 await self._socket.close(code, fit_reason(reason))
@@ -170,7 +220,7 @@ class Connection:
             case Complete(operation_id):
                 operation = self._active.pop(operation_id, None)
                 if operation is not None:
-                    operation.stop()
+                    self._stop(operation)
             case _:
                 assert_never(message)
 
@@ -207,13 +257,28 @@ class Connection:
         operation = Operation(message.id)
         self._active[message.id] = operation
         self._running.add(operation)
-        operation.task = tasks.create_task(self._run(operation, message))
-        operation.task.add_done_callback(lambda _: self._running.discard(operation))
+        self._run_task(tasks, operation, lambda: self._send_results(operation, message))
 
-    async def _run(self, operation: Operation, message: Subscribe) -> None:
+    def _run_task(self, tasks: asyncio.TaskGroup, operation: Operation, work: Callable[[], Awaitable[None]]) -> None:
+        task = operation.task = tasks.create_task(self._run(operation, work))
+
+        def on_done(_: asyncio.Task[None]) -> None:
+            if operation.task is task:
+                operation.task = None
+                if operation.member is None or operation.member.state is State.LEFT:
+                    self._running.discard(operation)
+
+        task.add_done_callback(on_done)
+
+    def _stop(self, operation: Operation) -> None:
+        operation.stop()
+        if operation.task is None:
+            self._running.discard(operation)
+
+    async def _run(self, operation: Operation, work: Callable[[], Awaitable[None]]) -> None:
         """Run the operation; an error ends this operation and no other."""
         try:
-            await self._send_results(operation, message)
+            await work()
         except CloseConnection as closing:
             await self.close(closing.code, closing.reason)
         except GraphQLError as error:
@@ -224,6 +289,8 @@ class Connection:
     async def _send_results(self, operation: Operation, message: Subscribe) -> None:
         params, admitted = self._executor.admit(message.params, self._socket)
         if admitted.kind is OperationType.SUBSCRIPTION:
+            if self._share(operation, params, admitted):
+                return
             results = await self._executor.subscribe(params, self._socket, admitted)
             async with aclosing(results):
                 async for result in results:
@@ -236,8 +303,43 @@ class Connection:
                 return
         await self._send_last(operation, "complete")
 
-    async def _send_result(self, operation: Operation, result: ExecutionResult) -> bool:
+    def _share(self, operation: Operation, params: Params, admitted: Admitted) -> bool:
+        """Join a shared stream that writes to the socket directly; return False when that is not possible."""
+        control, shared = stream_control(self._socket.scope), self._executor.shared
+        write = None if control is None else control.frame_writer()
+        if write is None or shared is None or self._active.get(operation.id) is not operation:
+            return False
+        asked = self._executor.ask(params, self._socket, admitted)
+        if asked is None:
+            return False
+        operation.member = shared.join(asked, SocketOutlet(self._socket, operation, write, self._pump))
+        return True
+
+    def _pump(self, operation: Operation) -> None:
+        """Send the messages of a shared stream that could not be written at once."""
+        if self._tasks is not None and self._active.get(operation.id) is operation:
+            self._run_task(self._tasks, operation, lambda: self._send_shared(operation))
+
+    async def _send_shared(self, operation: Operation) -> None:
+        member = operation.member
+        if member is None:
+            return
+        try:
+            async with aclosing(member.messages()) as messages:
+                async for message in messages:
+                    if not await self._send_result(operation, message):
+                        return
+            if member.state is State.COMPLETE:
+                await self._send_last(operation, "complete")
+        finally:
+            if member.state is State.COMPLETE:
+                member.leave()
+
+    async def _send_result(self, operation: Operation, result: ExecutionResult | SharedMessage) -> bool:
         """Send a result; return False when it ended the operation."""
+        if isinstance(result, SharedMessage):
+            await self._send_text(result.message(message_prefix(operation.id).decode()), operation)
+            return True
         if closing := requested_close(result):
             raise closing
         if is_request_error(result):
@@ -258,7 +360,9 @@ class Connection:
         Nothing is sent for an operation that the client completes while this waits for the lock. The last message frees
         the id: the client may reuse it as soon as it has read the message.
         """
-        text = encode(message).decode()
+        await self._send_text(encode(message).decode(), about, last=last)
+
+    async def _send_text(self, text: str, about: Operation | None, *, last: bool = False) -> None:
         async with self._writing:
             if about is not None and self._active.get(about.id) is not about:
                 return

@@ -12,6 +12,7 @@ of an overridden method or the existence of an attribute used here changes.
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Any, Final
 
 from uvicorn._types import ASGIReceiveEvent
@@ -38,6 +39,8 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     limits: TransportLimits
     turns: ReadTurns
     """Shared by all websockets of the server."""
+    writes_frames = True
+    """Whether shared streams write frames to the transport; otherwise they send by ASGI."""
     _stall_timer: asyncio.TimerHandle | None = None
     _failed = False
     """Whether the peer exceeded a limit, so that further input is discarded."""
@@ -98,6 +101,17 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         if self.ping_timer is not None:
             self.ping_timer.cancel()
             self.send_keepalive_ping()
+
+    def write_frames(self, frames: bytes) -> bool:
+        """Write whole unfragmented frames in place of `send`, unless the buffer is full or the websocket closes.
+
+        Without an extension such as compression, a frame depends on its text alone (RFC 6455, 5.2), and the parser
+        keeps no state of what was sent, so that a frame can be made once for many websockets.
+        """
+        if not self.writable.is_set() or self.close_sent or self.transport.is_closing():
+            return False
+        self.transport.write(frames)
+        return True
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._input.clear()  # input that was not parsed yet is lost with the connection
@@ -206,6 +220,10 @@ class SocketControl(StreamControl):
 
     def last_response_at(self) -> float:
         return self._last_input_at
+
+    def frame_writer(self) -> Callable[[bytes], bool] | None:
+        protocol = self._protocol
+        return protocol.write_frames if protocol.writes_frames and not protocol.conn.extensions else None
 
 
 def _is_utf8(data: bytes) -> bool:

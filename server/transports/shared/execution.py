@@ -1,0 +1,113 @@
+"""The execution of the messages of one stream."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+import strawberry
+from graphql import DocumentNode, FieldNode, GraphQLError, GraphQLSchema
+from graphql.execution.values import get_argument_values
+from strawberry.types import ExecutionContext, ExecutionResult
+from strawberry.types.graphql import OperationType
+from strawberry.types.nodes import (
+    Selection,
+    convert_selections,  # pyright: ignore[reportUnknownVariableType]  # its parameter is of an open generic
+)
+
+from execution.messages import CompiledMessages
+from server.transports.execution import is_request_error, requested_close, response_map
+from server.transports.params import Params
+from server.transports.payloads import encode
+from server.transports.shared.message import SharedMessage
+
+
+class InvalidVariables(Exception):
+    """The variables do not have the types that the operation declares."""
+
+    def __init__(self, errors: list[GraphQLError]) -> None:
+        super().__init__(errors)
+        self.errors = errors
+
+
+class MessageExecution:
+    """Executes the selection of a subscription for each of its values, as Strawberry does."""
+
+    def __init__(
+        self,
+        schema: strawberry.Schema,
+        core: GraphQLSchema,
+        document: DocumentNode,
+        params: Params,
+        context: Any,
+        compiled: CompiledMessages | None,
+    ) -> None:
+        """`compiled` completes messages by a plan, if given. Raises InvalidVariables."""
+        self._schema = schema
+        self._compiled = compiled
+        executor_class: Any = cast("Any", schema).execution_context_class
+        built: list[GraphQLError] | Any = executor_class.build(
+            core,
+            document,
+            None,
+            context,
+            params.variables,
+            params.operation_name,
+            operation_extensions=params.extensions,
+        )
+        if isinstance(built, list):
+            raise InvalidVariables(cast("list[GraphQLError]", built))
+        self._executor = built
+        self._context = ExecutionContext(params.query, schema, [OperationType.SUBSCRIPTION], context)
+
+    def arguments(self, field: FieldNode) -> Mapping[str, Any]:
+        """Return the arguments of the root field."""
+        executor = self._executor
+        definition = executor.schema.subscription_type.fields[field.name.value]
+        return get_argument_values(definition, field, executor.variable_values)
+
+    def selected(self, field: FieldNode) -> Sequence[Selection]:
+        """Return the selected fields, as `Info.selected_fields` does."""
+        executor = self._executor
+
+        class Info:
+            fragments = executor.fragment_definitions
+            variable_values = executor.variable_values
+
+        return convert_selections(Info, [field])  # pyright: ignore[reportArgumentType]  # it reads no more
+
+    async def execute(self, value: object) -> ExecutionResult:
+        """Return the result for one value, with masked errors."""
+        if self._compiled is not None:
+            data = await self._compiled.complete(value)
+            if data is not None:
+                return ExecutionResult(data=data, errors=None)
+        executor = self._executor
+        executed = executor.build_per_event_executor(value).execute_operation(False)
+        result = await executed if executor.is_awaitable(executed) else executed
+        if result.errors:
+            self._schema.process_errors(result.errors, self._context)
+        return ExecutionResult(data=result.data, errors=result.errors)
+
+    def failure(self, error: Exception) -> ExecutionResult:
+        """Return the result of a stream that cannot begin or continue, with masked errors."""
+        return _failed(self._schema, error, self._context)
+
+
+def failure(schema: strawberry.Schema, params: Params, error: Exception) -> ExecutionResult:
+    """Return the result of a stream of which nothing could be executed, with masked errors."""
+    return _failed(schema, error, ExecutionContext(params.query, schema, [OperationType.SUBSCRIPTION]))
+
+
+def _failed(schema: strawberry.Schema, error: Exception, context: ExecutionContext) -> ExecutionResult:
+    if isinstance(error, InvalidVariables):
+        errors = error.errors
+    else:
+        errors = [error if isinstance(error, GraphQLError) else GraphQLError(str(error), original_error=error)]
+    schema.process_errors(errors, context)
+    return ExecutionResult(data=None, errors=errors)
+
+
+def encoded(result: ExecutionResult) -> SharedMessage | ExecutionResult:
+    """Return the message of a result; the result itself if it ends the stream or the connection."""
+    if result.errors and (requested_close(result) is not None or is_request_error(result)):
+        return result
+    return SharedMessage(encode(response_map(result)))

@@ -1,0 +1,244 @@
+"""The groups of subscribers that share streams, and the key by which subscribers belong together."""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import strawberry
+from graphql import (
+    DocumentNode,
+    FieldNode,
+    GraphQLError,
+    GraphQLSchema,
+    IntValueNode,
+    NullValueNode,
+    OperationDefinitionNode,
+    VariableNode,
+    Visitor,
+    visit,
+)
+from starlette.requests import HTTPConnection
+from strawberry.types import ExecutionResult
+
+from server.transports.compiled import CompiledOperations
+from server.transports.document_limiter import Admitted
+from server.transports.documents import ParsedDocument, find_operation
+from server.transports.params import Params
+from server.transports.payloads import encode
+from server.transports.rate_limiter import RateLimiter
+from server.transports.shared.execution import MessageExecution
+from server.transports.shared.group import Group
+from server.transports.shared.member import Member, Outlet, PulledOutlet
+from server.transports.shared.message import SharedMessage
+from server.transports.shared.source import Sharing
+
+MOST_VERSION = 2**31 - 1
+"""The largest Int of GraphQL."""
+
+
+@dataclass(frozen=True, slots=True)
+class SharedSubscriptions:
+    """Which subscriptions are shared, and by whom."""
+
+    core: GraphQLSchema
+    sharings: Mapping[str, Sharing]
+    """By the name of the root field."""
+    scope: Callable[[HTTPConnection], Hashable]
+    """Everything of a connection that an answer may depend on: the viewer with its rights, and the form of links."""
+    validate: Callable[[ParsedDocument], Sequence[GraphQLError]]
+    """Returns the errors of a document; one with errors is not shared."""
+    buffered: int
+    """The messages that a slow subscriber may be behind."""
+
+
+@dataclass(frozen=True, slots=True)
+class SharedOperation:
+    """An operation that can be shared."""
+
+    field: FieldNode
+    sharing: Sharing
+    position: int | str | None
+    """The version after which its subscribers continue, or the variable with it."""
+    variables: tuple[str, ...]
+    """The variables that belong to the key: all but that of the position, unless it is used elsewhere too."""
+
+
+class Asked(NamedTuple):
+    """A subscription that can be shared."""
+
+    key: Hashable
+    after: int | None
+    operation: SharedOperation
+    params: Params
+    connection: HTTPConnection
+    cost: int
+    parsed: ParsedDocument
+    extensions: bytes | None
+    """The JSON of the extensions of a subscriber's first message."""
+
+    @property
+    def field(self) -> FieldNode:
+        return self.operation.field
+
+    @property
+    def sharing(self) -> Sharing:
+        return self.operation.sharing
+
+
+class SharedStreams:
+    """The groups of one server. Subscribers of one group have sent the same document, operation, variables and
+    extensions, have the same scope, and count as the same caller for the rate limits."""
+
+    def __init__(
+        self,
+        schema: strawberry.Schema,
+        context: Callable[[HTTPConnection], Awaitable[Any]],
+        rate_limiter: RateLimiter,
+        shared: SharedSubscriptions,
+        compiled: CompiledOperations | None = None,
+    ) -> None:
+        self.schema = schema
+        self.context = context
+        self.rate_limiter = rate_limiter
+        self.ring_limit = shared.buffered
+        self._shared = shared
+        self._compiled = compiled
+        self._stopping: set[asyncio.Task[None]] = set()
+        self._groups: dict[Hashable, Group] = {}
+
+    def ask(
+        self, params: Params, connection: HTTPConnection, admitted: Admitted, extensions: Mapping[str, object] | None
+    ) -> Asked | None:
+        """Return the subscription if it can be shared; None when it has to be executed for its subscriber alone."""
+        parsed, name = admitted.parsed, params.operation_name
+        if parsed is None:
+            return None
+        operation = parsed.derived((self, name), lambda: self._analyze(parsed, name))
+        if operation is None:
+            return None
+        variables = params.variables or {}
+        after = operation.position
+        if isinstance(after, str):
+            after = variables.get(after)
+        if not (after is None or (type(after) is int and 0 <= after <= MOST_VERSION)):
+            return None
+        key = (
+            params.query,
+            params.operation_name,
+            _canonical({name: variables[name] for name in operation.variables if name in variables}),
+            _canonical(params.extensions),
+            self._shared.scope(connection),
+            self.rate_limiter.caller(connection),
+            admitted.cost,
+        )
+        first = None if extensions is None else encode(extensions)
+        return Asked(key, after, operation, params, connection, admitted.cost or 1, parsed, first)
+
+    def join(self, asked: Asked, outlet: Outlet) -> Member:
+        """Add a subscriber to its group."""
+        group = self._group(asked)
+        member = Member(group, outlet, asked.after or 0)
+        group.join(member, asked.after)
+        return member
+
+    async def messages(self, asked: Asked) -> AsyncGenerator[SharedMessage | ExecutionResult]:
+        """Yield the messages of a subscriber that takes them one by one."""
+        member = self.join(asked, PulledOutlet(asked.connection))
+        try:
+            async with aclosing(member.messages()) as messages:
+                async for message in messages:
+                    yield message
+        finally:
+            member.leave()
+            await self.stopped()
+
+    def stop(self, task: asyncio.Task[None]) -> None:
+        """Cancel a task of a group that nobody is in any more."""
+        if not task.done():
+            task.cancel()
+            self._stopping.add(task)
+            task.add_done_callback(self._stopping.discard)
+
+    async def stopped(self) -> None:
+        """Wait until the groups without members have given back what they use."""
+        while self._stopping:
+            await asyncio.wait(self._stopping)
+
+    def rejoin(self, asked: Asked, member: Member) -> None:
+        """Add a subscriber to a new group: the one that it joined has ended before it got anything."""
+        member.group = self._group(asked)
+        member.group.join(member, None)
+
+    def forget(self, group: Group) -> None:
+        """Let nobody join a group any more."""
+        if self._groups.get(group.asked.key) is group:
+            del self._groups[group.asked.key]
+
+    def execution(self, asked: Asked, context: Any) -> MessageExecution:
+        """Return the execution of a group's messages. Raises InvalidVariables."""
+        params, parsed = asked.params, asked.parsed
+        compiled = None if self._compiled is None else self._compiled.messages(params, context, parsed)
+        return MessageExecution(self.schema, self._shared.core, parsed.document, params, context, compiled)
+
+    def _group(self, asked: Asked) -> Group:
+        group = self._groups.get(asked.key)
+        if group is None:
+            group = self._groups[asked.key] = Group(self, asked)
+        return group
+
+    def _analyze(self, parsed: ParsedDocument, operation_name: str | None) -> SharedOperation | None:
+        document = parsed.document
+        operation = find_operation(document, operation_name)
+        match operation.selection_set.selections:
+            case [FieldNode(directives=[] | () | None) as field]:
+                sharing = self._shared.sharings.get(field.name.value)
+            case _:
+                return None
+        if sharing is None or self._shared.validate(parsed):
+            return None
+        names = tuple(each.variable.name.value for each in operation.variable_definitions or ())
+        position = next((each.value for each in field.arguments or () if each.name.value == sharing.position), None)
+        match position:
+            case None | NullValueNode():
+                return SharedOperation(field, sharing, None, names)
+            case IntValueNode(value=literal):
+                return SharedOperation(field, sharing, int(literal), names)
+            case VariableNode(name=variable) if not _has_default(operation, variable.value):
+                if _uses(document, variable.value) == 1:
+                    names = tuple(name for name in names if name != variable.value)
+                return SharedOperation(field, sharing, variable.value, names)
+            case _:
+                return None
+
+
+def _has_default(operation: OperationDefinitionNode, name: str) -> bool:
+    definitions = operation.variable_definitions or ()
+    return any(each.variable.name.value == name and each.default_value is not None for each in definitions)
+
+
+def _uses(document: DocumentNode, name: str) -> int:
+    """Return how often a variable is used, its definition not counted."""
+
+    class Uses(Visitor):
+        count = 0
+
+        def enter_variable(self, node: VariableNode, _key: object, parent: object, *_: object) -> None:
+            self.count += node.name.value == name
+
+    uses = Uses()
+    visit(document, uses)
+    definitions = sum(
+        each.variable.name.value == name
+        for definition in document.definitions
+        if isinstance(definition, OperationDefinitionNode)
+        for each in definition.variable_definitions or ()
+    )
+    return uses.count - definitions
+
+
+def _canonical(value: object) -> str:
+    """Return JSON that is equal for equal values only: 1, 1.0 and true differ."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

@@ -1,0 +1,23 @@
+"""The values of a stream that several subscribers share."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class SharedValue:
+    """One value of a stream, which is executed once for all its subscribers."""
+
+    value: object
+    """The root value of the execution."""
+    version: int | None = None
+    """The position in the log; a subscriber that has this version or a later one does not get the value."""
+    key: str | None = None
+    """Of values with the same key, a slow subscriber gets the newest only."""
+    received: object = None
+    """What the value was made from, to make it again."""
+    is_snapshot: bool = False
+    """Whether the value replaces all events up to its version."""
+
+
+END = SharedValue(None)
+"""The stream ends: the job is gone, or its subscribers have lost access to it."""

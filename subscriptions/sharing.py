@@ -1,0 +1,92 @@
+"""The subscriptions whose values are made once for many subscribers, by the name of their field."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from strawberry.types.nodes import Selection
+
+from models.domain.errors import Invalid, NotFound, no_such_job
+from models.reads import queries
+from schema.context import Context
+from subscriptions.latest import SCENE_INTERVAL_SECONDS
+from subscriptions.selection import reads_relations
+from subscriptions.shared_job_events import SharedJobEvents
+from subscriptions.shared_latest import SharedLatest
+
+INTERVAL_MS = (0, 60_000)
+
+
+@dataclass(frozen=True, slots=True)
+class Sharing:
+    """How the values of one subscription are made for many subscribers."""
+
+    make: Callable[[Context, Mapping[str, Any], Sequence[Selection]], SharedJobEvents | SharedLatest]
+    """Makes the source from the context, the arguments by their names in the schema, and the selected fields."""
+    position: str | None = None
+    """The argument with the version after which a subscriber continues; each subscriber has its own."""
+
+
+def job_events(context: Context, arguments: Mapping[str, Any], selected: Sequence[Selection]) -> SharedJobEvents:
+    """Return the source of jobEvents."""
+    return SharedJobEvents(
+        context,
+        arguments["jobId"],
+        until_settled=arguments["untilSettled"],
+        reads_relations=reads_relations(selected),
+    )
+
+
+def check_interval(min_interval_ms: int) -> float:
+    """Return an interval in seconds. Raises Invalid when it is out of range."""
+    least, most = INTERVAL_MS
+    if not least <= min_interval_ms <= most:
+        raise Invalid(f"minIntervalMs must be from {least} to {most}.", ["minIntervalMs"])
+    return min_interval_ms / 1000
+
+
+def job_progress(context: Context, arguments: Mapping[str, Any], _selected: Sequence[Selection]) -> SharedLatest:
+    """Return the source of jobProgress. Raises Invalid."""
+    job_id: str = arguments["jobId"]
+    interval_seconds = check_interval(arguments["minIntervalMs"])
+
+    async def find_job() -> str:
+        return job_id
+
+    async def read(_job_id: str) -> tuple[object, object] | None:
+        snapshot = await context.loaders.snapshot.load(job_id)
+        return None if snapshot is None else (snapshot, snapshot)
+
+    return SharedLatest(context, find_job, read, lambda: no_such_job(["jobId"], job_id), interval_seconds)
+
+
+def scene_updated(context: Context, arguments: Mapping[str, Any], _selected: Sequence[Selection]) -> SharedLatest:
+    """Return the source of sceneUpdated."""
+    scene_id: str = arguments["sceneId"]
+
+    def gone() -> NotFound:
+        return NotFound("There is no such scene.", ["sceneId"], scene_id)
+
+    async def find_job() -> str:
+        async with context.store.read() as connection:
+            job_id = await queries.job_of_scene(connection, context.viewer, scene_id)
+        if job_id is None:
+            raise gone()
+        return job_id
+
+    async def read(job_id: str) -> tuple[object, object] | None:
+        """Compare the stage of the job too, which may still change when the scenes do not."""
+        scene, snapshot = await asyncio.gather(
+            context.loaders.scene.load(scene_id), context.loaders.snapshot.load(job_id)
+        )
+        return None if scene is None or snapshot is None else ((scene, snapshot.current_stage), scene)
+
+    return SharedLatest(context, find_job, read, gone, SCENE_INTERVAL_SECONDS)
+
+
+SHARED: Mapping[str, Sharing] = {
+    "jobEvents": Sharing(job_events, position="after"),
+    "jobProgress": Sharing(job_progress),
+    "sceneUpdated": Sharing(scene_updated),
+}
