@@ -1,6 +1,6 @@
 # `make` lists the commands. On a fresh machine python3 (3.11 or newer), its venv and make are enough.
 .DEFAULT_GOAL := help
-.PHONY: help setup run unit test check audit fix schema lock explorer bench chaos fuzz proof clean
+.PHONY: help setup run unit test check audit fix schema lock explorer bench bench-all chaos fuzz proof clean
 
 PYTHON ?= python3
 UV_VERSION := 0.13.9
@@ -55,7 +55,11 @@ fix: .venv/.dev ## format the code and fix lints
 schema: .venv/.runtime ## print the GraphQL schema
 	@$(BIN)/python -m server schema
 
-bench: .venv/.dev ## measure a render, the fan-out to many subscribers, a replay of events, and commits on SQLite
+bench: .venv/.dev ## compare with peers and hand-written programs in a few minutes; ONLY=big-list,... chooses works
+	@$(BIN)/python -m bench --write $(if $(ONLY),--only $(ONLY)) $(if $(BEFORE),--before $(BEFORE))
+
+bench-all: .venv/.dev ## compare in full, and measure a render, the fan-out, a replay and commits on SQLite
+	@$(BIN)/python -m bench --write --all $(if $(ONLY),--only $(ONLY)) $(if $(BEFORE),--before $(BEFORE))
 	@$(BIN)/python -m bench.local_render
 	@$(BIN)/python -m bench.fan_out
 	@$(BIN)/python -m bench.replay

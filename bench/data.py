@@ -12,9 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import asyncpg
-
-from models import migrations
+from bench import asyncpg_driver
 
 ROOT = Path(__file__).parent.parent
 SCENES = 20
@@ -36,7 +34,8 @@ def cache_folder() -> Path:
 
 def sqlite_copy(folder: Path, jobs: int, tree: Path = ROOT) -> Path:
     """Return a copy of an SQLite database with this many jobs, migrated by the program in `tree`."""
-    source = hashlib.sha256(Path(__file__).read_bytes() + "".join(migrations.known()).encode()).hexdigest()[:12]
+    revisions = "".join(sorted(file.name for file in (tree / "models/migrations/versions").glob("[0-9]*.py")))
+    source = hashlib.sha256(Path(__file__).read_bytes() + revisions.encode()).hexdigest()[:12]
     kept = cache_folder() / f"jobs-{jobs}-{source}.db"
     if not kept.exists():
         unfinished = kept.with_suffix(".new")
@@ -59,7 +58,7 @@ def migrate(url: str, tree: Path = ROOT) -> None:
 
 async def fill_postgres(url: str, jobs: int) -> None:
     """Write the same rows into a migrated, empty Postgres database."""
-    connection = await asyncpg.connect(url.replace("+asyncpg", ""))
+    connection = await asyncpg_driver.connect(url)
     try:
         for table, rows in _tables(jobs).items():
             columns = list(rows[0])

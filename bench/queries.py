@@ -2,12 +2,33 @@
 
 from typing import Any
 
-SCENE_FIELDS = (
-    "id jobId position title prompt status percentage durationSeconds attempts version createdAt updatedAt".split()
-)
-JOB_FIELDS = "id title status version createdAt".split()
-PROGRESS_FIELDS = "total pending processing completed failed canceled percentage version updatedAt".split()
-ONE_JOB_FIELDS = "id title status version createdAt updatedAt".split()
+SCENE_FIELDS: list[str] = [
+    "id",
+    "jobId",
+    "position",
+    "title",
+    "prompt",
+    "status",
+    "percentage",
+    "durationSeconds",
+    "attempts",
+    "version",
+    "createdAt",
+    "updatedAt",
+]
+JOB_FIELDS: list[str] = ["id", "title", "status", "version", "createdAt"]
+PROGRESS_FIELDS: list[str] = [
+    "total",
+    "pending",
+    "processing",
+    "completed",
+    "failed",
+    "canceled",
+    "percentage",
+    "version",
+    "updatedAt",
+]
+ONE_JOB_FIELDS: list[str] = ["id", "title", "status", "version", "createdAt", "updatedAt"]
 
 BIG_LIST = (
     "query BigList { jobs(first: 50) { nodes { "
@@ -51,5 +72,9 @@ def body(query: str, **variables: Any) -> dict[str, Any]:
 
 def new_job(title: str, scenes: int, *, start: bool = False, provider: str = "external") -> dict[str, Any]:
     """Return the input of createJob."""
-    each = {"title": "A scene", "prompt": "A lone lighthouse at golden hour, slow aerial push-in", "durationSeconds": 5.0}
+    each = {
+        "title": "A scene",
+        "prompt": "A lone lighthouse at golden hour, slow aerial push-in",
+        "durationSeconds": 5.0,
+    }
     return {"title": title, "provider": provider, "start": start, "scenes": [each] * scenes}

@@ -4,9 +4,11 @@
 
 The first line of the standard input is a specification in JSON: `port`, `path`, `query` and `variables`, one object for
 each subscriber. Every message must select the version of the job as `v`. When each subscriber has its first message,
-one line of JSON is written: `seconds` since the first connect. After a line `{"version": N}` it waits until version N
-has arrived at every subscriber, and writes for each version that arrived since the last answer the number of subscribers
-and the time of the last arrival (Unix time, in seconds), and the number of all messages. It ends with its input.
+one line of JSON is written: the Unix time `began` of the first connect, and the `seconds` since then.
+
+After a line `{"version": N}` it waits until version N has arrived at every subscriber. Then it writes one line of JSON:
+`arrivals`, which has for each version since the last answer the number of subscribers and the Unix time of the last
+arrival; the number of all `messages`; and one message as a `sample`. It ends with its input.
 """
 
 import json
@@ -31,7 +33,7 @@ ACK = b"connection_ack"
 class Subscriber:
     """One socket: it subscribes, and counts messages."""
 
-    __slots__ = ("_asked", "_data", "_subscribe", "joined", "messages", "socket", "version")
+    __slots__ = ("_asked", "_data", "_subscribe", "joined", "messages", "sample", "socket", "version")
 
     def __init__(self, address: tuple[str, int], handshake: bytes, subscribe: bytes) -> None:
         self.socket = socket.create_connection(address)
@@ -41,6 +43,7 @@ class Subscriber:
         self.messages = 0
         self.version = -1
         self.joined = False
+        self.sample = b""
         self._asked = False
         self._subscribe = subscribe
         self._data = b""
@@ -82,6 +85,7 @@ class Subscriber:
             digits += 1
         self.version = int(data[place:digits])
         self.messages += 1
+        self.sample = data[start:end]
         if self.joined:
             entry = arrivals.setdefault(self.version, [0, 0.0])
             entry[0] += 1
@@ -100,7 +104,9 @@ class Subscribers:
         self._address = ("127.0.0.1", int(specification["port"]))
         self._handshake = HANDSHAKE.format(path=specification["path"]).encode()
         self._payloads = [
-            _frame(_dump({"id": "1", "type": "subscribe", "payload": {"query": specification["query"], "variables": v}}))
+            _frame(
+                _dump({"id": "1", "type": "subscribe", "payload": {"query": specification["query"], "variables": v}})
+            )
             for v in specification["variables"]
         ]
 
@@ -125,9 +131,10 @@ class Subscribers:
         began = time.perf_counter()
         while any(each.version < version for each in self._by_file.values()):
             self._read(began)
+        sample = next(iter(self._by_file.values())).sample.decode()
         messages = sum(each.messages for each in self._by_file.values())
         arrivals, self._arrivals = self._arrivals, {}
-        return {"arrivals": arrivals, "messages": messages}
+        return {"arrivals": arrivals, "messages": messages, "sample": sample}
 
     def _read(self, began: float) -> None:
         for file, _ in self._poll.poll(1.0):
@@ -155,7 +162,8 @@ def _frame(text: bytes) -> bytes:
 def main() -> None:
     """Follow the commands on the standard input."""
     subscribers = Subscribers(json.loads(sys.stdin.readline()))
-    print(json.dumps({"seconds": subscribers.join()}), flush=True)
+    began = time.time()
+    print(json.dumps({"began": began, "seconds": subscribers.join()}), flush=True)
     for line in sys.stdin:
         print(json.dumps(subscribers.wait_for(json.loads(line)["version"])), flush=True)
 

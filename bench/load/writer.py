@@ -2,10 +2,10 @@
 
     python -m bench.load.writer < SPECIFICATION
 
-The specification is one line of JSON: `port`, `path`, `scenes` (ids, changed in turn), `changes` and `pause` in seconds
-between them. The answer is one line of JSON: for each change its `sent`, `committed` and `answered` times (Unix time, in
-seconds). A change counts as committed at the `updatedAt` of its scene, which the server sets at the beginning of the
-transaction: the real instant is later.
+The specification is one line of JSON: `port`, `path`, `scenes` (ids, changed in turn), `changes`, the `pause` in
+seconds between them, and the `seconds` after which no further one is made. The answer is one line of JSON: for each
+change its `sent`, `committed` and `answered` times (Unix time, in seconds). A change counts as committed at the
+`updatedAt` of its scene, which the server sets at the beginning of the transaction: the real instant is later.
 """
 
 import http.client
@@ -26,6 +26,8 @@ def main() -> None:
     times: list[dict[str, float]] = []
     began = time.monotonic()
     for number in range(int(specification["changes"])):
+        if time.monotonic() - began > float(specification["seconds"]):
+            break
         wait = began + number * pause - time.monotonic()
         if wait > 0:
             time.sleep(wait)

@@ -1,0 +1,132 @@
+"""Run load generators against servers in interleaved rounds, and keep the medians."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+from bench import machine
+from bench.data import ROOT
+from bench.server import Server
+
+Json = dict[str, Any]
+
+
+class LoadFailed(Exception):
+    """A load generator ended early, or the server left requests without a good answer."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """What one server did: units a second, CPU milliseconds a unit, the share of its core, and times of answers."""
+
+    rate: float
+    cpu_ms: float
+    share: float
+    p50_ms: float = 0.0
+    p99_ms: float = 0.0
+
+    @staticmethod
+    def median_of(rounds: Sequence["Figure"]) -> "Figure":
+        """Return the median of each value."""
+        return Figure(*(median(values) for values in zip(*(_values(each) for each in rounds), strict=True)))
+
+
+def _values(figure: Figure) -> tuple[float, ...]:
+    return figure.rate, figure.cpu_ms, figure.share, figure.p50_ms, figure.p99_ms
+
+
+@dataclass(frozen=True)
+class Requests:
+    """A load of HTTP requests: `bodies` in turn over `connections`, for `seconds` or `limit` requests."""
+
+    bodies: list[Json]
+    connections: int = 8
+    seconds: float = 2.0
+    rate: float = 0.0
+    limit: int = 0
+
+    def start(self, server: Server) -> "Load":
+        """Start the load."""
+        specification = {
+            "port": server.port,
+            "path": server.path,
+            "bodies": self.bodies,
+            "connections": self.connections,
+            "seconds": self.seconds,
+            "rate": self.rate,
+            "limit": self.limit,
+        }
+        return Load("bench.load.requests", specification)
+
+    def run(self, server: Server) -> Figure:
+        """Send the load, and return what the server did. Raises LoadFailed for a request without a good answer."""
+        cpu = server.cpu_seconds
+        result = self.start(server).answer()
+        cpu = server.cpu_seconds - cpu
+        return figure_of(result, cpu, server.name)
+
+
+def figure_of(result: Json, cpu_seconds: float, name: str) -> Figure:
+    """Return the figure of a load of requests."""
+    answered, times = int(result["answered"]), result["milliseconds"]
+    if result["failed"] or not answered:
+        raise LoadFailed(f"{name} left {result['failed']} of {answered} requests without a good answer")
+    seconds = float(result["seconds"])
+    return Figure(
+        rate=answered / seconds,
+        cpu_ms=cpu_seconds * 1000 / answered,
+        share=cpu_seconds / seconds,
+        p50_ms=times[len(times) // 2],
+        p99_ms=times[len(times) * 99 // 100],
+    )
+
+
+class Load:
+    """A load generator in a process on the core of the load. Commands and answers are lines of JSON."""
+
+    def __init__(self, module: str, specification: Json) -> None:
+        self._module = module
+        self._process = subprocess.Popen(
+            machine.pinned([sys.executable, "-m", module], serves=False),
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.send(specification)
+
+    def send(self, command: Json) -> None:
+        """Send a command."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(command) + "\n")
+        self._process.stdin.flush()
+
+    def answer(self) -> Any:
+        """Return the next answer. Raises LoadFailed when the generator ended without one."""
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            raise LoadFailed(f"{self._module} ended with status {self._process.wait()}")
+        return json.loads(line)
+
+    def stop(self) -> None:
+        """End the generator."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait()
+
+
+def interleaved(servers: Sequence[Server], load: Requests, rounds: int) -> dict[str, Figure]:
+    """Load each server in turn, after one short warm-up each. Return the median of the rounds, by the server's name."""
+    warm_up = Requests(load.bodies, load.connections, seconds=min(1.0, load.seconds), rate=load.rate)
+    for server in servers:
+        warm_up.start(server).answer()
+    figures: dict[str, list[Figure]] = {server.name: [] for server in servers}
+    for _ in range(rounds):
+        for server in servers:
+            figures[server.name].append(load.run(server))
+    return {name: Figure.median_of(each) for name, each in figures.items()}

@@ -1,0 +1,57 @@
+"""Install the peers that run on Node into the cache folder, outside the repository."""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+from functools import cache
+from pathlib import Path
+
+from bench.data import cache_folder
+from tests.support.node_runtime import node as newest_node
+
+SOURCES = Path(__file__).parent
+PACKAGES = SOURCES / "package.json"
+
+
+class NotInstalled(Exception):
+    """The registry could not be reached, or a package could not be installed."""
+
+
+@cache
+def node() -> str:
+    """Return the Node of the peers: the one of our own environment, which is new enough for PostGraphile."""
+    own = SOURCES.parents[1] / ".venv" / "bin" / "node"
+    return str(own) if own.exists() else newest_node()
+
+
+def installed() -> Path:
+    """Return the folder of the peers, with their programs and packages; install what is missing.
+
+    Raises NotInstalled.
+    """
+    folder = cache_folder() / "peers"
+    folder.mkdir(exist_ok=True)
+    wanted = hashlib.sha256(PACKAGES.read_bytes()).hexdigest()
+    mark = folder / "installed"
+    if not mark.exists() or mark.read_text() != wanted:
+        print("Installing the peers", flush=True)
+        shutil.copyfile(PACKAGES, folder / "package.json")
+        environment = {**os.environ, "PATH": os.pathsep.join([str(Path(node()).parent), os.environ.get("PATH", "")])}
+        npm = shutil.which("npm", path=environment["PATH"])
+        command = [npm or "npm", "install", "--no-audit", "--no-fund", "--no-package-lock", "--loglevel=error"]
+        try:
+            subprocess.run(command, cwd=folder, env=environment, check=True)
+        except (OSError, subprocess.CalledProcessError) as error:
+            raise NotInstalled("The peers could not be installed from the npm registry") from error
+        mark.write_text(wanted)
+    for source in SOURCES.glob("*.js"):
+        shutil.copyfile(source, folder / source.name)
+    return folder
+
+
+def versions() -> list[str]:
+    """Return the names and exact versions of the peers."""
+    packages: dict[str, str] = json.loads(PACKAGES.read_text())["dependencies"]
+    return [f"{name} {version}" for name, version in packages.items()]

@@ -1,0 +1,171 @@
+"""Reading: a big list, and one job with its progress."""
+
+import asyncio
+from typing import Any
+
+from bench import asyncpg_driver, contenders, data
+from bench.answers import ask, check_equal
+from bench.contenders import LIMIT, MERCURIUS, POSTGRAPHILE, STRAWBERRY, YOGA
+from bench.context import Context, check_answers
+from bench.measure import Figure, Load, Requests, figure_of, interleaved
+from bench.queries import BIG_LIST, JOB_FIELDS, ONE_JOB, ONE_JOB_FIELDS, PROGRESS_FIELDS, SCENE_FIELDS, body
+from bench.results import Result
+from bench.server import Server
+
+WRITES_A_SECOND = 20.0
+# The settings that switch caches of whole answers off, so that every answer is computed from the database.
+NOTHING_CACHED: dict[str, object] = {"fragment_cache_bytes": 0}
+LISTS = [body(BIG_LIST)]
+
+
+def single_jobs(jobs: int) -> list[dict[str, Any]]:
+    """Return requests for one job each."""
+    return [body(ONE_JOB, id=data.job_id(number)) for number in range(min(jobs, 50))]
+
+
+def sqlite_reads(context: Context) -> list[Result]:
+    """Measure both queries on SQLite, against all peers and the limit."""
+    singles = single_jobs(context.scale.jobs)
+    launches = [
+        *context.scenewire(context.sqlite, **NOTHING_CACHED),
+        *context.chosen_peers([STRAWBERRY, MERCURIUS, YOGA], context.sqlite),
+        contenders.limit("reads", context.sqlite()),
+    ]
+    big = Result("big list: 50 jobs x 20 scenes x 12 fields, nothing cached, SQLite", "answers/s")
+    one = Result("one job with progress, SQLite", "answers/s")
+    with context.running(launches) as servers:
+        check_answers(servers, [*LISTS, *singles[:3]])
+        big.figures = interleaved(servers, Requests(LISTS, seconds=context.scale.seconds), context.scale.rounds)
+        one.figures = interleaved(servers, Requests(singles, seconds=context.scale.seconds), context.scale.rounds)
+    big.compare(LIMIT, 0.9)
+    big.compare(MERCURIUS, 1.0)
+    big.compare(STRAWBERRY, 15.0)
+    one.compare(LIMIT, 0.7)
+    one.compare(MERCURIUS, 0.8)
+    return [big, one]
+
+
+def warm_list(context: Context) -> list[Result]:
+    """Measure the big list with all caches on, while scenes of the listed jobs change."""
+    result = Result("big list warm, 20 writes a second, SQLite", "answers/s")
+    launches = [*context.scenewire(context.sqlite), contenders.limit("reads", context.sqlite())]
+    with context.running(launches) as servers:
+        check_answers(servers, LISTS)
+        scenewire, limit = servers[:-1], servers[-1]
+        load = Requests(LISTS, seconds=context.scale.seconds)
+        rounds: dict[str, list[Figure]] = {server.name: [] for server in servers}
+        for number in range(context.scale.rounds + 1):
+            measured = {server.name: _with_writes(server, load, context.scale.jobs) for server in scenewire}
+            measured[limit.name] = load.run(limit)
+            # The first round warms up.
+            for name, figure in measured.items() if number else ():
+                rounds[name].append(figure)
+    result.figures = {name: Figure.median_of(each) for name, each in rounds.items()}
+    result.compare(LIMIT, 8.0)
+    result.notes.append("the hand-written program caches nothing and runs without writes")
+    return [result]
+
+
+def postgres_reads(context: Context) -> list[Result]:
+    """Measure both queries on Postgres, against PostGraphile and the limit."""
+    url = context.postgres()
+    asyncio.run(data.fill_postgres(url, context.scale.jobs))
+    asyncio.run(_add_percentage(url))
+    launches = [*context.scenewire(lambda: url, **NOTHING_CACHED), contenders.limit("reads", url)]
+    big = Result("big list, nothing cached, Postgres", "answers/s")
+    one = Result("one job with progress, Postgres", "answers/s")
+    singles = single_jobs(context.scale.jobs)
+    seconds, rounds = context.scale.seconds, context.scale.rounds
+    with context.running(launches) as servers:
+        check_answers(servers, [*LISTS, *singles[:3]])
+        if not context.peers:
+            big.figures = interleaved(servers, Requests(LISTS, seconds=seconds), rounds)
+            one.figures = interleaved(servers, Requests(singles, seconds=seconds), rounds)
+            return _with_bars(big, one)
+        with context.running([contenders.peer(POSTGRAPHILE, url)]) as (peer,):
+            its_singles = [_postgraphile_job(number) for number in range(min(context.scale.jobs, 50))]
+            _check_postgraphile(servers[0], peer, singles[0], its_singles[0])
+            for result, bodies, its in ((big, LISTS, [_postgraphile_list()]), (one, singles, its_singles)):
+                loads = {server.name: Requests(bodies, seconds=seconds) for server in servers}
+                loads[peer.name] = Requests(its, seconds=seconds)
+                result.figures = _interleaved_loads([*servers, peer], loads, rounds)
+    return _with_bars(big, one)
+
+
+def _with_bars(big: Result, one: Result) -> list[Result]:
+    for result in (big, one):
+        result.compare(LIMIT, 0.8)
+        result.compare(POSTGRAPHILE, 1.5)
+    return [big, one]
+
+
+def _with_writes(server: Server, load: Requests, jobs: int) -> Figure:
+    """Run a load while scenes of the newest jobs change."""
+    count = int(load.seconds * WRITES_A_SECOND)
+    scenes = [data.scene_id(jobs - 1 - number % min(50, jobs), number % data.SCENES) for number in range(count)]
+    cpu = server.cpu_seconds
+    specification: dict[str, Any] = {"port": server.port, "path": server.path, "scenes": scenes, "changes": count}
+    pace = {"pause": 1 / WRITES_A_SECOND, "seconds": load.seconds}
+    writer = Load("bench.load.writer", {**specification, **pace})
+    result = load.start(server).answer()
+    writer.answer()
+    writer.stop()
+    return figure_of(result, server.cpu_seconds - cpu, server.name)
+
+
+def _interleaved_loads(servers: list[Server], loads: dict[str, Requests], rounds: int) -> dict[str, Figure]:
+    figures: dict[str, list[Figure]] = {server.name: [] for server in servers}
+    for number in range(rounds + 1):
+        for server in servers:
+            figure = loads[server.name].run(server)
+            # The first round warms up.
+            if number:
+                figures[server.name].append(figure)
+    return {name: Figure.median_of(each) for name, each in figures.items()}
+
+
+async def _add_percentage(url: str) -> None:
+    """Add the percentage as a computed column, as the documentation of PostGraphile shows."""
+    connection = await asyncpg_driver.connect(url)
+    try:
+        await connection.execute("""
+            CREATE FUNCTION job_percentage(job job) RETURNS float8 LANGUAGE sql STABLE AS $$
+              SELECT CASE WHEN total = 0 THEN 0 WHEN job.completed = total THEN 100
+                ELSE round(least(99.99, (100.0 * job.completed + high_water) / total)::numeric, 2)::float8 END
+              FROM (SELECT job.pending + job.processing + job.completed + job.failed + job.canceled AS total,
+                (SELECT coalesce(sum(scene.high_water), 0) FROM scene WHERE scene.job_id = job.id
+                  AND scene.deleted_at IS NULL AND scene.status <> 'COMPLETED') AS high_water) AS sums
+            $$;
+            CREATE FUNCTION job_total(job job) RETURNS int LANGUAGE sql STABLE AS $$
+              SELECT job.pending + job.processing + job.completed + job.failed + job.canceled
+            $$;
+        """)
+    finally:
+        await connection.close()
+
+
+def _named(fields: list[str]) -> str:
+    """Return fields with the name that PostGraphile gives to a column `id`."""
+    return " ".join("id: rowId" if name == "id" else name for name in fields)
+
+
+def _postgraphile_list() -> dict[str, Any]:
+    scenes = (
+        f"scenesByJobId(orderBy: POSITION_ASC, condition: {{deletedAt: null}}) {{ nodes {{ {_named(SCENE_FIELDS)} }} }}"
+    )
+    chosen = 'first: 50, orderBy: [CREATED_AT_DESC, ID_DESC], condition: {ownerId: "local", deletedAt: null}'
+    return body(f"query {{ jobs: allJobs({chosen}) {{ nodes {{ {_named(JOB_FIELDS)} scenes: {scenes} }} }} }}")
+
+
+def _postgraphile_job(number: int) -> dict[str, Any]:
+    fields = [*ONE_JOB_FIELDS, *(name for name in PROGRESS_FIELDS if name not in ONE_JOB_FIELDS)]
+    return body(f"query($id: String!) {{ job: jobByRowId(rowId: $id) {{ {_named(fields)} }} }}", id=data.job_id(number))
+
+
+def _check_postgraphile(ours: Server, peer: Server, single: dict[str, Any], its_single: dict[str, Any]) -> None:
+    """Compare the answers; PostGraphile shows the progress in the job itself."""
+    check_equal(ask(ours, LISTS[0]), ask(peer, _postgraphile_list()), POSTGRAPHILE)
+    job = ask(ours, single)["job"]
+    progress = job.pop("progress")
+    flat = {**job, **{name: value for name, value in progress.items() if name not in job}}
+    check_equal({"job": flat}, ask(peer, its_single), POSTGRAPHILE)
