@@ -31,13 +31,13 @@ run: setup ## start the server and print its address
 	@exec $(BIN)/python -m server
 
 unit: .venv/.dev web/dist/index.html ## run the tests that need no process, browser or Postgres, with fewer random examples
-	$(call run-part,unit,SCENEWIRE_TEST_EFFORT=0.2,-n auto --dist loadfile --database sqlite \
+	$(call run-part,unit,SCENEWIRE_TEST_EFFORT=0.2,-n auto --dist worksteal --database sqlite \
 		-m "not slow and not process and not postgres" tests/unit tests/suites tests/api tests/transports)
 
 test: .venv/.dev web/dist/index.html ## run all tests, on SQLite and on Postgres
-	$(call run-part,parallel,,-n auto --dist loadfile -m "not waiting and not alone")
-	$(call run-part,waiting,,-n $(TWICE_THE_CORES) --dist loadfile -m waiting)
-	$(call run-part,alone,,-m alone)
+	$(call run-part,parallel,,-n auto --dist worksteal --part parallel)
+	$(call run-part,waiting,,-n $(TWICE_THE_CORES) --dist loadfile --part waiting)
+	$(call run-part,alone,,--part alone)
 
 check: .venv/.dev ## check formatting, lints, types and the imports between layers
 	@$(BIN)/ruff format --check --quiet .

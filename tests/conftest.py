@@ -9,6 +9,8 @@ from tests.support.database_choice import KINDS
 from tests.support.plain_ids import plain_id
 
 HERE = Path(__file__).parent
+PARALLEL = "parallel"
+PARTS = (PARALLEL, "waiting", "alone")
 # Tests that need the machine for themselves: they compare memory or delays, or keep every core busy.
 ALONE = (
     "attacks/test_floods.py",
@@ -37,8 +39,17 @@ CHILD_PROCESSES = (
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add `--database KIND`: run every test that uses a database on this kind only."""
+    """Add the choice of a database and of a part of `make test`."""
     parser.addoption("--database", choices=KINDS, help="default: SQLite, and both where marked both_databases")
+    parser.addoption("--part", choices=PARTS, help="import and run the files of this part of `make test` only")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Ignore files of other parts: each process of a part would import them."""
+    part: str | None = config.getoption("--part")
+    if part is None or not collection_path.name.startswith("test_"):
+        return None
+    return True if _part(collection_path) != part else None
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -59,12 +70,10 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark each test with the part of `make test` that runs it, and those that need a process or a Postgres."""
     for item in items:
-        where = item.path.relative_to(HERE).as_posix()
-        if where.startswith(ALONE):
-            item.add_marker("alone")
-        elif where.startswith(WAITING):
-            item.add_marker("waiting")
-        elif where.startswith(CHILD_PROCESSES):
+        part = _part(item.path)
+        if part != PARALLEL:
+            item.add_marker(part)
+        elif item.path.relative_to(HERE).as_posix().startswith(CHILD_PROCESSES):
             item.add_marker("process")
         if isinstance(item, pytest.Function) and _needs_postgres(item):
             item.add_marker("postgres")
@@ -75,6 +84,11 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000)
+
+
+def _part(path: Path) -> str:
+    where = path.relative_to(HERE).as_posix()
+    return "alone" if where.startswith(ALONE) else "waiting" if where.startswith(WAITING) else PARALLEL
 
 
 def _needs_postgres(item: pytest.Function) -> bool:

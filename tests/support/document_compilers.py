@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from tests.support import node_runtime
 from tests.support.client import Json
+from tests.support.process_lock import process_lock
 from tests.support.server_process import ROOT
 
 FOLDER = ROOT / "tests" / "compilers"
@@ -26,8 +27,13 @@ class Outcome(NamedTuple):
 
 
 def install() -> None:
-    """Install the packages of the locks, unless they are."""
+    """Install the packages of the locks, unless they are. Other processes that need them wait for it."""
     node_runtime.install(FOLDER)
+    with process_lock(PYTHON_PACKAGES):
+        _install_python_packages()
+
+
+def _install_python_packages() -> None:
     lock, marker = FOLDER / "requirements.lock", PYTHON_PACKAGES / ".installed"
     if marker.exists() and marker.stat().st_mtime >= lock.stat().st_mtime:
         return

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from tests.support.process_lock import process_lock
 from tests.support.waiting import TIMEOUT_SECONDS
 
 FOLDER = Path(__file__).parents[1] / "transports" / "node"
@@ -55,7 +56,15 @@ def node() -> str:
 
 
 def install(packages: Path = FOLDER) -> None:
-    """Run `npm ci` in a folder with a package-lock.json, when the lock is newer than what it installed."""
+    """Run `npm ci` in a folder with a package-lock.json, when the lock is newer than what it installed.
+
+    Other processes that need the same packages wait for it.
+    """
+    with process_lock(packages):
+        _install(packages)
+
+
+def _install(packages: Path) -> None:
     lock, installed = packages / "package-lock.json", packages / "node_modules" / ".package-lock.json"
     if installed.exists() and installed.stat().st_mtime >= lock.stat().st_mtime:
         return
