@@ -33,7 +33,7 @@ from models.db.pooler import Pooler, settings_of_transaction
 from models.db.postgres_reader import PostgresReader
 from models.db.readers import Reader, Readers
 from models.db.sqlite_reader import FileConnection, SqliteReader
-from models.db.statements import Row, Statement, Values
+from models.db.statements import Kind, Row, Statement, Values
 from models.db.transactions import OwnTransaction, SharedCommits, Transaction
 from models.db.transit import Transit
 from models.db.unavailable import translate_errors
@@ -62,7 +62,8 @@ class Database:
     def __init__(self, url: str, direct_url: str = "", *, synchronous: str = "full") -> None:
         self.url = sa.make_url(url)
         self.direct_url = sa.make_url(direct_url or url)
-        self.embedded = self.url.get_backend_name() == "sqlite"
+        self.kind: Kind = self.url.get_backend_name()
+        self.embedded = self.kind == "sqlite"
         self._transit = Transit()
         # The last time any connection was used successfully, by the clock of the loop.
         self._answered_at = 0.0

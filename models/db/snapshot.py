@@ -36,6 +36,7 @@ class Snapshot:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self.kind = database.kind
         self._statement_lock = asyncio.Lock()
         self._turns: asyncio.Semaphore | None = None
         self._reader: Reader | None = None

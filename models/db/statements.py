@@ -4,7 +4,7 @@ Building and compiling a statement at each call costs more than the database nee
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any, TypeVar, cast
 
@@ -139,3 +139,8 @@ def _json(text: str | None) -> Any:
 def instant(text: str | None) -> datetime | None:
     """Return the instant that SQLite stores as text in UTC, without an offset."""
     return None if text is None else datetime.fromisoformat(text + "+00:00")
+
+
+def utc(raw: str | datetime) -> datetime:
+    """Return an instant as the driver of either database returns it."""
+    return datetime.fromisoformat(raw + "+00:00") if isinstance(raw, str) else raw.astimezone(UTC)

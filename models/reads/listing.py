@@ -1,42 +1,40 @@
 """Filtered, paginated lists: the jobs of a viewer, and the scenes of a job."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import StrEnum
-from typing import Any, Literal, NamedTuple
+from functools import partial
+from operator import itemgetter
+from typing import Any, NamedTuple, TypeVar
 
-import sqlalchemy as sa
-
-from models.db import rows
 from models.db.database import Connection
-from models.db.rows import JOB_COLUMNS, SCENE_SELECT, JobRow, SceneRow
-from models.db.tables import JOB, SCENE
+from models.db.readers import fetch, fetch_rows
+from models.db.rows import JobRow, SceneRow
+from models.db.statements import Kind, Row, Statement, Values, rows_of, utc
 from models.domain.access import Viewer
 from models.domain.folding import search_patterns
 from models.domain.lifecycle import JobStatus, SceneStatus
 from models.domain.paging import Beyond, Page, Window, invalid_cursor, page
-from models.reads.queries import Condition, visible
+from models.reads import list_shapes, shapes
+from models.reads.list_shapes import JobListShape, JobOrderField, SceneListShape
+from models.reads.shapes import Columns
 
-Key = sa.Tuple
+__all__ = ["JobOrderField"]
+
+S = TypeVar("S", bound=Sequence[Any])
+
+# The columns by which scenes are grouped and ordered.
+SCENE_KEY: Columns = ("job_id", "position", "id")
 
 # The name of the order in a cursor of scenes.
 SCENE_ORDER = "POSITION"
 
 
-class JobOrderField(StrEnum):
-    """The columns by which a list of jobs can be ordered."""
+class Source(NamedTuple):
+    """What runs the statements of a narrow read: a snapshot, or a connection."""
 
-    CREATED_AT = "CREATED_AT"
-    UPDATED_AT = "UPDATED_AT"
-    TITLE = "TITLE"
-
-
-_ORDER_COLUMNS = {
-    JobOrderField.CREATED_AT: JOB.c.created_at,
-    JobOrderField.UPDATED_AT: JOB.c.updated_at,
-    JobOrderField.TITLE: JOB.c.title,
-}
+    kind: Kind
+    fetch: Callable[[Statement, Values], Awaitable[list[Row]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,37 +66,42 @@ class SceneQuery:
 
 async def jobs_page(connection: Connection, viewer: Viewer, query: JobQuery, window: Window) -> Page[JobRow]:
     """Return one page of the jobs that match the query."""
-    column = _ORDER_COLUMNS[query.order]
-    descending = query.descending != window.backward
-    matching = _job_condition(viewer, query)
-    key = sa.tuple_(column, JOB.c.id)
-    bounds = _bounds(
-        None if window.after is None else sa.tuple_(*_job_key("after", query.order, window.after)),
-        None if window.before is None else sa.tuple_(*_job_key("before", query.order, window.before)),
-        key,
-        descending=query.descending,
-    )
-    select = sa.select(*JOB_COLUMNS).where(matching, *(bound.inside for bound in bounds.values()))
-    ordering = [column.desc(), JOB.c.id.desc()] if descending else [column, JOB.c.id]
-    select = select.order_by(*ordering).limit(None if window.limit is None else window.limit + 1)
-    found = rows.all_rows(JobRow, await connection.execute(select))
-    beyond: dict[str, bool] = {}
-    if bounds:
-        exist = [sa.exists().where(matching, bound.outside).label(name) for name, bound in bounds.items()]
-        beyond = dict((await connection.execute(sa.select(*exist))).mappings().one())
-    return page(found, window, Beyond(**beyond))
+    source = Source(connection.dialect.name, partial(fetch, connection))
+    columns: Columns = JobRow._fields
+    statement = list_shapes.jobs(source.kind, _shape(viewer, query, window), columns=columns)
+    found = rows_of(JobRow, statement, await source.fetch(statement, _values(viewer, query, window)))
+    return page(found, window, await _beyond(source, viewer, query, window))
+
+
+async def narrow_jobs_page(
+    source: Source, viewer: Viewer, query: JobQuery, window: Window, columns: Columns
+) -> Page[Row]:
+    """Return one page of the jobs that match the query: of each job these columns, as the driver returns them."""
+    statement = list_shapes.jobs(source.kind, _shape(viewer, query, window), columns=columns)
+    found = await source.fetch(statement, _values(viewer, query, window))
+    return page(found, window, await _beyond(source, viewer, query, window))
 
 
 async def jobs_count(connection: Connection, viewer: Viewer, query: JobQuery) -> int:
     """Return the number of jobs that match the query."""
-    select = sa.select(sa.func.count()).select_from(JOB).where(_job_condition(viewer, query))
-    return (await connection.execute(select)).scalar_one()
+    statement = list_shapes.jobs_count(connection.dialect.name, _shape(viewer, query))
+    ((count,),) = await fetch(connection, statement, _values(viewer, query))
+    return int(count)
+
+
+async def _beyond(source: Source, viewer: Viewer, query: JobQuery, window: Window) -> Beyond:
+    if window.after is None and window.before is None:
+        return Beyond()
+    statement = list_shapes.jobs_beyond(source.kind, _shape(viewer, query, window))
+    (exist,) = await source.fetch(statement, _values(viewer, query, window))
+    names = [name for name in ("after", "before") if getattr(window, name) is not None]
+    return Beyond(**{name: bool(each) for name, each in zip(names, exist, strict=True)})
 
 
 async def matching(connection: Connection, viewer: Viewer, query: JobQuery, ids: Sequence[str]) -> list[JobRow]:
     """Return those of these jobs that match the query, ordered by their last change."""
-    select = sa.select(*JOB_COLUMNS).where(JOB.c.id.in_(ids), _job_condition(viewer, query))
-    return rows.all_rows(JobRow, await connection.execute(select.order_by(JOB.c.updated_at, JOB.c.id)))
+    statement = list_shapes.matching(connection.dialect.name, _shape(viewer, query), one=len(ids) == 1)
+    return await fetch_rows(connection, JobRow, statement, {**_values(viewer, query), "ids": ids})
 
 
 def scene_key(scene: SceneRow) -> tuple[str, str, str]:
@@ -106,107 +109,152 @@ def scene_key(scene: SceneRow) -> tuple[str, str, str]:
     return (SCENE_ORDER, str(scene.position), scene.id)
 
 
+def narrow_scene_key(columns: Columns) -> Callable[[Row], tuple[str, str, str]]:
+    """Return `scene_key` for narrow rows with these columns."""
+    position, scene_id = columns.index("position"), columns.index("id")
+    return lambda row: (SCENE_ORDER, str(row[position]), row[scene_id])
+
+
+def narrow_job_key(query: JobQuery, columns: Columns) -> Callable[[Row], tuple[str, str, str]]:
+    """Return `JobQuery.key` for narrow rows with these columns."""
+    name = query.order.value.lower()
+    value, job_id = columns.index(name), columns.index("id")
+    if query.order is JobOrderField.TITLE:
+        return lambda row: (query.order.value, row[value], row[job_id])
+    return lambda row: (query.order.value, utc(row[value]).isoformat(), row[job_id])
+
+
 async def scenes_of_jobs(
     connection: Connection, job_ids: Sequence[str], query: SceneQuery
 ) -> dict[str, Page[SceneRow]]:
     """Return one page of scenes of each of these jobs; the caller must have checked that the jobs are visible."""
-    window = query.window
-    order = [SCENE.c.position, SCENE.c.id]
-    matching = [*_scene_conditions(query), SCENE.c.job_id.in_(job_ids)]
-    bounds = _bounds(
-        None if window.after is None else sa.tuple_(*_scene_key("after", window.after)),
-        None if window.before is None else sa.tuple_(*_scene_key("before", window.before)),
-        sa.tuple_(SCENE.c.position, SCENE.c.id),
-    )
-    conditions = [*matching, *(bound.inside for bound in bounds.values())]
-    if window.backward:
-        order = [column.desc() for column in order]
-    select = SCENE_SELECT.where(*conditions)
-    if window.limit is not None:
-        rank = sa.func.row_number().over(partition_by=SCENE.c.job_id, order_by=order).label("rank")
-        ranked = sa.select(SCENE.c.id, rank).where(*conditions).subquery()
-        select = SCENE_SELECT.join(ranked, ranked.c.id == SCENE.c.id).where(ranked.c.rank <= window.limit + 1)
-    found: dict[str, list[SceneRow]] = {job_id: [] for job_id in job_ids}
-    for scene in await rows.all_rows_yielding(SceneRow, await connection.execute(select.order_by(*order))):
-        found[scene.job_id].append(scene)
+    source = Source(connection.dialect.name, partial(fetch, connection))
+
+    async def read(statement: Statement, values: Values) -> list[SceneRow]:
+        return await fetch_rows(connection, SceneRow, statement, values)
+
+    return await _scenes(source, read, job_ids, query, SceneRow._fields)
+
+
+async def narrow_scenes_of_jobs(
+    source: Source, job_ids: Sequence[str], query: SceneQuery, columns: Columns
+) -> dict[str, Page[Row]]:
+    """Return the page of each of these jobs as `scenes_of_jobs`: of each scene these columns, as the driver returns
+    them, which must include SCENE_KEY."""
+    return await _scenes(source, source.fetch, job_ids, query, columns)
+
+
+async def _scenes(
+    source: Source,
+    read: Callable[[Statement, Values], Awaitable[Sequence[S]]],
+    job_ids: Sequence[str],
+    query: SceneQuery,
+    columns: Columns,
+) -> dict[str, Page[S]]:
+    shape, values = _scene_shape(job_ids, query), _scene_values(job_ids, query)
+    found: dict[str, list[S]] = {job_id: [] for job_id in job_ids}
+    job_id = columns.index("job_id")
+    for scene in await read(list_shapes.scenes(source.kind, shape, columns=columns), values):
+        found[scene[job_id]].append(scene)
+    if query.window.limit is None:
+        # Sorted here, where it costs less: the index has them in the order of their positions.
+        in_order = itemgetter(columns.index("position"), columns.index("id"))
+        for scenes in found.values():
+            scenes.sort(key=in_order, reverse=query.window.backward)
     beyond: dict[str, set[str]] = {}
-    for name, bound in bounds.items():
-        outside = sa.select(SCENE.c.job_id).where(*matching, bound.outside).distinct()
-        beyond[name] = set((await connection.execute(outside)).scalars())
+    for side in ("after", "before"):
+        if getattr(query.window, side) is not None:
+            outside = await source.fetch(list_shapes.scenes_outside(source.kind, shape, side), values)
+            beyond[side] = {str(job_id) for (job_id,) in outside}
     return {
-        job_id: page(scenes, window, Beyond(**{name: job_id in jobs for name, jobs in beyond.items()}))
+        job_id: page(scenes, query.window, Beyond(**{side: job_id in jobs for side, jobs in beyond.items()}))
         for job_id, scenes in found.items()
     }
 
 
 async def scenes_count(connection: Connection, job_ids: Sequence[str], query: SceneQuery) -> dict[str, int]:
     """Return the number of scenes of each of these jobs that match the query, on all pages."""
-    select = (
-        sa.select(SCENE.c.job_id, sa.func.count())
-        .where(*_scene_conditions(query), SCENE.c.job_id.in_(job_ids))
-        .group_by(SCENE.c.job_id)
-    )
-    counted = {str(job_id): int(count) for job_id, count in await connection.execute(select)}
+    statement = list_shapes.scenes_count(connection.dialect.name, _scene_shape(job_ids, query))
+    found = await fetch(connection, statement, _scene_values(job_ids, query))
+    counted = {str(job_id): int(count) for job_id, count in found}
     return {job_id: counted.get(job_id, 0) for job_id in job_ids}
 
 
-def _job_condition(viewer: Viewer, query: JobQuery) -> Condition:
-    conditions = [visible(viewer)]
-    if not query.include_deleted:
-        conditions.append(JOB.c.deleted_at.is_(None))
-    if query.status is not None:
-        conditions.append(JOB.c.status.in_(query.status))
-    if query.owner_id is not None:
-        conditions.append(JOB.c.owner_id == query.owner_id)
-    if query.updated_since is not None:
-        conditions.append(JOB.c.updated_at >= query.updated_since)
+def _shape(viewer: Viewer, query: JobQuery, window: Window | None = None) -> JobListShape:
+    return JobListShape(
+        scope=shapes.scope_of(viewer),
+        order=query.order,
+        descending=query.descending,
+        backward=window is not None and window.backward,
+        limited=window is not None and window.limit is not None,
+        after=window is not None and window.after is not None,
+        before=window is not None and window.before is not None,
+        statuses=None if query.status is None else "one" if len(query.status) == 1 else "many",
+        owner=query.owner_id is not None,
+        since=query.updated_since is not None,
+        include_deleted=query.include_deleted,
+        patterns=len(search_patterns(query.search)) if query.search else 0,
+    )
+
+
+def _values(viewer: Viewer, query: JobQuery, window: Window | None = None) -> Values:
+    values: dict[str, Any] = {
+        "viewer": viewer.id,
+        "statuses": query.status,
+        "owner": query.owner_id,
+        "since": query.updated_since,
+    }
     if query.search:
-        conditions.append(_title_contains(query.search))
-    return sa.and_(*conditions)
+        values["lowered"] = _contains(query.search.lower())
+        for number, pattern in enumerate(search_patterns(query.search)):
+            values[f"pattern_{number}"] = _contains(pattern)
+    if window is not None:
+        values["limit"] = None if window.limit is None else window.limit + 1
+        for side, cursor in (("after", window.after), ("before", window.before)):
+            if cursor is not None:
+                values[f"{side}_value"], values[f"{side}_id"] = _job_key(side, query.order, cursor)
+    return values
 
 
-class _Bound(NamedTuple):
-    """The conditions that a row is on the inner side of a cursor, and that it is not."""
-
-    inside: Condition
-    outside: Condition
-
-
-def _bounds(
-    after: Key | None, before: Key | None, key: Key, *, descending: bool = False
-) -> dict[Literal["after", "before"], _Bound]:
-    """Return the bounds that the given cursors set to the key of a row, in the order of the list."""
-    bounds: dict[Literal["after", "before"], _Bound] = {}
-    if after is not None:
-        bounds["after"] = _Bound(key < after, key >= after) if descending else _Bound(key > after, key <= after)
-    if before is not None:
-        bounds["before"] = _Bound(key > before, key <= before) if descending else _Bound(key < before, key >= before)
-    return bounds
+def _contains(text: str) -> str:
+    """Return the pattern of LIKE that finds a text."""
+    escape = list_shapes.ESCAPE
+    for special in (escape, "%", "_"):
+        text = text.replace(special, escape + special)
+    return f"%{text}%"
 
 
-def _title_contains(search: str) -> Condition:
-    """Return the condition that a title contains the text, in any case."""
-    patterns = [JOB.c.title_folded.contains(pattern, autoescape=True) for pattern in search_patterns(search)]
-    # A title that an older process wrote is folded within the hour.
-    simple = sa.func.lower(JOB.c.title).contains(search.lower(), autoescape=True)
-    return sa.or_(*patterns, JOB.c.title_folded.is_(None) & simple)
+def _scene_shape(job_ids: Sequence[str], query: SceneQuery) -> SceneListShape:
+    window = query.window
+    return SceneListShape(
+        one=len(job_ids) == 1,
+        backward=window.backward,
+        limited=window.limit is not None,
+        after=window.after is not None,
+        before=window.before is not None,
+        statuses=None if query.status is None else "one" if len(query.status) == 1 else "many",
+        include_deleted=query.include_deleted,
+    )
 
 
-def _scene_conditions(query: SceneQuery) -> list[Condition]:
-    conditions: list[Condition] = []
-    if not query.include_deleted:
-        conditions.append(SCENE.c.deleted_at.is_(None))
-    if query.status is not None:
-        conditions.append(SCENE.c.status.in_(query.status))
-    return conditions
+def _scene_values(job_ids: Sequence[str], query: SceneQuery) -> Values:
+    window = query.window
+    values: dict[str, Any] = {
+        "ids": job_ids,
+        "statuses": query.status,
+        "limit": None if window.limit is None else window.limit + 1,
+    }
+    for side, cursor in (("after", window.after), ("before", window.before)):
+        if cursor is not None:
+            values[f"{side}_position"], values[f"{side}_id"] = _scene_key(side, cursor)
+    return values
 
 
-def _job_key(argument: str, order: JobOrderField, cursor: tuple[str, ...]) -> list[sa.BindParameter[Any]]:
+def _job_key(argument: str, order: JobOrderField, cursor: tuple[str, ...]) -> tuple[object, str]:
     if len(cursor) != 3 or cursor[0] != order:
         raise invalid_cursor(argument)
     _, text, job_id = cursor
-    value: object = text if order is JobOrderField.TITLE else _instant(argument, text)
-    return [sa.bindparam(None, value, _ORDER_COLUMNS[order].type), sa.bindparam(None, job_id, JOB.c.id.type)]
+    return (text if order is JobOrderField.TITLE else _instant(argument, text)), job_id
 
 
 def _instant(argument: str, text: str) -> datetime:
@@ -219,10 +267,10 @@ def _instant(argument: str, text: str) -> datetime:
         raise invalid_cursor(argument) from error
 
 
-def _scene_key(argument: str, cursor: tuple[str, ...]) -> list[sa.BindParameter[Any]]:
+def _scene_key(argument: str, cursor: tuple[str, ...]) -> tuple[int, str]:
     if len(cursor) != 3 or cursor[0] != SCENE_ORDER:
         raise invalid_cursor(argument)
     _, position, scene_id = cursor
     if not position.isdecimal() or len(position) > 9:
         raise invalid_cursor(argument)
-    return [sa.bindparam(None, int(position), sa.Integer()), sa.bindparam(None, scene_id, SCENE.c.id.type)]
+    return int(position), scene_id
