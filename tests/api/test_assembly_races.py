@@ -93,12 +93,12 @@ async def test_video_of_a_composition_that_changes_before_the_commit_is_not_reco
     assemblies = app.container.coordinator.assemblies
     while_current = getattr(assemblies, "_while_current")  # noqa: B009 # private: the instant between check and change
     made = await jobs.make(app, clip("red"), clip("blue"))
-    late = [True]
+    versions = list[int]()
 
     async def reordered_after_the_check(made_for: Assembly, work: Coroutine[Any, Any, Json]) -> Json:
         output = await while_current(made_for, work)
-        if late:
-            late.clear()
+        versions.append(made_for.composition_version)
+        if len(versions) == 1:
             await accepted(app, "moveScene", sceneId=made.scenes[1], position=0)
         return output
 
@@ -107,9 +107,12 @@ async def test_video_of_a_composition_that_changes_before_the_commit_is_not_reco
     await jobs.at_rest(app, made.id)
     events = await jobs.log(app, made.id, "type changed")
     recorded = [event for event in events if event["changed"] == ["output"]]
-    assert not late
     assert len(recorded) == 1
     assert events[-1] == recorded[0]
+    first, second = versions
+    assert second > first
+    output = (await jobs.job(app, made.id, "output { url }"))["output"]
+    assert f"/cut_{second}_" in output["url"]
 
 
 async def test_video_is_marked_for_deletion_until_it_is_recorded(app: App, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -110,7 +110,7 @@ async def test_until_settled_stream_ends_only_after_the_last_event(app: App, mon
     made = await a_job(app, "A kite")
     await report(app, made.scenes[0], "PROCESSING")
     version = (await row_of(app, made.id)).version
-    may_read = asyncio.Event()
+    settled, may_read = asyncio.Event(), asyncio.Event()
     events_after = queries.events_after
     settle = [report(app, made.scenes[0], "COMPLETED")]
 
@@ -119,8 +119,9 @@ async def test_until_settled_stream_ends_only_after_the_last_event(app: App, mon
         if task is not None and task.get_name().startswith("reader of"):
             await may_read.wait()
         events = await events_after(connection, job_id, after, limit)
-        if settle and not may_read.is_set():
+        if settle:
             await asyncio.create_task(settle.pop())
+            settled.set()
         return events
 
     monkeypatch.setattr(queries, "events_after", slow_reader)
@@ -129,6 +130,7 @@ async def test_until_settled_stream_ends_only_after_the_last_event(app: App, mon
     }"""
     async with app.subscribe(document, id=made.id, after=version) as stream:
         rest = asyncio.create_task(stream.rest())
+        await settled.wait()
         await asyncio.wait([rest], timeout=TOO_SOON_SECONDS)
         may_read.set()
         types = [message["jobEvents"]["type"] for message in await rest]
