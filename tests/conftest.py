@@ -16,7 +16,7 @@ ALONE = (
     "attacks/test_floods.py",
     "attacks/test_heavy_requests.py",
     "attacks/test_neighbours.py",
-    "chaos",
+    "chaos/test_chaos.py",
     "live/test_fan_out.py",
 )
 # Tests that start processes, databases or browsers and mostly wait for them.

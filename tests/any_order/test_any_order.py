@@ -16,7 +16,7 @@ STEPS = 50
 @pytest.mark.both_databases
 def test_product_matches_the_model_for_random_commands(database: None) -> None:
     """Log, versions, counters, takes and progress match; stale workers change nothing and a crash loses nothing."""
-    examples = 8 if database_choice.distributed else 10
+    examples = 4 if database_choice.distributed else 6
     # Shrinking a failure would take minutes, and its steps are printed anyway.
     quick = settings(MODEST, max_examples=examples, stateful_step_count=STEPS, phases=[Phase.explicit, Phase.generate])
     run_state_machine_as_test(AnyOrder, settings=quick)

@@ -45,7 +45,7 @@ class TestBatchDryRun:
         """For random states and batches: equal results and scenes, and nothing is changed."""
         rng = jobs.seeded("dry runs")
         another = (await a_job_of(shared, "COMPLETED")).scenes
-        for _ in range(scaled(20)):
+        for _ in range(scaled(10)):
             made = await a_job_of(shared, *rng.choices(STATUSES, k=5))
             if rng.random() < 0.7:
                 await try_mutation(shared, "cancelJob", jobId=made.id)

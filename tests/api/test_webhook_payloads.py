@@ -3,7 +3,9 @@
 import json
 import re
 import time
+from collections.abc import AsyncGenerator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,10 +19,17 @@ from tests.support import jobs, webhook_calls
 from tests.support.client import Json
 from tests.support.factories import a_job, a_scene, accepted, report
 from tests.support.rest_calls import data, place
-from tests.support.server_app import App
+from tests.support.server_app import App, running
 from tests.support.server_process import ROOT
 from tests.support.webhook_calls import LIFE, hook, until_over
 from tests.support.webhook_receiver import Receiver, hang, receiving, status
+
+
+@pytest.fixture
+async def app(tmp_path: Path) -> AsyncGenerator[App]:
+    """A server with a short first backoff."""
+    async with running(tmp_path, webhook_retry_first_seconds=0.02) as app:
+        yield app
 
 
 async def events(app: App, job_id: str) -> list[Json]:

@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.server_process import ROOT
 
-SECONDS, SEEDS = 4, 1
+SECONDS, SEEDS = 2, 1
 
 
 @pytest.fixture(scope="module", autouse=True)

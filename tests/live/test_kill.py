@@ -19,7 +19,7 @@ from tests.support.server_process import ServerProcess
 from tests.support.waiting import eventually
 
 SCENES_BY_PROVIDER: dict[str, list[Json]] = {
-    "local": [{"prompt": f"Waves, number {number}", "durationSeconds": 4} for number in range(3)],
+    "local": [{"prompt": f"Waves, number {number}", "durationSeconds": 2} for number in range(3)],
     "scripted": [jobs.scene(f"Scene {number}", steps=10, stepSeconds=0.1) for number in range(4)],
 }
 
@@ -102,17 +102,16 @@ class TestKill:
             await assert_recorded_once(client, made)
             await eventually(lambda: children_of(server.pid) == [] and list(scratch.iterdir()) == [])
 
-    async def test_acknowledged_mutations_survive_kills(self, tmp_path: Path) -> None:
-        """Two kills at random instants while eight clients add scenes."""
+    async def test_acknowledged_mutations_survive_a_kill(self, tmp_path: Path) -> None:
+        """A kill at a random instant while eight clients add scenes."""
         randomness = jobs.seeded("kills")
         async with serving(tmp_path, provider="external") as (server, client):
             writers = [Writer(f"writer-{number}") for number in range(8)]
             writing = [asyncio.create_task(writer.write(client)) for writer in writers]
-            for _ in range(2):
-                await acknowledged_more(writers, 24)
-                await asyncio.sleep(randomness.uniform(0, 0.2))
-                server.kill()
-                await asyncio.to_thread(server.start)
+            await acknowledged_more(writers, 24)
+            await asyncio.sleep(randomness.uniform(0, 0.2))
+            server.kill()
+            await asyncio.to_thread(server.start)
             await acknowledged_more(writers, 24)
             for writer in writers:
                 writer.stopped = True
