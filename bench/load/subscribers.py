@@ -27,39 +27,48 @@ HANDSHAKE = (
 )
 VERSION = b'"v":'
 NEXT = b'"type":"next"'
+HEAD_END = b"\r\n\r\n"
 ACK = b"connection_ack"
+
+
+def _frame(text: bytes) -> bytes:
+    """Return a text frame of a client, with a mask of zeros (RFC 6455, section 5.3)."""
+    size = len(text)
+    head = bytes([0x81, 0x80 | size]) if size < 126 else bytes([0x81, 0xFE]) + size.to_bytes(2, "big")
+    return head + b"\0\0\0\0" + text
+
+
+INIT = _frame(b'{"type":"connection_init"}')
 
 
 class Subscriber:
     """One socket: it subscribes, and counts messages."""
 
-    __slots__ = ("_asked", "_data", "_subscribe", "joined", "messages", "sample", "socket", "version")
+    __slots__ = ("_answers", "_data", "joined", "messages", "sample", "socket", "version")
 
     def __init__(self, address: tuple[str, int], handshake: bytes, subscribe: bytes) -> None:
         self.socket = socket.create_connection(address)
-        # Everything that needs no answer goes out at once, as clients that know the server may do.
-        self.socket.sendall(handshake + _frame(b'{"type":"connection_init"}'))
+        self.socket.sendall(handshake)
         self.socket.setblocking(False)
         self.messages = 0
         self.version = -1
         self.joined = False
         self.sample = b""
-        self._asked = False
-        self._subscribe = subscribe
-        self._data = b""
+        self._answers: list[tuple[bytes, bytes]] = [(HEAD_END, INIT), (ACK, subscribe)]
+        self._data: bytes = b""
 
     def received(self, data: bytes, arrivals: dict[int, list[float]], now: float) -> None:
         """Read whole frames; note the version of each message."""
-        if not self._asked:
-            data = self._data + data
-            if ACK not in data:
-                self._data = data
-                return
-            self._asked, self._data = True, b""
-            self.socket.sendall(self._subscribe)
-            return
         if self._data:
             data = self._data + data
+        if self._answers:
+            # The answers to the handshake and to the initialisation; what is asked next follows each.
+            if self._answers[0][0] not in data:
+                self._data = data
+                return
+            self._data = b""
+            self.socket.sendall(self._answers.pop(0)[1])
+            return
         start, end = 0, len(data)
         while end - start >= 2:
             head, size = 2, data[start + 1]
@@ -150,13 +159,6 @@ class Subscribers:
 
 def _dump(value: object) -> bytes:
     return json.dumps(value).encode()
-
-
-def _frame(text: bytes) -> bytes:
-    """Return a text frame of a client, with a mask of zeros (RFC 6455, section 5.3)."""
-    size = len(text)
-    head = bytes([0x81, 0x80 | size]) if size < 126 else bytes([0x81, 0xFE]) + size.to_bytes(2, "big")
-    return head + b"\0\0\0\0" + text
 
 
 def main() -> None:
