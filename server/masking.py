@@ -12,7 +12,6 @@ from typing import Any, cast
 import strawberry
 from graphql import (
     ASTValidationRule,
-    DocumentNode,
     GraphQLError,
     GraphQLSchema,
     GraphQLSyntaxError,

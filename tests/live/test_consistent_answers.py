@@ -212,7 +212,7 @@ async def test_streams_between_messages_keep_no_connection(app: App) -> None:
     async with AsyncExitStack() as streams:
         for after in (None, 0) * READERS:
             await streams.enter_async_context(app.subscribe(FEED, id=made.id, after=after))
-        await eventually(lambda: app.container.hub.watchers >= 2 * READERS)
+        await eventually(lambda: len(app.container.connections) == 2 * READERS and app.container.hub.watchers > 0)
         version = await jobs.retitle(app, made.id, "Meanwhile")
         await eventually(lambda: readers.in_use == 0)
         check_one_job(await app.execute(ONE_JOB, id=made.id))

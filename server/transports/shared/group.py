@@ -301,6 +301,7 @@ class Group:
                 self._write(member, entry, message, has_spent=has_spent)
             if not index % CHUNK:
                 await asyncio.sleep(0)
+        message.compact()
         if not self._others:
             self.ring.clear()
 

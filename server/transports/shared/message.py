@@ -45,6 +45,12 @@ class SharedMessage:
             self._event = b"event: next\ndata: %b\n\n" % self.body
         return self._event
 
+    def compact(self) -> None:
+        """Forget what can be made from the JSON again: most subscribers have been sent it."""
+        self._prefix = self._text = self._event = self._first = None
+        self._frame = b""
+        self._heads.clear()
+
     def first(self, extensions: bytes | None) -> "SharedMessage":
         """Return this message as the first one of a subscriber, with `extensions` if given: the JSON of an object."""
         if extensions is None:

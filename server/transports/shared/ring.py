@@ -6,7 +6,7 @@ from typing import Final
 
 from server.transports.shared.message import SharedMessage
 
-RING_BYTES: Final = 131_072
+RING_BYTES: Final = 65_536
 """The messages that are kept for slow subscribers of one group, in bytes; those before are made again when a subscriber
 takes them."""
 
