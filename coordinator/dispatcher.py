@@ -26,6 +26,11 @@ class Dispatcher:
         self.lost_work = asyncio.Event()
         self._enqueuing = Tasks("dispatcher")
 
+    @property
+    def joins_transactions(self) -> bool:
+        """Whether the queue is in the same database."""
+        return self.queue.joins_transactions
+
     async def before_commit(self, connection: Connection, work: Sequence[Work]) -> None:
         """Enqueue the work in the transaction, if the queue is in the same database."""
         if self.queue.joins_transactions:

@@ -154,13 +154,15 @@ class Batches:
             async with self._store.change(batch.job_id, viewer, act=permission) as change:
                 await idempotency.remember(change, {})
                 items = _mark_duplicates(await find(change))
-                jobs = await queries.jobs_of_scenes(change.connection, viewer, [item.scene_id for item in items])
+                scene_ids = [item.scene_id for item in items]
+                jobs = await queries.jobs_of_scenes(await change.connection(), viewer, scene_ids)
+                await change.read_scenes([scene_id for scene_id, job_id in jobs.items() if job_id == change.job.id])
                 results = [await _attempt(change, item, jobs, command, deleted=deleted) for item in items]
                 refused = [result for result in results if result.refusals]
                 if refused and (batch.policy is BatchPolicy.ALL_OR_NOTHING or len(refused) == len(results)):
                     raise _RolledBack([_aborted(result, item) for result, item in zip(results, items, strict=True)])
                 if batch.dry_run:
-                    await change.arrange()
+                    change.arrange()
                     raise _RolledBack([await _preview(change, result) for result in results])
                 return await idempotency.amend(change, {"results": [_dump(result) for result in results]})
 

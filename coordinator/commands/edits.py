@@ -101,7 +101,7 @@ async def apply(change: Change, scene: SceneRow, edit: SceneEdit, path: list[str
     if status is not scene.status:
         if not change.job.left_draft:
             await start_job(change)
-            # Starting the job has written the queue columns of this scene.
+            # Starting the job has set the queue columns of this scene.
             scene = await change.scene(scene.id)
         # The report supersedes a render of this take here.
         change.fenced.append(scene.id)
@@ -116,7 +116,7 @@ async def apply(change: Change, scene: SceneRow, edit: SceneEdit, path: list[str
 
 async def _advance(change: Change, scene: SceneRow, edit: SceneEdit) -> None:
     await scene_progress.advance(
-        change.connection, scene.id, scene.take_number, scene.run, percentage=edit.get("percentage")
+        await change.connection(), scene.id, scene.take_number, scene.run, percentage=edit.get("percentage")
     )
     change.ticks.append(Tick(scene.job_id, scene.id))
 

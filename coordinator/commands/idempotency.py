@@ -8,10 +8,11 @@ from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.dialects import postgresql, sqlite
 
 from models.db import clock
 from models.db.database import Connection
+from models.db.prepared import Call, Prepared
 from models.db.tables import IDEMPOTENCY_KEY
 from models.domain.access import Viewer
 from models.domain.errors import Conflict, DomainError, ErrorCode
@@ -23,6 +24,36 @@ KEPT = timedelta(hours=24)
 KEY_PATH = ("input", "idempotencyKey")
 
 Answer = dict[str, Any]
+
+
+class _Taken(Exception):
+    """A request with the same key was committed meanwhile."""
+
+
+def _values(*names: str) -> dict[str, sa.BindParameter[Any]]:
+    return {name: sa.bindparam(f"to_{name}", type_=IDEMPOTENCY_KEY.c[name].type) for name in names}
+
+
+def _remember(insert: "sqlite.Insert | postgresql.Insert") -> "sqlite.Insert | postgresql.Insert":
+    """Insert the row, or replace one that has expired; it waits for a concurrent transaction with the same key."""
+    expired = sa.bindparam("expired", type_=IDEMPOTENCY_KEY.c.created_at.type)
+    inserted = insert.values(_values("owner_id", "key", "operation", "request_hash", "answer", "created_at"))
+    return inserted.on_conflict_do_update(
+        index_elements=["owner_id", "key"],
+        set_={name: inserted.excluded[name] for name in ("operation", "request_hash", "answer", "created_at")},
+        where=IDEMPOTENCY_KEY.c.created_at < expired,
+    )
+
+
+_REMEMBER = Prepared(
+    _remember(sqlite.insert(IDEMPOTENCY_KEY)).returning(IDEMPOTENCY_KEY.c.key),
+    _remember(postgresql.insert(IDEMPOTENCY_KEY)).returning(IDEMPOTENCY_KEY.c.key),
+)
+_AMEND = Prepared(
+    sa.update(IDEMPOTENCY_KEY)
+    .where(IDEMPOTENCY_KEY.c.owner_id == sa.bindparam("of_owner"), IDEMPOTENCY_KEY.c.key == sa.bindparam("of_key"))
+    .values(_values("answer"))
+)
 
 
 async def run_once(
@@ -52,8 +83,8 @@ async def run_once(
         return answer
     try:
         return await act(idempotency)
-    except (IntegrityError, DomainError):
-        # A concurrent request with the same key may have committed first and caused this error. This one has left
+    except (_Taken, DomainError):
+        # A concurrent request with the same key may have committed first and caused this. This one has left
         # nothing behind, so the other's answer is its answer.
         answer = await idempotency.recall()
         if answer is None:
@@ -94,25 +125,24 @@ class Idempotency:
         """Store the answer under the key, in the transaction that makes it true."""
         if self._key is not None:
             change.keep = True
-            await change.connection.execute(
-                sa.delete(IDEMPOTENCY_KEY).where(*self._own_row(), IDEMPOTENCY_KEY.c.created_at < change.now - KEPT)
-            )
-            await change.connection.execute(
-                sa.insert(IDEMPOTENCY_KEY).values(
-                    owner_id=self._owner,
-                    key=self._key,
-                    operation=self._operation,
-                    request_hash=self._hash,
-                    answer=answer,
-                    created_at=change.now,
-                )
-            )
+            row = {
+                "owner_id": self._owner,
+                "key": self._key,
+                "operation": self._operation,
+                "request_hash": self._hash,
+                "answer": answer,
+                "created_at": change.now,
+            }
+            values = {f"to_{name}": value for name, value in row.items()}
+            if not await change.execute(Call(_REMEMBER, [values | {"expired": change.now - KEPT}])):
+                raise _Taken
         return answer
 
     async def amend(self, change: Change, answer: Answer) -> Answer:
         """Replace the answer that `remember` stored in this transaction."""
         if self._key is not None:
-            await change.connection.execute(sa.update(IDEMPOTENCY_KEY).where(*self._own_row()).values(answer=answer))
+            values = {"to_answer": answer, "of_owner": self._owner, "of_key": self._key}
+            await change.execute(Call(_AMEND, [values]))
         return answer
 
     async def _select(self, connection: Connection) -> Answer | None:

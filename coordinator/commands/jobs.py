@@ -41,7 +41,7 @@ class Jobs:
                 answer = await idempotency.remember(change, {"jobId": job.id})
                 change.record(EventType.JOB_CREATED, changed=["title", "scenes"])
                 for position, scene in enumerate(new.scenes):
-                    await insert_scene(change, ids.new("scene"), scene, position, self._policy.max_attempts)
+                    insert_scene(change, ids.new("scene"), scene, position, self._policy.max_attempts)
                 if new.start:
                     await start_job(change)
             return answer
@@ -145,8 +145,7 @@ async def start_job(change: Change) -> None:
         raise InvalidState(ErrorCode.INVALID_TRANSITION, "A job without scenes cannot be started.", ("input", "jobId"))
     change.set_job(started_at=change.now)
     change.record(EventType.JOB_STARTED, changed=["status", "startedAt"])
-    pending = [scene for scene in await change.live_scenes() if scene.status is SceneStatus.PENDING]
-    await schedule_takes(change, [(scene.id, scene.take_number) for scene in pending])
+    await schedule_takes(change, await change.pending_takes())
 
 
 async def cancel_scene(change: Change, scene: SceneRow) -> SceneRow:

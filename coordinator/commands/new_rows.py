@@ -41,10 +41,10 @@ def new_job_row(viewer: Viewer, new: NewJob, provider: str) -> JobRow:
     )
 
 
-async def insert_scene(change: Change, scene_id: str, new: NewScene, position: int, max_attempts: int) -> int:
+def insert_scene(change: Change, scene_id: str, new: NewScene, position: int, max_attempts: int) -> int:
     """Write a new pending scene and its first take, as part of the event recorded last; return the take's number."""
     take = first_take(new.prompt)
-    await change.insert_scene(
+    change.insert_scene(
         {
             "id": scene_id,
             "job_id": change.job.id,

@@ -9,13 +9,18 @@ from models.writes.store import stale
 Path = Sequence[str]
 
 
+def no_such_scene(scene_id: str, path: Path) -> NotFound:
+    """Return the refusal of a scene that does not exist, or that the viewer may not see."""
+    return NotFound("There is no such scene.", path, scene_id)
+
+
 def job_of(found: str | None, scene_id: str, requested: str | None, path: Path) -> str:
     """Return `found`, the job of a scene if it has a visible one, which must be the requested job if one was named.
 
     Raises NotFound: SCENE_NOT_IN_JOB for a scene of another job.
     """
     if found is None:
-        raise NotFound("There is no such scene.", path, scene_id)
+        raise no_such_scene(scene_id, path)
     if requested is not None and requested != found:
         raise NotFound("The scene belongs to another job.", path, scene_id, ErrorCode.SCENE_NOT_IN_JOB)
     return found

@@ -5,12 +5,13 @@ Lock order: job row, then allowance row. Nothing later in the transaction locks 
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 
 from models.db import clock
 from models.db.database import Connection
+from models.db.prepared import Call, Prepared
 from models.db.tables import ALLOWANCE
 from models.domain.access import Viewer
 from models.domain.errors import ErrorCode, Invalid, QuotaExceeded
@@ -20,10 +21,23 @@ from models.writes.change import Change
 
 REGENERATE = "regenerate"
 
-# As text, because SQLAlchemy's construct for ON CONFLICT differs by dialect, while both databases accept this SQL.
-_INSERT_BUCKET = sa.text(
-    "INSERT INTO allowance (owner_id, purpose, full_at) VALUES (:owner_id, :purpose, :full_at) ON CONFLICT DO NOTHING"
-).bindparams(sa.bindparam("full_at", type_=ALLOWANCE.c.full_at.type))
+
+def _locked_bucket(insert: sqlite.Insert | postgresql.Insert) -> sqlite.Insert | postgresql.Insert:
+    """Insert a full bucket, or lock the one that is there, which setting a column to its own value does."""
+    names = ("owner_id", "purpose", "full_at")
+    inserted = insert.values({name: sa.bindparam(f"to_{name}", type_=ALLOWANCE.c[name].type) for name in names})
+    return inserted.on_conflict_do_update(index_elements=["owner_id", "purpose"], set_={"full_at": ALLOWANCE.c.full_at})
+
+
+_LOCK_BUCKET = Prepared(
+    _locked_bucket(sqlite.insert(ALLOWANCE)).returning(ALLOWANCE.c.full_at),
+    _locked_bucket(postgresql.insert(ALLOWANCE)).returning(ALLOWANCE.c.full_at),
+)
+_SPEND = Prepared(
+    sa.update(ALLOWANCE)
+    .where(ALLOWANCE.c.owner_id == sa.bindparam("of_owner"), ALLOWANCE.c.purpose == sa.bindparam("of_purpose"))
+    .values(full_at=sa.bindparam("to_full_at", type_=ALLOWANCE.c.full_at.type))
+)
 
 
 async def spend(change: Change, rate: Rate, path: Sequence[str], purpose: str = REGENERATE) -> None:
@@ -31,8 +45,8 @@ async def spend(change: Change, rate: Rate, path: Sequence[str], purpose: str = 
     if not rate.limited:
         return
     full_at = await _require_available(change, rate, 1, path, purpose)
-    bucket = sa.update(ALLOWANCE).where(*_bucket_of(change, purpose))
-    await change.connection.execute(bucket.values(full_at=rate.after(full_at, change.now)))
+    after = rate.after(full_at, change.now)
+    await change.execute(Call(_SPEND, [{"of_owner": change.viewer.id, "of_purpose": purpose, "to_full_at": after}]))
 
 
 async def check(change: Change, rate: Rate, uses: int, path: Sequence[str], purpose: str = REGENERATE) -> None:
@@ -59,10 +73,8 @@ async def quota(connection: Connection, viewer: Viewer, rate: Rate, purpose: str
 
 async def _require_available(change: Change, rate: Rate, uses: int, path: Sequence[str], purpose: str) -> datetime:
     """Lock the bucket until the end of the transaction, and return when it is full."""
-    owner: dict[str, Any] = {"owner_id": change.viewer.id, "purpose": purpose}
-    await change.connection.execute(_INSERT_BUCKET, owner | {"full_at": change.now})
-    locked = sa.select(ALLOWANCE.c.full_at).where(*_bucket_of(change, purpose)).with_for_update()
-    full_at: datetime = (await change.connection.execute(locked)).scalar_one()
+    values = {"to_owner_id": change.viewer.id, "to_purpose": purpose, "to_full_at": change.now}
+    ((full_at,),) = await change.execute(Call(_LOCK_BUCKET, [values]))
     wait = rate.wait(full_at, change.now, uses)
     if wait:
         seconds = wait.total_seconds()
@@ -73,7 +85,3 @@ async def _require_available(change: Change, rate: Rate, uses: int, path: Sequen
             quota=rate.quota(full_at, change.now),
         )
     return full_at
-
-
-def _bucket_of(change: Change, purpose: str) -> list[sa.ColumnElement[bool]]:
-    return [ALLOWANCE.c.owner_id == change.viewer.id, ALLOWANCE.c.purpose == purpose]

@@ -96,7 +96,7 @@ class Scenes:
             preconditions.check_live(scene, path)
             preconditions.check_version(scene, expected_version)
             # Read again: its status may have changed before the job was locked.
-            current = (await queries.takes_by_id(change.connection, viewer, [take_id]))[take_id]
+            current = (await queries.takes_by_id(await change.connection(), viewer, [take_id]))[take_id]
             await takes.select(change, scene, current, path)
         return take.scene_id
 
@@ -139,12 +139,15 @@ class Scenes:
         deleted: bool = False,
     ) -> AsyncGenerator[Target]:
         """Change the target scene, after checks of its job, its version, and (unless `deleted`) that it is live."""
-        async with self._store.read() as connection:
-            found = await queries.job_of_scene(connection, viewer, target.scene_id)
-            if target.job_id is not None and not await queries.jobs_by_id(connection, viewer, [target.job_id]):
-                raise no_such_job(["input", "jobId"], target.job_id)
-        job_id = preconditions.job_of(found, target.scene_id, target.job_id, _PATH)
-        async with self._store.change(job_id, viewer, path=_PATH, act=act) as change:
+        job_id = await self._job_of(viewer, target)
+        missing = (
+            preconditions.no_such_scene(target.scene_id, _PATH)
+            if target.job_id is None
+            else no_such_job(["input", "jobId"], target.job_id)
+        )
+        async with self._store.change(
+            job_id, viewer, path=_PATH, act=act, scene_id=target.scene_id, missing=missing
+        ) as change:
             if idempotency is not None:
                 await idempotency.remember(change, {})
             scene = await change.scene(target.scene_id)
@@ -153,13 +156,26 @@ class Scenes:
             preconditions.check_version(scene, target.expected_version)
             yield Target(change, scene)
 
+    async def _job_of(self, viewer: Viewer, target: SceneTarget) -> str:
+        """Return the job of the target, which the viewer may turn out not to see."""
+        known = self._store.jobs_of_scenes.get(target.scene_id)
+        if known is not None and target.job_id in (None, known):
+            return known
+        async with self._store.read() as connection:
+            found = await queries.job_of_scene(connection, viewer, target.scene_id)
+            if target.job_id is not None and not await queries.jobs_by_id(connection, viewer, [target.job_id]):
+                raise no_such_job(["input", "jobId"], target.job_id)
+        job_id = preconditions.job_of(found, target.scene_id, target.job_id, _PATH)
+        self._store.jobs_of_scenes.add(job_id, [target.scene_id])
+        return job_id
+
     async def _insert(self, change: Change, scene_id: str, new: NewScene, position: int | None) -> None:
         ordering.check_room(change, ["input", "jobId"])
         place = change.job.total if position is None else position
         ordering.check_position(place, change.job.total)
         change.record(EventType.SCENE_ADDED, scene_id, ["scenes"])
         (await change.arrangement()).add(scene_id, place)
-        number = await insert_scene(change, scene_id, new, place, self._policy.max_attempts)
+        number = insert_scene(change, scene_id, new, place, self._policy.max_attempts)
         change.composition_changed()
         resume(change)
         await schedule_takes(change, [(scene_id, number)])

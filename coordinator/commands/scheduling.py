@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import sqlalchemy as sa
 
+from models.db.prepared import Call, Prepared
 from models.db.tables import JOB, SCENE
 from models.domain.access import EXTERNAL
 from models.reads.queries import waits_for_worker
@@ -23,9 +24,7 @@ async def schedule_takes(change: Change, takes: Sequence[tuple[str, int]], *, de
         change.waiting = await _waiting_of_owner(change)
     due = change.now + timedelta(seconds=delay_seconds)
     for ahead, (scene_id, take_number) in enumerate(takes, start=change.waiting):
-        await change.connection.execute(
-            sa.update(SCENE).where(SCENE.c.id == scene_id).values(queued_at=due, priority=-ahead)
-        )
+        change.set_scene(scene_id, queued_at=due, priority=-ahead)
         change.tickets.append(Ticket(change.job.provider, change.job.id, scene_id, take_number, -ahead, delay_seconds))
     change.waiting += len(takes)
 
@@ -36,10 +35,13 @@ def resume(change: Change) -> None:
         change.set_job(started_at=change.now)
 
 
+_WAITING_OF_OWNER = Prepared(
+    sa.select(sa.func.count())
+    .select_from(SCENE.join(JOB, JOB.c.id == SCENE.c.job_id))
+    .where(JOB.c.owner_id == sa.bindparam("owner_id", type_=JOB.c.owner_id.type), waits_for_worker())
+)
+
+
 async def _waiting_of_owner(change: Change) -> int:
-    query = (
-        sa.select(sa.func.count())
-        .select_from(SCENE.join(JOB, JOB.c.id == SCENE.c.job_id))
-        .where(JOB.c.owner_id == change.job.owner_id, waits_for_worker())
-    )
-    return (await change.connection.execute(query)).scalar_one()
+    ((waiting,),) = await change.read(Call(_WAITING_OF_OWNER, [{"owner_id": change.job.owner_id}]))
+    return waiting

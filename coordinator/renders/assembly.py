@@ -91,7 +91,7 @@ class Assemblies:
         async with workdir() as folder:
             output = await self._while_current(assembly, self._produce(assembly, folder))
         async with self._change(assembly) as change:
-            await media_gc.unmark(change.connection, [output["key"]])
+            await media_gc.unmark(await change.connection(), [output["key"]])
             change.set_job(output=output)
             change.record(EventType.JOB_UPDATED, changed=["output"])
 

@@ -11,7 +11,7 @@ from coordinator.commands.scheduling import schedule_takes
 from coordinator.queue.port import Snooze
 from models.db import clock
 from models.db.rows import SceneRow
-from models.db.tables import SCENE, TAKE
+from models.db.tables import SCENE
 from models.domain.access import SYSTEM
 from models.domain.errors import InvalidState, NotFound
 from models.domain.events import EventType
@@ -97,7 +97,7 @@ async def failed(store: Store, held: Claim, failure: Failure, *, backoff_seconds
         stored = failure_json(failure.code, failure.message, retryable=failure.retryable, at=change.now)
         finished = {"status": SceneStatus.FAILED, "failure": stored, "finished_at": change.now}
         if failure.retryable and scene.attempts < scene.max_attempts:
-            await change.connection.execute(sa.update(TAKE).where(TAKE.c.id == held.take_id).values(finished))
+            change.write_take(held.take_id, finished)
             await _retry(change, scene, stored, backoff_seconds)
         else:
             await change.write_scene(

@@ -23,6 +23,7 @@ from models.db.engines import (
     READERS,
     READERS_KEPT,
     SERVER_SETTINGS,
+    WRITERS,
     in_use,
     postgres_engine,
     postgres_maintenance_engine,
@@ -73,7 +74,7 @@ class Database:
         if self.embedded:
             if self.url.database:
                 Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
-            self.writer = sqlite_engine(self.url, pool_size=1, begin="BEGIN IMMEDIATE", synchronous=synchronous)
+            self.writer = sqlite_engine(self.url, pool_size=WRITERS, begin="BEGIN IMMEDIATE", synchronous=synchronous)
             self.reader = sqlite_engine(self.url, pool_size=READERS, begin=None)
             self._each_transaction = str
             self.maintenance = self.writer
@@ -115,7 +116,7 @@ class Database:
         """
         if self._shared_commits is None:
             async with self.connect(engine or self.writer, job_lock) as connection:
-                yield OwnTransaction(connection)
+                yield await OwnTransaction.on(connection)
         else:
             async with self._shared_commits.transaction() as transaction:
                 yield transaction
@@ -162,6 +163,8 @@ class Database:
 
     async def close(self) -> None:
         """Close every connection."""
+        if self._shared_commits is not None:
+            await self._shared_commits.close()
         await self.readers.close()
         await self._transit.arrivals()
         for engine in {self.writer, self.reader, self.maintenance}:

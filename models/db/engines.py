@@ -21,6 +21,9 @@ BUSY_TIMEOUT_MS = 10_000
 # the rest of them is left to writers.
 READERS, READERS_KEPT = 8, 5
 
+# One for the write transactions, which take turns on it; one for migrations, which use an engine of SQLAlchemy.
+WRITERS = 2
+
 # The name of our connections in pg_stat_activity.
 APPLICATION_NAME = f"scenewire {os.getpid()}"
 # Of the twelve Postgres connections of a process: the queue has two more, the listener one, maintenance one.
@@ -132,7 +135,8 @@ def _prepare_sqlite(engine: AsyncEngine, *, begin: str | None, synchronous: str)
         cursor.close()
 
     def start(connection: sa.Connection) -> None:
-        if begin is not None:
+        # What the driver has begun, see `models.db.drivers`, may go on through SQLAlchemy.
+        if begin is not None and not getattr(connection.connection.driver_connection, "in_transaction", False):
             connection.exec_driver_sql(begin)
 
     event.listen(engine.sync_engine, "connect", connect)

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, NamedTuple, TypeVar
 
 import sqlalchemy as sa
+from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from models.db.tables import EVENT, JOB, SCENE, TAKE, WEBHOOK, WEBHOOK_DELIVERY
 from models.domain.events import DeliveryStatus, EventType
@@ -220,13 +221,14 @@ def columns_by_name(table: sa.Table, fields: Sequence[str]) -> dict[str, Column]
     return {field: table.c[field] for field in fields}
 
 
-def scene_sources() -> dict[str, Column]:
+def scene_sources(job: ReadOnlyColumnCollection[str, Any] = JOB.c) -> dict[str, Column]:
+    """Return the columns of a SceneRow, with those of its job from `job`."""
     of_take = {field: TAKE.c[column] for field, column in SCENE_FIELDS_OF_TAKE.items()}
     of_job: dict[str, Column] = {
-        "owner_id": JOB.c.owner_id,
-        "provider": JOB.c.provider,
-        "job_status": JOB.c.status,
-        "job_deleted_at": JOB.c.deleted_at,
+        "owner_id": job["owner_id"],
+        "provider": job["provider"],
+        "job_status": job["status"],
+        "job_deleted_at": job["deleted_at"],
     }
     own = [field for field in SceneRow._fields if field not in of_take and field not in of_job]
     return columns_by_name(SCENE, own) | of_job | of_take

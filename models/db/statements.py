@@ -1,4 +1,4 @@
-"""Statements: SELECTs in SQLAlchemy Core that are compiled once, and read with the values of their parameters.
+"""Statements in SQLAlchemy Core that are compiled once, and executed with the values of their parameters.
 
 Building and compiling a statement at each call costs more than the database needs to execute it.
 """
@@ -12,6 +12,7 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import asyncpg
+from sqlalchemy.sql.dml import UpdateBase
 from sqlmodel.sql.sqltypes import UTCDateTime
 
 Row = Sequence[Any]
@@ -19,6 +20,9 @@ Arguments = tuple[Any, ...]
 Values = Mapping[str, Any]
 Convert = Callable[[Any], Any]
 RowT = TypeVar("RowT", bound=tuple[Any, ...])
+
+Returning = sa.Select[*tuple[Any, ...]] | UpdateBase
+"""A statement that returns rows: a SELECT, or an INSERT, UPDATE or DELETE with or without RETURNING."""
 
 Kind = str
 """The name of an SQLAlchemy dialect: sqlite or postgresql."""
@@ -28,17 +32,17 @@ SHAPES = 256
 
 
 class Statement:
-    """A SELECT in the SQL of one kind of database. Its parameters are the bind parameters that were given a name."""
+    """A statement in the SQL of one kind of database. Its parameters are the bind parameters that were given a name."""
 
     __slots__ = ("_bound", "_converts", "text")
 
-    def __init__(self, kind: Kind, select: sa.Select[*tuple[Any, ...]]) -> None:
+    def __init__(self, kind: Kind, statement: Returning) -> None:
         """Compile for a kind of database. Values in the conditions that have no name become constants."""
         dialect = _dialect(kind)
-        compiled = select.compile(dialect=dialect)
+        compiled = statement.compile(dialect=dialect)
         self.text = compiled.string
         self._bound = [_bound(compiled.binds[name], name, dialect) for name in compiled.positiontup or ()]
-        self._converts = [_converter(column.type, dialect) for column in select.selected_columns]
+        self._converts = [_converter(column.type, dialect) for column in statement.exported_columns]
 
     def arguments(self, values: Values) -> Arguments:
         """Return the arguments of the statement in its order, as the driver takes them."""

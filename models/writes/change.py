@@ -6,16 +6,20 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 
-from models.db import rows
-from models.db.database import Connection
+from models.db.prepared import Call, Prepared
 from models.db.rows import SCENE_FIELDS_OF_TAKE, SCENE_SELECT, EventRow, JobRow, SceneRow
-from models.db.tables import SCENE, TAKE
+from models.db.tables import EVENT, JOB, SCENE, TAKE
+from models.db.transactions import Transaction
 from models.domain.access import SYSTEM, Viewer
 from models.domain.arrangement import Arrangement
 from models.domain.errors import DomainError, DomainErrors, ErrorCode, NotFound
 from models.domain.events import EventType
+from models.domain.folding import folded_title
 from models.domain.lifecycle import SETTLED_JOB, SceneStatus, job_status
+from models.writes.collected import Collected
+from models.writes.locking import SCENE_OF_JOB
 from models.writes.new_take import NewTake
 
 
@@ -58,16 +62,39 @@ class Tick(NamedTuple):
     scene_id: str
 
 
-class Change:
+_JOB_ID = sa.bindparam("job_id", type_=JOB.c.id.type)
+_OF_JOB = SCENE_SELECT.where(SCENE.c.job_id == _JOB_ID)
+_LIVE = Prepared(_OF_JOB.where(SCENE.c.deleted_at.is_(None)).order_by(SCENE.c.position))
+_DELETED = Prepared(_OF_JOB.where(SCENE.c.deleted_at.is_not(None)).order_by(SCENE.c.position, SCENE.c.id))
+_AMONG = Prepared(
+    _OF_JOB.where(
+        SCENE.c.id.in_(sa.select(sa.func.json_each(sa.bindparam("scene_ids", type_=sa.JSON())).table_valued("value")))
+    ),
+    _OF_JOB.where(SCENE.c.id == sa.any_(sa.bindparam("scene_ids", type_=postgresql.ARRAY(sa.Text())))),
+)
+_PENDING_TAKES = Prepared(
+    sa.select(SCENE.c.id, SCENE.c.take_number)
+    .where(SCENE.c.job_id == _JOB_ID, SCENE.c.deleted_at.is_(None), SCENE.c.status == SceneStatus.PENDING)
+    .order_by(SCENE.c.position)
+)
+_PLACES = Prepared(
+    sa.select(SCENE.c.id, SCENE.c.position, SCENE.c.deleted_at)
+    .where(SCENE.c.job_id == _JOB_ID)
+    .order_by(SCENE.c.position, SCENE.c.id)
+)
+
+
+class Change(Collected):
     """The changes that one transaction makes to one job.
 
-    `job` is updated in memory and written once at the end; scenes and takes are written at once. Each recorded event
-    takes the next version of the job.
+    Everything is collected: `job` and the scenes are updated in memory, and written at the end, or before a statement
+    that has to see it. A scene is read once. Each recorded event takes the next version of the job.
     """
 
-    def __init__(self, connection: Connection, job: JobRow, viewer: Viewer, now: datetime) -> None:
-        self.connection = connection
-        self.job = job
+    def __init__(self, transaction: Transaction, stored: JobRow, before: JobRow, viewer: Viewer, now: datetime) -> None:
+        """Take the row of the job as it is stored in the transaction, and as it was before."""
+        super().__init__(transaction)
+        self.job = before
         self.viewer = viewer
         self.now = now
         self.events: list[EventRow] = []
@@ -77,11 +104,19 @@ class Change:
         self.ticks: list[Tick] = []
         # Whether to commit even without an event: the answer to an idempotency key was stored.
         self.keep = False
-        self.before = job
+        self.before = before
         self.composition_is_changed = False
         # The number of takes of the job's owner that wait for a worker; None until it is counted.
         self.waiting: int | None = None
+        self.new_scenes: list[tuple[str, int]] = []
+        self._stored = stored
+        self._scenes: dict[str, SceneRow] = {}
         self._arrangement: Arrangement | None = None
+
+    @property
+    def is_new(self) -> bool:
+        """Whether the change creates its job."""
+        return self.before.version == 0
 
     def record(self, kind: EventType, scene_id: str | None = None, changed: Sequence[str] = ()) -> int:
         """Append an event and return its version."""
@@ -101,42 +136,67 @@ class Change:
 
     @asynccontextmanager
     async def attempt(self) -> AsyncGenerator[None]:
-        """A savepoint: a refusal in this block undoes what the block wrote and collected."""
+        """A part of the change: a refusal in this block undoes what the block wrote and collected."""
         job, waiting, composition_is_changed = self.job, self.waiting, self.composition_is_changed
         arrangement = self._arrangement and self._arrangement.copy()
-        collected: list[list[Any]] = [self.events, self.tickets, self.fenced, self.ticks]
+        scenes = dict(self._scenes)
+        collected: list[list[Any]] = [self.events, self.tickets, self.fenced, self.ticks, self.new_scenes]
         lengths = [len(each) for each in collected]
+        self.begin_attempt()
         try:
-            async with self.connection.begin_nested():
-                yield
+            yield
         except (DomainError, DomainErrors):
-            self.job, self.waiting, self.composition_is_changed, self._arrangement = (
-                job,
-                waiting,
-                composition_is_changed,
-                arrangement,
-            )
+            await self.undo_attempt()
+            self.job, self.waiting, self.composition_is_changed = job, waiting, composition_is_changed
+            self._arrangement, self._scenes = arrangement, scenes
             for each, length in zip(collected, lengths, strict=True):
                 del each[length:]
             raise
+        await self.keep_attempt()
+
+    def known_scene(self, scene: SceneRow) -> None:
+        """Note a row as this transaction has read it."""
+        self._scenes[scene.id] = scene
 
     async def scene(self, scene_id: str, path: Sequence[str] = ("input", "sceneId")) -> SceneRow:
         """Return a scene of this job. Raises NotFound (SCENE_NOT_IN_JOB) for any other id."""
-        query = SCENE_SELECT.where(SCENE.c.id == scene_id, SCENE.c.job_id == self.job.id)
-        scene = rows.first_row(SceneRow, await self.connection.execute(query))
-        if scene is None:
+        known = self._scenes.get(scene_id)
+        return await self._read_scene(scene_id, path) if known is None else known
+
+    async def _read_scene(self, scene_id: str, path: Sequence[str]) -> SceneRow:
+        found = await self.read(Call(SCENE_OF_JOB, [{"scene_id": scene_id, "job_id": self.job.id}]))
+        if not found:
             raise NotFound("The job has no such scene.", path, scene_id, ErrorCode.SCENE_NOT_IN_JOB)
+        scene = SceneRow._make(found[0])
+        self.known_scene(scene)
         return scene
 
     async def deleted_scenes(self) -> list[SceneRow]:
         """Return the deleted scenes in their former order."""
-        query = SCENE_SELECT.where(SCENE.c.job_id == self.job.id, SCENE.c.deleted_at.is_not(None))
-        return rows.all_rows(SceneRow, await self.connection.execute(query.order_by(SCENE.c.position, SCENE.c.id)))
+        return await self._read_scenes(_DELETED)
 
     async def live_scenes(self) -> list[SceneRow]:
         """Return the scenes that are not deleted, in play order."""
-        query = SCENE_SELECT.where(SCENE.c.job_id == self.job.id, SCENE.c.deleted_at.is_(None))
-        return rows.all_rows(SceneRow, await self.connection.execute(query.order_by(SCENE.c.position)))
+        return await self._read_scenes(_LIVE)
+
+    async def _read_scenes(self, statement: Prepared) -> list[SceneRow]:
+        found = [SceneRow._make(row) for row in await self.read(Call(statement, [{"job_id": self.job.id}]))]
+        self._scenes |= {scene.id: scene for scene in found}
+        return found
+
+    async def read_scenes(self, scene_ids: Sequence[str]) -> None:
+        """Read scenes of the job at once, so that `scene` knows them."""
+        unknown = set(scene_ids).difference(self._scenes)
+        if unknown:
+            for row in await self.read(Call(_AMONG, [{"job_id": self.job.id, "scene_ids": list(unknown)}])):
+                self.known_scene(SceneRow._make(row))
+
+    async def pending_takes(self) -> list[tuple[str, int]]:
+        """Return the live scenes that are pending, in play order, each with the number of its take."""
+        if self.is_new:
+            return list(self.new_scenes)
+        found = await self.read(Call(_PENDING_TAKES, [{"job_id": self.job.id}]))
+        return [(scene_id, take_number) for scene_id, take_number in found]
 
     async def write_scene(
         self,
@@ -156,20 +216,32 @@ class Change:
         version = self.record(kind, before.id, changed)
         values |= {"version": version, "updated_at": self.now}
         if new_take is not None:
-            await self._insert_take(before.id, new_take)
+            self._insert_take(before.id, new_take)
             values |= new_take.scene_columns
-        await self.connection.execute(sa.update(SCENE).where(SCENE.c.id == before.id).values(values))
+        self.pending.update(SCENE, before.id, values)
         if take:
-            take_id = values.get("take_id", before.take_id)
-            await self.connection.execute(sa.update(TAKE).where(TAKE.c.id == take_id).values(take))
+            self.write_take(values.get("take_id", before.take_id), take)
         after = await self._row_after(before, values, take or {}, is_new_take=new_take is not None)
+        self.known_scene(after)
         self._recount(before, after)
         return after
 
-    async def insert_scene(self, scene: dict[str, Any], take: NewTake) -> None:
+    def write_take(self, take_id: str, values: dict[str, Any]) -> None:
+        """Write columns of a take."""
+        self.pending.update(TAKE, take_id, values)
+
+    def set_scene(self, scene_id: str, **values: Any) -> None:
+        """Write columns of a scene as part of the event recorded last."""
+        self.pending.update(SCENE, scene_id, values)
+        known = self._scenes.get(scene_id)
+        if known is not None:
+            self.known_scene(known._replace(**values))
+
+    def insert_scene(self, scene: dict[str, Any], take: NewTake) -> None:
         """Write a new live scene and its first take."""
-        await self.connection.execute(sa.insert(SCENE).values(scene | take.scene_columns))
-        await self._insert_take(scene["id"], take)
+        self.pending.insert(SCENE, scene | take.scene_columns)
+        self._insert_take(scene["id"], take)
+        self.new_scenes.append((scene["id"], take.number))
         self._count(SceneStatus(scene["status"]), 1)
 
     async def _row_after(
@@ -179,44 +251,40 @@ class Change:
             before = before._replace(**dict.fromkeys(SCENE_FIELDS_OF_TAKE))
         elif values.get("take_id", before.take_id) != before.take_id:
             # An earlier take becomes the current one; its columns are not known here.
-            return await self.scene(before.id)
+            return await self._read_scene(before.id, ())
         written = {field: take[column] for field, column in SCENE_FIELDS_OF_TAKE.items() if column in take}
         return before._replace(**values, **written)
 
-    async def _insert_take(self, scene_id: str, take: NewTake) -> None:
-        await self.connection.execute(
-            sa.insert(TAKE).values(
-                id=take.id,
-                scene_id=scene_id,
-                job_id=self.job.id,
-                number=take.number,
-                reason=take.reason,
-                prompt=take.prompt,
-                status=SceneStatus.PENDING,
-                provider=self.job.provider,
-                created_at=self.now,
-            )
+    def _insert_take(self, scene_id: str, take: NewTake) -> None:
+        self.pending.insert(
+            TAKE,
+            {
+                "id": take.id,
+                "scene_id": scene_id,
+                "job_id": self.job.id,
+                "number": take.number,
+                "reason": take.reason,
+                "prompt": take.prompt,
+                "status": SceneStatus.PENDING,
+                "provider": self.job.provider,
+                "created_at": self.now,
+            },
         )
 
     async def arrangement(self) -> Arrangement:
         """Return the play order, to be changed; `arrange` writes the moved positions, at the end at the latest."""
         if self._arrangement is None:
-            query = sa.select(SCENE.c.id, SCENE.c.position, SCENE.c.deleted_at).where(SCENE.c.job_id == self.job.id)
-            found = await self.connection.execute(query.order_by(SCENE.c.position, SCENE.c.id))
+            found = await self.read(Call(_PLACES, [{"job_id": self.job.id}]))
             self._arrangement = Arrangement(
                 (scene_id, place, deleted is not None) for scene_id, place, deleted in found
             )
         return self._arrangement
 
-    async def arrange(self) -> None:
+    def arrange(self) -> None:
         """Write the positions of moved scenes, as part of the event recorded last."""
         moved = self._arrangement.moved() if self._arrangement is not None else {}
-        if moved:
-            clock = {"version": self.job.version, "updated_at": self.now}
-            await self.connection.execute(
-                sa.update(SCENE).where(SCENE.c.id == sa.bindparam("scene")),
-                [{"scene": scene_id, "position": position, **clock} for scene_id, position in moved.items()],
-            )
+        for scene_id, position in moved.items():
+            self.set_scene(scene_id, position=position, version=self.job.version, updated_at=self.now)
 
     def settle(self) -> None:
         """Derive the job's status; when it becomes final, record that as the last event."""
@@ -229,6 +297,22 @@ class Change:
         self.set_job(status=status, finished_at=self.now if settled else None)
         if settled:
             self.record(EventType.JOB_SETTLED, changed=["status", "finishedAt"])
+
+    async def write_job(self) -> None:
+        """Write the columns of the job that changed, and the events."""
+        changed = {
+            name: value
+            for name, value, stored in zip(JobRow._fields, self.job, self._stored, strict=True)
+            if value is not stored and value != stored
+        }
+        if changed:
+            self.pending.update(JOB, self.job.id, changed)
+        if "title" in changed:
+            # After the title: on Postgres, a statement that changes the title sets its folding to null.
+            await self.flush()
+            self.pending.update(JOB, self.job.id, {"title_folded": folded_title(self.job.title)})
+        for event in self.events:
+            self.pending.insert(EVENT, event._asdict())
 
     def _recount(self, before: SceneRow, after: SceneRow) -> None:
         if before.deleted_at is None:

@@ -32,7 +32,7 @@ async def update_assembly(change: Change) -> None:
     if complete and failure is None:
         change.assembly = Assembly(job.id, job.version)
     if before.output is not None:
-        await media_gc.mark(change.connection, [before.output["key"]], change.now)
+        await media_gc.mark(await change.connection(), [before.output["key"]], change.now)
         _add_changed(change, "output")
     if before.output_failure != failure:
         _add_changed(change, "outputFailure")
@@ -40,7 +40,7 @@ async def update_assembly(change: Change) -> None:
 
 async def why_not_assemblable(change: Change) -> FailureJson | None:
     """Return why the clips cannot be joined; None when all of them are stored here."""
-    for position, output in enumerate(await clips(change.connection, change.job.id), start=1):
+    for position, output in enumerate(await clips(await change.connection(), change.job.id), start=1):
         if output is None:
             return _failure(change, "NO_CLIP", f"Scene {position} is completed without a clip.")
         if "key" not in output:

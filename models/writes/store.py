@@ -12,6 +12,7 @@ import copy
 import logging
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import NamedTuple, Protocol
 from weakref import WeakValueDictionary
 
@@ -20,18 +21,24 @@ import sqlalchemy as sa
 from models.db import clock
 from models.db.cancellation import shield_to_completion
 from models.db.database import Connection, Database
-from models.db.rows import JOB_COLUMNS, JobRow
-from models.db.tables import EVENT, JOB
+from models.db.prepared import Call, Prepared
+from models.db.rows import JobRow
+from models.db.tables import AUDIT, JOB, WEBHOOK_DELIVERY
 from models.db.transactions import Transaction
 from models.domain import ids
 from models.domain.access import Act, Viewer, may_do, may_see
-from models.domain.errors import Conflict, ErrorCode, Forbidden, InvalidState, no_such_job
+from models.domain.errors import Conflict, ErrorCode, Forbidden, InvalidState, NotFound, no_such_job
 from models.domain.folding import folded_title
 from models.writes import audit, composition, outbox
 from models.writes.audit import AuditContext
 from models.writes.change import Assembly, Change, Tick, Ticket, Work
+from models.writes.jobs_of_scenes import JobsOfScenes
+from models.writes.locking import lock
+from models.writes.outbox import Subscription
 
 log = logging.getLogger(__name__)
+
+_INSTANT = Prepared(sa.select(sa.func.clock_timestamp(type_=JOB.c.created_at.type)))
 
 
 class Committed(NamedTuple):
@@ -46,6 +53,8 @@ class Committed(NamedTuple):
     tickets: Sequence[Ticket]
     fenced: Sequence[str]
     assembly: Assembly | None = None
+    # Whether deliveries to webhooks were written.
+    deliveries: bool = False
 
     @property
     def work(self) -> Sequence[Work]:
@@ -55,6 +64,11 @@ class Committed(NamedTuple):
 
 class CommitListener(Protocol):
     """Follows the commits of a store."""
+
+    @property
+    def joins_transactions(self) -> bool:
+        """Whether `before_commit` has to be called: it takes a round trip of its own."""
+        ...
 
     async def before_commit(self, connection: Connection, work: Sequence[Work]) -> None:
         """Join the transaction that is about to commit: a queue in the same database enqueues the work here."""
@@ -67,6 +81,8 @@ class CommitListener(Protocol):
 
 class IgnoreCommits:
     """The listener of a store whose commits need no follow-up."""
+
+    joins_transactions = False
 
     async def before_commit(self, connection: Connection, work: Sequence[Work]) -> None:
         """Do nothing."""
@@ -82,6 +98,7 @@ class Store:
         self.database = database
         self._listener: CommitListener = listener or IgnoreCommits()
         self._job_locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self.jobs_of_scenes = JobsOfScenes()
         self._audit: AuditContext | None = None
 
     def audited(self, audit_context: AuditContext) -> "Store":
@@ -100,15 +117,15 @@ class Store:
     async def write(self) -> AsyncGenerator[Connection]:
         """A transaction for rows outside a job's event log, such as the progress of a running render."""
         async with self.database.transaction() as transaction:
-            yield transaction.connection
-            await transaction.commit()
+            yield await transaction.begun()
+            await shield_to_completion(transaction.commit())
 
     @asynccontextmanager
     async def maintenance(self) -> AsyncGenerator[Connection]:
         """A transaction for housekeeping, without a statement timeout."""
         async with self.database.transaction(self.database.maintenance) as transaction:
-            yield transaction.connection
-            await transaction.commit()
+            yield await transaction.begun()
+            await shield_to_completion(transaction.commit())
 
     @asynccontextmanager
     async def change(
@@ -120,26 +137,26 @@ class Store:
         expected_version: int | None = None,
         act: Act = Act.CHANGE,
         deleted: bool = False,
+        scene_id: str | None = None,
+        missing: NotFound | None = None,
     ) -> AsyncGenerator[Change]:
-        """Change a job or its scenes, with `deleted` also a deleted job.
+        """Change a job or its scenes, with `deleted` also a deleted job. `scene_id` is read in the same statement.
 
-        Raises NotFound when there is no such job or the viewer may not see it, Forbidden when the viewer may see it but
-        not do this `act` to it, Conflict (STALE_VERSION) when `expected_version` is not the job's, and InvalidState
-        (ALREADY_DELETED) when the job is deleted; nothing is written then. Raises Unavailable when the database does
-        not respond; then it may be unknown whether the change was committed.
+        Raises NotFound (or `missing`) when there is no such job or the viewer may not see it, Forbidden when the viewer
+        may see it but not do this `act` to it, Conflict (STALE_VERSION) when `expected_version` is not the job's, and
+        InvalidState (ALREADY_DELETED) when the job is deleted; nothing is written then. Raises Unavailable when the
+        database does not respond; then it may be unknown whether the change was committed.
         """
         if not ids.is_id(job_id, "job"):
             raise no_such_job(path, job_id)
         # Waiting for the row lock in the database would occupy a connection of the pool: wait in this process before.
         job_lock = self._job_locks.setdefault(job_id, asyncio.Lock())
         async with self.database.transaction(job_lock=job_lock) as transaction:
-            connection = transaction.connection
-            bump = sa.update(JOB).where(JOB.c.id == job_id).values(version=JOB.c.version + 1)
-            bumped = bump.returning(clock.expression(connection), *JOB_COLUMNS)
-            row = (await connection.execute(bumped)).first()
-            job = None if row is None else JobRow._make(row[1:])
-            if row is None or job is None or not may_see(viewer, job):
-                raise no_such_job(path, job_id)
+            on_postgres = not self.database.embedded
+            locked = await lock(transaction, job_id, scene_id, on_postgres=on_postgres)
+            if locked is None or not may_see(viewer, locked.job):
+                raise no_such_job(path, job_id) if missing is None else missing
+            job = locked.job
             if not may_do(viewer, job, act):
                 raise Forbidden("A worker may only report on the scenes of another owner's job.", path)
             before = job._replace(version=job.version - 1)
@@ -147,53 +164,77 @@ class Store:
                 raise stale(before.version)
             if job.deleted_at is not None and not deleted:
                 raise InvalidState(ErrorCode.ALREADY_DELETED, "The job is deleted.", path)
-            change = Change(connection, before, viewer, row[0])
+            change = Change(transaction, job, before, viewer, locked.now)
+            if locked.scene is not None:
+                change.known_scene(locked.scene)
             yield change
-            await shield_to_completion(self._finish(transaction, change))
+            await shield_to_completion(self._finish(transaction, change, locked.subscriptions))
 
     @asynccontextmanager
     async def create(self, job: JobRow, viewer: Viewer) -> AsyncGenerator[Change]:
         """Insert a job at version 0 and change it in the same transaction, as `change` does."""
         async with self.database.transaction() as transaction:
-            connection = transaction.connection
-            instant = await clock.current(connection)
+            instant = clock.now() if self.database.embedded else await _instant(transaction)
             job = job._replace(created_at=instant, updated_at=instant)
-            values = job._asdict() | {"title_folded": folded_title(job.title)}
-            await connection.execute(sa.insert(JOB).values(values))
-            change = Change(connection, job, viewer, instant)
+            change = Change(transaction, job, job, viewer, instant)
+            change.pending.insert(JOB, job._asdict() | {"title_folded": folded_title(job.title)})
             yield change
-            await shield_to_completion(self._finish(transaction, change))
+            await shield_to_completion(self._finish(transaction, change, None))
 
-    async def _finish(self, transaction: Transaction, change: Change) -> None:
-        connection = transaction.connection
-        await change.arrange()
+    async def _finish(
+        self, transaction: Transaction, change: Change, subscriptions: Sequence[Subscription] | None
+    ) -> None:
+        change.arrange()
         change.settle()
         await composition.update_assembly(change)
         if not (change.events or change.ticks or change.keep):
             # Leaving the transaction without a commit rolls it back.
             return
-        job = change.job
-        await connection.execute(sa.update(JOB).where(JOB.c.id == job.id).values(job._asdict()))
-        if job.title != change.before.title:
-            # After the title: on Postgres, a statement that changes the title sets its folding to null.
-            folding = {"title_folded": folded_title(job.title)}
-            await connection.execute(sa.update(JOB).where(JOB.c.id == job.id).values(folding))
-        if change.events:
-            await connection.execute(sa.insert(EVENT), [event._asdict() for event in change.events])
-            await outbox.put(connection, job, change.events)
+        await change.write_job()
         if self._audit is not None:
-            await audit.write(connection, [audit.entry(change.viewer, self._audit, audit.OK, change.now, job.id)])
-        await self._listener.before_commit(connection, _work(change.tickets, change.assembly))
-        await transaction.commit()
+            entry = audit.entry(change.viewer, self._audit, audit.OK, change.now, change.job.id)
+            change.pending.insert(AUDIT, entry._asdict())
+        put = await self._put_deliveries(transaction, change, subscriptions)
+        work = _work(change.tickets, change.assembly)
+        if self._listener.joins_transactions:
+            await self._listener.before_commit(await change.connection(), work)
+        await transaction.commit(change.pending.take())
         if self._audit is not None:
             self._audit.written = True
-        version = job.version if change.events else None
-        committed = Committed(job.id, version, change.ticks, change.tickets, change.fenced, change.assembly)
+        self.jobs_of_scenes.add(change.job.id, [scene_id for scene_id, _ in change.new_scenes])
+        self._report(change, deliveries=put)
+
+    async def _put_deliveries(
+        self, transaction: Transaction, change: Change, subscriptions: Sequence[Subscription] | None
+    ) -> bool:
+        """Add the deliveries of the events; return whether there are any."""
+        if not change.events:
+            return False
+        if subscriptions is None:
+            # Read with the last writes, so that there is no statement for it alone.
+            read = outbox.subscriptions_of(change.job.id, change.job.owner_id)
+            found = await transaction.run_together([*change.pending.take(), read])
+            subscriptions = outbox.as_subscriptions(found)
+        rows = outbox.deliveries(subscriptions, change.events)
+        for row in rows:
+            change.pending.insert(WEBHOOK_DELIVERY, row)
+        return bool(rows)
+
+    def _report(self, change: Change, *, deliveries: bool) -> None:
+        version = change.job.version if change.events else None
+        committed = Committed(
+            change.job.id, version, change.ticks, change.tickets, change.fenced, change.assembly, deliveries
+        )
         try:
             self._listener.after_commit(committed)
         except Exception:
             # The change is committed and must be acknowledged; reconciler and resyncs make up for what is lost here.
             log.exception("the follow-up of a commit failed", extra={"action": "store.after_commit"})
+
+
+async def _instant(transaction: Transaction) -> datetime:
+    ((found,),) = await transaction.run([Call(_INSTANT)])
+    return found[0]
 
 
 def stale(current_version: int, path: Sequence[str] = ("input", "expectedVersion")) -> Conflict:

@@ -26,9 +26,11 @@ async def _fold_some(database: Database) -> int:
         .where(JOB.c.id == sa.bindparam("job_id"), JOB.c.title == sa.bindparam("read_title"))
         .values(title_folded=sa.bindparam("folding"))
     )
-    async with database.connect(database.maintenance) as connection, connection.begin():
+    async with database.transaction(database.maintenance) as transaction:
+        connection = await transaction.begun()
         found = (await connection.execute(unfolded.limit(JOBS_AT_ONCE))).all()
         if found:
             rows = [{"job_id": row.id, "read_title": row.title, "folding": folded_title(row.title)} for row in found]
             await connection.execute(fill, rows)
+        await transaction.commit()
     return len(found)

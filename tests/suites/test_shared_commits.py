@@ -2,16 +2,16 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 import sqlalchemy as sa
-from sqlalchemy import event
-from sqlalchemy.exc import OperationalError
 
+from models.db import drivers
 from models.db.database import Database
+from models.db.transactions import COMMIT
 from models.domain.access import LOCAL
 from models.domain.errors import NotFound, Unavailable
 from models.domain.events import EventType
@@ -26,18 +26,24 @@ REFUSED = NotFound("There is no such thing.", [], None)
 
 
 class Commits:
-    """Records the commits of the writer; `failure`, when set, is raised in place of the next one."""
+    """Records the commits of write transactions; `failure`, when set, is raised in place of the next one."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.log: list[str] = []
         self.failure: Exception | None = None
-        event.listen(database.writer.sync_engine, "commit", self._on_commit)
+        run = drivers.run_steps
 
-    def _on_commit(self, _connection: sa.Connection) -> None:
-        failure, self.failure = self.failure, None
-        if failure is not None:
-            raise failure
-        self.log.append("commit")
+        def observed(connection: sqlite3.Connection, steps: Sequence[drivers.Step]) -> list[drivers.Rows]:
+            if COMMIT not in steps:
+                return run(connection, steps)
+            failure, self.failure = self.failure, None
+            if failure is not None:
+                raise failure
+            found = run(connection, steps)
+            self.log.append("commit")
+            return found
+
+        patch.setattr(drivers, "run_steps", observed)
 
 
 @pytest_asyncio.fixture
@@ -47,12 +53,19 @@ async def env(tmp_path: Path) -> AsyncGenerator[Domain]:
         yield made
 
 
+@pytest.fixture
+def commits(monkeypatch: pytest.MonkeyPatch) -> Commits:
+    """The commits of this test."""
+    return Commits(monkeypatch)
+
+
 class Queue:
     """Changes that wait for the connection in a known order, behind one that holds it."""
 
-    def __init__(self, env: Domain) -> None:
+    def __init__(self, env: Domain, commits: Commits) -> None:
         self.env = env
-        self.commits = Commits(env.store.database)
+        self.commits = commits
+        commits.log.clear()
         self._tasks: list[asyncio.Task[None]] = []
         self._may_go_on = asyncio.Event()
 
@@ -94,10 +107,10 @@ async def versions(env: Domain, job_ids: list[str]) -> list[int]:
     return [(await env.job_state(job_id)).job.version for job_id in job_ids]
 
 
-async def test_changes_that_wait_share_one_commit(env: Domain) -> None:
+async def test_changes_that_wait_share_one_commit(env: Domain, commits: Commits) -> None:
     """Changes of one job or of several share it; none is acknowledged before it."""
     job_ids = [await env.a_job() for _ in range(3)]
-    queue = Queue(env)
+    queue = Queue(env, commits)
     for job_id in (*job_ids, *job_ids):
         await queue.add(job_id)
     assert await queue.results() == [None] * 6
@@ -107,10 +120,10 @@ async def test_changes_that_wait_share_one_commit(env: Domain) -> None:
         assert [event.version for event in (await env.job_state(job_id)).log] == [1, 2, 3]
 
 
-async def test_change_without_contention_commits_at_once(env: Domain) -> None:
+async def test_change_without_contention_commits_at_once(env: Domain, commits: Commits) -> None:
     """Sequential changes have a commit each."""
     job_id = await env.a_job()
-    commits = Commits(env.store.database)
+    commits.log.clear()
     for _ in range(2):
         await env.jobs.update(LOCAL, job_id, {"title": "Again"}, None)
         commits.log.append("acknowledged")
@@ -119,10 +132,10 @@ async def test_change_without_contention_commits_at_once(env: Domain) -> None:
 
 
 @pytest.mark.parametrize("refused", range(4))
-async def test_refused_change_leaves_the_others_of_its_group(env: Domain, refused: int) -> None:
+async def test_refused_change_leaves_the_others_of_its_group(env: Domain, commits: Commits, refused: int) -> None:
     """The refused change is the first, a middle or the last one of the queue."""
     job_ids = [await env.a_job() for _ in range(4)]
-    queue = Queue(env)
+    queue = Queue(env, commits)
     for number, job_id in enumerate(job_ids):
         await queue.add(job_id, refuse if number == refused else None)
     expected = [REFUSED if number == refused else None for number in range(4)]
@@ -132,17 +145,17 @@ async def test_refused_change_leaves_the_others_of_its_group(env: Domain, refuse
 
 @pytest.mark.parametrize("commit_fails", [False, True])
 async def test_refusal_is_not_returned_before_the_changes_it_has_read_are_committed(
-    env: Domain, commit_fails: bool
+    env: Domain, commits: Commits, commit_fails: bool
 ) -> None:
     """Otherwise the refusal could depend on a change that was rolled back."""
     job_ids = [await env.a_job() for _ in range(3)]
-    queue = Queue(env)
+    queue = Queue(env, commits)
     await queue.add(job_ids[0])
     refused = await queue.add(job_ids[1], refuse)
     refused.add_done_callback(lambda _: queue.commits.log.append("refused"))
     await queue.add(job_ids[2])
     if commit_fails:
-        queue.commits.failure = OperationalError("COMMIT", {}, sqlite3.OperationalError("database or disk is full"))
+        queue.commits.failure = sqlite3.OperationalError("database or disk is full")
     errors = await queue.results()
     if commit_fails:
         assert [type(error) for error in errors] == [Unavailable] * 3
@@ -151,13 +164,13 @@ async def test_refusal_is_not_returned_before_the_changes_it_has_read_are_commit
         assert queue.commits.log.index("commit") < queue.commits.log.index("refused")
 
 
-async def test_failed_commit_acknowledges_no_change_of_the_group(env: Domain) -> None:
+async def test_failed_commit_acknowledges_no_change_of_the_group(env: Domain, commits: Commits) -> None:
     """The disk is full: all changes fail, none is written, and the next change succeeds."""
     job_ids = [await env.a_job() for _ in range(3)]
-    queue = Queue(env)
+    queue = Queue(env, commits)
     for job_id in job_ids:
         await queue.add(job_id)
-    queue.commits.failure = OperationalError("COMMIT", {}, sqlite3.OperationalError("database or disk is full"))
+    queue.commits.failure = sqlite3.OperationalError("database or disk is full")
     errors = await queue.results()
     assert [type(error) for error in errors] == [Unavailable] * 3
     assert queue.commits.log == []
@@ -166,14 +179,14 @@ async def test_failed_commit_acknowledges_no_change_of_the_group(env: Domain) ->
     assert await versions(env, job_ids) == [2, 1, 1]
 
 
-async def test_group_that_the_database_rolled_back_is_not_acknowledged(env: Domain) -> None:
+async def test_group_that_the_database_rolled_back_is_not_acknowledged(env: Domain, commits: Commits) -> None:
     """After some errors SQLite rolls back the whole transaction, completed changes of others included."""
     job_ids = [await env.a_job() for _ in range(3)]
-    queue = Queue(env)
+    queue = Queue(env, commits)
 
     async def full_disk(job_id: str) -> None:
         async with env.store.change(job_id, LOCAL) as change:
-            await change.connection.exec_driver_sql("ROLLBACK")
+            await (await change.connection()).exec_driver_sql("ROLLBACK")
             raise REFUSED
 
     first = await queue.add(job_ids[0])
@@ -191,10 +204,10 @@ async def test_group_that_the_database_rolled_back_is_not_acknowledged(env: Doma
     assert (await versions(env, job_ids))[0] == 2
 
 
-async def test_change_cancelled_while_it_waits_for_the_commit_is_committed(env: Domain) -> None:
+async def test_change_cancelled_while_it_waits_for_the_commit_is_committed(env: Domain, commits: Commits) -> None:
     """The change is already part of the group; its caller is cancelled after the commit."""
     job_ids = [await env.a_job() for _ in range(3)]
-    queue = Queue(env)
+    queue = Queue(env, commits)
     first = await queue.add(job_ids[0])
     await queue.add(job_ids[1], lambda _change: first.cancel())
     await queue.add(job_ids[2])
@@ -203,10 +216,12 @@ async def test_change_cancelled_while_it_waits_for_the_commit_is_committed(env: 
     assert await versions(env, job_ids) == [2, 2, 2]
 
 
-async def test_write_cancelled_while_it_waits_for_the_commit_leaves_the_others_of_its_group(env: Domain) -> None:
+async def test_write_cancelled_while_it_waits_for_the_commit_leaves_the_others_of_its_group(
+    env: Domain, commits: Commits
+) -> None:
     """It holds no turn then, and must not end that of another one."""
     job_ids = [await env.a_job() for _ in range(3)]
-    queue = Queue(env)
+    queue = Queue(env, commits)
 
     async def write() -> None:
         async with env.store.write() as connection:
@@ -259,5 +274,5 @@ async def test_commit_waits_for_the_disk_as_configured(tmp_path: Path, synchrono
     """https://www.sqlite.org/pragma.html#pragma_synchronous."""
     database = Database(database_choice.url(tmp_path), synchronous=synchronous)
     async with database.transaction() as transaction:
-        assert (await transaction.connection.execute(sa.text("PRAGMA synchronous"))).scalar_one() == level
+        assert (await (await transaction.begun()).execute(sa.text("PRAGMA synchronous"))).scalar_one() == level
     await database.close()

@@ -114,6 +114,11 @@ class Commits:
         self.before: Callable[[Connection, Sequence[Work]], Awaitable[None]] | None = None
         self.after: Callable[[Committed], None] | None = None
 
+    @property
+    def joins_transactions(self) -> bool:
+        """Whether `before` is set."""
+        return self.before is not None
+
     async def before_commit(self, connection: Connection, work: Sequence[Work]) -> None:
         """Call `before`."""
         if self.before is not None:

@@ -43,7 +43,7 @@ def scenes_committed_before_job() -> AbstractContextManager[object]:
     async def commit_before(change: Change) -> None:
         await update_assembly(change)
         if change.events:
-            await change.connection.commit()
+            await (await change.connection()).exec_driver_sql("COMMIT")
 
     return patch.object(composition, "update_assembly", commit_before)
 

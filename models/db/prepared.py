@@ -1,0 +1,80 @@
+"""The statements of write transactions: compiled once for each kind of database, and run by `models.db.drivers`."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+
+from models.db.statements import Kind, Returning, Statement
+
+# How many forms of INSERT and UPDATE, by their columns, stay compiled.
+FORMS = 512
+# The parameter of an UPDATE that is the id of its row.
+KEY = "key_of_row"
+
+
+class Prepared:
+    """A statement with named parameters (`sa.bindparam`), compiled at its first use on each kind of database.
+
+    `on_postgres` is for statements whose construct differs between the two.
+    """
+
+    __slots__ = ("_compiled", "_statements", "returns_rows")
+
+    def __init__(self, statement: Returning, on_postgres: Returning | None = None) -> None:
+        self._statements = {"sqlite": statement, "postgresql": statement if on_postgres is None else on_postgres}
+        self._compiled: dict[Kind, Statement] = {}
+        self.returns_rows = bool(tuple(statement.exported_columns))
+
+    def on(self, kind: Kind) -> Statement:
+        """Return the statement for this kind of database."""
+        compiled = self._compiled.get(kind)
+        if compiled is None:
+            compiled = self._compiled[kind] = Statement(kind, self._statements[kind])
+        return compiled
+
+
+class Call(NamedTuple):
+    """A statement and its parameters; with several sets of them, it is executed for each and returns no rows."""
+
+    statement: Prepared
+    parameters: Sequence[Mapping[str, Any]] = ({},)
+
+
+@lru_cache(FORMS)
+def _insert(table: sa.Table, columns: tuple[str, ...]) -> Prepared:
+    return Prepared(sa.insert(table).values({name: _parameter(table, name) for name in columns}))
+
+
+@lru_cache(FORMS)
+def _update(table: sa.Table, columns: tuple[str, ...]) -> Prepared:
+    key = sa.bindparam(KEY, type_=table.c.id.type)
+    values = {name: _parameter(table, name) for name in columns}
+    return Prepared(sa.update(table).where(table.c.id == key).values(values))
+
+
+def _parameter(table: sa.Table, name: str) -> sa.BindParameter[Any]:
+    # A parameter must not have the name of a column that the statement sets.
+    return sa.bindparam(_name(name), type_=table.c[name].type)
+
+
+def _name(column: str) -> str:
+    return f"to_{column}"
+
+
+def inserts(table: sa.Table, rows: Iterable[Mapping[str, Any]]) -> list[Call]:
+    """Return the INSERTs of these rows: one statement for all that have the same columns."""
+    forms: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for row in rows:
+        forms.setdefault(tuple(row), []).append({_name(column): value for column, value in row.items()})
+    return [Call(_insert(table, columns), parameters) for columns, parameters in forms.items()]
+
+
+def updates(table: sa.Table, rows: Mapping[str, Mapping[str, Any]]) -> list[Call]:
+    """Return the UPDATEs that set these columns of the rows with these ids."""
+    forms: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for row_id, values in rows.items():
+        parameters = {_name(column): value for column, value in values.items()}
+        forms.setdefault(tuple(values), []).append(parameters | {KEY: row_id})
+    return [Call(_update(table, columns), parameters) for columns, parameters in forms.items()]
