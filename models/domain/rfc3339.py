@@ -27,9 +27,10 @@ def parse(text: str) -> datetime:
         raise ValueError(f"must be an instant such as {EXAMPLE}, by RFC 3339")
     is_leap = matched["seconds"] == "60"
     seconds = "59" if is_leap else matched["seconds"]
-    micros = (matched["fraction"] or "")[:6].ljust(6, "0")
     try:
-        written = f"{matched['date']}T{matched['minutes']}:{seconds}.{micros}{matched['offset'] or '+00:00'}"
+        # fromisoformat cuts the fraction to microseconds.
+        fraction = matched["fraction"] or "0"
+        written = f"{matched['date']}T{matched['minutes']}:{seconds}.{fraction}{matched['offset'] or '+00:00'}"
         instant = datetime.fromisoformat(written).astimezone(UTC)
         return _after_leap_second(instant) if is_leap else instant
     except OverflowError as error:

@@ -67,14 +67,17 @@ class TestProgressStages:
         await check(shared, made.id, progress(37.5, "GENERATING", "Generating scene 3 of 4", **counts))
 
     async def test_progress_stage_retrying(self, tmp_path: Path) -> None:
-        """Every open scene waits for its next attempt; after a cancel the stage is STOPPED."""
+        """Every open scene waits for its next attempt; after the last is canceled the stage is STOPPED."""
         async with running(tmp_path, retry_first_seconds=30) as app:
-            made = await jobs.make(app, jobs.scene(failTakes=1, steps=1), start=True)
+            made = await jobs.make(app, *[jobs.scene(failTakes=1, steps=1)] * 2, start=True)
             document = "subscription($id: ID!) { jobEvents(jobId: $id, after: 0) { ... on JobEvent { type } } }"
             async with app.subscribe(document, id=made.id) as stream:
-                while (await stream.next())["jobEvents"].get("type") != "SCENE_RETRYING":
-                    pass
-            await check(app, made.id, progress(0.0, "RETRYING", "Waiting to retry 1 scene", pending=1))
+                for _ in made.scenes:
+                    while (await stream.next())["jobEvents"].get("type") != "SCENE_RETRYING":
+                        pass
+            await check(app, made.id, progress(0.0, "RETRYING", "Waiting to retry 2 scenes", pending=2))
+            await accepted(app, "cancelScene", sceneId=made.scenes[0])
+            await check(app, made.id, progress(0.0, "RETRYING", "Waiting to retry 1 scene", pending=1, canceled=1))
             payload = await accepted(app, "cancelJob", "job { progress { currentStage } }", jobId=made.id)
             assert payload == {"job": {"progress": {"currentStage": "STOPPED"}}}
 
