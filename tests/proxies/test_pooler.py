@@ -15,6 +15,7 @@ from server.database_setup import check_migrated
 from server.settings import Settings, WrongSettings
 from tests.support import jobs
 from tests.support.command_line import invoke
+from tests.support.database_timeouts import production_timeouts
 from tests.support.pgbouncer import PgBouncer, pgbouncer
 from tests.support.postgres import Databases
 from tests.support.server_app import App, running
@@ -100,8 +101,9 @@ async def test_pooler_that_keeps_sessions_needs_no_direct_address(
 
 async def test_pooled_transactions_have_timeouts_and_leave_nothing_in_the_session(any_mode: Pooled) -> None:
     """Behind a pooler timeouts are set in each transaction and no statement stays prepared; otherwise both persist."""
-    direct = await session_of_second_transaction(any_mode.direct)
-    through = await session_of_second_transaction(any_mode.through)
+    with production_timeouts():
+        direct = await session_of_second_transaction(any_mode.direct)
+        through = await session_of_second_transaction(any_mode.through)
     assert (direct, through) == (("1s", "3s", True), ("1s", "3s", False))
 
 
