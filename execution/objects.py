@@ -226,7 +226,9 @@ class ObjectCompiler:
             needs: tuple[str, ...] | None = site.definition.metadata.get(NEEDS)
             if needs is None:
                 raise NeedsWholeRow
-            parent = self._light_object(needs) if site.definition.is_async else "p"
+            # Reads the columns now, because the rows are loaded with those that are known after compiling.
+            made = self._light_object(needs)
+            parent = made if site.definition.is_async else "p"
         return call(self._module, self._compiler.operation, site, self._slot), parent
 
     def _slot(self, prepare: Prepare) -> str:
