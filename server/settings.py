@@ -115,7 +115,7 @@ class Settings(BaseSettings):
     limit_characters: int = Field(default=15_000, ge=1, le=1_000_000)
     limit_root_fields: int = Field(default=5, ge=1)
     limit_mutations: int = Field(default=4, ge=1)
-    limit_cost: int = Field(default=1_000, ge=1)
+    limit_cost: int = Field(default=6_000, ge=1)
     limit_requests: int | None = Field(default=None, ge=1)
     limit_cost_a_minute: int | None = Field(default=None, ge=1)
     limit_connections: int | None = Field(default=None, ge=1)

@@ -1,8 +1,12 @@
 """Static cost analysis of an operation, with one visit per node of the document.
 
-A field of an object type costs 1. A list costs as much as one of its items times the requested page size. Scalars
-cost nothing, and neither does a single object of scalars that is no node, which is part of its parent. Of the possible
-types of an abstract type, only the most expensive one counts.
+A field of an object type costs 1, which is about a row that is read and answered. A list costs as much as one of its
+items times the requested page size. Scalars cost nothing, and neither does a single object of scalars that is no node,
+which is part of its parent, unless it is computed from many rows (`AGGREGATES`). Lists of scalars that are computed for
+each object (`COMPUTED`) cost 1. Of the possible types of an abstract type, only the most expensive one counts.
+
+A list without a page size that may be long (`scenes` of a job) counts as DEFAULT_PAGE_SIZE, but as
+REPEATED_PAGE_SIZE for each object of another list: the one is bounded anyway, the other multiplies.
 """
 
 from collections.abc import Collection, Mapping
@@ -31,12 +35,21 @@ from server.transports.page_sizes import PAGE_ARGUMENTS, effective_page_size, li
 
 DEFAULT_PAGE_SIZE: Final = 20
 """Page size of a connection without a page argument."""
+REPEATED_PAGE_SIZE: Final = 100
+"""Page size of a connection without a page argument and without a default, in the items of another list."""
 ASSUMED_LIST_LENGTH: Final = 10
 """Length of a list without pages."""
 INTROSPECTION_COST: Final = 100
 """Cost of `__schema` or `__type` with any selection; a depth of its own limits it."""
 
+AGGREGATES: Final[Mapping[str, int]] = {"JobProgress": 5}
+"""Cost of objects of scalars that are computed from many rows, by type."""
+COMPUTED: Final = frozenset({"availableActions", "allowedTransitions"})
+"""Lists of scalars that rules compute for each object, which takes about as long as reading it."""
+
 _INTROSPECTION: Final = frozenset({"__schema", "__type"})
+_EXCLUSIVE: Final = ("cost", "repeated", "per_item", "per_item_repeated", "fields")
+"""The measures of which, among types that exclude each other, the largest counts."""
 
 
 @dataclass(slots=True)
@@ -51,8 +64,12 @@ class Cost:
     aliases: int = 0
     directives: int = 0
     cost: int = 0
+    repeated: int = 0
+    """The cost in each item of a list, where lists without a page size count more."""
     per_item: int = 0
     """In a connection: cost of each item of the page."""
+    per_item_repeated: int = 0
+    """The same, of a page of several items."""
 
     def add(self, other: "Cost") -> None:
         """Add the measures of another part of the same selection set."""
@@ -62,7 +79,9 @@ class Cost:
         self.aliases += other.aliases
         self.directives += other.directives
         self.cost += other.cost
+        self.repeated += other.repeated
         self.per_item += other.per_item
+        self.per_item_repeated += other.per_item_repeated
 
 
 @dataclass(slots=True)
@@ -161,29 +180,36 @@ class CostAnalyzer:
         cost = Cost(below.depth + 1, below.introspection_depth, 1, aliased + below.aliases, below.directives)
         if name in _INTROSPECTION:
             cost.depth, cost.introspection_depth = 0, below.depth + 1
-            cost.cost = INTROSPECTION_COST
+            cost.cost = cost.repeated = INTROSPECTION_COST
         elif definition is None:
-            cost.cost = 0 if name == "__typename" else 1 + below.cost
+            cost.cost = cost.repeated = 0 if name == "__typename" else 1 + below.cost
         elif is_composite_type(kind):
             self._set_cost(cost, below, node, definition, parent)
+        elif name in COMPUTED:
+            cost.cost = cost.repeated = 1
         return cost
 
     def _set_cost(
         self, cost: Cost, below: Cost, node: FieldNode, definition: GraphQLField, parent: GraphQLNamedType | None
     ) -> None:
-        item_cost = 1 + below.cost
+        item, repeated = 1 + below.cost, 1 + below.repeated
         is_list = str(_output(definition)).startswith("[")
         if is_list and _is_connection(parent):
-            cost.per_item = item_cost
+            cost.per_item, cost.per_item_repeated = item, repeated
         elif is_list:
             length = self._page_size(node, definition) if "first" in definition.args else ASSUMED_LIST_LENGTH
-            cost.cost = item_cost * length
+            cost.repeated = repeated * length
+            cost.cost = cost.repeated if length > 1 else item
         elif _is_part(_kind(definition)):
-            cost.cost = below.cost
+            price = 0 if parent is self.schema.subscription_type else AGGREGATES.get(_kind(definition).name, 0)
+            cost.cost, cost.repeated = price + below.cost, price + below.repeated
         else:
-            cost.cost = item_cost + below.per_item * self._page_size(node, definition)
+            size = self._page_size(node, definition)
+            cost.cost = item + (below.per_item_repeated if size > 1 else below.per_item) * size
+            length = self._page_size(node, definition, repeated=True)
+            cost.repeated = repeated + below.per_item_repeated * length
 
-    def _page_size(self, node: FieldNode, definition: GraphQLField) -> int:
+    def _page_size(self, node: FieldNode, definition: GraphQLField, *, repeated: bool = False) -> int:
         """Return the page size: the value of `first` or `last`, of its variable, or the default of the schema."""
         for argument in node.arguments or ():
             if argument.name.value in PAGE_ARGUMENTS:
@@ -195,7 +221,9 @@ class CostAnalyzer:
                     case _:
                         pass
         default: object = definition.args["first"].default_value if "first" in definition.args else None
-        return effective_page_size(default) if isinstance(default, int) else DEFAULT_PAGE_SIZE
+        if isinstance(default, int):
+            return effective_page_size(default)
+        return REPEATED_PAGE_SIZE if repeated else DEFAULT_PAGE_SIZE
 
     def _count_directives(self, number: int) -> None:
         self.directives += number
@@ -235,9 +263,9 @@ def _add_most_expensive(total: Cost, branches: Collection[Cost]) -> Cost:
     """Add type conditions that exclude each other: the largest cost, but all aliases and directives."""
     combined = Cost()
     for branch in branches:
-        cost, per_item = max(combined.cost, branch.cost), max(combined.per_item, branch.per_item)
-        fields = max(combined.fields, branch.fields)
+        most = [max(getattr(combined, name), getattr(branch, name)) for name in _EXCLUSIVE]
         combined.add(branch)
-        combined.cost, combined.per_item, combined.fields = cost, per_item, fields
+        for name, value in zip(_EXCLUSIVE, most, strict=True):
+            setattr(combined, name, value)
     total.add(combined)
     return total

@@ -57,7 +57,7 @@ async def test_unexpected_error_of_a_query_is_masked(
                 "extensions": {"code": "INTERNAL", **reported_ids(record, answer)},
             }
         ],
-        "extensions": {"cost": {"requested": 2, "limit": 1000}},
+        "extensions": {"cost": {"requested": 7, "limit": 6000}},
     }
     assert SECRET not in answer.text
 

@@ -84,7 +84,7 @@ async def lists(database: None, tmp_path_factory: pytest.TempPathFactory) -> Asy
                 Paged("{ jobs ARGUMENTS { nodes { id } } }", 1, 20, 1, BOTH),
                 Paged("{ jobs ARGUMENTS { edges { node { id } } } }", 1, 20, 2, BOTH),
                 Paged("{ ...Q } fragment Q on Query { jobs ARGUMENTS { ... { nodes { id } } } }", 1, 20, 1, BOTH),
-                Paged("{ jobs ARGUMENTS { nodes { job: progress { total } id } } }", 1, 20, 1, BOTH),
+                Paged("{ jobs ARGUMENTS { nodes { job: progress { total } id } } }", 1, 20, 6, BOTH),
                 Paged(f"{{ {job} {{ scenes ARGUMENTS {{ nodes {{ id }} }} }} }}", 2, ROWS, 1, BOTH),
                 Paged(f"{{ {job} {{ events ARGUMENTS {{ version }} }} }}", 1, 100),
                 Paged(f"{{ {scene} {{ takes ARGUMENTS {{ id }} }} }}", 1, 20),

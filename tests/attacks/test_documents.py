@@ -76,7 +76,7 @@ async def test_page_size_in_a_variable_counts_for_the_cost(mallory: Client) -> N
     assert codes((await post(mallory, document, n=2**31 - 1)).json()) == ["VALIDATION_FAILED"]
     assert codes((await post(mallory, document, n=2**31)).json()) == ["BAD_USER_INPUT"]
     small = (await post(mallory, document, n=5)).json()
-    assert small["extensions"]["cost"] == {"requested": 31, "limit": 1000}
+    assert small["extensions"]["cost"] == {"requested": 31, "limit": 6000}
 
 
 @pytest.mark.parametrize("body", [[{"query": "{ viewer { id } }"}] * 10, [], [[]]])

@@ -46,13 +46,23 @@ def analyzed(document: str) -> CostAnalyzer:
     return analyzer
 
 
+def analyzed_cost(document: str) -> int:
+    """The cost of a document, above the limit too."""
+    parsed = parse(document)
+    return CostAnalyzer(SCHEMA, parsed, {}).analyze(cast("OperationDefinitionNode", parsed.definitions[0])).cost
+
+
 @pytest.mark.parametrize(
     ("document", "expected"),
     [
         ("{ viewer { id name } }", 1),
         ("{ viewer { id } serverInfo { version } }", 1),
         ("{ __typename }", 1),
-        ('{ job(id: "1") { title progress { total } } }', 1),
+        ('{ job(id: "1") { title progress { total } } }', 1 + 5),
+        ('{ job(id: "1") { ... on Job { ...P } } } fragment P on Job { progress { total } output { url } }', 1 + 5),
+        ('subscription { jobProgress(jobId: "1") { total } }', 1),
+        ('{ scene(id: "1") { id availableActions allowedTransitions } }', 1 + 2),
+        ("{ jobs(first: 3) { nodes { progress { total } } } }", 1 + 3 * (1 + 5)),
         ("{ jobs { totalCount pageInfo { hasNextPage } } }", 1),
         ("{ jobs { nodes { id } } }", 1 + 20),
         ("{ jobs(first: 3) { nodes { id } edges { cursor node { id } } } }", 1 + 3 + 3 * 2),
@@ -61,6 +71,15 @@ def analyzed(document: str) -> CostAnalyzer:
         ("{ jobs(first: 0) { nodes { id } } }", 1 + 1),
         ("{ jobs(first: 101) { nodes { id } } }", 1 + 1),
         ("{ jobs(first: 5) { nodes { scenes(first: 7) { nodes { id } } } } }", 1 + 5 * (1 + 1 + 7)),
+        ("{ jobs(first: 50) { nodes { scenes(first: 20) { nodes { id } } } } }", 1_101),
+        ("{ jobs(first: 100) { nodes { scenes(first: 50) { nodes { id title } } } } }", 5_201),
+        ('{ job(id: "1") { scenes { nodes { id } } } }', 1 + 1 + 20),
+        ("{ jobs(first: 1) { nodes { scenes { nodes { id } } } } }", 1 + (1 + 1 + 20)),
+        ("{ jobs(first: 2) { nodes { scenes { nodes { id } } } } }", 1 + 2 * (1 + 1 + 100)),
+        ("{ jobs { edges { node { scenes { edges { node { id } } } } } } }", 1 + 20 * (1 + 1 + 1 + 100 * 2)),
+        ("{ jobs(first: 2) { ...N } } fragment N on JobConnection { nodes { ...J } } "
+         "fragment J on Job { scenes { nodes { id } } }", 1 + 2 * (1 + 1 + 100)),
+        ('{ node(id: "1") { ... on Scene { id } ... on Job { scenes { nodes { id } } } } }', 1 + 1 + 20),
         ('{ job(id: "1") { scenes { nodes { takes { id output { url } } currentTake { id } } } } }', 2 + 20 * 22),
         ('{ job(id: "1") { events { version } } }', 1 + 100),
         ('mutation { cancelJob(input: {jobId: "1"}) { job { id } errors { code } } }', 1 + 1 + 10),
@@ -70,10 +89,19 @@ def analyzed(document: str) -> CostAnalyzer:
         ("{ nothing { at { all } } }", 3),
         ("{ __schema { types { name fields { name } } } }", 100),
     ],
-)
+)  # fmt: skip
 def test_document_cost(document: str, expected: int) -> None:
     """Objects count, pages multiply, and only the most expensive of several types counts."""
     assert cost(document) == expected
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 20, 100])
+@pytest.mark.parametrize("scenes", ["", "(first: 3)"], ids=["unpaged", "paged"])
+def test_list_without_a_page_size_costs_at_most_five_times_its_usual_size(size: int, scenes: str) -> None:
+    """So a document that costs 1,000 with 20 scenes for each job is within the default limit of 6,000."""
+    usual = analyzed_cost(f"{{ jobs(first: {size}) {{ nodes {{ scenes(first: 20) {{ nodes {{ id }} }} }} }} }}")
+    found = analyzed_cost(f"{{ jobs(first: {size}) {{ nodes {{ scenes{scenes} {{ nodes {{ id }} }} }} }} }}")
+    assert found <= 5 * usual
 
 
 def test_page_size_in_a_variable_determines_the_cost() -> None:
@@ -100,6 +128,9 @@ def test_page_size_in_a_variable_determines_the_cost() -> None:
         ("{ ...F } fragment F on Query { " + " ".join(f"x{n}" for n in range(6)) + " }", ("root_fields", 6)),
         ("mutation { " + " ".join(f"x{n}" for n in range(5)) + " }", ("mutations", 5)),
         ("{ jobs(first: 100) { nodes { scenes(first: 100) { nodes { id } } } } }", ("cost", 1 + 100 * 102)),
+        ("{ jobs(first: 100) { nodes { scenes { nodes { id } } } } }", ("cost", 1 + 100 * 102)),
+        ('{ job(id: "1") { scenes { nodes { job { scenes { nodes { takes { id } } } } } } } }',
+         ("cost", 1 + 1 + 20 * (1 + 1 + 1 + 100 * 21))),
     ],
 )  # fmt: skip
 def test_document_over_a_limit_is_rejected(document: str, found: tuple[str, int | None]) -> None:
