@@ -9,9 +9,11 @@ import pytest
 import pytest_asyncio
 import sqlalchemy as sa
 
-from coordinator.renders import assembly
+from coordinator.queue.port import Queue
+from coordinator.renders import assembly, reconciler
 from models.db.tables import DISCARDED_MEDIA
 from models.writes.change import Assembly
+from models.writes.store import Store
 from providers.joining.wire import Clip
 from providers.port import Asset
 from tests.support import jobs
@@ -134,3 +136,33 @@ async def test_video_is_marked_for_deletion_until_it_is_recorded(app: App, monke
         return await marked(app, made.id) == []
 
     await eventually(unmarked)
+
+
+async def test_restored_job_gets_the_video_whose_assembly_its_deletion_stopped(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The restore schedules the assembly; the reconciler, which would do so a minute later, is switched off."""
+    join = app.container.coordinator.assemblies.join
+    joining, stopped = asyncio.Event(), asyncio.Event()
+
+    async def endless_once(clips: Sequence[Clip], folder: Path) -> Asset:
+        if joining.is_set():
+            return await join(clips, folder)
+        joining.set()
+        try:
+            return await asyncio.Future()
+        finally:
+            stopped.set()
+
+    async def reconcile_nothing(_store: Store, _queue: Queue) -> None:
+        """Enqueue nothing."""
+
+    monkeypatch.setattr(app.container.coordinator.assemblies, "join", endless_once)
+    monkeypatch.setattr(reconciler, "reconcile", reconcile_nothing)
+    made = await jobs.make(app, clip("red"), start=True)
+    await joining.wait()
+    await accepted(app, "deleteJob", jobId=made.id)
+    await stopped.wait()
+    await accepted(app, "restoreJob", jobId=made.id)
+    await jobs.at_rest(app, made.id)
+    assert (await jobs.job(app, made.id, "output { url }"))["output"] is not None
