@@ -1,16 +1,66 @@
 """The queries of jobs, scenes, the caller and the server."""
 
-from typing import cast
+from collections.abc import Sequence
+from typing import Any, cast
 
 import strawberry
 
+from execution.relations import Selected
+from models.db.rows import JobRow, SceneRow
 from models.domain import ids, paging
 from models.reads import listing
-from schema.context import Info
+from schema.context import Context, Info
 from schema.inputs import JobFilter, JobOrder, given, job_query
+from schema.narrow import JOBS, SCENES, with_columns
 from schema.nodes import Node, page_info
+from schema.relations import Arguments, LazyConnection, Parents, by_argument, relation, rows
 from schema.server_info import ServerInfo, Viewer
 from schema.types import Job, JobConnection, JobEdge, Scene, as_job, as_scene
+
+
+def job_window(
+    *,
+    first: int | None = strawberry.UNSET,
+    after: str | None = strawberry.UNSET,
+    last: int | None = strawberry.UNSET,
+    before: str | None = strawberry.UNSET,
+) -> paging.Window:
+    """Return the window of the arguments of `Query.jobs`. Raises Invalid."""
+    return paging.window(first=given(first), after=given(after), last=given(last), before=given(before))
+
+
+async def load_jobs(context: Context, parents: Parents, arguments: Arguments, selected: Selected) -> Sequence[Any]:
+    """Read `Query.jobs`."""
+    window = job_window(**{name: arguments[name] for name in PAGE_ARGUMENTS if name in arguments})
+    query = job_query(
+        given(arguments.get("filter", strawberry.UNSET)),
+        given(arguments.get("order_by", strawberry.UNSET)),
+        include_deleted=arguments.get("include_deleted", False),
+    )
+    source, viewer = context.loaders.narrow.source, context.viewer
+    if selected.columns:
+        columns = with_columns(selected.columns, "id", query.order.value.lower())
+        key = listing.narrow_job_key(query, columns)
+        page: paging.Page[Any] = await listing.narrow_jobs_page(source, viewer, query, window, columns)
+    else:
+        key = query.key
+        async with context.snapshot.read() as connection:
+            page = await listing.jobs_page(connection, viewer, query, window)
+    return [LazyConnection(page, key, query)] * len(parents)
+
+
+async def load_scene(context: Context, parents: Parents, arguments: Arguments, selected: Selected) -> Sequence[Any]:
+    """Read `Query.scene`."""
+    needed = Selected(with_columns(selected.columns, "job_id") if selected.columns else (), selected.fields)
+    (row,) = await rows(context, SCENES, [arguments["id"]], needed)
+    if row is None:
+        return [None] * len(parents)
+    of_job: str = row[needed.columns.index("job_id")] if needed.columns else row.job_id
+    wrong = given(arguments.get("job_id", strawberry.UNSET)) not in (None, of_job)
+    return [None if wrong else row] * len(parents)
+
+
+PAGE_ARGUMENTS = ("first", "after", "last", "before")
 
 
 @strawberry.type
@@ -35,12 +85,18 @@ class CoreQuery:
                 found = None
         return cast("Node | None", found)
 
-    @strawberry.field(description="One job; null when it does not exist or is not visible to the caller.")
+    @strawberry.field(
+        description="One job; null when it does not exist or is not visible to the caller.",
+        metadata=relation((), by_argument(JOBS), JobRow),
+    )
     async def job(self, info: Info, id: strawberry.ID) -> Job | None:
         row = await info.context.loaders.job.load(id)
         return None if row is None else as_job(row)
 
-    @strawberry.field(description="A page of the jobs that are visible to the caller.")
+    @strawberry.field(
+        description="A page of the jobs that are visible to the caller.",
+        metadata=relation((), load_jobs, JobRow, "nodes", "edges.node"),
+    )
     async def jobs(
         self,
         info: Info,
@@ -66,7 +122,8 @@ class CoreQuery:
         )
 
     @strawberry.field(
-        description="One scene; null when it is not visible to the caller or, with jobId, belongs to another job."
+        description="One scene; null when it is not visible to the caller or, with jobId, belongs to another job.",
+        metadata=relation((), load_scene, SceneRow),
     )
     async def scene(
         self,

@@ -18,6 +18,7 @@ from models.reads import listing, queries, webhook_queries
 from models.reads.eta import EtaInputs, eta_inputs
 from models.reads.listing import SceneQuery
 from models.reads.webhook_queries import DeliveryQuery
+from schema.narrow import Narrow
 
 K = TypeVar("K", bound=Hashable)
 G = TypeVar("G", bound=Hashable)
@@ -63,6 +64,7 @@ class Loaders:
     def __init__(self, snapshot: Snapshot, viewer: Viewer) -> None:
         self._snapshot = snapshot
         self._observers: list[Observer] = []
+        self.narrow = Narrow(snapshot, viewer, self._observe, lambda: bool(self._observers))
         self.job: DataLoader[str, JobRow | None] = self._by_id(
             lambda connection, ids: queries.jobs_by_id(connection, viewer, ids)
         )

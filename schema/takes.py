@@ -4,6 +4,7 @@ from datetime import datetime
 
 import strawberry
 
+from execution.relations import NEEDS
 from models.db.rows import TakeRow
 from models.domain.failures import FailureJson
 from schema.context import Info
@@ -59,17 +60,17 @@ class SceneTake(Node):
         """Return whether a row stands in for this type."""
         return isinstance(value, TakeRow)
 
-    @strawberry.field(description="The clip.")
+    @strawberry.field(description="The clip.", metadata={NEEDS: ("output",)})
     @staticmethod
     def output(root: strawberry.Parent[TakeRow], info: Info) -> Media | None:
         return media(info.context, root.output)
 
-    @strawberry.field(description="A still image of the clip.")
+    @strawberry.field(description="A still image of the clip.", metadata={NEEDS: ("poster",)})
     @staticmethod
     def poster(root: strawberry.Parent[TakeRow], info: Info) -> Media | None:
         return media(info.context, root.poster)
 
-    @strawberry.field(description="Why the take failed; null unless it did.")
+    @strawberry.field(description="Why the take failed; null unless it did.", metadata={NEEDS: ("failure",)})
     @staticmethod
     def failure(root: strawberry.Parent[TakeRow]) -> SceneFailure | None:
         return scene_failure(root.failure)

@@ -3,29 +3,119 @@
 Values are rows of `models.db.rows`: columns are read as attributes, relations through the loaders.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
-from typing import cast
+from typing import Any, cast
 
 import strawberry
 
 from coordinator.commands.deletion import is_restorable
-from models.db.rows import EventRow, JobRow, SceneRow
+from execution.relations import NEEDS, Selected
+from models.db.rows import EventRow, JobRow, SceneRow, TakeRow
 from models.domain import lifecycle, paging
 from models.domain.access import Act, may_do
 from models.domain.errors import Invalid
 from models.domain.lifecycle import OPEN, SETTLED_SCENE
-from models.reads.listing import JobQuery, SceneQuery, jobs_count, scene_key
-from schema.context import Info
+from models.domain.paging import Page
+from models.reads.listing import (
+    SCENE_KEY,
+    JobQuery,
+    SceneQuery,
+    jobs_count,
+    narrow_scene_key,
+    narrow_scenes_of_jobs,
+    scene_key,
+)
+from schema.context import Context, Info
 from schema.enums import EventType, JobStatus, SceneAction, SceneStatus
 from schema.inputs import given
 from schema.media import Media, live_frame, media
+from schema.narrow import JOBS, SCENES, TAKES, with_columns
 from schema.nodes import Node, PageInfo, page_info
 from schema.progress import JobProgress, gone, progress_of
+from schema.relations import (
+    Arguments,
+    LazyConnection,
+    Parents,
+    by_id,
+    load_queue_positions,
+    load_takes,
+    narrow_events,
+    progress,
+    relation,
+    rows,
+)
 from schema.scalars import JSONObject
 from schema.takes import SceneFailure, SceneTake, scene_failure
 
 LONG_LIST = 50
 """From this number of scenes on, a page gives way to the other requests of the process."""
+
+
+NEEDS_OF_ACTIONS = (
+    *("id", "job_id", "status", "newest_take", "deleted_at", "purge_after"),
+    *("owner_id", "provider", "job_status", "job_deleted_at"),
+)
+"""What `Scene.availableActions` reads of a scene, with the rules that it asks."""
+
+
+def scene_query(
+    *,
+    first: int | None = strawberry.UNSET,
+    after: str | None = strawberry.UNSET,
+    last: int | None = strawberry.UNSET,
+    before: str | None = strawberry.UNSET,
+    status: list[SceneStatus] | None = strawberry.UNSET,
+    include_deleted: bool = False,
+) -> SceneQuery:
+    """Return the query of the arguments of `Job.scenes`. Raises Invalid."""
+    window = paging.window(first=given(first), after=given(after), last=given(last), before=given(before), default=None)
+    statuses = given(status)
+    return SceneQuery(window, None if statuses is None else tuple(statuses), include_deleted)
+
+
+def event_span(first: int = 100, after: int | None = strawberry.UNSET) -> tuple[int, int]:
+    """Return the version before the first event and the number of events of `Job.events`. Raises Invalid."""
+    paging.window(first=first, after=None, last=None, before=None)
+    if (given(after) or 0) < 0:
+        raise Invalid("after must be a version, 0 or more.", ["after"])
+    return given(after) or 0, first
+
+
+async def load_scenes(context: Context, parents: Parents, arguments: Arguments, selected: Selected) -> Sequence[Any]:
+    """Read `Job.scenes`."""
+    query = scene_query(**arguments)
+    ids = [job_id for (job_id,) in parents]
+    if not selected.columns:
+        pages = await context.loaders.scenes.load_many([(each, query) for each in ids])
+        return [LazyConnection(page, scene_key, (each, query)) for each, page in zip(ids, pages, strict=True)]
+    if not selected.fields & {"nodes", "edges", "pageInfo"}:
+        return [LazyConnection(Page((), False, False), scene_key, (each, query)) for each in ids]
+    columns = with_columns(selected.columns, *SCENE_KEY)
+    key = narrow_scene_key(columns)
+    found = await narrow_scenes_of_jobs(context.loaders.narrow.source, ids, query, columns)
+    return [LazyConnection(found[each], key, (each, query)) for each in ids]
+
+
+async def load_scene_of_job(
+    context: Context, parents: Parents, arguments: Arguments, selected: Selected
+) -> Sequence[Any]:
+    """Read `Job.scene`."""
+    needed = Selected(with_columns(selected.columns, "job_id") if selected.columns else (), selected.fields)
+    (row,) = await rows(context, SCENES, [arguments["id"]], needed)
+    if row is None:
+        return [None] * len(parents)
+    of_job: str = row[needed.columns.index("job_id")] if needed.columns else row.job_id
+    return [row if of_job == job_id else None for (job_id,) in parents]
+
+
+async def load_events(context: Context, parents: Parents, arguments: Arguments, selected: Selected) -> Sequence[Any]:
+    """Read `Job.events`."""
+    span = event_span(**arguments)
+    ids = [job_id for (job_id,) in parents]
+    if not selected.columns:
+        return await context.loaders.events.load_many([(each, span) for each in ids])
+    return await narrow_events(context, ids, *span, selected.columns)
 
 
 @strawberry.type(
@@ -78,7 +168,9 @@ class Scene(Node):
         """Return whether a row stands in for this type."""
         return isinstance(value, SceneRow)
 
-    @strawberry.field(description="The job that the scene belongs to.")
+    @strawberry.field(
+        description="The job that the scene belongs to.", metadata=relation(("job_id",), by_id(JOBS, gone), JobRow)
+    )
     @staticmethod
     async def job(root: strawberry.Parent[SceneRow], info: Info) -> "Job":
         row = await info.context.loaders.job.load(root.job_id)
@@ -87,7 +179,8 @@ class Scene(Node):
         return cast("Job", row)
 
     @strawberry.field(
-        description="Number of takes ahead of this scene in the queue, over all jobs; null when it is not queued."
+        description="Number of takes ahead of this scene in the queue, over all jobs; null when it is not queued.",
+        metadata=relation(("id", "status", "queued_at"), load_queue_positions),
     )
     @staticmethod
     async def queue_position(root: strawberry.Parent[SceneRow], info: Info) -> int | None:
@@ -96,19 +189,23 @@ class Scene(Node):
         return await info.context.loaders.queue_position.load(root.id)
 
     @strawberry.field(
-        description="The clip of the current take; null after a regenerate. Earlier clips remain available in takes."
+        description="The clip of the current take; null after a regenerate. Earlier clips remain available in takes.",
+        metadata={NEEDS: ("output",)},
     )
     @staticmethod
     def output(root: strawberry.Parent[SceneRow], info: Info) -> Media | None:
         return media(info.context, root.output)
 
-    @strawberry.field(description="A still image of the clip.")
+    @strawberry.field(description="A still image of the clip.", metadata={NEEDS: ("poster",)})
     @staticmethod
     def poster(root: strawberry.Parent[SceneRow], info: Info) -> Media | None:
         return media(info.context, root.poster)
 
     @strawberry.field(
-        description="A short animated preview; while the scene is processing, the newest frame if the provider has one."
+        description=(
+            "A short animated preview; while the scene is processing, the newest frame if the provider has one."
+        ),
+        metadata={NEEDS: ("status", "frame", "take_id", "preview")},
     )
     @staticmethod
     def preview(root: strawberry.Parent[SceneRow], info: Info) -> Media | None:
@@ -116,17 +213,22 @@ class Scene(Node):
             return live_frame(info.context, root.take_id, root.frame)
         return media(info.context, root.preview)
 
-    @strawberry.field(description="Why the last take failed; also set while an automatic retry is scheduled.")
+    @strawberry.field(
+        description="Why the last take failed; also set while an automatic retry is scheduled.",
+        metadata={NEEDS: ("failure",)},
+    )
     @staticmethod
     def failure(root: strawberry.Parent[SceneRow]) -> SceneFailure | None:
         return scene_failure(root.failure)
 
-    @strawberry.field(description="The take whose clip the scene shows.")
+    @strawberry.field(
+        description="The take whose clip the scene shows.", metadata=relation(("take_id",), by_id(TAKES), TakeRow)
+    )
     @staticmethod
     async def current_take(root: strawberry.Parent[SceneRow], info: Info) -> SceneTake | None:
         return cast("SceneTake | None", await info.context.loaders.take.load(root.take_id))
 
-    @strawberry.field(description="All takes, newest first.")
+    @strawberry.field(description="All takes, newest first.", metadata=relation(("id",), load_takes, TakeRow))
     @staticmethod
     async def takes(root: strawberry.Parent[SceneRow], info: Info, first: int = 20) -> list[SceneTake]:
         paging.window(first=first, after=None, last=None, before=None)
@@ -136,7 +238,8 @@ class Scene(Node):
         description=(
             "What the caller may do to the scene now, so that clients need not repeat the rules. The quota of "
             "regenerates is in Viewer.regenerateQuota."
-        )
+        ),
+        metadata={NEEDS: NEEDS_OF_ACTIONS},
     )
     @staticmethod
     async def available_actions(root: strawberry.Parent[SceneRow], info: Info) -> list[SceneAction]:
@@ -160,7 +263,10 @@ class Scene(Node):
             actions.append(SceneAction.DELETE)
         return actions
 
-    @strawberry.field(description="The statuses that updateScene would accept now.")
+    @strawberry.field(
+        description="The statuses that updateScene would accept now.",
+        metadata={NEEDS: ("status", "deleted_at", "job_deleted_at")},
+    )
     @staticmethod
     def allowed_transitions(root: strawberry.Parent[SceneRow]) -> list[SceneStatus]:
         if root.deleted_at is not None or root.job_deleted_at is not None:
@@ -231,7 +337,7 @@ class Job(Node):
         """Return whether a row stands in for this type."""
         return isinstance(value, JobRow)
 
-    @strawberry.field(description="The current progress.")
+    @strawberry.field(description="The current progress.", metadata=relation(("id",), progress(gone)))
     @staticmethod
     async def progress(root: strawberry.Parent[JobRow], info: Info) -> JobProgress:
         return await progress_of(info.context, root.id)
@@ -242,7 +348,8 @@ class Job(Node):
             "scene was regenerated, moved, deleted, restored or got another take. It arrives after the job has "
             "settled, as a JOB_UPDATED event with changed output: wait for it with jobEvents without untilSettled, or "
             "with jobProgress until currentStage is no longer ASSEMBLING."
-        )
+        ),
+        metadata={NEEDS: ("output",)},
     )
     @staticmethod
     def output(root: strawberry.Parent[JobRow], info: Info) -> Media | None:
@@ -253,13 +360,17 @@ class Job(Node):
             "Why the clips could not be assembled; the scenes stay completed. CLIP_ELSEWHERE: a clip is stored outside "
             "this server. NO_CLIP: a scene has none. The next attempt follows when a scene is regenerated, moved, "
             "deleted, restored or gets another take."
-        )
+        ),
+        metadata={NEEDS: ("output_failure",)},
     )
     @staticmethod
     def output_failure(root: strawberry.Parent[JobRow]) -> SceneFailure | None:
         return scene_failure(root.output_failure)
 
-    @strawberry.field(description="The scenes in play order; all of them when neither first nor last is given.")
+    @strawberry.field(
+        description="The scenes in play order; all of them when neither first nor last is given.",
+        metadata=relation(("id",), load_scenes, SceneRow, "nodes", "edges.node"),
+    )
     @staticmethod
     async def scenes(
         root: strawberry.Parent[JobRow],
@@ -271,11 +382,9 @@ class Job(Node):
         status: list[SceneStatus] | None = strawberry.UNSET,
         include_deleted: bool = False,
     ) -> SceneConnection:
-        window = paging.window(
-            first=given(first), after=given(after), last=given(last), before=given(before), default=None
+        query = scene_query(
+            first=first, after=after, last=last, before=before, status=status, include_deleted=include_deleted
         )
-        statuses = given(status)
-        query = SceneQuery(window, None if statuses is None else tuple(statuses), include_deleted)
         page = await info.context.loaders.scenes.load((root.id, query))
         if len(page.items) > LONG_LIST:
             await info.context.yield_to_others()
@@ -287,7 +396,10 @@ class Job(Node):
             query=(root.id, query),
         )
 
-    @strawberry.field(description="One scene of this job; null when the id belongs to another job.")
+    @strawberry.field(
+        description="One scene of this job; null when the id belongs to another job.",
+        metadata=relation(("id",), load_scene_of_job, SceneRow),
+    )
     @staticmethod
     async def scene(root: strawberry.Parent[JobRow], info: Info, id: strawberry.ID) -> Scene | None:
         row = await info.context.loaders.scene.load(id)
@@ -297,16 +409,14 @@ class Job(Node):
         description=(
             "The event log after a version, oldest first, for clients that poll: the same events and versions as in "
             "Subscription.jobEvents."
-        )
+        ),
+        metadata=relation(("id",), load_events, EventRow),
     )
     @staticmethod
     async def events(
         root: strawberry.Parent[JobRow], info: Info, first: int = 100, after: int | None = strawberry.UNSET
     ) -> list["JobEvent"]:
-        paging.window(first=first, after=None, last=None, before=None)
-        if (given(after) or 0) < 0:
-            raise Invalid("after must be a version, 0 or more.", ["after"])
-        rows = await info.context.loaders.events.load((root.id, (given(after) or 0, first)))
+        rows = await info.context.loaders.events.load((root.id, event_span(first, after)))
         return cast("list[JobEvent]", rows)
 
 
@@ -355,7 +465,8 @@ class JobEvent:
         return isinstance(value, EventRow)
 
     @strawberry.field(
-        description="The scene in its current state, which may be newer than the event; null once it is purged."
+        description="The scene in its current state, which may be newer than the event; null once it is purged.",
+        metadata=relation(("scene_id",), by_id(SCENES), SceneRow),
     )
     @staticmethod
     async def scene(root: strawberry.Parent[EventRow], info: Info) -> Scene | None:
@@ -364,13 +475,19 @@ class JobEvent:
         row = await info.context.loaders.scene.load(root.scene_id)
         return None if row is None else as_scene(row)
 
-    @strawberry.field(description="The job in its current state, which may be newer than the event.")
+    @strawberry.field(
+        description="The job in its current state, which may be newer than the event.",
+        metadata=relation(("job_id",), by_id(JOBS), JobRow),
+    )
     @staticmethod
     async def job(root: strawberry.Parent[EventRow], info: Info) -> Job | None:
         row = await info.context.loaders.job.load(root.job_id)
         return None if row is None else as_job(row)
 
-    @strawberry.field(description="The current progress of the job, which may be newer than the event.")
+    @strawberry.field(
+        description="The current progress of the job, which may be newer than the event.",
+        metadata=relation(("job_id",), progress(gone)),
+    )
     @staticmethod
     async def progress(root: strawberry.Parent[EventRow], info: Info) -> JobProgress:
         return await progress_of(info.context, root.job_id)

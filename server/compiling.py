@@ -1,6 +1,9 @@
 """The executable schema of a server, and the compiled operations on it."""
 
+import sqlalchemy as sa
+
 from execution.plans import Plans
+from schema.raw import raw_values
 from server.masking import MaskedSchema
 from server.schema import executable_schema
 from server.settings import Settings
@@ -21,4 +24,5 @@ def compiled_operations(settings: Settings) -> CompiledOperations | None:
     if not settings.compiled_execution:
         return None
     schema = schema_of(settings)
-    return CompiledOperations(schema.core, schema.validation_errors, Plans(schema))
+    kind = sa.make_url(settings.database_url).get_backend_name()
+    return CompiledOperations(schema.core, schema.validation_errors, Plans(schema, raw_values(kind)))

@@ -17,8 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from models.db.cancellation import shield_to_completion
 from models.db.statements import Arguments, Row, RowT, Statement, Values, rows_of
 from models.db.transit import Transit
-from models.db.unavailable import translate_errors
-from models.domain.errors import DomainError
+from models.db.unavailable import says_nothing_about_connection, translate_errors
 
 log = logging.getLogger(__name__)
 
@@ -102,15 +101,14 @@ class Readers:
 
     @asynccontextmanager
     async def reader(self, *, in_transaction: bool = True) -> AsyncGenerator[Reader]:
-        """A reader, whose transaction ends with the block; after an error other than a refusal it is closed."""
+        """A reader, whose transaction ends with the block; after an error of the database it is closed."""
         reader = await self.take()
         broken = True
         try:
             yield reader
             broken = False
-        except DomainError:
-            # A refusal says nothing about the connection.
-            broken = False
+        except Exception as error:
+            broken = not says_nothing_about_connection(error)
             raise
         finally:
             await self.give_back(reader, broken=broken, in_transaction=in_transaction)

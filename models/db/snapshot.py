@@ -10,8 +10,8 @@ from models.db.cancellation import shield_to_completion
 from models.db.database import Connection, Database
 from models.db.readers import Reader
 from models.db.statements import Row, Statement, Values
-from models.db.unavailable import translate_errors
-from models.domain.errors import DomainError, Unavailable
+from models.db.unavailable import says_nothing_about_connection, translate_errors
+from models.domain.errors import Unavailable
 
 SERIES_SECONDS = 0.1
 """How long consecutive messages of a stream may share a snapshot, so the maximum age of the rows that they show."""
@@ -147,9 +147,9 @@ class Snapshot:
         try:
             with translate_errors():
                 yield
-        except DomainError:
-            raise
         except BaseException as error:
+            if says_nothing_about_connection(error):
+                raise
             interrupted = Unavailable("UNAVAILABLE", "The database does not answer.")
             await self._fail(error if isinstance(error, Exception) else interrupted)
             raise

@@ -5,7 +5,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 
 import asyncpg  # pyright: ignore[reportMissingTypeStubs] # it has none
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from models.db.cancellation import raise_if_cancelled
@@ -19,6 +19,13 @@ _SQLITE_OUT_OF_SPACE = ("is full", "disk I/O error", "readonly database", "unabl
 _TRANSIENT_CLASSES = ("08", "28", "3D", "40", "53")
 # 25P03 idle in transaction, 55P03 lock timeout, 57014 canceled; 57P shutdown is checked by its prefix.
 _TRANSIENT_STATES = ("25P03", "55P03", "57014")
+
+
+def says_nothing_about_connection(error: BaseException) -> bool:
+    """Whether an error was raised between two statements by other code, which leaves the connection as it was."""
+    of_database = (SQLAlchemyError, sqlite3.Error, OSError, Unavailable)
+    of_driver = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+    return isinstance(error, Exception) and not isinstance(error, of_database + of_driver)
 
 
 @contextmanager

@@ -1,0 +1,90 @@
+"""Narrow reads of an operation: rows of only the selected columns, with values as the database driver returns them.
+
+They serve compiled operations (`execution.relations`). As in the loaders, a row that was read is kept for the current
+snapshot, and what a stream observes is shown to it.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from operator import itemgetter
+from typing import Any, NamedTuple
+
+from models.db.rows import JobRow, SceneRow, TakeRow
+from models.db.snapshot import Snapshot
+from models.db.statements import Row, Statement, rows_of
+from models.domain.access import Viewer
+from models.domain.ids import Prefix, is_id
+from models.reads import shapes
+from models.reads.listing import Source
+from models.reads.shapes import Columns
+
+Observe = Callable[[Iterable[object]], None]
+
+
+class ById(NamedTuple):
+    """A kind of rows that are read by id."""
+
+    row: type[Any]
+    prefix: Prefix
+    shape: Callable[..., Statement]
+
+
+JOBS = ById(JobRow, "job", shapes.jobs)
+SCENES = ById(SceneRow, "scene", shapes.scenes)
+TAKES = ById(TakeRow, "take", shapes.takes)
+
+
+class Narrow:
+    """The narrow reads of one operation. `observe` is shown ordinary rows, as long as `observed` says so."""
+
+    def __init__(self, snapshot: Snapshot, viewer: Viewer, observe: Observe, observed: Callable[[], bool]) -> None:
+        self.source = Source(snapshot.kind, snapshot.fetch)
+        self._snapshot = snapshot
+        self._viewer = viewer
+        self._observe = observe
+        self._observed = observed
+        self._number = snapshot.number
+        self._read: dict[tuple[str, Columns], dict[str, Row | None]] = {}
+
+    async def by_id(self, what: ById, ids: Sequence[str], columns: Columns) -> list[Row | None]:
+        """Return the row of each id; None for those that do not exist or are not visible."""
+        known = self._known(what, columns)
+        missing = [each for each in dict.fromkeys(ids) if each not in known and is_id(each, what.prefix)]
+        if missing:
+            found = await self._found(what, missing, columns)
+            known = known if self._number == self._snapshot.number else {}
+            known.update(found)
+            for each in missing:
+                known.setdefault(each, None)
+        return [known.get(each) for each in ids]
+
+    def _known(self, what: ById, columns: Columns) -> dict[str, Row | None]:
+        """Return what was read in the current snapshot, with these columns."""
+        if not self._snapshot.answering_now:
+            return {}
+        if self._number != self._snapshot.number:
+            self._read.clear()
+            self._number = self._snapshot.number
+        return self._read.setdefault((what.prefix, columns), {})
+
+    async def _found(self, what: ById, ids: list[str], columns: Columns) -> dict[str, Row]:
+        observed = self._observed()
+        selected = what.row._fields if observed else with_columns(columns, "id")
+        statement = what.shape(self.source.kind, shapes.scope_of(self._viewer), one=len(ids) == 1, columns=selected)
+        rows = await self.source.fetch(statement, {"ids": ids, "viewer": self._viewer.id})
+        if observed:
+            self._observe(rows_of(what.row, statement, rows))
+            rows = narrowed(rows, selected, columns)
+            return dict(zip([str(row[-1]) for row in rows], rows, strict=True))
+        key = selected.index("id")
+        return {row[key]: row for row in rows}
+
+
+def with_columns(columns: Columns, *needed: str) -> Columns:
+    """Return the columns, and behind them those of `needed` that are missing."""
+    return (*columns, *(each for each in needed if each not in columns))
+
+
+def narrowed(rows: Sequence[Row], selected: Columns, columns: Columns) -> list[Row]:
+    """Return the given columns of rows that have more, and their ids behind them."""
+    pick = itemgetter(*(selected.index(each) for each in (*columns, "id")))
+    return [pick(row) if columns else (pick(row),) for row in rows]
