@@ -22,6 +22,7 @@ from coordinator.storage.keys import LIVE_FRAMES, PROBE, is_live_frame
 from coordinator.storage.media_errors import MediaRefused, reason_of, refused_errors, unavailable_errors
 from coordinator.storage.media_writes import MediaWrites
 from models.domain.errors import Unavailable
+from providers.files import opened_for_writing
 from providers.port import Asset
 
 if TYPE_CHECKING:
@@ -176,12 +177,9 @@ class MediaStore:
                 raise FileNotFoundError(key)
             return path
         response = await obstore.get_async(self._store, key)
-        file = await asyncio.to_thread(target.open, "wb")
-        try:
+        async with opened_for_writing(target) as file:
             async for chunk in response.stream(min_chunk_size=COPIED_BYTES):
                 await asyncio.to_thread(file.write, chunk)
-        finally:
-            await asyncio.to_thread(file.close)
         return target
 
     async def delete(self, key: str) -> None:

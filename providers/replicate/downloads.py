@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import httpx
 
+from providers.files import opened_for_writing
 from providers.port import Failure
 from providers.replicate.api import Api
 from providers.replicate.failures import error_of
@@ -70,16 +71,13 @@ class Downloads:
         length = response.headers.get("content-length", "")
         if length.isdecimal() and int(length[:18]) > self._most_bytes:
             raise self._too_large()
-        file = await asyncio.to_thread(path.open, "wb")
-        try:
+        async with opened_for_writing(path) as file:
             written = 0
             async for chunk in response.aiter_bytes(CHUNK_BYTES):
                 written += len(chunk)
                 if written > self._most_bytes:
                     raise self._too_large()
                 await asyncio.to_thread(file.write, chunk)
-        finally:
-            await asyncio.to_thread(file.close)
 
     def _too_large(self) -> Failure:
         message = f"The clip is larger than the {self._most_bytes} bytes that this server accepts."

@@ -14,6 +14,7 @@ from tests.support.browser_page import isolated_page
 from tests.support.explorer import Explorer, Server
 from tests.support.server_process import ROOT, ServerProcess
 from tests.support.tokens import production_server, token
+from tests.support.waiting import TIMEOUT_SECONDS
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -191,7 +192,7 @@ async def test_operations_run_without_introspection(browser: Browser, tmp_path: 
             await expect(explorer.docs).to_contain_text("SCENEWIRE_INTROSPECTION")
             # GraphiQL may not store an operation whose response arrives before its spinner is drawn.
             await explorer.write("query Me { viewer { id } }")
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(TIMEOUT_SECONDS):
                 while not await page.evaluate(HISTORY_HAS_VIEWER):
                     await explorer.run()
                     await expect(explorer.response).to_contain_text('"id": "amy"')

@@ -17,6 +17,7 @@ from tests.support.factories import a_job, report
 from tests.support.internals import row_of
 from tests.support.job_feed import FEED
 from tests.support.server_app import App
+from tests.support.waiting import TIMEOUT_SECONDS
 
 # How long a stream that must wait is given to send a message that it must not send.
 TOO_SOON_SECONDS = 0.3
@@ -85,7 +86,7 @@ async def test_progress_tick_is_read_again_after_a_failed_read(app: App, monkeyp
     watcher = Progress()
     async with app.container.hub.join(made.id, watcher, LOCAL):
         await app.mutate("updateScene", "errors { code }", sceneId=made.scenes[0], percentage=40.0)
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             await watcher.received.wait()
     assert failures == []
     assert watcher.scenes == [made.scenes[0]]

@@ -72,7 +72,14 @@ async def test_failed_flush_at_the_start_is_reported_in_one_line(tmp_path: Path,
     command = [sys.executable, "-m", "tests.support.failing_flush", system_call, "serve"]
     environment = ServerProcess(tmp_path, **settings(tmp_path)).environment
     started = await asyncio.to_thread(
-        subprocess.run, command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False
+        subprocess.run,
+        command,
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_SECONDS,
+        check=False,
     )
     if started.returncode == NOT_PERMITTED:
         pytest.skip("filters of system calls are not permitted here")

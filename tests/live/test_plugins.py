@@ -17,6 +17,7 @@ from tests.support import jobs
 from tests.support.client import Client
 from tests.support.replicate_state import clip
 from tests.support.server_process import ROOT, ServerProcess
+from tests.support.waiting import TIMEOUT_SECONDS
 
 EXAMPLE = ROOT / "docs" / "examples" / "scenewire-shelf"
 DOCUMENTATION = (ROOT / "docs" / "providers.md").read_text("utf-8")
@@ -147,7 +148,12 @@ def test_the_server_does_not_start_with_a_broken_provider(tmp_path: Path, plugin
     install(plugins, "a-package", {"mine": "gone:Provider"})
     environment = ServerProcess(tmp_path).environment
     done = subprocess.run(
-        [sys.executable, "-m", "server"], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60
+        [sys.executable, "-m", "server"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_SECONDS,
     )
     message = "scenewire: the provider mine of a-package (gone:Provider) cannot be loaded: ModuleNotFoundError: "
     assert (done.returncode, done.stderr) == (2, f"{message}No module named 'gone'\n")

@@ -11,6 +11,7 @@ import pytest
 
 from server.settings import Settings
 from tests.support.server_process import ROOT, ServerProcess
+from tests.support.waiting import TIMEOUT_SECONDS
 
 README = (ROOT / "README.md").read_text("utf-8")
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
@@ -57,7 +58,7 @@ class Shell:
             env=self._environment,
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=TIMEOUT_SECONDS,
             check=True,
         )
         for match in ID.finditer(done.stdout):

@@ -91,14 +91,16 @@ async def enqueue_until_handled(queue: Queue, again: Ticket, handler: RecordingH
 
 
 async def test_delayed_ticket_waits_and_is_overtaken_by_others(open_queue: Open) -> None:
-    """Not before its delay is over."""
+    """Not before its delay is over; then its priority counts."""
     handler = RecordingHandler()
     async with open_queue(at_once(1)) as queue, running(queue, handler):
         enqueued_at = time.monotonic()
         await queue.enqueue([ticket("late", 9, delay_seconds=0.4), ticket("now")])
         await handler.until(lambda: len(handler.given) == 2)
-    assert handler.names == ["now", "late"]
-    assert handler.given_at[1] - enqueued_at >= 0.39
+    waited = dict(zip(handler.names, (at - enqueued_at for at in handler.given_at), strict=True))
+    assert waited["late"] >= 0.39
+    # On a busy machine the first ticket may be taken when both are due.
+    assert waited["now"] < waited["late"] or waited["now"] >= 0.39
 
 
 async def test_idle_queue_is_woken_by_a_new_ticket(open_queue: Open, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,6 +121,7 @@ async def test_concurrency_reaches_the_limit_and_never_exceeds_it(open_queue: Op
     """A limit of one included, which PgQueuer does not support by itself."""
 
     async def work(_ticket: Ticket) -> None:
+        await handler.until(lambda: handler.most["all"] >= number)
         await asyncio.sleep(0.03)
 
     handler = RecordingHandler(work)

@@ -19,6 +19,7 @@ from models.writes.change import Change, Tick
 from models.writes.store import Committed
 from tests.support.domain import Domain, domain
 from tests.support.transactions import rename
+from tests.support.waiting import TIMEOUT_SECONDS
 
 pytestmark = [pytest.mark.usefixtures("database"), pytest.mark.both_databases]
 
@@ -33,7 +34,7 @@ async def test_concurrent_updates_of_a_job_are_serialized_and_none_is_lost(env: 
     """Each has one event in the log, whose versions have no gaps, and one report to the commit listener."""
     job_id = await env.a_job(4)
     targets = await env.targets(job_id)
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         await asyncio.gather(*(env.scenes.update(LOCAL, targets[n % 4], {"title": f"update {n}"}) for n in range(200)))
     state = await env.job_state(job_id)
     assert [event.version for event in state.log] == list(range(1, 202))
@@ -55,7 +56,7 @@ async def test_compare_and_set_by_expected_version_loses_no_update(env: Domain) 
             with suppress(Conflict):
                 return await env.jobs.update(LOCAL, job_id, {"metadata": counted}, job.version)
 
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         await asyncio.gather(*(add_one() for _ in range(20)))
     assert (await env.job_state(job_id)).job.metadata == {"count": 20}
 

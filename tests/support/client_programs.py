@@ -17,7 +17,6 @@ from tests.support.waiting import TIMEOUT_SECONDS
 
 FOLDER = ROOT / "docs" / "clients"
 NAMES = ("graphql-ws", "apollo", "gql")
-LEAVE_SECONDS = 5.0
 LINE_BYTES = 2**24
 
 
@@ -60,7 +59,7 @@ class Follower:
         if self._process.returncode is None:
             self._process.terminate()
         try:
-            async with asyncio.timeout(LEAVE_SECONDS):
+            async with asyncio.timeout(TIMEOUT_SECONDS):
                 await self._process.wait()
         finally:
             if self._process.returncode is None:

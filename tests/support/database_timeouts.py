@@ -1,37 +1,42 @@
 """The timeouts of Postgres connections, lengthened so that a busy machine is not taken for a database that is down."""
 
-from collections.abc import Generator
-from contextlib import contextmanager
-
-import pytest
+from collections.abc import Generator, Mapping
+from contextlib import ExitStack, contextmanager
+from types import ModuleType
+from unittest.mock import patch
 
 from models.db import database, engines
 from tests.support.waiting import TIMEOUT_SECONDS
 
-_PRODUCTION_SETTINGS = dict(engines.SERVER_SETTINGS)
-_PRODUCTION_SECONDS = {
+_PRODUCTION: Mapping[tuple[ModuleType, str], float] = {
     (database, "WAIT_SECONDS"): database.WAIT_SECONDS,
     (database, "CONNECT_SECONDS"): engines.CONNECT_SECONDS,
     (database, "COMMAND_SECONDS"): engines.COMMAND_SECONDS,
     (engines, "CONNECT_SECONDS"): engines.CONNECT_SECONDS,
     (engines, "COMMAND_SECONDS"): engines.COMMAND_SECONDS,
 }
+_PRODUCTION_SETTINGS = dict(engines.SERVER_SETTINGS)
 
 
-def lengthen_timeouts(patch: pytest.MonkeyPatch) -> None:
-    """Let statements, connects and waits for locks or connections take as long as the tests themselves."""
-    for module, name in _PRODUCTION_SECONDS:
-        patch.setattr(module, name, TIMEOUT_SECONDS)
-    for name in engines.SERVER_SETTINGS:
-        patch.setitem(engines.SERVER_SETTINGS, name, f"{TIMEOUT_SECONDS:.0f}s")
+@contextmanager
+def long_timeouts() -> Generator[None]:
+    """Let statements, connects and waits for locks or connections take as long as the waits of tests."""
+    seconds = dict.fromkeys(_PRODUCTION, TIMEOUT_SECONDS)
+    with _timeouts(seconds, dict.fromkeys(_PRODUCTION_SETTINGS, f"{TIMEOUT_SECONDS:.0f}s")):
+        yield
 
 
 @contextmanager
 def production_timeouts() -> Generator[None]:
     """Use the timeouts of production in this block."""
-    with pytest.MonkeyPatch.context() as patch:
-        for (module, name), seconds in _PRODUCTION_SECONDS.items():
-            patch.setattr(module, name, seconds)
-        for name, value in _PRODUCTION_SETTINGS.items():
-            patch.setitem(engines.SERVER_SETTINGS, name, value)
+    with _timeouts(_PRODUCTION, _PRODUCTION_SETTINGS):
+        yield
+
+
+@contextmanager
+def _timeouts(seconds: Mapping[tuple[ModuleType, str], float], settings: Mapping[str, str]) -> Generator[None]:
+    with ExitStack() as stack:
+        for (module, name), value in seconds.items():
+            stack.enter_context(patch.object(module, name, value))
+        stack.enter_context(patch.dict(engines.SERVER_SETTINGS, settings))
         yield

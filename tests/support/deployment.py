@@ -33,7 +33,7 @@ class Deployment:
             ServerProcess(self.folder, "serve", "--no-render", *options, **self._named(name, settings))
         )
 
-    async def worker(self, name: str = "worker", module: str = "server", **settings: object) -> ServerProcess:
+    async def worker(self, name: str = "worker", module: str | None = None, **settings: object) -> ServerProcess:
         """Start a worker."""
         return await self.start(ServerProcess(self.folder, "worker", module=module, **self._named(name, settings)))
 

@@ -9,7 +9,7 @@ import pytest
 from coordinator.webhooks import deliveries, http_client
 from tests.support.compiled_statements import share_compiled_statements
 from tests.support.database_choice import database_choice
-from tests.support.database_timeouts import lengthen_timeouts
+from tests.support.database_timeouts import long_timeouts
 from tests.support.postgres import Databases, some_postgres
 from tests.support.server_app import App, running
 from tests.support.server_process import ServerProcess
@@ -24,8 +24,7 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.fixture(scope="session", autouse=True)
 def long_database_timeouts() -> Generator[None]:
     """No statement of a server in this process is given up because the machine is busy."""
-    with pytest.MonkeyPatch.context() as patch:
-        lengthen_timeouts(patch)
+    with long_timeouts():
         yield
 
 

@@ -22,9 +22,8 @@ from sqlalchemy.pool import NullPool
 from models.db.database import Database
 from server.database_setup import migrate
 from tests.support.os_processes import UNPRIVILEGED_USER, children_of, runs
+from tests.support.waiting import TIMEOUT_SECONDS
 
-START_SECONDS = 30.0
-STOP_SECONDS = 20.0
 NAME = "scenewire_test"
 
 T = TypeVar("T")
@@ -63,7 +62,7 @@ class Postgres:
         arguments = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
         with self._log.open("ab") as log:
             self._process = self._spawn("postgres", "-D", str(self._data), *arguments, output=log)
-        give_up_at = time.monotonic() + START_SECONDS
+        give_up_at = time.monotonic() + TIMEOUT_SECONDS
         while not self._ready():
             if self._process.poll() is not None or time.monotonic() > give_up_at:
                 raise AssertionError(f"Postgres did not start:\n{self._log.read_text()}")
@@ -74,16 +73,16 @@ class Postgres:
         """Stop as an operator does: SIGTERM waits for clients, SIGINT cuts them off, SIGQUIT drops everything."""
         assert self._process is not None
         self._process.send_signal(how)
-        self._process.wait(STOP_SECONDS)
+        self._process.wait(TIMEOUT_SECONDS)
         self._process = None
 
     def kill(self) -> None:
         """SIGKILL all of it at once, as a power cut would."""
         pids = self._signal(signal.SIGKILL)
         assert self._process is not None
-        self._process.wait(STOP_SECONDS)
+        self._process.wait(TIMEOUT_SECONDS)
         self._process = None
-        give_up_at = time.monotonic() + STOP_SECONDS
+        give_up_at = time.monotonic() + TIMEOUT_SECONDS
         while any(runs(pid) for pid in pids) and time.monotonic() < give_up_at:
             time.sleep(0.01)
 

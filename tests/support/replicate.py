@@ -39,7 +39,7 @@ class FakeReplicate:
         )
         assert self._process.stdout is not None
         self.origin = self._process.stdout.readline().strip()
-        self._http = httpx.Client(base_url=f"{self.origin}/_fake/", timeout=20)
+        self._http = httpx.Client(base_url=f"{self.origin}/_fake/", timeout=TIMEOUT_SECONDS)
 
     def stop(self) -> None:
         """End it."""

@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from tests.support.replicate_state import OVER, SECRET, TOKEN, VERSION, Commands, Fake, Json, Prediction, clip
+from tests.support.waiting import TIMEOUT_SECONDS
 
 INPUTS: dict[str, tuple[type, ...]] = {"prompt": (str,), "duration": (int, float), "seed": (int,), "style": (str,)}
 REQUEST = {"version", "input", "stream", "webhook", "webhook_events_filter"}
@@ -214,7 +215,8 @@ class Handler(BaseHTTPRequestHandler):
             case "until":
                 with fake.changed:
                     reached = fake.changed.wait_for(
-                        lambda: all(self.count(name) >= least for name, least in arguments.items()), timeout=15
+                        lambda: all(self.count(name) >= least for name, least in arguments.items()),
+                        timeout=TIMEOUT_SECONDS,
                     )
                     return {"reached": reached, "counts": dict(fake.counts), "looks": self.count("looks")}
             case _:

@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 from PIL import Image
 
 from providers.render.clip import Clip
+from tests.support.waiting import TIMEOUT_SECONDS
 
 Json = dict[str, Any]
 
@@ -215,7 +216,7 @@ class Fake:
         headers = {"content-type": "application/json", **signature(body, signing, age_seconds)}
         request = urllib.request.Request(really + parts.path, body, headers)  # noqa: S310 - the URL is given by the test
         try:
-            with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310
+            with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310
                 status = int(answer.status)
         except urllib.error.HTTPError as error:
             status = error.code

@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 from server.transports.connections import Connections
 from server.transports.limits import TransportLimits
 from server.transports.uvicorn_protocols import uvicorn_options
+from tests.support.waiting import TIMEOUT_SECONDS
 
 
 @dataclass(frozen=True)
@@ -76,5 +77,5 @@ async def stop(server: uvicorn.Server, connections: Connections | None = None) -
 async def idle(served: Served) -> None:
     """Wait until no request and no socket is being served."""
     if tasks := served.server.server_state.tasks:
-        _, late = await asyncio.wait(tasks, timeout=5)
+        _, late = await asyncio.wait(tasks, timeout=TIMEOUT_SECONDS)
         assert not late, late

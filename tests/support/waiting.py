@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 # Longer than any correct wait takes on a busy machine: it only bounds how late a test fails, and measures nothing.
-TIMEOUT_SECONDS = 60.0
+TIMEOUT_SECONDS = 180.0
 
 
 async def eventually(

@@ -18,6 +18,7 @@ from providers.render.wire import Ticket
 from tests.support.media_files import difference, probe
 from tests.support.orders import a_long_order, an_order, made, small_local
 from tests.support.os_processes import children_of, command_line, cpu_seconds, on_linux, runs
+from tests.support.waiting import TIMEOUT_SECONDS
 
 ROOT = Path(__file__).parents[2]
 SERVER = """
@@ -152,7 +153,7 @@ def test_render_process_exits_when_its_standard_input_closes(tmp_path: Path) -> 
         render.stdin.flush()
         assert render.stdout.readline()
         render.stdin.close()
-        assert render.wait(timeout=2) == 1
+        assert render.wait(TIMEOUT_SECONDS) == 1
 
 
 @on_linux

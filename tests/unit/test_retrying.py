@@ -9,10 +9,10 @@ import pytest
 from coordinator import retrying
 from coordinator.retrying import retry_until_available, run_when_woken
 from models.domain.errors import Unavailable
+from tests.support.waiting import TIMEOUT_SECONDS
 
 UNAVAILABLE = Unavailable("UNAVAILABLE", "The database does not answer.")
 PAUSE_SECONDS = 0.01
-TIMEOUT_SECONDS = 5.0
 
 
 class Failing:
