@@ -13,11 +13,10 @@ from models.domain.errors import Unavailable
 from models.reads import queries
 from models.reads.queries import JobHead
 from tests.support import jobs
-from tests.support.factories import a_job, report
+from tests.support.factories import a_job, accepted, report
 from tests.support.internals import row_of
 from tests.support.job_feed import FEED
 from tests.support.server_app import App
-from tests.support.waiting import TIMEOUT_SECONDS
 
 # How long a stream that must wait is given to send a message that it must not send.
 TOO_SOON_SECONDS = 0.3
@@ -86,7 +85,7 @@ async def test_progress_tick_is_read_again_after_a_failed_read(app: App, monkeyp
     watcher = Progress()
     async with app.container.hub.join(made.id, watcher, LOCAL):
         await app.mutate("updateScene", "errors { code }", sceneId=made.scenes[0], percentage=40.0)
-        async with asyncio.timeout(TIMEOUT_SECONDS):
+        async with asyncio.timeout(60):
             await watcher.received.wait()
     assert failures == []
     assert watcher.scenes == [made.scenes[0]]
@@ -136,3 +135,20 @@ async def test_until_settled_stream_ends_only_after_the_last_event(app: App, mon
         may_read.set()
         types = [message["jobEvents"]["type"] for message in await rest]
     assert types == ["SCENE_COMPLETED", "JOB_SETTLED"]
+
+
+@pytest.mark.usefixtures("no_resync")
+async def test_change_with_more_events_than_one_read_of_the_hub_is_sent_whole(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The job's reader goes on until a read is not full, without another hint."""
+    monkeypatch.setattr(hub, "EVENTS_A_READ", 2)
+    made = await a_job(app, "One", "Two", "Three", "Four", "Five")
+    async with app.subscribe(FEED, jobId=made.id) as stream:
+        version = (await stream.next())["jobEvents"]["version"]
+        await accepted(app, "cancelJob", jobId=made.id)
+        last = (await row_of(app, made.id)).version
+        async with asyncio.timeout(60):
+            versions = [(await stream.next())["jobEvents"]["version"] for _ in range(last - version)]
+    assert len(versions) >= 5
+    assert versions == list(range(version + 1, last + 1))
