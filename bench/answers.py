@@ -5,7 +5,7 @@ import json
 from datetime import datetime
 from typing import Any, cast
 
-from bench.server import Server
+from bench.server import Target
 
 TIMEOUT_SECONDS = 60.0
 
@@ -14,7 +14,7 @@ class AnswersDiffer(Exception):
     """Two servers answer the same request differently, so that their times cannot be compared."""
 
 
-def ask(server: Server, body: dict[str, Any]) -> Any:
+def ask(server: Target, body: dict[str, Any]) -> Any:
     """Return the data of an answer. Raises AnswersDiffer when it has errors."""
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=TIMEOUT_SECONDS)
     headers = {"content-type": "application/json", "accept": "application/json"}

@@ -10,7 +10,7 @@ from typing import Any
 
 from bench import contenders, data, machine
 from bench.answers import ask, check_equal
-from bench.server import Launch, Server
+from bench.server import Launch, Server, Target
 from tests.support.postgres import Databases, Postgres
 
 
@@ -105,7 +105,7 @@ class Context:
         return folder
 
 
-def check_answers(servers: Sequence[Server], bodies: Sequence[dict[str, Any]]) -> None:
+def check_answers(servers: Sequence[Target], bodies: Sequence[dict[str, Any]]) -> None:
     """Raise AnswersDiffer unless every server answers each request as the first one does."""
     for body in bodies:
         expected = ask(servers[0], body)

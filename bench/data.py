@@ -41,7 +41,7 @@ def sqlite_copy(folder: Path, jobs: int, tree: Path = ROOT) -> Path:
         unfinished = kept.with_suffix(".new")
         unfinished.unlink(missing_ok=True)
         migrate(f"sqlite+aiosqlite:///{unfinished}", tree)
-        _fill_sqlite(unfinished, jobs)
+        fill_sqlite(unfinished, jobs)
         unfinished.rename(kept)
     copied = folder / "bench.db"
     shutil.copyfile(kept, copied)
@@ -88,7 +88,8 @@ def _id(prefix: str, number: int) -> str:
     return f"{prefix}_{suffix}"
 
 
-def _fill_sqlite(file: Path, jobs: int) -> None:
+def fill_sqlite(file: Path, jobs: int) -> None:
+    """Write the rows into a migrated, empty SQLite database."""
     with closing(sqlite3.connect(file, isolation_level=None)) as connection:
         connection.execute("BEGIN")
         for table, rows in _tables(jobs).items():

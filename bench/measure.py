@@ -10,7 +10,7 @@ from typing import Any
 
 from bench import machine
 from bench.data import ROOT
-from bench.server import Server
+from bench.server import Server, Target
 
 Json = dict[str, Any]
 
@@ -49,7 +49,7 @@ class Requests:
     rate: float = 0.0
     limit: int = 0
 
-    def start(self, server: Server) -> "Load":
+    def start(self, server: Target) -> "Load":
         """Start the load."""
         specification = {
             "port": server.port,
@@ -65,7 +65,7 @@ class Requests:
     def run(self, server: Server) -> Figure:
         """Send the load, and return what the server did. Raises LoadFailed for a request without a good answer."""
         cpu = server.cpu_seconds
-        result = self.start(server).answer()
+        result = self.start(server).last_answer()
         cpu = server.cpu_seconds - cpu
         return figure_of(result, cpu, server.name)
 
@@ -110,21 +110,29 @@ class Load:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
-            raise LoadFailed(f"{self._module} ended with status {self._process.wait()}")
+            self.stop()
+            raise LoadFailed(f"{self._module} ended with status {self._process.returncode}")
         return json.loads(line)
 
     def stop(self) -> None:
         """End the generator."""
-        assert self._process.stdin is not None
-        self._process.stdin.close()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                pipe.close()
         self._process.wait()
+
+    def last_answer(self) -> Any:
+        """Return the next answer, and end the generator."""
+        answer = self.answer()
+        self.stop()
+        return answer
 
 
 def interleaved(servers: Sequence[Server], load: Requests, rounds: int) -> dict[str, Figure]:
     """Load each server in turn, after one short warm-up each. Return the median of the rounds, by the server's name."""
     warm_up = Requests(load.bodies, load.connections, seconds=min(1.0, load.seconds), rate=load.rate)
     for server in servers:
-        warm_up.start(server).answer()
+        warm_up.start(server).last_answer()
     figures: dict[str, list[Figure]] = {server.name: [] for server in servers}
     for _ in range(rounds):
         for server in servers:

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 from bench import machine
 
@@ -24,6 +24,25 @@ class Launch:
     folder: Path
     environment: dict[str, str] = field(default_factory=dict[str, str])
     path: str = "/graphql"
+
+
+class Target(Protocol):
+    """A running server, in whatever process."""
+
+    @property
+    def name(self) -> str:
+        """The name in the table."""
+        ...
+
+    @property
+    def port(self) -> int:
+        """The port on the loopback interface."""
+        ...
+
+    @property
+    def path(self) -> str:
+        """The path of the API."""
+        ...
 
 
 class Server:

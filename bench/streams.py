@@ -8,7 +8,7 @@ from typing import Any, cast
 from bench import data
 from bench.answers import check_equal
 from bench.measure import Load
-from bench.server import Server
+from bench.server import Target
 
 Json = dict[str, Any]
 # One writer makes no further change after this time, so that slow servers are measured with fewer.
@@ -20,7 +20,7 @@ CHANGING = frozenset({"v", "version", "title", "occurredAt", "updatedAt"})
 class Stream:
     """Subscribers in a process of their own, one for each of `jobs`."""
 
-    def __init__(self, server: Server, query: str, jobs: Sequence[int], **variables: Any) -> None:
+    def __init__(self, server: Target, query: str, jobs: Sequence[int], **variables: Any) -> None:
         self.count = len(jobs)
         subscriptions = [{"id": data.job_id(job), **variables} for job in jobs]
         self._load = Load(
@@ -42,14 +42,12 @@ class Stream:
 
 
 def write(
-    server: Server, scenes: Sequence[str], changes: int, pause: float = 0.0, seconds: float = WRITING_SECONDS
+    server: Target, scenes: Sequence[str], changes: int, pause: float = 0.0, seconds: float = WRITING_SECONDS
 ) -> list[dict[str, float]]:
     """Change scenes in turn by one writer. Return the times of each change."""
     specification: Json = {"port": server.port, "path": server.path, "scenes": scenes, "changes": changes}
     writer = Load("bench.load.writer", {**specification, "pause": pause, "seconds": seconds})
-    times = writer.answer()
-    writer.stop()
-    return times
+    return writer.last_answer()
 
 
 def delays(arrived: Json, changes: list[dict[str, float]], before: int, subscribers: int) -> list[float]:

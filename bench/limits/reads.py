@@ -10,6 +10,7 @@ import sqlite3
 import sys
 from collections.abc import Awaitable, Callable, MutableMapping
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import orjson
@@ -41,14 +42,13 @@ class SqliteReads:
     def __init__(self, file: str) -> None:
         self._connection = sqlite3.connect(f"file:{file}?mode=ro", uri=True, isolation_level=None)
         self._jobs = JOBS.format(owner="owner_id = 'local'", order=ORDER)
-        self._scenes = SCENES.format(chosen=f"IN ({', '.join('?' * 50)})")
         self._one = ONE.format(id="?")
 
     async def big_list(self) -> bytes:
         """The answer to the big list."""
         jobs = self._connection.execute(self._jobs).fetchall()
         ids = [job[0] for job in jobs]
-        scenes = self._connection.execute(self._scenes, ids).fetchall()
+        scenes = self._connection.execute(_scenes_of(len(ids)), ids).fetchall()
         return big_list(jobs, scenes, _instant_of_text)
 
     async def one_job(self, job_id: str) -> bytes:
@@ -139,6 +139,11 @@ def one_job(row: Row, instant: Callable[[Any], Any]) -> bytes:
     job = {"id": i, "title": title, "status": status, "version": version}
     job |= {"createdAt": instant(created), "updatedAt": instant(updated), "progress": progress}
     return orjson.dumps({"data": {"job": job}})
+
+
+@cache
+def _scenes_of(jobs: int) -> str:
+    return SCENES.format(chosen=f"IN ({', '.join('?' * jobs)})")
 
 
 def _instant_of_text(text: str) -> str:

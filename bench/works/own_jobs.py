@@ -13,6 +13,7 @@ from bench.streams import Stream, last_arrival, write
 
 CONNECTION_KB = 35.0
 WRITING_SECONDS = 600.0
+WARM_UP = 50
 INSTANTS, BETWEEN_SECONDS = 10, 0.1
 IN_USE = (
     "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() "
@@ -40,6 +41,8 @@ def own_jobs(context: Context) -> list[Result]:
 
 
 def _each_job(server: Server, count: int, result: Result) -> None:
+    # What the first subscribers load and allocate is not the price of a connection.
+    Stream(server, EVENTS, range(min(WARM_UP, count))).stop()
     before = server.resident_bytes
     stream = Stream(server, EVENTS, range(count))
     kilobytes = (server.resident_bytes - before) / 1024 / count

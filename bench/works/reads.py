@@ -107,9 +107,8 @@ def _with_writes(server: Server, load: Requests, jobs: int) -> Figure:
     specification: dict[str, Any] = {"port": server.port, "path": server.path, "scenes": scenes, "changes": count}
     pace = {"pause": 1 / WRITES_A_SECOND, "seconds": load.seconds}
     writer = Load("bench.load.writer", {**specification, **pace})
-    result = load.start(server).answer()
-    writer.answer()
-    writer.stop()
+    result = load.start(server).last_answer()
+    writer.last_answer()
     return figure_of(result, server.cpu_seconds - cpu, server.name)
 
 
@@ -150,10 +149,8 @@ def _named(fields: list[str]) -> str:
 
 
 def _postgraphile_list() -> dict[str, Any]:
-    scenes = (
-        f"scenesByJobId(orderBy: POSITION_ASC, condition: {{deletedAt: null}}) {{ nodes {{ {_named(SCENE_FIELDS)} }} }}"
-    )
-    chosen = 'first: 50, orderBy: [CREATED_AT_DESC, ID_DESC], condition: {ownerId: "local", deletedAt: null}'
+    scenes = f"scenesByJobId(orderBy: POSITION_ASC) {{ nodes {{ {_named(SCENE_FIELDS)} }} }}"
+    chosen = 'first: 50, orderBy: [CREATED_AT_DESC, ROW_ID_DESC], condition: {ownerId: "local"}'
     return body(f"query {{ jobs: allJobs({chosen}) {{ nodes {{ {_named(JOB_FIELDS)} scenes: {scenes} }} }} }}")
 
 
