@@ -4,6 +4,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Generator, Hashable, Iterable, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from typing import Any, TypeVar, cast
 
 from strawberry.dataloader import AbstractCache, DataLoader
@@ -63,38 +64,81 @@ class Loaders:
 
     def __init__(self, snapshot: Snapshot, viewer: Viewer) -> None:
         self._snapshot = snapshot
+        self._viewer = viewer
         self._observers: list[Observer] = []
         self.narrow = Narrow(snapshot, viewer, self._observe, lambda: bool(self._observers))
-        self.job: DataLoader[str, JobRow | None] = self._by_id(
-            lambda connection, ids: queries.jobs_by_id(connection, viewer, ids)
-        )
-        self.scene: DataLoader[str, SceneRow | None] = self._by_id(
-            lambda connection, ids: queries.scenes_by_id(connection, viewer, ids)
-        )
-        self.take: DataLoader[str, TakeRow | None] = self._by_id(
-            lambda connection, ids: queries.takes_by_id(connection, viewer, ids)
-        )
-        self.webhook: DataLoader[str, WebhookRow | None] = self._by_id(
-            lambda connection, ids: webhook_queries.webhooks_by_id(connection, viewer, ids)
-        )
-        self.delivery: DataLoader[str, DeliveryRow | None] = self._by_id(
-            lambda connection, ids: webhook_queries.deliveries_by_id(connection, viewer, ids)
-        )
-        self.deliveries: DataLoader[tuple[str, DeliveryQuery], list[DeliveryRow]] = self._grouped(
-            webhook_queries.deliveries_of_webhooks
-        )
-        self.snapshot: DataLoader[str, ProgressSnapshot | None] = self._by_id(
-            lambda connection, ids: queries.progress_snapshots(connection, viewer, ids)
-        )
-        self.queue_position: DataLoader[str, int | None] = self._by_id(queries.queue_positions)
-        self.with_other_clips: DataLoader[str, bool | None] = self._by_id(queries.with_other_clips)
-        self.eta_inputs: DataLoader[str, EtaInputs | None] = self._by_id(eta_inputs)
-        self.scenes: DataLoader[tuple[str, SceneQuery], Page[SceneRow]] = self._grouped(listing.scenes_of_jobs)
-        self.scenes_count: DataLoader[tuple[str, SceneQuery], int] = self._grouped(listing.scenes_count)
-        self.takes: DataLoader[tuple[str, int], list[TakeRow]] = self._grouped(queries.takes_of_scenes)
-        self.events: DataLoader[tuple[str, tuple[int, int]], list[EventRow]] = self._grouped(
-            lambda connection, ids, span: queries.events_of_jobs(connection, ids, *span)
-        )
+
+    # Made at their first use: most operations use none or one of them.
+
+    @cached_property
+    def job(self) -> DataLoader[str, JobRow | None]:
+        """Jobs by id."""
+        return self._by_id(lambda connection, ids: queries.jobs_by_id(connection, self._viewer, ids))
+
+    @cached_property
+    def scene(self) -> DataLoader[str, SceneRow | None]:
+        """Scenes by id."""
+        return self._by_id(lambda connection, ids: queries.scenes_by_id(connection, self._viewer, ids))
+
+    @cached_property
+    def take(self) -> DataLoader[str, TakeRow | None]:
+        """Takes by id."""
+        return self._by_id(lambda connection, ids: queries.takes_by_id(connection, self._viewer, ids))
+
+    @cached_property
+    def webhook(self) -> DataLoader[str, WebhookRow | None]:
+        """Webhooks by id."""
+        return self._by_id(lambda connection, ids: webhook_queries.webhooks_by_id(connection, self._viewer, ids))
+
+    @cached_property
+    def delivery(self) -> DataLoader[str, DeliveryRow | None]:
+        """Deliveries by id."""
+        return self._by_id(lambda connection, ids: webhook_queries.deliveries_by_id(connection, self._viewer, ids))
+
+    @cached_property
+    def deliveries(self) -> DataLoader[tuple[str, DeliveryQuery], list[DeliveryRow]]:
+        """The latest deliveries of webhooks."""
+        return self._grouped(webhook_queries.deliveries_of_webhooks)
+
+    @cached_property
+    def snapshot(self) -> DataLoader[str, ProgressSnapshot | None]:
+        """The progress of jobs."""
+        return self._by_id(lambda connection, ids: queries.progress_snapshots(connection, self._viewer, ids))
+
+    @cached_property
+    def queue_position(self) -> DataLoader[str, int | None]:
+        """The places of scenes in the queue."""
+        return self._by_id(queries.queue_positions)
+
+    @cached_property
+    def with_other_clips(self) -> DataLoader[str, bool | None]:
+        """Whether scenes have clips besides that of the current take."""
+        return self._by_id(queries.with_other_clips)
+
+    @cached_property
+    def eta_inputs(self) -> DataLoader[str, EtaInputs | None]:
+        """The inputs of the ETAs of jobs."""
+        return self._by_id(eta_inputs)
+
+    @cached_property
+    def scenes(self) -> DataLoader[tuple[str, SceneQuery], Page[SceneRow]]:
+        """Pages of the scenes of jobs."""
+        return self._grouped(listing.scenes_of_jobs)
+
+    @cached_property
+    def scenes_count(self) -> DataLoader[tuple[str, SceneQuery], int]:
+        """The numbers of scenes of jobs."""
+        return self._grouped(listing.scenes_count)
+
+    @cached_property
+    def takes(self) -> DataLoader[tuple[str, int], list[TakeRow]]:
+        """The latest takes of scenes."""
+        return self._grouped(queries.takes_of_scenes)
+
+    @cached_property
+    def events(self) -> DataLoader[tuple[str, tuple[int, int]], list[EventRow]]:
+        """Events of jobs after a version."""
+        return self._grouped(lambda connection, ids, span: queries.events_of_jobs(connection, ids, *span))
 
     @contextmanager
     def observed_by(self, observer: Observer) -> Generator[None]:

@@ -6,13 +6,14 @@ snapshot, and what a stream observes is shown to it.
 
 from collections.abc import Callable, Iterable, Sequence
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from models.db.rows import JobRow, SceneRow, TakeRow
 from models.db.snapshot import Snapshot
 from models.db.statements import Row, Statement, rows_of
 from models.domain.access import Viewer
 from models.domain.ids import Prefix, is_id
+from models.domain.progress import ProgressSnapshot
 from models.reads import shapes
 from models.reads.listing import Source
 from models.reads.shapes import Columns
@@ -30,6 +31,7 @@ class ById(NamedTuple):
 
 JOBS = ById(JobRow, "job", shapes.jobs)
 SCENES = ById(SceneRow, "scene", shapes.scenes)
+PROGRESS = "progress"
 TAKES = ById(TakeRow, "take", shapes.takes)
 
 
@@ -47,7 +49,7 @@ class Narrow:
 
     async def by_id(self, what: ById, ids: Sequence[str], columns: Columns) -> list[Row | None]:
         """Return the row of each id; None for those that do not exist or are not visible."""
-        known = self._known(what, columns)
+        known = self._known(what.prefix, columns)
         missing = [each for each in dict.fromkeys(ids) if each not in known and is_id(each, what.prefix)]
         if missing:
             found = await self._found(what, missing, columns)
@@ -57,14 +59,27 @@ class Narrow:
                 known.setdefault(each, None)
         return [known.get(each) for each in ids]
 
-    def _known(self, what: ById, columns: Columns) -> dict[str, Row | None]:
+    async def progress(self, job_ids: Sequence[str]) -> list[ProgressSnapshot | None]:
+        """Return the progress of each job; None for those that do not exist or are not visible."""
+        known = self._known(PROGRESS, ())
+        missing = [each for each in dict.fromkeys(job_ids) if each not in known and is_id(each, "job")]
+        if missing:
+            statement = shapes.progress(self.source.kind, shapes.scope_of(self._viewer), one=len(missing) == 1)
+            raw = await self.source.fetch(statement, {"ids": missing, "viewer": self._viewer.id})
+            found = rows_of(ProgressSnapshot, statement, raw)
+            self._observe(found)
+            known = known if self._number == self._snapshot.number else {}
+            known.update({each.job_id: each for each in found})
+        return [cast("ProgressSnapshot | None", known.get(each)) for each in job_ids]
+
+    def _known(self, what: str, columns: Columns) -> dict[str, Row | None]:
         """Return what was read in the current snapshot, with these columns."""
         if not self._snapshot.answering_now:
             return {}
         if self._number != self._snapshot.number:
             self._read.clear()
             self._number = self._snapshot.number
-        return self._read.setdefault((what.prefix, columns), {})
+        return self._read.setdefault((what, columns), {})
 
     async def _found(self, what: ById, ids: list[str], columns: Columns) -> dict[str, Row]:
         observed = self._observed()

@@ -62,7 +62,7 @@ def progress(missing: Callable[[str], Exception]) -> Load:
     """Return how the progress of the job with the id in a column is read."""
 
     async def load(context: Context, parents: Parents, _arguments: Arguments, _selected: Selected) -> Sequence[Any]:
-        found = await context.loaders.snapshot.load_many([job_id for (job_id,) in parents])
+        found = await context.loaders.narrow.progress([job_id for (job_id,) in parents])
         if None in found:
             raise missing(parents[found.index(None)][0])
         return found

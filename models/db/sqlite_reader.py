@@ -113,31 +113,28 @@ class SqliteReader:
 
     async def _fetch_here(self, text: str, arguments: Arguments) -> list[Row] | None:
         """Fetch on the loop; return None when a lock is held, or when it takes too long."""
-        cursor: sqlite3.Cursor | None = None
         found: list[Row] = []
+        cursor = self._file.cursor()
         try:
-            cursor = self._on_loop(lambda: self._file.execute(text, arguments))
             while True:
-                rows: list[Row] = self._on_loop(partial(cursor.fetchmany, ROWS_AT_ONCE))
-                found += rows
+                self._limited, self._looks = True, 0
+                try:
+                    if not found:
+                        cursor.execute(text, arguments)
+                    rows: list[Row] = cursor.fetchmany(ROWS_AT_ONCE)
+                finally:
+                    self._limited = False
                 if len(rows) < ROWS_AT_ONCE:
-                    return found
+                    return found + rows if found else rows
+                found += rows
                 await asyncio.sleep(0)
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode & _PRIMARY not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_INTERRUPT):
                 raise
             return None
         finally:
-            if cursor is not None:
-                # Ends the statement, if it has rows left.
-                cursor.close()
-
-    def _on_loop(self, step: Callable[[], T]) -> T:
-        self._limited, self._looks = True, 0
-        try:
-            return step()
-        finally:
-            self._limited = False
+            # Ends the statement, if it has rows left.
+            cursor.close()
 
     def _exceeds(self) -> bool:
         """Return whether to interrupt the statement, which SQLite asks after some of its steps."""
