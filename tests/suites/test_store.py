@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from coordinator.commands import edits, jobs
-from coordinator.commands.inputs import NewScene
+from coordinator.commands.inputs import NewScene, SceneBatch
 from coordinator.renders import claims
 from models.domain.access import LOCAL
 from models.domain.errors import Conflict, ErrorCode, InvalidState, NotFound
@@ -192,6 +192,15 @@ async def test_refused_attempt_within_a_change_is_undone(env: Domain) -> None:
     assert (state.job.version, state.job.pending, state.job.left_draft) == (3, 3, False)
     committed = env.committed[-1]
     assert (committed.tickets, committed.fenced, committed.ticks) == ([], [], [])
+
+
+async def test_each_take_of_a_batch_is_queued_behind_the_one_before(env: Domain) -> None:
+    """The takes that one change enqueues count as waiting takes of their owner at once."""
+    job_id = await env.a_job(3)
+    await env.jobs.start(LOCAL, job_id)
+    await env.jobs.cancel(LOCAL, job_id)
+    await env.batches.regenerate(LOCAL, SceneBatch(job_id, status=[SceneStatus.CANCELED]))
+    assert [ticket.priority for ticket in env.committed[-1].tickets] == [0, -1, -2]
 
 
 async def test_refused_attempt_does_not_lower_the_priority_of_later_tickets(env: Domain) -> None:
