@@ -9,6 +9,7 @@ from starlette.types import Receive, Scope, Send
 from server.transports.accept import GRAPHQL_RESPONSE, JSON
 from server.transports.closing import CloseCode, CloseConnection
 from server.transports.errors import TransportCode, coded, error_body
+from server.transports.one_write import one_write
 from server.transports.payloads import encode
 
 
@@ -73,8 +74,9 @@ class JSONAnswer:
         """Send the response."""
         length = (b"content-length", b"%d" % len(self._body))
         headers = [_CONTENT_TYPES[_json_type(self._media_type)], _VARY, length]
-        await send({"type": "http.response.start", "status": self._status, "headers": headers})
-        await send({"type": "http.response.body", "body": self._body})
+        with one_write(scope):
+            await send({"type": "http.response.start", "status": self._status, "headers": headers})
+            await send({"type": "http.response.body", "body": self._body})
 
 
 def _json_type(media_type: str | None) -> str:

@@ -21,6 +21,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from server.transports.errors import TransportCode
 from server.transports.limits import TransportLimits
+from server.transports.one_write import ONE_WRITE_EXTENSION, OneWrite
 from server.transports.request_deadline import RequestDeadline
 from server.transports.request_head import (
     RejectedRequest,
@@ -142,9 +143,8 @@ class HttpProtocol(HttpToolsProtocol):
         except RejectedRequest as rejected:
             self._reject(rejected)
         except httptools.HttpParserError as error:
-            cause = error.__context__
-            is_rejected = isinstance(cause, RejectedRequest)
-            self._reject(cause if is_rejected else RejectedRequest.malformed("The request is not valid HTTP/1.1"))
+            cause, malformed = error.__context__, RejectedRequest.malformed("The request is not valid HTTP/1.1")
+            self._reject(cause if isinstance(cause, RejectedRequest) else malformed)
 
     def _end_of_head(self, rest: bytes) -> None:
         """Handle the end of a head that offers another protocol, where the parser stops and would drop the body."""
@@ -171,8 +171,8 @@ class HttpProtocol(HttpToolsProtocol):
         self._in_head = True
         self._is_handshake = False
         super().on_message_begin()
-        extensions: dict[str, Any] = {STREAM_EXTENSION: self._control}
-        self.scope["extensions"] = extensions
+        self._extensions: dict[str, Any] = {STREAM_EXTENSION: self._control}
+        self.scope["extensions"] = self._extensions
 
     def on_url(self, url: bytes) -> None:
         if not self._is_resuming:
@@ -198,6 +198,8 @@ class HttpProtocol(HttpToolsProtocol):
         self._is_handshake = self.parser.should_upgrade() and is_handshake(method, version, self.headers)
         self._deadline.stop()
         super().on_headers_complete()
+        if not self._is_handshake:
+            self._extensions[ONE_WRITE_EXTENSION] = OneWrite(self.cycle)
         self._in_head, self._in_body = False, True
 
     def on_chunk_header(self) -> None:
@@ -219,11 +221,10 @@ class HttpProtocol(HttpToolsProtocol):
         """Start the next request that has arrived, or reject it."""
         next_starts = bool(self.pipeline)
         super().on_response_complete()
-        if self._rejection is not None:
-            if not next_starts:
-                self._finish(self._rejection.response())
-            return
-        self._read()
+        if self._rejection is None:
+            self._read()
+        elif not next_starts:
+            self._finish(self._rejection.response())
 
     def handle_websocket_upgrade(self) -> None:
         self._deadline.stop()
@@ -251,8 +252,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._rejection = rejection
         self._deadline.stop()
         self._unread.clear()
-        host = self.client[0] if self.client else "-"
-        extra = {"action": "http.rejected", "status": rejection.status.value, "client": host}
+        extra = {"action": "http.rejected", "status": rejection.status.value, "client": (self.client or ("-",))[0]}
         log.info("Rejected a request: %s", rejection.message, extra=extra)
         if not self._in_body:
             if self._is_idle():
