@@ -116,7 +116,7 @@ async def apply(change: Change, scene: SceneRow, edit: SceneEdit, path: list[str
 
 async def _advance(change: Change, scene: SceneRow, edit: SceneEdit) -> None:
     await scene_progress.advance(
-        await change.connection(), scene.id, scene.take_number, scene.run, percentage=edit.get("percentage")
+        await change.connection(), scene.id, scene.take_number, run=None, percentage=edit.get("percentage")
     )
     change.ticks.append(Tick(scene.job_id, scene.id))
 

@@ -19,16 +19,18 @@ async def advance(
     connection: Connection,
     scene_id: str,
     take_number: int,
-    run: int,
+    run: int | None,
     *,
     percentage: float | None = None,
     frame: int | None = None,
 ) -> None:
     """Write the percentage of the take, 0..100, and the number of its newest frame. A lower percentage is ignored.
 
-    Raises Fenced when the scene no longer has this take and run, or is not PROCESSING.
+    `run` is that of the render that writes, None for a report: another worker may take the render over meanwhile, for
+    which no lock of the job is needed. Raises Fenced when the scene no longer has this take and run, or is not
+    PROCESSING.
     """
-    values: dict[str, object] = {"run": run}
+    values: dict[str, object] = {"take_number": take_number}
     if percentage is not None:
         values["percentage"] = _further(SCENE.c.percentage, percentage)
         values["high_water"] = _further(SCENE.c.high_water, percentage)
@@ -39,7 +41,7 @@ async def advance(
         .where(
             SCENE.c.id == scene_id,
             SCENE.c.take_number == take_number,
-            SCENE.c.run == run,
+            sa.true() if run is None else SCENE.c.run == run,
             SCENE.c.status == SceneStatus.PROCESSING,
             SCENE.c.deleted_at.is_(None),
         )
