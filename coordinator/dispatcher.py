@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 
-from coordinator.bus.port import Bus, Hint
+from coordinator.bus.port import Bus, DeliveriesDue, Hint
 from coordinator.queue.port import Queue
 from coordinator.renders.pool import RunningRenders
 from coordinator.tasks import Tasks
@@ -46,6 +46,8 @@ class Dispatcher:
             self.bus.publish(tick)
         if committed.version is not None:
             self.bus.publish(Hint(committed.job_id, committed.version))
+        if committed.deliveries:
+            self.bus.publish(DeliveriesDue())
 
     async def stop(self) -> None:
         """Cancel what is being enqueued: the reconciler of the next start enqueues it."""

@@ -16,11 +16,15 @@ class Hint(NamedTuple):
     version: int
 
 
+class DeliveriesDue(NamedTuple):
+    """Deliveries to webhooks were written."""
+
+
 class Resync(NamedTuple):
     """Messages may have been lost: compare the positions of all readers with the database."""
 
 
-Message = Hint | Tick | Resync
+Message = Hint | Tick | DeliveriesDue | Resync
 Listener = Callable[[Message], None]
 
 

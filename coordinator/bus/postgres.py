@@ -15,7 +15,7 @@ from itertools import starmap
 
 from coordinator.bus.listener import LOST
 from coordinator.bus.listener import Listener as Connection
-from coordinator.bus.port import Hint, Listener, LocalBus, Message, Resync
+from coordinator.bus.port import DeliveriesDue, Hint, Listener, LocalBus, Message, Resync
 from coordinator.retrying import RETRY_SECONDS, run_when_woken
 from coordinator.tasks import Tasks
 from models.writes.change import Tick
@@ -28,6 +28,8 @@ BATCH_SECONDS = 0.02
 TICK_SECONDS = 0.5
 # Postgres accepts 7,999; a hint has about 45, a tick about 75.
 PAYLOAD_BYTES = 7_900
+# Processes of older versions take it for a hint, which makes them look for due deliveries as well.
+_DUE = ("", 0)
 
 
 class PostgresBus:
@@ -38,6 +40,7 @@ class PostgresBus:
         self._local = LocalBus()
         self._name = uuid.uuid4().hex[:8]
         self._hints: dict[str, int] = {}
+        self._due = False
         self._ticks: dict[str, str] = {}
         self._ticked_at: dict[str, float] = {}
         self._woken = asyncio.Event()
@@ -64,6 +67,8 @@ class PostgresBus:
                 self._hints[job_id] = max(version, self._hints.get(job_id, 0))
             case Tick(job_id, scene_id):
                 self._ticks[scene_id] = job_id
+            case DeliveriesDue():
+                self._due = True
             case Resync():
                 return
         self._woken.set()
@@ -86,24 +91,26 @@ class PostgresBus:
         await asyncio.sleep(BATCH_SECONDS)
         self._woken.clear()
         await self._send()
-        if self._ticks or self._hints:
+        if self._ticks or self._hints or self._due:
             asyncio.get_running_loop().call_later(RETRY_SECONDS, self._woken.set)
 
     async def _send(self) -> None:
         """Send pending messages. Hints that cannot be sent are kept; a lost tick is superseded by the next."""
         hints, self._hints = self._hints, {}
-        messages = [*starmap(Hint, hints.items()), *self._due_ticks()]
+        due, self._due = self._due, False
+        messages = [*starmap(Hint, hints.items()), *[DeliveriesDue()] * due, *self._due_ticks()]
         try:
             for payload in encode(self._name, messages):
                 await self._connection.notify(CHANNEL, payload)
         except LOST as error:
-            self._keep(hints)
+            self._keep(hints, due=due)
             log.debug("hints not sent: %s", error, extra={"action": "bus.kept"})
         except BaseException:
-            self._keep(hints)
+            self._keep(hints, due=due)
             raise
 
-    def _keep(self, hints: dict[str, int]) -> None:
+    def _keep(self, hints: dict[str, int], *, due: bool) -> None:
+        self._due |= due
         for job_id, version in hints.items():
             self._hints[job_id] = max(version, self._hints.get(job_id, 0))
 
@@ -115,12 +122,12 @@ class PostgresBus:
         return [Tick(self._ticks.pop(scene), scene) for scene in due]
 
 
-def encode(sender: str, messages: Iterable[Hint | Tick]) -> list[str]:
+def encode(sender: str, messages: Iterable[Hint | Tick | DeliveriesDue]) -> list[str]:
     """Return the messages as the fewest payloads that fit into a NOTIFY, each with the sender."""
     payloads: list[str] = []
     parts = head = json.dumps(sender)
     for message in messages:
-        part = json.dumps(message, separators=(",", ":"))
+        part = json.dumps(_DUE if isinstance(message, DeliveriesDue) else message, separators=(",", ":"))
         if len(parts) + len(part) + len("[,]") > PAYLOAD_BYTES:
             payloads.append(f"[{parts}]")
             parts = head
@@ -128,7 +135,13 @@ def encode(sender: str, messages: Iterable[Hint | Tick]) -> list[str]:
     return payloads if parts == head else [*payloads, f"[{parts}]"]
 
 
-def decode(payload: str) -> tuple[str, list[Hint | Tick]]:
+def decode(payload: str) -> tuple[str, list[Hint | Tick | DeliveriesDue]]:
     """Return the sender and messages of a payload: a hint ends with a version, a tick with a scene id."""
     sender, *parts = json.loads(payload)
-    return sender, [Hint(job, last) if isinstance(last, int) else Tick(job, last) for job, last in parts]
+    return sender, [_message(job, last) for job, last in parts]
+
+
+def _message(job: str, last: int | str) -> Hint | Tick | DeliveriesDue:
+    if (job, last) == _DUE:
+        return DeliveriesDue()
+    return Hint(job, last) if isinstance(last, int) else Tick(job, last)

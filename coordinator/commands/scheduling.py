@@ -43,5 +43,7 @@ _WAITING_OF_OWNER = Prepared(
 
 
 async def _waiting_of_owner(change: Change) -> int:
-    ((waiting,),) = await change.read(Call(_WAITING_OF_OWNER, [{"owner_id": change.job.owner_id}]))
+    # The scenes of a new job do not wait yet, so that they need not be written before.
+    call = Call(_WAITING_OF_OWNER, [{"owner_id": change.job.owner_id}])
+    ((waiting,),) = await change.read(call, flush=not change.is_new)
     return waiting

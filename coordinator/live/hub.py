@@ -11,9 +11,10 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from typing import NamedTuple, Protocol
 
-from coordinator.bus.port import Bus, Hint, Message, Resync
+from coordinator.bus.port import Bus, DeliveriesDue, Hint, Message, Resync
 from coordinator.live.dashboards import Dashboards
 from coordinator.retrying import run_when_woken, until_set
+from coordinator.signal import Signal
 from coordinator.tasks import Tasks
 from models.db.rows import EventRow, SceneRow
 from models.domain.access import SYSTEM, Viewer, may_see
@@ -104,6 +105,8 @@ class Hub:
                     del self._readers[job_id]
 
     def _on_message(self, message: Message) -> None:
+        if isinstance(message, DeliveriesDue):
+            return
         if isinstance(message, Resync):
             self._resync_requested.set()
             return
@@ -143,10 +146,10 @@ class _Reader:
         # The version up to which events were read.
         self.position = 0
         self.ready = asyncio.Event()
-        self._hinted = asyncio.Event()
+        self._hinted = Signal()
         self._ticked: set[str] = set()
         self._ticks_read_at = 0.0
-        self._woken = asyncio.Event()
+        self._woken = Signal()
         # The first run determines the position.
         self._woken.set()
         run = run_when_woken(self._woken, self._run, name=f"reader of {job_id}", action="hub.reader")

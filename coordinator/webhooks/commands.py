@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, TypedDict
 
 import sqlalchemy as sa
 
-from coordinator.bus.port import Bus, Hint
+from coordinator.bus.port import Bus, DeliveriesDue
 from coordinator.webhooks import deliveries, samples, signing
 from coordinator.webhooks.deliverer import DeliveryDeps
 from coordinator.webhooks.http_client import DeliveryErrorKind, DeliveryFailed, HttpClient
@@ -114,7 +114,7 @@ class Webhooks:
             if switched_on or moved:
                 unfinished = WEBHOOK_DELIVERY.c.status.in_(deliveries.UNFINISHED)
                 await deliveries.restart(connection, (WEBHOOK_DELIVERY.c.webhook_id == webhook_id) & unfinished)
-        self._wake(webhook.job_id)
+        self._wake()
 
     async def rotate(self, viewer: Viewer, webhook_id: str) -> IssuedSecret:
         """Replace the secret; the previous one stays valid for `ROTATION`, an older one becomes invalid."""
@@ -156,7 +156,7 @@ class Webhooks:
                 row = new_delivery_row(webhook_id, sample)
                 await connection.execute(sa.insert(WEBHOOK_DELIVERY).values(row))
                 delivery_id = str(row["id"])
-        self._wake(sample.job_id)
+        self._wake()
         return delivery_id
 
     async def redeliver(self, viewer: Viewer, delivery_id: str) -> None:
@@ -172,11 +172,11 @@ class Webhooks:
                 message = "The webhook is switched off; switch it on first."
                 raise InvalidState(ErrorCode.INVALID_TRANSITION, message, path)
             await deliveries.restart(connection, WEBHOOK_DELIVERY.c.id == delivery_id)
-        self._wake(delivery.job_id)
+        self._wake()
 
-    def _wake(self, job_id: str | None) -> None:
-        """Wake the deliverers of all processes: any hint does."""
-        self._bus.publish(Hint(job_id or samples.NO_JOB, 0))
+    def _wake(self) -> None:
+        """Wake the deliverers of all processes."""
+        self._bus.publish(DeliveriesDue())
 
 
 async def _check_job(connection: Connection, viewer: Viewer, job_id: str) -> None:

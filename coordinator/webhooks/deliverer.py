@@ -1,6 +1,7 @@
 """Delivers events to webhooks, in every process that renders.
 
-Hints wake it, and it polls. What is due is in the database; nothing is remembered here but the attempts in flight.
+It is woken when deliveries were written, and it polls. What is due is in the database; nothing is remembered here but
+the attempts in flight.
 """
 
 import asyncio
@@ -13,7 +14,7 @@ from datetime import timedelta
 from typing import NamedTuple
 
 from coordinator import tasks
-from coordinator.bus.port import Bus, Message
+from coordinator.bus.port import Bus, DeliveriesDue, Message, Resync
 from coordinator.retrying import run_when_woken
 from coordinator.webhooks import backoff, deliveries, payloads, signing
 from coordinator.webhooks.backoff import Attempt
@@ -34,7 +35,7 @@ MOST_TO_FAILING = 16
 POLL_SECONDS = 2.0
 # The clock of the event loop may be ahead of the system clock by this much.
 CLOCK_SECONDS = 0.01
-# Hints within this time cause one look at the database.
+# Messages within this time cause one look at the database.
 GATHER_SECONDS = 0.05
 
 
@@ -84,8 +85,9 @@ class Deliverer:
             with suppress(Unavailable):
                 await deliveries.release(self._store, self._name)
 
-    def _on_message(self, _message: Message) -> None:
-        if self._waking is None:
+    def _on_message(self, message: Message) -> None:
+        # An event without a delivery needs no look at the database, nor does progress.
+        if self._waking is None and isinstance(message, DeliveriesDue | Resync):
             self._waking = asyncio.get_running_loop().call_later(GATHER_SECONDS, self._wake)
 
     def _wake(self) -> None:

@@ -39,9 +39,10 @@ class Collected:
             if self._has_savepoint:
                 await self._transaction.roll_back_to_savepoint()
 
-    async def read(self, call: Call) -> list[Row]:
-        """Return the rows of a statement that sees everything collected so far."""
-        await self.flush()
+    async def read(self, call: Call, *, flush: bool = True) -> list[Row]:
+        """Return the rows of a statement that sees everything collected so far, unless it may not (`flush`)."""
+        if flush:
+            await self.flush()
         return (await self._transaction.run([call]))[0]
 
     async def execute(self, call: Call) -> list[Row]:

@@ -114,8 +114,13 @@ class _CrashingListener:
         self._env = env
         self._listener = listener
 
+    @property
+    def joins_transactions(self) -> bool:
+        return True
+
     async def before_commit(self, connection: Connection, work: Sequence[Work]) -> None:
-        await self._listener.before_commit(connection, work)
+        if self._listener.joins_transactions:
+            await self._listener.before_commit(connection, work)
         self._env.crash_at(CrashPoint.BEFORE_COMMIT)
 
     def after_commit(self, committed: Committed) -> None:

@@ -10,6 +10,7 @@ from unittest.mock import patch
 from models.db.database import Connection, Database
 from models.db.transactions import Transaction
 from models.writes.change import Change, Work
+from models.writes.outbox import Subscription
 from models.writes.store import CommitListener, Committed, Store
 from subscriptions.job_events import JobEvents, Message
 
@@ -30,6 +31,11 @@ class WithoutHints:
     def __init__(self, listener: CommitListener) -> None:
         self._listener = listener
 
+    @property
+    def joins_transactions(self) -> bool:
+        """Pass on."""
+        return self._listener.joins_transactions
+
     async def before_commit(self, connection: Connection, work: Sequence[Work]) -> None:
         """Pass on."""
         await self._listener.before_commit(connection, work)
@@ -46,11 +52,13 @@ class EarlyHintStore(Store):
         super().__init__(database, WithoutHints(listener))
         self._early = listener
 
-    async def _finish(self, transaction: Transaction, change: Change) -> None:
+    async def _finish(
+        self, transaction: Transaction, change: Change, subscriptions: Sequence[Subscription] | None
+    ) -> None:
         if change.events:
             self._early.after_commit(Committed(change.job.id, change.job.version, (), (), ()))
             await asyncio.sleep(EARLY_SECONDS)
-        await super()._finish(transaction, change)
+        await super()._finish(transaction, change, subscriptions)
 
 
 class LateJoin(JobEvents):

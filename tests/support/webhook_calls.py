@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from coordinator.bus.port import Hint
+from coordinator.bus.port import DeliveriesDue
 from models.db.tables import WEBHOOK, WEBHOOK_DELIVERY
 from tests.support.client import Client, Json
 from tests.support.server_app import App
@@ -108,7 +108,7 @@ async def a_day_passes(app: App) -> None:
                 if table is WEBHOOK_DELIVERY:
                     values["next_attempt_at"] = since
                 await connection.execute(sa.update(table).where(table.c.id == each_id).values(values))
-    app.container.bus.publish(Hint("", 0))
+    app.container.bus.publish(DeliveriesDue())
 
 
 def types(received: list[Received]) -> list[str]:
