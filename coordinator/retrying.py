@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Never, TypeVar
 
+from coordinator.signal import Signal
 from models.db.cancellation import raise_if_cancelled
 from models.domain.errors import Unavailable
 
@@ -21,11 +22,14 @@ LONGEST_RETRY_SECONDS = 30.0
 T = TypeVar("T")
 
 
-async def until_set(event: asyncio.Event, seconds: float | None) -> None:
+async def until_set(event: asyncio.Event | Signal, seconds: float | None) -> None:
     """Wait until the event is set, at most `seconds`; None: without limit.
 
     Not by `asyncio.wait_for`: before Python 3.12 it swallows a cancellation that arrives together with the event.
     """
+    if seconds is None:
+        await event.wait()
+        return
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await event.wait()
@@ -54,7 +58,7 @@ async def retry_until_available(
 
 
 async def run_when_woken(
-    woken: asyncio.Event,
+    woken: asyncio.Event | Signal,
     work: Callable[[], Awaitable[None]],
     *,
     name: str,

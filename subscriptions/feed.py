@@ -1,10 +1,10 @@
 """The feed: a subscriber's bounded buffer of the updates of one job."""
 
-import asyncio
 from collections import deque
 from typing import NamedTuple
 
 from coordinator.live.hub import JobUpdate
+from coordinator.signal import Signal
 from models.db.rows import EventRow, SceneRow
 from models.domain.progress import ProgressSnapshot
 
@@ -37,7 +37,7 @@ class Feed:
         self._known = 0
         self._dropped = 0
         self._gone = False
-        self._woken = asyncio.Event()
+        self._woken = Signal()
         self._interrupted = False
         self.latest: ProgressSnapshot | None = None
 

@@ -1,6 +1,5 @@
 """Latest-value streams for all subscribers that select the same fields with the same rights and interval."""
 
-import asyncio
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -8,6 +7,7 @@ from typing import Never
 
 from coordinator.live.hub import JobUpdate
 from coordinator.retrying import until_set
+from coordinator.signal import Signal
 from models.domain.errors import NotFound
 from schema.context import Context
 from subscriptions.reads import read_when_available
@@ -35,7 +35,7 @@ class SharedLatest:
         self._job_id = ""
         self._updated = False
         self._interrupted = False
-        self._woken = asyncio.Event()
+        self._woken = Signal()
         self._made: object = None
         self._made_at = 0.0
 

@@ -115,9 +115,9 @@ class Connection:
         self._on_init = on_init
         self._pending = pending
         self._slots = slots
-        self._slot = ExitStack()  # the caller's connection slot, taken with the acknowledgement
+        self._slot: ExitStack | None = None  # the caller's connection slot, taken with the acknowledgement
         self._messages = Bucket(executor.limits.messages_burst, executor.limits.messages_per_second)
-        self._initialised = asyncio.Event()
+        self._deadline: asyncio.TimerHandle | None = None  # of the initialisation, until it has begun
         self._acknowledged = False
         self._open = True
         self._writing = asyncio.Lock()
@@ -131,21 +131,24 @@ class Connection:
 
     async def serve(self) -> None:
         """Serve until the client has disconnected and every operation has cleaned up."""
-        with self._slot:
+        try:
             await self._serve()
-        if self._executor.shared is not None:
-            await self._executor.shared.stopped()
+            if self._executor.shared is not None:
+                await self._executor.shared.stopped()
+        finally:
+            if self._slot is not None:
+                self._slot.close()
 
     async def _serve(self) -> None:
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
-            deadline = tasks.create_task(self._await_init())
+            self._await_init(tasks)
             try:
                 await self._read(tasks)
             finally:
                 self._open = False
                 self._active.clear()
-                deadline.cancel()
+                self._end_init()
                 for operation in tuple(self._running):
                     self._stop(operation)
 
@@ -167,12 +170,16 @@ class Connection:
         if (control := stream_control(self._socket.scope)) is not None:
             control.abort()
 
-    async def _await_init(self) -> None:
-        try:
-            async with asyncio.timeout(self._executor.limits.init_seconds):
-                await self._initialised.wait()
-        except TimeoutError:
-            await self.close(CloseCode.INIT_TIMEOUT, "Connection initialisation timeout")
+    def _await_init(self, tasks: asyncio.TaskGroup) -> None:
+        def miss() -> None:
+            tasks.create_task(self.close(CloseCode.INIT_TIMEOUT, "Connection initialisation timeout"))
+
+        self._deadline = asyncio.get_running_loop().call_later(self._executor.limits.init_seconds, miss)
+
+    def _end_init(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
 
     async def _read(self, tasks: asyncio.TaskGroup) -> None:
         while True:
@@ -200,9 +207,9 @@ class Connection:
             raise CloseConnection(CloseCode.BAD_REQUEST, str(error)) from None
         match message:
             case ConnectionInit(payload):
-                if self._initialised.is_set():
+                if self._deadline is None:
                     raise CloseConnection(CloseCode.TOO_MANY_INIT_REQUESTS, "Too many initialisation requests")
-                self._initialised.set()
+                self._end_init()
                 self._pending.initialise(self)
                 await self._acknowledge(payload)
             case Ping(payload):
@@ -227,7 +234,7 @@ class Connection:
     async def _acknowledge(self, payload: Payload | None) -> None:
         ack_payload = await self._call_on_init(payload)
         try:
-            self._slot.enter_context(await self._slots.take(self._socket))
+            self._slot = await self._slots.take(self._socket)
         except TooManyRequests as limited:
             raise try_again_later(limited.message, limited.retry_after_seconds) from None
         self._pending.remove(self)

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 from tests.support.client import READS_ON_DEMAND, Client, Json
@@ -70,10 +71,12 @@ class Multiplexed:
 
 
 @asynccontextmanager
-async def multiplexed(client: Client) -> AsyncGenerator[Multiplexed]:
-    """Open a socket with the token of a client."""
+async def multiplexed(client: Client, **headers: str) -> AsyncGenerator[Multiplexed]:
+    """Open a socket with the token of a client; in names of headers, underscores stand for hyphens."""
     address = f"ws{client.url.removeprefix('http')}/graphql"
-    async with connect(address, subprotocols=[Subprotocol("graphql-transport-ws")], **READS_ON_DEMAND) as socket:
+    options: dict[str, Any] = {"additional_headers": {name.replace("_", "-"): value for name, value in headers.items()}}
+    subprotocols = [Subprotocol("graphql-transport-ws")]
+    async with connect(address, subprotocols=subprotocols, **READS_ON_DEMAND | options) as socket:
         await socket.send(json.dumps(client.init))
         assert json.loads(await socket.recv())["type"] == "connection_ack"
         one = Multiplexed(socket)
@@ -82,5 +85,5 @@ async def multiplexed(client: Client) -> AsyncGenerator[Multiplexed]:
             yield one
         finally:
             reading.cancel()
-            with suppress(asyncio.CancelledError):
+            with suppress(asyncio.CancelledError, ConnectionClosed):
                 await reading

@@ -1,6 +1,5 @@
 """The execution of the messages of one stream."""
 
-from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import strawberry
@@ -9,7 +8,6 @@ from graphql.execution.values import get_argument_values
 from strawberry.types import ExecutionContext, ExecutionResult
 from strawberry.types.graphql import OperationType
 from strawberry.types.nodes import (
-    Selection,
     convert_selections,  # pyright: ignore[reportUnknownVariableType]  # its parameter is of an open generic
 )
 
@@ -18,6 +16,7 @@ from server.transports.execution import is_request_error, requested_close, respo
 from server.transports.params import Params
 from server.transports.payloads import encode
 from server.transports.shared.message import SharedMessage
+from server.transports.shared.source import Sharing, Source
 
 
 class InvalidVariables(Exception):
@@ -31,6 +30,8 @@ class InvalidVariables(Exception):
 class MessageExecution:
     """Executes the selection of a subscription for each of its values, as Strawberry does."""
 
+    __slots__ = ("_compiled", "_context", "_core", "_document", "_executor", "_params", "_schema")
+
     def __init__(
         self,
         schema: strawberry.Schema,
@@ -42,37 +43,26 @@ class MessageExecution:
     ) -> None:
         """`compiled` completes messages by a plan, if given. Raises InvalidVariables."""
         self._schema = schema
+        self._core = core
+        self._document = document
+        self._params = params
+        self._context = context
         self._compiled = compiled
-        executor_class: Any = cast("Any", schema).execution_context_class
-        built: list[GraphQLError] | Any = executor_class.build(
-            core,
-            document,
-            None,
-            context,
-            params.variables,
-            params.operation_name,
-            operation_extensions=params.extensions,
-        )
-        if isinstance(built, list):
-            raise InvalidVariables(cast("list[GraphQLError]", built))
-        self._executor = built
-        self._context = ExecutionContext(params.query, schema, [OperationType.SUBSCRIPTION], context)
+        # Without a plan it is used for each message; with one for few, and not kept, as it takes several kilobytes.
+        self._executor = None if compiled is not None else self._build()
 
-    def arguments(self, field: FieldNode) -> Mapping[str, Any]:
-        """Return the arguments of the root field."""
-        executor = self._executor
+    def source(self, sharing: Sharing, field: FieldNode) -> Source:
+        """Return the source of the values, made from the arguments and the selection of the root field."""
+        executor = self._executor or self._build()
         definition = executor.schema.subscription_type.fields[field.name.value]
-        return get_argument_values(definition, field, executor.variable_values)
-
-    def selected(self, field: FieldNode) -> Sequence[Selection]:
-        """Return the selected fields, as `Info.selected_fields` does."""
-        executor = self._executor
+        arguments = get_argument_values(definition, field, executor.variable_values)
 
         class Info:
             fragments = executor.fragment_definitions
             variable_values = executor.variable_values
 
-        return convert_selections(Info, [field])  # pyright: ignore[reportArgumentType]  # it reads no more
+        selected = convert_selections(Info, [field])  # pyright: ignore[reportArgumentType]  # it reads no more
+        return sharing.make(self._context, arguments, selected)
 
     async def execute(self, value: object) -> ExecutionResult:
         """Return the result for one value, with masked errors."""
@@ -80,16 +70,35 @@ class MessageExecution:
             data = await self._compiled.complete(value)
             if data is not None:
                 return ExecutionResult(data=data, errors=None)
-        executor = self._executor
+        executor = self._executor or self._build()
         executed = executor.build_per_event_executor(value).execute_operation(False)
         result = await executed if executor.is_awaitable(executed) else executed
         if result.errors:
-            self._schema.process_errors(result.errors, self._context)
+            self._schema.process_errors(result.errors, self._operation())
         return ExecutionResult(data=result.data, errors=result.errors)
 
     def failure(self, error: Exception) -> ExecutionResult:
         """Return the result of a stream that cannot begin or continue, with masked errors."""
-        return _failed(self._schema, error, self._context)
+        return _failed(self._schema, error, self._operation())
+
+    def _operation(self) -> ExecutionContext:
+        return ExecutionContext(self._params.query, self._schema, [OperationType.SUBSCRIPTION], self._context)
+
+    def _build(self) -> Any:
+        executor_class: Any = cast("Any", self._schema).execution_context_class
+        params = self._params
+        built: list[GraphQLError] | Any = executor_class.build(
+            self._core,
+            self._document,
+            None,
+            self._context,
+            params.variables,
+            params.operation_name,
+            operation_extensions=params.extensions,
+        )
+        if isinstance(built, list):
+            raise InvalidVariables(cast("list[GraphQLError]", built))
+        return built
 
 
 def failure(schema: strawberry.Schema, params: Params, error: Exception) -> ExecutionResult:

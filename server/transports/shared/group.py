@@ -151,8 +151,7 @@ class Group:
         asked = self.asked
         context = await self.streams.context(asked.connection)
         self._execution = self.streams.execution(asked, context)
-        arguments, selected = self._execution.arguments(asked.field), self._execution.selected(asked.field)
-        self.source = asked.sharing.make(context, arguments, selected)
+        self.source = self._execution.source(asked.sharing, asked.field)
         async with self.source.joined() as version:
             self.ring.begin(version)
             self.ready.set()

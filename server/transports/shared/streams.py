@@ -134,7 +134,7 @@ class SharedStreams:
             self.rate_limiter.caller(connection),
             admitted.cost,
         )
-        first = None if extensions is None else encode(extensions)
+        first = None if extensions is None else parsed.derived((self, admitted.cost), lambda: encode(extensions))
         return Asked(key, after, operation, params, connection, admitted.cost or 1, parsed, first)
 
     def join(self, asked: Asked, outlet: Outlet) -> Member:
