@@ -150,6 +150,7 @@ class TestProcesses:
         await deployment.again(server)
         assert await asyncio.to_thread(server.stop) == 0
 
+    @pytest.mark.usefixtures("sighup_not_ignored")
     async def test_processes_stopped_at_start_have_exit_status_0(self, deployment: Deployment) -> None:
         """A requested stop is no failure; SIGHUP, sent when a terminal closes, requests one too."""
         server = await deployment.api("api", "--processes", "2")
@@ -165,6 +166,7 @@ def replaced(server: ServerProcess, before: list[int]) -> bool:
 class TestWorkers:
     """`worker`."""
 
+    @pytest.mark.usefixtures("sighup_not_ignored")
     async def test_worker_stops_in_order_when_its_terminal_ends(self, deployment: Deployment) -> None:
         """SIGHUP requests a stop, as SIGTERM does."""
         worker = await deployment.worker(port=None)

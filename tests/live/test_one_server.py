@@ -42,6 +42,7 @@ async def refusal_of_server(**settings: Any) -> str:
     return line
 
 
+@pytest.mark.usefixtures("sighup_not_ignored")
 async def test_second_server_on_an_sqlite_file_is_refused_until_the_first_ends(tmp_path: Path) -> None:
     """One line names the process of the first one, also for another name of the file; commands still open it."""
     server = ServerProcess(tmp_path, **settings(tmp_path))

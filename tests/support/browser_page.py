@@ -6,9 +6,10 @@ from contextlib import asynccontextmanager
 from playwright.async_api import Browser, Page, Route, expect
 
 from tests.support.explorer import Server
+from tests.support.waiting import TIMEOUT_SECONDS
 
 WIDTH, HEIGHT = 1280, 800
-TIMEOUT_MS = 20_000
+TIMEOUT_MS = 1_000 * TIMEOUT_SECONDS
 
 
 @asynccontextmanager

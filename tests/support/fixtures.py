@@ -1,5 +1,6 @@
 """Fixtures that need the server or a database. The conftest of a folder registers this module as a plugin."""
 
+import signal
 from collections.abc import AsyncGenerator, Generator
 from datetime import timedelta
 from pathlib import Path
@@ -58,6 +59,14 @@ def server_url(tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
     server.start()
     yield server.url
     assert server.stop() == 0
+
+
+@pytest.fixture
+def sighup_not_ignored() -> Generator[None]:
+    """Start processes that do not ignore SIGHUP, also when the tests were started by `nohup`, which ignores it."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
 
 
 @pytest.fixture

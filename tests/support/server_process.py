@@ -105,4 +105,5 @@ class ServerProcess:
     def assert_no_orphans(self) -> None:
         """Assert that the log names no task whose error was never retrieved."""
         lines = self.log.read_text().splitlines() if self.log.exists() else []
-        assert [line for line in lines if ORPHAN.search(line)] == []
+        orphans = [line for line in lines if ORPHAN.search(line)]
+        assert not orphans, "\n".join(lines)
