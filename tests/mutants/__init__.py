@@ -2,7 +2,8 @@
 
 `make mutants` runs mutmut on a random sample of its mutants (small changes of one expression each) and fails when fewer
 than 90 % are killed. Survivors that no test can kill, or that are not worth a test, are listed with a reason in
-`explained.toml` and do not count. mutmut leaves out decorated functions (`@asynccontextmanager`, `@property`).
+`explained.toml` and do not count. mutmut leaves out decorated functions (`@asynccontextmanager`, `@property`). The
+tests run on SQLite, and in the process of mutmut. Those that fail without a mutant are left out and listed.
 
     make mutants                    # 200 mutants, about an hour on two cores; prints its seed
     make mutants SAMPLE=50 SEED=7   # fewer, the same each time

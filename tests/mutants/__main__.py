@@ -13,14 +13,17 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from tests.mutants.plugin import LEFT_OUT
+
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 WORK = ROOT / "mutants"
 REPORT = WORK / "report.md"
 GOAL_PERCENT = 90.0
 MUTMUT = [sys.executable, "-m", "mutmut"]
-# Exit codes that mutmut records for a mutant: those of pytest and of timeouts, and 33 when no test calls the function.
-SURVIVED, UNTESTED = 0, 33
+# Exit codes that mutmut records for a mutant: those of pytest, of signals, and 33 when no test calls the function.
+SURVIVED = (0, 5, 33, None)
+KILLED_BY_A_TEST = (1, 3)
 NO_SUCH_MUTANT = "nothing.matches.this.name"
 
 
@@ -51,9 +54,7 @@ def main() -> int:
     only = os.environ.get("ONLY") or "*"
     size = os.environ.get("SAMPLE") or "200"
     print(f"seed {seed}", flush=True)
-    print("making the mutants, and finding which tests call which function", flush=True)
-    # It fails, as no mutant has that name, once both are done.
-    subprocess.run([*MUTMUT, "run", NO_SUCH_MUTANT], cwd=ROOT, check=False, capture_output=True)
+    _prepare()
     names = [name for name in recorded() if fnmatch.fnmatchcase(name, only)]
     chosen = names if size == "all" else random.Random(seed).sample(names, min(int(size), len(names)))
     began = time.monotonic()
@@ -66,6 +67,17 @@ def main() -> int:
         f"{len(chosen)} of {len(names)} mutants in {time.monotonic() - began:.0f} s; report: {REPORT.relative_to(ROOT)}"
     )
     return 0 if passed else 1
+
+
+def _prepare() -> None:
+    """Make the mutants, and record which tests call which function."""
+    print("making the mutants, and finding which tests call which function", flush=True)
+    # Fewer random examples, as in `make unit`.
+    os.environ.setdefault("SCENEWIRE_TEST_EFFORT", "0.2")
+    # It fails, as no mutant has that name, once both are done.
+    ended = subprocess.run([*MUTMUT, "run", NO_SUCH_MUTANT], cwd=ROOT, check=False, capture_output=True, text=True)
+    if not (WORK / "mutmut-stats.json").exists():
+        sys.exit(f"mutmut did not run the tests:\n{(ended.stdout + ended.stderr)[-3000:]}")
 
 
 def recorded() -> dict[str, int | None]:
@@ -86,7 +98,8 @@ def summarize(
     chosen: Sequence[str], results: dict[str, int | None], known: Sequence[Explanation], seed: int
 ) -> tuple[str, bool]:
     """Return the report in Markdown, and whether the share of killed mutants reaches the goal."""
-    survivors = [_survivor(name) for name in chosen if results[name] in (SURVIVED, UNTESTED)]
+    survivors = [_survivor(name) for name in chosen if results[name] in SURVIVED]
+    late = [name for name in chosen if results[name] not in (*SURVIVED, *KILLED_BY_A_TEST)]
     explained = {each: entry for each in survivors for entry in known if entry.explains(each)}
     open_ones = [each for each in survivors if each not in explained]
     counted = len(chosen) - len(explained)
@@ -100,8 +113,15 @@ def summarize(
         "",
         *(f"- survived: `{each.name}`\n  - `{each.removed}`\n  - `{each.added}`" for each in open_ones),
         *(f"- explained: `{each.name}`: {entry.reason}" for each, entry in explained.items()),
+        *(f"- killed by a timeout or a crash: `{name}`" for name in late),
+        *(f"- left out, as it fails without a mutant: `{test}`" for test in _left_out()),
     ]
     return "\n".join(lines) + "\n", percent >= GOAL_PERCENT
+
+
+def _left_out() -> list[str]:
+    path = WORK / LEFT_OUT
+    return sorted(set(path.read_text("utf-8").splitlines())) if path.exists() else []
 
 
 def _by_folder(chosen: Iterable[str], survivors: Iterable[Survivor]) -> list[str]:
