@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from bench.context import Context
 from bench.results import Result
-from bench.works import growth, own_jobs, reads, start, streams, writes
+from bench.works import coverage, growth, own_jobs, reads, start, streams, writes
 
 
 class Work(NamedTuple):
@@ -28,4 +28,5 @@ WORKS: dict[str, Work] = {
     "start-jobs": Work(writes.start_jobs, short=False),
     "growth": Work(growth.grown, short=False),
     "start": Work(start.start),
+    "compiled-path": Work(coverage.compiled_path),
 }

@@ -29,12 +29,14 @@ VERSION = b'"v":'
 NEXT = b'"type":"next"'
 HEAD_END = b"\r\n\r\n"
 ACK = b"connection_ack"
+# The first bytes of whole frames (RFC 6455, section 5.2).
+TEXT, PING, PONG = 0x81, 0x89, 0x8A
 
 
-def _frame(text: bytes) -> bytes:
-    """Return a text frame of a client, with a mask of zeros (RFC 6455, section 5.3)."""
+def _frame(text: bytes, kind: int = TEXT) -> bytes:
+    """Return a frame of a client, with a mask of zeros (RFC 6455, section 5.3)."""
     size = len(text)
-    head = bytes([0x81, 0x80 | size]) if size < 126 else bytes([0x81, 0xFE]) + size.to_bytes(2, "big")
+    head = bytes([kind, 0x80 | size]) if size < 126 else bytes([kind, 0xFE]) + size.to_bytes(2, "big")
     return head + b"\0\0\0\0" + text
 
 
@@ -78,14 +80,19 @@ class Subscriber:
                 head, size = 10, int.from_bytes(data[start + 2 : start + 10], "big")
             if end - start < head + size:
                 break
-            self._message(data, start + head, start + head + size, arrivals, now)
-            start += head + size
+            end_of_frame = start + head + size
+            if data[start] == PING:
+                self.socket.sendall(_frame(data[start + head : end_of_frame], PONG))
+            else:
+                self._message(data, start + head, end_of_frame, arrivals, now)
+            start = end_of_frame
         self._data = data[start:]
 
     def _message(self, data: bytes, start: int, end: int, arrivals: dict[int, list[float]], now: float) -> None:
         found = data.find(VERSION, start, end)
         if found < 0:
-            if b'"type":"ping"' in data[start:end] or data[start - 2] == 0x89:
+            if b'"type":"ping"' in data[start:end]:
+                self.socket.sendall(_frame(b'{"type":"pong"}'))
                 return
             raise SystemExit(f"a subscriber received {data[start:end]!r}")
         place = found + len(VERSION)
@@ -135,19 +142,37 @@ class Subscribers:
             self._read(began)
         return time.perf_counter() - began
 
-    def wait_for(self, version: int) -> dict[str, Any]:
-        """Wait until a version has arrived at all. Return the arrivals since the last call."""
-        began = time.perf_counter()
-        while any(each.version < version for each in self._by_file.values()):
-            self._read(began)
+    def follow(self) -> None:
+        """Follow the commands on the standard input, and read the sockets all the while, until the input ends."""
+        self._poll.register(sys.stdin.fileno(), select.EPOLLIN)
+        while True:
+            command = self._next_command()
+            if not command:
+                return
+            version, began = int(json.loads(command)["version"]), time.perf_counter()
+            while any(each.version < version for each in self._by_file.values()):
+                self._read(began)
+            print(json.dumps(self._report()), flush=True)
+
+    def _next_command(self) -> str:
+        while not self._read(time.perf_counter()):
+            pass
+        return sys.stdin.readline()
+
+    def _report(self) -> dict[str, Any]:
         sample = next(iter(self._by_file.values())).sample.decode()
         messages = sum(each.messages for each in self._by_file.values())
         arrivals, self._arrivals = self._arrivals, {}
         return {"arrivals": arrivals, "messages": messages, "sample": sample}
 
-    def _read(self, began: float) -> None:
+    def _read(self, began: float) -> bool:
+        """Read what has arrived, and return whether there is a command."""
+        commanded = False
         for file, _ in self._poll.poll(1.0):
-            subscriber = self._by_file[file]
+            subscriber = self._by_file.get(file)
+            if subscriber is None:
+                commanded = True
+                continue
             data = subscriber.socket.recv(65536)
             if not data:
                 raise SystemExit("the server closed a socket")
@@ -155,6 +180,7 @@ class Subscribers:
         if time.perf_counter() - began > GIVE_UP_SECONDS:
             behind = min(each.version for each in self._by_file.values())
             raise SystemExit(f"a subscriber is still at version {behind}")
+        return commanded
 
 
 def _dump(value: object) -> bytes:
@@ -162,12 +188,11 @@ def _dump(value: object) -> bytes:
 
 
 def main() -> None:
-    """Follow the commands on the standard input."""
+    """Join, and follow the commands."""
     subscribers = Subscribers(json.loads(sys.stdin.readline()))
     began = time.time()
     print(json.dumps({"began": began, "seconds": subscribers.join()}), flush=True)
-    for line in sys.stdin:
-        print(json.dumps(subscribers.wait_for(json.loads(line)["version"])), flush=True)
+    subscribers.follow()
 
 
 if __name__ == "__main__":
