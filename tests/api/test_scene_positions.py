@@ -133,3 +133,12 @@ class TestMove:
         await accepted(shared, "deleteScene", sceneId=made.scenes[2])
         error = await refused(shared, made.id, "moveScene", sceneId=made.scenes[0], position=position)
         assert error == invalid("position")
+
+
+async def test_scenes_that_a_move_displaces_have_its_version_and_time(shared: App) -> None:
+    """Clients that compare versions or times see that the positions have changed."""
+    made = await a_job(shared, "One", "Two", "Three")
+    await accepted(shared, "moveScene", sceneId=made.scenes[2], position=0)
+    job = await jobs.job(shared, made.id, "version updatedAt scenes { nodes { version updatedAt } }")
+    expected = {"version": job["version"], "updatedAt": job["updatedAt"]}
+    assert job["scenes"]["nodes"] == [expected] * 3
