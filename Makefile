@@ -74,6 +74,7 @@ fuzz: .venv/.dev ## minutes of random requests generated from the published sche
 
 proof: .venv/.dev ## minutes of random commands compared with a model, on both databases; prints its seed
 	@$(BIN)/python -m tests.any_order
+	@SCENEWIRE_TEST_EFFORT=25 $(BIN)/python -m pytest -q tests/execution/test_sample_answers.py tests/api/test_random_answers.py
 
 mutants: .venv/.dev web/dist/index.html ## change one expression at a time and check that a test fails: a random sample, an hour or so; prints its seed
 	@$(BIN)/python -m tests.mutants
