@@ -8,6 +8,7 @@ puts the table and the chart into `docs/`.
 
 import argparse
 import os
+import signal
 import sys
 import tempfile
 import traceback
@@ -43,6 +44,8 @@ def main() -> int:
     if unknown:
         print(f"There is no work {', '.join(unknown)}; there are: {', '.join(WORKS)}", file=sys.stderr)
         return 2
+    # A benchmark that is stopped ends its servers too.
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     load = os.getloadavg()[0]
     peers: list[str] = []
     if not given.no_peers:

