@@ -1,9 +1,9 @@
 """The queue in Postgres: a change enqueues in its own transaction, and any worker may dequeue."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any, cast
+from typing import Any
 
 import asyncpg  # pyright: ignore[reportMissingTypeStubs] # it has none
 from pgqueuer import Queries
@@ -13,6 +13,7 @@ from pgqueuer.qm import QueueManager
 from coordinator import tasks
 from coordinator.bus.listener import LOST, Listener
 from coordinator.queue import lanes, runner
+from coordinator.queue.connection_pool import ConnectionPool
 from coordinator.queue.lanes import Lane
 from coordinator.queue.pgqueuer_overrides import NAMES, ListenerDriver, ResilientQueries
 from coordinator.queue.port import LONGEST_DELAY_SECONDS, Assembler, Concurrency, Handler
@@ -80,8 +81,7 @@ class PostgresQueue:
         running = [lanes.render_lane(self._concurrency, handler)]
         if assembler is not None:
             running.append(lanes.assembly_lane(assembler))
-        create_pool = cast("Callable[..., asyncpg.Pool]", asyncpg.create_pool)  # pyright: ignore[reportUnknownMemberType]
-        pool = create_pool(**self._database.connect_arguments("queue"), min_size=0, max_size=CONNECTIONS)
+        pool = ConnectionPool(CONNECTIONS, **self._database.connect_arguments("queue"))
         await pool
         try:
             with translate_errors():
