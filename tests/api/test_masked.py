@@ -42,7 +42,8 @@ async def test_unexpected_error_of_a_query_is_masked(
 ) -> None:
     """The other fields have their data."""
     made = await a_job(app, "One")
-    monkeypatch.setattr("models.reads.queries.progress_snapshots", Broken)
+    for read in ("models.reads.queries.progress_snapshots", "schema.narrow.Narrow.progress"):
+        monkeypatch.setattr(read, Broken)
     document = f'{{ node(id: "{made.id}") {{ id }} job(id: "{made.id}") {{ progress {{ total }} }} }}'
     answer = await app.http.post("/graphql", json={"query": document})
     record = only_error(caplog)
