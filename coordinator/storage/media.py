@@ -114,8 +114,8 @@ class MediaStore:
         }
 
     async def put(self, key: str, content: bytes) -> None:
-        """Store a small file, replacing an earlier one."""
-        kind = CONTENT_TYPES.get(key.rpartition(".")[2], "application/octet-stream")
+        """Store a small file of a known type, replacing an earlier one."""
+        kind = CONTENT_TYPES[key.rpartition(".")[2]]
         # A folder has no place for attributes.
         attributes = _attributes(key, kind) if self._folder is None else None
         with self._writes.attempt(len(content)):

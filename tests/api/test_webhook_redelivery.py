@@ -74,6 +74,19 @@ async def test_test_delivery_that_is_pending_is_returned_again(app: App, receive
     assert len({each["id"] for each in sent}) == 1
 
 
+@pytest.mark.usefixtures("endless_attempts")
+async def test_test_delivery_of_a_newer_job_is_sent_beside_a_pending_one(app: App, receiver: Receiver) -> None:
+    """The pending one is a sample of another job."""
+    receiver.answer = hang
+    created = await hook(app, receiver.url, "SCENE_COMPLETED")
+    made = [await a_job(app, "One")]
+    first = (await webhook_calls.mutate(app, "testWebhook", created.id, "delivery { id jobId }"))["delivery"]
+    made.append(await a_job(app, "Two"))
+    second = (await webhook_calls.mutate(app, "testWebhook", created.id, "delivery { id jobId }"))["delivery"]
+    assert [first["jobId"], second["jobId"]] == [each.id for each in made]
+    assert first["id"] != second["id"]
+
+
 async def test_redelivery_has_the_same_id_and_body(app: App, receiver: Receiver) -> None:
     """A delivery that succeeded is sent again, and the attempt is added to its log."""
     created = await hook(app, receiver.url, "JOB_CREATED")

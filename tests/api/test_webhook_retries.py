@@ -208,3 +208,15 @@ async def test_delivery_is_not_sent_unsigned(app: App, receiver: Receiver) -> No
     failed = await until_delivery(app, pending["id"], "FAILED")
     assert failed["attempts"][0]["error"] == "NOT_SIGNED"
     assert receiver.received == []
+
+
+async def test_deliverer_is_woken_without_a_restart(
+    app: App, receiver: Receiver, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A deliverer that fails at each look is restarted and delivers in the end, which would hide the failure."""
+    await hook(app, receiver.url, "JOB_UPDATED")
+    made = await a_job(app, "A kite")
+    for number in range(2):
+        await jobs.retitle(app, made.id, f"Title {number}")
+        await receiver.count(number + 1)
+    assert [each for each in caplog.records if getattr(each, "action", "") == "webhooks.restart"] == []
