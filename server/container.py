@@ -3,17 +3,15 @@
 import asyncio
 from collections.abc import Mapping
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
-from coordinator.bus.listener import Listener
 from coordinator.bus.port import LocalBus
-from coordinator.bus.postgres import PostgresBus
 from coordinator.commands.policy import JobPolicy
 from coordinator.coordinator import Coordinator
 from coordinator.dispatcher import Dispatcher
 from coordinator.live.hub import Hub
 from coordinator.queue.embedded import EmbeddedQueue
 from coordinator.queue.port import Concurrency, Queue
-from coordinator.queue.postgres import PostgresQueue
 from coordinator.renders.pool import RunningRenders
 from coordinator.renders.render import Limits, RenderDeps
 from coordinator.storage.media import MediaStore
@@ -26,6 +24,7 @@ from models import migrations
 from models.db.unavailable import translate_errors
 from models.domain.access import Viewer
 from models.domain.quota import Rate
+from models.lazy_import import lazily
 from models.writes.audit import AuditContext
 from models.writes.store import Store
 from providers.port import Provider
@@ -39,6 +38,15 @@ from server.settings import Settings, as_wrong_setting
 from server.signed_urls import SignedUrls
 from server.transports.connections import Connections
 from server.version import VERSION
+
+if TYPE_CHECKING:
+    from coordinator.bus import listener
+    from coordinator.bus import postgres as postgres_bus
+    from coordinator.queue import postgres as postgres_queue
+else:
+    listener = lazily("coordinator.bus.listener")
+    postgres_bus = lazily("coordinator.bus.postgres")
+    postgres_queue = lazily("coordinator.queue.postgres")
 
 # The limit of a stop after the renders were handed over.
 STOP_SECONDS = 3.5
@@ -60,8 +68,10 @@ class Container:
             settings.render_concurrency,
             {name: settings.provider_concurrency.get(name, 0) for name in providers},
         )
-        self._listener = None if self.database.embedded else Listener(self.database.connect_arguments("listener"))
-        self.bus = LocalBus() if self._listener is None else PostgresBus(self._listener)
+        arguments = self.database.connect_arguments
+        self._listener = None if self.database.embedded else listener.Listener(arguments("listener"))
+        self._postgres_bus = None if self._listener is None else postgres_bus.PostgresBus(self._listener)
+        self.bus = self._postgres_bus or LocalBus()
         dispatcher = Dispatcher(self._queue(concurrency), self.bus, RunningRenders())
         self.store = Store(self.database, dispatcher)
         self.connections = Connections()
@@ -76,7 +86,7 @@ class Container:
     def _queue(self, concurrency: Concurrency) -> Queue:
         if self._listener is None:
             return EmbeddedQueue(concurrency)
-        return PostgresQueue(self.database, self._listener, concurrency, self.settings.lease_seconds)
+        return postgres_queue.PostgresQueue(self.database, self._listener, concurrency, self.settings.lease_seconds)
 
     def _coordinator(self, dispatcher: Dispatcher, providers: Mapping[str, Provider]) -> Coordinator:
         settings = self.settings
@@ -154,8 +164,8 @@ class Container:
                 await migrations.upgrade(self.database)
         if self._listener is not None:
             await self._listener.start()
-        if isinstance(self.bus, PostgresBus):
-            await self.bus.start()
+        if self._postgres_bus is not None:
+            await self._postgres_bus.start()
         await self.hub.start()
         await self.sessions.start()
         await self.coordinator.start(renders=self.renders)
@@ -173,8 +183,8 @@ class Container:
             limit.part("live streams", self.hub.stop()),
         )
         await self.coordinator.stop(limit)
-        if isinstance(self.bus, PostgresBus):
-            await limit.part("bus", self.bus.stop())
+        if self._postgres_bus is not None:
+            await limit.part("bus", self._postgres_bus.stop())
         if self._listener is not None:
             await limit.part("listener", self._listener.stop())
         await limit.part("database", self.database.close())

@@ -3,12 +3,18 @@
 import ssl
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-import asyncpg  # pyright: ignore[reportMissingTypeStubs] # it has none
 from sqlalchemy.exc import DBAPIError
 
 from models.domain.errors import Unavailable
+from models.lazy_import import lazily
 from server.settings import PREFIX, WrongSettings
+
+if TYPE_CHECKING:
+    import asyncpg  # pyright: ignore[reportMissingTypeStubs] # it has none
+else:
+    asyncpg = lazily("asyncpg")
 
 # SQLSTATEs that no later attempt changes: 28 invalid authorization, 3D no such database, 42501 insufficient privilege.
 # https://www.postgresql.org/docs/current/errcodes-appendix.html

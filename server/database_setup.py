@@ -6,16 +6,22 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from coordinator.bus.listener import receives_notifications
 from models import migrations
 from models.db.database import Database
 from models.db.pooler import Pooler
 from models.db.unavailable import translate_errors
+from models.lazy_import import lazily
 from server.database_refusals import refused_as_wrong_setting
 from server.settings import PREFIX, Settings, WrongSettings, as_wrong_setting
+
+if TYPE_CHECKING:
+    from coordinator.bus import listener
+else:
+    listener = lazily("coordinator.bus.listener")
 
 # The key of the Postgres advisory lock of a migration.
 MIGRATION_LOCK = 0x5CE9E
@@ -118,7 +124,7 @@ async def _check_connections(database: Database) -> None:
     name = _direct_name(database)
     arguments = database.connect_arguments("start")
     with refused_as_wrong_setting(name, location(database.direct_url)), translate_errors():
-        keeps_sessions = not await Pooler(arguments).present() or await receives_notifications(arguments)
+        keeps_sessions = not await Pooler(arguments).present() or await listener.receives_notifications(arguments)
     if not keeps_sessions:
         raise WrongSettings(
             f"{PREFIX}{name}: this is a connection pooler that gives each transaction another session; notifications, "

@@ -8,7 +8,7 @@ from pgqueuer.qm import QueueManager
 
 from coordinator.queue import lanes, runner
 from coordinator.queue.lanes import ASSEMBLIES_AT_ONCE, Lane
-from coordinator.queue.pgqueuer_overrides import CappedInMemoryQueries
+from coordinator.queue.pgqueuer_memory import CappedInMemoryQueries
 from coordinator.queue.port import LEASE_SECONDS, Assembler, Concurrency, Handler
 from models.db.database import Connection
 from models.writes.change import Assembly, Work

@@ -1,4 +1,4 @@
-"""Everything that depends on internals of PgQueuer: overridden methods, and a message that it sends to itself.
+"""What depends on internals of PgQueuer on Postgres: overridden methods, and a message that it sends to itself.
 
 Written for PgQueuer 1.6.0 and bounded in pyproject.toml. tests/unit/test_framework_internals.py fails when an
 overridden method, the set of methods that PgQueuer's loop calls, or the message changes.
@@ -9,16 +9,12 @@ import logging
 import math
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TypeVar
 
 import asyncpg  # pyright: ignore[reportMissingTypeStubs] # it has none
 from pgqueuer import Queries
 from pgqueuer.adapters.drivers.asyncpg import AsyncpgPoolDriver
-from pgqueuer.adapters.inmemory import InMemoryQueries
-from pgqueuer.adapters.inmemory import queries as in_memory
-from pgqueuer.core import buffers
 from pgqueuer.domain.settings import db_settings
 from pgqueuer.models import Job, TracebackRecord
 from pgqueuer.ports.driver import NotifyCallback
@@ -42,56 +38,8 @@ TABLE_CHANGED = (
 # While stopping, how long a write is retried.
 STOP_SECONDS = 4.0
 
-# How long a finished job whose write failed waits for the next attempt, in memory.
-REPEAT_SECONDS = 1.0
-
 T = TypeVar("T")
 Finished = tuple[Job, JOB_STATUS, TracebackRecord | None]
-
-_IMPORTED_AT, _IMPORTED_AT_MONOTONIC = datetime.now(UTC), time.monotonic()
-
-
-def monotonic_now() -> datetime:
-    """Return the instant of the import plus the monotonic time since then; setting the system clock has no effect."""
-    return _IMPORTED_AT + timedelta(seconds=time.monotonic() - _IMPORTED_AT_MONOTONIC)
-
-
-# A queue in memory ends with its process, so it can use the monotonic clock: setting the system clock back would
-# lengthen its delays.
-in_memory.utc_now = monotonic_now  # pyright: ignore[reportPrivateImportUsage] # checked in test_framework_internals
-
-
-class FinishedJobs(buffers.JobStatusLogBuffer):
-    """Writes each finished job at once, and repeats a write that failed after REPEAT_SECONDS.
-
-    PgQueuer looks ten times a second for what is left to write, in each lane, which was half of the CPU time of an idle
-    server.
-    """
-
-    def __init__(self, max_size: int, *, repository: buffers.JobLogSink) -> None:
-        super().__init__(max_size, repository, timeout=timedelta(seconds=REPEAT_SECONDS))
-
-
-buffers.JobStatusLogBuffer = FinishedJobs
-
-
-@dataclass
-class CappedInMemoryQueries(InMemoryQueries):
-    """Runs at most `concurrency` jobs at once; PgQueuer's own limit cannot be lower than two."""
-
-    concurrency: int = 1
-
-    async def dequeue(
-        self,
-        batch_size: int,
-        entrypoints: dict[QueueEntrypoint, EntrypointExecutionParameter],
-        queue_manager_id: QueueManagerId,
-        global_concurrency_limit: int | None,
-        heartbeat_timeout: timedelta,
-    ) -> list[Job]:
-        # The log of a queue in memory has no reader, and PgQueuer never shortens it.
-        await self.clear_queue_log()
-        return await super().dequeue(batch_size, entrypoints, queue_manager_id, self.concurrency, heartbeat_timeout)
 
 
 class ListenerDriver(AsyncpgPoolDriver):

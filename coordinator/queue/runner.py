@@ -12,6 +12,7 @@ from pgqueuer.qm import QueueManager
 
 from coordinator import tasks
 from coordinator.queue.lanes import Lane
+from coordinator.queue.pgqueuer_memory import write_results_at_once
 from coordinator.queue.port import Snooze
 from models.domain.errors import Unavailable
 
@@ -32,6 +33,7 @@ async def run_lane(manager: QueueManager, lane: Lane, *, lease_seconds: float) -
     Without PgQueuer's scheduler: it polls every second for schedules that are not used here, and crashes when the
     database is down.
     """
+    write_results_at_once()
     runner = _LaneRunner(manager, lane)
     for name, limit in lane.limits.items():
         manager.entrypoint(name, concurrency_limit=limit)(runner.handle)

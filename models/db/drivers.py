@@ -10,14 +10,19 @@ import sqlite3
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import groupby
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-import asyncpg  # pyright: ignore[reportMissingTypeStubs] # it has none
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from models.db.cancellation import shield_to_completion
 from models.db.prepared import FORMS, Call
 from models.db.sqlite_reader import FileConnection
+from models.lazy_import import lazily
+
+if TYPE_CHECKING:
+    import asyncpg  # pyright: ignore[reportMissingTypeStubs] # it has none
+else:
+    asyncpg = lazily("asyncpg")
 
 Row = tuple[Any, ...]
 Rows = list[Row]

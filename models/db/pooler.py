@@ -6,9 +6,8 @@ parameters at the start of a connection.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, cast
+from typing import Any
 
-import asyncpg  # pyright: ignore[reportMissingTypeStubs] # it has none
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import Dialect
@@ -17,12 +16,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.util import await_only
 
+from models.lazy_import import lazily
+
 CLOSE_SECONDS = 1.0
 # asyncpg then uses the unnamed statement, which leaves nothing behind in the session:
 # https://docs.sqlalchemy.org/en/21/dialects/postgresql.html#prepared-statement-name-with-pgbouncer
 WITHOUT_CACHES: Mapping[str, Any] = {"statement_cache_size": 0, "prepared_statement_cache_size": 0}
 
-_connect = cast("Callable[..., Any]", asyncpg.connect)  # pyright: ignore[reportUnknownMemberType]
+asyncpg: Any = lazily("asyncpg")  # it has no type stubs
 
 
 class Pooler:
@@ -43,7 +44,7 @@ class Pooler:
         A pooler invents the process id that clients use to cancel a statement, so it differs from the backend's id.
         """
         if self._present is None:
-            connection = await _connect(**self._connect_arguments, statement_cache_size=0)
+            connection = await asyncpg.connect(**self._connect_arguments, statement_cache_size=0)
             try:
                 # In a transaction, or the two messages of one query could reach two sessions.
                 async with connection.transaction():

@@ -1,15 +1,22 @@
 """Translates driver errors: a database that is down, overloaded or full raises Unavailable instead."""
 
 import sqlite3
+import sys
 from collections.abc import Generator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-import asyncpg  # pyright: ignore[reportMissingTypeStubs] # it has none
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from models.db.cancellation import raise_if_cancelled
 from models.domain.errors import Unavailable
+from models.lazy_import import lazily
+
+if TYPE_CHECKING:
+    import asyncpg  # pyright: ignore[reportMissingTypeStubs] # it has none
+else:
+    asyncpg = lazily("asyncpg")
 
 # SQLSTATEs, https://www.postgresql.org/docs/current/errcodes-appendix.html
 # Disk full, out of memory.
@@ -21,11 +28,17 @@ _TRANSIENT_CLASSES = ("08", "28", "3D", "40", "53")
 _TRANSIENT_STATES = ("25P03", "55P03", "57014")
 
 
+def _errors_of_asyncpg() -> tuple[type[Exception], ...]:
+    """Return the errors that the driver raises; none where it was never imported, as in a process with SQLite."""
+    if "asyncpg" not in sys.modules:
+        return ()
+    return asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError
+
+
 def says_nothing_about_connection(error: BaseException) -> bool:
     """Whether an error was raised between two statements by other code, which leaves the connection as it was."""
     of_database = (SQLAlchemyError, sqlite3.Error, OSError, Unavailable)
-    of_driver = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
-    return isinstance(error, Exception) and not isinstance(error, of_database + of_driver)
+    return isinstance(error, Exception) and not isinstance(error, of_database + _errors_of_asyncpg())
 
 
 @contextmanager
@@ -59,7 +72,7 @@ def _translated_errors() -> Generator[None]:
         if unavailable is None:
             raise
         raise unavailable from error
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
+    except _errors_of_asyncpg() as error:
         unavailable = _unavailable(error, disconnected=not isinstance(error, asyncpg.PostgresError))
         if unavailable is None:
             raise

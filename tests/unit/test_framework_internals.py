@@ -19,13 +19,8 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from uvicorn.server import ServerState
 from websockets.protocol import State
 
-from coordinator.queue.pgqueuer_overrides import (
-    TABLE_CHANGED,
-    CappedInMemoryQueries,
-    ListenerDriver,
-    ResilientQueries,
-    monotonic_now,
-)
+from coordinator.queue.pgqueuer_memory import CappedInMemoryQueries, FinishedJobs, monotonic_now, write_results_at_once
+from coordinator.queue.pgqueuer_overrides import TABLE_CHANGED, ListenerDriver, ResilientQueries
 from schema.enums import JobStatus
 from schema.strawberry_internals import DiscreetExecution, Execution, enum_definition
 from server.schema import executable_schema
@@ -198,7 +193,7 @@ class TestStrawberry:
 
 
 class TestPgQueuer:
-    """coordinator/queue/pgqueuer_overrides.py."""
+    """coordinator/queue/pgqueuer_overrides.py and pgqueuer_memory.py."""
 
     @pytest.mark.parametrize(
         ("kind", "parent", "expected"),
@@ -249,6 +244,12 @@ class TestPgQueuer:
         """A method that PgQueuer removes or changes would no longer be overridden."""
         actual = overridden(kind, parent)
         assert {name: actual.get(name) for name in expected} == expected
+
+    def test_pgqueuer_makes_its_buffer_of_results_from_the_module(self) -> None:
+        """So that ours takes its place; its writes are those of PgQueuer's."""
+        write_results_at_once()
+        assert buffers.JobStatusLogBuffer is FinishedJobs
+        assert "buffers.JobStatusLogBuffer(" in inspect.getsource(QueueManager.run)
 
     def test_pgqueuer_calls_no_query_that_is_not_overridden(self) -> None:
         """A lost connection in any other query would end PgQueuer's loop and all running renders with it."""

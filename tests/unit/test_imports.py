@@ -99,9 +99,10 @@ def test_started_server_has_imported_only_what_it_uses(tmp_path: Path) -> None:
     """In development, with a migrated SQLite file and the built-in providers, after it has answered a query: each of
     these modules would cost it time at its start, and memory.
 
-    The clients of webhooks and of Replicate, what verifies tokens, the encoder, and what only commands use.
+    The driver of Postgres, the clients of webhooks and of Replicate, what verifies tokens, the encoder, and what only
+    commands use.
     """
-    unused = {"httpx", "httpcore", "rich", "pygments", "joserfc", "cryptography", "standardwebhooks"}
+    unused = {"httpx", "httpcore", "rich", "pygments", "joserfc", "cryptography", "standardwebhooks", "asyncpg"}
     unused |= {"av", "PIL", "gql", "alembic", "typer", "uharfbuzz", "bidi", "fontTools", "multipart"}
     assert "alembic" in imported(STARTED_SERVER, str(tmp_path), folder=tmp_path)
     modules = imported(STARTED_SERVER, str(tmp_path), folder=tmp_path)
