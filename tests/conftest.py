@@ -11,16 +11,22 @@ from tests.support.plain_ids import plain_id
 HERE = Path(__file__).parent
 PARALLEL = "parallel"
 PARTS = (PARALLEL, "waiting", "alone")
-# Tests that need the machine for themselves: they compare memory or delays, or keep every core busy.
-ALONE = (
+# Tests that need the machine for themselves: they compare delays.
+ALONE = ("live/test_fan_out.py",)
+# Tests that start processes, databases or browsers and mostly wait for them.
+WAITING = (
     "attacks/test_floods.py",
+    "attacks/test_fuzz.py",
     "attacks/test_heavy_requests.py",
     "attacks/test_neighbours.py",
+    "browser",
     "chaos/test_chaos.py",
-    "live/test_fan_out.py",
+    "compilers",
+    "distributed",
+    "faults",
+    "live",
+    "proxies",
 )
-# Tests that start processes, databases or browsers and mostly wait for them.
-WAITING = ("attacks/test_fuzz.py", "browser", "compilers", "distributed", "faults", "live", "proxies")
 
 # Tests that start a short process: a render, a joining, or Node.
 CHILD_PROCESSES = (

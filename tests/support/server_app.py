@@ -3,6 +3,7 @@
 import socket
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,9 @@ async def running(
     chosen = Settings.model_validate(usual | settings)
     app = create_app(chosen, providers=providers, renders=renders)
     container: Container = app.state.container
-    async with serve(app, container.connections, chosen.transport_limits, listener=listener) as served:
+    # A test may leave a stream unread for as long as a busy machine needs for the rest of it.
+    limits = replace(chosen.transport_limits, dead_after_seconds=3_600.0, stall_seconds=3_600.0)
+    async with serve(app, container.connections, limits, listener=listener) as served:
         client = App(served.origin, container)
         try:
             yield client
