@@ -135,7 +135,9 @@ async def test_ages_from_the_future_are_counted_from_now_once_the_clock_is_stead
         assert min(await stored(store, *aged)) > datetime.now(UTC) + timedelta(days=29)
         # Until the clock has been steady for an hour, the current clock may be the wrong one.
         assert (await jobs.make(app, idempotencyKey="once")).id == deleted.id
-        monkeypatch.setattr(clock, "STEADY_SECONDS", 0.0)
+        # Steady over several checks, not at one.
+        monkeypatch.setattr(clock, "CHECK_SECONDS", 0.1)
+        monkeypatch.setattr(clock, "STEADY_SECONDS", 0.5)
 
         async def corrected() -> bool:
             return max(await stored(store, *aged)) <= datetime.now(UTC)
