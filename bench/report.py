@@ -14,6 +14,7 @@ from bench.results import BUSY_SHARE, Result, short
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
 PACKAGES = ("strawberry-graphql", "graphql-core", "uvicorn", "uvloop", "sqlalchemy", "asyncpg", "orjson")
 NOTHING = "–"
+MICROSECONDS_BELOW = 0.1
 
 
 def table(results: Sequence[Result]) -> str:
@@ -38,7 +39,8 @@ def _cell(figure: Figure | None, unit: str) -> str:
     if figure is None:
         return NOTHING
     star = "" if figure.share >= BUSY_SHARE else "*"
-    return f"{short(figure.rate)} {unit}{star}, {short(figure.cpu_ms)} ms"
+    cpu = f"{short(figure.cpu_ms)} ms" if figure.cpu_ms >= MICROSECONDS_BELOW else f"{short(1000 * figure.cpu_ms)} µs"
+    return f"{short(figure.rate)} {unit}{star}, {cpu}"
 
 
 def conditions(peers: Sequence[str], load: float) -> str:
@@ -48,7 +50,7 @@ def conditions(peers: Sequence[str], load: float) -> str:
     return (
         f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC on {machine.processor()}, {cores}, load average {load:.1f} at the "
         f"start; {', '.join(versions)}.\n\n"
-        "Each figure is a rate and the CPU milliseconds of a unit. A star: the server did not use its core up, because "
+        "Each figure is a rate and the CPU time of a unit. A star: the server did not use its core up, because "
         "it waited for the disk, the load or other programs; then the ratio of CPU times says more than that of rates."
     )
 
