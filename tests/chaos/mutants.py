@@ -87,7 +87,8 @@ def patched(mutant: Mutant) -> Generator[None]:
             with patch("server.container.Store", EarlyHintStore):
                 yield
         case Mutant.JOIN_AFTER_READ:
-            with patch("subscriptions.subscription.JobEvents", LateJoin):
+            alone = patch("server.app.shared_subscriptions", return_value=None)
+            with alone, patch("subscriptions.subscription.JobEvents", LateJoin):
                 yield
         case _:
             assert_never(mutant)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from coordinator.live.hub import JobUpdate, _Reader  # pyright: ignore[reportPrivateUsage]  # to delay a reader
 from server.transports.shared.execution import MessageExecution
 from tests.support import jobs
 from tests.support.client import Json
@@ -192,6 +193,33 @@ async def test_until_settled_streams_end_together(app: App) -> None:
         await socket.subscribe("d", document, id=made.id, after=last - 1)
         assert (await socket.feed("d"))["version"] == last
         assert await socket.message("d") == {"id": "d", "type": "complete"}
+
+
+async def test_event_that_a_joining_subscriber_has_already_is_not_sent_to_it_again(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It reads the state or the log before the reader of the job has notified the subscribers of the event."""
+    made = await jobs.make(app, provider="external")
+    opened = asyncio.Event()
+    read = _Reader._read  # pyright: ignore[reportPrivateUsage]  # to delay it
+
+    async def read_when_opened(self: _Reader) -> JobUpdate:
+        await opened.wait()
+        return await read(self)
+
+    async with multiplexed(app) as socket:
+        await socket.subscribe("before", AFTER, id=made.id)
+        assert (await socket.feed("before"))["version"] == 1
+        monkeypatch.setattr(_Reader, "_read", read_when_opened)
+        await jobs.retitle(app, made.id, "Late")
+        for id_, after in (("state", None), ("log", 1)):
+            await socket.subscribe(id_, AFTER, id=made.id, after=after)
+            assert (await socket.feed(id_))["version"] == 2
+        opened.set()
+        version = await jobs.retitle(app, made.id, "Live")
+        received = {id_: (await socket.feed(id_))["version"] for id_ in ("before", "state", "log")}
+        assert received == {"before": 2, "state": version, "log": version}
+        assert (await socket.feed("before"))["version"] == version
 
 
 async def test_messages_are_executed_once_for_all_subscribers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
