@@ -22,7 +22,7 @@ class Running(NamedTuple):
     snapshot: ProgressSnapshot
 
 
-class Gone(NamedTuple):
+class Inaccessible(NamedTuple):
     """The job was deleted for good, or the subscriber has lost access."""
 
 
@@ -77,7 +77,7 @@ class Feed:
         """Whether nothing is pending."""
         return not (self._events or self._running or self._dropped or self._gone)
 
-    async def next(self) -> EventRow | Running | Lagged | Gone:
+    async def next(self) -> EventRow | Running | Lagged | Inaccessible:
         """Wait for the next message: events go before progress."""
         while self.empty:
             self._woken.clear()
@@ -96,10 +96,10 @@ class Feed:
             await self._woken.wait()
         self._interrupted = False
 
-    def take(self) -> EventRow | Running | Lagged | Gone:
+    def take(self) -> EventRow | Running | Lagged | Inaccessible:
         """Return the next message; something must be pending. Events go before progress."""
         if self._gone:
-            return Gone()
+            return Inaccessible()
         if self._dropped:
             return Lagged()
         if self._events:

@@ -5,7 +5,7 @@ from contextlib import aclosing
 
 from models.db.rows import JobRow
 from schema.context import Info
-from subscriptions.feed import Gone, Lagged
+from subscriptions.feed import Inaccessible, Lagged
 from subscriptions.job_messages import JobMessages, Message
 from subscriptions.selection import reads_relations
 
@@ -35,7 +35,7 @@ class JobEvents(JobMessages):
         """Send the updates in the feed as they come."""
         while not await self._finished():
             received = await self._feed.next()
-            if isinstance(received, Gone):
+            if isinstance(received, Inaccessible):
                 return
             async with self._context.making_message():
                 message = await self._message(received)

@@ -69,13 +69,15 @@ async def jobs(context: Context, query: JobQuery) -> AsyncGenerator[JobRow]:
                 shown[job.id] = job.version
                 yield job
         while True:
-            async with aclosing(_news(context, query, await dashboard.take(), shown)) as news:
-                async for job in news:
+            async with aclosing(_changed_jobs(context, query, await dashboard.take(), shown)) as changed_jobs:
+                async for job in changed_jobs:
                     yield job
             await asyncio.sleep(JOBS_INTERVAL_SECONDS)
 
 
-async def _news(context: Context, query: JobQuery, changed: Changed, shown: dict[str, int]) -> AsyncGenerator[JobRow]:
+async def _changed_jobs(
+    context: Context, query: JobQuery, changed: Changed, shown: dict[str, int]
+) -> AsyncGenerator[JobRow]:
     """Yield the changed jobs that match and are not shown as they are, and those that are shown but no longer match."""
     unsent = dict(changed)
     while unsent:

@@ -10,7 +10,7 @@ from schema.context import Context
 from schema.enums import SnapshotReason
 from schema.feed import JobSnapshot, SceneProgress
 from schema.types import JobEvent, as_job
-from subscriptions.feed import Gone, Lagged, Running
+from subscriptions.feed import Inaccessible, Lagged, Running
 from subscriptions.job_messages import JobMessages, Message
 from subscriptions.reads import read_when_available
 from subscriptions.shared import END, SharedValue
@@ -54,7 +54,7 @@ class SharedJobEvents(JobMessages):
     async def take(self) -> SharedValue | None:
         """Return the next value; None when the pending update has none, END when the job is gone."""
         received = self._feed.take()
-        if isinstance(received, Gone):
+        if isinstance(received, Inaccessible):
             return END
         return await self.make(received)
 

@@ -193,7 +193,7 @@ class TestOutage:
             assert {each.status_code for each in answers} == {200}
         assert bucket.requests.count(f"HEAD /{BUCKET}/scenes/probe") == 1
 
-    async def test_folder_that_is_away_makes_links_503_and_the_server_not_ready(
+    async def test_missing_media_folder_makes_links_503_and_the_server_not_ready(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """A missing folder, such as an unmounted volume, is 503; a file that is missing in the folder is 404."""

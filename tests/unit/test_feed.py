@@ -14,12 +14,12 @@ from models.db.rows import EventRow, SceneRow
 from models.domain.events import EventType
 from models.domain.lifecycle import JobStatus
 from models.domain.progress import ProgressSnapshot
-from subscriptions.feed import Feed, Gone, Lagged, Running
+from subscriptions.feed import Feed, Inaccessible, Lagged, Running
 from tests.support.property_settings import MODEST, scaled
 from tests.support.scene_rows import running_row
 from tests.support.waiting import TIMEOUT_SECONDS
 
-Message = EventRow | Running | Lagged | Gone
+Message = EventRow | Running | Lagged | Inaccessible
 
 WHEN = datetime(2026, 1, 31, tzinfo=UTC)
 SCENES = ("scene_a", "scene_b", "scene_c")
@@ -133,7 +133,7 @@ class SlowSubscriber(RuleBasedStateMachine):
             case Lagged():
                 assert self.position < self.published, "no event was dropped"
                 self.reads = len(self.committed)
-            case Gone():
+            case Inaccessible():
                 raise AssertionError("the job was not deleted")
 
     @precondition(lambda self: self.reads is not None)
@@ -240,11 +240,11 @@ def test_overflow_while_catching_up_is_reported_to_the_caller() -> None:
 
 
 def test_deleted_job_ends_the_feed() -> None:
-    """Buffered messages are dropped, and every further message is Gone."""
+    """Buffered messages are dropped, and every further message is Inaccessible."""
     feed = Feed()
     feed.on_update(update(event(1), running=(running("scene_a"),)))
     feed.on_update(JobUpdate([], [], None))
-    assert [next_now(feed), next_now(feed)] == [Gone(), Gone()]
+    assert [next_now(feed), next_now(feed)] == [Inaccessible(), Inaccessible()]
 
 
 def test_latest_snapshot_is_remembered() -> None:

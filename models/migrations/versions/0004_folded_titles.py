@@ -16,14 +16,14 @@ depends_on = None
 UNFOLDED = sa.text("title_folded IS NULL")
 
 # Processes of revision 0003 change titles without their folding, which must not remain that of the former title.
-FORGET_FOLDING = (
+CLEAR_FOLDED_TITLE = (
     """
-    CREATE FUNCTION job_forget_folding() RETURNS trigger LANGUAGE plpgsql AS
+    CREATE FUNCTION job_clear_folded_title() RETURNS trigger LANGUAGE plpgsql AS
     $$ BEGIN NEW.title_folded := NULL; RETURN NEW; END $$
     """,
     """
-    CREATE TRIGGER job_forget_folding BEFORE UPDATE OF title ON job FOR EACH ROW
-    WHEN (NEW.title IS DISTINCT FROM OLD.title) EXECUTE FUNCTION job_forget_folding()
+    CREATE TRIGGER job_clear_folded_title BEFORE UPDATE OF title ON job FOR EACH ROW
+    WHEN (NEW.title IS DISTINCT FROM OLD.title) EXECUTE FUNCTION job_clear_folded_title()
     """,
 )
 TRIGRAM_INDEX = (
@@ -37,7 +37,7 @@ def upgrade() -> None:
     op.add_column("job", sa.Column("title_folded", sa.String(), nullable=True))
     op.create_index("ix_job_unfolded", "job", ["id"], sqlite_where=UNFOLDED, postgresql_where=UNFOLDED)
     if op.get_bind().dialect.name == "postgresql":
-        for statement in FORGET_FOLDING:
+        for statement in CLEAR_FOLDED_TITLE:
             op.execute(statement)
         _index_trigrams()
 
@@ -62,8 +62,10 @@ def _index_trigrams() -> None:
 def downgrade() -> None:
     """Remove the column; the extension may have other users."""
     if op.get_bind().dialect.name == "postgresql":
-        op.execute("DROP TRIGGER job_forget_folding ON job")
-        op.execute("DROP FUNCTION job_forget_folding()")
+        # Databases that were migrated before the trigger was renamed have the second name.
+        for name in ("job_clear_folded_title", "job_forget_folding"):
+            op.execute(f"DROP TRIGGER IF EXISTS {name} ON job")
+            op.execute(f"DROP FUNCTION IF EXISTS {name}()")
         op.execute("DROP INDEX IF EXISTS ix_job_title_folded")
     op.drop_index("ix_job_unfolded", "job")
     op.drop_column("job", "title_folded")
