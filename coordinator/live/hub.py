@@ -26,6 +26,8 @@ from models.writes.store import Store
 
 # Page size of a reader.
 EVENTS_A_READ = 500
+# Jobs that a resync compares at once: thousands of them in one statement would delay everything else.
+JOBS_A_READ = 500
 # Minimum interval between two reads that only fetch the progress of running renders.
 TICK_SECONDS = 0.1
 # A bus may lose hints, so the versions of all watched jobs are compared with the read positions at this interval.
@@ -122,7 +124,11 @@ class Hub:
 
     async def _resync_readers(self) -> None:
         """Wake the readers whose position is stale, and end the streams of watchers that have lost access."""
-        watched = list(self._readers)
+        all_watched = list(self._readers)
+        for start in range(0, len(all_watched), JOBS_A_READ):
+            await self._resync_some(all_watched[start : start + JOBS_A_READ])
+
+    async def _resync_some(self, watched: list[str]) -> None:
         async with self._store.read() as connection:
             job_heads = await queries.job_heads(connection, watched)
         for job_id in watched:
