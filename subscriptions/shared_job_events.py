@@ -17,7 +17,7 @@ from subscriptions.shared import END, SharedValue
 
 
 class SharedJobEvents(JobMessages):
-    """The live updates of one job, and its state for those who join. Its position is the version made last."""
+    """The live updates of one job, and its state for members that join. Its position is the version made last."""
 
     def __init__(self, context: Context, job_id: str, *, until_settled: bool, reads_relations: bool) -> None:
         super().__init__(context, job_id, -1, until_settled=until_settled, reads_relations=reads_relations)
@@ -70,7 +70,7 @@ class SharedJobEvents(JobMessages):
         return shared_message(cast("JobEvent", received))
 
     async def state(self, *, lagged: bool) -> SharedValue | None:
-        """Return the state, for those who join or lag behind; None when the job of the latter is gone.
+        """Return the state, for members that join or lag behind; None when the job of the latter is gone.
 
         Raises NotFound when there is no such job, or the viewer may not see it.
         """

@@ -90,7 +90,7 @@ class SharedLatest:
         return SharedValue(value, key=KEY)
 
     async def state(self, *, lagged: bool) -> SharedValue | None:
-        """Return the newest value, for those who join. Raises NotFound when it is gone."""
+        """Return the newest value, for members that join. Raises NotFound when it is gone."""
         found = await read_when_available(self._context, lambda: self._read(self._job_id))
         if found is None:
             raise self._gone()

@@ -26,7 +26,7 @@ from tests.support.waiting import TIMEOUT_SECONDS
 Json = dict[str, Any]
 
 TOKEN = "r8_0123456789abcdefghijklmnopqrstuvwxyzA"
-SECRET = "whsec_" + base64.b64encode(b"a key that nobody else knows....").decode()
+SECRET = "whsec_" + base64.b64encode(b"a secret of the fake provider...").decode()
 VERSION = "5c7d5dc6dd8bf75c1acaa8565735e7986bc5b66206b55cca93cb72c9bf15ccaa"
 OVER = {"succeeded", "failed", "canceled", "aborted"}
 FRAMES_PER_SECOND = 24

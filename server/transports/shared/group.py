@@ -188,7 +188,7 @@ class Group:
     async def _send_state(
         self, source: Source, execution: MessageExecution, waiting: list[Member], *, lagged: bool
     ) -> None:
-        """Send the state to members that join or lag behind; it is read once for those who wait now."""
+        """Send the state to members that join or lag behind; it is read once for all that wait."""
         members = waiting.copy()
         waiting.clear()
         try:

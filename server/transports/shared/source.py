@@ -88,7 +88,7 @@ class Source(Protocol):
         ...
 
     async def state(self, *, lagged: bool) -> Value | None:
-        """Return the current state, for those who join or lag behind; None when the latter's stream ends."""
+        """Return the current state, for members that join or lag behind; None when the latter's stream ends."""
         ...
 
     def missed(self, context: Any, after: int, is_covered: Callable[[int], bool]) -> Missed:

@@ -156,7 +156,7 @@ class SharedStreams:
             await self.stopped()
 
     def stop(self, task: asyncio.Task[None]) -> None:
-        """Cancel a task of a group that nobody is in any more."""
+        """Cancel a task of a group without members."""
         if not task.done():
             task.cancel()
             self._stopping.add(task)
@@ -173,7 +173,7 @@ class SharedStreams:
         member.group.join(member, None)
 
     def forget(self, group: Group) -> None:
-        """Let nobody join a group any more."""
+        """Close a group to new members."""
         if self._groups.get(group.asked.key) is group:
             del self._groups[group.asked.key]
 
