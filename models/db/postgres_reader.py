@@ -4,7 +4,6 @@ from typing import Any, cast
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from models.db.engines import COMMAND_SECONDS
 from models.db.statements import Arguments, Row
 
 _BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
@@ -45,18 +44,18 @@ class PostgresReader:
 
     async def begin(self) -> None:
         """Begin a transaction that cannot write."""
-        await self._execute(self._begin)
+        await self._driver.execute(self._begin)
 
     async def show_moment(self) -> None:
         """Do nothing: the first statement of the transaction does it, by whichever way."""
 
     async def keep_alive(self) -> None:
         """Execute a statement, before Postgres ends the idle transaction."""
-        await self._execute("SELECT 1")
+        await self._driver.execute("SELECT 1")
 
     async def end(self) -> None:
         """End the transaction."""
-        await self._execute("ROLLBACK")
+        await self._driver.execute("ROLLBACK")
 
     def release(self) -> None:
         """Do nothing: a transaction leaves nothing behind."""
@@ -64,7 +63,3 @@ class PostgresReader:
     def abort(self) -> None:
         """Close the socket: a server that does not respond would not confirm anything."""
         self._driver.terminate()
-
-    async def _execute(self, text: str) -> None:
-        # Statements without parameters have no timeout by default.
-        await self._driver.execute(text, timeout=COMMAND_SECONDS)
