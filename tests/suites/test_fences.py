@@ -179,6 +179,21 @@ async def test_render_of_a_superseded_take_does_not_raise_taken_over(env: Domain
         assert not isinstance(fenced.value, TakenOver)
 
 
+async def test_released_render_is_fenced_and_can_be_claimed_at_once(env: Domain) -> None:
+    """The lease is that of a worker that stops; without the release the next one would wait for its end."""
+    await env.a_job(1, start=True)
+    lease = timedelta(hours=1)
+    held = await claims.claim(env.store, env.tickets[-1], "first", lease)
+    assert held is not None
+    assert await claims.release(env.store, held)
+    with pytest.raises(TakenOver):
+        await claims.heartbeat(env.store, held, lease)
+    taken = await claims.claim(env.store, env.tickets[-1], "second", lease)
+    assert taken is not None
+    assert (taken.take_id, taken.run > held.run) == (held.take_id, True)
+    assert not await claims.release(env.store, held)
+
+
 @pytest.mark.parametrize("lose", [canceled, job_canceled, deleted, reported, regenerated, retried, completed])
 async def test_ticket_of_a_finished_take_claims_nothing(env: Domain, lose: Loss) -> None:
     """The queue may hand a ticket out again at any time; the row of the scene decides."""
