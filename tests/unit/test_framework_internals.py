@@ -104,6 +104,7 @@ class TestUvicorn:
                 {
                     "__init__": ["config"],
                     "startup": ["sockets"],
+                    "main_loop": [],
                     "on_tick": ["counter"],
                     "capture_signals": [],
                     "shutdown": ["sockets"],
@@ -141,7 +142,8 @@ class TestUvicorn:
             (WebSocketsSansIOProtocol.handle_cont, "send_receive_event_to_app"),
             (WebSocketsSansIOProtocol.data_received, "handle_parser_exception"),
             (WebSocketsSansIOProtocol.send, "close_timer"),
-            (uvicorn.Server.main_loop, "on_tick"),
+            (vars(uvicorn.Server)["_serve"], "main_loop"),
+            (Server.main_loop, "on_tick"),
             (uvicorn.Server.serve, "capture_signals"),
         ],
     )
