@@ -9,12 +9,12 @@ from execution.deviation import NULL, TYPE, deviate
 from execution.module import Module
 
 _TESTS: Final = {
-    "String": "t.__class__ is str",
-    "ID": "t.__class__ is str",
-    "Boolean": "t.__class__ is bool",
-    "Int": "t.__class__ is int and -2147483648 <= t <= 2147483647",
+    "String": "type(t) is str",
+    "ID": "type(t) is str",
+    "Boolean": "type(t) is bool",
+    "Int": "type(t) is int and -2147483648 <= t <= 2147483647",
     # An infinite number or NaN minus itself is NaN.
-    "Float": "t.__class__ is float and t - t == 0.0",
+    "Float": "type(t) is float and t - t == 0.0",
 }
 """For each scalar of the specification: when a value, which is in `t`, is answered as it is."""
 
@@ -27,7 +27,7 @@ def leaf(module: Module, kind: GraphQLLeafType, value: str, *, nullable: bool) -
     test = _TESTS.get(kind.name) if is_specified(kind) else None
     if test is None:
         return f"{complete}({value})"
-    answered = test.replace("t.", f"(t := {value}).", 1)
+    answered = test.replace("type(t)", f"type(t := {value})", 1)
     otherwise = f"None if t is None else {complete}(t)" if nullable else f"{complete}(t)"
     return f"(t if {answered} else {otherwise})"
 

@@ -20,6 +20,7 @@ _BUILTINS: Final[dict[str, Any]] = {
     "float": float,
     "int": int,
     "str": str,
+    "type": type,
     "deviate": deviate,
 }
 

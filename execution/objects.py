@@ -145,7 +145,7 @@ class ObjectCompiler:
             return [f"if not {is_type_of}(o, None): deviate({TYPE!r})"]
         definition = self._kind.extensions.get(DEFINITION)
         origin = self._module.constant(getattr(definition, "origin", None))
-        return [f"if o.__class__ is not {origin}: {self._module.constant(check_object)}(o)"]
+        return [f"if type(o) is not {origin}: {self._module.constant(check_object)}(o)"]
 
     def _light(self) -> list[str]:
         """Return the line that makes the object with the attributes that resolvers need of a narrow row."""
