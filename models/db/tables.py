@@ -39,7 +39,10 @@ class Job(SQLModel, table=True):
     __table_args__ = (
         sa.Index("ix_job_owner_created", "owner_id", "created_at", "id"),
         sa.Index("ix_job_owner_updated", "owner_id", "updated_at", "id"),
-        sa.Index("ix_job_updated", "updated_at"),
+        # For lists over all owners. With `deleted_at`, the number of live jobs is counted in the index.
+        sa.Index("ix_job_created", "created_at", "id", "deleted_at"),
+        sa.Index("ix_job_updated", "updated_at", "id"),
+        sa.Index("ix_job_title", "title", "id"),
         sa.Index("ix_job_owner_title", "owner_id", "title", "id"),
         sa.Index("ix_job_unjoined", "status", sqlite_where=_UNJOINED, postgresql_where=_UNJOINED),
         sa.Index("ix_job_purge_after", "purge_after"),

@@ -1,0 +1,70 @@
+"""The plans of SQLite for lists: an index has the order of each page, so a page costs the same in a large database."""
+
+from collections.abc import AsyncGenerator
+from itertools import product
+from pathlib import Path
+
+import pytest
+
+from models.db.database import Database
+from models.reads import list_shapes, shapes
+from models.reads.list_shapes import JobListShape, JobOrderField, SceneListShape
+from models.reads.shapes import Scope
+from tests.support.migrated_file import create_migrated
+
+ORDERS = list(product(Scope, JobOrderField, (True, False), (True, False)))
+
+
+@pytest.fixture
+async def file(tmp_path: Path) -> AsyncGenerator[Database]:
+    """An empty file."""
+    create_migrated(tmp_path)
+    file = Database(f"sqlite+aiosqlite:///{tmp_path / 'test.db'}")
+    yield file
+    await file.close()
+
+
+async def plan(file: Database, text: str) -> str:
+    """Return the steps of the plan of a statement."""
+    async with file.read() as connection:
+        found = await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}", ("[]",) * text.count("?"))
+        return "; ".join(str(row[3]) for row in found)
+
+
+@pytest.mark.parametrize(("scope", "order", "descending", "after"), ORDERS)
+async def test_page_of_jobs_is_read_in_the_order_of_an_index(
+    file: Database, scope: Scope, order: JobOrderField, descending: bool, after: bool
+) -> None:
+    """For every scope, order, direction and cursor."""
+    shape = JobListShape(scope, order, descending, False, True, after, False, None, False, False, False, 0)
+    steps = await plan(file, list_shapes.jobs("sqlite", shape, columns=("id", "title", "status")).text)
+    assert "INDEX ix_job_" in steps
+    assert "TEMP B-TREE" not in steps
+
+
+@pytest.mark.parametrize("limited", [True, False])
+@pytest.mark.parametrize("one", [True, False])
+async def test_scenes_of_jobs_are_found_by_an_index(file: Database, one: bool, limited: bool) -> None:
+    """No other job's scenes are read."""
+    shape = SceneListShape(one, False, limited, False, False, None, False)
+    steps = await plan(file, list_shapes.scenes("sqlite", shape, columns=("job_id", "position", "id")).text)
+    assert "USING INDEX ix_scene_job_position (job_id=?)" in steps
+    assert "SCAN scene" not in steps
+
+
+@pytest.mark.parametrize("one", [True, False])
+@pytest.mark.parametrize("scope", list(Scope))
+async def test_rows_are_found_by_id(file: Database, scope: Scope, one: bool) -> None:
+    """Jobs with their progress, scenes, takes and events."""
+    for statement in (
+        shapes.jobs("sqlite", scope, one=one),
+        shapes.scenes("sqlite", scope, one=one),
+        shapes.takes("sqlite", scope, one=one),
+        shapes.progress("sqlite", scope, one=one),
+        shapes.takes_of_scenes("sqlite", one=one),
+        shapes.events("sqlite", one=one),
+        shapes.heads("sqlite", one=one),
+    ):
+        steps = await plan(file, statement.text)
+        assert "SEARCH" in steps
+        assert not any(f"SCAN {table}" in steps for table in ("job", "scene", "take", "event"))
