@@ -152,6 +152,7 @@ async def test_ages_from_the_future_are_counted_from_now_once_the_clock_is_stead
         assert (await jobs.make(app, idempotencyKey="once")).id == deleted.id
         await jobs.change(app, "restoreJob", jobId=deleted.id)
         await jobs.change(app, "restoreScene", sceneId=kept.scenes[0])
+        assert {"type": "JOB_UPDATED", "changed": ["deletedAt"]} in await jobs.log(app, deleted.id, "type changed")
 
 
 async def test_events_from_the_future_are_kept_by_number_alone(tmp_path: Path) -> None:

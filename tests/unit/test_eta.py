@@ -1,6 +1,8 @@
 """The ETA of a job: never negative, and None without a typical duration."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 from hypothesis import given
@@ -41,27 +43,27 @@ def theirs(percentage: float | None) -> Running:
 @pytest.mark.parametrize(
     ("estimate", "expected"),
     [
-        (eta(3), 30.0),
+        (partial(eta, 3), 30.0),
         # An external job's pending scenes are in no queue.
-        (eta(3, ahead=0), 30.0),
-        (eta(3, at_least=2), 15.0),
-        (eta(3, at_least=200), 10.0),
-        (eta(2, mine(50)), 25.0),
-        (eta(2, mine(50), theirs(50)), 15.0),
-        (eta(1, theirs(0), ahead=4), 50.0),
-        (eta(0, mine(25), theirs(0)), 7.5),
-        (eta(0, mine(25), mine(75)), 7.5),
-        (eta(0, mine(100)), 0.0),
-        (eta(0, mine(None, since=4)), 6.0),
-        (eta(0, mine(None, since=400)), 0.0),
-        (eta(0, mine(None, since=-5)), 10.0),
-        (eta(3, typical=None), None),
-        (eta(0), None),
+        (partial(eta, 3, ahead=0), 30.0),
+        (partial(eta, 3, at_least=2), 15.0),
+        (partial(eta, 3, at_least=200), 10.0),
+        (partial(eta, 2, mine(50)), 25.0),
+        (partial(eta, 2, mine(50), theirs(50)), 15.0),
+        (partial(eta, 1, theirs(0), ahead=4), 50.0),
+        (partial(eta, 0, mine(25), theirs(0)), 7.5),
+        (partial(eta, 0, mine(25), mine(75)), 7.5),
+        (partial(eta, 0, mine(100)), 0.0),
+        (partial(eta, 0, mine(None, since=4)), 6.0),
+        (partial(eta, 0, mine(None, since=400)), 0.0),
+        (partial(eta, 0, mine(None, since=-5)), 10.0),
+        (partial(eta, 3, typical=None), None),
+        (partial(eta, 0), None),
     ],
 )
-def test_eta_examples(estimate: float | None, expected: float | None) -> None:
+def test_eta_examples(estimate: Callable[[], float | None], expected: float | None) -> None:
     """Remaining and earlier work, divided by the takes that run in parallel; at least the duration of one take."""
-    assert estimate == expected
+    assert estimate() == expected
 
 
 @MODEST
