@@ -15,10 +15,10 @@ from server.transports.document_limiter import DocumentLimiter
 from server.transports.execution import Executor, GetContext
 from server.transports.http import Explorer, HTTPEndpoint
 from server.transports.limits import TransportLimits
+from server.transports.on_init import OnInit
 from server.transports.persisted import PersistedDocuments
 from server.transports.rate_limiter import NoRateLimits, RateLimiter
 from server.transports.shared.streams import SharedStreams, SharedSubscriptions
-from server.transports.websocket import OnInit
 from server.transports.websocket_endpoint import WebSocketEndpoint
 
 

@@ -5,10 +5,10 @@ Pings, compression and peers that stop reading are handled below the messages, i
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import ExitStack, aclosing
-from dataclasses import dataclass
-from typing import Final, assert_never
+from functools import partial
+from typing import assert_never
 
 from graphql import GraphQLError, OperationType
 from starlette.requests import HTTPConnection
@@ -18,8 +18,7 @@ from strawberry.types import ExecutionResult
 from server.transports.bucket import Bucket
 from server.transports.closing import CloseCode, CloseConnection, fit_reason, try_again_later
 from server.transports.connection_slots import ConnectionSlots
-from server.transports.document_limiter import Admitted
-from server.transports.errors import TransportCode, coded, format_error, internal_error, report, request_id_of
+from server.transports.errors import TransportCode, coded, format_error, internal_error
 from server.transports.execution import Executor, is_request_error, requested_close, response_map
 from server.transports.frame_limiter import TOO_MANY_MESSAGES
 from server.transports.messages import (
@@ -32,71 +31,14 @@ from server.transports.messages import (
     Subscribe,
     read_message,
 )
-from server.transports.params import Params
+from server.transports.on_init import OnInit, call_on_init
 from server.transports.payloads import encode
 from server.transports.pending_connections import PendingConnections
 from server.transports.rate_limiter import TooManyRequests
 from server.transports.shared.member import Member, State
 from server.transports.shared.message import SharedMessage, message_prefix
+from server.transports.socket_operations import Operation, join_shared
 from server.transports.stream_control import stream_control
-
-FRAMES_A_WRITE: Final = 16
-
-OnInit = Callable[[WebSocket, Payload | None], Awaitable[Mapping[str, object] | None]]
-"""Called with the payload of `connection_init`; returns the payload of `connection_ack`. It stores what the context
-factory needs in `websocket.state`, and raises CloseConnection to reject the client."""
-
-
-@dataclass(eq=False, slots=True)
-class Operation:
-    """The operation of one `subscribe` message."""
-
-    id: str
-    task: asyncio.Task[None] | None = None
-    cancellable: bool = True
-    member: Member | None = None
-    """Its place among the subscribers of a shared stream, which needs no task while it is live."""
-
-    def stop(self) -> None:
-        """Cancel the operation. A mutation runs to completion without a response, as over HTTP: the effect of a
-        cancelled one would be unknown."""
-        if self.member is not None:
-            self.member.leave()
-        if self.task is not None and self.cancellable:
-            self.task.cancel()
-
-
-class SocketOutlet:
-    """Writes the messages of one shared stream to the socket, below ASGI."""
-
-    __slots__ = ("_operation", "_pump", "_socket", "_write", "prefix")
-    is_direct = True
-
-    def __init__(
-        self, socket: WebSocket, operation: Operation, write: Callable[[bytes], bool], pump: Callable[[Operation], None]
-    ) -> None:
-        self._socket = socket
-        self._operation = operation
-        self._write = write
-        self._pump = pump
-        self.prefix = message_prefix(operation.id)
-
-    @property
-    def connection(self) -> HTTPConnection:
-        return self._socket
-
-    def write(self, payload: SharedMessage) -> bool:
-        return self._write(payload.frame(self.prefix))
-
-    def write_all(self, payloads: Sequence[SharedMessage]) -> int:
-        for start in range(0, len(payloads), FRAMES_A_WRITE):
-            frames = [payload.frame(self.prefix) for payload in payloads[start : start + FRAMES_A_WRITE]]
-            if not self._write(b"".join(frames)):
-                return start
-        return len(payloads)
-
-    def pump(self) -> None:
-        self._pump(self._operation)
 
 
 class Connection:
@@ -171,10 +113,9 @@ class Connection:
             control.abort()
 
     def _await_init(self, tasks: asyncio.TaskGroup) -> None:
-        def miss() -> None:
-            tasks.create_task(self.close(CloseCode.INIT_TIMEOUT, "Connection initialisation timeout"))
-
-        self._deadline = asyncio.get_running_loop().call_later(self._executor.limits.init_seconds, miss)
+        close = partial(self.close, CloseCode.INIT_TIMEOUT, "Connection initialisation timeout")
+        seconds = self._executor.limits.init_seconds
+        self._deadline = asyncio.get_running_loop().call_later(seconds, lambda: tasks.create_task(close()))
 
     def _end_init(self) -> None:
         if self._deadline is not None:
@@ -232,7 +173,7 @@ class Connection:
                 assert_never(message)
 
     async def _acknowledge(self, payload: Payload | None) -> None:
-        ack_payload = await self._call_on_init(payload)
+        ack_payload = await call_on_init(self._on_init, self._socket, payload)
         try:
             self._slot = await self._slots.take(self._socket)
         except TooManyRequests as limited:
@@ -242,22 +183,8 @@ class Connection:
         ack: dict[str, object] = {"type": "connection_ack"}
         await self._send(ack if ack_payload is None else {**ack, "payload": ack_payload})
 
-    async def _call_on_init(self, payload: Payload | None) -> Mapping[str, object] | None:
-        if self._on_init is None:
-            return None
-        try:
-            return await self._on_init(self._socket, payload)
-        except CloseConnection:
-            raise
-        except TooManyRequests as limited:
-            raise try_again_later(limited.message, limited.retry_after_seconds) from None
-        except Exception as error:
-            error_id = report(error, request_id_of(self._socket))["id"]
-            raise CloseConnection(CloseCode.FORBIDDEN, f"Internal error {error_id}") from None
-
     async def _start(self, message: Subscribe, tasks: asyncio.TaskGroup) -> None:
-        limit = self._executor.limits.operations_per_socket
-        if len(self._running) >= limit:
+        if len(self._running) >= (limit := self._executor.limits.operations_per_socket):
             error = coded(TransportCode.TOO_MANY_OPERATIONS, f"At most {limit} concurrent operations per websocket")
             await self._send({"id": message.id, "type": "error", "payload": [format_error(error)]})
             return
@@ -272,7 +199,7 @@ class Connection:
         def on_done(_: asyncio.Task[None]) -> None:
             if operation.task is task:
                 operation.task = None
-                if operation.member is None or operation.member.state is State.LEFT:
+                if operation.has_ended:
                     self._running.discard(operation)
 
         task.add_done_callback(on_done)
@@ -296,13 +223,11 @@ class Connection:
     async def _send_results(self, operation: Operation, message: Subscribe) -> None:
         params, admitted = self._executor.admit(message.params, self._socket)
         if admitted.kind is OperationType.SUBSCRIPTION:
-            if self._share(operation, params, admitted):
+            if join_shared(self._executor, self._socket, operation, params, admitted, self._pump):
                 return
             results = await self._executor.subscribe(params, self._socket, admitted)
-            async with aclosing(results):
-                async for result in results:
-                    if not await self._send_result(operation, result):
-                        return
+            if not await self._send_all(operation, results):
+                return
         else:
             operation.cancellable = admitted.kind is not OperationType.MUTATION
             result = await self._executor.execute(params, self._socket, admitted)
@@ -310,37 +235,27 @@ class Connection:
                 return
         await self._send_last(operation, "complete")
 
-    def _share(self, operation: Operation, params: Params, admitted: Admitted) -> bool:
-        """Join a shared stream that writes to the socket directly; return False when that is not possible."""
-        control, shared = stream_control(self._socket.scope), self._executor.shared
-        write = None if control is None else control.frame_writer()
-        if write is None or shared is None or self._active.get(operation.id) is not operation:
-            return False
-        asked = self._executor.ask(params, self._socket, admitted)
-        if asked is None:
-            return False
-        operation.member = shared.join(asked, SocketOutlet(self._socket, operation, write, self._pump))
-        return True
-
     def _pump(self, operation: Operation) -> None:
         """Send the messages of a shared stream that could not be written at once."""
-        if self._tasks is not None and self._active.get(operation.id) is operation:
-            self._run_task(self._tasks, operation, lambda: self._send_shared(operation))
-
-    async def _send_shared(self, operation: Operation) -> None:
         member = operation.member
-        if member is None:
-            return
+        if self._tasks is not None and member is not None and self._active.get(operation.id) is operation:
+            self._run_task(self._tasks, operation, lambda: self._send_shared(operation, member))
+
+    async def _send_shared(self, operation: Operation, member: Member) -> None:
         try:
-            async with aclosing(member.messages()) as messages:
-                async for message in messages:
-                    if not await self._send_result(operation, message):
-                        return
-            if member.state is State.COMPLETE:
+            if await self._send_all(operation, member.messages()) and member.state is State.COMPLETE:
                 await self._send_last(operation, "complete")
         finally:
-            if member.state is State.COMPLETE:
+            if member.state is not State.LIVE:
                 member.leave()
+
+    async def _send_all(self, operation: Operation, results: AsyncGenerator[ExecutionResult | SharedMessage]) -> bool:
+        """Send results; return False when one of them ended the operation."""
+        async with aclosing(results):
+            async for result in results:
+                if not await self._send_result(operation, result):
+                    return False
+        return True
 
     async def _send_result(self, operation: Operation, result: ExecutionResult | SharedMessage) -> bool:
         """Send a result; return False when it ended the operation."""

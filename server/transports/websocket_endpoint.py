@@ -11,8 +11,9 @@ from server.transports.closing import CloseCode
 from server.transports.connection_slots import ConnectionSlots
 from server.transports.connections import Connections
 from server.transports.execution import Executor
+from server.transports.on_init import OnInit
 from server.transports.pending_connections import PendingConnections
-from server.transports.websocket import Connection, OnInit
+from server.transports.websocket import Connection
 
 SUBPROTOCOL = "graphql-transport-ws"
 

@@ -16,9 +16,9 @@ from server.masking import MaskedSchema
 from server.transports.closing import CloseCode, CloseConnection
 from server.transports.connections import Connections
 from server.transports.limits import TransportLimits
+from server.transports.on_init import OnInit
 from server.transports.persisted import PersistedDocuments, RegisteredDocuments, TrustedDocuments
 from server.transports.router import graphql_endpoints, graphql_router
-from server.transports.websocket import OnInit
 from tests.support.waiting import TIMEOUT_SECONDS
 
 TRUSTED = {
