@@ -4,7 +4,8 @@ from collections.abc import Awaitable
 from typing import TypeVar
 
 from models.domain.errors import DomainError, DomainErrors
-from schema.context import Context
+from resolvers.committed import shows_columns_only
+from schema.context import Info
 from schema.errors import UserError, user_errors
 from schema.payloads import JobPayload, ScenePayload
 from schema.types import Job, Scene, as_job, as_scene
@@ -22,28 +23,36 @@ async def attempt(command: Awaitable[T]) -> T | list[UserError]:
         return user_errors(refused.refusals)
 
 
-async def _job(context: Context, job_id: str) -> Job | None:
+async def _job(info: Info, job_id: str) -> Job | None:
+    context = info.context
+    rows = context.audit.rows
+    if rows is not None and rows.job.id == job_id and shows_columns_only(info):
+        return as_job(rows.job)
     row = await context.loaders.job.load(job_id)
     return None if row is None else as_job(row)
 
 
-async def _scene_and_job(context: Context, scene_id: str) -> tuple[Scene | None, Job | None]:
-    row = await context.loaders.scene.load(scene_id)
-    return (None, None) if row is None else (as_scene(row), await _job(context, row.job_id))
+async def _scene_and_job(info: Info, scene_id: str) -> tuple[Scene | None, Job | None]:
+    rows = info.context.audit.rows
+    written = None if rows is None else rows.scenes.get(scene_id)
+    if rows is not None and written is not None and shows_columns_only(info):
+        return as_scene(written), as_job(rows.job)
+    row = await info.context.loaders.scene.load(scene_id)
+    return (None, None) if row is None else (as_scene(row), await _job(info, row.job_id))
 
 
-async def job_payload(context: Context, command: Awaitable[str | None], job_id: str = "") -> JobPayload:
+async def job_payload(info: Info, command: Awaitable[str | None], job_id: str = "") -> JobPayload:
     """Return the job after the command: the one whose id the command returns, else `job_id`."""
     outcome = await attempt(command)
     if isinstance(outcome, list):
         return JobPayload(job=None, errors=outcome)
-    return JobPayload(job=await _job(context, outcome or job_id), errors=[])
+    return JobPayload(job=await _job(info, outcome or job_id), errors=[])
 
 
-async def scene_payload(context: Context, command: Awaitable[str | None], scene_id: str = "") -> ScenePayload:
+async def scene_payload(info: Info, command: Awaitable[str | None], scene_id: str = "") -> ScenePayload:
     """Return the scene and its job after the command: the one whose id the command returns, else `scene_id`."""
     outcome = await attempt(command)
     if isinstance(outcome, list):
         return ScenePayload(scene=None, job=None, errors=outcome)
-    scene, job = await _scene_and_job(context, outcome or scene_id)
+    scene, job = await _scene_and_job(info, outcome or scene_id)
     return ScenePayload(scene=scene, job=job, errors=[])

@@ -6,7 +6,7 @@ import strawberry
 
 from models.domain.access import Viewer
 from resolvers.answers import job_payload
-from schema.context import Context, Info
+from schema.context import Info
 from schema.inputs import CreateJobInput, JobActionInput, ReorderScenesInput, UpdateJobInput, given
 from schema.payloads import JobPayload
 
@@ -21,7 +21,7 @@ class JobMutation:
     @strawberry.mutation(description="Create a job with its scenes; with start, also queue them for rendering.")
     async def create_job(self, info: Info, input: CreateJobInput) -> JobPayload:
         context = info.context
-        return await job_payload(context, context.commands.jobs.create(context.viewer, input.new_job()))
+        return await job_payload(info, context.commands.jobs.create(context.viewer, input.new_job()))
 
     @strawberry.mutation(description="Change the title or the metadata of a job. Equal values change nothing.")
     async def update_job(self, info: Info, input: UpdateJobInput) -> JobPayload:
@@ -29,19 +29,19 @@ class JobMutation:
         command = context.commands.jobs.update(
             context.viewer, input.job_id, input.edit(), given(input.expected_version)
         )
-        return await job_payload(context, command, input.job_id)
+        return await job_payload(info, command, input.job_id)
 
     @strawberry.mutation(
         description="Start a pending job: queue all its scenes for rendering. A job that is processing is not changed."
     )
     async def start_job(self, info: Info, input: JobActionInput) -> JobPayload:
-        return await _run(info.context, info.context.commands.jobs.start, input)
+        return await _run(info, info.context.commands.jobs.start, input)
 
     @strawberry.mutation(
         description="Cancel every pending or processing scene. Completed and failed scenes keep their status and clips."
     )
     async def cancel_job(self, info: Info, input: JobActionInput) -> JobPayload:
-        return await _run(info.context, info.context.commands.jobs.cancel, input)
+        return await _run(info, info.context.commands.jobs.cancel, input)
 
     @strawberry.mutation(
         description=(
@@ -50,11 +50,11 @@ class JobMutation:
         )
     )
     async def delete_job(self, info: Info, input: JobActionInput) -> JobPayload:
-        return await _run(info.context, info.context.commands.jobs.delete, input)
+        return await _run(info, info.context.commands.jobs.delete, input)
 
     @strawberry.mutation(description="Restore a deleted job. Scenes that were deleted individually stay deleted.")
     async def restore_job(self, info: Info, input: JobActionInput) -> JobPayload:
-        return await _run(info.context, info.context.commands.jobs.restore, input)
+        return await _run(info, info.context.commands.jobs.restore, input)
 
     @strawberry.mutation(description="Set the play order of all live scenes of a job.")
     async def reorder_scenes(self, info: Info, input: ReorderScenesInput) -> JobPayload:
@@ -62,9 +62,9 @@ class JobMutation:
         command = context.commands.scenes.reorder(
             context.viewer, input.job_id, input.scene_ids, given(input.expected_version)
         )
-        return await job_payload(context, command, input.job_id)
+        return await job_payload(info, command, input.job_id)
 
 
-async def _run(context: Context, command: Command, input: JobActionInput) -> JobPayload:
-    running = command(context.viewer, input.job_id, given(input.expected_version), given(input.idempotency_key))
-    return await job_payload(context, running, input.job_id)
+async def _run(info: Info, command: Command, input: JobActionInput) -> JobPayload:
+    running = command(info.context.viewer, input.job_id, given(input.expected_version), given(input.idempotency_key))
+    return await job_payload(info, running, input.job_id)

@@ -32,7 +32,7 @@ class SceneMutation:
             given(input.expected_version),
             given(input.idempotency_key),
         )
-        return await scene_payload(context, command)
+        return await scene_payload(info, command)
 
     @strawberry.mutation(
         description=(
@@ -43,7 +43,7 @@ class SceneMutation:
     async def update_scene(self, info: Info, input: UpdateSceneInput) -> ScenePayload:
         context = info.context
         command = context.commands.scenes.update(context.viewer, target(input), input.edit())
-        return await scene_payload(context, command, input.scene_id)
+        return await scene_payload(info, command, input.scene_id)
 
     @strawberry.mutation(
         description=(
@@ -56,13 +56,13 @@ class SceneMutation:
         command = context.commands.scenes.regenerate(
             context.viewer, target(input), given(input.prompt), given(input.idempotency_key)
         )
-        return await scene_payload(context, command, input.scene_id)
+        return await scene_payload(info, command, input.scene_id)
 
     @strawberry.mutation(description="Cancel a pending or processing scene and stop its render.")
     async def cancel_scene(self, info: Info, input: SceneActionInput) -> ScenePayload:
         context = info.context
         command = context.commands.scenes.cancel(context.viewer, target(input))
-        return await scene_payload(context, command, input.scene_id)
+        return await scene_payload(info, command, input.scene_id)
 
     @strawberry.mutation(
         description=(
@@ -73,7 +73,7 @@ class SceneMutation:
     async def delete_scene(self, info: Info, input: SceneActionInput) -> DeleteScenePayload:
         context = info.context
         command = context.commands.scenes.delete(context.viewer, target(input))
-        payload = await scene_payload(context, command, input.scene_id)
+        payload = await scene_payload(info, command, input.scene_id)
         scene = payload.scene
         return DeleteScenePayload(
             deleted_scene_id=None if scene is None else scene.id,
@@ -88,7 +88,7 @@ class SceneMutation:
     async def restore_scene(self, info: Info, input: SceneActionInput) -> ScenePayload:
         context = info.context
         command = context.commands.scenes.restore(context.viewer, target(input))
-        return await scene_payload(context, command, input.scene_id)
+        return await scene_payload(info, command, input.scene_id)
 
     @strawberry.mutation(
         description=(
@@ -99,10 +99,10 @@ class SceneMutation:
     async def select_take(self, info: Info, input: SelectTakeInput) -> ScenePayload:
         context = info.context
         command = context.commands.scenes.select_take(context.viewer, input.take_id, given(input.expected_version))
-        return await scene_payload(context, command)
+        return await scene_payload(info, command)
 
     @strawberry.mutation(description="Move a live scene to another position; the scenes in between move by one.")
     async def move_scene(self, info: Info, input: MoveSceneInput) -> ScenePayload:
         context = info.context
         command = context.commands.scenes.move(context.viewer, target(input), input.position)
-        return await scene_payload(context, command, input.scene_id)
+        return await scene_payload(info, command, input.scene_id)

@@ -118,6 +118,7 @@ async def _advance(change: Change, scene: SceneRow, edit: SceneEdit) -> None:
     await scene_progress.advance(
         await change.connection(), scene.id, scene.take_number, run=None, percentage=edit.get("percentage")
     )
+    change.forget_scene(scene.id)
     change.ticks.append(Tick(scene.job_id, scene.id))
 
 

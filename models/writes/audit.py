@@ -1,17 +1,25 @@
 """The audit log: which principal did what to which object, with what result. It holds no text of a request."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
 import sqlalchemy as sa
 
 from models.db.database import Connection
+from models.db.rows import JobRow, SceneRow
 from models.db.tables import AUDIT
 from models.domain import ids
 from models.domain.access import Viewer
 
 OK = "OK"
+
+
+class CommittedRows(NamedTuple):
+    """The job of a change, and scenes that it read or wrote, as its commit left them."""
+
+    job: JobRow
+    scenes: Mapping[str, SceneRow]
 
 
 class AuditContext:
@@ -23,12 +31,15 @@ class AuditContext:
         self.object_id: str | None = None
         # Whether a change has written the entry in its own transaction.
         self.written = False
+        # What the last change of the mutation has committed.
+        self.rows: CommittedRows | None = None
 
     def begin(self, action: str, object_id: str | None) -> None:
         """Begin the next mutation. An object id that is not well-formed is left out: it could be any text."""
         self.action = action
         self.object_id = object_id if object_id is not None and ids.prefix_of(object_id) else None
         self.written = False
+        self.rows = None
 
 
 class Entry(NamedTuple):

@@ -158,6 +158,18 @@ class Change(Collected):
         """Note a row as this transaction has read it."""
         self._scenes[scene.id] = scene
 
+    def forget_scene(self, scene_id: str) -> None:
+        """Note that a row was written by a statement whose result is not known here."""
+        self._scenes.pop(scene_id, None)
+
+    def committed_scenes(self) -> dict[str, SceneRow]:
+        """Return the known scenes with the columns of the job as it is written at the end."""
+        job = self.job
+        return {
+            scene_id: scene._replace(job_status=job.status, job_deleted_at=job.deleted_at)
+            for scene_id, scene in self._scenes.items()
+        }
+
     async def scene(self, scene_id: str, path: Sequence[str] = ("input", "sceneId")) -> SceneRow:
         """Return a scene of this job. Raises NotFound (SCENE_NOT_IN_JOB) for any other id."""
         known = self._scenes.get(scene_id)

@@ -30,7 +30,7 @@ from models.domain.access import Act, Viewer, may_do, may_see
 from models.domain.errors import Conflict, ErrorCode, Forbidden, InvalidState, NotFound, no_such_job
 from models.domain.folding import folded_title
 from models.writes import audit, composition, outbox
-from models.writes.audit import AuditContext
+from models.writes.audit import AuditContext, CommittedRows
 from models.writes.change import Assembly, Change, Tick, Ticket, Work
 from models.writes.jobs_of_scenes import JobsOfScenes
 from models.writes.locking import lock
@@ -201,6 +201,7 @@ class Store:
         await transaction.commit(change.pending.take())
         if self._audit is not None:
             self._audit.written = True
+            self._audit.rows = CommittedRows(change.job, change.committed_scenes())
         self.jobs_of_scenes.add(change.job.id, [scene_id for scene_id, _ in change.new_scenes])
         self._report(change, deliveries=put)
 
