@@ -1,14 +1,15 @@
-"""The two formats of log records: one JSON object per line, and a line of text.
+"""The two formats of log records: one JSON object per line (library python-json-logger), and a line of text.
 
 A record with an action is one of this program: its extra attributes are part of the line. Those of the records of
 libraries may hold requests, and are left out.
 """
 
-import json
 import logging
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
+
+from pythonjsonlogger.json import JsonFormatter as BaseJsonFormatter
 
 _LEVEL_WIDTH: Final = 7
 # `message`, `asctime` and `taskName` are set later, or by newer versions of Python.
@@ -16,22 +17,25 @@ _STANDARD: Final = {*vars(logging.makeLogRecord({})), "message", "asctime", "tas
 _AMBIGUOUS: Final = frozenset(" =\"'")
 
 
-class JsonFormatter(logging.Formatter):
+class JsonFormatter(BaseJsonFormatter):
     """Formats a record as one JSON object in one line of ASCII; its exception is the text of the traceback."""
 
-    def format(self, record: logging.LogRecord) -> str:
-        """Return the line."""
+    def __init__(self) -> None:
+        super().__init__(json_default=repr)  # pyright: ignore[reportUnknownMemberType] # its arguments are untyped
+
+    def add_fields(self, log_data: dict[str, Any], record: logging.LogRecord, message_dict: dict[str, Any]) -> None:
+        """Add the fields of the line in the order in which they are shown; without those that are None."""
         fields: dict[str, object] = {
             "timestamp": _timestamp(record),
             "level": record.levelname,
             "logger": record.name,
             "pid": record.process,
             "action": getattr(record, "action", None),
-            "message": record.getMessage(),
+            "message": record.message,
             **dict(_extras(record)),
-            "exception": self.formatException(record.exc_info) if record.exc_info else None,
+            "exception": message_dict.get("exc_info"),
         }
-        return _JSON.encode({name: value for name, value in fields.items() if value is not None})
+        log_data.update((name, value) for name, value in fields.items() if value is not None)
 
 
 class TextFormatter(logging.Formatter):
@@ -78,6 +82,3 @@ def _quoted(value: object) -> str:
     """Return the value as it is, or quoted when it could be read as more than one value or more than one line."""
     text = str(value)
     return text if text and text.isprintable() and _AMBIGUOUS.isdisjoint(text) else repr(text)
-
-
-_JSON: Final = json.JSONEncoder(default=repr)
