@@ -3,13 +3,10 @@
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import Any, NamedTuple
-
-import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql
+from typing import Any
 
 from models.db.prepared import Call, Prepared
-from models.db.rows import SCENE_FIELDS_OF_TAKE, SCENE_SELECT, EventRow, JobRow, SceneRow
+from models.db.rows import SCENE_FIELDS_OF_TAKE, EventRow, JobRow, SceneRow
 from models.db.tables import EVENT, JOB, SCENE, TAKE
 from models.db.transactions import Transaction
 from models.domain.access import SYSTEM, Viewer
@@ -21,67 +18,10 @@ from models.domain.lifecycle import SETTLED_JOB, SceneStatus, job_status
 from models.writes.collected import Collected
 from models.writes.locking import SCENE_OF_JOB
 from models.writes.new_take import NewTake
+from models.writes.scene_statements import AMONG, DELETED, LIVE, PENDING_TAKES, PLACES
+from models.writes.work import Assembly, Tick, Ticket, Work
 
-
-class Ticket(NamedTuple):
-    """The work of rendering one take. A higher `priority` goes first."""
-
-    provider: str
-    job_id: str
-    scene_id: str
-    take_number: int
-    priority: int = 0
-    delay_seconds: float = 0.0
-
-    @property
-    def key(self) -> str:
-        """The deduplication key: a take that waits or runs is not enqueued again."""
-        return f"{self.scene_id}:{self.take_number}"
-
-
-class Assembly(NamedTuple):
-    """The work of joining the clips of a job: those of the composition that became complete at this version."""
-
-    job_id: str
-    composition_version: int
-    delay_seconds: float = 0.0
-
-    @property
-    def key(self) -> str:
-        """The deduplication key: a composition that waits or runs is not enqueued again."""
-        return f"{self.job_id}:{self.composition_version}"
-
-
-Work = Ticket | Assembly
-
-
-class Tick(NamedTuple):
-    """A notification that the progress of a running scene has changed. Not an event of the log."""
-
-    job_id: str
-    scene_id: str
-
-
-_JOB_ID = sa.bindparam("job_id", type_=JOB.c.id.type)
-_OF_JOB = SCENE_SELECT.where(SCENE.c.job_id == _JOB_ID)
-_LIVE = Prepared(_OF_JOB.where(SCENE.c.deleted_at.is_(None)).order_by(SCENE.c.position))
-_DELETED = Prepared(_OF_JOB.where(SCENE.c.deleted_at.is_not(None)).order_by(SCENE.c.position, SCENE.c.id))
-_AMONG = Prepared(
-    _OF_JOB.where(
-        SCENE.c.id.in_(sa.select(sa.func.json_each(sa.bindparam("scene_ids", type_=sa.JSON())).table_valued("value")))
-    ),
-    _OF_JOB.where(SCENE.c.id == sa.any_(sa.bindparam("scene_ids", type_=postgresql.ARRAY(sa.Text())))),
-)
-_PENDING_TAKES = Prepared(
-    sa.select(SCENE.c.id, SCENE.c.take_number)
-    .where(SCENE.c.job_id == _JOB_ID, SCENE.c.deleted_at.is_(None), SCENE.c.status == SceneStatus.PENDING)
-    .order_by(SCENE.c.position)
-)
-_PLACES = Prepared(
-    sa.select(SCENE.c.id, SCENE.c.position, SCENE.c.deleted_at)
-    .where(SCENE.c.job_id == _JOB_ID)
-    .order_by(SCENE.c.position, SCENE.c.id)
-)
+__all__ = ["Assembly", "Change", "Tick", "Ticket", "Work"]
 
 
 class Change(Collected):
@@ -185,11 +125,11 @@ class Change(Collected):
 
     async def deleted_scenes(self) -> list[SceneRow]:
         """Return the deleted scenes in their former order."""
-        return await self._read_scenes(_DELETED)
+        return await self._read_scenes(DELETED)
 
     async def live_scenes(self) -> list[SceneRow]:
         """Return the scenes that are not deleted, in play order."""
-        return await self._read_scenes(_LIVE)
+        return await self._read_scenes(LIVE)
 
     async def _read_scenes(self, statement: Prepared) -> list[SceneRow]:
         found = [SceneRow._make(row) for row in await self.read(Call(statement, [{"job_id": self.job.id}]))]
@@ -200,14 +140,14 @@ class Change(Collected):
         """Read scenes of the job at once, so that `scene` knows them."""
         unknown = set(scene_ids).difference(self._scenes)
         if unknown:
-            for row in await self.read(Call(_AMONG, [{"job_id": self.job.id, "scene_ids": list(unknown)}])):
+            for row in await self.read(Call(AMONG, [{"job_id": self.job.id, "scene_ids": list(unknown)}])):
                 self.known_scene(SceneRow._make(row))
 
     async def pending_takes(self) -> list[tuple[str, int]]:
         """Return the live scenes that are pending, in play order, each with the number of its take."""
         if self.is_new:
             return list(self.new_scenes)
-        found = await self.read(Call(_PENDING_TAKES, [{"job_id": self.job.id}]))
+        found = await self.read(Call(PENDING_TAKES, [{"job_id": self.job.id}]))
         return [(scene_id, take_number) for scene_id, take_number in found]
 
     async def write_scene(
@@ -286,7 +226,7 @@ class Change(Collected):
     async def arrangement(self) -> Arrangement:
         """Return the play order, to be changed; `arrange` writes the moved positions, at the end at the latest."""
         if self._arrangement is None:
-            found = await self.read(Call(_PLACES, [{"job_id": self.job.id}]))
+            found = await self.read(Call(PLACES, [{"job_id": self.job.id}]))
             self._arrangement = Arrangement(
                 (scene_id, place, deleted is not None) for scene_id, place, deleted in found
             )
