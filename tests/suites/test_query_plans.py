@@ -28,7 +28,7 @@ async def plan(file: Database, text: str) -> str:
     """Return the steps of the plan of a statement."""
     async with file.read() as connection:
         found = await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}", ("[]",) * text.count("?"))
-        return "; ".join(str(row[3]) for row in found)
+        return "; ".join(str(step) for step in found.scalars(3))
 
 
 @pytest.mark.parametrize(("scope", "order", "descending", "after"), ORDERS)
