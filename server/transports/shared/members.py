@@ -1,0 +1,207 @@
+"""The members of a group, and how each of them gets the messages."""
+
+import asyncio
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Final
+
+from strawberry.types import ExecutionResult
+
+from server.transports.rate_limiter import TooManyRequests
+from server.transports.shared.member import Member, State
+from server.transports.shared.message import SharedMessage
+from server.transports.shared.ring import Entry, Ring
+from server.transports.shared.source import Source, Value
+
+if TYPE_CHECKING:
+    from server.transports.shared.streams import Asked, SharedStreams
+
+CHUNK: Final = 100
+"""The sockets that are written to before other tasks get their turn: about a millisecond."""
+
+
+class Members:
+    """The members of a group. Those whose sockets take all messages at once are live; the others take them from the
+    ring at their own pace."""
+
+    def __init__(self, streams: "SharedStreams", asked: "Asked") -> None:
+        self.asked = asked
+        self.streams = streams
+        self.ring = Ring(streams.ring_limit)
+        self.live: dict[Member, None] = {}
+        self.others: set[Member] = set()
+        self.lagging: list[Member] = []
+        """Those that get the state in place of dropped messages."""
+        self.stripped: dict[int, list[Member]] = {}
+        """By the number of a message that has to be made again: the members that wait for it."""
+        self.outdated: dict[str, object] = {}
+        """By key, what has to be made again for members that are behind."""
+        self.source: Source | None = None
+        self.is_complete = False
+        """Whether the stream ends after the messages that are in the ring."""
+        self.is_over = False
+        """Whether no message is made any more."""
+        self._is_sending = False
+
+    def covers(self, version: int) -> bool:
+        """Whether members that have everything up to this version can enter."""
+        return self.is_over or self.ring.dropped_version <= version
+
+    def take(self, member: Member) -> SharedMessage | None:
+        """Return the next message of a member that is behind; None when there is none yet.
+
+        When messages were dropped that it needs, it gets the state in their place.
+        """
+        while True:
+            if self.ring.misses(member.number, member.version) and not self.is_over:
+                member.state = State.JOINING
+                self.lagging.append(member)
+                self.interrupt()
+                return None
+            entry = self.ring.next(member.number)
+            if entry is None:
+                return None
+            if entry.message is None:
+                member.state = State.JOINING
+                self.stripped.setdefault(entry.number, []).append(member)
+                self.interrupt()
+                return None
+            member.number = entry.number
+            payload = self._payload_for(member, entry, entry.message)
+            if payload is not None:
+                if not self.spend(1):
+                    member.unpaid += 1
+                return payload
+
+    def resume(self, member: Member) -> bool:
+        """Make a member live that has taken all messages; return whether it is."""
+        if member.state is not State.BEHIND or not member.outlet.is_direct or member.inbox or member.unpaid:
+            return False
+        member.state = State.LIVE
+        self.others.discard(member)
+        self.live[member] = None
+        self._clear()
+        return True
+
+    def spend(self, messages: int) -> bool:
+        """Spend the cost of messages; return whether the rate limit permits it. All members are the same caller."""
+        try:
+            self.streams.rate_limiter.spend(self.asked.connection, self.asked.cost * messages)
+        except TooManyRequests:
+            return False
+        return True
+
+    async def spend_when_available(self) -> None:
+        """Wait until the rate limit permits one message, and spend its cost."""
+        while True:
+            try:
+                return self.streams.rate_limiter.spend(self.asked.connection, self.asked.cost)
+            except TooManyRequests as limited:
+                await asyncio.sleep(max(1.0, limited.retry_after_seconds))
+
+    def hand(self, member: Member, payloads: list[SharedMessage], *, has_spent: bool) -> None:
+        """Send messages to one member only, its first one with the cost."""
+        if not member.has_first and payloads:
+            member.has_first = True
+            payloads = [payloads[0].first(self.asked.extensions), *payloads[1:]]
+        member.hand(payloads)
+        if not has_spent:
+            member.unpaid += len(payloads)
+
+    def continue_with(self, member: Member) -> None:
+        """Let a member continue with the messages of the group."""
+        if member.state is not State.LEFT:
+            member.state = State.COMPLETE if self.is_complete else State.BEHIND
+            if member.pumping or self.ring.next(member.number) is not None or not self.resume(member):
+                member.wake()
+
+    async def publish(self, value: Value, message: SharedMessage, *, again: bool) -> None:
+        """Send a value to all members; one that was made `again` only to those that are behind."""
+        entry = Entry(self.ring.number + 1, message, value.version, value.key, value.received)
+        self._add(entry)
+        live: tuple[Member, ...] = () if again else tuple(self.live)
+        if again:
+            for member in self.live:
+                member.number = entry.number
+        has_spent = not live or self.spend(len(live))
+        self._is_sending = True
+        for index, member in enumerate(live, 1):
+            if member.state is State.LIVE and member.number < entry.number:
+                self._write(member, entry, message, has_spent=has_spent)
+            if not index % CHUNK:
+                await asyncio.sleep(0)
+        message.compact()
+        self._is_sending = False
+        self._clear()
+
+    def _clear(self) -> None:
+        """Empty the ring when nobody can need it: no member is behind, or may still fall behind in this round."""
+        if not self.others and not self._is_sending:
+            self.ring.clear()
+
+    def _add(self, entry: Entry) -> None:
+        """Add a message to the ring for members that are behind. What they need of those that it outdates is made
+        again: a message with a key must not follow a newer one without."""
+        behind = [member for member in self.others if member.state is State.BEHIND]
+        for old in self.ring.add(entry):
+            if old.key is not None and any(member.number < old.number for member in behind):
+                self.outdated[old.key] = old.received
+        if entry.key is not None:
+            self.outdated.pop(entry.key, None)
+        for member in behind:
+            member.wake()
+
+    def _write(self, member: Member, entry: Entry, message: SharedMessage, *, has_spent: bool) -> None:
+        """Write a message to a live member. When its socket is full or its cost was not spent, it falls behind."""
+        before = member.has_first, member.last
+        if member.plain:
+            payload: SharedMessage | None = message
+        else:
+            payload = self._payload_for(member, entry, message)
+            member.plain = member.has_first and member.last is None and member.version <= (entry.version or 0)
+        if payload is None or member.outlet.write(payload):
+            member.number = entry.number
+            if not has_spent and payload is not None:
+                member.unpaid += 1
+                self._fall_behind(member)
+        else:
+            member.has_first, member.last = before
+            self._fall_behind(member)
+
+    def _fall_behind(self, member: Member) -> None:
+        if member.state is State.LIVE:
+            member.state = State.BEHIND
+            del self.live[member]
+            self.others.add(member)
+        member.wake()
+
+    def _payload_for(self, member: Member, entry: Entry, message: SharedMessage) -> SharedMessage | None:
+        """Return what a member gets of a message; None when it has it already."""
+        if entry.version is not None and entry.version <= member.version:
+            return None
+        if entry.key is not None and entry.number <= member.started_at:
+            return None
+        last, member.last = member.last, None
+        if last == message.body:
+            return None
+        if member.has_first:
+            return message
+        member.has_first = True
+        return message.first(self.asked.extensions)
+
+    def end(self, members: Iterable[Member], result: ExecutionResult | None = None) -> None:
+        """End the streams of members, with a result if given."""
+        for member in members:
+            if member.state is not State.LEFT:
+                self.live.pop(member, None)
+                self.others.add(member)
+                member.state = State.COMPLETE
+                member.inbox = None
+                member.unpaid = 0
+                if result is not None:
+                    member.hand([result])
+                member.wake()
+
+    def interrupt(self) -> None:
+        """Let the group look at its members."""
+        if self.source is not None:
+            self.source.interrupt()
