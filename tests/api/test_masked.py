@@ -86,9 +86,9 @@ async def test_unexpected_error_of_a_mutation_is_masked_and_rolled_back(
     [
         ("GET", "", "models.reads.queries.progress_snapshots"),
         ("GET", "/{scene}", "models.reads.queries.scenes_by_id"),
-        ("PUT", "/{scene}", "models.reads.queries.job_of_scene"),
-        ("POST", "/{scene}/regenerate", "models.reads.queries.job_of_scene"),
-        ("DELETE", "/{scene}", "models.reads.queries.job_of_scene"),
+        ("PUT", "/{scene}", "models.writes.jobs_of_scenes.JobsOfScenes.get"),
+        ("POST", "/{scene}/regenerate", "models.writes.jobs_of_scenes.JobsOfScenes.get"),
+        ("DELETE", "/{scene}", "models.writes.jobs_of_scenes.JobsOfScenes.get"),
     ],
 )
 async def test_unexpected_error_of_a_rest_call_is_masked(

@@ -61,6 +61,7 @@ async def _person(server: ProductionServer, name: str) -> Person:
 # For one query that reads everything that the schema can return.
 RAISED_LIMITS: Json = {
     "limit_cost": 10**9,
+    "limit_cost_a_minute": 10**9,
     "limit_depth": 50,
     "limit_tokens": 10_000,
     "limit_characters": 1_000_000,
