@@ -61,13 +61,17 @@ class SocketOutlet:
     def connection(self) -> HTTPConnection:
         return self._socket
 
+    @property
+    def write_frames(self) -> Callable[[bytes], bool]:
+        return self._write
+
     def write(self, payload: SharedMessage) -> bool:
-        return self._write(payload.frame(self.prefix))
+        return self.write_frames(payload.frame(self.prefix))
 
     def write_all(self, payloads: Sequence[SharedMessage]) -> int:
         for start in range(0, len(payloads), FRAMES_A_WRITE):
             frames = [payload.frame(self.prefix) for payload in payloads[start : start + FRAMES_A_WRITE]]
-            if not self._write(b"".join(frames)):
+            if not self.write_frames(b"".join(frames)):
                 return start
         return len(payloads)
 

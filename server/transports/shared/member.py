@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Protocol
 
@@ -21,6 +21,16 @@ class Outlet(Protocol):
     @property
     def connection(self) -> HTTPConnection:
         """The handshake or the request."""
+        ...
+
+    @property
+    def prefix(self) -> bytes:
+        """The beginning of its messages; see `message_prefix`."""
+        ...
+
+    @property
+    def write_frames(self) -> Callable[[bytes], bool]:
+        """Writes whole frames, as `write` does."""
         ...
 
     @property
@@ -45,9 +55,14 @@ class PulledOutlet:
     """The way to a subscriber that takes its messages one by one."""
 
     is_direct = False
+    prefix = b""
 
     def __init__(self, connection: HTTPConnection) -> None:
         self.connection = connection
+
+    def write_frames(self, frames: bytes) -> bool:
+        """Return False: nothing can be written."""
+        return False
 
     def write(self, payload: SharedMessage) -> bool:
         """Return False: nothing can be written."""

@@ -124,11 +124,10 @@ class Members:
                 member.number = entry.number
         has_spent = not live or self.spend(len(live))
         self._is_sending = True
-        for index, member in enumerate(live, 1):
-            if member.state is State.LIVE and member.number < entry.number:
-                self._write(member, entry, message, has_spent=has_spent)
-            if not index % CHUNK:
+        for start in range(0, len(live), CHUNK):
+            if start:
                 await asyncio.sleep(0)
+            self._write_to(live[start : start + CHUNK], entry, message, has_spent=has_spent)
         message.compact()
         self._is_sending = False
         self._clear()
@@ -149,6 +148,25 @@ class Members:
             self.outdated.pop(entry.key, None)
         for member in behind:
             member.wake()
+
+    def _write_to(self, members: Iterable[Member], entry: Entry, message: SharedMessage, *, has_spent: bool) -> None:
+        """Write a message to live members, in as few steps for each as possible."""
+        is_live, number = State.LIVE, entry.number
+        prefix, frame = b"", b""
+        for member in members:
+            if member.state is not is_live or member.number >= number:
+                continue
+            outlet = member.outlet
+            if not (member.plain and has_spent):
+                self._write(member, entry, message, has_spent=has_spent)
+                continue
+            if outlet.prefix != prefix:
+                prefix = outlet.prefix
+                frame = message.frame(prefix)
+            if outlet.write_frames(frame):
+                member.number = number
+            else:
+                self._fall_behind(member)
 
     def _write(self, member: Member, entry: Entry, message: SharedMessage, *, has_spent: bool) -> None:
         """Write a message to a live member. When its socket is full or its cost was not spent, it falls behind."""
