@@ -1,6 +1,6 @@
 # `make` lists the commands. On a fresh machine python3 (3.11 or newer), its venv and make are enough.
 .DEFAULT_GOAL := help
-.PHONY: help setup run unit test check audit fix schema lock explorer bench bench-all chaos fuzz proof clean
+.PHONY: help setup run unit test check audit fix schema lock explorer bench bench-all chaos fuzz proof mutants clean
 
 PYTHON ?= python3
 UV_VERSION := 0.13.9
