@@ -82,11 +82,14 @@ class CompiledOperations:
         names = parsed.derived(
             ("conditions", params.operation_name), lambda: condition_variables(parsed.document, operation)
         )
-        try:
-            conditions = [(name, bool(variables.coerced[name])) for name in names]
-            return Prepared(self._plans.plan(parsed.text, parsed.document, operation, conditions), variables)
-        except KeyError:
+        conditions = [(name, variables.coerced.get(name)) for name in names]
+        # A nullable variable with a default may be null all the same; graphql-core refuses that.
+        decided = [(name, value) for name, value in conditions if isinstance(value, bool)]
+        if len(decided) < len(conditions):
             self.paths.leave(VARIABLES)
+            return None
+        try:
+            return Prepared(self._plans.plan(parsed.text, parsed.document, operation, decided), variables)
         except Unsupported as unsupported:
             self.paths.leave(unsupported.reason)
         return None

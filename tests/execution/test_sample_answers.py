@@ -85,6 +85,11 @@ LEFT = {
     "error_of_an_async_resolver": ("{ owners { pets { id } brokenLater } }", ERROR),
     "introspection": ('{ __type(name: "Pet") { name } }', INTROSPECTION),
     "wrong_variable": ("query($n: Int! = 1) { owners(count: $n) { name } }", VARIABLES),
+    "null_for_skip": ("query($x: Boolean = true) { owners { hue name @skip(if: $x) } }", VARIABLES),
+    "null_for_include": (
+        "query($x: Boolean = true) { owners { hue ...N @include(if: $x) } } fragment N on Owner { name }",
+        VARIABLES,
+    ),
 }
 
 
@@ -92,7 +97,7 @@ LEFT = {
 async def test_answer_that_is_left_to_graphql_core_is_counted(text: str, reason: str) -> None:
     """Once, by its reason; and it is equal."""
     compiled, plain = executors(SCHEMA)
-    await compare(compiled, plain, RandomDocument(text, {"n": "three"}))
+    await compare(compiled, plain, RandomDocument(text, {"n": "three", "x": None}))
     assert (compiled_count(compiled), left(compiled)) == (0, {reason: 1})
 
 
