@@ -19,7 +19,9 @@ from execution.values import Pure
 
 BYTES_OF_PLAN = 4_000
 BYTES_OF_FIELD = 3_000
-"""Estimates of the memory that a plan takes, with the functions that are made when it is executed."""
+BYTES_OF_TOKEN = 500
+"""Estimates of the memory that a plan takes, with the functions that are made when it is executed, and with the syntax
+tree that it keeps alive."""
 
 
 class Plan:
@@ -51,7 +53,8 @@ class Plan:
         else:
             self._steps = [step(compiler, root, key, nodes) for key, nodes in fields.items()]
         self._prepares = tuple(compiler.prepares)
-        self.bytes = BYTES_OF_PLAN + BYTES_OF_FIELD * compiler.field_count
+        tree = BYTES_OF_TOKEN * (document.token_count or 0)
+        self.bytes = BYTES_OF_PLAN + BYTES_OF_FIELD * compiler.field_count + tree
 
     async def query(self, context: Any, variables: VariableValues, extensions: Mapping[str, Any] | None = None) -> Data:
         """Return the data of a query."""

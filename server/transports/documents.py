@@ -19,8 +19,14 @@ CACHED_DOCUMENTS: Final = 128
 """The size of other caches by document."""
 
 CACHE_BYTES: Final = 64 * 2**20
-BYTES_A_CHARACTER: Final = 280
-"""The memory that a syntax tree takes in the worst case; usually it is a third of that."""
+BYTES_OF_DOCUMENT: Final = 8_000
+BYTES_OF_TOKEN: Final = 500
+BYTES_OF_ERROR: Final = 1_500
+BYTES_OF_CHARACTER: Final = 8
+"""The memory that a syntax tree takes in the worst case, with the errors of its validation; usually half of that."""
+
+MOST_ERRORS: Final = 100
+"""Of validation, which ends then."""
 
 MOST_DERIVED: Final = 32
 """Most documents have two or three derived values; the costs for page sizes in variables may be many."""
@@ -31,11 +37,16 @@ T = TypeVar("T")
 class ParsedDocument:
     """A syntax tree, with what was derived from it."""
 
-    __slots__ = ("_derived", "document", "text")
+    __slots__ = ("_derived", "bytes", "document", "text")
 
     def __init__(self, text: str, document: DocumentNode) -> None:
         self.text = text
         self.document = document
+        tokens = document.token_count or 0
+        errors = min(tokens, MOST_ERRORS)
+        self.bytes = (
+            BYTES_OF_DOCUMENT + BYTES_OF_TOKEN * tokens + BYTES_OF_ERROR * errors + BYTES_OF_CHARACTER * len(text)
+        )
         self._derived: dict[Hashable, Any] = {}
 
     def derived(self, key: Hashable, derive: Callable[[], T]) -> T:
@@ -72,15 +83,11 @@ class DocumentCache:
         parsed = ParsedDocument(text, parse(text, max_tokens=max_tokens))
         if is_cacheable(text):
             self._parsed[key] = parsed
-            self.bytes += _bytes(text)
+            self.bytes += parsed.bytes
             while self.bytes > self._most_bytes:
-                (oldest, _), _ = self._parsed.popitem(last=False)
-                self.bytes -= _bytes(oldest)
+                _, forgotten = self._parsed.popitem(last=False)
+                self.bytes -= forgotten.bytes
         return parsed
-
-
-def _bytes(text: str) -> int:
-    return BYTES_A_CHARACTER * max(1, len(text))
 
 
 DOCUMENTS: Final = DocumentCache()

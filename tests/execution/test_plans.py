@@ -1,5 +1,8 @@
 """The bounds of compiled operations, and the source that is generated for them."""
 
+import gc
+import tracemalloc
+
 import pytest
 from graphql import DocumentNode, FieldNode, NameNode, OperationDefinitionNode, parse
 
@@ -63,6 +66,23 @@ def test_size_of_plans_is_bounded() -> None:
     for number in range(10):
         planned(plans, f"{{ a{number}: owners {{ name }} }}")
     assert (len(plans), plans.bytes) == (3, 3 * one.bytes)
+
+
+def test_size_of_plans_includes_their_syntax_trees() -> None:
+    """A plan keeps the tree of its whole document, also when the cache of documents has forgotten it."""
+    short, long = Plans(SCHEMA), Plans(SCHEMA)
+    planned(short, "{ owners { name } }")
+    text = "query A { owners { name } } query B { owners { echo(hues: [" + "RED " * 900 + "]) } }"
+    tracemalloc.start()
+    try:
+        kept = parse(text)
+        gc.collect()
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    operation = next(node for node in kept.definitions if isinstance(node, OperationDefinitionNode))
+    long.plan(text, kept, operation, [])
+    assert long.bytes >= short.bytes + taken
 
 
 def test_unsupported_operation_is_kept_as_such() -> None:
