@@ -145,12 +145,19 @@ class Scenes:
             if target.job_id is None
             else no_such_job(["input", "jobId"], target.job_id)
         )
+        # A deleted scene is read after the lock, not with it: a purge moves deleted scenes under the same lock without
+        # raising the version of the job.
+        scene_id = None if deleted else target.scene_id
         async with self._store.change(
-            job_id, viewer, path=_PATH, act=act, scene_id=target.scene_id, missing=missing
+            job_id, viewer, path=_PATH, act=act, scene_id=scene_id, missing=missing
         ) as change:
             if idempotency is not None:
                 await idempotency.remember(change, {})
-            scene = await change.scene(target.scene_id)
+            try:
+                scene = await change.scene(target.scene_id)
+            except NotFound:
+                # It was in this job, so it has been purged.
+                raise preconditions.no_such_scene(target.scene_id, _PATH) from None
             if not deleted:
                 preconditions.check_live(scene, _PATH)
             preconditions.check_version(scene, target.expected_version)

@@ -1,7 +1,8 @@
-"""A purge that waits for a concurrent restore: the restore wins, and nothing of the job or scene is lost."""
+"""A purge and a concurrent change: nothing of a restored job or scene is lost, and a purged one is unknown."""
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -13,7 +14,7 @@ from models.domain.access import LOCAL
 from models.domain.events import EventType
 from tests.support import jobs
 from tests.support.database_choice import database_choice
-from tests.support.factories import a_job, accepted
+from tests.support.factories import NO_SCENE, a_job, accepted
 from tests.support.server_app import App
 from tests.support.waiting import eventually
 
@@ -29,15 +30,15 @@ async def expire(app: App, table: sa.Table, thing_id: str) -> None:
         await connection.execute(sa.update(table).where(table.c.id == thing_id).values(purge_after=now() + EXPIRED))
 
 
-async def until_blocked(app: App, purging: "asyncio.Task[list[str]]") -> None:
-    """Wait until the purge waits for the restore: for its row lock on Postgres, for the only writer on SQLite."""
+async def until_blocked(app: App, waiting: "asyncio.Task[Any]") -> None:
+    """Wait until one of purge and restore waits for the other: for its row lock on Postgres, for the only writer on SQLite."""
     if not database_choice.distributed:
         await asyncio.sleep(0)
         return
 
     async def blocked() -> bool:
         async with app.container.store.read() as connection:
-            return purging.done() or (await connection.exec_driver_sql(BLOCKED)).scalar_one() > 0
+            return waiting.done() or (await connection.exec_driver_sql(BLOCKED)).scalar_one() > 0
 
     await eventually(blocked)
 
@@ -71,3 +72,42 @@ async def test_scene_restored_while_the_purge_waits_is_not_purged(shared: App) -
     assert made.id not in await purging
     prompts = (await jobs.job(shared, made.id, "scenes { nodes { prompt } }"))["scenes"]["nodes"]
     assert prompts == [{"prompt": "A kite"}, {"prompt": "A boat"}]
+
+
+async def test_scene_restored_while_a_purge_lowers_its_position_is_shown_where_it_is(shared: App) -> None:
+    """On Postgres, the restore begins while the purge holds the lock of the job, and sees the scene after it."""
+    made = await a_job(shared, "A kite", "A boat", "A tree")
+    purged, restored, _ = made.scenes
+    for scene_id in (restored, purged):
+        await accepted(shared, "deleteScene", "deletedSceneId", sceneId=scene_id)
+    await expire(shared, SCENE, purged)
+    position = sa.select(SCENE.c.position).where(SCENE.c.id == restored)
+    async with shared.container.store.maintenance() as connection:
+        assert (await connection.execute(position)).scalar_one() == 1
+        await connection.execute(sa.select(JOB.c.id).where(JOB.c.id == made.id).with_for_update())
+        restoring = asyncio.create_task(
+            shared.mutate("restoreScene", "scene { position version } job { version }", sceneId=restored)
+        )
+        await until_blocked(shared, restoring)
+        # As `purge.remove_scenes` does under this lock.
+        await connection.execute(sa.delete(SCENE).where(SCENE.c.id == purged))
+        await connection.execute(sa.update(SCENE).where(SCENE.c.id == restored).values(position=0))
+    shown = await restoring
+    async with shared.container.store.read() as connection:
+        assert shown["scene"]["position"] == (await connection.execute(position)).scalar_one()
+    assert shown["scene"]["version"] == shown["job"]["version"]
+
+
+async def test_purged_scene_is_refused_as_any_unknown_scene(shared: App) -> None:
+    """Also by a server that knows its job from an earlier change of it; with and without the id of the job."""
+    made = await a_job(shared, "A kite", "A boat")
+    scene_id = made.scenes[0]
+    await accepted(shared, "updateScene", sceneId=scene_id, title="Known")
+    await accepted(shared, "deleteScene", "deletedSceneId", sceneId=scene_id)
+    await expire(shared, SCENE, scene_id)
+    assert made.id in await purge.remove_scenes(shared.container.store)
+    for name, fields in (("updateScene", {"title": "New"}), ("restoreScene", {}), ("regenerateScene", {})):
+        unknown = await shared.mutate(name, "errors { code path message }", sceneId=NO_SCENE, **fields)
+        for job in ({}, {"jobId": made.id}) if name == "updateScene" else ({},):
+            answer = await shared.mutate(name, "errors { code path message }", sceneId=scene_id, **fields, **job)
+            assert answer == unknown, (name, job)
