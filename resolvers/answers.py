@@ -28,7 +28,11 @@ async def _job(info: Info, job_id: str) -> Job | None:
     rows = context.audit.rows
     if rows is not None and rows.job.id == job_id and shows_columns_only(info):
         return as_job(rows.job)
-    row = await context.loaders.job.load(job_id)
+    return await _read_job(info, job_id)
+
+
+async def _read_job(info: Info, job_id: str) -> Job | None:
+    row = await info.context.loaders.job.load(job_id)
     return None if row is None else as_job(row)
 
 
@@ -38,7 +42,8 @@ async def _scene_and_job(info: Info, scene_id: str) -> tuple[Scene | None, Job |
     if rows is not None and written is not None and shows_columns_only(info):
         return as_scene(written), as_job(rows.job)
     row = await info.context.loaders.scene.load(scene_id)
-    return (None, None) if row is None else (as_scene(row), await _job(info, row.job_id))
+    # Not the job of the change: another change may have been committed before the scene was read.
+    return (None, None) if row is None else (as_scene(row), await _read_job(info, row.job_id))
 
 
 async def job_payload(info: Info, command: Awaitable[str | None], job_id: str = "") -> JobPayload:

@@ -40,7 +40,9 @@ def shows_columns_only(info: Info) -> bool:
     """Whether the operation selects nothing of the scene and the job in this payload but columns of their rows."""
     return all(
         field.name in _COLUMNS[parent.name]
-        for parent in _fields(info.selected_fields[0].selections)
+        # A mutation that is selected twice under one key is executed once, with both selections.
+        for selected in info.selected_fields
+        for parent in _fields(selected.selections)
         if parent.name in _COLUMNS
         for field in _fields(parent.selections)
     )
