@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from sqlalchemy import event
 
 from models.db.tables import WEBHOOK, WEBHOOK_DELIVERY
 from models.domain.access import Viewer
@@ -14,6 +13,7 @@ from tests.support import jobs, webhook_calls
 from tests.support.client import Json
 from tests.support.factories import NO_DELIVERY, NO_WEBHOOK, a_job
 from tests.support.server_app import App
+from tests.support.statements import recorded_reads
 from tests.support.webhook_calls import ERRORS, WEBHOOK_FIELDS, hook
 from tests.support.webhook_receiver import receiving
 
@@ -153,19 +153,10 @@ async def test_deliveries_of_many_webhooks_are_read_by_one_statement(app: App) -
     made = [await hook(app, "http://127.0.0.1:9/", "JOB_CREATED") for _ in range(5)]
     await a_job(app, "A kite")
     await a_job(app, "Another")
-    statements: list[str] = []
-
-    def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
-        if "webhookdelivery" in statement and "row_number" in statement and "webhook.url" not in statement:
-            statements.append(statement)
-
-    engine = app.container.database.reader.sync_engine
-    event.listen(engine, "before_cursor_execute", note)
-    try:
+    async with recorded_reads(app.container.database) as statements:
         found = await app.execute("{ webhooks { id deliveries(first: 1) { version jobId } } }")
-    finally:
-        event.remove(engine, "before_cursor_execute", note)
-    assert len(statements) == 1
+    # The deliverer reads what is due with the addresses of the webhooks.
+    assert len([each for each in statements if "webhookdelivery" in each and "webhook.url" not in each]) == 1
     newest = (await app.execute("{ jobs(first: 1) { nodes { id } } }"))["jobs"]["nodes"][0]["id"]
     expected = [{"id": each.id, "deliveries": [{"version": 1, "jobId": newest}]} for each in made]
     assert sorted(found["webhooks"], key=lambda each: each["id"]) == sorted(expected, key=lambda each: str(each["id"]))
