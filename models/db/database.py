@@ -33,9 +33,10 @@ from models.db.engines import (
 from models.db.pooler import Pooler, settings_of_transaction
 from models.db.postgres_reader import PostgresReader
 from models.db.readers import Reader, Readers
+from models.db.shared_commits import SharedCommits
 from models.db.sqlite_reader import FileConnection, SqliteReader
 from models.db.statements import Kind, Row, Statement, Values
-from models.db.transactions import OwnTransaction, SharedCommits, Transaction
+from models.db.transactions import OwnTransaction, Transaction
 from models.db.transit import Transit
 from models.db.unavailable import translate_errors
 

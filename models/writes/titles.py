@@ -2,6 +2,7 @@
 
 import sqlalchemy as sa
 
+from models.db.cancellation import shield_to_completion
 from models.db.database import Database
 from models.db.tables import JOB
 from models.domain.folding import folded_title
@@ -32,5 +33,5 @@ async def _fold_some(database: Database) -> int:
         if found:
             rows = [{"job_id": row.id, "read_title": row.title, "folding": folded_title(row.title)} for row in found]
             await connection.execute(fill, rows)
-        await transaction.commit()
+        await shield_to_completion(transaction.commit())
     return len(found)

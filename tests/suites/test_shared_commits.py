@@ -11,11 +11,12 @@ import sqlalchemy as sa
 
 from models.db import drivers
 from models.db.database import Database
-from models.db.transactions import COMMIT
+from models.db.shared_commits import COMMIT
 from models.domain.access import LOCAL
 from models.domain.errors import NotFound, Unavailable
 from models.domain.events import EventType
 from models.writes.change import Change
+from models.writes.titles import fold_missing
 from tests.support.database_choice import database_choice
 from tests.support.domain import Domain, domain
 from tests.support.jobs import seeded
@@ -235,6 +236,24 @@ async def test_write_cancelled_while_it_waits_for_the_commit_leaves_the_others_o
     assert await queue.results() == [None] * 3
     with pytest.raises(asyncio.CancelledError):
         await writing
+    assert queue.commits.log.count("commit") == 1
+    assert await versions(env, job_ids) == [2, 2, 2]
+
+
+async def test_folding_of_titles_cancelled_while_it_waits_for_the_commit_leaves_the_others_of_its_group(
+    env: Domain, commits: Commits
+) -> None:
+    """As any other write: it holds no turn then."""
+    job_ids = [await env.a_job() for _ in range(3)]
+    queue = Queue(env, commits)
+    await queue.add(job_ids[0])
+    folding = asyncio.create_task(fold_missing(env.store.database))
+    await asyncio.sleep(0)
+    await queue.add(job_ids[1], lambda _change: folding.cancel())
+    await queue.add(job_ids[2])
+    assert await queue.results() == [None] * 3
+    with pytest.raises(asyncio.CancelledError):
+        await folding
     assert queue.commits.log.count("commit") == 1
     assert await versions(env, job_ids) == [2, 2, 2]
 

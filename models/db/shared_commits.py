@@ -1,0 +1,227 @@
+"""Write transactions on SQLite: those that wait for each other share a commit.
+
+A durable commit on SQLite waits for the disk, and only one transaction of a file writes at a time. So a transaction
+that is complete goes to the end of the queue for the connection, and the first of a group that gets it back commits for
+all of them: one fsync for the group. Nothing is acknowledged before that commit. Without contention nothing is queued,
+and a transaction commits at once.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from models.db.cancellation import shield_to_completion
+from models.db.drivers import SqliteDriver, driver_of
+from models.db.prepared import Call
+from models.db.transactions import OnDriver, Transaction
+from models.db.unavailable import translate_errors
+from models.domain.errors import Unavailable
+
+COMMIT = "COMMIT"
+_SAVEPOINT = "SAVEPOINT change"
+_RELEASE = "RELEASE change"
+_ROLL_BACK_TO = "ROLLBACK TO change"
+
+
+class _Group:
+    """Transactions that share one transaction of the database, and so its commit."""
+
+    def __init__(self, driver: SqliteDriver) -> None:
+        self.driver = driver
+        # Whether BEGIN was sent.
+        self.begun = False
+        self.completed = 0
+        self.committed = False
+        self.error: Exception | None = None
+
+    @property
+    def ended(self) -> bool:
+        return self.committed or self.error is not None
+
+
+class SharedTransaction(OnDriver):
+    """One transaction of a group: a savepoint, except the first one, whose failure concerns no other."""
+
+    def __init__(self, commits: "SharedCommits", group: _Group) -> None:
+        super().__init__(group.driver)
+        self.group = group
+        self.completed = False
+        self._has_savepoint = False
+        self._begun = False
+        self._commits = commits
+
+    async def begun(self) -> AsyncConnection:
+        """Return its connection, after the transaction is begun."""
+        if not self._begun:
+            await self._send()
+        return self._driver.connection
+
+    async def commit(self, calls: Sequence[Call] = ()) -> None:
+        """Execute the last statements, and commit together with the transactions that wait for the connection now."""
+        await self._commits.commit(self, calls)
+
+    async def complete(self, calls: Sequence[Call], *, commit: bool) -> None:
+        """Execute the last statements, and with `commit` end the transaction of the group."""
+        opening = self._opening()
+        after = [COMMIT] if commit else [_RELEASE] if self._has_savepoint else []
+        await self._driver.run_together(calls, before=opening, after=after)
+        self.completed = True
+
+    async def roll_back(self) -> None:
+        """Undo what was written since the savepoint, if it was set."""
+        if self._has_savepoint:
+            await self._driver.run((), before=[_ROLL_BACK_TO, _RELEASE])
+
+    def _opening(self) -> Sequence[str]:
+        """Return what begins the transaction, once: with its first statement, it is one call into the thread."""
+        if self._begun:
+            return ()
+        self._begun = True
+        if not self.group.begun:
+            self.group.begun = True
+            return ("BEGIN IMMEDIATE",)
+        self._has_savepoint = True
+        return (_SAVEPOINT,)
+
+
+class SharedCommits:
+    """The write transactions of one SQLite file in this process. They take turns on one connection, first come first.
+
+    `borrow` takes the connection, which is kept until an error or `close`; `limit_wait` bounds the wait for a turn.
+    """
+
+    def __init__(
+        self,
+        borrow: Callable[[AsyncExitStack], Awaitable[AsyncConnection]],
+        limit_wait: Callable[[], AbstractAsyncContextManager[None]],
+    ) -> None:
+        self._borrow = borrow
+        self._limit_wait = limit_wait
+        # Serves waiters in the order of their arrival, which is what bounds a group: see `commit`.
+        self._turn = asyncio.Lock()
+        self._waiting = 0
+        self._group: _Group | None = None
+        self._driver: SqliteDriver | None = None
+        self._borrowed = AsyncExitStack()
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncGenerator[Transaction]:
+        """A transaction. Raises Unavailable when the file cannot be written in time."""
+        with translate_errors():
+            await self._take_turn()
+            transaction: SharedTransaction | None = None
+            try:
+                try:
+                    transaction = SharedTransaction(self, self._group or await self._new_group())
+                    yield transaction
+                finally:
+                    if transaction is not None and not transaction.completed:
+                        await shield_to_completion(self._roll_back(transaction))
+            finally:
+                self._turn.release()
+
+    async def commit(self, transaction: SharedTransaction, calls: Sequence[Call]) -> None:
+        """Complete the transaction, and commit it with its group; at once when no other one is concerned."""
+        group = transaction.group
+        alone = not group.completed and not self._waiting
+        await transaction.complete(calls, commit=alone)
+        group.completed += 1
+        if alone:
+            await self._end(group, committed=True)
+        else:
+            await self._committed(group)
+
+    async def close(self) -> None:
+        """Give the connection back, unless a transaction has it."""
+        if not self._turn.locked():
+            await self._drop()
+
+    async def _take_turn(self) -> None:
+        if self._turn.locked() or self._waiting:
+            async with self._limit_wait():
+                await self._queue_up()
+        else:
+            await self._turn.acquire()
+
+    async def _queue_up(self) -> None:
+        self._waiting += 1
+        try:
+            await self._turn.acquire()
+        finally:
+            self._waiting -= 1
+
+    async def _new_group(self) -> _Group:
+        if self._driver is None:
+            async with AsyncExitStack() as stack:
+                driver = await driver_of(await self._borrow(stack))
+                if not isinstance(driver, SqliteDriver):
+                    raise TypeError("only transactions on SQLite share a commit")
+                self._driver, self._borrowed = driver, stack.pop_all()
+        self._group = _Group(self._driver)
+        return self._group
+
+    async def _committed(self, group: _Group) -> None:
+        """Let the transactions that already wait go first, then commit the group unless one of them did. Raises the
+        error of the group's commit."""
+        self._turn.release()
+        await self._queue_up()
+        if not group.ended:
+            await self._commit_group(group)
+            if group.error is not None:
+                raise group.error
+        elif group.error is not None:
+            raise Unavailable("UNAVAILABLE", "The database does not answer.") from group.error
+
+    async def _commit_group(self, group: _Group) -> None:
+        try:
+            await group.driver.run((), after=[COMMIT])
+        except Exception as error:
+            group.error = error
+        await self._end(group, committed=group.error is None)
+
+    async def _roll_back(self, transaction: SharedTransaction) -> None:
+        """Undo one transaction and keep the completed ones of its group.
+
+        It has read what they wrote, so its caller must not learn of the result before they are committed.
+        """
+        group = transaction.group
+        if group.ended:
+            return
+        try:
+            if group.completed == 0:
+                await self._roll_back_group(group)
+                return
+            # SQLite itself rolls everything back after some errors, such as a full disk; then there is no savepoint.
+            await transaction.roll_back()
+        except Exception as error:
+            group.error = error
+            await self._end(group)
+        else:
+            await self._committed(group)
+
+    async def _roll_back_group(self, group: _Group) -> None:
+        if group.begun:
+            await group.driver.roll_back()
+        await self._end(group)
+
+    async def _end(self, group: _Group, *, committed: bool = False) -> None:
+        """End the group, whose transaction is over or must end with its connection."""
+        self._group = None
+        group.committed = committed
+        connection = group.driver.connection
+        if group.error is not None:
+            # The connection may still be inside a transaction; closing the file ends it in any case.
+            await connection.invalidate()
+        if connection.invalidated:
+            await self._drop()
+        elif connection.in_transaction():
+            # A statement was executed through SQLAlchemy, which must not take its transaction for open.
+            await connection.rollback()
+
+    async def _drop(self) -> None:
+        """Give the connection back; the next transaction takes another."""
+        self._driver = None
+        borrowed, self._borrowed = self._borrowed, AsyncExitStack()
+        await borrowed.aclose()
