@@ -31,7 +31,7 @@ async def expire(app: App, table: sa.Table, thing_id: str) -> None:
 
 
 async def until_blocked(app: App, waiting: "asyncio.Task[Any]") -> None:
-    """Wait until one of purge and restore waits for the other: for its row lock on Postgres, for the only writer on SQLite."""
+    """Wait until one of the two waits for the other: for its row lock on Postgres, for the only writer on SQLite."""
     if not database_choice.distributed:
         await asyncio.sleep(0)
         return
