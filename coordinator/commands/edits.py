@@ -13,6 +13,7 @@ from models.domain.access import Act
 from models.domain.errors import ErrorCode, InvalidState
 from models.domain.events import EventType
 from models.domain.failures import failure_json
+from models.domain.json_values import same_json
 from models.domain.lifecycle import SceneStatus
 from models.domain.rules import CODE_CHARACTERS, MESSAGE_CHARACTERS, TITLE_CHARACTERS, Problems
 from models.writes.change import Change, Tick
@@ -95,7 +96,7 @@ async def apply(change: Change, scene: SceneRow, edit: SceneEdit, path: list[str
         raise refused_transition(scene, status, [*path, "status"])
     _check_report(scene, status, edit, path)
     given: dict[str, Any] = {name: value for name, value in edit.items() if name in _CONTENT}
-    columns = {name: value for name, value in given.items() if getattr(scene, name) != value}
+    columns = {name: value for name, value in given.items() if not same_json(getattr(scene, name), value)}
     take = _take_columns(scene, edit)
     changed = [_NAMES.get(name, name) for name in (*columns, *take)]
     if status is not scene.status:

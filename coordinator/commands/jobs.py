@@ -14,6 +14,7 @@ from models.domain import ids
 from models.domain.access import Viewer
 from models.domain.errors import ErrorCode, InvalidState
 from models.domain.events import EventType
+from models.domain.json_values import same_json
 from models.domain.lifecycle import OPEN, SETTLED_JOB, JobStatus, SceneStatus
 from models.domain.rules import SCENES_PER_JOB, Problems, too_many_scenes
 from models.writes.change import Change
@@ -60,7 +61,7 @@ class Jobs:
             problems.metadata(edit["metadata"], ["input", "metadata"])
         problems.check()
         async with self._store.change(job_id, viewer, expected_version=expected_version) as change:
-            changed = [name for name, value in edit.items() if getattr(change.job, name) != value]
+            changed = [name for name, value in edit.items() if not same_json(getattr(change.job, name), value)]
             if changed:
                 change.set_job(**{name: edit[name] for name in changed})
                 change.record(EventType.JOB_UPDATED, changed=changed)

@@ -252,10 +252,11 @@ class Change(Collected):
 
     async def write_job(self) -> None:
         """Write the columns of the job that changed, and the events."""
+        # JSON that was set differs, although Python takes true for 1.
         changed = {
             name: value
             for name, value, stored in zip(JobRow._fields, self.job, self._stored, strict=True)
-            if value is not stored and value != stored
+            if value is not stored and (value != stored or isinstance(value, dict))
         }
         if changed:
             self.pending.update(JOB, self.job.id, changed)

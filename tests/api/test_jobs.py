@@ -1,5 +1,7 @@
 """Updating, starting and cancelling a job, and the refusals that its mutations share."""
 
+import json
+
 import pytest
 
 from tests.support import jobs
@@ -38,6 +40,15 @@ class TestUpdate:
         payload = await accepted(shared, "updateJob", "job { version }", jobId=made.id, **fields)
         assert payload["job"] == {"version": 1}
         assert await log(shared, made.id, after=1) == []
+
+    async def test_boolean_that_replaces_a_number_in_metadata_of_a_job_is_a_change(self, shared: App) -> None:
+        """Also within objects and lists; Python takes true for 1 and false for 0."""
+        made = await a_job(shared, metadata={"a": {"b": [0, 1]}})
+        metadata = {"a": {"b": [False, 1]}}
+        await accepted(shared, "updateJob", jobId=made.id, metadata=metadata)
+        stored = (await jobs.job(shared, made.id, "metadata"))["metadata"]
+        assert json.dumps(stored) == json.dumps(metadata)
+        assert await changes(shared, made.id, 1) == [("JOB_UPDATED", ["metadata"])]
 
     async def test_update_of_a_job_is_accepted_in_every_status(self, shared: App) -> None:
         """The status stays."""

@@ -59,6 +59,12 @@ class TestUpdate:
             await accepted(shared, "updateScene", sceneId=made.scenes[0], **fields)
         assert await jobs.job(shared, made.id, EVERYTHING) == before
 
+    async def test_boolean_that_replaces_a_number_in_metadata_of_a_scene_is_a_change(self, shared: App) -> None:
+        """Python takes true for 1 and false for 0."""
+        made = await a_job(shared, scenes=[{"prompt": "One", "metadata": {"a": 1}}])
+        await accepted(shared, "updateScene", sceneId=made.scenes[0], metadata={"a": True})
+        assert (await read_scene(shared, made.scenes[0], "metadata"))["metadata"]["a"] is True
+
     async def test_update_of_a_finished_scene_is_accepted(self, shared: App) -> None:
         """Its take keeps the prompt that it was rendered from."""
         made = await a_job_of(shared, "COMPLETED")
