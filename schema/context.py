@@ -23,8 +23,11 @@ from schema.loaders import Loaders
 LIST_COST = 20
 """A query of at least this cost reads a list."""
 
+LONG_LISTS = 100
+"""After this number of rows in its lists, an operation gives way to the other requests of the process."""
+
 OTHERS_SECONDS = 0.03
-"""The pause between two long lists of one operation."""
+"""How long it does so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +77,8 @@ class Context:
     request_id: str
     snapshot: Snapshot = field(init=False)
     _loaders: list[Loaders] = field(init=False, default_factory=list[Loaders])
-    _long_list_lock: asyncio.Lock = field(init=False, default_factory=asyncio.Lock)
+    _list_lock: asyncio.Lock = field(init=False, default_factory=asyncio.Lock)
+    _rows_since_pause: list[int] = field(init=False, default_factory=lambda: [0])
 
     def __post_init__(self) -> None:
         """Make the snapshot of the operation."""
@@ -117,14 +121,18 @@ class Context:
         """Return the URL of a stored file: from `link` for this server's storage, as given for an external file."""
         return Link(stored["url"], None) if "url" in stored else self.link(stored["key"])
 
-    async def yield_to_others(self) -> None:
-        """Pause so that other requests of the process run between the long lists of this operation.
+    async def give_way(self, rows: int) -> None:
+        """Pause after lists of together LONG_LISTS rows, so that other requests of the process run between them.
 
-        The fields of 200 scenes take some 50 ms; those of 20 jobs in a row would block all other requests for 1 s.
-        Another request needs several turns of the event loop, so the long lists run one at a time, with pauses.
+        The fields of 200 scenes take some 20 ms; those of 100 jobs in a row would block all other requests for 0.5 s.
+        Another request needs several turns of the event loop, so the lists are completed one at a time, with pauses.
         """
-        others_waiting = self._long_list_lock.locked()
-        async with self._long_list_lock:
+        others_waiting = self._list_lock.locked()
+        async with self._list_lock:
+            self._rows_since_pause[0] += rows
+            if self._rows_since_pause[0] < LONG_LISTS:
+                return
+            self._rows_since_pause[0] = 0
             await self.snapshot.keep_alive()
             await asyncio.sleep(OTHERS_SECONDS if others_waiting else 0)
 

@@ -48,10 +48,6 @@ from schema.relations import (
 from schema.scalars import JSONObject
 from schema.takes import SceneFailure, SceneTake, scene_failure
 
-LONG_LIST = 50
-"""From this number of scenes on, a page gives way to the other requests of the process."""
-
-
 NEEDS_OF_ACTIONS = (
     *("id", "job_id", "status", "newest_take", "deleted_at", "purge_after"),
     *("owner_id", "provider", "job_status", "job_deleted_at"),
@@ -386,8 +382,7 @@ class Job(Node):
             first=first, after=after, last=last, before=before, status=status, include_deleted=include_deleted
         )
         page = await info.context.loaders.scenes.load((root.id, query))
-        if len(page.items) > LONG_LIST:
-            await info.context.yield_to_others()
+        await info.context.give_way(len(page.items))
         edges = [SceneEdge(cursor=paging.encode(scene_key(row)), node=as_scene(row)) for row in page.items]
         return SceneConnection(
             edges=edges,
@@ -417,6 +412,7 @@ class Job(Node):
         root: strawberry.Parent[JobRow], info: Info, first: int = 100, after: int | None = strawberry.UNSET
     ) -> list["JobEvent"]:
         rows = await info.context.loaders.events.load((root.id, event_span(first, after)))
+        await info.context.give_way(len(rows))
         return cast("list[JobEvent]", rows)
 
 

@@ -69,6 +69,13 @@ class CompiledOperations:
         prepared = self.prepared(params, parsed)
         return None if prepared is None else CompiledMessages(self.paths, *prepared, context, params.extensions)
 
+    def is_request_error(self, params: Params, parsed: ParsedDocument) -> bool:
+        """Return whether the document or its variables are invalid, so that nothing is executed."""
+        if self._validate(parsed):
+            return True
+        definitions = find_operation(parsed.document, params.operation_name).variable_definitions or ()
+        return isinstance(get_variable_values(self._core, definitions, params.variables or {}), list)
+
     def prepared(self, params: Params, parsed: ParsedDocument) -> Prepared | None:
         """Return the plan of an operation."""
         if self._validate(parsed):

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import strawberry
 from graphql import GraphQLError, OperationType
@@ -44,6 +44,11 @@ class OperationContext(Protocol):
         """Whether the next message of the stream is made at once, from the same snapshot as the one just made."""
         ...
 
+
+COSTLY: Final = 1_000
+COST_FACTOR: Final = 6
+"""A query above this cost is charged so many times when graphql-core has to answer it, which takes ten to twenty times
+as long as a plan. Cheaper ones take little longer than the costliest that a plan answers."""
 
 GetContext = Callable[[HTTPConnection], Awaitable[OperationContext]]
 """Makes the context of one operation. It is called for each operation of a websocket: a shared context would return
@@ -88,10 +93,13 @@ class Executor:
         async with self.rate_limiter.read_slot(connection, cost) if is_query else nullcontext():
             context = await self.context(connection)
             async with context.answering(cost):
-                result = await self._result(params, context, admitted)
+                result = await self._result(params, connection, context, admitted)
         return self._with_cost(result, admitted)
 
-    async def _result(self, params: Params, context: OperationContext, admitted: Admitted) -> ExecutionResult:
+    async def _result(
+        self, params: Params, connection: HTTPConnection, context: OperationContext, admitted: Admitted
+    ) -> ExecutionResult:
+        """Raises TooManyRequests before graphql-core executes a costly query that exceeds the rate limit."""
         outcomes: Outcomes | None = None
         if self.compiled is not None and admitted.parsed is not None:
             if admitted.kind is OperationType.QUERY:
@@ -101,6 +109,9 @@ class Executor:
                 data = await self.compiled.mutate(params, context, admitted.parsed, outcomes)
             if data is not None:
                 return ExecutionResult(data=data, errors=None)
+            cost = admitted.cost or 1
+            if outcomes is None and cost > COSTLY and not self.compiled.is_request_error(params, admitted.parsed):
+                self.rate_limiter.spend(connection, cost * (COST_FACTOR - 1))
         return await self.schema.execute(
             params.query,
             variable_values=params.variables,

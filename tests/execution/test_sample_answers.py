@@ -162,7 +162,7 @@ async def test_field_of_a_mutation_is_executed_once(text: str) -> None:
         context = Context()
         params = Params(text)
         _, admitted = executor.admit(params, CONNECTION)
-        result = await executor._result(params, context, admitted)  # pyright: ignore[reportPrivateUsage] # with the test's context
+        result = await executor._result(params, CONNECTION, context, admitted)  # pyright: ignore[reportPrivateUsage] # with the test's context
         answers.append(encoded(result))
         changes.append(context.changes)
     assert answers[0] == answers[1]
