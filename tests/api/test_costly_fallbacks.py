@@ -37,7 +37,7 @@ async def codes(client: Client, query: str) -> list[str]:
 async def test_costly_query_that_graphql_core_answers_is_charged_for_its_time(tmp_path: Path) -> None:
     """An error in one field makes graphql-core answer; the same list without it is charged once."""
     assert COSTLY < COST
-    async with production_server(tmp_path, limit_cost_a_minute=COST * COST_FACTOR) as server:
+    async with production_server(tmp_path, limit_cost_a_minute=COST * COST_FACTOR, compiled_execution=True) as server:
         amy, ben = server.user("amy"), server.user("ben")
         job = await jobs.make(amy, jobs.scene())
         failing = f'{{ {LIST} node(id: "{job.id}") {{ {REFUSED_PAGE} }} }}'
