@@ -59,6 +59,15 @@ async def serve(
         yield Served(server, "127.0.0.1" if host == "::" else host, bound)
     finally:
         await stop(server, connections)
+        await _cancelled_tasks()
+
+
+async def _cancelled_tasks() -> None:
+    """Wait for tasks that were canceled but clean up longer than a stop may take, as they do on a busy machine: else
+    they would leave a child process or a connection to the next test."""
+    left = {task for task in asyncio.all_tasks() if task.cancelling() and task is not asyncio.current_task()}
+    if left:
+        await asyncio.wait(left, timeout=TIMEOUT_SECONDS)
 
 
 async def stop(server: uvicorn.Server, connections: Connections | None = None) -> None:

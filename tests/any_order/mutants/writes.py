@@ -43,7 +43,10 @@ def scenes_committed_before_job() -> AbstractContextManager[object]:
     async def commit_before(change: Change) -> None:
         await update_assembly(change)
         if change.events:
-            await (await change.connection()).exec_driver_sql("COMMIT")
+            connection = await change.connection()
+            await connection.exec_driver_sql("COMMIT")
+            on_sqlite = connection.dialect.name == "sqlite"
+            await connection.exec_driver_sql("BEGIN IMMEDIATE" if on_sqlite else "BEGIN")
 
     return patch.object(composition, "update_assembly", commit_before)
 
