@@ -96,6 +96,8 @@ class SharedLatest:
             raise self._gone()
         if not self._made_at:
             self._made, self._made_at = found[0], time.monotonic()
+        elif found[0] != self._made:
+            self._made = None  # those that join have another value than the others: the next one is sent in any case
         return SharedValue(found[1], key=KEY)
 
     async def make(self, received: object) -> Never:

@@ -159,11 +159,14 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             return
         self.stop_keepalive()
         self.queue.put_nowait({"type": "websocket.disconnect", "code": closing.code, "reason": closing.reason})
-        self.transport.write(b"".join(self.conn.data_to_send()))
-        if self.transport.can_write_eof():
-            self.transport.write_eof()
         self.close_sent = True
         self.close_timer = self._abort_later()
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        try:
+            if self.transport.can_write_eof():
+                self.transport.write_eof()
+        except OSError:  # the peer has reset the connection meanwhile
+            self.transport.abort()
         if self.read_paused:
             self.read_paused = False
             self.transport.resume_reading()

@@ -28,6 +28,7 @@ class Group(Members):
         self._entering: list[tuple[Missed, list[Member]]] = []
         self._replays = Replays(self)
         self._execution: MessageExecution | None = None
+        self._has_served_members = False
         self._task = asyncio.create_task(self._run(), name="shared stream")
 
     def join(self, member: Member, after: int | None) -> None:
@@ -49,6 +50,11 @@ class Group(Members):
         else:
             self._entering.append((missed, staying))
             self.interrupt()
+
+    def continue_after(self, missed: Missed) -> None:
+        """Make no value that is older than what the missed values showed."""
+        if self.source is not None:
+            self.source.continue_after(missed)
 
     def remove(self, member: Member) -> None:
         """Forget a member that has left. The last one stops the group."""
@@ -84,7 +90,11 @@ class Group(Members):
 
     async def _turn(self, source: Source, execution: MessageExecution) -> bool:
         """Do the next thing; return False at the end of the stream."""
-        if self._joining or self.lagging:
+        # Those that join without end must not delay the values of the others, nor a stream of values those that wait.
+        has_to_make = source.pending and self._has_served_members
+        self._has_served_members = False
+        if (self._joining or self.lagging) and not has_to_make:
+            self._has_served_members = True
             for members, lagged in ((self._joining, False), (self.lagging, True)):
                 if members:
                     await self._send_state(source, execution, members, lagged=lagged)
@@ -98,10 +108,11 @@ class Group(Members):
                 if not self.others:
                     return False
                 await source.wait()  # for members that still have to get messages
+        elif self.stripped and not has_to_make:
+            self._has_served_members = True
+            await self._make_stripped(source, execution)
         elif source.pending:
             return await self._make(source, execution, source.take)
-        elif self.stripped:
-            await self._make_stripped(source, execution)
         elif self.outdated:
             _, received = self.outdated.popitem()
             return await self._make(source, execution, lambda: source.make(received), again=True)
@@ -135,6 +146,7 @@ class Group(Members):
             member.version = member.version if value.version is None else value.version
             member.number = member.started_at = self.ring.number
             member.last = message.body if value.key is not None else None
+            member.plain = False  # the group may still make messages that this state includes
             self.hand(member, [message], has_spent=has_spent)
             self.continue_with(member)
             if not index % CHUNK:
@@ -154,6 +166,7 @@ class Group(Members):
                 return
             for member in members:
                 member.number = number
+                member.remade_until = self.ring.number
                 payload = None if message is None else self._payload_for(member, entry, message)
                 if payload is not None:
                     self.hand(member, [payload], has_spent=self.spend(1))
@@ -165,7 +178,7 @@ class Group(Members):
         for missed, members in entering:
             source.continue_after(missed)
             for member in members:
-                member.started_at = self.ring.number
+                member.started_at = member.remade_until = self.ring.number
                 member.number = 0
                 if self.ring.next(0) is None:
                     member.number = self.ring.number

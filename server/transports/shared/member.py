@@ -105,6 +105,7 @@ class Member:
         "outlet",
         "plain",
         "pumping",
+        "remade_until",
         "started_at",
         "state",
         "unpaid",
@@ -119,6 +120,8 @@ class Member:
         self.version = version
         self.started_at = 0
         """The number of the group's newest message when this subscriber entered."""
+        self.remade_until = 0
+        """The number up to which messages are older than what it was shown, so that they are made again for it."""
         self.has_first = False
         """Whether it got a message: the first one carries the cost."""
         self.last: bytes | None = None
@@ -179,7 +182,7 @@ class Member:
             while self.state is not State.LEFT:
                 while self.unpaid:
                     await self.group.spend_when_available()
-                    self.unpaid -= 1
+                    self.unpaid = max(0, self.unpaid - 1)  # the end of the stream waives them
                 self._notify()
                 changed.clear()
                 message = self._take()

@@ -53,14 +53,21 @@ class Members:
         """
         while True:
             if self.ring.misses(member.number, member.version) and not self.is_over:
-                member.state = State.JOINING
-                self.lagging.append(member)
-                self.interrupt()
+                self._lag(member)
                 return None
             entry = self.ring.next(member.number)
             if entry is None:
                 return None
-            if entry.message is None:
+            is_old = entry.number <= member.remade_until
+            if is_old and entry.key is not None:
+                member.number = entry.number
+                self.outdated[entry.key] = entry.received
+                self.interrupt()
+                continue
+            if is_old and entry.received is None:
+                self._lag(member)
+                return None
+            if is_old or entry.message is None:
                 member.state = State.JOINING
                 self.stripped.setdefault(entry.number, []).append(member)
                 self.interrupt()
@@ -72,9 +79,17 @@ class Members:
                     member.unpaid += 1
                 return payload
 
+    def _lag(self, member: Member) -> None:
+        """Send a member the state in place of the messages that it has not taken yet."""
+        member.state = State.JOINING
+        self.lagging.append(member)
+        self.interrupt()
+
     def resume(self, member: Member) -> bool:
         """Make a member live that has taken all messages; return whether it is."""
         if member.state is not State.BEHIND or not member.outlet.is_direct or member.inbox or member.unpaid:
+            return False
+        if self.outdated:  # it may still need what is made again
             return False
         member.state = State.LIVE
         self.others.discard(member)
@@ -99,13 +114,16 @@ class Members:
                 await asyncio.sleep(max(1.0, limited.retry_after_seconds))
 
     def hand(self, member: Member, payloads: list[SharedMessage], *, has_spent: bool) -> None:
-        """Send messages to one member only, its first one with the cost."""
+        """Send messages to one member only, its first one with the cost; none once it has left or its stream ends."""
+        if member.state is not State.JOINING:
+            return
         if not member.has_first and payloads:
             member.has_first = True
             payloads = [payloads[0].first(self.asked.extensions), *payloads[1:]]
         member.hand(payloads)
         if not has_spent:
             member.unpaid += len(payloads)
+            member.wake()
 
     def continue_with(self, member: Member) -> None:
         """Let a member continue with the messages of the group."""
@@ -141,8 +159,9 @@ class Members:
         """Add a message to the ring for members that are behind. What they need of those that it outdates is made
         again: a message with a key must not follow a newer one without."""
         behind = [member for member in self.others if member.state is State.BEHIND]
+        needing = [*behind, *(member for members in self.stripped.values() for member in members)]
         for old in self.ring.add(entry):
-            if old.key is not None and any(member.number < old.number for member in behind):
+            if old.key is not None and any(member.number < old.number for member in needing):
                 self.outdated[old.key] = old.received
         if entry.key is not None:
             self.outdated.pop(entry.key, None)

@@ -72,10 +72,11 @@ class Replays:
     async def _replay(self, members: list[Member]) -> None:
         """Replay for these members; an error ends their streams and no others."""
         group = self._group
+        replay = _Replay(self, group, members)
         try:
-            await _Replay(self, group, members).run()
+            await replay.run()
         except Exception as error:
-            group.end(members, group.failure(error))
+            group.end(replay.members, group.failure(error))
 
     async def alone(self, member: Member, missed: Missed) -> None:
         """Continue for one member once it has taken what it was sent."""
@@ -85,6 +86,7 @@ class Replays:
         if self._group.covers(member.version):
             self._group.enter(missed, [member])
         else:
+            self._group.continue_after(missed)
             await self._replay([member])
 
     def separate(self, member: Member, missed: Missed) -> None:
@@ -98,7 +100,8 @@ class _Replay:
     def __init__(self, replays: Replays, group: "Group", members: list[Member]) -> None:
         self._replays = replays
         self._group = group
-        self._members = members
+        self.members = members
+        """Those for which this replay reads; not those that it has left to others."""
         self._position = members[0].version
 
     async def run(self) -> None:
@@ -118,7 +121,7 @@ class _Replay:
                         self._leave_to_others(self._position)
                     result = encoded(await execution.execute(value.value))
                     if isinstance(result, ExecutionResult):
-                        group.end(self._members, result)
+                        group.end(self.members, result)
                         return
                     made.append((value, result))
                     self._position = value.version or 0
@@ -128,24 +131,24 @@ class _Replay:
                     await context.answered()
                     await self._send(made, missed)
                     made.clear()
-                    if not self._members:
+                    if not self.members:
                         return
         finally:
             await context.answered()
         self._leave_to_others(self._position)
-        group.enter(missed, self._members)
+        group.enter(missed, self.members)
 
     def _leave_to_others(self, position: int) -> None:
         """Leave the members with a later version than this to another replay: for them nothing was read yet."""
-        later = [member for member in self._members if member.version > position]
-        self._members = [member for member in self._members if member.version <= position]
+        later = [member for member in self.members if member.version > position]
+        self.members = [member for member in self.members if member.version <= position]
         for member in later:
             self._replays.add(member)
 
     async def _send(self, made: Sequence[tuple[Value, SharedMessage]], missed: Missed) -> None:
         """Send values to the members, and leave those behind that are too slow."""
         group = self._group
-        members = [member for member in self._members if member.state is State.JOINING]
+        members = [member for member in self.members if member.state is State.JOINING]
         for index, member in enumerate(members, 1):
             payloads = [
                 payload for value, payload in made if value.is_snapshot or (value.version or 0) > member.version
@@ -158,7 +161,7 @@ class _Replay:
         slow = [member for member in members if not member.is_drained]
         if slow:
             await _wait_for(slow, None if len(members) == 1 else IN_STEP_SECONDS)
-        self._members = [member for member in members if member.is_drained and member.state is State.JOINING]
+        self.members = [member for member in members if member.is_drained and member.state is State.JOINING]
         for member in slow:
             if not member.is_drained:
                 self._replays.separate(member, missed)

@@ -14,6 +14,7 @@ from graphql import (
     GraphQLError,
     GraphQLSchema,
     IntValueNode,
+    NonNullTypeNode,
     NullValueNode,
     OperationDefinitionNode,
     VariableNode,
@@ -62,6 +63,8 @@ class SharedOperation:
     sharing: Sharing
     position: int | str | None
     """The version after which its subscribers continue, or the variable with it."""
+    needs_position: bool
+    """Whether the variable must have a value, so that its absence is an error of one subscriber."""
     variables: tuple[str, ...]
     """The variables that belong to the key: all but that of the position, unless it is used elsewhere too."""
 
@@ -123,7 +126,9 @@ class SharedStreams:
         after = operation.position
         if isinstance(after, str):
             after = variables.get(after)
-        if not (after is None or (type(after) is int and 0 <= after <= MOST_VERSION)):
+        if not (
+            (after is None and not operation.needs_position) or (type(after) is int and 0 <= after <= MOST_VERSION)
+        ):
             return None
         key = (
             params.query,
@@ -164,7 +169,7 @@ class SharedStreams:
 
     async def stopped(self) -> None:
         """Wait until the groups without members have given back what they use."""
-        while self._stopping:
+        if self._stopping:  # not those that are added meanwhile: streams of others may end all the time
             await asyncio.wait(self._stopping)
 
     def rejoin(self, asked: Asked, member: Member) -> None:
@@ -203,13 +208,14 @@ class SharedStreams:
         position = next((each.value for each in field.arguments or () if each.name.value == sharing.position), None)
         match position:
             case None | NullValueNode():
-                return SharedOperation(field, sharing, None, names)
+                return SharedOperation(field, sharing, None, needs_position=False, variables=names)
             case IntValueNode(value=literal):
-                return SharedOperation(field, sharing, int(literal), names)
+                return SharedOperation(field, sharing, int(literal), needs_position=False, variables=names)
             case VariableNode(name=variable) if not _has_default(operation, variable.value):
                 if _uses(document, variable.value) == 1:
                     names = tuple(name for name in names if name != variable.value)
-                return SharedOperation(field, sharing, variable.value, names)
+                needed = _is_required(operation, variable.value)
+                return SharedOperation(field, sharing, variable.value, needs_position=needed, variables=names)
             case _:
                 return None
 
@@ -217,6 +223,11 @@ class SharedStreams:
 def _has_default(operation: OperationDefinitionNode, name: str) -> bool:
     definitions = operation.variable_definitions or ()
     return any(each.variable.name.value == name and each.default_value is not None for each in definitions)
+
+
+def _is_required(operation: OperationDefinitionNode, name: str) -> bool:
+    definitions = operation.variable_definitions or ()
+    return any(each.variable.name.value == name and isinstance(each.type, NonNullTypeNode) for each in definitions)
 
 
 def _uses(document: DocumentNode, name: str) -> int:
