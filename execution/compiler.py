@@ -27,7 +27,7 @@ from execution.sites import DEFINITION, Operation, Prepare, Site, Slots
 from execution.sources import ORDINARY, NeedsWholeRow, Source
 from execution.values import Awaiting, Completion, Many, Pure, awaiting_lists, one_list
 
-MOST_FIELDS: Final = 2_000
+MOST_FIELDS: Final = 500
 """The number of fields beyond which an operation is not compiled. A field of an interface counts for each type."""
 
 

@@ -7,7 +7,8 @@ from typing import Final
 import strawberry
 from graphql import DocumentNode, OperationDefinitionNode
 
-from execution.deviation import TOO_LARGE, Unsupported
+from execution.compile_time import CompileTime
+from execution.deviation import COMPILE_TIME, TOO_LARGE, Unsupported
 from execution.plan import Plan
 from execution.raw import RawValues
 
@@ -27,7 +28,9 @@ class Plans:
         *,
         most: int = MOST_PLANS,
         most_bytes: int = MOST_BYTES,
+        time: CompileTime | None = None,
     ) -> None:
+        self._time = time or CompileTime()
         self._schema = schema
         self._raw = raw or RawValues()
         self._most = most
@@ -53,7 +56,10 @@ class Plans:
         key = (text, None if operation.name is None else operation.name.value, tuple(value for _, value in conditions))
         found = self._plans.get(key)
         if found is None:
-            found = self._compiled(document, operation, conditions)
+            if not self._time.is_left:
+                raise Unsupported(COMPILE_TIME)
+            with self._time.counted():
+                found = self._compiled(document, operation, conditions)
             self._add(key, found)
         else:
             self._plans.move_to_end(key)

@@ -6,7 +6,8 @@ import tracemalloc
 import pytest
 from graphql import DocumentNode, FieldNode, NameNode, OperationDefinitionNode, parse
 
-from execution.deviation import INTROSPECTION, TOO_LARGE, UNKNOWN, Unsupported
+from execution.compile_time import CompileTime
+from execution.deviation import COMPILE_TIME, INTROSPECTION, TOO_LARGE, UNKNOWN, Unsupported
 from execution.module import Module, attribute, literal
 from execution.plan import Plan
 from execution.plans import Plans
@@ -101,6 +102,31 @@ def test_large_operation_is_not_compiled() -> None:
     text = "\n".join(["{ owners { ...F0 } }", *names, "fragment F12 on Owner { name }"])
     with pytest.raises(Unsupported, match=TOO_LARGE):
         planned(Plans(SCHEMA), text)
+
+
+def test_time_for_compiling_is_bounded() -> None:
+    """Beyond it nothing new is compiled, until time has passed; plans that exist are used."""
+    now, spent = [0.0], [0.0]
+    time = CompileTime(
+        burst=0.1, share=0.5, clock=lambda: now[0], spent=lambda: spent.append(spent[-1] + 0.08) or spent[-1]
+    )
+    plans = Plans(SCHEMA, time=time)
+    first = planned(plans, "{ owners { name } }")
+    planned(plans, "{ owners { hue } }")
+    for _ in "12":
+        with pytest.raises(Unsupported, match=COMPILE_TIME):
+            planned(plans, "{ owners { n: name } }")
+    assert planned(plans, "{ owners { name } }") is first
+    now[0] = 0.13
+    planned(plans, "{ owners { n: name } }")
+
+
+def test_bound_of_fields_bounds_the_time_of_one_document() -> None:
+    """A short document whose fragments multiply is given up early."""
+    selections = " ".join(f"a{number}: pets {{ ...P }}" for number in range(10))
+    fragments = "fragment P on Pet { " + " ".join(f"n{number}: name" for number in range(60)) + " }"
+    with pytest.raises(Unsupported, match=TOO_LARGE):
+        planned(Plans(SCHEMA), f"{{ owners {{ {selections} }} }} {fragments}")
 
 
 def test_only_variables_of_conditions_are_part_of_the_key() -> None:
