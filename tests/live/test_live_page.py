@@ -16,6 +16,7 @@ from starlette.requests import HTTPConnection
 from models.db.database import Connection
 from models.domain.access import LOCAL, SYSTEM, Viewer
 from models.reads import queries
+from schema.narrow import Narrow
 from server.rates import Rates
 from server.transports.rate_limiter import TooManyRequests
 from tests.support import client_programs, jobs
@@ -64,10 +65,15 @@ def unreadable(read: Callable[..., Awaitable[object]]) -> Callable[..., Awaitabl
 
     async def failing(connection: Connection, viewer: Viewer, *arguments: object) -> object:
         if viewer is not SYSTEM:
-            raise OSError("disk error")
+            raise RuntimeError("The program is wrong.")
         return await read(connection, viewer, *arguments)
 
     return failing
+
+
+async def unreadable_rows(*_arguments: object) -> object:
+    """A read of a compiled operation that fails."""
+    raise RuntimeError("The program is wrong.")
 
 
 async def change_at_random(client: Client, made: jobs.Made, changes: int) -> None:
@@ -193,6 +199,8 @@ class TestClientExamples:
                 with monkeypatch.context() as patch:
                     for name in ("jobs_by_id", "progress_snapshots"):
                         patch.setattr(queries, name, unreadable(getattr(queries, name)))
+                    for name in ("by_id", "progress"):
+                        patch.setattr(Narrow, name, unreadable_rows)
                     await app.container.coordinator.commands().jobs.update(LOCAL, made.id, {"title": "Not readable"})
                     await every(watchers, lambda follower: follower.states.count("reconnecting") >= 2)
                 last = await jobs.retitle(app, made.id, "Readable again")
