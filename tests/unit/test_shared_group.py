@@ -5,8 +5,11 @@ import random
 
 import pytest
 
+from server.transports.shared.member import State
 from server.transports.shared.members import Members
-from tests.support.shared_world import Follower, Streams, World
+from subscriptions.shared import SharedValue
+from tests.support.shared_world import Follower, Source, Streams, World
+from tests.support.waiting import eventually
 
 SECONDS = 20
 
@@ -110,3 +113,92 @@ async def test_random_subscribers_get_every_event_once_and_the_last_progress(
     async with asyncio.timeout(SECONDS):
         while not all(each.has_ended for each in followers) or streams.groups:
             await drain(world, followers)
+
+
+@pytest.fixture
+def world() -> World:
+    """A job without chance."""
+    return World(random.Random("one"), events_show_progress=True)
+
+
+async def has(followers: list[Follower], version: int) -> None:
+    """Wait until all have this version."""
+    await eventually(lambda: all(each.version == version for each in followers), SECONDS)
+
+
+async def test_resumed_member_does_not_clear_the_ring_during_a_fan_out(world: World) -> None:
+    """One whose turn comes later in the same fan-out, and whose socket is full, still gets the event."""
+    streams = Streams(world)
+    quick, *others, slow = [Follower(streams, None, room) for room in (1, *[1_000] * 30, 1)]
+    await has([quick, *others, slow], 1)
+    world.change()
+    world.notify()
+    async with asyncio.timeout(SECONDS):
+        while quick.version != 2:
+            if quick.member.state is State.BEHIND:
+                quick.drain()
+            await asyncio.sleep(0)
+    await has(others, 2)
+    for _ in range(3):
+        await asyncio.sleep(0)
+    slow.drain()
+    await has([slow], 2)
+    assert [each["kind"] for each in slow.received] == ["initial", "event"]
+
+
+async def test_joins_without_end_do_not_delay_events(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """During each reading of the state another subscriber joins."""
+    streams = Streams(world)
+    states = 0
+    state = Source.state
+
+    async def join_during_state(self: Source, *, lagged: bool) -> SharedValue | None:
+        nonlocal states
+        states += first.version == 1
+        if states < 100 and first.version == 1:
+            Follower(streams, None, 1_000)
+        return await state(self, lagged=lagged)
+
+    first = Follower(streams, None, 1_000)
+    await has([first], 1)
+    monkeypatch.setattr(Source, "state", join_during_state)
+    Follower(streams, None, 1_000)
+    world.change()
+    world.notify()
+    await has([first], 2)
+    assert states < 10
+
+
+async def test_failed_execution_ends_all_streams_with_an_error(world: World) -> None:
+    """Those that subscribe again get a group that works."""
+    streams = Streams(world)
+    followers = [
+        Follower(streams, after, 1_000, is_direct=is_direct) for after in (None, 0) for is_direct in (True, False)
+    ]
+    await has(followers, 1)
+    world.fails = True
+    world.change()
+    world.notify()
+    await eventually(lambda: all(each.has_ended for each in followers), SECONDS)
+    assert [each.received[-1] for each in followers] == [{"kind": "error"}] * 4
+    assert streams.groups == 0
+    world.fails = False
+    again = Follower(streams, 1, 1_000)
+    await has([again], 2)
+
+
+async def test_limited_member_ends_with_the_job_and_spends_nothing_more(world: World) -> None:
+    """Its unpaid messages are waived."""
+    streams = Streams(world)
+    follower = Follower(streams, None, 1_000)
+    await has([follower], 1)
+    streams.limiter.refuses = 1.0
+    world.change()
+    world.notify()
+    await has([follower], 2)
+    world.purge()
+    for _ in range(20):
+        await asyncio.sleep(0)
+    streams.limiter.refuses = 0.0
+    await eventually(lambda: follower.has_ended, SECONDS)
+    assert streams.limiter.spent == 2

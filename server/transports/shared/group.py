@@ -114,8 +114,7 @@ class Group(Members):
         elif source.pending:
             return await self._make(source, execution, source.take)
         elif self.outdated:
-            _, received = self.outdated.popitem()
-            return await self._make(source, execution, lambda: source.make(received), again=True)
+            return await self._make_outdated(source, execution)
         else:
             await source.wait()
         return True
@@ -172,6 +171,17 @@ class Group(Members):
                     self.hand(member, [payload], has_spent=self.spend(1))
         for member in members:
             self.continue_with(member)
+
+    async def _make_outdated(self, source: Source, execution: MessageExecution) -> bool:
+        """Make a value with a key again for members that are behind; return False when the stream ends."""
+        # It stays there meanwhile, so that no member that may need it becomes live.
+        key, received = next(iter(self.outdated.items()))
+        goes_on = await self._make(source, execution, lambda: source.make(received), again=True)
+        self.outdated.pop(key, None)
+        for member in self.others:
+            if member.state is State.BEHIND:
+                member.wake()
+        return goes_on
 
     def _let_in(self, source: Source) -> None:
         entering, self._entering = self._entering, []
