@@ -9,6 +9,7 @@ from graphql.execution.values import VariableValues
 
 from execution.compiler import Compiler, ObjectCompiler
 from execution.deviation import DIRECTIVE, UNKNOWN, Unsupported
+from execution.fragments import Fragments
 from execution.outcomes import Data, Outcomes
 from execution.raw import RawValues
 from execution.selections import Conditions, Selections, fragments_of
@@ -34,8 +35,9 @@ class Plan:
         operation: OperationDefinitionNode,
         conditions: Conditions,
         raw: RawValues,
+        fragments: Fragments | None = None,
     ) -> None:
-        """Compile an operation of a valid document. Raises Unsupported."""
+        """Compile an operation of a valid document. Queries keep objects in `fragments`. Raises Unsupported."""
         core = schema._schema  # pyright: ignore[reportPrivateUsage] # there is no public accessor
         self.kind = operation.operation
         root = core.get_root_type(self.kind)
@@ -45,7 +47,9 @@ class Plan:
             raise Unsupported(DIRECTIVE)
         self._operation = Operation(schema, core, operation, fragments_of(document))
         selections = Selections(core, document, conditions)
-        compiler = Compiler(self._operation, selections, raw)
+        # The rows of mutations and messages may be newer than the snapshot of those that are read below them.
+        kept = fragments if self.kind is OperationType.QUERY else None
+        compiler = Compiler(self._operation, selections, raw, kept)
         fields = compiler.counted(selections.fields(root, [operation.selection_set]))
         self._steps: list[Step] = []
         if self.kind is OperationType.QUERY:

@@ -9,6 +9,7 @@ from graphql import DocumentNode, OperationDefinitionNode
 
 from execution.compile_time import CompileTime
 from execution.deviation import COMPILE_TIME, TOO_LARGE, Unsupported
+from execution.fragments import Fragments
 from execution.plan import Plan
 from execution.raw import RawValues
 
@@ -25,6 +26,7 @@ class Plans:
         self,
         schema: strawberry.Schema,
         raw: RawValues | None = None,
+        fragments: Fragments | None = None,
         *,
         most: int = MOST_PLANS,
         most_bytes: int = MOST_BYTES,
@@ -33,6 +35,7 @@ class Plans:
         self._time = time or CompileTime()
         self._schema = schema
         self._raw = raw or RawValues()
+        self._fragments = fragments
         self._most = most
         self._most_bytes = most_bytes
         self._plans: OrderedDict[Key, Plan | str] = OrderedDict()
@@ -71,7 +74,7 @@ class Plans:
         self, document: DocumentNode, operation: OperationDefinitionNode, conditions: Sequence[tuple[str, bool]]
     ) -> Plan | str:
         try:
-            return Plan(self._schema, document, operation, dict(conditions), self._raw)
+            return Plan(self._schema, document, operation, dict(conditions), self._raw, self._fragments)
         except Unsupported as unsupported:
             return unsupported.reason
         except RecursionError:

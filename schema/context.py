@@ -4,7 +4,7 @@ A websocket runs many operations, each with its own context (`GetContext` in ser
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -52,6 +52,11 @@ class Link(NamedTuple):
 
 class Linking(Protocol):
     """Makes the URL of a stored file."""
+
+    @property
+    def form(self) -> Hashable:
+        """What URLs that are made now depend on besides the file."""
+        ...
 
     def __call__(self, key: str, frame: int | None = None) -> Link:
         """Return the URL of a storage key; the frame number of a live frame makes it unique, to bypass caches."""

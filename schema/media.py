@@ -1,11 +1,12 @@
 """Media: a file and its URL."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 import strawberry
 
 from coordinator.storage.keys import live_frame_key
+from execution.versions import VersionedColumns
 from schema.context import Context
 from schema.scalars import INT_MAX, SafeInt, safe_int, whole_number
 
@@ -13,6 +14,8 @@ from schema.scalars import INT_MAX, SafeInt, safe_int, whole_number
 @strawberry.type(description="A media file: a clip, a still image or a preview.")
 class Media:
     """Made from the stored description of a file by `media`."""
+
+    versioned_columns: ClassVar = VersionedColumns()
 
     url: str = strawberry.field(
         description="Supports byte ranges. A signed URL is valid until expiresAt; query it again for a new one."

@@ -1,9 +1,10 @@
 """Node and PageInfo, from Relay's object identification and cursor connections specifications."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import strawberry
 
+from execution.versions import VersionedColumns
 from models.domain import paging
 
 
@@ -22,6 +23,8 @@ class Node:
 @strawberry.type(description="The position of a page in its list.")
 class PageInfo:
     """Made by `page_info`."""
+
+    versioned_columns: ClassVar = VersionedColumns()
 
     has_next_page: bool
     has_previous_page: bool

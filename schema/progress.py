@@ -1,10 +1,11 @@
 """JobProgress: the progress of a job at one version."""
 
 from datetime import datetime
-from typing import cast
+from typing import ClassVar, cast
 
 import strawberry
 
+from execution.versions import VersionedColumns
 from models.db import clock
 from models.domain.errors import NotFound, no_such_job
 from models.domain.ids import progress_id
@@ -12,6 +13,7 @@ from models.domain.progress import ProgressSnapshot
 from models.reads.eta import eta_seconds
 from schema.context import Context, Info
 from schema.enums import JobStage
+from schema.versions import WITH_JOB
 
 
 @strawberry.type(
@@ -23,11 +25,14 @@ from schema.enums import JobStage
 class JobProgress:
     """Read from `models.domain.progress.ProgressSnapshot`."""
 
+    versioned_columns: ClassVar = VersionedColumns(moving=frozenset({"percentage"}))
+
     @strawberry.field(
         description=(
             "progress_… with the suffix of the job's id: unlike any other id, so that normalized caches keep one "
             "record per job. It is no Node: Query.node returns null for it."
-        )
+        ),
+        metadata=WITH_JOB,
     )
     @staticmethod
     def id(root: strawberry.Parent[ProgressSnapshot]) -> strawberry.ID:

@@ -1,21 +1,26 @@
 """SceneTake, one attempt at a scene, and SceneFailure. Values are rows of `models.db.rows`."""
 
 from datetime import datetime
+from typing import ClassVar
 
 import strawberry
 
 from execution.relations import NEEDS
+from execution.versions import VersionedColumns
 from models.db.rows import TakeRow
 from models.domain.failures import FailureJson
 from schema.context import Info
 from schema.enums import SceneStatus, TakeReason
 from schema.media import Media, media
 from schema.nodes import Node
+from schema.versions import WITH_JOB, WITH_LINKS
 
 
 @strawberry.type(description="Why a take, or the assembly of a job's video, failed.")
 class SceneFailure:
     """Made by `scene_failure`."""
+
+    versioned_columns: ClassVar = VersionedColumns()
 
     code: str
     message: str
@@ -44,6 +49,8 @@ def scene_failure(stored: FailureJson | None) -> SceneFailure | None:
 class SceneTake(Node):
     """Read from `TakeRow`."""
 
+    versioned_columns: ClassVar = VersionedColumns()
+
     number: int
     reason: TakeReason
     prompt: str
@@ -60,17 +67,17 @@ class SceneTake(Node):
         """Return whether a row stands in for this type."""
         return isinstance(value, TakeRow)
 
-    @strawberry.field(description="The clip.", metadata={NEEDS: ("output",)})
+    @strawberry.field(description="The clip.", metadata=WITH_LINKS | {NEEDS: ("output",)})
     @staticmethod
     def output(root: strawberry.Parent[TakeRow], info: Info) -> Media | None:
         return media(info.context, root.output)
 
-    @strawberry.field(description="A still image of the clip.", metadata={NEEDS: ("poster",)})
+    @strawberry.field(description="A still image of the clip.", metadata=WITH_LINKS | {NEEDS: ("poster",)})
     @staticmethod
     def poster(root: strawberry.Parent[TakeRow], info: Info) -> Media | None:
         return media(info.context, root.poster)
 
-    @strawberry.field(description="Why the take failed; null unless it did.", metadata={NEEDS: ("failure",)})
+    @strawberry.field(description="Why the take failed; null unless it did.", metadata=WITH_JOB | {NEEDS: ("failure",)})
     @staticmethod
     def failure(root: strawberry.Parent[TakeRow]) -> SceneFailure | None:
         return scene_failure(root.failure)

@@ -5,12 +5,13 @@ Values are rows of `models.db.rows`: columns are read as attributes, relations t
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import strawberry
 
 from coordinator.commands.deletion import is_restorable
 from execution.relations import NEEDS, Selected
+from execution.versions import FragmentOf, VersionedColumns
 from models.db.rows import EventRow, JobRow, SceneRow, TakeRow
 from models.domain import lifecycle, paging
 from models.domain.access import Act, may_do
@@ -47,6 +48,7 @@ from schema.relations import (
 )
 from schema.scalars import JSONObject
 from schema.takes import SceneFailure, SceneTake, scene_failure
+from schema.versions import JOB_FRAGMENT, OF_LIVE_SCENES, WITH_FRAMES, WITH_JOB, WITH_LINKS
 
 NEEDS_OF_ACTIONS = (
     *("id", "job_id", "status", "newest_take", "deleted_at", "purge_after"),
@@ -123,6 +125,8 @@ async def load_events(context: Context, parents: Parents, arguments: Arguments, 
 class Scene(Node):
     """Read from `SceneRow`."""
 
+    versioned_columns: ClassVar = VersionedColumns(moving=frozenset({"percentage"}))
+
     job_id: strawberry.ID
     position: int = strawberry.field(
         description=(
@@ -165,7 +169,8 @@ class Scene(Node):
         return isinstance(value, SceneRow)
 
     @strawberry.field(
-        description="The job that the scene belongs to.", metadata=relation(("job_id",), by_id(JOBS, gone), JobRow)
+        description="The job that the scene belongs to.",
+        metadata=WITH_JOB | relation(("job_id",), by_id(JOBS, gone), JobRow),
     )
     @staticmethod
     async def job(root: strawberry.Parent[SceneRow], info: Info) -> "Job":
@@ -186,13 +191,13 @@ class Scene(Node):
 
     @strawberry.field(
         description="The clip of the current take; null after a regenerate. Earlier clips remain available in takes.",
-        metadata={NEEDS: ("output",)},
+        metadata=WITH_LINKS | {NEEDS: ("output",)},
     )
     @staticmethod
     def output(root: strawberry.Parent[SceneRow], info: Info) -> Media | None:
         return media(info.context, root.output)
 
-    @strawberry.field(description="A still image of the clip.", metadata={NEEDS: ("poster",)})
+    @strawberry.field(description="A still image of the clip.", metadata=WITH_LINKS | {NEEDS: ("poster",)})
     @staticmethod
     def poster(root: strawberry.Parent[SceneRow], info: Info) -> Media | None:
         return media(info.context, root.poster)
@@ -201,7 +206,7 @@ class Scene(Node):
         description=(
             "A short animated preview; while the scene is processing, the newest frame if the provider has one."
         ),
-        metadata={NEEDS: ("status", "frame", "take_id", "preview")},
+        metadata=WITH_FRAMES | {NEEDS: ("status", "frame", "take_id", "preview")},
     )
     @staticmethod
     def preview(root: strawberry.Parent[SceneRow], info: Info) -> Media | None:
@@ -211,20 +216,23 @@ class Scene(Node):
 
     @strawberry.field(
         description="Why the last take failed; also set while an automatic retry is scheduled.",
-        metadata={NEEDS: ("failure",)},
+        metadata=WITH_JOB | {NEEDS: ("failure",)},
     )
     @staticmethod
     def failure(root: strawberry.Parent[SceneRow]) -> SceneFailure | None:
         return scene_failure(root.failure)
 
     @strawberry.field(
-        description="The take whose clip the scene shows.", metadata=relation(("take_id",), by_id(TAKES), TakeRow)
+        description="The take whose clip the scene shows.",
+        metadata=WITH_JOB | relation(("take_id",), by_id(TAKES), TakeRow),
     )
     @staticmethod
     async def current_take(root: strawberry.Parent[SceneRow], info: Info) -> SceneTake | None:
         return cast("SceneTake | None", await info.context.loaders.take.load(root.take_id))
 
-    @strawberry.field(description="All takes, newest first.", metadata=relation(("id",), load_takes, TakeRow))
+    @strawberry.field(
+        description="All takes, newest first.", metadata=WITH_JOB | relation(("id",), load_takes, TakeRow)
+    )
     @staticmethod
     async def takes(root: strawberry.Parent[SceneRow], info: Info, first: int = 20) -> list[SceneTake]:
         paging.window(first=first, after=None, last=None, before=None)
@@ -261,7 +269,7 @@ class Scene(Node):
 
     @strawberry.field(
         description="The statuses that updateScene would accept now.",
-        metadata={NEEDS: ("status", "deleted_at", "job_deleted_at")},
+        metadata=WITH_JOB | {NEEDS: ("status", "deleted_at", "job_deleted_at")},
     )
     @staticmethod
     def allowed_transitions(root: strawberry.Parent[SceneRow]) -> list[SceneStatus]:
@@ -274,6 +282,8 @@ class Scene(Node):
 class SceneEdge:
     """A scene and its cursor."""
 
+    versioned_columns: ClassVar = VersionedColumns()
+
     cursor: str
     node: Scene
 
@@ -282,12 +292,14 @@ class SceneEdge:
 class SceneConnection:
     """`query` is the job's id and the filter, for the total count."""
 
+    versioned_columns: ClassVar = VersionedColumns()
+
     edges: list[SceneEdge]
     nodes: list[Scene]
     page_info: PageInfo
     query: strawberry.Private[tuple[str, SceneQuery]]
 
-    @strawberry.field(description="Number of scenes on all pages.")
+    @strawberry.field(description="Number of scenes on all pages.", metadata=WITH_JOB)
     async def total_count(self, info: Info) -> int:
         return await info.context.loaders.scenes_count.load(self.query)
 
@@ -305,6 +317,9 @@ def as_scene(row: SceneRow) -> Scene:
 )
 class Job(Node):
     """Read from `JobRow`."""
+
+    fragment_of: ClassVar[FragmentOf] = JOB_FRAGMENT
+    versioned_columns: ClassVar = VersionedColumns()
 
     title: str
     provider: str = strawberry.field(
@@ -333,7 +348,7 @@ class Job(Node):
         """Return whether a row stands in for this type."""
         return isinstance(value, JobRow)
 
-    @strawberry.field(description="The current progress.", metadata=relation(("id",), progress(gone)))
+    @strawberry.field(description="The current progress.", metadata=WITH_JOB | relation(("id",), progress(gone)))
     @staticmethod
     async def progress(root: strawberry.Parent[JobRow], info: Info) -> JobProgress:
         return await progress_of(info.context, root.id)
@@ -345,7 +360,7 @@ class Job(Node):
             "settled, as a JOB_UPDATED event with changed output: wait for it with jobEvents without untilSettled, or "
             "with jobProgress until currentStage is no longer ASSEMBLING."
         ),
-        metadata={NEEDS: ("output",)},
+        metadata=WITH_LINKS | {NEEDS: ("output",)},
     )
     @staticmethod
     def output(root: strawberry.Parent[JobRow], info: Info) -> Media | None:
@@ -357,7 +372,7 @@ class Job(Node):
             "this server. NO_CLIP: a scene has none. The next attempt follows when a scene is regenerated, moved, "
             "deleted, restored or gets another take."
         ),
-        metadata={NEEDS: ("output_failure",)},
+        metadata=WITH_JOB | {NEEDS: ("output_failure",)},
     )
     @staticmethod
     def output_failure(root: strawberry.Parent[JobRow]) -> SceneFailure | None:
@@ -365,7 +380,7 @@ class Job(Node):
 
     @strawberry.field(
         description="The scenes in play order; all of them when neither first nor last is given.",
-        metadata=relation(("id",), load_scenes, SceneRow, "nodes", "edges.node"),
+        metadata=OF_LIVE_SCENES | relation(("id",), load_scenes, SceneRow, "nodes", "edges.node"),
     )
     @staticmethod
     async def scenes(

@@ -1,8 +1,12 @@
 """The executable schema of a server, and the compiled operations on it."""
 
+from collections.abc import Hashable
+
 import sqlalchemy as sa
 
+from execution.fragments import Fragments
 from execution.plans import Plans
+from schema.context import Context
 from schema.raw import raw_values
 from server.masking import MaskedSchema
 from server.schema import executable_schema
@@ -25,4 +29,12 @@ def compiled_operations(settings: Settings) -> CompiledOperations | None:
         return None
     schema = schema_of(settings)
     kind = sa.make_url(settings.database_url).get_backend_name()
-    return CompiledOperations(schema.core, schema.validation_errors, Plans(schema, raw_values(kind)))
+    most_bytes = settings.fragment_cache_bytes
+    fragments = Fragments(most_bytes, _scope) if most_bytes else None
+    plans = Plans(schema, raw_values(kind), fragments)
+    return CompiledOperations(schema.core, schema.validation_errors, plans, fragments)
+
+
+def _scope(context: Context) -> Hashable:
+    """Return the viewer with its rights."""
+    return context.viewer

@@ -130,6 +130,7 @@ class Settings(BaseSettings):
     subscriber_events: int = Field(default=256, ge=1, le=100_000)
     shared_streams: bool = True
     compiled_execution: bool = True
+    fragment_cache_bytes: int = Field(default=32 * 2**20, ge=0)
 
     @model_validator(mode="after")
     def _check_combinations(self) -> Self:

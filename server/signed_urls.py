@@ -4,7 +4,7 @@ import hashlib
 import hmac
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from copy import copy
 from datetime import UTC, datetime
 
@@ -38,14 +38,22 @@ class SignedUrls:
 
     def __call__(self, key: str, frame: int | None = None) -> Link:
         """Return the URL of the file with this key; `frame`, the number of a live frame, makes it unique for caches."""
-        lifetime = self._settings.media_url_seconds
-        step = max(1, lifetime // STEPS_PER_LIFETIME)
-        expires = math.floor((time.time() + lifetime) / step) * step
+        expires = self._expires()
         query = [] if frame is None else [f"frame={frame}"]
         if self._key is not None:
             query += [f"{EXPIRES}={expires}", f"{SIGNATURE}={self._signature(key, str(expires))}"]
         url = f"{self._address}{MEDIA_PATH}{key}" + ("?" + "&".join(query) if query else "")
         return Link(url, None if self._key is None else datetime.fromtimestamp(expires, UTC))
+
+    @property
+    def form(self) -> Hashable:
+        """What URLs that are made now depend on besides the file: their address, and when they expire."""
+        return (self._address, None if self._key is None else self._expires())
+
+    def _expires(self) -> int:
+        lifetime = self._settings.media_url_seconds
+        step = max(1, lifetime // STEPS_PER_LIFETIME)
+        return math.floor((time.time() + lifetime) / step) * step
 
     def seconds_left(self, key: str, query: QueryParams) -> float:
         """Return how many seconds the URL with this query stays valid, at most its lifetime; 0 for an invalid one."""

@@ -11,6 +11,7 @@ from graphql.execution.values import VariableValues, get_variable_values
 
 from execution.counters import Paths, reason_of
 from execution.deviation import VARIABLES, Unsupported
+from execution.fragments import Fragments
 from execution.messages import CompiledMessages
 from execution.outcomes import Data, Outcomes
 from execution.plan import Plan
@@ -30,12 +31,16 @@ class Prepared(NamedTuple):
 
 
 class CompiledOperations:
-    """The compiled operations of one schema. `paths` counts what was answered by them and what was not."""
+    """The compiled operations of one schema. `paths` counts what was answered by them and what was not;
+    `fragments` are the rendered objects that the plans keep."""
 
-    def __init__(self, core: GraphQLSchema, validate: Validate, plans: Plans) -> None:
+    def __init__(
+        self, core: GraphQLSchema, validate: Validate, plans: Plans, fragments: Fragments | None = None
+    ) -> None:
         self._core = core
         self._validate = validate
         self._plans = plans
+        self.fragments = fragments
         self.paths = Paths()
 
     async def query(self, params: Params, context: Any, parsed: ParsedDocument) -> Data | None:

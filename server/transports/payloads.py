@@ -48,7 +48,14 @@ def encode(value: object) -> bytes:
     try:
         return orjson.dumps(value)
     except TypeError:
-        return json.dumps(value, allow_nan=False, separators=(",", ":")).encode()
+        return json.dumps(value, allow_nan=False, separators=(",", ":"), default=_value_of_fragment).encode()
+
+
+def _value_of_fragment(value: object) -> object:
+    """Return the value of a part that is encoded already (`execution.fragments`)."""
+    if isinstance(value, orjson.Fragment):
+        return json.loads(orjson.dumps(value))
+    raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
 
 
 def _is_deeper(value: object, levels: int) -> bool:
