@@ -17,6 +17,7 @@ from server.transports.shared.streams import Asked, SharedStreams
 from subscriptions.shared import END, SharedValue
 
 RING = 8
+FEED = 6
 
 
 class World:
@@ -111,6 +112,13 @@ class Source:
     async def take(self) -> SharedValue | None:
         if self._world.is_gone:
             return END
+        if len(self._events) > FEED:
+            self._events.clear()
+            value = await self.state(lagged=True)
+            if value is None:
+                return END
+            self._position = value.version or 0
+            return value
         if self._events:
             version = self._events.popleft()
             if version <= self._position:

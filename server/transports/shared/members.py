@@ -59,6 +59,9 @@ class Members:
             if entry is None:
                 return None
             is_old = entry.number <= member.remade_until
+            if is_old and entry.version is not None and entry.version <= member.version:
+                member.number = entry.number
+                continue
             if is_old and entry.key is not None:
                 member.number = entry.number
                 self.outdated[entry.key] = entry.received
