@@ -9,6 +9,7 @@ it has rows is interrupted and repeated on the thread.
 import asyncio
 import sqlite3
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar, cast
 
@@ -109,7 +110,9 @@ class SqliteReader:
 
     def abort(self) -> None:
         """Stop the statement that runs, if one does."""
-        self._file.interrupt()
+        # The file may be closed by now: the pool was disposed of while this reader was in use.
+        with suppress(sqlite3.ProgrammingError):
+            self._file.interrupt()
 
     async def _fetch_here(self, text: str, arguments: Arguments) -> list[Row] | None:
         """Fetch on the loop; return None when a lock is held, or when it takes too long."""
