@@ -37,9 +37,9 @@ def installed() -> Path:
     """
     folder = cache_folder() / "peers"
     folder.mkdir(exist_ok=True)
-    wanted = hashlib.sha256(PACKAGES.read_bytes()).hexdigest()
+    digest = hashlib.sha256(PACKAGES.read_bytes()).hexdigest()
     mark = folder / "installed"
-    if not mark.exists() or mark.read_text() != wanted:
+    if not mark.exists() or mark.read_text() != digest:
         print("Installing the peers", flush=True)
         shutil.copyfile(PACKAGES, folder / "package.json")
         environment = {**os.environ, "PATH": os.pathsep.join([str(Path(node()).parent), os.environ.get("PATH", "")])}
@@ -49,7 +49,7 @@ def installed() -> Path:
             subprocess.run(command, cwd=folder, env=environment, check=True)
         except (OSError, subprocess.CalledProcessError) as error:
             raise NotInstalled("The peers could not be installed from the npm registry") from error
-        mark.write_text(wanted)
+        mark.write_text(digest)
     for source in SOURCES.glob("*.js"):
         shutil.copyfile(source, folder / source.name)
     return folder

@@ -10,7 +10,7 @@ from coordinator.queue.port import Assembler, Handler, Queue
 from models.writes.change import Ticket
 from tests.support.waiting import TIMEOUT_SECONDS
 
-# Later than everything else, so that whatever was to come has come when it is handled.
+# Later than everything else, so that every other record has arrived when it is handled.
 LAST = Ticket("local", "job_1", "last", 1, priority=-1_000_000)
 
 

@@ -96,7 +96,7 @@ async def redeliver(client: Client, delivery_id: str) -> Json:
 
 
 async def a_day_passes(app: App) -> None:
-    """Whatever has failed so far began to a day earlier; what waits for another try, and is not being tried, is due."""
+    """Date the first failures a day back; make attempts due that are scheduled and not in flight."""
     day = timedelta(hours=24, minutes=1)
     for table in (WEBHOOK, WEBHOOK_DELIVERY):
         async with app.container.store.read() as connection:

@@ -154,7 +154,7 @@ class Members:
         self._clear()
 
     def _clear(self) -> None:
-        """Empty the ring when nobody can need it: no member is behind, or may still fall behind in this round."""
+        """Empty the ring when no member can need it: none is behind, or may still fall behind in this round."""
         if not self.others and not self._is_sending:
             self.ring.clear()
 
