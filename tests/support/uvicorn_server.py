@@ -1,7 +1,9 @@
 """A real uvicorn on a free loopback port, in the event loop of the test, so that a test can await its events."""
 
 import asyncio
+import os
 import socket
+import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -12,7 +14,11 @@ from starlette.types import ASGIApp
 from server.transports.connections import Connections
 from server.transports.limits import TransportLimits
 from server.transports.uvicorn_protocols import uvicorn_options
-from tests.support.waiting import TIMEOUT_SECONDS
+from tests.support.os_processes import children_of, command_line
+from tests.support.waiting import TIMEOUT_SECONDS, eventually
+
+# The loop learns of the end of a process a little later.
+REAPING_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
@@ -59,15 +65,23 @@ async def serve(
         yield Served(server, "127.0.0.1" if host == "::" else host, bound)
     finally:
         await stop(server, connections)
-        await _cancelled_tasks()
+        if sys.platform == "linux":
+            await _programs_have_ended()
 
 
-async def _cancelled_tasks() -> None:
-    """Wait for tasks that were canceled but clean up longer than a stop may take, as they do on a busy machine: else
-    they would leave a child process or a connection to the next test."""
-    left = {task for task in asyncio.all_tasks() if task.cancelling() and task is not asyncio.current_task()}
-    if left:
-        await asyncio.wait(left, timeout=TIMEOUT_SECONDS)
+async def _programs_have_ended() -> None:
+    """Wait for the programs that render and join clips: one that was killed on a busy machine may take longer to end
+    than a stop waits for it, and would be left to the next test."""
+    while programs := [pid for pid in children_of(os.getpid()) if _is_program(pid)]:
+        await eventually(lambda: not any(map(_is_program, programs)))
+        await asyncio.sleep(REAPING_SECONDS)
+
+
+def _is_program(pid: int) -> bool:
+    try:
+        return b"providers." in command_line(pid)
+    except OSError:
+        return False
 
 
 async def stop(server: uvicorn.Server, connections: Connections | None = None) -> None:
