@@ -39,6 +39,7 @@ CHILD_PROCESSES = (
     "unit/replicate/test_creation.py",
     "unit/replicate/test_downloads.py",
     "unit/replicate/test_following.py",
+    "unit/test_imports.py",
     "unit/test_joining.py",
     "unit/test_render_local.py",
 )

@@ -85,6 +85,7 @@ async def join(clips: Sequence[Clip], folder: Path) -> Asset:
     return Asset(Path(shutil.copy(clips[0].path, folder / "joined.mp4")), "video/mp4", 32, 32, 1.0)
 
 
+@pytest.mark.slow
 async def test_steady_work_leaves_a_bounded_number_of_rows_and_files(
     tmp_path: Path, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
