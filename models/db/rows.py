@@ -1,6 +1,5 @@
 """The immutable rows that reads return. Hydrating ORM objects would cost more than the rest of a request."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, TypeVar
@@ -250,24 +249,12 @@ TAKE_SELECT = sa.select(*select_columns(TakeRow._fields, take_sources())).select
     TAKE.join(SCENE, SCENE.c.id == TAKE.c.scene_id)
 )
 
-# Decoding these takes about 20 ms on a small machine.
-ROWS_PER_PARTITION = 250
-
 RowT = TypeVar("RowT", JobRow, SceneRow, TakeRow, EventRow, WebhookRow, DeliveryRow)
 
 
 def all_rows(kind: type[RowT], result: sa.CursorResult[Any]) -> list[RowT]:
     """Return all rows of a result as `kind`, whose fields are the selected columns in order."""
     return [kind._make(row) for row in result]
-
-
-async def all_rows_yielding(kind: type[RowT], result: sa.CursorResult[Any]) -> list[RowT]:
-    """As `all_rows`, for thousands of rows: lets other tasks run in between, which decoding at once would block."""
-    found: list[RowT] = []
-    for part in result.partitions(ROWS_PER_PARTITION):
-        found += [kind._make(row) for row in part]
-        await asyncio.sleep(0)
-    return found
 
 
 def first_row(kind: type[RowT], result: sa.CursorResult[Any]) -> RowT | None:
