@@ -52,6 +52,8 @@ class Connection(asyncio.Protocol):
         self._hub = hub
         self._data = b""
         self._upgraded = False
+        # The loop alone keeps no task alive.
+        self._answering: set[asyncio.Task[None]] = set()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport."""
@@ -82,7 +84,9 @@ class Connection(asyncio.Protocol):
         size = int(lower.partition(b"content-length:")[2].partition(b"\r\n")[0])
         if len(rest) >= size:
             self._data = b""
-            asyncio.ensure_future(self._answer(orjson.loads(rest)["variables"]["input"]))  # noqa: RUF006
+            task = asyncio.create_task(self._answer(orjson.loads(rest)["variables"]["input"]))
+            self._answering.add(task)
+            task.add_done_callback(self._answering.discard)
 
     async def _answer(self, given: Json) -> None:
         body = await self._hub.change(given)

@@ -112,15 +112,20 @@ async def test_reason_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     ]
 
 
-async def test_only_needed_columns_are_read() -> None:
-    """In the order of the selection, without repeats; the resolver of the relation is not called."""
+async def compiled_context(query: str) -> Context:
+    """Answer a query by its plan alone; return the context, which recorded what was read."""
     compiled, _ = executors(SCHEMA)
-    context = Context()
-    params = Params("{ owners { pets(first: 1) { name label id n: name } } }")
+    context, params = Context(), Params(query)
     _, admitted = compiled.admit(params, CONNECTION)
     assert compiled.compiled is not None
     assert admitted.parsed is not None
     await compiled.compiled.query(params, context, admitted.parsed)
+    return context
+
+
+async def test_only_needed_columns_are_read() -> None:
+    """In the order of the selection, without repeats; the resolver of the relation is not called."""
+    context = await compiled_context("{ owners { pets(first: 1) { name label id n: name } } }")
     ((columns, fields),) = context.narrow
     assert sorted(columns) == ["born_at", "id", "mood", "name", "tags"]
     assert fields == {"name", "label", "id"}
@@ -129,13 +134,7 @@ async def test_only_needed_columns_are_read() -> None:
 
 async def test_relation_is_loaded_once_for_a_level() -> None:
     """For all owners at once."""
-    compiled, _ = executors(SCHEMA)
-    context = Context()
-    params = Params("{ owners { pets { id } noneOfMany { pets { id } } } }")
-    _, admitted = compiled.admit(params, CONNECTION)
-    assert compiled.compiled is not None
-    assert admitted.parsed is not None
-    await compiled.compiled.query(params, context, admitted.parsed)
+    context = await compiled_context("{ owners { pets { id } noneOfMany { pets { id } } } }")
     assert len(context.narrow) == 2
 
 

@@ -145,7 +145,7 @@ async def test_failed_read_is_not_repeated_on_its_connection(env: Domain) -> Non
 
 
 async def test_writers_get_the_connections_of_idle_readers(env: Domain) -> None:
-    """No more connections are open than before, whoever uses them."""
+    """The number of open connections stays the same."""
     database = env.store.database
     job_ids = [await env.a_job() for _ in range(READERS)]
 
