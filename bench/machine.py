@@ -83,17 +83,6 @@ def resident_bytes(pid: int) -> int:
     return total
 
 
-def open_files(pid: int, path: Path) -> int:
-    """Return how many descriptors of a process are open on a file: the connections of an SQLite database."""
-    found = 0
-    for link in Path(f"/proc/{pid}/fd").iterdir():
-        try:
-            found += Path(os.readlink(link)) == path
-        except OSError:
-            continue
-    return found
-
-
 def processor() -> str:
     """Return the name of the processor, by proc(5) where there is one."""
     try:

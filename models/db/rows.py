@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, TypeVar
 import sqlalchemy as sa
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
-from models.db.tables import EVENT, JOB, SCENE, TAKE, WEBHOOK, WEBHOOK_DELIVERY
+from models.db.tables import JOB, SCENE, TAKE, WEBHOOK, WEBHOOK_DELIVERY
 from models.domain.events import DeliveryStatus, EventType
 from models.domain.failures import FailureJson
 from models.domain.lifecycle import SETTLED_JOB, JobStatus, SceneStatus, TakeReason
@@ -241,7 +241,6 @@ def take_sources() -> dict[str, Column]:
 JOB_COLUMNS = select_columns(JobRow._fields, columns_by_name(JOB, JobRow._fields))
 WEBHOOK_COLUMNS = select_columns(WebhookRow._fields, columns_by_name(WEBHOOK, WebhookRow._fields))
 DELIVERY_COLUMNS = select_columns(DeliveryRow._fields, columns_by_name(WEBHOOK_DELIVERY, DeliveryRow._fields))
-EVENT_COLUMNS = select_columns(EventRow._fields, columns_by_name(EVENT, EventRow._fields))
 SCENE_SELECT = sa.select(*select_columns(SceneRow._fields, scene_sources())).select_from(
     SCENE.join(JOB, JOB.c.id == SCENE.c.job_id).join(TAKE, TAKE.c.id == SCENE.c.take_id)
 )

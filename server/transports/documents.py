@@ -15,9 +15,6 @@ from server.transports.errors import TransportCode, coded
 CACHEABLE_CHARACTERS: Final = 15_000
 """A longer document is parsed each time."""
 
-CACHED_DOCUMENTS: Final = 128
-"""The size of other caches by document."""
-
 CACHE_BYTES: Final = 64 * 2**20
 BYTES_OF_DOCUMENT: Final = 8_000
 BYTES_OF_TOKEN: Final = 500
