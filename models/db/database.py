@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from models.db.cancellation import shield_to_completion
+from models.db.drivers import PostgresDriver, postgres_driver
 from models.db.engines import (
     APPLICATION_NAME,
     BUSY_TIMEOUT_MS,
@@ -30,15 +31,18 @@ from models.db.engines import (
     sqlite_engine,
     without_transactions,
 )
+from models.db.moments import FileMoments, Moments, PostgresMoments
 from models.db.pooler import Pooler, settings_of_transaction
 from models.db.postgres_reader import PostgresReader
 from models.db.readers import Reader, Readers
 from models.db.shared_commits import SharedCommits
+from models.db.shared_reads import SharedReads
 from models.db.sqlite_reader import FileConnection, SqliteReader
+from models.db.sqlite_writer import SqliteDriver
 from models.db.statements import Kind, Row, Statement, Values
 from models.db.transactions import OwnTransaction, Transaction
 from models.db.transit import Transit
-from models.db.unavailable import translate_errors
+from models.db.unavailable import refused_by_server, says_nothing_about_connection, translate_errors
 
 # How long to wait for a connection while no other request is answered.
 WAIT_SECONDS = 1.6
@@ -79,7 +83,7 @@ class Database:
             self.reader = sqlite_engine(self.url, pool_size=READERS, begin=None)
             self._each_transaction = str
             self.maintenance = self.writer
-            self._shared_commits = SharedCommits(lambda stack: self.borrow(stack, self.writer), self._wait_timeout)
+            self._shared_commits = SharedCommits(self._borrow_writer, self._wait_timeout)
         else:
             pooler = Pooler(self._arguments(self.url, "start"))
             self.writer = postgres_engine(self.url, pooler)
@@ -87,7 +91,10 @@ class Database:
             self.maintenance = postgres_maintenance_engine(self.direct_url)
             self._shared_commits = None
             self._each_transaction = partial(settings_of_transaction, pooler, SERVER_SETTINGS)
+        self.moments: Moments = self._moments()
         self.readers = Readers(READERS, READERS_KEPT, self._open_reader, self._wait_timeout, self._transit)
+        # A statement on a file is executed at once, without a round trip.
+        self.shared_reads = None if self.embedded else SharedReads(self.fetch)
 
     def connect_arguments(self, purpose: str) -> dict[str, Any]:
         """Return the arguments of `asyncpg.connect` for a session of its own; `purpose` is in pg_stat_activity."""
@@ -100,40 +107,58 @@ class Database:
         return {"server_settings": settings, "timeout": CONNECT_SECONDS, "command_timeout": COMMAND_SECONDS} | named
 
     @asynccontextmanager
-    async def connect(self, engine: AsyncEngine, job_lock: asyncio.Lock | None = None) -> AsyncGenerator[Connection]:
-        """A connection of the engine, after `job_lock` is acquired. Raises Unavailable when there is none in time."""
+    async def connect(self, engine: AsyncEngine) -> AsyncGenerator[Connection]:
+        """A connection of the engine. Raises Unavailable when there is none in time."""
         with translate_errors():
             async with AsyncExitStack() as stack:
-                yield await self.borrow(stack, engine, job_lock)
+                yield await self.borrow(stack, engine)
             self.answered()
 
     @asynccontextmanager
     async def transaction(
-        self, engine: AsyncEngine | None = None, job_lock: asyncio.Lock | None = None
+        self, engine: AsyncEngine | None = None, turn: asyncio.Semaphore | None = None
     ) -> AsyncGenerator[Transaction]:
-        """A write transaction on `engine` (default: the writer), on Postgres after `job_lock` is acquired.
+        """A write transaction, on Postgres after `turn` is acquired. `engine` may be that of maintenance.
 
         Raises Unavailable when the database does not respond in time.
         """
-        if self._shared_commits is None:
-            async with self.connect(engine or self.writer, job_lock) as connection:
-                yield await OwnTransaction.on(connection)
-        else:
+        if self._shared_commits is not None:
             async with self._shared_commits.transaction() as transaction:
                 yield transaction
             self.answered()
+        elif engine is None:
+            with translate_errors():
+                async with self._own_transaction(turn) as transaction:
+                    yield transaction
+            self.answered()
+        else:
+            async with self.connect(without_transactions(engine)) as connection:
+                yield OwnTransaction(await postgres_driver(connection))
 
-    async def borrow(
-        self, stack: AsyncExitStack, engine: AsyncEngine, turn: asyncio.Lock | asyncio.Semaphore | None = None
-    ) -> Connection:
-        """Return a connection of the engine, after `turn` is acquired; closing the stack gives both back.
+    @asynccontextmanager
+    async def _own_transaction(self, turn: asyncio.Semaphore | None) -> AsyncGenerator[Transaction]:
+        """A transaction on Postgres, on the connection of a reader; rolled back unless it is committed."""
+        reader = await self.readers.take(turn)
+        if not isinstance(reader, PostgresReader):
+            raise TypeError("on SQLite, transactions share their commits")
+        driver = PostgresDriver(reader.connection, reader.driver, reader.begin_to_write)
+        broken = True
+        try:
+            yield OwnTransaction(driver)
+            broken = False
+        except Exception as error:
+            broken = not (says_nothing_about_connection(error) or refused_by_server(error))
+            raise
+        finally:
+            await self.readers.give_back(reader, turn, broken=broken, in_transaction=driver.in_transaction)
+
+    async def borrow(self, stack: AsyncExitStack, engine: AsyncEngine) -> Connection:
+        """Return a connection of the engine; closing the stack gives it back.
 
         Raises Unavailable when there is none in time.
         """
         with translate_errors():
             async with self._wait_timeout():
-                if turn is not None:
-                    await stack.enter_async_context(turn)
                 if engine.pool is self.reader.pool:
                     await stack.enter_async_context(self.readers.places)
                 connection = await self._transit.arrived(self._connect(engine), _close)
@@ -152,11 +177,18 @@ class Database:
 
     async def fetch(self, statement: Statement, values: Values) -> list[Row]:
         """Return the driver's rows of one SELECT, outside a transaction. Raises Unavailable as `connect`."""
-        with translate_errors():
-            async with self.readers.reader(in_transaction=False) as reader:
-                rows = await reader.fetch_alone(statement.text, statement.arguments(values))
-            self.answered()
-            return rows
+        reader, broken = await self.readers.take(), True
+        try:
+            rows = await reader.fetch_alone(statement.text, statement.arguments(values))
+            broken = False
+        except Exception as error:
+            broken = not says_nothing_about_connection(error)
+            with translate_errors():
+                raise
+        finally:
+            await self.readers.give_back(reader, broken=broken, in_transaction=False)
+        self.answered()
+        return rows
 
     def answered(self) -> None:
         """Note that the database responds: others may go on waiting for a connection."""
@@ -166,6 +198,7 @@ class Database:
         """Close every connection."""
         if self._shared_commits is not None:
             await self._shared_commits.close()
+        self.moments.close()
         await self.readers.close()
         await self._transit.arrivals()
         for engine in {self.writer, self.reader, self.maintenance}:
@@ -176,11 +209,23 @@ class Database:
         async with self.read() as connection:
             await connection.execute(sa.text("SELECT 1"))
 
+    def _moments(self) -> Moments:
+        if not self.embedded:
+            return PostgresMoments(self.fetch)
+        arguments, options = self.reader.dialect.create_connect_args(self.url)
+        return FileMoments(arguments, options)
+
     async def _connect(self, engine: AsyncEngine) -> Connection:
         """Take a connection from the pool, for the place of which an idle reader may have to be closed."""
         if engine.pool is self.reader.pool and in_use(engine) >= READERS:
             await self.readers.close_one()
         return await engine.connect()
+
+    async def _borrow_writer(self, stack: AsyncExitStack) -> SqliteDriver:
+        """Return the driver of write transactions on a file, on a connection that closing the stack gives back."""
+        connection = await self.borrow(stack, self.writer)
+        driver: Any = (await connection.get_raw_connection()).driver_connection
+        return SqliteDriver(connection, driver, BUSY_TIMEOUT_MS)
 
     async def _open_reader(self) -> Reader:
         """Open a reader on a connection of the pool."""

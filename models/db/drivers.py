@@ -1,12 +1,11 @@
 """The driver's connection below one of SQLAlchemy's, for the statements of write transactions.
 
-SQLAlchemy's own execution of a statement costs several times as much as the statement. Both work on the same
-transaction. On SQLite, a list of statements is one call into the thread that owns the file; on Postgres, statements
-that do not depend on each other are sent as one.
+SQLAlchemy's own execution of a statement costs several times as much as the statement, and so does its end of a
+transaction. Both work on the same transaction, which the driver begins and ends. `sqlite_writer` has the driver of a
+file; on Postgres, statements that do not depend on each other are sent as one.
 """
 
 import re
-import sqlite3
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import groupby
@@ -14,9 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from models.db.cancellation import shield_to_completion
 from models.db.prepared import FORMS, Call
-from models.db.sqlite_reader import FileConnection
 from models.lazy_import import lazily
 
 if TYPE_CHECKING:
@@ -31,6 +28,10 @@ Rows = list[Row]
 Step = str | tuple[str, Sequence[Row], bool]
 
 _PLACEHOLDER = re.compile(r"\$(\d+)")
+
+
+class TransactionFailed(Exception):
+    """A transaction could not be committed, because one of its statements had failed; nothing of it is stored."""
 
 
 class Driver(Protocol):
@@ -53,74 +54,48 @@ class Driver(Protocol):
         ...
 
 
-class SqliteDriver:
-    """An aiosqlite connection. Each method is one call into its thread."""
-
-    def __init__(self, connection: AsyncConnection, driver: FileConnection) -> None:
-        self.connection = connection
-        self._driver = driver
-
-    async def begin(self) -> None:
-        """Begin a transaction that may write, unless the connection is in one."""
-        if not self._driver.in_transaction:
-            await self.run((), before=["BEGIN IMMEDIATE"])
-
-    async def run(self, calls: Sequence[Call], *, before: Sequence[str] = (), after: Sequence[str] = ()) -> list[Rows]:
-        """Execute everything in order; return the rows of each call."""
-        steps: list[Step] = list(before)
-        compiled = [statement.on("sqlite") for statement, _ in calls]
-        for each, (statement, parameters) in zip(compiled, calls, strict=True):
-            steps.append((each.text, [each.arguments(values) for values in parameters], statement.returns_rows))
-        steps += after
-        found = await self._driver.on_thread(lambda: run_steps(self._driver.file, steps))
-        return [each.converted(rows) for each, rows in zip(compiled, found, strict=True)]
-
-    async def run_together(
-        self, calls: Sequence[Call], *, before: Sequence[str] = (), after: Sequence[str] = ()
-    ) -> Rows:
-        """Execute everything in order; return the rows of the last call."""
-        found = await self.run(calls, before=before, after=after)
-        return found[-1] if found else []
-
-    async def roll_back(self) -> None:
-        """Roll the transaction back, if one was begun."""
-        await self._driver.rollback()
-
-
-def run_steps(connection: sqlite3.Connection, steps: Sequence[Step]) -> list[Rows]:
-    """Execute the steps in the thread of the file; return the rows of each statement with arguments."""
-    found: list[Rows] = []
-    for step in steps:
-        if isinstance(step, str):
-            connection.execute(step)
-            continue
-        text, arguments, returns_rows = step
-        if len(arguments) == 1:
-            cursor = connection.execute(text, arguments[0])
-            found.append(cursor.fetchall() if returns_rows else [])
-        else:
-            connection.executemany(text, arguments)
-            found.append([])
-    return found
-
-
 class PostgresDriver:
-    """An asyncpg connection, below SQLAlchemy's adapter."""
+    """An asyncpg connection. `begin` is the SQL that begins a transaction on it.
 
-    def __init__(self, connection: AsyncConnection, adapter: Any, driver: Any) -> None:
+    SQLAlchemy's connection must begin none by itself (AUTOCOMMIT), as one on the driver would be unknown to it.
+    """
+
+    def __init__(self, connection: AsyncConnection, driver: Any, begin: str) -> None:
         self.connection = connection
-        self._adapter = adapter
         self._driver = driver
+        self._begin = begin
+        self._begun = False
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether a transaction was begun, and has not ended with a commit or with the connection."""
+        # asyncpg cannot say it of a closed connection.
+        return not self._driver.is_closed() and self._driver.is_in_transaction()
 
     async def begin(self) -> None:
         """Begin a transaction, unless the connection is in one."""
-        if not self._driver.is_in_transaction():
-            # As SQLAlchemy does before its first statement, so that it ends this transaction as its own.
-            try:
-                await self._adapter._start_transaction()
-            except Exception as error:
-                # The adapter raises an error of its own, from that of the driver.
-                raise (error.__cause__ or error) from None
+        try:
+            await self._execute(())
+        except BaseException as error:
+            self._close_unless_refused(error)
+            raise
+
+    async def commit(self) -> None:
+        """End the transaction, if one was begun; it is durable then.
+
+        Raises TransactionFailed when it was rolled back instead, and an error of the driver when the session is lost.
+        """
+        if not self._begun:
+            return
+        if not self._driver.is_closed() and not self._driver.is_in_transaction():
+            raise TransactionFailed("the transaction has ended before its commit")
+        try:
+            status = await self._driver.execute("COMMIT")
+        except BaseException as error:
+            self._close_unless_refused(error)
+            raise
+        if status != "COMMIT":
+            raise TransactionFailed(f"the transaction ended with {status}: one of its statements had failed")
 
     async def run(self, calls: Sequence[Call], *, before: Sequence[str] = (), after: Sequence[str] = ()) -> list[Rows]:
         """Execute everything in order; return the rows of each call."""
@@ -132,7 +107,7 @@ class PostgresDriver:
                 found.append(rows)
             await self._execute(after)
         except BaseException as error:
-            await self._invalidate_unless_refused(error)
+            self._close_unless_refused(error)
             raise
         return found
 
@@ -148,12 +123,15 @@ class PostgresDriver:
                     found = await self._call(part)
             await self._execute(after)
         except BaseException as error:
-            await self._invalidate_unless_refused(error)
+            self._close_unless_refused(error)
             raise
         return found
 
     async def _execute(self, texts: Sequence[str]) -> None:
-        await self.begin()
+        # Once: what was lost with the transaction must not be left out of a second one.
+        if not self._begun:
+            texts = [self._begin, *texts]
+            self._begun = True
         if texts:
             await self._driver.execute(";".join(texts))
 
@@ -171,10 +149,11 @@ class PostgresDriver:
         ]
         return last.converted(await self._driver.fetch(text, *arguments))
 
-    async def _invalidate_unless_refused(self, error: BaseException) -> None:
+    def _close_unless_refused(self, error: BaseException) -> None:
         """Give the connection up after a timeout, a cancellation or a loss; not when the server refused a statement."""
-        if not isinstance(error, asyncpg.PostgresError) or self._driver.is_closed():
-            await shield_to_completion(self.connection.invalidate(error))
+        if not isinstance(error, asyncpg.PostgresError):
+            # Ends the transaction, and the locks of its rows, although the server may not respond.
+            self._driver.terminate()
 
 
 @lru_cache(FORMS)
@@ -192,10 +171,7 @@ def _together(texts: tuple[str, ...]) -> str:
     return f"WITH {parts} {numbered[-1]}"
 
 
-async def driver_of(connection: AsyncConnection) -> SqliteDriver | PostgresDriver:
-    """Return the driver below a connection."""
+async def postgres_driver(connection: AsyncConnection) -> PostgresDriver:
+    """Return the driver below a connection of Postgres without a pooler, on which SQLAlchemy begins no transactions."""
     raw = await connection.get_raw_connection()
-    driver: Any = raw.driver_connection
-    if connection.dialect.name == "postgresql":
-        return PostgresDriver(connection, raw.dbapi_connection, driver)
-    return SqliteDriver(connection, driver)
+    return PostgresDriver(connection, raw.driver_connection, "BEGIN")

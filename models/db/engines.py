@@ -14,6 +14,7 @@ from sqlalchemy.pool import ConnectionPoolEntry, NullPool, QueuePool
 
 from models.db.pooler import Pooler, prepare_for_pooler
 from models.db.sqlite_reader import connect_file
+from models.db.sqlite_writer import connect_writer
 
 # How long SQLite waits for a lock held by another process.
 BUSY_TIMEOUT_MS = 10_000
@@ -49,7 +50,7 @@ def sqlite_engine(url: sa.URL, *, pool_size: int, begin: str | None, synchronous
 
     `synchronous` is full or normal: whether a commit waits for the disk (https://www.sqlite.org/pragma.html).
     """
-    connect = {"async_creator_fn": connect_file}
+    connect = {"async_creator_fn": connect_file if begin is None else connect_writer}
     engine = _engine(url, pool_size=pool_size, max_overflow=0, connect_args=connect)
     _prepare_sqlite(engine, begin=begin, synchronous=synchronous)
     return engine

@@ -1,6 +1,6 @@
 """The statements of write transactions: compiled once for each kind of database, and run by `models.db.drivers`."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -17,13 +17,15 @@ KEY = "key_of_row"
 class Prepared:
     """A statement with named parameters (`sa.bindparam`), compiled at its first use on each kind of database.
 
-    `on_postgres` is for statements whose construct differs between the two.
+    `on_postgres` makes the statement where its construct differs between the two: then Postgres' is imported when it is
+    needed.
     """
 
-    __slots__ = ("_compiled", "_statements", "returns_rows")
+    __slots__ = ("_compiled", "_on_postgres", "_statement", "returns_rows")
 
-    def __init__(self, statement: Returning, on_postgres: Returning | None = None) -> None:
-        self._statements = {"sqlite": statement, "postgresql": statement if on_postgres is None else on_postgres}
+    def __init__(self, statement: Returning, on_postgres: Callable[[], Returning] | None = None) -> None:
+        self._statement = statement
+        self._on_postgres = on_postgres
         self._compiled: dict[Kind, Statement] = {}
         self.returns_rows = bool(tuple(statement.exported_columns))
 
@@ -31,8 +33,13 @@ class Prepared:
         """Return the statement for this kind of database."""
         compiled = self._compiled.get(kind)
         if compiled is None:
-            compiled = self._compiled[kind] = Statement(kind, self._statements[kind])
+            compiled = self._compiled[kind] = Statement(kind, self.plain(kind))
         return compiled
+
+    def plain(self, kind: Kind) -> Returning:
+        """Return the statement for a connection of SQLAlchemy to this kind of database."""
+        other = self._on_postgres if kind == "postgresql" else None
+        return self._statement if other is None else other()
 
 
 class Call(NamedTuple):

@@ -8,7 +8,7 @@ reader shows the moment of its first SELECT. Only one statement may run at a tim
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable, Coroutine
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Protocol, cast
 from weakref import WeakKeyDictionary
 
@@ -24,7 +24,8 @@ log = logging.getLogger(__name__)
 # Converting these rows takes about 5 ms of a small machine.
 ROWS_AT_ONCE = 500
 
-Turn = asyncio.Lock | asyncio.Semaphore
+# Not a lock: one that was released, and whose next waiter does not run yet, is not `locked`, although one has to wait.
+Turn = asyncio.Semaphore
 
 
 class Reader(Protocol):
@@ -99,6 +100,11 @@ class Readers:
         self._idle: list[Reader] = []
         self._closed = False
 
+    @property
+    def idle(self) -> int:
+        """The number of readers that stay open although nobody uses them."""
+        return len(self._idle)
+
     @asynccontextmanager
     async def reader(self, *, in_transaction: bool = True) -> AsyncGenerator[Reader]:
         """A reader, whose transaction ends with the block; after an error of the database it is closed."""
@@ -127,14 +133,18 @@ class Readers:
                 await self.places.acquire()
                 self.in_use += 1
                 return reader
-        with translate_errors():
-            async with AsyncExitStack() as stack:
+        taken: list[Turn] = []
+        try:
+            with translate_errors():
                 async with self._limit_wait():
-                    if turn is not None:
-                        await stack.enter_async_context(turn)
-                    await stack.enter_async_context(self.places)
+                    for each in (self.places,) if turn is None else (turn, self.places):
+                        await each.acquire()
+                        taken.append(each)
                     reader = self._next_idle() or await self._transit.arrived(self._opened(), discard)
-                stack.pop_all()
+        except BaseException:
+            for each in taken:
+                each.release()
+            raise
         self.in_use += 1
         return reader
 
@@ -206,7 +216,7 @@ class Readers:
                 raise
         except Exception:
             # The pool replaces the connection; the answer has been made, or has failed for a better reason.
-            log.warning("a read transaction could not be ended", exc_info=True, extra={"action": "readers.put_back"})
+            log.warning("a transaction could not be ended", exc_info=True, extra={"action": "readers.put_back"})
         finally:
             self._release(turn)
 

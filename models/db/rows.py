@@ -35,6 +35,7 @@ class JobRow(NamedTuple):
     composition_version: int
     output: Json | None
     output_failure: FailureJson | None
+    settings: Json | None
     created_at: datetime
     updated_at: datetime
     started_at: datetime | None
@@ -93,9 +94,12 @@ class SceneRow(NamedTuple):
     max_attempts: int
     next_attempt_at: datetime | None
     queued_at: datetime | None
+    reported_at: datetime | None
     priority: int
     failure: FailureJson | None
     metadata: Json
+    settings: Json | None
+    inputs: list[Json] | None
     version: int
     created_at: datetime
     updated_at: datetime
@@ -106,6 +110,7 @@ class SceneRow(NamedTuple):
     owner_id: str
     provider: str
     job_status: JobStatus
+    job_settings: Json | None
     job_deleted_at: datetime | None
     provider_id: str | None
     output: Json | None
@@ -128,7 +133,12 @@ class TakeRow(NamedTuple):
     provider_id: str | None
     output: Json | None
     poster: Json | None
+    preview: Json | None
+    original: Json | None
     failure: FailureJson | None
+    settings: Json | None
+    inputs: list[Json] | None
+    made: Json | None
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
@@ -187,6 +197,7 @@ class DeliveryRow(NamedTuple):
     occurred_at: datetime
     created_at: datetime
     finished_at: datetime | None
+    traceparent: str | None = None
 
     @property
     def is_test(self) -> bool:
@@ -227,6 +238,7 @@ def scene_sources(job: ReadOnlyColumnCollection[str, Any] = JOB.c) -> dict[str, 
         "owner_id": job["owner_id"],
         "provider": job["provider"],
         "job_status": job["status"],
+        "job_settings": job["settings"],
         "job_deleted_at": job["deleted_at"],
     }
     own = [field for field in SceneRow._fields if field not in of_take and field not in of_job]
@@ -243,9 +255,6 @@ WEBHOOK_COLUMNS = select_columns(WebhookRow._fields, columns_by_name(WEBHOOK, We
 DELIVERY_COLUMNS = select_columns(DeliveryRow._fields, columns_by_name(WEBHOOK_DELIVERY, DeliveryRow._fields))
 SCENE_SELECT = sa.select(*select_columns(SceneRow._fields, scene_sources())).select_from(
     SCENE.join(JOB, JOB.c.id == SCENE.c.job_id).join(TAKE, TAKE.c.id == SCENE.c.take_id)
-)
-TAKE_SELECT = sa.select(*select_columns(TakeRow._fields, take_sources())).select_from(
-    TAKE.join(SCENE, SCENE.c.id == TAKE.c.scene_id)
 )
 
 RowT = TypeVar("RowT", JobRow, SceneRow, TakeRow, EventRow, WebhookRow, DeliveryRow)

@@ -13,13 +13,12 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from models.db.cancellation import shield_to_completion
-from models.db.drivers import SqliteDriver, driver_of
 from models.db.prepared import Call
+from models.db.sqlite_writer import BEGIN, COMMIT, SqliteDriver
 from models.db.transactions import OnDriver, Transaction
 from models.db.unavailable import translate_errors
 from models.domain.errors import Unavailable
 
-COMMIT = "COMMIT"
 _SAVEPOINT = "SAVEPOINT change"
 _RELEASE = "RELEASE change"
 _ROLL_BACK_TO = "ROLLBACK TO change"
@@ -75,13 +74,13 @@ class SharedTransaction(OnDriver):
             await self._driver.run((), before=[_ROLL_BACK_TO, _RELEASE])
 
     def _opening(self) -> Sequence[str]:
-        """Return what begins the transaction, once: with its first statement, it is one call into the thread."""
+        """Return what begins the transaction, once: with its first statement, it may be one call into the thread."""
         if self._begun:
             return ()
         self._begun = True
         if not self.group.begun:
             self.group.begun = True
-            return ("BEGIN IMMEDIATE",)
+            return (BEGIN,)
         self._has_savepoint = True
         return (_SAVEPOINT,)
 
@@ -94,7 +93,7 @@ class SharedCommits:
 
     def __init__(
         self,
-        borrow: Callable[[AsyncExitStack], Awaitable[AsyncConnection]],
+        borrow: Callable[[AsyncExitStack], Awaitable[SqliteDriver]],
         limit_wait: Callable[[], AbstractAsyncContextManager[None]],
     ) -> None:
         self._borrow = borrow
@@ -136,6 +135,8 @@ class SharedCommits:
     async def close(self) -> None:
         """Give the connection back, unless a transaction has it."""
         if not self._turn.locked():
+            if self._driver is not None:
+                self._driver.release()
             await self._drop()
 
     async def _take_turn(self) -> None:
@@ -155,10 +156,8 @@ class SharedCommits:
     async def _new_group(self) -> _Group:
         if self._driver is None:
             async with AsyncExitStack() as stack:
-                driver = await driver_of(await self._borrow(stack))
-                if not isinstance(driver, SqliteDriver):
-                    raise TypeError("only transactions on SQLite share a commit")
-                self._driver, self._borrowed = driver, stack.pop_all()
+                self._driver = await self._borrow(stack)
+                self._borrowed = stack.pop_all()
         self._group = _Group(self._driver)
         return self._group
 

@@ -2,13 +2,14 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Generator, Iterable
-from contextlib import asynccontextmanager
-from typing import TypeVar
+from collections.abc import AsyncGenerator, Generator, Hashable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any, TypeVar
 
 from models.db.cancellation import shield_to_completion
 from models.db.database import Connection, Database
 from models.db.readers import Reader
+from models.db.shared_reads import IDS
 from models.db.statements import Row, Statement, Values
 from models.db.unavailable import says_nothing_about_connection, translate_errors
 from models.domain.errors import Unavailable
@@ -48,15 +49,14 @@ class Snapshot:
         # Whether the next answer of a stream follows at once and shares the snapshot; see `series`.
         self.more_follow = False
 
-    @asynccontextmanager
-    async def answering(self, turns: asyncio.Semaphore | None = None) -> AsyncGenerator[None]:
+    def answering(self, turns: asyncio.Semaphore | None = None) -> "_Answering":
         """A block that makes one answer, or several in a `series`. Its first read waits for one of the `turns`."""
+        return _Answering(self, turns)
+
+    def begin_answer(self, turns: asyncio.Semaphore | None) -> None:
+        """Make the reads that follow read for one answer; `close` must follow."""
         self._turns = turns
         self.answering_now = True
-        try:
-            yield
-        finally:
-            await self.close()
 
     async def renew(self) -> None:
         """Make the rest of the answer read from a new snapshot: it has to show what was committed meanwhile."""
@@ -99,10 +99,64 @@ class Snapshot:
         if self.answering_now:
             async with self._statement_lock:
                 if self.answering_now:
-                    reader = await self._opened()
-                    async with self._statement():
-                        return await reader.fetch(statement.text, statement.arguments(values))
+                    reader = self._reader or await self._opened()
+                    try:
+                        rows = await reader.fetch(statement.text, statement.arguments(values))
+                    except BaseException as error:  # cancellation: raised in the block
+                        async with self._statement():
+                            raise error
+                    self._succeeded()
+                    return rows
         return await self._database.fetch(statement, values)
+
+    async def fetch_alone(self, statement: Statement, values: Values) -> list[Row]:
+        """Return the driver's rows of a SELECT that is the only read of its answer, which needs no transaction then.
+
+        Raises Unavailable when the database does not respond.
+        """
+        if not self.answering_now or self._reader is not None or self._failure is not None:
+            return await self.fetch(statement, values)
+        readers, turns, broken = self._database.readers, self._turns, True
+        reader = await readers.take(turns)
+        try:
+            rows = await reader.fetch_alone(statement.text, statement.arguments(values))
+            broken = False
+        except Exception as error:
+            # As after a failed `fetch`: who reads again meets a database that does not respond only once.
+            with self._noted(), translate_errors():
+                raise error
+        finally:
+            await readers.give_back(reader, turns, broken=broken, in_transaction=False)
+        self._succeeded()
+        return rows
+
+    async def fetch_alone_by_id(
+        self, statement: Statement, ids: Sequence[str], values: Mapping[str, Any], id_at: int
+    ) -> Mapping[str, Row]:
+        """Return the driver's rows by the id in the column `id_at`, perhaps with rows of other ids.
+
+        `statement` selects the `ids` in its parameter of this name, and is the only read of its answer, as in
+        `fetch_alone`; other answers may share it. Raises Unavailable when the database does not respond.
+        """
+        shared = self._database.shared_reads
+        alone = not self.answering_now or self._reader is not None or self._failure is not None
+        if shared is None or alone or self._turns is not None:
+            return {row[id_at]: row for row in await self.fetch_alone(statement, {**values, IDS: ids})}
+        try:
+            found = await shared.rows(statement, ids, values, id_at)
+        except Exception as error:
+            self._failure = error
+            raise
+        self._succeeded()
+        return found
+
+    async def moment(self) -> Hashable:
+        """Return the moment of the database (`models.db.moments`), before the first read of an answer.
+
+        Raises Unavailable when the database does not respond; the reads of the answer then fail like it.
+        """
+        with self._noted():
+            return await self._database.moments.now()
 
     async def keep_alive(self) -> None:
         """Keep the transaction from being ended as idle; to be called in the pauses of a long answer."""
@@ -153,6 +207,18 @@ class Snapshot:
             interrupted = Unavailable("UNAVAILABLE", "The database does not answer.")
             await self._fail(error if isinstance(error, Exception) else interrupted)
             raise
+        self._succeeded()
+
+    @contextmanager
+    def _noted(self) -> Generator[None]:
+        """Make the other reads of the answer fail with the error of the block."""
+        try:
+            yield
+        except Exception as error:
+            self._failure = error
+            raise
+
+    def _succeeded(self) -> None:
         self._database.answered()
         self._read_at = time.monotonic()
 
@@ -170,3 +236,19 @@ class Snapshot:
         reader, self._reader = self._reader, None
         if reader is not None:
             await self._database.readers.give_back(reader, self._turns, broken=broken)
+
+
+class _Answering:
+    """The block of `Snapshot.answering`. A generator would cost more than a short statement."""
+
+    __slots__ = ("_snapshot", "_turns")
+
+    def __init__(self, snapshot: Snapshot, turns: asyncio.Semaphore | None) -> None:
+        self._snapshot = snapshot
+        self._turns = turns
+
+    async def __aenter__(self) -> None:
+        self._snapshot.begin_answer(self._turns)
+
+    async def __aexit__(self, *_error: object) -> None:
+        await self._snapshot.close()

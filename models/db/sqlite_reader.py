@@ -76,9 +76,20 @@ class SqliteReader:
 
     async def fetch(self, text: str, arguments: Arguments) -> list[Row]:
         """Return all rows of a SELECT."""
-        rows = await self._fetch_here(text, arguments)
-        if rows is None:
-            rows = await self._fetch_on_thread(text, arguments)
+        # Most statements have few rows, so this costs as little as it can.
+        self._limited, self._looks = True, 0
+        try:
+            cursor = self._file.execute(text, arguments)
+            rows: list[Row] = cursor.fetchmany(ROWS_AT_ONCE)
+        except sqlite3.OperationalError as error:
+            self._limited = False
+            rows = await self._fetch_on_thread(text, arguments, error)
+        else:
+            self._limited = False
+            if len(rows) == ROWS_AT_ONCE:
+                rows = await self._fetch_rest(cursor, rows, text, arguments)
+        finally:
+            self._limited = False
         self._shows_moment = True
         return rows
 
@@ -114,27 +125,22 @@ class SqliteReader:
         with suppress(sqlite3.ProgrammingError):
             self._file.interrupt()
 
-    async def _fetch_here(self, text: str, arguments: Arguments) -> list[Row] | None:
-        """Fetch on the loop; return None when a lock is held, or when it takes too long."""
-        found: list[Row] = []
-        cursor = self._file.cursor()
+    async def _fetch_rest(self, cursor: sqlite3.Cursor, found: list[Row], text: str, arguments: Arguments) -> list[Row]:
+        """Fetch the rows behind the first ones on the loop, some at a time."""
         try:
             while True:
+                await asyncio.sleep(0)
                 self._limited, self._looks = True, 0
                 try:
-                    if not found:
-                        cursor.execute(text, arguments)
                     rows: list[Row] = cursor.fetchmany(ROWS_AT_ONCE)
                 finally:
                     self._limited = False
-                if len(rows) < ROWS_AT_ONCE:
-                    return found + rows if found else rows
                 found += rows
-                await asyncio.sleep(0)
+                if len(rows) < ROWS_AT_ONCE:
+                    return found
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & _PRIMARY not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_INTERRUPT):
-                raise
-            return None
+            cursor.close()
+            return await self._fetch_on_thread(text, arguments, error)
         finally:
             # Ends the statement, if it has rows left.
             cursor.close()
@@ -144,8 +150,10 @@ class SqliteReader:
         self._looks += 1
         return self._limited and self._looks > LOOKS
 
-    async def _fetch_on_thread(self, text: str, arguments: Arguments) -> list[Row]:
-        """Fetch on the thread, which may wait for a lock."""
+    async def _fetch_on_thread(self, text: str, arguments: Arguments, error: sqlite3.OperationalError) -> list[Row]:
+        """Fetch on the thread, which may wait for a lock, what a lock or the limit kept from the loop."""
+        if error.sqlite_errorcode & _PRIMARY not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_INTERRUPT):
+            raise error
         reading = asyncio.ensure_future(self._driver.on_thread(lambda: self._fetch_waiting(text, arguments)))
         try:
             return await asyncio.shield(reading)

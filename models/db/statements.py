@@ -6,14 +6,21 @@ Building and compiling a statement at each call costs more than the database nee
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import orjson
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.dialects.postgresql import asyncpg
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.sql.dml import UpdateBase
 from sqlmodel.sql.sqltypes import UTCDateTime
+
+from models.lazy_import import lazily
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects.postgresql import asyncpg
+else:
+    # A server with SQLite does without it.
+    asyncpg = lazily("sqlalchemy.dialects.postgresql.asyncpg")
 
 Row = Sequence[Any]
 Arguments = tuple[Any, ...]
@@ -27,6 +34,10 @@ Returning = sa.Select[*tuple[Any, ...]] | UpdateBase
 Kind = str
 """The name of an SQLAlchemy dialect: sqlite or postgresql."""
 
+_UTC: sa.ColumnElement[str] = sa.literal_column("'UTC'")
+# https://www.postgresql.org/docs/current/functions-formatting.html
+_STORED_FORMAT: sa.ColumnElement[str] = sa.literal_column("'YYYY-MM-DD HH24:MI:SS.US'")
+
 # How many shapes of one statement stay compiled: by the columns that operations select, and by filters.
 SHAPES = 256
 
@@ -34,15 +45,18 @@ SHAPES = 256
 class Statement:
     """A statement in the SQL of one kind of database. Its parameters are the bind parameters that were given a name."""
 
-    __slots__ = ("_bound", "_converts", "text")
+    __slots__ = ("_bound", "_conversions", "_converts", "text")
 
     def __init__(self, kind: Kind, statement: Returning) -> None:
         """Compile for a kind of database. Values in the conditions that have no name become constants."""
         dialect = _dialect(kind)
+        self._converts = [_converter(column.type, dialect) for column in statement.exported_columns]
+        self._conversions = [(index, convert) for index, convert in enumerate(self._converts) if convert is not None]
+        if kind == "postgresql" and isinstance(statement, sa.Select):
+            statement = _with_instants_as_text(statement)
         compiled = statement.compile(dialect=dialect)
         self.text = compiled.string
         self._bound = [_bound(compiled.binds[name], name, dialect) for name in compiled.positiontup or ()]
-        self._converts = [_converter(column.type, dialect) for column in statement.exported_columns]
 
     def arguments(self, values: Values) -> Arguments:
         """Return the arguments of the statement in its order, as the driver takes them."""
@@ -55,12 +69,18 @@ class Statement:
 
     def converted(self, rows: Sequence[Row]) -> list[tuple[Any, ...]]:
         """Return the driver's rows with the Python values of the columns' types, as SQLAlchemy would."""
-        if not rows:
-            return []
+        if len(rows) <= 1:
+            return [self._converted(row) for row in rows]
         columns = zip(zip(*rows, strict=True), self._converts, strict=True)
         return list(
             zip(*(values if convert is None else map(convert, values) for values, convert in columns), strict=True)
         )
+
+    def _converted(self, row: Row) -> tuple[Any, ...]:
+        values = list(row)
+        for index, convert in self._conversions:
+            values[index] = convert(values[index])
+        return tuple(values)
 
 
 @cache
@@ -86,7 +106,7 @@ def among(kind: Kind, column: sa.ColumnElement[Any], name: str, *, one: bool = F
     With `one`, it is a list of one text; SQLite finds that in half the time.
     """
     if kind == "postgresql":
-        return column == sa.any_(sa.bindparam(name, type_=postgresql.ARRAY(sa.Text())))
+        return column == sa.any_(sa.bindparam(name, type_=sa.ARRAY(sa.Text())))
     if one:
         return column == sa.bindparam(name, type_=_OnlyText())
     each = sa.func.json_each(sa.bindparam(name, type_=_JsonArray())).table_valued("value")
@@ -128,21 +148,40 @@ def _converter(of: sa.types.TypeEngine[Any], dialect: sa.Dialect) -> Convert | N
         return {None: None, **{member.value: member for member in of.enum_class}}.__getitem__
     if isinstance(of, (sa.Integer, sa.Float)):
         return None
-    if dialect.name == "sqlite":
-        if isinstance(of, sa.JSON):
-            return _json
-        if isinstance(of, UTCDateTime):
-            return instant
+    if isinstance(of, UTCDateTime):
+        return instant
+    if dialect.name == "sqlite" and isinstance(of, sa.JSON):
+        return _json
     return cast("Convert | None", of.dialect_impl(dialect).result_processor(dialect, None))
+
+
+def _with_instants_as_text(select: sa.Select[*tuple[Any, ...]]) -> sa.Select[*tuple[Any, ...]]:
+    """Return the SELECT with instants in the text that SQLite stores.
+
+    asyncpg makes an object of each, and writing its text into an answer takes five times as long as changing a text.
+    """
+    columns = list(select.selected_columns)
+    if not any(isinstance(column.type, UTCDateTime) for column in columns):
+        return select
+    selected = [
+        sa.func.to_char(sa.func.timezone(_UTC, column), _STORED_FORMAT).label(column.key)
+        if isinstance(column.type, UTCDateTime)
+        else column
+        for column in columns
+    ]
+    return select.with_only_columns(*selected, maintain_column_froms=True)
 
 
 def _json(text: str | None) -> Any:
     return None if text is None else orjson.loads(text)
 
 
-def instant(text: str | None) -> datetime | None:
-    """Return the instant that SQLite stores as text in UTC, without an offset."""
-    return None if text is None else datetime.fromisoformat(text + "+00:00")
+def instant(text: str | datetime | None) -> datetime | None:
+    """Return the instant that SQLite stores as text in UTC, without an offset, and that Postgres makes this text of.
+
+    An INSERT or UPDATE on Postgres returns the instant itself.
+    """
+    return datetime.fromisoformat(text + "+00:00") if isinstance(text, str) else text
 
 
 def utc(raw: str | datetime) -> datetime:

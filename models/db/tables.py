@@ -1,34 +1,22 @@
 """The tables. Jobs and scenes are written through `store.change` only."""
 
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
 import sqlalchemy as sa
 from sqlmodel import Field, SQLModel
 
+from models.db.enum_columns import enum_column
 from models.domain.events import DeliveryStatus, EventType
 from models.domain.lifecycle import JobStatus, SceneStatus, TakeReason
 
 Json = dict[str, Any]
 
 
-def _values(kind: type[StrEnum]) -> list[str]:
-    return [member.value for member in kind]
-
-
-def _enum(kind: type[StrEnum]) -> sa.Enum:
-    """Return a text column with a CHECK of the values: a native enum type cannot be changed in a transaction."""
-    return sa.Enum(
-        kind,
-        values_callable=_values,
-        native_enum=False,
-        create_constraint=True,
-        length=24,
-        name=kind.__name__.lower(),
-    )
-
-
+_REPORTED = sa.text("provider = 'external' AND deleted_at IS NULL")
+_LEASED = sa.text("leased_by IS NOT NULL")
+_REPORTED_AT = sa.text("reported_at IS NOT NULL")
+_QUEUED = sa.text("queued_at IS NOT NULL")
 _UNFOLDED = sa.text("title_folded IS NULL")
 _UNJOINED = sa.text("output IS NULL AND output_failure IS NULL AND deleted_at IS NULL")
 
@@ -37,16 +25,20 @@ class Job(SQLModel, table=True):
     """A video project. The five counters hold its live scenes by status; `retrying` is a part of `pending`."""
 
     __table_args__ = (
-        sa.Index("ix_job_owner_created", "owner_id", "created_at", "id"),
-        sa.Index("ix_job_owner_updated", "owner_id", "updated_at", "id"),
-        # For lists over all owners. With `deleted_at`, the number of live jobs is counted in the index.
-        sa.Index("ix_job_created", "created_at", "id", "deleted_at"),
-        sa.Index("ix_job_updated", "updated_at", "id"),
-        sa.Index("ix_job_title", "title", "id"),
-        sa.Index("ix_job_owner_title", "owner_id", "title", "id"),
-        sa.Index("ix_job_unjoined", "status", sqlite_where=_UNJOINED, postgresql_where=_UNJOINED),
+        # The orders of lists. What is behind the id tells without the row whether a job belongs to a list.
+        sa.Index("ix_job_owner_by_created", "owner_id", "created_at", "id", "status", "deleted_at"),
+        sa.Index("ix_job_owner_by_updated", "owner_id", "updated_at", "id", "status", "deleted_at"),
+        sa.Index("ix_job_owner_by_title", "owner_id", "title", "id", "status", "deleted_at"),
+        sa.Index("ix_job_by_created", "created_at", "id", "status", "deleted_at", "owner_id", "provider"),
+        sa.Index("ix_job_by_updated", "updated_at", "id", "status", "deleted_at", "owner_id", "provider"),
+        sa.Index("ix_job_by_title", "title", "id", "status", "deleted_at", "owner_id", "provider"),
+        # For lists of few jobs, which are sorted.
+        sa.Index("ix_job_owner_status", "owner_id", "status", "id"),
+        sa.Index("ix_job_status", "status"),
+        sa.Index("ix_job_reported", "status", "id", sqlite_where=_REPORTED),
+        sa.Index("ix_job_unjoined", "status", sqlite_where=_UNJOINED),
         sa.Index("ix_job_purge_after", "purge_after"),
-        sa.Index("ix_job_unfolded", "id", sqlite_where=_UNFOLDED, postgresql_where=_UNFOLDED),
+        sa.Index("ix_job_unfolded", "id", sqlite_where=_UNFOLDED),
     )
 
     id: str = Field(primary_key=True, max_length=64)
@@ -57,7 +49,7 @@ class Job(SQLModel, table=True):
     provider: str
     meta: Json = Field(sa_column=sa.Column("metadata", sa.JSON, nullable=False))
     version: int
-    status: JobStatus = Field(sa_type=_enum(JobStatus))
+    status: JobStatus = Field(sa_type=enum_column(JobStatus))
     pending: int
     processing: int
     completed: int
@@ -68,6 +60,8 @@ class Job(SQLModel, table=True):
     composition_version: int
     output: Json | None = Field(sa_column=sa.Column(sa.JSON(none_as_null=True)))
     output_failure: Json | None = Field(sa_column=sa.Column(sa.JSON(none_as_null=True)))
+    # The settings of `providers.catalogue.Settings` that were given, by their names; those of its scenes go first.
+    settings: Json | None = Field(sa_column=sa.Column(sa.JSON(none_as_null=True)))
     created_at: datetime
     updated_at: datetime
     started_at: datetime | None
@@ -83,7 +77,10 @@ class Scene(SQLModel, table=True):
     __table_args__ = (
         sa.Index("ix_scene_job_position", "job_id", "position"),
         sa.Index("ix_scene_queue", "status", "priority", "queued_at"),
+        sa.Index("ix_scene_leased", "status", sqlite_where=_LEASED),
+        sa.Index("ix_scene_waiting", "status", "priority", "queued_at", sqlite_where=_QUEUED),
         sa.Index("ix_scene_purge_after", "purge_after"),
+        sa.Index("ix_scene_reported", "reported_at", sqlite_where=_REPORTED_AT),
     )
 
     id: str = Field(primary_key=True, max_length=64)
@@ -92,13 +89,19 @@ class Scene(SQLModel, table=True):
     title: str | None
     prompt: str
     duration_seconds: float
-    status: SceneStatus = Field(sa_type=_enum(SceneStatus))
+    status: SceneStatus = Field(sa_type=enum_column(SceneStatus))
     take_id: str
     take_number: int
     newest_take: int
     run: int
     leased_by: str | None
     lease_expires_at: datetime | None
+    # The key of the ticket of the queue that the render runs under; it may be that of another take.
+    ticket: str | None
+    # The line of work that the take waits in for a leased worker: the id of a `WorkLine`.
+    line: str | None = Field(max_length=64)
+    # The trace of the request that let the take wait, as in the header of W3C Trace Context.
+    traceparent: str | None = Field(max_length=64)
     percentage: float | None
     high_water: float
     frame: int | None
@@ -106,9 +109,14 @@ class Scene(SQLModel, table=True):
     max_attempts: int
     next_attempt_at: datetime | None
     queued_at: datetime | None
+    # When a worker outside the server last reported on the open take; before its first report, when it could begin.
+    reported_at: datetime | None
     priority: int
     failure: Json | None = Field(sa_column=sa.Column(sa.JSON(none_as_null=True)))
     meta: Json = Field(sa_column=sa.Column("metadata", sa.JSON, nullable=False))
+    # Its own settings, and what its takes are made from; see `models.domain.settings`.
+    settings: Json | None = Field(sa_column=sa.Column(sa.JSON(none_as_null=True)))
+    inputs: list[Json] | None = Field(sa_column=sa.Column(sa.JSON(none_as_null=True)))
     version: int
     created_at: datetime
     updated_at: datetime
@@ -130,18 +138,32 @@ class Take(SQLModel, table=True):
     scene_id: str = Field(foreign_key="scene.id", ondelete="CASCADE")
     job_id: str
     number: int
-    reason: TakeReason = Field(sa_type=_enum(TakeReason))
+    reason: TakeReason = Field(sa_type=enum_column(TakeReason))
     prompt: str
-    status: SceneStatus = Field(sa_type=_enum(SceneStatus))
+    status: SceneStatus = Field(sa_type=enum_column(SceneStatus))
     provider: str
     provider_id: str | None
     output: Json | None = Field(sa_column=sa.Column(sa.JSON(none_as_null=True)))
     poster: Json | None = Field(sa_column=sa.Column(sa.JSON(none_as_null=True)))
     preview: Json | None = Field(sa_column=sa.Column(sa.JSON(none_as_null=True)))
+    # The file that the provider delivered, unless `output` is that file.
+    original: Json | None = Field(sa_column=sa.Column(sa.JSON(none_as_null=True)))
     failure: Json | None = Field(sa_column=sa.Column(sa.JSON(none_as_null=True)))
+    # What was asked for, written when the take is claimed, and at the end what it was really made with; `made` is the
+    # rest of what the provider told. See `models.domain.settings`.
+    settings: Json | None = Field(sa_column=sa.Column(sa.JSON(none_as_null=True)))
+    inputs: list[Json] | None = Field(sa_column=sa.Column(sa.JSON(none_as_null=True)))
+    made: Json | None = Field(sa_column=sa.Column(sa.JSON(none_as_null=True)))
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+
+
+class SceneInput(SQLModel, table=True):
+    """An asset or a take, `ref`, that the inputs of a scene name."""
+
+    scene_id: str = Field(primary_key=True, foreign_key="scene.id", ondelete="CASCADE", max_length=64)
+    ref: str = Field(primary_key=True, index=True, max_length=64)
 
 
 class Event(SQLModel, table=True):
@@ -149,7 +171,7 @@ class Event(SQLModel, table=True):
 
     job_id: str = Field(primary_key=True, foreign_key="job.id", ondelete="CASCADE", max_length=64)
     version: int = Field(primary_key=True)
-    type: EventType = Field(sa_type=_enum(EventType))
+    type: EventType = Field(sa_type=enum_column(EventType))
     scene_id: str | None
     actor_id: str | None
     changed: list[str] = Field(sa_column=sa.Column(sa.JSON, nullable=False))
@@ -207,7 +229,8 @@ class WebhookDelivery(SQLModel, table=True):
     __table_args__ = (
         sa.Index("ix_webhookdelivery_due", "status", "next_attempt_at"),
         sa.Index("ix_webhookdelivery_order", "webhook_id", "job_id", "status", "version"),
-        sa.Index("ix_webhookdelivery_newest", "webhook_id", "created_at"),
+        sa.Index("ix_webhookdelivery_latest", "webhook_id", "created_at", "version", "id"),
+        sa.Index("ix_webhookdelivery_status", "webhook_id", "status", "created_at", "version", "id"),
     )
 
     id: str = Field(primary_key=True, max_length=64)
@@ -215,11 +238,11 @@ class WebhookDelivery(SQLModel, table=True):
     job_id: str
     scene_id: str | None
     version: int
-    event_type: EventType = Field(sa_type=_enum(EventType))
+    event_type: EventType = Field(sa_type=enum_column(EventType))
     # Copied from the event, whose entry in the log may be pruned before the delivery.
     actor_id: str | None
     changed: list[str] = Field(sa_column=sa.Column(sa.JSON, nullable=False))
-    status: DeliveryStatus = Field(sa_type=_enum(DeliveryStatus))
+    status: DeliveryStatus = Field(sa_type=enum_column(DeliveryStatus))
     # Built at the first attempt, so that all attempts send the same body.
     body: str | None
     attempts: list[Json] = Field(sa_column=sa.Column(sa.JSON, nullable=False))
@@ -229,6 +252,8 @@ class WebhookDelivery(SQLModel, table=True):
     next_attempt_at: datetime | None
     leased_by: str | None
     lease_expires_at: datetime | None
+    # The trace of the change that made the event.
+    traceparent: str | None = Field(max_length=64)
     occurred_at: datetime
     created_at: datetime
     finished_at: datetime | None
@@ -259,6 +284,7 @@ class Revocation(SQLModel, table=True):
 JOB = SQLModel.metadata.tables["job"]
 SCENE = SQLModel.metadata.tables["scene"]
 TAKE = SQLModel.metadata.tables["take"]
+SCENE_INPUT = SQLModel.metadata.tables["sceneinput"]
 EVENT = SQLModel.metadata.tables["event"]
 IDEMPOTENCY_KEY = SQLModel.metadata.tables["idempotencykey"]
 ALLOWANCE = SQLModel.metadata.tables["allowance"]

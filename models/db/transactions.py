@@ -5,7 +5,7 @@ from typing import Protocol
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from models.db.drivers import Driver, PostgresDriver, Rows, driver_of
+from models.db.drivers import Driver, PostgresDriver, Rows
 from models.db.prepared import Call
 
 _ATTEMPT = "attempt"
@@ -81,28 +81,19 @@ class OnDriver:
 
 
 class OwnTransaction(OnDriver):
-    """A transaction with a commit of its own."""
+    """A transaction of Postgres, with a commit of its own."""
 
     def __init__(self, driver: PostgresDriver) -> None:
         super().__init__(driver)
-        self._connection = driver.connection
-
-    @classmethod
-    async def on(cls, connection: AsyncConnection) -> "OwnTransaction":
-        """Return a transaction of a connection of Postgres."""
-        driver = await driver_of(connection)
-        if not isinstance(driver, PostgresDriver):
-            raise TypeError("on SQLite, transactions share their commits")
-        # Sends nothing, except what a pooler needs; SQLAlchemy then ends the transaction with its connection.
-        await connection.begin()
-        return cls(driver)
+        self._own = driver
 
     async def begun(self) -> AsyncConnection:
-        """Return its connection."""
-        return self._connection
+        """Return its connection, after the transaction is begun."""
+        await self._own.begin()
+        return self._own.connection
 
     async def commit(self, calls: Sequence[Call] = ()) -> None:
         """Execute the last statements, and commit."""
         if calls:
             await self.run_together(calls)
-        await self._connection.commit()
+        await self._own.commit()

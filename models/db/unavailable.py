@@ -41,6 +41,13 @@ def says_nothing_about_connection(error: BaseException) -> bool:
     return isinstance(error, Exception) and not isinstance(error, of_database + _errors_of_asyncpg())
 
 
+def refused_by_server(error: BaseException) -> bool:
+    """Whether Postgres refused a statement, and responds: the transaction is over, but not its connection."""
+    if isinstance(error, DBAPIError):
+        return not error.connection_invalidated and getattr(error.orig, "sqlstate", None) is not None
+    return "asyncpg" in sys.modules and isinstance(error, asyncpg.PostgresError)
+
+
 @contextmanager
 def translate_errors() -> Generator[None]:
     """Raise Unavailable for temporary errors of the database; let errors of the statement itself pass.

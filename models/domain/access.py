@@ -7,6 +7,8 @@ from typing import Protocol
 
 # The provider whose scenes are rendered by external workers, which report by updateScene.
 EXTERNAL = "external"
+# The provider whose takes are rendered by workers that lease them.
+LEASED = "leased"
 
 
 class Role(StrEnum):

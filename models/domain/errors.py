@@ -27,6 +27,11 @@ class ErrorCode(StrEnum):
     RATE_LIMITED = "RATE_LIMITED"
     LIMIT_EXCEEDED = "LIMIT_EXCEEDED"
     BATCH_ABORTED = "BATCH_ABORTED"
+    STALE_TAKE = "STALE_TAKE"
+    ASSET_IN_USE = "ASSET_IN_USE"
+    UPLOAD_REFUSED = "UPLOAD_REFUSED"
+    NOT_SUPPORTED = "NOT_SUPPORTED"
+    LEASE_LOST = "LEASE_LOST"
 
 
 class DomainError(Exception):
@@ -104,6 +109,46 @@ class Conflict(DomainError):
     ) -> None:
         super().__init__(code, message, path)
         self.current_version = current_version
+
+
+class StaleTake(DomainError):
+    """A report is about a take that is not the current one, or by a worker that is not the one that renders it."""
+
+    def __init__(self, message: str, path: Sequence[str], *, take_number: int, provider_id: str | None) -> None:
+        """Make the refusal with the number of the current take and the provider's id of it."""
+        super().__init__(ErrorCode.STALE_TAKE, message, path)
+        self.take_number = take_number
+        self.provider_id = provider_id
+
+
+class NotSupported(DomainError):
+    """The model cannot do what is asked.
+
+    `model` is its id ("provider/model"), `allowed` is what would be accepted in this place, in words, and
+    `alternatives` are the ids of models that could do all that was asked.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        path: Sequence[str],
+        *,
+        model: str,
+        allowed: Sequence[str] = (),
+        alternatives: Sequence[str] = (),
+    ) -> None:
+        super().__init__(ErrorCode.NOT_SUPPORTED, message, path)
+        self.model = model
+        self.allowed = list(allowed)
+        self.alternatives = list(alternatives)
+
+
+class LeaseLost(DomainError):
+    """The token is not, or no longer, the right to render a take; nothing was changed."""
+
+    def __init__(self, path: Sequence[str] = ("input", "token")) -> None:
+        message = "The lease is over: the take was given to another worker, or is not wanted any more."
+        super().__init__(ErrorCode.LEASE_LOST, message, path)
 
 
 class QuotaExceeded(DomainError):

@@ -8,7 +8,7 @@ from typing import Literal
 
 from typeid import TypeID
 
-Prefix = Literal["job", "scene", "take", "webhook", "delivery", "audit"]
+Prefix = Literal["job", "scene", "take", "webhook", "delivery", "audit", "asset", "upload", "worker"]
 
 _SUFFIX = re.compile(r"[0-7][0-9a-hjkmnp-tv-z]{25}", re.ASCII)
 

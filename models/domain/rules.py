@@ -90,23 +90,28 @@ class Problems:
             self.add("percentage must be from 0 to 100.", path)
 
     def metadata(self, value: Mapping[str, Any] | None, path: Path) -> None:
-        """Check a JSON object: at most 16 KiB as UTF-8 without white space."""
+        """Check metadata: a JSON object."""
         if value is None:
             self.add("metadata cannot be null; give {} to empty it.", path)
-            return
+        else:
+            self.json_object(value, path)
+
+    def json_object(self, value: Mapping[str, Any], path: Path) -> None:
+        """Check a JSON object: at most 16 KiB as UTF-8 without white space."""
+        name = path[-1]
         try:
             # orjson refuses what could not be sent in an answer: surrogates, huge integers. json refuses NaN, but takes
             # long for a large value.
             encoded = orjson.dumps(value)
             if len(encoded) > METADATA_BYTES:
-                self.add(f"metadata is larger than {METADATA_BYTES // 1024} KiB.", path)
+                self.add(f"{name} is larger than {METADATA_BYTES // 1024} KiB.", path)
                 return
             json.dumps(value, allow_nan=False)
         except (ValueError, TypeError, RecursionError):
-            self.add("metadata holds a value that JSON cannot carry.", path)
+            self.add(f"{name} holds a value that JSON cannot carry.", path)
             return
         if _ENCODED_NUL.search(encoded):
-            self.add("metadata contains a NUL character.", path)
+            self.add(f"{name} contains a NUL character.", path)
 
     def url(self, value: str | None, path: Path) -> None:
         """Check the URL of a clip that is stored elsewhere."""

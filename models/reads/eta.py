@@ -12,7 +12,7 @@ from models.db.database import Connection
 from models.db.tables import JOB, SCENE, TAKE
 from models.domain.lifecycle import JobStatus, SceneStatus
 from models.domain.progress import ProgressSnapshot
-from models.reads.queries import waits_for_worker
+from models.reads import places
 
 # The number of latest takes of a provider whose median is its typical duration.
 TYPICAL_SAMPLE_SIZE = 20
@@ -70,7 +70,7 @@ async def eta_inputs(connection: Connection, job_ids: Sequence[str]) -> dict[str
     providers = {str(job_id): str(provider) for job_id, provider in await connection.execute(query)}
     typical = await typical_seconds(connection, sorted(set(providers.values())))
     running = await _running(connection, providers)
-    ahead = await _ahead(connection, providers)
+    ahead = await places.takes_ahead(connection, job_ids)
     return {
         job_id: EtaInputs(typical.get(provider), running[provider], ahead.get(job_id, 0))
         for job_id, provider in providers.items()
@@ -108,32 +108,19 @@ def _latest(provider: str) -> sa.Select[Any, Any, Any]:
 
 async def _running(connection: Connection, providers: dict[str, str]) -> defaultdict[str, list[Running]]:
     """Return the running takes of each provider; of takes on external workers only those of these jobs."""
-    query = (
+    select = (
         sa.select(JOB.c.provider, SCENE.c.job_id, SCENE.c.percentage, TAKE.c.started_at)
         .select_from(SCENE.join(JOB, JOB.c.id == SCENE.c.job_id).join(TAKE, TAKE.c.id == SCENE.c.take_id))
         .where(
             SCENE.c.status == SceneStatus.PROCESSING,
             SCENE.c.deleted_at.is_(None),
             JOB.c.provider.in_(set(providers.values())),
-            sa.or_(SCENE.c.leased_by.is_not(None), SCENE.c.job_id.in_(providers)),
         )
     )
+    # Each half has an index: all scenes that are processed are many where external workers report.
+    leased = select.where(SCENE.c.leased_by.is_not(None))
+    query = leased.union_all(select.where(SCENE.c.leased_by.is_(None), SCENE.c.job_id.in_(providers)))
     running: defaultdict[str, list[Running]] = defaultdict(list)
     for provider, job_id, percentage, started_at in await connection.execute(query):
         running[provider].append(Running(job_id, percentage, started_at))
     return running
-
-
-async def _ahead(connection: Connection, providers: dict[str, str]) -> dict[str, int]:
-    place = sa.func.row_number().over(
-        partition_by=JOB.c.provider,
-        order_by=[SCENE.c.priority.desc(), SCENE.c.queued_at, SCENE.c.position, SCENE.c.id],
-    )
-    waiting = (
-        sa.select(SCENE.c.job_id, place.label("place"))
-        .select_from(SCENE.join(JOB, JOB.c.id == SCENE.c.job_id))
-        .where(waits_for_worker(), JOB.c.provider.in_(set(providers.values())))
-        .subquery()
-    )
-    query = sa.select(waiting.c.job_id, sa.func.max(waiting.c.place)).where(waiting.c.job_id.in_(providers))
-    return {str(job_id): int(ahead) for job_id, ahead in await connection.execute(query.group_by(waiting.c.job_id))}

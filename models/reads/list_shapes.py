@@ -9,6 +9,8 @@ import sqlalchemy as sa
 from models.db.rows import JobRow
 from models.db.statements import SHAPES, Kind, Statement, among, named
 from models.db.tables import JOB, SCENE
+from models.reads import job_counts, narrowing
+from models.reads.narrowing import FEW, Narrowing, without_index
 from models.reads.shapes import JOB_SOURCES, SCENE_SOURCES, Columns, Condition, Scope, scenes_with, selected, within
 
 Side = Literal["after", "before"]
@@ -34,7 +36,8 @@ class JobListShape(NamedTuple):
     """What differs in the text of a list of jobs.
 
     Parameters: `viewer`, `limit`, `after_value`, `after_id`, `before_value`, `before_id`, `statuses`, `owner`, `since`,
-    `lowered` and `pattern_0`, ….
+    `lowered` and `pattern_0`, …, and those of `narrowing`. `narrowed` names the filter whose index finds the jobs;
+    without it, all jobs are read in the order of the list.
     """
 
     scope: Scope
@@ -49,6 +52,7 @@ class JobListShape(NamedTuple):
     since: bool
     include_deleted: bool
     patterns: int
+    narrowed: Narrowing | None = None
 
 
 class SceneListShape(NamedTuple):
@@ -76,8 +80,10 @@ class _Bound(NamedTuple):
 @lru_cache(SHAPES)
 def jobs(kind: Kind, shape: JobListShape, *, columns: Columns) -> Statement:
     """One page of jobs, with one job more than the limit."""
-    column = _ORDER_COLUMNS[shape.order]
-    ordering = [column, JOB.c.id]
+    ordering: list[sa.ColumnElement[Any]] = [_ORDER_COLUMNS[shape.order], JOB.c.id]
+    if shape.narrowed is not None:
+        # Few rows are sorted.
+        ordering = [without_index(kind, each) for each in ordering]
     if shape.descending != shape.backward:
         ordering = [each.desc() for each in ordering]
     inside = [bound.inside for bound in _job_bounds(shape).values()]
@@ -97,6 +103,27 @@ def jobs_beyond(kind: Kind, shape: JobListShape) -> Statement:
 def jobs_count(kind: Kind, shape: JobListShape) -> Statement:
     """The number of jobs on all pages."""
     return Statement(kind, sa.select(sa.func.count()).select_from(JOB).where(*_job_conditions(kind, shape)))
+
+
+@lru_cache(SHAPES)
+def kept_count(kind: Kind, shape: JobListShape) -> Statement:
+    """The number of jobs on all pages of a list that is filtered by nothing but owners and statuses, from kept sums."""
+    return Statement(
+        kind, job_counts.total(kind, shape.scope, shape.statuses, owner=shape.owner, live=not shape.include_deleted)
+    )
+
+
+@lru_cache(SHAPES)
+def few(kind: Kind, shape: JobListShape, filtered_by: Narrowing) -> Statement:
+    """The number of jobs that the index of one filter leaves, some of them counted up to FEW and one more."""
+    if filtered_by is Narrowing.STATUS:
+        return kept_count(kind, shape._replace(include_deleted=True))
+    if filtered_by is Narrowing.WORKER:
+        return kept_count(kind, shape._replace(include_deleted=True, owner=False))
+    if filtered_by is Narrowing.TITLE:
+        return Statement(kind, narrowing.titles(kind, shape.patterns))
+    found = narrowing.changed_since(shape.scope, owner=shape.owner)
+    return Statement(kind, sa.select(sa.func.count()).select_from(found.limit(FEW + 1).subquery()))
 
 
 @lru_cache(SHAPES)
@@ -145,15 +172,28 @@ def _limited(select: sa.Select[*tuple[Any, ...]], *, limited: bool) -> sa.Select
 
 
 def _job_conditions(kind: Kind, shape: JobListShape) -> list[Condition]:
-    conditions = [within(shape.scope)]
+    """Return the conditions of a list. SQLite finds the jobs by the index of the narrowing filter, or of the order."""
+    by = shape.narrowed
+    status, updated_at, owner_id = JOB.c.status, JOB.c.updated_at, JOB.c.owner_id
+    if by is not Narrowing.STATUS:
+        status = without_index(kind, status)
+    if by is not Narrowing.SINCE and shape.order is not JobOrderField.UPDATED_AT:
+        updated_at = without_index(kind, updated_at)
+    conditions: list[Condition] = []
+    if by is Narrowing.TITLE or by is Narrowing.WORKER:
+        owner_id = without_index(kind, owner_id)
+        titled = by is Narrowing.TITLE
+        found = narrowing.by_title(kind, shape.patterns) if titled else narrowing.of_worker(kind, shape.statuses)
+        conditions.append(JOB.c.id.in_(found))
+    conditions.append(within(shape.scope, owner_id=owner_id))
     if not shape.include_deleted:
         conditions.append(JOB.c.deleted_at.is_(None))
     if shape.statuses is not None:
-        conditions.append(among(kind, JOB.c.status, "statuses", one=shape.statuses == "one"))
+        conditions.append(among(kind, status, "statuses", one=shape.statuses == "one"))
     if shape.owner:
-        conditions.append(JOB.c.owner_id == named("owner", JOB.c.owner_id.type))
+        conditions.append(owner_id == named("owner", JOB.c.owner_id.type))
     if shape.since:
-        conditions.append(JOB.c.updated_at >= named("since", JOB.c.updated_at.type))
+        conditions.append(updated_at >= named("since", JOB.c.updated_at.type))
     if shape.patterns:
         conditions.append(_title_contains(shape.patterns))
     return conditions

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from operator import itemgetter
 from typing import Any, NamedTuple, TypeVar
@@ -14,10 +14,12 @@ from models.db.statements import Kind, Row, Statement, Values, rows_of, utc
 from models.domain.access import Viewer
 from models.domain.folding import search_patterns
 from models.domain.lifecycle import JobStatus, SceneStatus
-from models.domain.paging import Beyond, Page, Window, invalid_cursor, page
+from models.domain.paging import Beyond, Page, Window, page
 from models.reads import list_shapes, shapes
+from models.reads.cursors import SCENE_ORDER, job_position, scene_position
 from models.reads.list_shapes import JobListShape, JobOrderField, SceneListShape
-from models.reads.shapes import Columns
+from models.reads.narrowing import FEW, Narrowing, globbed, is_indexed
+from models.reads.shapes import Columns, Scope
 
 __all__ = ["JobOrderField"]
 
@@ -26,8 +28,7 @@ S = TypeVar("S", bound=Sequence[Any])
 # The columns by which scenes are grouped and ordered.
 SCENE_KEY: Columns = ("job_id", "position", "id")
 
-# The name of the order in a cursor of scenes.
-SCENE_ORDER = "POSITION"
+NOTHING_BEYOND = Beyond()
 
 
 class Source(NamedTuple):
@@ -68,33 +69,58 @@ async def jobs_page(connection: Connection, viewer: Viewer, query: JobQuery, win
     """Return one page of the jobs that match the query."""
     source = Source(connection.dialect.name, partial(fetch, connection))
     columns: Columns = JobRow._fields
-    statement = list_shapes.jobs(source.kind, _shape(viewer, query, window), columns=columns)
-    found = rows_of(JobRow, statement, await source.fetch(statement, _values(viewer, query, window)))
-    return page(found, window, await _beyond(source, viewer, query, window))
+    shape, values = await _narrowed(source, _shape(viewer, query, window), _values(viewer, query, window))
+    statement = list_shapes.jobs(source.kind, shape, columns=columns)
+    found = rows_of(JobRow, statement, await source.fetch(statement, values))
+    return page(found, window, await _beyond(source, shape, values))
 
 
 async def narrow_jobs_page(
     source: Source, viewer: Viewer, query: JobQuery, window: Window, columns: Columns
 ) -> Page[Row]:
     """Return one page of the jobs that match the query: of each job these columns, as the driver returns them."""
-    statement = list_shapes.jobs(source.kind, _shape(viewer, query, window), columns=columns)
-    found = await source.fetch(statement, _values(viewer, query, window))
-    return page(found, window, await _beyond(source, viewer, query, window))
+    shape, values = await _narrowed(source, _shape(viewer, query, window), _values(viewer, query, window))
+    found = await source.fetch(list_shapes.jobs(source.kind, shape, columns=columns), values)
+    return page(found, window, await _beyond(source, shape, values))
 
 
 async def jobs_count(connection: Connection, viewer: Viewer, query: JobQuery) -> int:
     """Return the number of jobs that match the query."""
-    statement = list_shapes.jobs_count(connection.dialect.name, _shape(viewer, query))
-    ((count,),) = await fetch(connection, statement, _values(viewer, query))
+    source = Source(connection.dialect.name, partial(fetch, connection))
+    shape, values = _shape(viewer, query), _values(viewer, query)
+    if query.search or query.updated_since:
+        shape, values = await _narrowed(source, shape, values)
+        statement = list_shapes.jobs_count(source.kind, shape)
+    else:
+        statement = list_shapes.kept_count(source.kind, shape)
+    ((count,),) = await source.fetch(statement, values)
     return int(count)
 
 
-async def _beyond(source: Source, viewer: Viewer, query: JobQuery, window: Window) -> Beyond:
-    if window.after is None and window.before is None:
+async def _narrowed(source: Source, shape: JobListShape, values: Values) -> tuple[JobListShape, Values]:
+    """Return the shape with the first of its filters that leaves few jobs."""
+    filters: list[Narrowing] = []
+    if shape.patterns and "part_0" in values:
+        filters.append(Narrowing.TITLE)
+    if source.kind == "sqlite":
+        if shape.scope is Scope.WORKER:
+            filters.append(Narrowing.WORKER)
+        elif shape.statuses is not None:
+            filters.append(Narrowing.STATUS)
+        if shape.since and shape.order is not JobOrderField.UPDATED_AT:
+            filters.append(Narrowing.SINCE)
+    for each in filters:
+        ((count,),) = await source.fetch(list_shapes.few(source.kind, shape, each), values)
+        if count <= FEW:
+            return shape._replace(narrowed=each), values
+    return shape, values
+
+
+async def _beyond(source: Source, shape: JobListShape, values: Values) -> Beyond:
+    names = [name for name in ("after", "before") if getattr(shape, name)]
+    if not names:
         return Beyond()
-    statement = list_shapes.jobs_beyond(source.kind, _shape(viewer, query, window))
-    (exist,) = await source.fetch(statement, _values(viewer, query, window))
-    names = [name for name in ("after", "before") if getattr(window, name) is not None]
+    (exist,) = await source.fetch(list_shapes.jobs_beyond(source.kind, shape), values)
     return Beyond(**{name: bool(each) for name, each in zip(names, exist, strict=True)})
 
 
@@ -153,12 +179,18 @@ async def _scenes(
 ) -> dict[str, Page[S]]:
     shape, values = _scene_shape(job_ids, query), _scene_values(job_ids, query)
     found: dict[str, list[S]] = {job_id: [] for job_id in job_ids}
-    job_id = columns.index("job_id")
+    job_id, group, add = columns.index("job_id"), "", list[S]().append
     for scene in await read(list_shapes.scenes(source.kind, shape, columns=columns), values):
-        found[scene[job_id]].append(scene)
+        # Most scenes follow one of their job, and a comparison costs less than a look-up.
+        if scene[job_id] != group:
+            group = scene[job_id]
+            add = found[group].append
+        add(scene)
     if query.window.limit is None:
-        # Sorted here, where it costs less: the index has them in the order of their positions.
-        in_order = itemgetter(columns.index("position"), columns.index("id"))
+        # Sorted here, where it costs less: the index has them in the order of their positions, which live scenes do not
+        # share.
+        position = columns.index("position")
+        in_order = itemgetter(position, columns.index("id")) if query.include_deleted else itemgetter(position)
         for scenes in found.values():
             scenes.sort(key=in_order, reverse=query.window.backward)
     beyond: dict[str, set[str]] = {}
@@ -166,9 +198,11 @@ async def _scenes(
         if getattr(query.window, side) is not None:
             outside = await source.fetch(list_shapes.scenes_outside(source.kind, shape, side), values)
             beyond[side] = {str(job_id) for (job_id,) in outside}
+    if not beyond:
+        return {each: page(scenes, query.window, NOTHING_BEYOND) for each, scenes in found.items()}
     return {
-        job_id: page(scenes, query.window, Beyond(**{side: job_id in jobs for side, jobs in beyond.items()}))
-        for job_id, scenes in found.items()
+        each: page(scenes, query.window, Beyond(**{side: each in jobs for side, jobs in beyond.items()}))
+        for each, scenes in found.items()
     }
 
 
@@ -205,19 +239,22 @@ def _values(viewer: Viewer, query: JobQuery, window: Window | None = None) -> Va
         "since": query.updated_since,
     }
     if query.search:
-        values["lowered"] = _contains(query.search.lower())
-        for number, pattern in enumerate(search_patterns(query.search)):
-            values[f"pattern_{number}"] = _contains(pattern)
+        values["lowered"] = contains(query.search.lower())
+        patterns = search_patterns(query.search)
+        for number, pattern in enumerate(patterns):
+            values[f"pattern_{number}"] = contains(pattern)
+            if is_indexed(patterns):
+                values |= {f"part_{number}": pattern, f"glob_{number}": globbed(pattern)}
     if window is not None:
         values["limit"] = None if window.limit is None else window.limit + 1
         for side, cursor in (("after", window.after), ("before", window.before)):
             if cursor is not None:
-                values[f"{side}_value"], values[f"{side}_id"] = _job_key(side, query.order, cursor)
+                values[f"{side}_value"], values[f"{side}_id"] = job_position(side, query.order, cursor)
     return values
 
 
-def _contains(text: str) -> str:
-    """Return the pattern of LIKE that finds a text."""
+def contains(text: str) -> str:
+    """Return the pattern of LIKE that finds a text, with `list_shapes.ESCAPE`."""
     escape = list_shapes.ESCAPE
     for special in (escape, "%", "_"):
         text = text.replace(special, escape + special)
@@ -246,31 +283,5 @@ def _scene_values(job_ids: Sequence[str], query: SceneQuery) -> Values:
     }
     for side, cursor in (("after", window.after), ("before", window.before)):
         if cursor is not None:
-            values[f"{side}_position"], values[f"{side}_id"] = _scene_key(side, cursor)
+            values[f"{side}_position"], values[f"{side}_id"] = scene_position(side, cursor)
     return values
-
-
-def _job_key(argument: str, order: JobOrderField, cursor: tuple[str, ...]) -> tuple[object, str]:
-    if len(cursor) != 3 or cursor[0] != order:
-        raise invalid_cursor(argument)
-    _, text, job_id = cursor
-    return (text if order is JobOrderField.TITLE else _instant(argument, text)), job_id
-
-
-def _instant(argument: str, text: str) -> datetime:
-    try:
-        instant = datetime.fromisoformat(text)
-        if instant.tzinfo is None:
-            raise ValueError(text)
-        return instant.astimezone(UTC)
-    except (ValueError, OverflowError) as error:
-        raise invalid_cursor(argument) from error
-
-
-def _scene_key(argument: str, cursor: tuple[str, ...]) -> tuple[int, str]:
-    if len(cursor) != 3 or cursor[0] != SCENE_ORDER:
-        raise invalid_cursor(argument)
-    _, position, scene_id = cursor
-    if not position.isdecimal() or len(position) > 9:
-        raise invalid_cursor(argument)
-    return int(position), scene_id

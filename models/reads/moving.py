@@ -18,8 +18,9 @@ SHOWN: Columns = ("percentage", "high_water", "frame")
 WITHOUT_VERSION: Final[Mapping[str, frozenset[str]]] = {
     # Answers do not show it.
     "job": frozenset({"title_folded"}),
-    # Besides those in SHOWN: leases, which answers do not show. All are written while the scene is processing only.
-    "scene": frozenset({*SHOWN, "run", "leased_by", "lease_expires_at"}),
+    # Besides those in SHOWN, which are written while the scene is processing only: leases and the instants of reports,
+    # which answers do not show.
+    "scene": frozenset({*SHOWN, "run", "leased_by", "lease_expires_at", "ticket", "line", "reported_at"}),
     "take": frozenset(),
 }
 """All columns that are written without a new version, by table.

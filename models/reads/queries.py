@@ -13,12 +13,15 @@ from models.db.readers import fetch, fetch_rows
 from models.db.rows import SCENE_SELECT, EventRow, JobRow, SceneRow, TakeRow
 from models.db.statements import RowT, Statement
 from models.db.tables import ALLOWANCE, JOB, SCENE
-from models.domain.access import Viewer
+from models.domain.access import LEASED, Viewer
 from models.domain.ids import Prefix, is_id
 from models.domain.lifecycle import SceneStatus
 from models.domain.progress import ProgressSnapshot
 from models.reads import shapes
 from models.reads.shapes import Condition
+
+# What the ids of leased workers begin with.
+_WORKER = "worker_"
 
 FindById = Callable[[Connection, Viewer, Sequence[str]], Awaitable[Mapping[str, RowT]]]
 
@@ -113,21 +116,6 @@ async def progress_snapshots(
     return {snapshot.job_id: snapshot for snapshot in found}
 
 
-async def queue_positions(connection: Connection, scene_ids: Sequence[str]) -> dict[str, int]:
-    """Return the number of takes ahead of each of these scenes; absent for scenes that do not wait for a worker."""
-    place = sa.func.row_number().over(
-        order_by=[SCENE.c.priority.desc(), SCENE.c.queued_at, SCENE.c.position, SCENE.c.id]
-    )
-    waiting = (
-        sa.select(SCENE.c.id, (place - 1).label("ahead"))
-        .select_from(SCENE.join(JOB, JOB.c.id == SCENE.c.job_id))
-        .where(waits_for_worker())
-        .subquery()
-    )
-    query = sa.select(waiting.c.id, waiting.c.ahead).where(waiting.c.id.in_(scene_ids))
-    return {str(scene_id): int(ahead) for scene_id, ahead in await connection.execute(query)}
-
-
 def waits_for_worker() -> Condition:
     """Return the condition that a scene (joined with its job) waits for one of our workers."""
     return sa.and_(
@@ -147,17 +135,30 @@ async def open_renders(connection: Connection) -> list[SceneRow]:
             waits_for_worker(),
             sa.and_(SCENE.c.status == SceneStatus.PROCESSING, SCENE.c.leased_by.is_not(None)),
         ),
+        # Leased takes wait without tickets, and so do those that workers render.
+        (JOB.c.provider != LEASED) | ~sa.func.coalesce(SCENE.c.leased_by, _WORKER).startswith(_WORKER, autoescape=True),
     )
     return rows.all_rows(SceneRow, await connection.execute(query.order_by(SCENE.c.queued_at, SCENE.c.position)))
 
 
-async def awaiting_assembly(connection: Connection) -> list[tuple[str, int]]:
-    """Return every job whose clips must still be joined, and the version at which its composition became complete."""
-    query = sa.select(JOB.c.id, JOB.c.composition_version).where(shapes.awaits_assembly())
-    return [
-        (job_id, composition_version)
-        for job_id, composition_version in await connection.execute(query.order_by(JOB.c.updated_at))
-    ]
+class Unjoined(NamedTuple):
+    """A job whose clips must still be joined; they last `seconds`, and are complete since `composition_version`."""
+
+    job_id: str
+    composition_version: int
+    owner_id: str
+    updated_at: datetime
+    seconds: float
+
+
+async def awaiting_assembly(connection: Connection) -> list[Unjoined]:
+    """Return every job whose clips must still be joined, those that wait longest first."""
+    seconds = sa.select(sa.func.coalesce(sa.func.sum(SCENE.c.duration_seconds), 0.0)).where(
+        SCENE.c.job_id == JOB.c.id, SCENE.c.deleted_at.is_(None)
+    )
+    columns = (JOB.c.id, JOB.c.composition_version, JOB.c.owner_id, JOB.c.updated_at, seconds.scalar_subquery())
+    query = sa.select(*columns).where(shapes.awaits_assembly()).order_by(JOB.c.updated_at)
+    return [Unjoined(*row) for row in await connection.execute(query)]
 
 
 async def running_scenes(connection: Connection, scene_ids: Sequence[str]) -> list[SceneRow]:

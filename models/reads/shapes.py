@@ -54,14 +54,19 @@ def scope_of(viewer: Viewer) -> Scope:
     return Scope.WORKER if viewer.is_worker else Scope.OWN
 
 
-def within(scope: Scope, viewer_id: sa.ColumnElement[str] | str | None = None) -> Condition:
+def within(
+    scope: Scope,
+    viewer_id: sa.ColumnElement[str] | str | None = None,
+    *,
+    owner_id: sa.ColumnElement[str] = JOB.c.owner_id,
+) -> Condition:
     """Return the condition that a job is in the scope: the only place that scopes reads of jobs. See `access.may_see`.
 
-    `viewer_id` is by default the parameter `viewer`.
+    `viewer_id` is by default the parameter `viewer`, `owner_id` the column.
     """
     if scope is Scope.ALL:
         return sa.true()
-    own = JOB.c.owner_id == (named("viewer", JOB.c.owner_id.type) if viewer_id is None else viewer_id)
+    own = owner_id == (named("viewer", JOB.c.owner_id.type) if viewer_id is None else viewer_id)
     return own | ((JOB.c.provider == EXTERNAL) & JOB.c.deleted_at.is_(None)) if scope is Scope.WORKER else own
 
 
@@ -72,8 +77,8 @@ def selected(sources: Mapping[str, Column], columns: Columns) -> list[Column]:
 
 @lru_cache(SHAPES)
 def jobs(kind: Kind, scope: Scope, *, one: bool, columns: Columns = JobRow._fields) -> Statement:
-    """Jobs by id."""
-    select = sa.select(*selected(JOB_SOURCES, columns))
+    """Jobs by id; the columns may be those of their progress, too."""
+    select = sa.select(*selected(JOB_SOURCES | _progress_sources(), columns))
     return Statement(kind, select.where(among(kind, JOB.c.id, "ids", one=one), within(scope)))
 
 

@@ -1,7 +1,7 @@
 """The SELECTs of webhooks and their deliveries, scoped by the viewer."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -63,22 +63,26 @@ async def deliveries_of_webhooks(
     connection: Connection, webhook_ids: Sequence[str], query: DeliveryQuery
 ) -> dict[str, list[DeliveryRow]]:
     """Return the latest deliveries of each of these webhooks, newest first; the caller must have checked visibility."""
-    newest = [WEBHOOK_DELIVERY.c.created_at.desc(), WEBHOOK_DELIVERY.c.version.desc(), WEBHOOK_DELIVERY.c.id.desc()]
-    conditions: list[Condition] = [WEBHOOK_DELIVERY.c.webhook_id.in_(webhook_ids)]
+    each = WEBHOOK_DELIVERY.alias("each")
+    newest = sa.select(each.c.id).where(each.c.webhook_id == WEBHOOK.c.id)
     if query.status is not None:
-        conditions.append(WEBHOOK_DELIVERY.c.status == query.status)
-    rank = sa.func.row_number().over(partition_by=WEBHOOK_DELIVERY.c.webhook_id, order_by=newest).label("rank")
-    ranked = sa.select(WEBHOOK_DELIVERY.c.id, rank).where(*conditions).subquery()
+        newest = newest.where(each.c.status == query.status)
+    newest = newest.order_by(*_newest_first(each)).limit(query.limit)
+    # The index finds the latest of each webhook; ranking them all would read all.
     select = (
         sa.select(*DELIVERY_COLUMNS)
-        .select_from(WEBHOOK_DELIVERY.join(ranked, ranked.c.id == WEBHOOK_DELIVERY.c.id))
-        .where(ranked.c.rank <= query.limit)
-        .order_by(*newest)
+        .select_from(WEBHOOK.join(WEBHOOK_DELIVERY, WEBHOOK_DELIVERY.c.id.in_(newest.correlate(WEBHOOK))))
+        .where(WEBHOOK.c.id.in_(webhook_ids))
+        .order_by(*_newest_first(WEBHOOK_DELIVERY))
     )
     found: dict[str, list[DeliveryRow]] = {webhook_id: [] for webhook_id in webhook_ids}
     for delivery in rows.all_rows(DeliveryRow, await connection.execute(select)):
         found[delivery.webhook_id].append(delivery)
     return found
+
+
+def _newest_first(deliveries: sa.FromClause) -> list[sa.ColumnElement[Any]]:
+    return [deliveries.c.created_at.desc(), deliveries.c.version.desc(), deliveries.c.id.desc()]
 
 
 async def count_of_owner(connection: Connection, owner_id: str) -> int:

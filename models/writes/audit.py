@@ -33,6 +33,8 @@ class AuditContext:
         self.written = False
         # What the last change of the mutation has committed.
         self.rows: CommittedRows | None = None
+        self.refusals: list[str] = []
+        """The codes of the mutations of this operation that were refused or failed."""
 
     def begin(self, action: str, object_id: str | None) -> None:
         """Begin the next mutation. An object id that is not well-formed is left out: it could be any text."""
@@ -40,6 +42,10 @@ class AuditContext:
         self.object_id = object_id if object_id is not None and ids.prefix_of(object_id) else None
         self.written = False
         self.rows = None
+
+    def leave_out(self) -> None:
+        """Write no entry unless the mutation is refused: it is repeated all the time, and has changed nothing."""
+        self.written = True
 
 
 class Entry(NamedTuple):

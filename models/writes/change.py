@@ -15,10 +15,12 @@ from models.domain.errors import DomainError, DomainErrors, ErrorCode, NotFound
 from models.domain.events import EventType
 from models.domain.folding import folded_title
 from models.domain.lifecycle import SETTLED_JOB, SceneStatus, job_status
+from models.domain.trace import TraceContext
 from models.writes.collected import Collected
 from models.writes.locking import SCENE_OF_JOB
 from models.writes.new_take import NewTake
 from models.writes.scene_statements import AMONG, DELETED, LIVE, PENDING_TAKES, PLACES
+from models.writes.take_steps import State, TakeStep, step
 from models.writes.work import Assembly, Tick, Ticket, Work
 
 __all__ = ["Assembly", "Change", "Tick", "Ticket", "Work"]
@@ -42,10 +44,15 @@ class Change(Collected):
         self.assembly: Assembly | None = None
         self.fenced: list[str] = []
         self.ticks: list[Tick] = []
+        self.steps: list[TakeStep] = []
         # Whether to commit even without an event: the answer to an idempotency key was stored.
         self.keep = False
         self.before = before
         self.composition_is_changed = False
+        # Whether the change lets takes wait for a worker, one that was claimed before among them, and claims one.
+        self.scheduled = False
+        self.returned = False
+        self.claimed = False
         # The number of takes of the job's owner that wait for a worker; None until it is counted.
         self.waiting: int | None = None
         self.new_scenes: list[tuple[str, int]] = []
@@ -77,17 +84,21 @@ class Change(Collected):
     @asynccontextmanager
     async def attempt(self) -> AsyncGenerator[None]:
         """A part of the change: a refusal in this block undoes what the block wrote and collected."""
-        job, waiting, composition_is_changed = self.job, self.waiting, self.composition_is_changed
+        job, waiting, scheduled = self.job, self.waiting, self.scheduled
+        composition_is_changed = self.composition_is_changed
         arrangement = self._arrangement and self._arrangement.copy()
         scenes = dict(self._scenes)
-        collected: list[list[Any]] = [self.events, self.tickets, self.fenced, self.ticks, self.new_scenes]
+        collected: list[list[Any]] = [
+            *(self.events, self.tickets, self.fenced, self.ticks, self.steps, self.new_scenes)
+        ]
         lengths = [len(each) for each in collected]
         self.begin_attempt()
         try:
             yield
         except (DomainError, DomainErrors):
             await self.undo_attempt()
-            self.job, self.waiting, self.composition_is_changed = job, waiting, composition_is_changed
+            self.job, self.waiting, self.scheduled = job, waiting, scheduled
+            self.composition_is_changed = composition_is_changed
             self._arrangement, self._scenes = arrangement, scenes
             for each, length in zip(collected, lengths, strict=True):
                 del each[length:]
@@ -106,7 +117,7 @@ class Change(Collected):
         """Return the known scenes with the columns of the job as it is written at the end."""
         job = self.job
         return {
-            scene_id: scene._replace(job_status=job.status, job_deleted_at=job.deleted_at)
+            scene_id: scene._replace(job_status=job.status, job_settings=job.settings, job_deleted_at=job.deleted_at)
             for scene_id, scene in self._scenes.items()
         }
 
@@ -176,7 +187,15 @@ class Change(Collected):
         after = await self._row_after(before, values, take or {}, is_new_take=new_take is not None)
         self.known_scene(after)
         self._recount(before, after)
+        if (found := step(before, after, take or {}, self.now)) is not None:
+            self.steps.append(found)
         return after
+
+    def trace_step(self, scene_id: str, context: TraceContext | None) -> None:
+        """Note the span that ends with the step of the current take of a scene."""
+        for index, each in enumerate(self.steps):
+            if each.scene_id == scene_id and each.state is not State.QUEUED:
+                self.steps[index] = each._replace(trace=context)
 
     def write_take(self, take_id: str, values: dict[str, Any]) -> None:
         """Write columns of a take."""

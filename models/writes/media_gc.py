@@ -2,30 +2,54 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import sqlite
 
+from models.db.asset_tables import ASSET
 from models.db.database import Connection
+from models.db.prepared import Prepared
 from models.db.tables import DISCARDED_MEDIA, JOB, SCENE, TAKE
+from models.lazy_import import lazily
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql
+else:
+    # A server with SQLite does without it.
+    postgresql = lazily("sqlalchemy.dialects.postgresql")
 
 # How far ahead a file is marked at most: an assembly marks its video for its deadline before it stores it.
 LONGEST_AHEAD = timedelta(hours=2)
 
 
+def _marked(insert: "sqlite.Insert | postgresql.Insert") -> "sqlite.Insert | postgresql.Insert":
+    return insert.on_conflict_do_update(index_elements=["key"], set_={"discarded_at": insert.excluded.discarded_at})
+
+
+_MARK = Prepared(
+    _marked(sqlite.insert(DISCARDED_MEDIA)),
+    lambda: _marked(postgresql.insert(DISCARDED_MEDIA)),
+)
+
+
 async def mark(connection: Connection, keys: Sequence[str], at: datetime) -> None:
-    """Mark files for deletion a grace period after `at`; a key that ends in a slash means everything below it."""
-    await unmark(connection, keys)
-    if keys:
-        await connection.execute(
-            sa.insert(DISCARDED_MEDIA), [{"key": key, "discarded_at": at} for key in dict.fromkeys(keys)]
-        )
+    """Mark files for deletion a grace period after `at`; a key that ends in a slash means everything below it.
+
+    Two transactions may mark the same files: the later one waits, in the order of the keys, and its time counts.
+    """
+    rows = [{"key": key, "discarded_at": at} for key in sorted(set(keys))]
+    if rows:
+        await connection.execute(_MARK.plain(connection.dialect.name), rows)
 
 
 async def unmark(connection: Connection, keys: Sequence[str]) -> None:
     """Remove the marks of files that are referenced or deleted."""
     if keys:
-        await connection.execute(sa.delete(DISCARDED_MEDIA).where(DISCARDED_MEDIA.c.key.in_(keys)))
+        marked = DISCARDED_MEDIA.c.key.in_(keys)
+        in_order = sa.select(DISCARDED_MEDIA.c.key).where(marked).order_by(DISCARDED_MEDIA.c.key)
+        await connection.execute(in_order.with_for_update())
+        await connection.execute(sa.delete(DISCARDED_MEDIA).where(marked))
 
 
 async def due(connection: Connection, before: datetime, limit: int) -> list[str]:
@@ -44,8 +68,11 @@ async def referenced(connection: Connection, keys: Sequence[str]) -> set[str]:
     named = [path[-1].partition(".")[0] for path in paths]
     jobs = sa.select(JOB.c.id, JOB.c.output).where(JOB.c.id.in_([path[0] for path in paths]))
     scenes = sa.select(SCENE.c.job_id, SCENE.c.id).where(SCENE.c.id.in_(named))
-    takes = sa.select(TAKE.c.output, TAKE.c.poster, TAKE.c.preview).where(TAKE.c.id.in_(named))
-    used: set[str] = set()
+    takes = sa.select(TAKE.c.output, TAKE.c.poster, TAKE.c.preview, TAKE.c.original).where(TAKE.c.id.in_(named))
+    stems = {key: key.partition(".")[0] for key in keys}
+    assets = sa.select(ASSET.c.stored_as).where(ASSET.c.stored_as.in_(stems.values()))
+    kept = set((await connection.execute(assets)).scalars())
+    used = {key for key, stem in stems.items() if stem in kept}
     for job_id, output in await connection.execute(jobs):
         used |= {f"{job_id}/", *_keys(output)}
     for job_id, scene_id in await connection.execute(scenes):

@@ -9,7 +9,7 @@ from models.db.drivers import Row
 from models.db.prepared import Call, Prepared
 from models.db.rows import EventRow
 from models.db.tables import JOB, WEBHOOK
-from models.domain import ids
+from models.domain import ids, trace
 from models.domain.events import DeliveryStatus
 
 
@@ -64,7 +64,8 @@ def deliveries(subscriptions: Sequence[Subscription], events: Sequence[EventRow]
 
 
 def new_delivery_row(webhook_id: str, event: EventRow) -> dict[str, Any]:
-    """Return the row of a delivery that is due and has no attempts."""
+    """Return the row of a delivery that is due and has no attempts. It belongs to the trace of the current task."""
+    context = trace.current()
     return {
         "id": ids.new("delivery"),
         "webhook_id": webhook_id,
@@ -78,6 +79,7 @@ def new_delivery_row(webhook_id: str, event: EventRow) -> dict[str, Any]:
         "attempts": [],
         "failures": 0,
         "next_attempt_at": event.occurred_at,
+        "traceparent": None if context is None else context.header(),
         "occurred_at": event.occurred_at,
         "created_at": event.occurred_at,
     }

@@ -5,11 +5,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from models.db.lease_tables import TAKE_LEASE
 from models.db.prepared import Call, inserts, updates
-from models.db.tables import AUDIT, EVENT, JOB, SCENE, TAKE, WEBHOOK_DELIVERY
+from models.db.tables import AUDIT, EVENT, JOB, SCENE, SCENE_INPUT, TAKE, WEBHOOK_DELIVERY
 
 # Rows are inserted after those that their foreign keys refer to.
-_ORDER = (JOB, SCENE, TAKE, EVENT, AUDIT, WEBHOOK_DELIVERY)
+_ORDER = (JOB, SCENE, TAKE, TAKE_LEASE, SCENE_INPUT, EVENT, AUDIT, WEBHOOK_DELIVERY)
 
 Values = dict[str, Any]
 

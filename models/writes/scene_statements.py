@@ -1,7 +1,6 @@
 """The SELECTs of a change on the scenes of its job."""
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql
 
 from models.db.prepared import Prepared
 from models.db.rows import SCENE_SELECT
@@ -16,7 +15,7 @@ AMONG = Prepared(
     _OF_JOB.where(
         SCENE.c.id.in_(sa.select(sa.func.json_each(sa.bindparam("scene_ids", type_=sa.JSON())).table_valued("value")))
     ),
-    _OF_JOB.where(SCENE.c.id == sa.any_(sa.bindparam("scene_ids", type_=postgresql.ARRAY(sa.Text())))),
+    lambda: _OF_JOB.where(SCENE.c.id == sa.any_(sa.bindparam("scene_ids", type_=sa.ARRAY(sa.Text())))),
 )
 PENDING_TAKES = Prepared(
     sa.select(SCENE.c.id, SCENE.c.take_number)

@@ -8,7 +8,6 @@ renders) is done by the commit listener.
 """
 
 import asyncio
-import copy
 import logging
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
@@ -22,19 +21,20 @@ from models.db import clock
 from models.db.cancellation import shield_to_completion
 from models.db.database import Connection, Database
 from models.db.prepared import Call, Prepared
-from models.db.rows import JobRow
+from models.db.rows import EventRow, JobRow
 from models.db.tables import AUDIT, JOB, WEBHOOK_DELIVERY
 from models.db.transactions import Transaction
 from models.domain import ids
-from models.domain.access import Act, Viewer, may_do, may_see
+from models.domain.access import LEASED, Act, Viewer, may_do, may_see
 from models.domain.errors import Conflict, ErrorCode, Forbidden, InvalidState, NotFound, no_such_job
 from models.domain.folding import folded_title
-from models.writes import audit, composition, outbox
+from models.writes import audit, composition, lines, outbox, turns
 from models.writes.audit import AuditContext, CommittedRows
 from models.writes.change import Assembly, Change, Tick, Ticket, Work
 from models.writes.jobs_of_scenes import JobsOfScenes
 from models.writes.locking import lock
 from models.writes.outbox import Subscription
+from models.writes.take_steps import TakeStep
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +55,12 @@ class Committed(NamedTuple):
     assembly: Assembly | None = None
     # Whether deliveries to webhooks were written.
     deliveries: bool = False
+    # The events, which end at `version`, and the job as it was written; none when no event was recorded.
+    events: Sequence[EventRow] = ()
+    job: JobRow | None = None
+    # Whether takes wait for leased workers that did not before.
+    leased_work: bool = False
+    steps: Sequence[TakeStep] = ()
 
     @property
     def work(self) -> Sequence[Work]:
@@ -97,13 +103,14 @@ class Store:
     def __init__(self, database: Database, listener: CommitListener | None = None) -> None:
         self.database = database
         self._listener: CommitListener = listener or IgnoreCommits()
-        self._job_locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._job_turns: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
         self.jobs_of_scenes = JobsOfScenes()
         self._audit: AuditContext | None = None
 
     def audited(self, audit_context: AuditContext) -> "Store":
         """Return this store for one operation: each of its changes writes the operation's audit entry with it."""
-        store = copy.copy(self)
+        store = object.__new__(Store)
+        store.__dict__ |= self.__dict__
         store._audit = audit_context
         return store
 
@@ -150,8 +157,8 @@ class Store:
         if not ids.is_id(job_id, "job"):
             raise no_such_job(path, job_id)
         # Waiting for the row lock in the database would occupy a connection of the pool: wait in this process before.
-        job_lock = self._job_locks.setdefault(job_id, asyncio.Lock())
-        async with self.database.transaction(job_lock=job_lock) as transaction:
+        turn = None if self.database.embedded else self._job_turns.setdefault(job_id, asyncio.Semaphore(1))
+        async with self.database.transaction(turn=turn) as transaction:
             on_postgres = not self.database.embedded
             locked = await lock(transaction, job_id, scene_id, on_postgres=on_postgres)
             if locked is None or not may_see(viewer, locked.job):
@@ -198,7 +205,19 @@ class Store:
         work = _work(change.tickets, change.assembly)
         if self._listener.joins_transactions:
             await self._listener.before_commit(await change.connection(), work)
-        await transaction.commit(change.pending.take())
+        turns_taken = turns.calls(
+            change.before,
+            change.job,
+            scheduled=change.scheduled,
+            claimed=change.claimed,
+            returned=change.returned,
+        )
+        last = [*change.pending.take(), *turns_taken]
+        if change.job.provider == LEASED and (change.events or change.keep):
+            await transaction.run_together(last)
+            await lines.update(transaction, change.job)
+            last = []
+        await transaction.commit(last)
         if self._audit is not None:
             self._audit.written = True
             self._audit.rows = CommittedRows(change.job, change.committed_scenes())
@@ -224,7 +243,17 @@ class Store:
     def _report(self, change: Change, *, deliveries: bool) -> None:
         version = change.job.version if change.events else None
         committed = Committed(
-            change.job.id, version, change.ticks, change.tickets, change.fenced, change.assembly, deliveries
+            change.job.id,
+            version,
+            change.ticks,
+            change.tickets,
+            change.fenced,
+            change.assembly,
+            deliveries,
+            change.events or (),
+            change.job if change.events else None,
+            leased_work=change.scheduled and change.job.provider == LEASED,
+            steps=change.steps or (),
         )
         try:
             self._listener.after_commit(committed)

@@ -20,16 +20,26 @@ class Ticket(NamedTuple):
 
 
 class Assembly(NamedTuple):
-    """The work of joining the clips of a job: those of the composition that became complete at this version."""
+    """The work of joining the clips of a job: those of the composition that became complete at this version.
+
+    A higher `priority` goes first. `long` work was found to take long, and waits apart from the rest.
+    """
 
     job_id: str
     composition_version: int
     delay_seconds: float = 0.0
+    priority: int = 0
+    long: bool = False
+
+    @property
+    def composition(self) -> str:
+        """What is joined: equal for the short and the long work of one composition."""
+        return f"{self.job_id}:{self.composition_version}"
 
     @property
     def key(self) -> str:
         """The deduplication key: a composition that waits or runs is not enqueued again."""
-        return f"{self.job_id}:{self.composition_version}"
+        return f"{self.composition}:long" if self.long else self.composition
 
 
 Work = Ticket | Assembly

@@ -6,7 +6,6 @@ of this DDL. It is null until then, and for jobs that processes of revision 0003
 
 import sqlalchemy as sa
 from alembic import op
-from sqlalchemy.exc import DBAPIError
 
 revision = "0004"
 down_revision = "0003"
@@ -26,10 +25,6 @@ CLEAR_FOLDED_TITLE = (
     WHEN (NEW.title IS DISTINCT FROM OLD.title) EXECUTE FUNCTION job_clear_folded_title()
     """,
 )
-TRIGRAM_INDEX = (
-    "CREATE EXTENSION IF NOT EXISTS pg_trgm",
-    "CREATE INDEX ix_job_title_folded ON job USING gin (title_folded gin_trgm_ops)",
-)
 
 
 def upgrade() -> None:
@@ -39,28 +34,10 @@ def upgrade() -> None:
     if op.get_bind().dialect.name == "postgresql":
         for statement in CLEAR_FOLDED_TITLE:
             op.execute(statement)
-        _index_trigrams()
-
-
-def _index_trigrams() -> None:
-    """Index the foldings where Postgres has the extension and lets us install it; search works without, but slower."""
-    connection = op.get_bind()
-    available = sa.text("SELECT 1 FROM pg_available_extensions WHERE name = 'pg_trgm'")
-    if connection.execute(available).first() is None:
-        return
-    savepoint = connection.begin_nested()
-    try:
-        for statement in TRIGRAM_INDEX:
-            connection.exec_driver_sql(statement)
-    except DBAPIError:
-        # A role without the privilege, or an extension outside the search path.
-        savepoint.rollback()
-    else:
-        savepoint.commit()
 
 
 def downgrade() -> None:
-    """Remove the column; the extension may have other users."""
+    """Remove the column, and the index by pg_trgm that this revision made before revision 0007 replaced it."""
     if op.get_bind().dialect.name == "postgresql":
         # Databases that were migrated before the trigger was renamed have the second name.
         for name in ("job_clear_folded_title", "job_forget_folding"):

@@ -1,0 +1,136 @@
+"""The driver of write transactions on an SQLite file, whose short statements run on the thread of the event loop.
+
+Handing statements to another thread costs more than most of them. What may wait is handed over: for the lock of the
+file while another process has it, for the disk at a commit, and what takes long because it has many rows.
+"""
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from models.db.drivers import Rows, Step
+from models.db.prepared import Call
+from models.db.sqlite_reader import FileConnection
+
+COMMIT = "COMMIT"
+BEGIN = "BEGIN IMMEDIATE"
+# Rows that are written on the loop at once: about 1 ms of a small machine.
+ROWS_ON_LOOP = 100
+# The primary result code in an extended one (https://www.sqlite.org/rescode.html).
+_PRIMARY = 0xFF
+
+
+class WriterConnection(FileConnection):
+    """A connection that knows whether its thread uses the file: then the loop must not.
+
+    A caller that was cancelled does not wait for the thread.
+    """
+
+    def __init__(self, connector: Callable[[], sqlite3.Connection]) -> None:
+        super().__init__(connector)
+        # Calls into the thread: the loop counts them when they are made, the thread when they have ended.
+        self._made = self._ended = 0
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether the thread has nothing to do."""
+        return self._made == self._ended
+
+    async def _execute(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        def run() -> Any:
+            try:
+                return fn(*args, **kwargs)
+            finally:
+                self._ended += 1
+
+        self._made += 1
+        return await super()._execute(run)  # pyright: ignore[reportUnknownMemberType] # it is untyped
+
+
+def connect_writer(*args: Any, **options: Any) -> WriterConnection:
+    """Return a connection to be awaited; the arguments are those of `sqlite3.connect`."""
+    return WriterConnection(partial(sqlite3.connect, *args, **options | {"check_same_thread": False}))
+
+
+class SqliteDriver:
+    """The connection of the write transactions. Only its thread waits for locks, `busy_timeout_ms` at most."""
+
+    def __init__(self, connection: AsyncConnection, driver: WriterConnection, busy_timeout_ms: int) -> None:
+        self.connection = connection
+        self._driver = driver
+        self._busy_timeout_ms = busy_timeout_ms
+        self._set_busy_timeout(0)
+
+    async def begin(self) -> None:
+        """Begin a transaction that may write, unless the connection is in one."""
+        if not self._driver.in_transaction:
+            await self.run((), before=[BEGIN])
+
+    async def run(self, calls: Sequence[Call], *, before: Sequence[str] = (), after: Sequence[str] = ()) -> list[Rows]:
+        """Execute everything in order; return the rows of each call."""
+        steps: list[Step] = list(before)
+        compiled = [statement.on("sqlite") for statement, _ in calls]
+        rows = 0
+        for each, (statement, parameters) in zip(compiled, calls, strict=True):
+            steps.append((each.text, [each.arguments(values) for values in parameters], statement.returns_rows))
+            rows += len(parameters)
+        found = await self._run([*steps, *after], on_loop=COMMIT not in after and rows <= ROWS_ON_LOOP)
+        return [each.converted(rows) for each, rows in zip(compiled, found, strict=True)]
+
+    async def run_together(
+        self, calls: Sequence[Call], *, before: Sequence[str] = (), after: Sequence[str] = ()
+    ) -> Rows:
+        """Execute everything in order; return the rows of the last call."""
+        found = await self.run(calls, before=before, after=after)
+        return found[-1] if found else []
+
+    async def roll_back(self) -> None:
+        """Roll the transaction back, if one was begun."""
+        await self._driver.rollback()
+
+    def release(self) -> None:
+        """Undo what was set for this driver, before the connection goes back to SQLAlchemy's pool."""
+        self._set_busy_timeout(self._busy_timeout_ms)
+
+    async def _run(self, steps: Sequence[Step], *, on_loop: bool) -> list[Rows]:
+        if on_loop and self._driver.is_idle:
+            try:
+                return run_steps(self._driver.file, steps)
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & _PRIMARY != sqlite3.SQLITE_BUSY or self._driver.in_transaction:
+                    raise
+                # Another process has the lock of the file, for which the first step waits on the thread.
+        return await self._driver.on_thread(lambda: self._run_waiting(steps))
+
+    def _run_waiting(self, steps: Sequence[Step]) -> list[Rows]:
+        # Within a transaction, which has the lock, nothing waits.
+        if self._driver.in_transaction:
+            return run_steps(self._driver.file, steps)
+        self._set_busy_timeout(self._busy_timeout_ms)
+        try:
+            return run_steps(self._driver.file, steps)
+        finally:
+            self._set_busy_timeout(0)
+
+    def _set_busy_timeout(self, milliseconds: int) -> None:
+        self._driver.file.execute(f"PRAGMA busy_timeout={milliseconds}")
+
+
+def run_steps(connection: sqlite3.Connection, steps: Sequence[Step]) -> list[Rows]:
+    """Execute the steps; return the rows of each statement with arguments."""
+    found: list[Rows] = []
+    for step in steps:
+        if isinstance(step, str):
+            connection.execute(step)
+            continue
+        text, arguments, returns_rows = step
+        if len(arguments) == 1:
+            cursor = connection.execute(text, arguments[0])
+            found.append(cursor.fetchall() if returns_rows else [])
+        else:
+            connection.executemany(text, arguments)
+            found.append([])
+    return found

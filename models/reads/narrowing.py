@@ -1,0 +1,130 @@
+"""Filters that leave few jobs of many: these are found by the index of the filter and then sorted.
+
+Otherwise a list reads all jobs in its order until a page is full, which is short when many of them match. SQLite has no
+statistics to choose by, so the caller counts the matches of a filter up to FEW. Postgres has some, but none of parts of
+titles.
+"""
+
+import re
+from enum import StrEnum
+from typing import Any, Literal, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.sql import operators
+
+from models.db.statements import Kind, among, named
+from models.db.tables import JOB
+from models.domain.access import EXTERNAL
+from models.reads.shapes import Condition, Scope, within
+
+T = TypeVar("T")
+
+# Of the statements within statements.
+JOB_ = JOB.alias("found")
+
+_PLUS: operators.custom_op[Any] = operators.custom_op("+")
+
+# Sorting so many rows takes about as long as passing over the entries of 10,000 jobs in an index.
+FEW = 200
+# So many titles of a Postgres are looked at; more than a twentieth of all are not few.
+SAMPLE, FEW_OF_SAMPLE_FACTOR = 500, 8
+# The length of the parts by which titles are indexed.
+INDEXED_CHARACTERS = 3
+_WILDCARD = re.compile(r"[*?\[]")
+
+JOB_TITLE = sa.table(
+    "jobtitle", sa.column("number", sa.Integer()), sa.column("job_id", sa.Text()), sa.column("folded", sa.Text())
+)
+JOB_SEARCH = sa.table("jobsearch", sa.column("rowid", sa.Integer()), sa.column("folded", sa.Text()))
+
+
+class Narrowing(StrEnum):
+    """A filter that can leave few jobs."""
+
+    STATUS = "STATUS"
+    SINCE = "SINCE"
+    TITLE = "TITLE"
+    WORKER = "WORKER"
+    """Not a filter but the scope of a worker, with the statuses if they are given."""
+
+
+def without_index(kind: Kind, column: sa.ColumnElement[T]) -> sa.ColumnElement[T]:
+    """Return a column that SQLite looks up in no index (https://www.sqlite.org/optoverview.html#uplus)."""
+    if kind != "sqlite":
+        return column
+    return sa.UnaryExpression(column, operator=_PLUS, type_=column.type)
+
+
+def changed_since(scope: Scope, *, owner: bool) -> sa.Select[Any]:
+    """Select the jobs of a scope that changed since the parameter `since`, of the parameter `owner` if there is one."""
+    conditions = [within(scope), JOB.c.updated_at >= named("since", JOB.c.updated_at.type)]
+    if owner:
+        conditions.append(JOB.c.owner_id == named("owner", JOB.c.owner_id.type))
+    return sa.select(sa.true()).select_from(JOB).where(*conditions)
+
+
+def by_title(kind: Kind, patterns: int) -> sa.CompoundSelect[str]:
+    """Select the ids of jobs whose titles may contain one of the patterns, and of those whose title is not folded yet.
+
+    Parameters: `glob_0`, … on SQLite, `pattern_0`, … and `part_0`, … on Postgres.
+    """
+    if kind == "sqlite":
+        # Not by a join: SQLite would begin with all titles.
+        each = [
+            sa.select(JOB_TITLE.c.job_id).where(JOB_TITLE.c.number.in_(_numbers(number))) for number in range(patterns)
+        ]
+    else:
+        each = [_containing(number) for number in range(patterns)]
+    return sa.union_all(*each, sa.select(JOB_.c.id).where(JOB_.c.title_folded.is_(None)))
+
+
+def of_worker(kind: Kind, statuses: Literal["one", "many"] | None) -> sa.CompoundSelect[str]:
+    """Select the ids of the jobs that a worker sees, each half by an index; with the statuses if they are given."""
+    reported = (JOB_.c.provider == EXTERNAL) & JOB_.c.deleted_at.is_(None)
+    halves = [sa.select(JOB_.c.id).where(half) for half in (JOB_.c.owner_id == named("viewer", sa.Text()), reported)]
+    if statuses is not None:
+        among_these = among(kind, JOB_.c.status, "statuses", one=statuses == "one")
+        halves = [half.where(among_these) for half in halves]
+    return sa.union_all(*halves)
+
+
+def titles(kind: Kind, patterns: int) -> sa.Select[int]:
+    """Select how many titles `by_title` finds, with its parameters: up to FEW and one more on SQLite, on Postgres an
+    estimate, because its index finds all of them before it returns one."""
+    if kind == "sqlite":
+        found = sa.union_all(*(_numbers(number) for number in range(patterns)))
+        return sa.select(sa.func.count()).select_from(found.limit(FEW + 1).subquery())
+    some = sa.select(JOB_TITLE.c.folded).limit(SAMPLE).subquery()
+    contain = sa.or_(*(_contains(some.c.folded, number) for number in range(patterns)))
+    return sa.select(sa.func.count() * FEW_OF_SAMPLE_FACTOR).select_from(some).where(contain)
+
+
+def _numbers(number: int) -> sa.Select[int]:
+    """Select the titles that contain a pattern, on SQLite."""
+    return sa.select(JOB_SEARCH.c.rowid).where(JOB_SEARCH.c.folded.op("GLOB")(named(f"glob_{number}", sa.Text())))
+
+
+def _containing(number: int) -> sa.Select[str]:
+    """Select the jobs whose titles contain a pattern, on Postgres."""
+    parts = sa.func.job_title_trigrams(named(f"part_{number}", sa.Text()))
+    may_contain = sa.func.job_title_trigrams(JOB_TITLE.c.folded).op("@>")(parts)
+    return sa.select(JOB_TITLE.c.job_id).where(may_contain, _contains(JOB_TITLE.c.folded, number))
+
+
+def _contains(folded: sa.ColumnElement[str], number: int) -> Condition:
+    return folded.like(named(f"pattern_{number}", sa.Text()), escape="/")
+
+
+def is_indexed(patterns: list[str]) -> bool:
+    """Return whether titles that contain one of these texts can be found by an index."""
+    return all(len(pattern) >= INDEXED_CHARACTERS for pattern in patterns)
+
+
+def globbed(text: str) -> str:
+    """Return a pattern of GLOB that finds a text, and others that are as long where the pattern has question marks.
+
+    FTS5 searches for what is between the wildcards, and takes three bytes for three characters: a shorter part of
+    three bytes finds nothing, and SQLite 3.40 crashes when a longer part follows it. No such part is left here.
+    """
+    parts = _WILDCARD.split(text)
+    return "*" + "?".join(part if len(part) >= INDEXED_CHARACTERS else "?" * len(part) for part in parts) + "*"
