@@ -4,25 +4,54 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from threading import Lock
 from typing import IO, Any
 
 
 @asynccontextmanager
 async def opened_for_writing(path: Path) -> AsyncGenerator[IO[Any]]:
-    """A new or emptied file. It is closed in any case, also when the caller is cancelled while it is being opened."""
-    # A future, not a task: a loop that ends cancels its tasks, and the thread would open the file all the same.
-    opening: asyncio.Future[IO[Any]] = asyncio.get_running_loop().run_in_executor(None, path.open, "wb")
+    """A new or emptied file. It is closed in any case, also when the caller is cancelled or its loop ends meanwhile."""
+    opening = _Opening(path)
+    loop = asyncio.get_running_loop()
     try:
-        file = await asyncio.shield(opening)
+        # A future, not a task: a loop that ends cancels its tasks, and the thread would open the file all the same.
+        file = await asyncio.shield(loop.run_in_executor(None, opening.open))
     except asyncio.CancelledError:
-        opening.add_done_callback(_close)
+        opening.abandon()
         raise
     try:
         yield file
     finally:
-        await asyncio.to_thread(file.close)
+        # Shielded: a cancellation would take the call out of the queue of the threads.
+        await asyncio.shield(loop.run_in_executor(None, file.close))
 
 
-def _close(opened: asyncio.Future[IO[Any]]) -> None:
-    if not opened.cancelled() and opened.exception() is None:
-        opened.result().close()
+class _Opening:
+    """A file that a thread opens, and that is closed by whoever comes last when nobody waits for it any more.
+
+    Not by a callback of the future: it would not run if the loop ends first.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = Lock()
+        self._file: IO[Any] | None = None
+        self._abandoned = False
+
+    def open(self) -> IO[Any]:
+        """Open the file; closed at once if it is abandoned."""
+        file = self._path.open("wb")
+        with self._lock:
+            self._file = file
+            abandoned = self._abandoned
+        if abandoned:
+            file.close()
+        return file
+
+    def abandon(self) -> None:
+        """Close the file now, or when it is open."""
+        with self._lock:
+            self._abandoned = True
+            file = self._file
+        if file is not None:
+            file.close()

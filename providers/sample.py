@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 
 from PIL import Image
 
+from providers.inspection import look
 from providers.port import Asset, Rendered
 from providers.render import stills
 from providers.render.clip import Clip
@@ -23,6 +24,7 @@ class Sample:
     preview: bytes
     frame: bytes
     preview_seconds: float
+    checked: bool
 
     def write(self, folder: Path) -> Rendered:
         """Write the files into a folder."""
@@ -33,6 +35,8 @@ class Sample:
             Asset(folder / "clip.mp4", "video/mp4", WIDTH, HEIGHT, FRAMES / FRAMES_PER_SECOND),
             Asset(folder / "poster.webp", stills.CONTENT_TYPE, WIDTH, HEIGHT),
             Asset(folder / "preview.webp", stills.CONTENT_TYPE, WIDTH, HEIGHT, self.preview_seconds),
+            checked=self.checked,
+            repeatable=True,
         )
 
 
@@ -52,4 +56,5 @@ def sample() -> Sample:
             preview=stills.preview(shown).content,
             frame=stills.frame(images[0]),
             preview_seconds=len(shown) * stills.PREVIEW_SECONDS_PER_FRAME,
+            checked=look.passes(path, FRAMES / FRAMES_PER_SECOND),
         )

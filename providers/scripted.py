@@ -3,11 +3,14 @@
 import asyncio
 import importlib
 from collections import Counter, defaultdict
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from providers.catalogue import Model
 from providers.port import Failure, Order, Progress, Rendered
 from providers.script import Script, script
+from providers.scripted_models import MODELS
 
 if TYPE_CHECKING:
     from providers.sample import Sample
@@ -17,8 +20,9 @@ class ScriptedProvider:
     """Plays the object under "script" in an order's metadata; without one it succeeds in 0.2 s.
 
     Keys: outcome (succeed, fail, stall), retryable, code, message, steps, stepSeconds, failTakes (how many takes of a
-    scene fail before one succeeds) and frames (send an image with each step). `submissions` counts submissions by order
-    key, `cancels` counts cancels by provider id.
+    scene fail before one succeeds), frames (send an image with each step) and readInputs (fetch the inputs, and list
+    them in the metrics). What it tells of how the clip was made: seed, ignored, cost and metrics. `submissions` counts
+    submissions by order key, `cancels` counts cancels by provider id.
     """
 
     name = "scripted"
@@ -27,6 +31,10 @@ class ScriptedProvider:
         self.submissions: Counter[str] = Counter()
         self.cancels: Counter[str] = Counter()
         self._ends: defaultdict[str, set[asyncio.Future[Failure]]] = defaultdict(set)
+
+    async def models(self) -> Sequence[Model]:
+        """Return the models that tests and demos order."""
+        return MODELS
 
     async def submit(self, order: Order) -> str:
         """Accept the order. Raises Failure when its script is invalid."""
@@ -46,7 +54,10 @@ class ScriptedProvider:
                 yield Progress(step / play.steps, _frame(play, files))
         finally:
             self._forget(provider_id, end)
-        yield files.write(order.workdir)
+        made = play.made
+        if play.reads_inputs:
+            made = replace(made, metrics={**made.metrics, "inputs": await _read(order)})
+        yield replace(files.write(order.workdir), made=made)
 
     async def cancel(self, provider_id: str) -> None:
         """End the script of the order, if it is being played."""
@@ -77,6 +88,19 @@ async def _pause(play: Script, end: asyncio.Future[Failure], *, last: bool) -> N
         raise end.result()
     if last and play.outcome == "fail":
         raise play.failure
+
+
+async def _read(order: Order) -> list[dict[str, object]]:
+    """Fetch the inputs; return what they are. Raises Failure when one cannot be fetched."""
+    return [
+        {
+            "role": source.role.value,
+            "name": source.name,
+            "contentType": source.content_type,
+            "sizeBytes": (await source.path()).stat().st_size,
+        }
+        for source in order.inputs
+    ]
 
 
 def _frame(play: Script, files: "Sample") -> bytes | None:

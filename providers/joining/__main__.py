@@ -5,9 +5,16 @@ from pathlib import Path
 
 from av.error import FFmpegError
 
+from providers.clips import limits
 from providers.joining import video, wire
-from providers.joining.sources import NO_ROOM, UnreadableClip
+from providers.joining.sources import NO_ROOM, UnusableClip
 from providers.render import tether
+
+# The CPU time, in seconds, for looking at a clip, for each second that was planned, and for everything else. Looking at
+# the clips takes no longer than joining them may, or clips that are hard to read would delay other videos.
+LOOKING_CPU_SECONDS = 5.0
+CPU_FACTOR = 10.0
+SPARE_CPU_SECONDS = 60.0
 
 
 def main() -> None:
@@ -15,18 +22,26 @@ def main() -> None:
     tether.ignore_signals()
     ticket = wire.ticket(sys.stdin.buffer.readline())
     tether.exit_with_parent()
-    sys.stdout.write(_joined(ticket) + "\n")
+    looking = SPARE_CPU_SECONDS + min(LOOKING_CPU_SECONDS * len(ticket.clips), ticket.most_cpu_seconds)
+    limits.confine(cpu_seconds=looking)
+    sys.stdout.write(wire.result_line(_result(ticket, looking)) + "\n")
     sys.stdout.flush()
 
 
-def _joined(ticket: wire.Ticket) -> str:
+def _result(ticket: wire.Ticket, looking: float) -> wire.Result:
     try:
-        return wire.joined_line(video.join(ticket.clips, Path(ticket.target)))
-    except UnreadableClip as unreadable:
-        return wire.unreadable_line(unreadable.number)
+        plan = video.plan(ticket.clips, ticket.codec)
+        if plan.cpu_seconds > ticket.most_cpu_seconds:
+            return wire.TooCostly(plan.cpu_seconds)
+        limits.confine(cpu_seconds=looking + SPARE_CPU_SECONDS + CPU_FACTOR * plan.cpu_seconds)
+        return video.join(plan, Path(ticket.target))
+    except UnusableClip as clip:
+        return wire.Refused(clip.number, clip.code, clip.reason)
+    except MemoryError:
+        return wire.NoMemory()
     except (OSError, FFmpegError) as error:
         if error.errno in NO_ROOM:
-            return wire.no_room_line()
+            return wire.NoRoom()
         raise
 
 

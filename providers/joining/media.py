@@ -1,11 +1,13 @@
 """Types of the part of PyAV that is used here: its published ones need NumPy for frames and packets."""
 
+import errno
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from typing import Any, Protocol, cast
 
 from av.audio.stream import AudioStream
 from av.container import InputContainer
+from av.error import FFmpegError
 from av.video.stream import VideoStream
 
 
@@ -23,6 +25,15 @@ class Picture(Protocol):
 
 class PixelFormat(Protocol):
     """The pixel format of a frame."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def is_rgb(self) -> bool: ...
+
+
+class Named(Protocol):
+    """A sample format, or a layout of channels."""
 
     @property
     def name(self) -> str: ...
@@ -44,6 +55,10 @@ class Sound(Protocol):
     samples: int
     sample_rate: int
 
+    @property
+    def format(self) -> "Named": ...
+    @property
+    def layout(self) -> "Named": ...
     @property
     def planes(self) -> Sequence[Plane]: ...
 
@@ -77,7 +92,7 @@ class Output(Protocol):
     """The output file."""
 
     def add_stream(self, codec_name: str, /, rate: Fraction | int, options: dict[str, str]) -> OutputStream: ...
-    def add_stream_from_template(self, template: object, /) -> OutputStream: ...
+    def add_stream_from_template(self, template: object, /, *, opaque: bool) -> OutputStream: ...
     def mux(self, packets: Packet | Sequence[Packet], /) -> None: ...
     def close(self) -> None: ...
 
@@ -88,11 +103,14 @@ def demuxed(container: InputContainer, video: VideoStream, audio: AudioStream | 
     return cast("Iterator[Packet]", container.demux(*streams))
 
 
-def packets(demuxed: Iterator[Packet]) -> Iterator[Packet]:
-    """Yield the packets that are not empty."""
-    return (packet for packet in demuxed if packet.size)
+def decoded(packet: Packet) -> Sequence[Any]:
+    """Return the pictures or the sound that can be decoded; nothing of a damaged packet, as players do.
 
-
-def pictures(container: InputContainer, video: VideoStream) -> Iterator[Picture]:
-    """Yield the decoded video frames of a clip."""
-    return cast("Iterator[Picture]", container.decode(video))
+    The clip was looked at: most of it can be shown. Raises FFmpegError when there is no memory.
+    """
+    try:
+        return packet.decode()
+    except FFmpegError as error:
+        if error.errno == errno.ENOMEM:
+            raise
+        return ()

@@ -8,7 +8,7 @@ from av.audio.fifo import AudioFifo
 from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 
-from providers.joining.media import Output, Packet, Sound
+from providers.joining.media import Output, Packet, Sound, decoded
 from providers.joining.sources import Source
 
 RATE = 48_000
@@ -17,8 +17,12 @@ FORMAT, LAYOUT = "fltp", "stereo"
 SAMPLES_A_PACKET = 1024
 
 
+# Sound that is late by less is placed right behind the last: times are rounded, to milliseconds in WebM.
+LATE_SECONDS = Fraction(1, 20)
+
+
 class EncodedSound:
-    """Encodes as many samples for each clip as its pictures last; what is missing is silence."""
+    """Encodes as many samples for each clip as it is shown; what is missing, also in the middle, is silence."""
 
     def __init__(self, output: Output) -> None:
         self._output = output
@@ -28,24 +32,25 @@ class EncodedSound:
         self._ready = AudioFifo()
         # In samples: queued so far, encoded so far, and the end of the current clip.
         self._filled = self._encoded = self._until = 0
-        self._start = Fraction(0)
+        # What is added to the clip's clock to give the joined video's.
+        self._shift = Fraction(0)
         self._resampler: AudioResampler | None = None
+        self._resampled: tuple[int, str, str] | None = None
 
     def begin(self, source: Source, at: Fraction) -> None:
         """See Track."""
-        self._start = source.start
+        self._shift = at - source.start
         self._until = round((at + source.seconds) * RATE)
         self._resampler = None
 
     def add(self, packet: Packet) -> None:
         """See Track."""
-        for sound in packet.decode():
+        for sound in decoded(packet):
             self._add(sound)
 
     def end(self, at: Fraction) -> None:
         """See Track."""
-        if self._resampler is not None:
-            self._fill(cast("Iterable[Sound]", self._resampler.resample(None)))
+        self._flush()
         self._silence(self._until - self._filled)
 
     def finish(self) -> None:
@@ -54,11 +59,25 @@ class EncodedSound:
         self._output.mux(self._stream.encode(None))
 
     def _add(self, sound: Sound) -> None:
-        if self._resampler is None:
-            self._resampler = AudioResampler(format=FORMAT, layout=LAYOUT, rate=RATE)
-            late = Fraction(sound.pts or 0) * (sound.time_base or Fraction(1, RATE)) - self._start
-            self._silence(min(round(late * RATE), self._until - self._filled))
+        kind = sound.sample_rate, sound.format.name, sound.layout.name
+        late = self._late(sound)
+        if self._resampler is None or kind != self._resampled or late > LATE_SECONDS:
+            # A new resampler also where the sound changes its format in the middle, or has a gap.
+            self._flush()
+            self._resampler, self._resampled = AudioResampler(format=FORMAT, layout=LAYOUT, rate=RATE), kind
+            self._silence(min(round(self._late(sound) * RATE), self._until - self._filled))
         self._fill(cast("Iterable[Sound]", self._resampler.resample(cast("AudioFrame", sound))))
+
+    def _late(self, sound: Sound) -> Fraction:
+        """Return how many seconds of silence there are before this sound."""
+        if sound.pts is None or sound.time_base is None:
+            return Fraction(0)
+        return sound.pts * sound.time_base + self._shift - Fraction(self._filled, RATE)
+
+    def _flush(self) -> None:
+        if self._resampler is not None:
+            self._fill(cast("Iterable[Sound]", self._resampler.resample(None)))
+            self._resampler = None
 
     def _silence(self, samples: int) -> None:
         while samples > 0:

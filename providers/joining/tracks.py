@@ -62,14 +62,41 @@ class CopiedTrack:
 
 
 class CopiedPictures(CopiedTrack):
-    """Copies pictures. Times increase strictly, also where those of two clips are rounded to the same value."""
+    """Copies pictures. Times increase strictly, also where those of two clips are rounded to the same value.
+
+    The last picture of a clip lasts until its end: it may be held while the sound goes on.
+    """
+
+    def __init__(self, output: Output, stream: OutputStream) -> None:
+        super().__init__(output, stream)
+        self._waiting: tuple[Packet, int] | None = None
 
     def _write(self, packet: Packet, shift: int) -> None:
+        self._write_waiting()
+        self._waiting = packet, shift
+
+    def end(self, at: Fraction) -> None:
+        """See Track."""
+        if self._waiting is None:
+            return
+        packet, shift = self._waiting
+        seconds = at - ((packet.pts or 0) + shift) * packet.time_base
+        packet.duration = max(packet.duration or 0, round(seconds / packet.time_base))
+        self._write_waiting()
+
+    def _write_waiting(self) -> None:
+        if self._waiting is None:
+            return
+        packet, shift = self._waiting
+        self._waiting = None
+        assert packet.pts is not None  # noqa: S101 # only packets of copyable clips
         assert packet.dts is not None  # noqa: S101 # only packets of copyable clips
-        if self._written is not None and (packet.dts + shift) * packet.time_base <= self._written:
-            late = self._written / packet.time_base - (packet.dts + shift)
-            shift += int(late) + 1
-        super()._write(packet, shift)
+        dts = packet.dts + shift
+        if self._written is not None and dts * packet.time_base <= self._written:
+            # A clip with B-frames begins to decode before it is shown. Only the decoding is delayed, if possible.
+            dts = int(self._written / packet.time_base) + 1
+        packet.pts, packet.dts = max(packet.pts + shift, dts), dts
+        super()._write(packet, 0)
 
 
 class CopiedSound(CopiedTrack):

@@ -1,74 +1,104 @@
-"""Messages between the server and the joining process: a ticket in, one line of JSON out."""
+"""Messages between the server and the joining process: a ticket in, lines of JSON out."""
 
 import json
 from collections.abc import Sequence
-from pathlib import Path
-from typing import NamedTuple, TypedDict, cast
+from dataclasses import asdict, dataclass
+from typing import NamedTuple
 
-from providers.port import Asset, Failure
+from providers.clips.encoding import VideoCodec
 
 CONTENT_TYPE = "video/mp4"
 
 
 class Clip(NamedTuple):
-    """A clip to join."""
+    """A clip to join. Its content type is the reported one; the file itself decides. `asked_seconds` were ordered."""
 
     path: str
     content_type: str
+    asked_seconds: float | None = None
 
 
 class Ticket(NamedTuple):
-    """The clips in play order, and the path of the video."""
+    """The clips in play order, the path of the video, and the most CPU seconds that joining them may need.
+
+    `codec` is that of pictures that cannot be copied.
+    """
 
     clips: Sequence[Clip]
     target: str
+    most_cpu_seconds: float
+    codec: VideoCodec = VideoCodec.H264
 
     def line(self) -> bytes:
         """Encode the ticket as one line."""
         return json.dumps(self).encode() + b"\n"
 
 
-class Shape(NamedTuple):
-    """The joined video: its size in pixels, its duration in seconds."""
+class Adjustment(NamedTuple):
+    """What was done to form one video; `clips` are counted from 1, and none are given when all are meant."""
+
+    code: str
+    clips: Sequence[int]
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """The joined video: its size in pixels, its duration in seconds, and what was done."""
 
     width: int
     height: int
     seconds: float
+    adjustments: Sequence[Adjustment]
 
 
-class _Result(TypedDict, total=False):
-    joined: tuple[int, int, float]
-    unreadable: int
-    no_room: bool
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A clip, counted from 1, that cannot be shown; the reason completes the sentence "The clip …"."""
+
+    clip: int
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class TooCostly:
+    """The join is expected to take more CPU seconds than the ticket allows; nothing was written."""
+
+    cpu_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class NoRoom:
+    """The disk is full."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoMemory:
+    """The join needs more memory than it may have."""
+
+
+Result = Joined | Refused | TooCostly | NoRoom | NoMemory
+_KINDS: dict[str, type[Result]] = {kind.__name__: kind for kind in (Joined, Refused, TooCostly, NoRoom, NoMemory)}
 
 
 def ticket(line: bytes) -> Ticket:
     """Decode a ticket."""
-    clips, target = json.loads(line)
-    return Ticket([Clip(*clip) for clip in clips], target)
+    clips, target, most_cpu_seconds, codec = json.loads(line)
+    return Ticket([Clip(*clip) for clip in clips], target, most_cpu_seconds, VideoCodec(codec))
 
 
-def joined_line(shape: Shape) -> str:
+def result_line(result: Result) -> str:
     """Encode the result of a join."""
-    return json.dumps({"joined": shape})
+    return json.dumps({"kind": type(result).__name__, "fields": asdict(result)})
 
 
-def unreadable_line(number: int) -> str:
-    """Encode that a clip, counted from 1, cannot be read."""
-    return json.dumps({"unreadable": number})
-
-
-def no_room_line() -> str:
-    """Encode that the disk is full."""
-    return json.dumps({"no_room": True})
-
-
-def result(line: bytes, target: Path) -> Asset:
-    """Decode the line of the joining process. Raises Failure when it reports one."""
-    message = cast("_Result", json.loads(line))
-    if "joined" in message:
-        return Asset(target, CONTENT_TYPE, *message["joined"])
-    if "unreadable" in message:
-        text = f"The clip of scene {message['unreadable']} cannot be read; regenerate it or choose another take."
-        raise Failure("CLIP_UNREADABLE", text, retryable=False)
-    raise Failure("NO_ROOM", "There was no disk space to join the clips.", retryable=True)
+def result(line: bytes) -> Result:
+    """Decode the result of a join."""
+    message = json.loads(line)
+    decoded = _KINDS[message["kind"]](**message["fields"])
+    if isinstance(decoded, Joined):
+        return Joined(
+            decoded.width, decoded.height, decoded.seconds, [Adjustment(*each) for each in decoded.adjustments]
+        )
+    return decoded

@@ -6,10 +6,11 @@ from pathlib import Path
 
 from PIL import Image
 
-from providers.port import Asset, Progress, Rendered
-from providers.render import stills
+from providers.inspection import look
+from providers.port import Asset, Made, Progress, Rendered
+from providers.render import stills, tone_bed
 from providers.render.clip import Clip
-from providers.render.fonts import Fonts
+from providers.render.lettering.fonts import Fonts
 from providers.render.picture import FRAMES_PER_SECOND, Picture
 from providers.render.wire import Ticket
 
@@ -22,7 +23,11 @@ POSTER_PLACE = 0.4
 
 
 def render(ticket: Ticket, fonts: Fonts) -> Iterator[Progress | Rendered]:
-    """Draw and encode the clip; the files are in the ticket's folder when Rendered is yielded."""
+    """Draw and encode the clip; the files are in the ticket's folder when Rendered is yielded.
+
+    Raises Failure when an input is no picture.
+    """
+    started = time.monotonic()
     folder = Path(ticket.workdir)
     picture = Picture(ticket, fonts)
     fonts.save()
@@ -31,7 +36,8 @@ def render(ticket: Ticket, fonts: Fonts) -> Iterator[Progress | Rendered]:
     places = stills.preview_places(picture.frames)
     reports = _Reports()
     clip_path = folder / "clip.mp4"
-    with Clip(clip_path, ticket.width, ticket.height, FRAMES_PER_SECOND) as clip:
+    sound = tone_bed.frames(ticket.seed, picture.frames * tone_bed.RATE // FRAMES_PER_SECOND) if ticket.sound else None
+    with Clip(clip_path, ticket.width, ticket.height, FRAMES_PER_SECOND, sound, ticket.codec) as clip:
         for number in range(picture.frames):
             image = picture.draw(number)
             clip.write(image)
@@ -46,6 +52,9 @@ def render(ticket: Ticket, fonts: Fonts) -> Iterator[Progress | Rendered]:
         Asset(clip_path, "video/mp4", ticket.width, ticket.height, picture.frames / FRAMES_PER_SECOND),
         poster.write(folder / "poster.webp"),
         stills.preview(thumbnails).write(folder / "preview.webp", len(thumbnails) * stills.PREVIEW_SECONDS_PER_FRAME),
+        checked=look.passes(clip_path, ticket.duration_seconds),
+        repeatable=True,
+        made=Made(metrics={"renderSeconds": round(time.monotonic() - started, 3)}),
     )
 
 

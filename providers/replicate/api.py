@@ -1,27 +1,20 @@
 """The part of Replicate's HTTP API that is used: https://replicate.com/docs/reference/http."""
 
-import logging
+import asyncio
 import math
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from datetime import datetime
+from pathlib import Path
 from typing import NamedTuple, cast
 from urllib.parse import parse_qsl, quote, urlsplit
 
-import httpx
-
-from providers.port import Failure
-from providers.replicate.failures import error_of
+from providers.hosted.http import Http, Service
+from providers.hosted.retrying import NoResponse
 from providers.replicate.prediction import Prediction, parse
-from providers.replicate.retrying import NoResponse
 
-log = logging.getLogger(__name__)
-
-# "Output files are served by replicate.delivery and its subdomains." Only these are fetched: the output of a model is
-# untrusted, and could otherwise make this server request private addresses (SSRF).
+# "Output files are served by replicate.delivery and its subdomains." These get the token, too: files of a model that
+# is private, or whose outputs are, are not delivered without.
 DELIVERY = "replicate.delivery"
-TIMEOUT = httpx.Timeout(30.0, connect=10.0, pool=60.0)
-LIMITS = httpx.Limits(max_connections=20, max_keepalive_connections=10)
 SHORTEST_LIFETIME_SECONDS = 5
 
 
@@ -33,13 +26,11 @@ class Page(NamedTuple):
 
 
 class Api:
-    """Each call is one request. Raises Failure with the reason of a refusal, NoResponse when there is no response."""
+    """Each call is one request. Raises Refused with the reason of a refusal, NoResponse when there is no response."""
 
     def __init__(self, address: str, token: str) -> None:
-        self._address = httpx.URL(address.rstrip("/") + "/")
-        self._token = token
-        headers = {"authorization": f"Bearer {token}", "user-agent": "scenewire"}
-        self._http = httpx.AsyncClient(base_url=self._address, headers=headers, timeout=TIMEOUT, limits=LIMITS)
+        service = Service("Replicate", address, f"Bearer {token}", token, (DELIVERY,), delivers_by_token=True)
+        self.http = Http(service)
 
     async def create(self, request: Mapping[str, object], *, key: str, lifetime_seconds: float) -> Prediction:
         """Create a prediction, which Replicate cancels after its lifetime. Not idempotent."""
@@ -47,19 +38,27 @@ class Api:
             "cancel-after": f"{max(SHORTEST_LIFETIME_SECONDS, math.ceil(lifetime_seconds))}s",
             "idempotency-key": key,
         }
-        return _prediction(await self._request("POST", "predictions", json=request, headers=headers))
+        return _prediction(await self.http.request("POST", "predictions", json=request, headers=headers))
 
     async def get(self, prediction_id: str) -> Prediction:
         """Return the current state of a prediction."""
-        return _prediction(await self._request("GET", f"predictions/{quote(prediction_id, safe='')}"))
+        prediction = _prediction(await self.http.request("GET", f"predictions/{quote(prediction_id, safe='')}"))
+        if prediction.id != prediction_id:
+            # A cache in between may confuse them.
+            raise NoResponse("the response is another prediction", harmless=True)
+        return prediction
 
-    async def cancel(self, prediction_id: str) -> None:
-        """Cancel a prediction."""
-        await self._request("POST", f"predictions/{quote(prediction_id, safe='')}/cancel")
+    async def cancel(self, prediction_id: str) -> Prediction | None:
+        """Cancel a prediction; return its state then, if the response tells."""
+        body = await self.http.request("POST", f"predictions/{quote(prediction_id, safe='')}/cancel")
+        try:
+            return parse(body)
+        except ValueError:
+            return None
 
     async def page(self, query: Mapping[str, str]) -> Page:
         """Return one page of the predictions of this account."""
-        body = await self._request("GET", "predictions", params=query)
+        body = await self.http.request("GET", "predictions", params=query)
         results, following = body.get("results"), body.get("next")
         if not isinstance(results, list):
             raise NoResponse("the response is not a list", harmless=True)
@@ -68,51 +67,44 @@ class Api:
         next_query = dict(parse_qsl(urlsplit(following).query)) if isinstance(following, str) else None
         return Page(predictions, next_query or None)
 
-    @asynccontextmanager
-    async def download(self, address: str) -> AsyncGenerator[httpx.Response]:
-        """Request an output file; yield the response, its body unread."""
-        self._check_download(address)
+    async def account(self) -> str:
+        """Return the name of the account that the token is of."""
+        name = (await self.http.request("GET", "account")).get("username")
+        if not isinstance(name, str):
+            raise NoResponse("the response is no account", harmless=True)
+        return name
+
+    async def schema(self, owner: str, name: str, version: str | None) -> Mapping[str, object]:
+        """Return the OpenAPI schema of a version of a model, without a version of the newest one.
+
+        Raises NoResponse when the response has none.
+        """
+        path = f"models/{quote(owner, safe='')}/{quote(name, safe='')}"
+        body = await self.http.request("GET", f"{path}/versions/{quote(version, safe='')}" if version else path)
+        described: object = body if version else body.get("latest_version")
+        schema = cast("dict[str, object]", described).get("openapi_schema") if isinstance(described, dict) else None
+        if not isinstance(schema, dict):
+            raise NoResponse("the response has no schema of the model", harmless=True)
+        return cast("dict[str, object]", schema)
+
+    async def upload(self, path: Path, content_type: str) -> str:
+        """Upload a file, which Replicate keeps for a day; return its address. Harmless when it fails."""
+        opened = await asyncio.to_thread(path.open, "rb")
         try:
-            async with self._http.stream("GET", address) as response:
-                yield response
-        except httpx.RequestError as error:
-            raise _no_response(error) from error
+            body = await self.http.request("POST", "files", files={"content": (path.name, opened, content_type)})
+        except NoResponse as error:
+            raise NoResponse(str(error), harmless=True, wait_seconds=error.wait_seconds) from error
+        finally:
+            opened.close()
+        urls = body.get("urls")
+        address = cast("dict[str, object]", urls).get("get") if isinstance(urls, dict) else None
+        if not isinstance(address, str):
+            raise NoResponse("the response has no address of the file", harmless=True)
+        return address
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._http.aclose()
-
-    async def _request(
-        self,
-        method: str,
-        path: str,
-        *,
-        json: Mapping[str, object] | None = None,
-        headers: Mapping[str, str] | None = None,
-        params: Mapping[str, str] | None = None,
-    ) -> dict[str, object]:
-        try:
-            response = await self._http.request(method, path, json=json, headers=headers, params=params)
-        except httpx.RequestError as error:
-            raise _no_response(error) from error
-        if not response.is_success:
-            raise error_of(response, self._token)
-        try:
-            body: object = response.json()
-        except ValueError as error:
-            raise NoResponse("the response is not JSON", harmless=False) from error
-        return cast("dict[str, object]", body) if isinstance(body, dict) else {}
-
-    def _check_download(self, address: str) -> None:
-        try:
-            url = httpx.URL(address)
-        except httpx.InvalidURL as error:
-            raise Failure("OUTPUT_REFUSED", "The model's output is not a URL.", retryable=False) from error
-        own = (url.scheme, url.host, url.port) == (self._address.scheme, self._address.host, self._address.port)
-        delivery = url.scheme == "https" and (url.host == DELIVERY or url.host.endswith(f".{DELIVERY}"))
-        if not (own or delivery):
-            message = f"The model's output is on {url.host or 'no host'}, which is not Replicate's delivery."
-            raise Failure("OUTPUT_REFUSED", message, retryable=False)
+        await self.http.close()
 
 
 def timestamp(moment: datetime) -> str:
@@ -125,9 +117,3 @@ def _prediction(data: object) -> Prediction:
         return parse(data)
     except ValueError as error:
         raise NoResponse(f"the response is {error}", harmless=False) from error
-
-
-def _no_response(error: httpx.RequestError) -> NoResponse:
-    # Without a connection the request had no effect; on one that broke it may have had.
-    harmless = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)
-    return NoResponse(type(error).__name__, harmless=harmless)

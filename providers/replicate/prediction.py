@@ -1,16 +1,16 @@
 """A prediction of Replicate, and the result of an order by its final status."""
 
-import re
-from collections.abc import Iterator
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
-from typing import TypeGuard, cast
+from typing import TypeGuard
 
+from providers.hosted.failures import in_words
+from providers.hosted.outputs import Candidate, candidates
 from providers.port import Failure
-
-MESSAGE_CHARACTERS = 500
-_REFUSED = re.compile(r"nsfw|flagged|sensitive|safety|content policy|moderation|\(E005\)", re.IGNORECASE)
+from providers.refusals import failure_for
+from providers.replicate.codes import reason_in
 
 
 class Status(StrEnum):
@@ -29,14 +29,19 @@ _FINAL = frozenset({Status.SUCCEEDED, Status.FAILED, Status.CANCELED, Status.ABO
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """The part of a prediction that is used. An unknown status counts as running. Lists may omit `webhook`."""
+    """The part of a prediction that is used.
+
+    An unknown or missing status counts as running. Lists may omit `webhook`.
+    """
 
     id: str
+    model: str
     status: str
     input: object
     output: object
     error: str
     logs: str
+    metrics: Mapping[str, object]
     data_removed: bool
     webhook: str | None
     has_webhook_field: bool
@@ -58,17 +63,20 @@ class Prediction:
 
 
 def parse(data: object) -> Prediction:
-    """Parse the JSON of a prediction. Raises ValueError for anything else."""
-    if not _is_object(data) or not isinstance(data.get("id"), str) or not isinstance(data.get("status"), str):
+    """Parse the JSON of a prediction, which has an id at least. Raises ValueError for anything else."""
+    name = data.get("id") if _is_object(data) else None
+    if not _is_object(data) or not isinstance(name, str) or not name:
         raise ValueError("not a prediction")
-    webhook = data.get("webhook")
+    webhook, metrics = data.get("webhook"), data.get("metrics")
     return Prediction(
-        id=cast("str", data["id"]),
-        status=cast("str", data["status"]),
+        id=name,
+        model=_text(data.get("model")),
+        status=_text(data.get("status")),
         input=data.get("input"),
         output=data.get("output"),
-        error=_text(data.get("error")),
+        error=in_words(data.get("error")),
         logs=_text(data.get("logs")),
+        metrics=metrics if _is_object(metrics) else {},
         data_removed=data.get("data_removed") is True,
         webhook=webhook if isinstance(webhook, str) else None,
         has_webhook_field="webhook" in data,
@@ -78,33 +86,28 @@ def parse(data: object) -> Prediction:
     )
 
 
-def clip_url(prediction: Prediction) -> str:
-    """Return the URL of the clip of a finished prediction. Raises Failure when there is none.
+def clips_of(prediction: Prediction) -> Sequence[Candidate]:
+    """Return where the clip of a finished prediction may be, most likely first. Raises Failure when there is none.
 
     The failure of a prediction that succeeded is not retryable: a retry would pay for another one.
     """
     match prediction.status:
         case Status.SUCCEEDED:
-            return _output_url(prediction)
+            return _outputs(prediction)
         case Status.CANCELED if not prediction.timed_out:
             raise Failure("CANCELED", "The prediction was canceled.", retryable=False)
         case Status.CANCELED | Status.ABORTED:
             when = "before it could start" if prediction.status == Status.ABORTED else "while it ran"
             raise Failure("PREDICTION_TIMEOUT", f"The prediction reached its deadline {when}.", retryable=True)
         case _:
-            raise _failed(prediction.error or "The model gave no reason.")
+            error = prediction.error or "It gave no reason."
+            raise failure_for(reason_in(error), error, unknown="PREDICTION_FAILED")
 
 
-def _failed(reason: str) -> Failure:
-    refused = _REFUSED.search(reason) is not None
-    code = "CONTENT_REFUSED" if refused else "PREDICTION_FAILED"
-    return Failure(code, f"The model failed: {reason[:MESSAGE_CHARACTERS]}", retryable=not refused)
-
-
-def _output_url(prediction: Prediction) -> str:
-    urls = list(_urls(prediction.output))
-    if urls:
-        return next((url for url in urls if _is_clip(url)), urls[0])
+def _outputs(prediction: Prediction) -> Sequence[Candidate]:
+    found = candidates(prediction.output)
+    if found:
+        return found
     if prediction.data_removed:
         raise expired()
     raise Failure("NO_OUTPUT", "The prediction succeeded without a file.", retryable=False)
@@ -112,44 +115,22 @@ def _output_url(prediction: Prediction) -> str:
 
 def expired() -> Failure:
     """Return the failure of a prediction whose output Replicate has deleted."""
-    return Failure(
-        "OUTPUT_EXPIRED",
-        "The clip was made, but Replicate has deleted it; regenerate the scene to make another.",
-        retryable=False,
-    )
+    message = "The clip was made, but Replicate has deleted it; regenerate the scene to make another."
+    return Failure("OUTPUT_EXPIRED", message, retryable=False)
 
 
-def _urls(output: object) -> Iterator[str]:
-    """Yield the URLs in an output: a string, a list or an object, depending on the model."""
-    match output:
-        case str():
-            if output.startswith(("http://", "https://")):
-                yield output
-        case list():
-            for item in cast("list[object]", output):
-                yield from _urls(item)
-        case dict():
-            for item in cast("dict[str, object]", output).values():
-                yield from _urls(item)
-        case _:
-            pass
-
-
-def _is_clip(url: str) -> bool:
-    return url.partition("?")[0].lower().endswith((".mp4", ".webm"))
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def _is_object(value: object) -> TypeGuard[dict[str, object]]:
     return isinstance(value, dict)
 
 
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else "" if value is None else str(value)
-
-
 def _moment(value: object) -> datetime | None:
+    """Return an instant in ISO 8601; one without a time zone is in UTC, as all of the API are."""
     try:
         moment = datetime.fromisoformat(value) if isinstance(value, str) else None
     except ValueError:
         return None
-    return moment if moment is not None and moment.tzinfo is not None else None
+    return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment

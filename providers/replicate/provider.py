@@ -3,26 +3,26 @@
 import asyncio
 import logging
 import time
-from collections import defaultdict
-from collections.abc import AsyncGenerator, Generator
-from contextlib import aclosing, contextmanager
+from collections.abc import AsyncGenerator, Mapping, Sequence
 
+from providers import catalogue
 from providers.cancellation import raise_if_cancelled
-from providers.port import Failure, Order, Progress, Rendered
-from providers.replicate import logs
+from providers.checks import answered
+from providers.hosted.downloads import Downloads
+from providers.hosted.files import addresses
+from providers.hosted.follows import Follows
+from providers.hosted.logs import Bars
+from providers.hosted.retrying import NoResponse, Pace, Refused, retry_until_available
+from providers.port import Asset, Failure, Order, Progress, Rendered
 from providers.replicate.api import Api
-from providers.replicate.downloads import Downloads
+from providers.replicate.made import made
 from providers.replicate.model import Model
-from providers.replicate.posters import illustrated
-from providers.replicate.prediction import Prediction, clip_url
+from providers.replicate.models import Models
+from providers.replicate.prediction import clips_of
+from providers.replicate.predictions import Predictions, unavailable
 from providers.replicate.purchases import Purchases
-from providers.replicate.retrying import NoResponse, Pace, retry_until_available
-from providers.replicate.watch import Watch
 
 log = logging.getLogger(__name__)
-
-# Shorter than `give_up_after`: a client waits for the response to a cancel.
-CANCEL_TIMEOUT_SECONDS = 60.0
 
 
 class ReplicateProvider:
@@ -34,124 +34,119 @@ class ReplicateProvider:
 
     name = "replicate"
 
-    def __init__(self, api: Api, model: Model, pace: Pace, *, lifetime_seconds: float, most_bytes: int) -> None:
+    def __init__(self, api: Api, models: Models, pace: Pace, *, lifetime_seconds: float, most_bytes: int) -> None:
         self._api = api
-        self._model = model
+        self._models = models
         self._pace = pace
         self._lifetime_seconds = lifetime_seconds
-        self._purchases = Purchases(api, model)
-        self._downloads = Downloads(api, pace, most_bytes)
-        self._watches: defaultdict[str, set[Watch]] = defaultdict(set)
+        self._purchases = Purchases(api, models.places)
+        self._downloads = Downloads(api.http, pace, most_bytes)
+        self._predictions = Predictions(api, pace, self._purchases, lifetime_seconds=lifetime_seconds)
+        self._follows = Follows()
+
+    async def models(self) -> Sequence[catalogue.Model]:
+        """Return the configured models; the schemas of those without a template are read in the background."""
+        return self._models.described()
 
     async def submit(self, order: Order) -> str:
-        """Create the prediction of the order, unless it exists; before each attempt it is searched for."""
-        request = self._model.request(order)
+        """Create the prediction of the order, unless there is one, of this order or of an earlier one that fits."""
+        try:
+            return await self._submitted(order)
+        except Failure as failure:
+            if order.fresh or failure.unsettled:
+                raise
+            # Such as while the model cannot be read: a dead process may have bought the prediction.
+            raise Failure(
+                failure.code, failure.message, retryable=failure.retryable, retries=failure.retries, unsettled=True
+            ) from failure
+
+    async def _submitted(self, order: Order) -> str:
+        model = await self._models.of(order)
+        request: Mapping[str, object] | None = None
         give_up_at = time.monotonic() + self._pace.give_up_after
         backoffs = self._pace.backoffs()
         no_response: NoResponse | None = None
-        while (found := await self._find(order, give_up_at, no_response)) is None:
+        while (found := await self._existing(order, model, give_up_at, no_response)) is None:
+            may_exist = not order.fresh or (no_response is not None and not no_response.harmless)
             if no_response is not None and time.monotonic() >= give_up_at:
-                raise _unavailable() from no_response
+                raise unavailable(unsettled=may_exist) from no_response
+            request = request or await self._request(model, order, unsettled=may_exist)
             try:
                 created = await self._api.create(request, key=order.key, lifetime_seconds=self._lifetime_seconds)
             except NoResponse as error:
                 raise_if_cancelled(error)
-                no_response = error
+                # That a later attempt had no effect says nothing about an earlier one.
+                no_response = error if no_response is None or no_response.harmless else no_response
                 log.info("no response to a creation: %s", error, extra={"action": "replicate.no_response"})
                 wait = max(next(backoffs), error.wait_seconds)
                 await asyncio.sleep(max(0.0, min(wait, give_up_at - time.monotonic())))
+            except Refused as refusal:
+                raise Failure(refusal.code, refusal.message, retryable=False, unsettled=may_exist) from refusal
             else:
+                self._purchases.note(created.id, order)
                 return created.id
         log.info("the prediction exists", extra={"action": "replicate.found", "prediction": found})
         return found
 
     async def follow(self, order: Order, provider_id: str) -> AsyncGenerator[Progress | Rendered, None]:
-        """Poll the prediction until it is finished, then download its clip and make poster and preview."""
-        with self._watched(provider_id) as watch:
-            furthest: float | None = None
-            while not (prediction := await watch.until(self._poll(provider_id))).finished:
-                furthest = _larger(furthest, logs.fraction(prediction.logs))
-                yield Progress(furthest)
+        """Poll the prediction until it is finished, then download its clip."""
+        # After a restart, the search for another order must not take it.
+        self._purchases.note(provider_id, order)
+        with self._follows.watched(provider_id) as watch:
+            bars = Bars()
+            while not (prediction := await watch.until(self._predictions.poll(provider_id))).finished:
+                yield Progress(bars.update(prediction.logs))
                 await watch.pause(self._pace.poll)
-            clip = await watch.until(self._downloads.fetch(clip_url(prediction), order.workdir))
-            async with aclosing(illustrated(clip, order.workdir)) as steps:
-                while isinstance(step := await watch.until(anext(steps)), Progress):
-                    yield step
-        yield step
+            clip = await watch.until(self._downloads.fetch(clips_of(prediction), order.workdir))
+        yield Rendered(
+            Asset(clip.path, clip.content_type), made=made(order, prediction, await self._models.soon(order))
+        )
+
+    async def check(self) -> str:
+        """Return the account that the token is of. Raises Failure."""
+        return f"the token is of the account {await answered('Replicate', self._api.account)}"
 
     async def cancel(self, provider_id: str) -> None:
         """Cancel the prediction, and end the follows of it in this process."""
-        self._end(provider_id, Failure("CANCELED", "The prediction was canceled.", retryable=False))
+        self._follows.cancel(provider_id, "The prediction was canceled.")
         try:
-            await retry_until_available(
-                self._pace, lambda: self._api.cancel(provider_id), give_up_after=CANCEL_TIMEOUT_SECONDS
-            )
-        except Failure as failure:
-            # Unknown or finished.
-            log.info("not canceled: %s", failure, extra={"action": "replicate.cancel", "prediction": provider_id})
+            await self._predictions.cancel(provider_id)
+        except Refused as refusal:
+            log.warning("not canceled: %s", refusal, extra={"action": "replicate.cancel", "prediction": provider_id})
         except NoResponse as error:
-            raise _unavailable() from error
+            raise unavailable() from error
 
     async def close(self) -> None:
         """End all follows and close the connections. Predictions continue."""
-        for provider_id in list(self._watches):
-            self._end(provider_id, Failure("INTERRUPTED", "The provider was shut down.", retryable=True))
+        self._follows.close()
+        await self._models.close()
         await self._api.close()
 
     def wake(self, provider_id: str) -> None:
         """Poll a prediction now, if it is followed in this process."""
-        for watch in self._watches.get(provider_id, ()):
-            watch.wake()
+        self._follows.wake(provider_id)
 
-    async def _find(self, order: Order, give_up_at: float, no_response: NoResponse | None) -> str | None:
-        """Return the id of the order's prediction; one that may just have been created needs time to be listed."""
-        unclear = no_response is not None and not no_response.harmless
+    async def _existing(
+        self, order: Order, model: Model, give_up_at: float, no_response: NoResponse | None
+    ) -> str | None:
+        """Return the id of a prediction that the order need not create."""
+        if no_response is not None:
+            return await self._predictions.find(order, model, give_up_at, no_response)
+        # Nothing can exist of an order that was never submitted.
+        own = None if order.fresh else await self._predictions.find(order, model, give_up_at, None)
+        return own or await self._predictions.of_earlier(order, model, give_up_at)
+
+    async def _request(self, model: Model, order: Order, *, unsettled: bool) -> Mapping[str, object]:
+        """Return the creation request, with addresses of the order's files. Raises Failure; nothing is bought yet."""
+        model.shape.check(order)
         try:
-            for pause in (*(self._pace.settling if unclear else ()), 0.0):
-                left = max(0.0, give_up_at - time.monotonic())
-                found = await retry_until_available(self._pace, lambda: self._purchases.find(order), give_up_after=left)
-                if found is not None:
-                    return found
-                await asyncio.sleep(pause)
-        except (NoResponse, Failure) as error:
-            if unclear:
-                raise _unknown() from error
-            if isinstance(error, Failure):
-                raise
-            raise _unavailable() from error
-        return None
-
-    async def _poll(self, provider_id: str) -> Prediction:
-        """Return the prediction, retrying without limit: it is paid for."""
-        return await retry_until_available(self._pace, lambda: self._api.get(provider_id))
-
-    @contextmanager
-    def _watched(self, provider_id: str) -> Generator[Watch]:
-        watch = Watch()
-        self._watches[provider_id].add(watch)
-        try:
-            yield watch
-        finally:
-            self._watches[provider_id].discard(watch)
-            if not self._watches[provider_id]:
-                del self._watches[provider_id]
-
-    def _end(self, provider_id: str, failure: Failure) -> None:
-        for watch in self._watches.get(provider_id, ()):
-            watch.end(failure)
-
-
-def _larger(before: float | None, now: float | None) -> float | None:
-    """Return the larger fraction: the logs of a model may hold several progress bars, one after the other."""
-    return now if before is None else before if now is None else max(before, now)
-
-
-def _unavailable() -> Failure:
-    return Failure("PROVIDER_UNAVAILABLE", "Replicate does not respond.", retryable=True)
-
-
-def _unknown() -> Failure:
-    message = (
-        "Replicate did not confirm whether it created the prediction; check there before you regenerate the scene."
-    )
-    return Failure("PURCHASE_UNKNOWN", message, retryable=False)
+            files = await retry_until_available(
+                self._pace,
+                lambda: addresses(order, self._api.upload),
+                give_up_after=self._pace.give_up_after if order.inputs else 0.0,
+            )
+        except NoResponse as error:
+            raise unavailable(unsettled=unsettled) from error
+        except Refused as refusal:
+            raise Failure(refusal.code, refusal.message, retryable=False, unsettled=unsettled) from refusal
+        return model.request(order, files)

@@ -1,14 +1,19 @@
 """The input of a model: a JSON object with placeholders for the fields of an order."""
 
-import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import cast
 
+from providers import catalogue
+from providers.hosted.seeds import seed_of
 from providers.port import Order
+from providers.replicate.marks import Place
 
-PLACEHOLDERS = ("prompt", "title", "duration_seconds", "number", "seed")
+PLACEHOLDERS = (
+    *("prompt", "title", "duration_seconds", "number", "seed", "negative_prompt", "aspect_ratio", "resolution"),
+)
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 _SEED = "{seed}"
 
@@ -27,33 +32,47 @@ class Template:
         self._shape = _object(text)
         for unknown in sorted(set(_names(self._shape)) - set(PLACEHOLDERS)):
             raise ValueError(f"has no {{{unknown}}}; its placeholders are {', '.join(PLACEHOLDERS)}")
-        self._seed_path = next(_paths_of_seed(self._shape), None)
+        self._names = frozenset(_names(self._shape))
+        self._seed_place = next(_places_of_seed(self._shape), None)
 
     @property
     def seeded(self) -> bool:
         """Whether the input holds the seed of the order, by which its prediction can be recognized."""
-        return self._seed_path is not None
+        return self._seed_place is not None
 
-    def input(self, order: Order) -> dict[str, object]:
+    @property
+    def seed_place(self) -> Place | None:
+        """The place of the seed in an input; None when there is none."""
+        return self._seed_place
+
+    @property
+    def takes_files(self) -> bool:
+        """No: a template has no place for files."""
+        return False
+
+    def described(self, name: str) -> catalogue.Model:
+        """Return what the model can do: it takes any length, since only its operator knows what the template means."""
+        return replace(catalogue.plain_model(name), seed=self.seeded, negative_prompt="negative_prompt" in self._names)
+
+    def check(self, order: Order) -> None:
+        """Any order has an input."""
+
+    def input(self, order: Order, files: Mapping[int, str] | None = None) -> dict[str, object]:
         """Return the input for an order."""
         return cast("dict[str, object]", _filled(self._shape, _values(order)))
 
-    def seed_in(self, value: object) -> object:
-        """Return the value at the place of the seed in an input; None when there is none."""
-        for step in self._seed_path or ():
-            if isinstance(value, dict) and isinstance(step, str):
-                value = cast("dict[str, object]", value).get(step)
-            elif isinstance(value, list) and isinstance(step, int):
-                items = cast("list[object]", value)
-                value = items[step] if step < len(items) else None
-            else:
-                return None
-        return value if self.seeded else None
+    def seed_for(self, seed: int) -> int:
+        """Return the seed; the bounds of the model are not known."""
+        return seed
 
-
-def seed(key: str) -> int:
-    """Return a number of 31 bits for an order's key: each take has its own seed."""
-    return int.from_bytes(hashlib.sha256(key.encode()).digest()[:4]) >> 1
+    def ignored(self, order: Order) -> tuple[str, ...]:
+        """Return the settings of the order that the template has no placeholders for."""
+        given = {
+            "durationSeconds": ("duration_seconds", order.duration_seconds),
+            "aspectRatio": ("aspect_ratio", order.settings.aspect_ratio),
+            "resolution": ("resolution", order.settings.resolution),
+        }
+        return tuple(name for name, (placeholder, value) in given.items() if value and placeholder not in self._names)
 
 
 def _object(text: str) -> dict[str, object]:
@@ -72,7 +91,10 @@ def _values(order: Order) -> Mapping[str, Value]:
         "title": order.title,
         "duration_seconds": _plain(order.duration_seconds),
         "number": order.number,
-        "seed": seed(order.key),
+        "seed": seed_of(order),
+        "negative_prompt": order.settings.negative_prompt,
+        "aspect_ratio": order.settings.aspect_ratio,
+        "resolution": f"{order.settings.resolution[1:]}p" if order.settings.resolution else None,
     }
 
 
@@ -100,7 +122,7 @@ def _text(values: Mapping[str, Value], found: re.Match[str]) -> str:
     return "" if value is None else str(value)
 
 
-def _leaves(shape: object, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], object]]:
+def _leaves(shape: object, path: Place = ()) -> Iterator[tuple[Place, object]]:
     match shape:
         case dict():
             for name, value in cast("dict[str, object]", shape).items():
@@ -118,5 +140,5 @@ def _names(shape: object) -> Iterator[str]:
             yield from _PLACEHOLDER.findall(leaf)
 
 
-def _paths_of_seed(shape: object) -> Iterator[tuple[str | int, ...]]:
+def _places_of_seed(shape: object) -> Iterator[Place]:
     return (path for path, leaf in _leaves(shape) if leaf == _SEED)

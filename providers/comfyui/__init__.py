@@ -1,0 +1,1 @@
+"""The client of a ComfyUI server, whose workflows are templates of the operator."""

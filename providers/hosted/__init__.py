@@ -1,0 +1,1 @@
+"""What clients of hosted services share: requests, retries, downloads, schemas of models, following an order."""

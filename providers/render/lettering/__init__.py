@@ -1,0 +1,1 @@
+"""Text as pictures: fonts, shaping, direction, and lines."""

@@ -1,0 +1,27 @@
+"""The headers by which the API of a provider learns to which trace a request belongs (W3C Trace Context).
+
+The caller of a provider sets them, and a provider that calls others over HTTP sends them.
+"""
+
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Final
+
+_NONE: Final[Mapping[str, str]] = {}
+_headers: ContextVar[Mapping[str, str]] = ContextVar("trace_headers", default=_NONE)
+
+
+def trace_headers() -> Mapping[str, str]:
+    """Return the headers of the current task; none outside of a render."""
+    return _headers.get()
+
+
+@contextmanager
+def carrying(headers: Mapping[str, str]) -> Generator[None]:
+    """Let requests of the block, and of tasks that it starts, have these headers."""
+    token = _headers.set(headers)
+    try:
+        yield
+    finally:
+        _headers.reset(token)
