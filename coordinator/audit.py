@@ -90,6 +90,8 @@ class AuditLog:
             raise
 
     def _append(self, viewer: Viewer, audit_context: AuditContext, result: str) -> None:
+        if result != OK:
+            audit_context.refusals.append(result)
         if not (audit_context.written and result == OK):
             self._pending.append(audit.entry(viewer, audit_context, result, clock.now()))
             self._woken.set()

@@ -9,9 +9,15 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from functools import partial
 from typing import NamedTuple
 
-from coordinator import audit, clock, tasks
+from coordinator import audit, clock, tasks, workdirs
+from coordinator.assets import purge as asset_purge
+from coordinator.assets.commands import AssetPolicy, Assets
+from coordinator.assets.completion import Completions
+from coordinator.assets.looking import Looking
+from coordinator.assets.uploads import Uploads
 from coordinator.audit import AuditLog
 from coordinator.commands import idempotency
 from coordinator.commands.batches import Batches
@@ -19,10 +25,15 @@ from coordinator.commands.jobs import Jobs
 from coordinator.commands.policy import JobPolicy
 from coordinator.commands.scenes import Scenes
 from coordinator.dispatcher import Dispatcher
-from coordinator.renders import reconciler, workdirs
+from coordinator.leases.claims import Claims
+from coordinator.leases.leases import Leases
+from coordinator.leases.leasing import Leasing
+from coordinator.renders import reconciler, silent_takes
 from coordinator.renders.assembly import Assemblies
+from coordinator.renders.deliveries import Deliveries
+from coordinator.renders.deps import RenderDeps
 from coordinator.renders.pool import Renders
-from coordinator.renders.render import RenderDeps
+from coordinator.renders.silent_takes import SilentTakes
 from coordinator.retrying import run_when_woken
 from coordinator.storage import purge, retention
 from coordinator.storage.retention import Retention
@@ -32,9 +43,9 @@ from coordinator.webhooks.commands import Webhooks
 from coordinator.webhooks.deliverer import Deliverer, DeliveryDeps
 from models.db.cancellation import raise_if_cancelled
 from models.db.clock import now
-from models.domain.access import EXTERNAL
+from models.domain.access import EXTERNAL, LEASED
 from models.domain.errors import Unavailable
-from models.writes import titles
+from models.writes import job_counts, titles
 from models.writes.audit import AuditContext
 from providers.joining import joiner
 
@@ -43,6 +54,8 @@ log = logging.getLogger(__name__)
 RECONCILE_SECONDS = 60.0
 HOUSEKEEPING_SECONDS = 3600.0
 PURGE_SECONDS = 60.0
+# The maximum age, in seconds, of the catalogue that reads show; every command reads the current one.
+CATALOGUE_SECONDS = 15.0
 RESTART_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 60.0
 # Time limits, in seconds, of a stop: for handing renders and tickets over, and for webhook attempts in flight.
@@ -52,6 +65,7 @@ DELIVERER_STOP_SECONDS = 3.0
 STOP_SECONDS = 3.0
 FRAMES_KEPT = timedelta(minutes=10)
 AUDIT_KEPT = timedelta(days=90)
+DEFAULT_ASSET_POLICY = AssetPolicy()
 
 
 class Commands(NamedTuple):
@@ -61,10 +75,17 @@ class Commands(NamedTuple):
     scenes: Scenes
     batches: Batches
     webhooks: Webhooks
+    assets: Assets
+    claims: Claims
+    leases: Leases
 
 
 class Coordinator:
-    """Makes the commands, and runs the background work: dispatch, reconciler, housekeeping, purge, audit, webhooks."""
+    """Makes the commands, and runs the background work.
+
+    That is dispatch, the reconciler, housekeeping, the purge, deadlines of external takes, leases, the audit log and
+    webhooks.
+    """
 
     def __init__(
         self,
@@ -76,17 +97,44 @@ class Coordinator:
         policy: JobPolicy,
         log_retention: Retention,
         audit_kept: timedelta = AUDIT_KEPT,
+        external_deadline: timedelta = silent_takes.DEADLINE,
+        asset_policy: AssetPolicy = DEFAULT_ASSET_POLICY,
+        leases_at_once: int = 0,
     ) -> None:
         self.store = deps.store
         self.media = deps.media
-        self.providers = [*deps.providers, EXTERNAL]
+        self.providers = [*deps.providers, LEASED, EXTERNAL]
+        self.catalogue = deps.catalogue
         self.policy = policy
         self.delivery_deps = delivery_deps
+        self.uploads = Uploads(
+            deps.store, deps.media, lifetime=asset_policy.upload_lifetime, direct=asset_policy.direct
+        )
+        self._asset_policy = asset_policy
+        self._completions = Completions(deps.store, self.uploads, Looking())
         self.audit = AuditLog(deps.store)
-        self.assemblies = Assemblies(deps.store, deps.media, joiner.join, deps.limits.first_backoff_seconds)
+        self.assemblies = Assemblies(
+            deps.store,
+            deps.media,
+            partial(joiner.join, codec=deps.inspections.codec),
+            deps.limits.first_backoff_seconds,
+            dispatcher.queue.enqueue,
+            deps.telemetry,
+        )
         self._default_provider = default_provider
         self._retention = log_retention
         self._audit_kept = audit_kept
+        self._silent_takes = SilentTakes(deps.store, external_deadline)
+        deps = deps._replace(deliveries=Deliveries(deps.store, self.uploads))
+        self._leasing = Leasing(
+            deps.store,
+            deps.bus,
+            self.uploads,
+            deps.limits,
+            deps.input_files,
+            most_bytes=asset_policy.most_bytes,
+            at_once=leases_at_once,
+        )
         self._deps = deps
         self._dispatcher = dispatcher
         self._queue = dispatcher.queue
@@ -109,14 +157,18 @@ class Coordinator:
         """Return the commands for one operation, which write its audit entries with their changes if it has any."""
         store = self.store if audit_context is None else self.store.audited(audit_context)
         return Commands(
-            Jobs(store, self.providers, self._default_provider, self.policy),
-            Scenes(store, self.policy),
-            Batches(store, self.policy),
+            Jobs(store, self.providers, self._default_provider, self.policy, self.catalogue),
+            Scenes(store, self.policy, self.catalogue),
+            Batches(store, self.policy, self.catalogue),
             Webhooks(store, self._deps.bus, self.delivery_deps),
+            Assets(store, self.uploads, self._completions, self._asset_policy),
+            self._leasing.claims(store),
+            self._leasing.leases(store),
         )
 
     async def start(self, *, renders: bool = True) -> None:
         """Start the background work; without `renders`, other processes render and deliver webhooks."""
+        await self.catalogue.read()
         if renders:
             await asyncio.to_thread(workdirs.sweep)
             await reconciler.reconcile(self.store, self._queue)
@@ -124,9 +176,12 @@ class Coordinator:
             self._webhook_tasks.start(self._run_forever("webhooks", self._deliverer.run))
         work = {
             "clock": self._watch_clock,
+            "catalogue": self._read_catalogue,
             "reconcile": self._reconcile,
             "housekeeping": self._housekeeping,
             "purge": self._purge,
+            "silent takes": self._fail_silent_takes,
+            "leases": self._leasing.run,
             "audit": self.audit.run,
         }
         for name, run in work.items():
@@ -134,6 +189,7 @@ class Coordinator:
 
     def hand_over(self) -> asyncio.Task[None]:
         """Start handing renders and deliveries over to other processes, or to the next start; return the task."""
+        self._leasing.close()
         if self._handing_over is None:
             self._handing_over = asyncio.create_task(self._hand_over(), name="hand over")
         return self._handing_over
@@ -150,7 +206,9 @@ class Coordinator:
         await self.hand_over()
         limit = limit or Stop(STOP_SECONDS)
         await asyncio.gather(
-            limit.part("background work", self._own_tasks.stop()), limit.part("dispatcher", self._dispatcher.stop())
+            limit.part("background work", self._own_tasks.stop()),
+            limit.part("assets", self._completions.tasks.stop()),
+            limit.part("dispatcher", self._dispatcher.stop()),
         )
         await limit.part("audit log", self.audit.flush_on_shutdown())
         await asyncio.gather(
@@ -181,6 +239,11 @@ class Coordinator:
         # A queue on Postgres has delays by its clock, which the reconciler corrects.
         await clock.watch(self.store, self._dispatcher.lost_work.set)
 
+    async def _read_catalogue(self) -> None:
+        while True:
+            await self.catalogue.read()
+            await asyncio.sleep(CATALOGUE_SECONDS)
+
     async def _housekeeping(self) -> None:
         while True:
             await idempotency.prune(self.store)
@@ -188,14 +251,24 @@ class Coordinator:
             await audit.prune(self.store, self._audit_kept)
             await deliveries.prune(self.store)
             await titles.fold_missing(self.store.database)
+            await self._silent_takes.note_unnoted()
+            await self._leasing.prune()
             await self.media.sweep_frames(now() - FRAMES_KEPT)
             await self._queue.prune()
             await asyncio.sleep(HOUSEKEEPING_SECONDS)
 
     async def _purge(self) -> None:
         while True:
-            await purge.purge(self.store, self.media, self._deps.bus, purge.GRACE)
+            # First the pause: it is not urgent, and a server that starts has changes to make up for.
             await asyncio.sleep(PURGE_SECONDS)
+            await asset_purge.purge(self.store)
+            await purge.purge(self.store, self.media, self._deps.bus, purge.GRACE)
+            await job_counts.merge(self.store.database)
+
+    async def _fail_silent_takes(self) -> None:
+        while True:
+            await self._silent_takes.fail()
+            await asyncio.sleep(self._silent_takes.check_seconds)
 
     async def _run_forever(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
         """Restart the work when it fails, after a pause that doubles while it keeps failing soon after its start."""

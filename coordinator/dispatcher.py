@@ -4,24 +4,31 @@ import asyncio
 import logging
 from collections.abc import Sequence
 
-from coordinator.bus.port import Bus, DeliveriesDue, Hint
+from coordinator.bus.port import Bus, Change, DeliveriesDue, Hint, LeasedWork
 from coordinator.queue.port import Queue
 from coordinator.renders.pool import RunningRenders
 from coordinator.tasks import Tasks
+from coordinator.telemetry import spans, take_lines
+from coordinator.telemetry.port import NO_TELEMETRY, Telemetry
 from models.db.database import Connection
 from models.writes.change import Work
 from models.writes.store import Committed
+from models.writes.take_steps import TakeStep
 
 log = logging.getLogger(__name__)
 
 
 class Dispatcher:
-    """Enqueues the work of a commit, aborts the renders that it fenced off, and publishes its hints and ticks."""
+    """Enqueues the work of a commit, aborts the renders that it fenced off, and publishes its hints and ticks.
 
-    def __init__(self, queue: Queue, bus: Bus, running: RunningRenders) -> None:
+    It tells logs and metrics what has become of takes.
+    """
+
+    def __init__(self, queue: Queue, bus: Bus, running: RunningRenders, telemetry: Telemetry = NO_TELEMETRY) -> None:
         self.queue = queue
         self.bus = bus
         self.running = running
+        self.telemetry = telemetry
         # Set when the queue did not accept work after a commit: the reconciler has to enqueue it.
         self.lost_work = asyncio.Event()
         self._enqueuing = Tasks("dispatcher")
@@ -44,10 +51,24 @@ class Dispatcher:
             self._enqueuing.start(self._enqueue(committed.work))
         for tick in committed.ticks:
             self.bus.publish(tick)
-        if committed.version is not None:
+        if committed.job is not None:
+            self.bus.publish(Change(committed.events, committed.job))
+        elif committed.version is not None:
             self.bus.publish(Hint(committed.job_id, committed.version))
         if committed.deliveries:
             self.bus.publish(DeliveriesDue())
+        if committed.leased_work:
+            self.bus.publish(LeasedWork())
+        if committed.steps:
+            self._tell(committed.steps)
+        spans.report_published(self.telemetry, committed.job_id, committed.events)
+
+    def _tell(self, steps: Sequence[TakeStep]) -> None:
+        for step in steps:
+            self.telemetry.take(step)
+            spans.report_step(self.telemetry, step)
+        if rest := take_lines.write_some(steps):
+            self._enqueuing.start(take_lines.write_rest(rest))
 
     async def stop(self) -> None:
         """Cancel what is being enqueued: the reconciler of the next start enqueues it."""

@@ -47,6 +47,7 @@ class Compiler:
         self.raw = raw
         self._fragments = fragments
         self.field_count = 0
+        self.reads_once = False
 
     def fields(self, kind: GraphQLObjectType, nodes: Sequence[FieldNode]) -> Fields:
         """Return the fields that are selected below these nodes. Raises Unsupported when there are too many."""

@@ -1,10 +1,18 @@
-"""What the selections of an object depend on besides its version."""
+"""What the selections of an object depend on besides its version, and those of an operation besides stored rows."""
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from graphql import BooleanValueNode, FieldNode, GraphQLObjectType, VariableNode, is_composite_type, is_object_type
+from graphql import (
+    BooleanValueNode,
+    FieldNode,
+    GraphQLObjectType,
+    OperationDefinitionNode,
+    VariableNode,
+    is_composite_type,
+    is_object_type,
+)
 from graphql.language import Visitor, visit
 from strawberry.types.field import StrawberryField
 
@@ -12,12 +20,12 @@ from execution.kinds import named
 from execution.relations import NEEDS, RELATION
 from execution.selections import Selections
 from execution.sites import DEFINITION
-from execution.versions import VERSIONED, Versioned, VersionedColumns
+from execution.versions import STORED, VERSIONED, Versioned, VersionedColumns
 
 
 @dataclass(slots=True)
 class Dependence:
-    """What an object depends on besides its version."""
+    """What an object depends on besides its version, or an answer besides stored rows."""
 
     moving: bool = False
     """Whether it depends on `FragmentOf.moving`."""
@@ -32,11 +40,27 @@ class Dependence:
 def dependence(selections: Selections, kind: GraphQLObjectType, nodes: Sequence[FieldNode]) -> Dependence | None:
     """Return what an object of this type depends on; None when it may change without its version."""
     found = Dependence()
-    return found if _is_versioned(selections, kind, nodes, found) else None
+    return found if _all_declare(selections, kind, nodes, found, _changes_with_version) else None
 
 
-def _is_versioned(
-    selections: Selections, kind: GraphQLObjectType, nodes: Sequence[FieldNode], found: Dependence
+def dependence_of_answer(
+    selections: Selections, root: GraphQLObjectType, operation: OperationDefinitionNode
+) -> Dependence | None:
+    """Return what a query's answer depends on; None when it may change while all stored rows stay the same."""
+    found = Dependence()
+    return found if _all_declare(selections, root, [operation], found, _changes_with_rows) else None
+
+
+Declares = Callable[[GraphQLObjectType, StrawberryField, FieldNode, Dependence], bool]
+"""Adds what a field depends on; returns whether it declares that it depends on nothing else."""
+
+
+def _all_declare(
+    selections: Selections,
+    kind: GraphQLObjectType,
+    nodes: Sequence[FieldNode | OperationDefinitionNode],
+    found: Dependence,
+    declares: Declares,
 ) -> bool:
     for same in selections.fields(kind, [node.selection_set for node in nodes]).values():
         name = same[0].name.value
@@ -46,23 +70,24 @@ def _is_versioned(
         definition = None if defined is None else defined.extensions.get(DEFINITION)
         if defined is None or not isinstance(definition, StrawberryField) or definition.extensions:
             return False
-        if not _declares(kind, definition, same[0], found):
+        if not declares(kind, definition, same[0], found):
             return False
         of_field: Any = defined.type  # pyright: ignore[reportUnknownMemberType] # generic types of graphql-core are open
         inner = named(of_field)
-        if is_composite_type(inner) and not (is_object_type(inner) and _is_versioned(selections, inner, same, found)):
+        if is_composite_type(inner) and not (
+            is_object_type(inner) and _all_declare(selections, inner, same, found, declares)
+        ):
             return False
     return True
 
 
-def _declares(kind: GraphQLObjectType, definition: StrawberryField, node: FieldNode, found: Dependence) -> bool:
-    """Add what a field depends on; return whether it declares that it depends on nothing else."""
+def _changes_with_version(
+    kind: GraphQLObjectType, definition: StrawberryField, node: FieldNode, found: Dependence
+) -> bool:
     versioned: Versioned | None = definition.metadata.get(VERSIONED)
     if versioned is None:
-        origin = getattr(kind.extensions.get(DEFINITION), "origin", None)
-        columns: VersionedColumns | None = getattr(origin, "versioned_columns", None)
-        is_plain = definition.is_basic_field and not definition.metadata.keys() & {RELATION, NEEDS}
-        if columns is None or not is_plain:
+        columns: VersionedColumns | None = _declared(kind, "versioned_columns")
+        if columns is None or not _is_plain(definition):
             return False
         found.moving = found.moving or definition.python_name in columns.moving
         return True
@@ -77,6 +102,29 @@ def _declares(kind: GraphQLObjectType, definition: StrawberryField, node: FieldN
     if versioned.key is not None:
         found.keys[versioned.key] = None
     return True
+
+
+def _changes_with_rows(
+    kind: GraphQLObjectType, definition: StrawberryField, _node: FieldNode, found: Dependence
+) -> bool:
+    versioned: Versioned | None = definition.metadata.get(VERSIONED)
+    if versioned is not None:
+        if versioned.key is not None:
+            found.keys[versioned.key] = None
+        return True
+    if STORED in definition.metadata:
+        return True
+    of_stored = _declared(kind, "versioned_columns") is not None or _declared(kind, "stored_columns") is True
+    return of_stored and _is_plain(definition)
+
+
+def _declared(kind: GraphQLObjectType, name: str) -> Any:
+    """Return what the class of a type declares."""
+    return getattr(getattr(kind.extensions.get(DEFINITION), "origin", None), name, None)
+
+
+def _is_plain(definition: StrawberryField) -> bool:
+    return definition.is_basic_field and not definition.metadata.keys() & {RELATION, NEEDS}
 
 
 class _Variables(Visitor):

@@ -2,13 +2,13 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from enum import Enum
 from itertools import count
 from operator import itemgetter
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final, NamedTuple
 
 import orjson
 
+from execution.comparable import comparable_values
 from execution.dependence import Dependence
 from execution.sites import Run, Slots
 from execution.values import Awaiting, ManyAsync
@@ -99,9 +99,8 @@ class Place:
 
     def prepare(self, run: Run) -> Key | None:
         """Return the part of the keys that is equal for all objects of one execution; None if it cannot be compared."""
-        try:
-            variables = tuple(_comparable(run.variables.coerced.get(name, _ABSENT)) for name in self._depends.variables)
-        except TypeError:
+        variables = comparable_values(run.variables.coerced, self._depends.variables)
+        if variables is None:
             return None
         context = run.context
         further = tuple(key(context) for key in self._keys)
@@ -140,15 +139,3 @@ class Place:
         ids = [row[0] for row in rows if row is not None and row[2]]
         moving: Mapping[str, Hashable] = await self._of.moving(context, ids) if ids else {}
         return [None if row is None else (row[0], row[1], moving[row[0]] if row[2] else None) for row in rows]
-
-
-def _comparable(value: Any) -> Hashable:
-    """Return the value of a variable so that it equals only what means the same. Raises TypeError if unknown."""
-    if type(value) is list:
-        return tuple([_comparable(each) for each in cast("list[Any]", value)])
-    if value is None or value is _ABSENT or isinstance(value, str | int | float | Enum):
-        return (cast("type[Any]", type(value)), value)
-    raise TypeError(value)
-
-
-_ABSENT: Final = object()

@@ -1,5 +1,6 @@
 """The source of expressions that complete scalars and enums, as graphql-core would."""
 
+import re
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
@@ -18,6 +19,11 @@ _TESTS: Final = {
 }
 """For each scalar of the specification: when a value, which is in `t`, is answered as it is."""
 
+_NAME: Final = re.compile(r"\bt\b")
+
+SIMPLE: Final = re.compile(r"\w+(\[\d+\])?")
+"""A local variable or an item of a row, which costs less to read again than to keep in another variable."""
+
 
 def leaf(module: Module, kind: GraphQLLeafType, value: str, *, nullable: bool) -> str:
     """Return the source of the answer for a value, which is given as source. It uses the local variable `t`."""
@@ -27,9 +33,12 @@ def leaf(module: Module, kind: GraphQLLeafType, value: str, *, nullable: bool) -
     test = _TESTS.get(kind.name) if is_specified(kind) else None
     if test is None:
         return f"{complete}({value})"
-    answered = test.replace("type(t)", f"type(t := {value})", 1)
-    otherwise = f"None if t is None else {complete}(t)" if nullable else f"{complete}(t)"
-    return f"(t if {answered} else {otherwise})"
+    if SIMPLE.fullmatch(value):
+        name, answered = value, _NAME.sub(value, test)
+    else:
+        name, answered = "t", test.replace("type(t)", f"type(t := {value})", 1)
+    otherwise = f"None if {name} is None else {complete}({name})" if nullable else f"{complete}({name})"
+    return f"({name} if {answered} else {otherwise})"
 
 
 def is_specified(kind: object) -> bool:

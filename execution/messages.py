@@ -23,14 +23,15 @@ class CompiledMessages:
     ) -> None:
         self._paths = paths
         self._plan = plan
-        self._variables = variables
+        self.variables = variables
+        """The values of the variables of the operation."""
         self._context = context
         self._extensions = extensions
 
     async def complete(self, value: Any) -> Data | None:
         """Return the data of a message whose root field has this value; None when graphql-core has to make it."""
         try:
-            data = await self._plan.complete(value, self._context, self._variables, self._extensions)
+            data = await self._plan.complete(value, self._context, self.variables, self._extensions)
         except Exception as error:
             self._paths.leave(reason_of(error))
             return None

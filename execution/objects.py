@@ -3,22 +3,24 @@
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from graphql import GraphQLEnumType, GraphQLObjectType, is_leaf_type
+from graphql import GraphQLEnumType, GraphQLObjectType, OperationType, is_leaf_type
 from graphql.language import FieldNode
 from graphql.pyutils import Path
 from strawberry.types.field import StrawberryField
 
 from execution.calls import Call, call
-from execution.columns import check_object, completing, light_class
+from execution.columns import check_object, completing
 from execution.deviation import NULL, TYPE, deviate
 from execution.kinds import item_type, nullable
 from execution.leaves import is_specified
 from execution.module import Module, literal
-from execution.raw import Convert, RawValues
-from execution.relations import NEEDS, RELATION, Relation, Selected
+from execution.raw import RawValues
+from execution.relations import FROM_ROW, NEEDS, RELATION, FromRow, Relation, Selected
+from execution.row_values import converted, light_object, made_value
 from execution.selections import Fields
 from execution.sites import DEFINITION, Operation, Prepare, Site, Slots
 from execution.sources import ORDINARY, NarrowRows, NeedsWholeRow, Source, rows_at
+from execution.unpacking import unpacking
 from execution.values import Awaiting, Column, Completion, Many, Pure, all_of, columns, present
 
 
@@ -28,6 +30,8 @@ class Compiling(Protocol):
     module: Module
     operation: Operation
     raw: RawValues
+    reads_once: bool
+    """Whether the operation reads by one statement."""
 
     def fields(self, kind: GraphQLObjectType, nodes: Sequence[FieldNode]) -> Fields:
         """Return the fields that are selected below these nodes."""
@@ -65,6 +69,7 @@ class ObjectCompiler:
         self._needs: dict[str, None] = {}
         self._columns: list[Column] = []
         self._items: list[str] = []
+        self._is_only_read = False
 
     def completion(self) -> Completion:
         """Return the completion of the objects at the site."""
@@ -72,6 +77,9 @@ class ObjectCompiler:
 
     def of_fields(self, fields: Fields) -> Completion:
         """Return the completion of objects with these fields."""
+        # The root of a query with one field, besides __typename.
+        others = [nodes for nodes in fields.values() if nodes[0].name.value != "__typename"]
+        self._is_only_read = self._site is None and len(others) == 1
         for key, nodes in fields.items():
             self._items.append(f"{literal(key)}: {self._value(key, nodes)}")
         display = "{" + ", ".join(self._items) + "}"
@@ -85,6 +93,8 @@ class ObjectCompiler:
         return lambda value: f"{name}({value}, slots)"
 
     def _many(self, display: str) -> Many:
+        if self._source.rows is not None and not self._nullable:
+            return unpacking(self._module, self._light(), display)
         return self._module.function(
             ["objects", "slots"],
             [
@@ -149,15 +159,7 @@ class ObjectCompiler:
 
     def _light(self) -> list[str]:
         """Return the line that makes the object with the attributes that resolvers need of a narrow row."""
-        return [f"p = {self._light_object(tuple(self._needs))}"] if self._needs else []
-
-    def _light_object(self, needs: Sequence[str]) -> str:
-        rows = self._source.rows
-        if rows is None:
-            return "o"
-        made = self._module.constant(light_class(tuple(needs)))
-        values = [self._converted(self._source.read(column, "o"), rows.converter(column)) for column in needs]
-        return f"{made}({', '.join(values)})"
+        return [f"p = {light_object(self._module, self._source, tuple(self._needs))}"] if self._needs else []
 
     def _value(self, key: str, nodes: list[FieldNode]) -> str:
         """Return the source of one field's completed value."""
@@ -166,6 +168,12 @@ class ObjectCompiler:
         site = self._compiler.site(self._kind, key, nodes, None if self._site is None else self._site.path)
         definition = site.definition
         relation: Relation | None = definition.metadata.get(RELATION)
+        made_of: FromRow | None = definition.metadata.get(FROM_ROW)
+        rows = self._source.rows
+        if made_of is not None and rows is not None and rows.computes:
+            return self._completed(
+                made_value(self._module, self._source, rows, made_of), self._compiler.completion(site.type, site)
+            )
         if relation is not None:
             return self._column(self._relation(site, relation))
         if self._is_basic(definition):
@@ -190,19 +198,19 @@ class ObjectCompiler:
         bare, can_be_null = nullable(site.type)
         answer = rows.raw.answers.get(bare.name) if is_leaf_type(bare) else None
         if answer is not None:
+            inline = rows.raw.inline.get(bare.name)
+            if inline is not None:
+                shown = inline(value, self._module.constant(answer))
+                return f"(None if {value} is None else {shown})" if can_be_null else f"({shown})"
             null = "None" if can_be_null else f"deviate({NULL!r})"
             return f"({null} if (t := {value}) is None else {self._module.constant(answer)}(t))"
         if not is_leaf_type(bare) and item_type(bare) is None:
             raise NeedsWholeRow
+        if is_specified(bare) and rows.is_exact(column, bare.name, nullable=can_be_null):
+            return value
         if not isinstance(bare, GraphQLEnumType) and not is_specified(bare):
-            value = self._converted(value, rows.converter(column))
+            value = converted(self._module, value, rows.converter(column))
         return self._completed(value, self._compiler.completion(site.type, site))
-
-    def _converted(self, value: str, convert: Convert | None) -> str:
-        """Return the source of a raw value as that of an ordinary row."""
-        return (
-            value if convert is None else f"(None if (t := {value}) is None else {self._module.constant(convert)}(t))"
-        )
 
     def _resolved(self, site: Site) -> str:
         call_on, parent = self._call(site)
@@ -227,7 +235,7 @@ class ObjectCompiler:
             if needs is None:
                 raise NeedsWholeRow
             # Reads the columns now, because the rows are loaded with those that are known after compiling.
-            made = self._light_object(needs)
+            made = light_object(self._module, self._source, needs)
             parent = made if site.definition.is_async else "p"
         return call(self._module, self._compiler.operation, site, self._slot), parent
 
@@ -273,11 +281,15 @@ class ObjectCompiler:
         """Return the completion of a relation's values and what is selected: of narrow rows if that is possible."""
         selected = self._compiler.names_below(site)
         if relation.row is not None:
-            rows = NarrowRows(relation.row, self._compiler.raw)
+            is_query = self._compiler.operation.node.operation is OperationType.QUERY
+            computes = relation.computes and is_query
+            rows = NarrowRows(relation.row, self._compiler.raw, is_table=relation.is_table, computes=computes)
             try:
                 completion = self._compiler.completion(site.type, site, rows_at(rows, relation.rows_at))
             except NeedsWholeRow:
                 pass
             else:
-                return completion, Selected(rows.columns, selected)
+                is_only_read = self._is_only_read and isinstance(completion, Pure)
+                self._compiler.reads_once = is_only_read
+                return completion, Selected(rows.columns, selected, is_only_read)
         return self._compiler.completion(site.type, site), Selected((), selected)

@@ -1,9 +1,21 @@
-"""What a mutation has done so far."""
+"""The data of answers, and what a mutation has done so far."""
 
 from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
+
 Data = dict[str, Any]
+
+
+class Encoded:
+    """The data of an answer as JSON. `fragment` is how it becomes a part of a larger value that orjson encodes."""
+
+    __slots__ = ("fragment", "json")
+
+    def __init__(self, json: bytes) -> None:
+        self.json = json
+        self.fragment = orjson.Fragment(json)
 
 
 @dataclass

@@ -7,14 +7,16 @@ import strawberry
 from graphql import DocumentNode, OperationDefinitionNode, OperationType
 from graphql.execution.values import VariableValues
 
+from execution.answers import Answers, AnswersOfPlan
 from execution.compiler import Compiler, ObjectCompiler
+from execution.dependence import dependence_of_answer
 from execution.deviation import DIRECTIVE, UNKNOWN, Unsupported
 from execution.fragments import Fragments
-from execution.outcomes import Data, Outcomes
+from execution.outcomes import Data, Encoded, Outcomes
 from execution.raw import RawValues
 from execution.selections import Conditions, Selections, fragments_of
 from execution.serial import Step, step
-from execution.sites import Operation, Run, Slots
+from execution.sites import Memory, Operation, Run, Slots
 from execution.sources import ORDINARY
 from execution.values import Pure
 
@@ -36,8 +38,12 @@ class Plan:
         conditions: Conditions,
         raw: RawValues,
         fragments: Fragments | None = None,
+        answers: Answers | None = None,
     ) -> None:
-        """Compile an operation of a valid document. Queries keep objects in `fragments`. Raises Unsupported."""
+        """Compile an operation of a valid document. Raises Unsupported.
+
+        Queries keep objects in `fragments`, and whole answers in `answers`.
+        """
         core = schema._schema  # pyright: ignore[reportPrivateUsage] # there is no public accessor
         self.kind = operation.operation
         root = core.get_root_type(self.kind)
@@ -52,17 +58,32 @@ class Plan:
         compiler = Compiler(self._operation, selections, raw, kept)
         fields = compiler.counted(selections.fields(root, [operation.selection_set]))
         self._steps: list[Step] = []
+        self._kept: AnswersOfPlan | None = None
         if self.kind is OperationType.QUERY:
             self._query = ObjectCompiler(compiler, root, None, ORDINARY, nullable=False).of_fields(fields)
+            depends = None if answers is None else dependence_of_answer(selections, root, operation)
+            # To ask for the moment by a statement would cost as much as to make an answer of one statement.
+            if answers is not None and depends is not None and (answers.moments.are_free or not compiler.reads_once):
+                self._kept = AnswersOfPlan(answers, depends, operation)
         else:
             self._steps = [step(compiler, root, key, nodes) for key, nodes in fields.items()]
         self._prepares = tuple(compiler.prepares)
         tree = BYTES_OF_TOKEN * (document.token_count or 0)
         self.bytes = BYTES_OF_PLAN + BYTES_OF_FIELD * compiler.field_count + tree
 
-    async def query(self, context: Any, variables: VariableValues, extensions: Mapping[str, Any] | None = None) -> Data:
-        """Return the data of a query."""
-        slots = self._slots(Run(self._operation, context, variables, None, extensions))
+    async def query(
+        self,
+        context: Any,
+        variables: VariableValues,
+        extensions: Mapping[str, Any] | None = None,
+        memory: Memory | None = None,
+    ) -> Data | Encoded:
+        """Return the data of a query. `memory` must be the same for executions with the same variables only."""
+        run = Run(self._operation, context, variables, None, extensions, memory)
+        return await (self._make(run) if self._kept is None else self._kept.answer(run, self._make))
+
+    async def _make(self, run: Run) -> Data:
+        slots = self._slots(run)
         if isinstance(self._query, Pure):
             return self._query.many([None], slots)[0]
         return (await self._query.many([None], slots))[0]

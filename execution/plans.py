@@ -7,6 +7,7 @@ from typing import Final
 import strawberry
 from graphql import DocumentNode, OperationDefinitionNode
 
+from execution.answers import Answers
 from execution.compile_time import CompileTime
 from execution.deviation import COMPILE_TIME, TOO_LARGE, Unsupported
 from execution.fragments import Fragments
@@ -27,6 +28,7 @@ class Plans:
         schema: strawberry.Schema,
         raw: RawValues | None = None,
         fragments: Fragments | None = None,
+        answers: Answers | None = None,
         *,
         most: int = MOST_PLANS,
         most_bytes: int = MOST_BYTES,
@@ -36,6 +38,7 @@ class Plans:
         self._schema = schema
         self._raw = raw or RawValues()
         self._fragments = fragments
+        self._answers = answers
         self._most = most
         self._most_bytes = most_bytes
         self._plans: OrderedDict[Key, Plan | str] = OrderedDict()
@@ -74,7 +77,7 @@ class Plans:
         self, document: DocumentNode, operation: OperationDefinitionNode, conditions: Sequence[tuple[str, bool]]
     ) -> Plan | str:
         try:
-            return Plan(self._schema, document, operation, dict(conditions), self._raw, self._fragments)
+            return Plan(self._schema, document, operation, dict(conditions), self._raw, self._fragments, self._answers)
         except Unsupported as unsupported:
             return unsupported.reason
         except RecursionError:

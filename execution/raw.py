@@ -20,6 +20,10 @@ class RawValues:
     answers: Mapping[str, Convert] = field(default_factory=dict[str, Convert])
     """From a raw value to its JSON value, by the name of a custom scalar, such as DateTime."""
 
+    inline: Mapping[str, Callable[[str, str], str]] = field(default_factory=dict[str, Callable[[str, str], str]])
+    """The same as source, which saves a call for most values: from the source of a value and that of the function in
+    `answers`. It raises for null."""
+
     instant: Convert = datetime.fromisoformat
     """From a raw value to a datetime."""
 
@@ -50,6 +54,15 @@ def converter(row: type, column: str, raw: RawValues) -> Convert | None:
     raise Unconvertible(f"{row.__name__}.{column}")
 
 
+def is_exact(row: type, column: str, scalar: str, *, nullable: bool) -> bool:
+    """Return whether all values of a column are answers for this scalar of the specification.
+
+    Annotations say it of the columns of tables: the database enforces them, or only this program writes them.
+    """
+    kind: Any = _kind(row, column)
+    return kind in _EXACT.get(scalar, ()) and (nullable or _hints(row)[column] is kind)
+
+
 def _is_json(kind: Any) -> bool:
     return get_origin(kind) in _JSON or kind in _JSON or is_typeddict(kind)
 
@@ -69,5 +82,6 @@ def _hints(row: type) -> dict[str, Any]:
     return get_type_hints(row)
 
 
+_EXACT: Final[Mapping[str, tuple[type, ...]]] = {"String": (str,), "ID": (str,), "Int": (int,), "Float": (float,)}
 _EQUAL: Final = (str, int, float)
 _JSON: Final = (dict, list)

@@ -1,6 +1,6 @@
 """What a field declares so that compiled operations read it for all objects of a level at once.
 
-Both constants are keys of a field's metadata: `strawberry.field(metadata={RELATION: Relation(...)})`.
+The constants are keys of a field's metadata: `strawberry.field(metadata={RELATION: Relation(...)})`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,6 +16,10 @@ NEEDS: Final = "needs"
 Without it the resolver is given the whole row. With it, the resolver may be given an object that has only these."""
 
 
+FROM_ROW: Final = "from row"
+"""The metadata key of a `FromRow`, for a field that has a `Relation` as well."""
+
+
 class Selected(NamedTuple):
     """What a selection needs of the rows that a relation reads."""
 
@@ -26,6 +30,9 @@ class Selected(NamedTuple):
 
     fields: frozenset[str]
     """The schema's names of the fields selected directly below the relation's value, such as `nodes` and `pageInfo`."""
+
+    is_only_read: bool = False
+    """Whether the answer of a query reads nothing else, so that one statement needs no transaction."""
 
 
 class Load(Protocol):
@@ -67,3 +74,23 @@ class Relation:
 
     Its annotations say how values of narrow rows are converted for a resolver that declares what it needs: datetime, a
     subclass of Enum, bool, dict or list (JSON). Without it, `load` is always asked for ordinary rows."""
+
+    is_table: bool = False
+    """Whether the values of columns are exactly what the annotations of `row` say, so that they are not checked."""
+
+    computes: bool = False
+    """Whether the narrow rows may have the columns of `FromRow` besides those of `row`."""
+
+
+@dataclass(frozen=True, slots=True)
+class FromRow:
+    """How a field of a query is made of its parent's narrow row, so that it needs no statement of its own.
+
+    The columns are the fields of `row`, which is made of them with the values that their annotations name.
+    """
+
+    row: type[tuple[Any, ...]]
+    """The class (a NamedTuple) of the value."""
+
+    renamed: Mapping[str, str]
+    """The columns of the parent that have another name than the field of `row`, by the latter."""

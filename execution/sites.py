@@ -58,10 +58,17 @@ class Operation(NamedTuple):
     fragments: Mapping[str, FragmentDefinitionNode]
 
 
-class Run:
-    """One execution of a plan."""
+Memory = dict["Site", dict[str, Any]]
+"""The arguments at the sites of one plan, as far as they are immutable."""
 
-    __slots__ = ("context", "extensions", "operation", "root", "variables")
+
+class Run:
+    """One execution of a plan.
+
+    `memory` keeps what sites make of the variables alone, for other executions with the same variables.
+    """
+
+    __slots__ = ("context", "extensions", "memory", "operation", "root", "variables")
 
     def __init__(
         self,
@@ -70,8 +77,10 @@ class Run:
         variables: VariableValues,
         root: Any = None,
         extensions: Mapping[str, Any] | None = None,
+        memory: Memory | None = None,
     ) -> None:
         self.operation = operation
+        self.memory = memory
         self.context = context
         self.variables = variables
         self.root = root
@@ -135,6 +144,17 @@ class Site:
 
     def arguments(self, run: Run) -> dict[str, Any]:
         """Return the arguments of the resolver, by the names that Python uses. Raises for invalid values."""
+        memory = run.memory
+        if memory is None:
+            return self._arguments(run)
+        found = memory.get(self)
+        if found is None:
+            found = self._arguments(run)
+            if all(isinstance(each, _IMMUTABLE) for each in found.values()):
+                memory[self] = found
+        return found
+
+    def _arguments(self, run: Run) -> dict[str, Any]:
         schema = run.operation.schema
         return convert_arguments(
             self.raw_arguments(run),

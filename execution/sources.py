@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from execution.module import attribute
-from execution.raw import Convert, RawValues, Unconvertible, converter
+from execution.raw import Convert, RawValues, Unconvertible, converter, is_exact
 
 
 class NeedsWholeRow(Exception):
@@ -14,10 +14,13 @@ class NeedsWholeRow(Exception):
 class NarrowRows:
     """The columns that the selections of one relation need of its rows, in the order in which they were met."""
 
-    def __init__(self, row: type, raw: RawValues) -> None:
+    def __init__(self, row: type, raw: RawValues, *, is_table: bool = False, computes: bool = False) -> None:
+        """For `is_table` and `computes` see `Relation`."""
         self._row = row
         self._indices: dict[str, int] = {}
         self.raw = raw
+        self.computes = computes
+        self._is_table = is_table
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -27,6 +30,10 @@ class NarrowRows:
     def index(self, column: str) -> int:
         """Return the index of a column in the rows."""
         return self._indices.setdefault(column, len(self._indices))
+
+    def is_exact(self, column: str, scalar: str, *, nullable: bool) -> bool:
+        """Return whether the values of a column need no check to be answers for this scalar of the specification."""
+        return self._is_table and is_exact(self._row, column, scalar, nullable=nullable)
 
     def converter(self, column: str) -> Convert | None:
         """Return the conversion to the value of an ordinary row, None if it is equal. Raises NeedsWholeRow."""

@@ -1,4 +1,5 @@
-"""What a type and its fields declare so that rendered objects can be kept as long as their version stays the same.
+"""What a type and its fields declare so that rendered objects can be kept as long as their version stays the same, and
+whole answers as long as the database does.
 
 A field that declares nothing is never kept, nor is anything that contains it.
 """
@@ -9,6 +10,13 @@ from typing import Any, Final
 
 VERSIONED: Final = "versioned"
 """The metadata key of a `Versioned`, for fields that are no plain columns."""
+
+STORED: Final = "stored"
+"""The metadata key, with any value, of a field that depends only on stored rows, on its arguments and on who asks.
+
+It may change without a version, but not with time. A field with `VERSIONED` has this property, too. So have the plain
+fields of a type with the attribute `versioned_columns` or `stored_columns`.
+"""
 
 
 @dataclass(frozen=True, slots=True)

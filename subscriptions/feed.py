@@ -1,11 +1,10 @@
 """The feed: a subscriber's bounded buffer of the updates of one job."""
 
-from collections import deque
 from typing import NamedTuple
 
-from coordinator.live.hub import JobUpdate
+from coordinator.live.reader import JobUpdate
 from coordinator.signal import Signal
-from models.db.rows import EventRow, SceneRow
+from models.db.rows import EventRow, JobRow, SceneRow
 from models.domain.progress import ProgressSnapshot
 
 EVENTS_BUFFERED = 256
@@ -31,7 +30,8 @@ class Feed:
 
     def __init__(self, limit: int = EVENTS_BUFFERED) -> None:
         self._limit = limit
-        self._events: deque[EventRow] = deque()
+        # A list, because an empty deque takes 620 bytes.
+        self._events: list[EventRow] = []
         self._running: dict[str, Running] = {}
         # The version that the subscriber knows, and the version of the last dropped event after it (0: none).
         self._known = 0
@@ -39,21 +39,22 @@ class Feed:
         self._gone = False
         self._woken = Signal()
         self._interrupted = False
-        self.latest: ProgressSnapshot | None = None
+        self.latest: ProgressSnapshot | JobRow | None = None
 
     def on_update(self, update: JobUpdate) -> None:
-        """Buffer an update. On overflow the events are dropped, and the next message is Lagged."""
-        if update.snapshot is None:
+        """Buffer an update. On overflow, or behind a gap, the events are dropped, and the next message is Lagged."""
+        if update.is_gone:
             self._gone = True
-        else:
-            self.latest = update.snapshot
+        self.latest = update.snapshot or update.job or self.latest
+        if update.snapshot is not None:
             for scene in update.running:
                 self._running[scene.id] = Running(scene, update.snapshot)
         for event in update.events:
             if event.scene_id is not None:
                 self._forget_unless_running(event.scene_id, update)
         self._events.extend(event for event in update.events if event.version > self._known)
-        if len(self._events) > self._limit:
+        misses = update.has_gap and update.events[0].version > self._known + 1
+        if misses or len(self._events) > self._limit:
             self._dropped = self._events[-1].version
             self._events.clear()
         self._woken.set()
@@ -62,7 +63,7 @@ class Feed:
         """Drop everything that the state of the job at `version`, which the subscriber now has, includes."""
         self._known = version
         while self._events and self._events[0].version <= version:
-            self._events.popleft()
+            self._events.pop(0)
         if self._dropped <= version:
             self._dropped = 0
         self._running = {key: each for key, each in self._running.items() if each.snapshot.version >= version}
@@ -103,7 +104,7 @@ class Feed:
         if self._dropped:
             return Lagged()
         if self._events:
-            return self._events.popleft()
+            return self._events.pop(0)
         return self._running.pop(next(iter(self._running)))
 
     def _forget_unless_running(self, scene_id: str, update: JobUpdate) -> None:

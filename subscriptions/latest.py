@@ -7,7 +7,7 @@ from contextlib import aclosing
 from typing import TypeVar
 
 from coordinator.live.dashboards import Changed
-from coordinator.live.hub import JobUpdate
+from coordinator.live.reader import JobUpdate
 from models.db.rows import JobRow
 from models.domain.paging import Page, Window
 from models.reads import listing, queries

@@ -1,6 +1,7 @@
 """The values of a stream that several subscribers share."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +18,8 @@ class SharedValue:
     """What the value was made from, to make it again."""
     is_snapshot: bool = False
     """Whether the value replaces all events up to its version."""
+    occurred_at: datetime | None = None
+    """When what it shows happened, by the clock of the database; None when that is no single instant."""
 
 
 END = SharedValue(None)

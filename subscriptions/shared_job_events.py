@@ -117,7 +117,7 @@ def shared_message(message: Message, received: object = None) -> SharedValue:
     """Return a message with its position or key."""
     if isinstance(message, SceneProgress):
         return SharedValue(message, key=message.scene_id, received=received)
-    version = message.version if isinstance(message, JobSnapshot) else cast("EventRow", message).version
     if isinstance(message, JobSnapshot):
-        return SharedValue(message, version, is_snapshot=True)
-    return SharedValue(message, version, received=received)
+        return SharedValue(message, message.version, is_snapshot=True)
+    event = cast("EventRow", message)
+    return SharedValue(message, event.version, received=received, occurred_at=event.occurred_at)

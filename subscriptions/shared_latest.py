@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Never
 
-from coordinator.live.hub import JobUpdate
+from coordinator.live.reader import JobUpdate
 from coordinator.retrying import until_set
 from coordinator.signal import Signal
 from models.domain.errors import NotFound

@@ -22,20 +22,17 @@ INTERVAL_MS = (0, 60_000)
 class Sharing:
     """How the values of one subscription are made for many subscribers."""
 
-    make: Callable[[Context, Mapping[str, Any], Sequence[Selection]], SharedJobEvents | SharedLatest]
-    """Makes the source from the context, the arguments by their names in the schema, and the selected fields."""
+    make: Callable[[Context, Mapping[str, Any], Any], SharedJobEvents | SharedLatest]
+    """Makes the source from the context, the arguments by their names in the schema, and what `analyze` found."""
+    analyze: Callable[[Sequence[Selection]], object] = lambda _: None
+    """Finds what matters of the selected fields, once for a document."""
     position: str | None = None
     """The argument with the version after which a subscriber continues; each subscriber has its own."""
 
 
-def job_events(context: Context, arguments: Mapping[str, Any], selected: Sequence[Selection]) -> SharedJobEvents:
-    """Return the source of jobEvents."""
-    return SharedJobEvents(
-        context,
-        arguments["jobId"],
-        until_settled=arguments["untilSettled"],
-        reads_relations=reads_relations(selected),
-    )
+def job_events(context: Context, arguments: Mapping[str, Any], reads: bool) -> SharedJobEvents:
+    """Return the source of jobEvents; `reads` tells whether its messages read relations of their scenes."""
+    return SharedJobEvents(context, arguments["jobId"], until_settled=arguments["untilSettled"], reads_relations=reads)
 
 
 def check_interval(min_interval_ms: int) -> float:
@@ -46,7 +43,7 @@ def check_interval(min_interval_ms: int) -> float:
     return min_interval_ms / 1000
 
 
-def job_progress(context: Context, arguments: Mapping[str, Any], _selected: Sequence[Selection]) -> SharedLatest:
+def job_progress(context: Context, arguments: Mapping[str, Any], _selected: object) -> SharedLatest:
     """Return the source of jobProgress. Raises Invalid."""
     job_id: str = arguments["jobId"]
     interval_seconds = check_interval(arguments["minIntervalMs"])
@@ -61,7 +58,7 @@ def job_progress(context: Context, arguments: Mapping[str, Any], _selected: Sequ
     return SharedLatest(context, find_job, read, lambda: no_such_job(["jobId"], job_id), interval_seconds)
 
 
-def scene_updated(context: Context, arguments: Mapping[str, Any], _selected: Sequence[Selection]) -> SharedLatest:
+def scene_updated(context: Context, arguments: Mapping[str, Any], _selected: object) -> SharedLatest:
     """Return the source of sceneUpdated."""
     scene_id: str = arguments["sceneId"]
 
@@ -86,7 +83,7 @@ def scene_updated(context: Context, arguments: Mapping[str, Any], _selected: Seq
 
 
 SHARED: Mapping[str, Sharing] = {
-    "jobEvents": Sharing(job_events, position="after"),
+    "jobEvents": Sharing(job_events, reads_relations, position="after"),
     "jobProgress": Sharing(job_progress),
     "sceneUpdated": Sharing(scene_updated),
 }

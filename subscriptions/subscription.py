@@ -12,7 +12,8 @@ from models.domain.progress import JobStage, ProgressSnapshot
 from models.reads import queries
 from schema.context import Context, Info
 from schema.feed import JobFeedMessage
-from schema.inputs import JobFilter, given, job_query
+from schema.inputs import given
+from schema.job_inputs import JobFilter, job_query
 from schema.progress import JobProgress, job_progress
 from schema.types import Job, Scene, as_job, as_scene
 from subscriptions import latest

@@ -1,9 +1,10 @@
-"""The event bus. Its messages are hints, never state: a listener reads the database."""
+"""The event bus. Its messages to other processes are hints, never state: a listener reads the database."""
 
 import logging
-from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol, Self
 
+from models.db.rows import EventRow, JobRow
 from models.writes.change import Tick
 
 log = logging.getLogger(__name__)
@@ -16,15 +17,35 @@ class Hint(NamedTuple):
     version: int
 
 
+class Change(Hint):
+    """The hint of a change that this process has committed, with its events and the job: both need not be read.
+
+    Equal to a plain hint, which is what other processes receive.
+    """
+
+    events: Sequence[EventRow]
+    job: JobRow
+
+    def __new__(cls, events: Sequence[EventRow], job: JobRow) -> Self:
+        """Make the hint of these events, which end at the version of the job."""
+        change = super().__new__(cls, job.id, job.version)
+        change.events, change.job = events, job
+        return change
+
+
 class DeliveriesDue(NamedTuple):
     """Deliveries to webhooks were written."""
+
+
+class LeasedWork(NamedTuple):
+    """Takes wait for leased workers."""
 
 
 class Resync(NamedTuple):
     """Messages may have been lost: compare the positions of all readers with the database."""
 
 
-Message = Hint | Tick | DeliveriesDue | Resync
+Message = Hint | Tick | DeliveriesDue | LeasedWork | Resync
 Listener = Callable[[Message], None]
 
 

@@ -15,12 +15,17 @@ from itertools import starmap
 
 from coordinator.bus.listener import LOST
 from coordinator.bus.listener import Listener as Connection
-from coordinator.bus.port import DeliveriesDue, Hint, Listener, LocalBus, Message, Resync
+from coordinator.bus.port import DeliveriesDue, Hint, LeasedWork, Listener, LocalBus, Message, Resync
 from coordinator.retrying import RETRY_SECONDS, run_when_woken
 from coordinator.tasks import Tasks
 from models.writes.change import Tick
 
 log = logging.getLogger(__name__)
+
+Signal = DeliveriesDue | LeasedWork
+Sent = Hint | Tick | Signal
+# By type, as they are empty and so equal.
+Signals = dict[type[Signal], Signal]
 
 CHANNEL = "scenewire"
 BATCH_SECONDS = 0.02
@@ -28,8 +33,12 @@ BATCH_SECONDS = 0.02
 TICK_SECONDS = 0.5
 # Postgres accepts 7,999; a hint has about 45, a tick about 75.
 PAYLOAD_BYTES = 7_900
-# Processes of older versions take it for a hint, which makes them look for due deliveries as well.
-_DUE = ("", 0)
+# Processes of older versions take both for a hint, which makes them look for due deliveries as well.
+_SIGNALS: dict[tuple[str, int | str], Signal] = {
+    ("", 0): DeliveriesDue(),
+    ("", 1): LeasedWork(),
+}
+_ENCODED: dict[type[object], tuple[str, int | str]] = {type(signal): each for each, signal in _SIGNALS.items()}
 
 
 class PostgresBus:
@@ -40,7 +49,7 @@ class PostgresBus:
         self._local = LocalBus()
         self._name = uuid.uuid4().hex[:8]
         self._hints: dict[str, int] = {}
-        self._due = False
+        self._signals: Signals = {}
         self._ticks: dict[str, str] = {}
         self._ticked_at: dict[str, float] = {}
         self._woken = asyncio.Event()
@@ -67,8 +76,8 @@ class PostgresBus:
                 self._hints[job_id] = max(version, self._hints.get(job_id, 0))
             case Tick(job_id, scene_id):
                 self._ticks[scene_id] = job_id
-            case DeliveriesDue():
-                self._due = True
+            case DeliveriesDue() | LeasedWork():
+                self._signals[type(message)] = message
             case Resync():
                 return
         self._woken.set()
@@ -91,26 +100,26 @@ class PostgresBus:
         await asyncio.sleep(BATCH_SECONDS)
         self._woken.clear()
         await self._send()
-        if self._ticks or self._hints or self._due:
+        if self._ticks or self._hints or self._signals:
             asyncio.get_running_loop().call_later(RETRY_SECONDS, self._woken.set)
 
     async def _send(self) -> None:
         """Send pending messages. Hints that cannot be sent are kept; a lost tick is superseded by the next."""
         hints, self._hints = self._hints, {}
-        due, self._due = self._due, False
-        messages = [*starmap(Hint, hints.items()), *[DeliveriesDue()] * due, *self._due_ticks()]
+        signals, self._signals = self._signals, {}
+        messages = [*starmap(Hint, hints.items()), *signals.values(), *self._due_ticks()]
         try:
             for payload in encode(self._name, messages):
                 await self._connection.notify(CHANNEL, payload)
         except LOST as error:
-            self._keep(hints, due=due)
+            self._keep(hints, signals)
             log.debug("hints not sent: %s", error, extra={"action": "bus.kept"})
         except BaseException:
-            self._keep(hints, due=due)
+            self._keep(hints, signals)
             raise
 
-    def _keep(self, hints: dict[str, int], *, due: bool) -> None:
-        self._due |= due
+    def _keep(self, hints: dict[str, int], signals: Signals) -> None:
+        self._signals |= signals
         for job_id, version in hints.items():
             self._hints[job_id] = max(version, self._hints.get(job_id, 0))
 
@@ -122,12 +131,12 @@ class PostgresBus:
         return [Tick(self._ticks.pop(scene), scene) for scene in due]
 
 
-def encode(sender: str, messages: Iterable[Hint | Tick | DeliveriesDue]) -> list[str]:
+def encode(sender: str, messages: Iterable[Sent]) -> list[str]:
     """Return the messages as the fewest payloads that fit into a NOTIFY, each with the sender."""
     payloads: list[str] = []
     parts = head = json.dumps(sender)
     for message in messages:
-        part = json.dumps(_DUE if isinstance(message, DeliveriesDue) else message, separators=(",", ":"))
+        part = json.dumps(_ENCODED.get(type(message), message), separators=(",", ":"))
         if len(parts) + len(part) + len("[,]") > PAYLOAD_BYTES:
             payloads.append(f"[{parts}]")
             parts = head
@@ -135,13 +144,14 @@ def encode(sender: str, messages: Iterable[Hint | Tick | DeliveriesDue]) -> list
     return payloads if parts == head else [*payloads, f"[{parts}]"]
 
 
-def decode(payload: str) -> tuple[str, list[Hint | Tick | DeliveriesDue]]:
+def decode(payload: str) -> tuple[str, list[Sent]]:
     """Return the sender and messages of a payload: a hint ends with a version, a tick with a scene id."""
     sender, *parts = json.loads(payload)
     return sender, [_message(job, last) for job, last in parts]
 
 
-def _message(job: str, last: int | str) -> Hint | Tick | DeliveriesDue:
-    if (job, last) == _DUE:
-        return DeliveriesDue()
+def _message(job: str, last: int | str) -> Sent:
+    signal = _SIGNALS.get((job, last))
+    if signal is not None:
+        return signal
     return Hint(job, last) if isinstance(last, int) else Tick(job, last)

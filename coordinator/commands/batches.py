@@ -7,7 +7,8 @@ the same and rolls the transaction back.
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, NamedTuple
 
-from coordinator.commands import deletion, edits, error_json, preconditions, rate_limit, takes
+from coordinator.commands import asking, deletion, edits, error_json, preconditions, rate_limit, takes
+from coordinator.commands.catalogue import Catalogue
 from coordinator.commands.idempotency import KEY_PATH, Answer, Idempotency, run_once
 from coordinator.commands.inputs import BatchPolicy, SceneBatch, SceneEdit, SceneEdits
 from coordinator.commands.policy import JobPolicy
@@ -64,8 +65,10 @@ class _RolledBack(Exception):
 class Batches:
     """The commands on several scenes. Each raises DomainError or DomainErrors when the whole request is refused."""
 
-    def __init__(self, store: Store, policy: JobPolicy) -> None:
+    def __init__(self, store: Store, policy: JobPolicy, catalogue: Catalogue | None = None) -> None:
+        """Without a catalogue, every model can do everything."""
         self._store = store
+        self._catalogue = catalogue or Catalogue()
         self._policy = policy
 
     async def update(self, viewer: Viewer, batch: SceneEdits) -> tuple[Result, ...]:
@@ -82,8 +85,10 @@ class Batches:
         async def act(change: Change, scene: SceneRow, item: Item) -> None:
             edit = item.edit or SceneEdit()
             edits.check(edit, item.path)
-            await edits.apply(change, scene, edit, item.path)
+            await edits.apply(change, scene, edit, item.path, self._policy.adoption, models)
 
+        orders = any(asking.changes_order(edit) for _, edit in batch.scenes)
+        models = await self._catalogue.read() if orders else self._catalogue.latest
         scene_ids = [item.scene_id for item in items]
         scenes = SceneBatch(batch.job_id, scene_ids, policy=batch.policy, dry_run=batch.dry_run)
         reports = all(edits.act_of(edit) is Act.REPORT for _, edit in batch.scenes)
@@ -105,8 +110,9 @@ class Batches:
             return items
 
         async def act(change: Change, scene: SceneRow, item: Item) -> None:
-            await takes.regenerate(change, scene, self._policy, item.path, scene.prompt)
+            await takes.regenerate(change, scene, self._policy, item.path, SceneEdit(), models)
 
+        models = await self._catalogue.read()
         return await self._run(viewer, "regenerateScenes", batch, find, act)
 
     async def cancel(self, viewer: Viewer, batch: SceneBatch) -> tuple[Result, ...]:

@@ -1,10 +1,13 @@
 """updateScene: edits of a scene, and reports of external workers on its render."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from coordinator.commands import scene_progress
+from coordinator.commands import adoption, asking, asset_outputs, reports, scene_progress
+from coordinator.commands.adoption import ON_REQUEST, AdoptionPolicy
+from coordinator.commands.catalogue import EVERYTHING, Models
 from coordinator.commands.inputs import ReportedFailure, SceneEdit
 from coordinator.commands.jobs import closed, start_job
 from models.db.rows import SceneRow
@@ -13,19 +16,28 @@ from models.domain.access import Act
 from models.domain.errors import ErrorCode, InvalidState
 from models.domain.events import EventType
 from models.domain.failures import failure_json
-from models.domain.json_values import same_json
 from models.domain.lifecycle import SceneStatus
 from models.domain.rules import CODE_CHARACTERS, MESSAGE_CHARACTERS, TITLE_CHARACTERS, Problems
 from models.writes.change import Change, Tick
 
-_CONTENT = ("title", "prompt", "duration_seconds", "metadata")
 _NAMES = {
     "duration_seconds": "durationSeconds",
     "provider_id": "providerId",
     "output_url": "outputUrl",
     "output": "output",
 }
-_REPORTS = {"status", "provider_id", "percentage", "output_url", "failure"}
+_REPORTS = {
+    "status",
+    "provider_id",
+    "percentage",
+    "output_url",
+    "output_asset_id",
+    "failure",
+    "take_number",
+    "adopt_output",
+}
+# How a clip that was uploaded was made is no field of the scene.
+_UNSEEN = {"made"}
 _EVENTS = {
     SceneStatus.PROCESSING: EventType.SCENE_STARTED,
     SceneStatus.COMPLETED: EventType.SCENE_COMPLETED,
@@ -68,6 +80,7 @@ def check(edit: SceneEdit, path: list[str]) -> None:
         problems.duration(edit["duration_seconds"], [*path, "durationSeconds"])
     if "metadata" in edit:
         problems.metadata(edit["metadata"], [*path, "metadata"])
+    asking.check_shape(problems, edit, path)
     if edit.get("status", SceneStatus.PENDING) is None:
         problems.add("status cannot be null.", [*path, "status"])
     if edit.get("provider_id") is not None:
@@ -85,39 +98,69 @@ def check(edit: SceneEdit, path: list[str]) -> None:
     problems.check()
 
 
-async def apply(change: Change, scene: SceneRow, edit: SceneEdit, path: list[str]) -> None:
+async def apply(
+    change: Change,
+    scene: SceneRow,
+    edit: SceneEdit,
+    path: list[str],
+    policy: AdoptionPolicy = ON_REQUEST,
+    models: Models = EVERYTHING,
+) -> None:
     """Make the edit: at most one event of the scene, none when nothing differs; a percentage alone is only a tick.
 
-    Raises InvalidState (INVALID_TRANSITION) when the scene cannot change to the status, and DomainErrors for a reported
-    field that does not fit the new status.
+    Raises StaleTake for a report on another take, InvalidState (INVALID_TRANSITION) when the scene cannot change to the
+    status, and DomainErrors for a reported field that does not fit the new status, and for what the model cannot do.
     """
     status = edit.get("status") or scene.status
+    await reports.check_take(change, scene, status, edit, path)
     if not lifecycle.may_become(scene.status, status):
         raise refused_transition(scene, status, [*path, "status"])
-    _check_report(scene, status, edit, path)
-    given: dict[str, Any] = {name: value for name, value in edit.items() if name in _CONTENT}
-    columns = {name: value for name, value in given.items() if not same_json(getattr(scene, name), value)}
-    take = _take_columns(scene, edit)
-    changed = [_NAMES.get(name, name) for name in (*columns, *take)]
+    asset = await asset_outputs.take_columns(change, scene, status, edit, path)
+    _check_report(scene, status, edit, path, policy)
+    columns = asking.changed_columns(scene, edit)
+    await asking.check_edit(change, models, scene, columns, path)
+    await asking.write_inputs(change, scene, columns)
+    take = _take_columns(scene, edit) | asset
+    changed = [_NAMES.get(name, name) for name in (*columns, *take) if name not in _UNSEEN]
+    adopts = adoption.is_wanted(scene, status, edit, policy)
+    if adopts:
+        # The scene is completed when the clip is here.
+        status = SceneStatus.PROCESSING
+        if not adoption.is_running(scene):
+            columns |= await adoption.begin(change, scene)
+            changed.append("percentage")
     if status is not scene.status:
         if not change.job.left_draft:
             await start_job(change)
             # Starting the job has set the queue columns of this scene.
             scene = await change.scene(scene.id)
-        # The report supersedes a render of this take here.
-        change.fenced.append(scene.id)
-        moved, moved_take = _transition_columns(change, scene, status, edit)
+        if not adopts:
+            # The report supersedes a render of this take here.
+            change.fenced.append(scene.id)
+        moved, moved_take = _transition_columns(change, asking.after(scene, columns), status, edit, models)
         changed = ["status", *changed]
-        scene = await change.write_scene(scene, _EVENTS[status], changed, take=take | moved_take, **columns, **moved)
+        scene = await change.write_scene(scene, _EVENTS[status], changed, take=take | moved_take, **moved | columns)
     elif changed:
         scene = await change.write_scene(scene, EventType.SCENE_UPDATED, changed, take=take, **columns)
-    if edit.get("percentage") is not None and scene.status is SceneStatus.PROCESSING:
-        await _advance(change, scene, edit)
+    await _note_report(change, scene, edit)
 
 
-async def _advance(change: Change, scene: SceneRow, edit: SceneEdit) -> None:
+async def _note_report(change: Change, scene: SceneRow, edit: SceneEdit) -> None:
+    """Write the percentage of a running render, and the instant of a report."""
+    reported_at = change.now if reports.counts(change, scene, edit) else None
+    runs = scene.status is SceneStatus.PROCESSING and not adoption.is_running(scene)
+    if edit.get("percentage") is not None and runs:
+        await _advance(change, scene, edit, reported_at)
+    elif reported_at is not None:
+        change.set_scene(scene.id, reported_at=reported_at)
+        # Without an event if the report says what is known already.
+        change.keep = True
+
+
+async def _advance(change: Change, scene: SceneRow, edit: SceneEdit, reported_at: datetime | None) -> None:
+    connection, percentage = await change.connection(), edit.get("percentage")
     await scene_progress.advance(
-        await change.connection(), scene.id, scene.take_number, run=None, percentage=edit.get("percentage")
+        connection, scene.id, scene.take_number, run=None, percentage=percentage, reported_at=reported_at
     )
     change.forget_scene(scene.id)
     change.ticks.append(Tick(scene.job_id, scene.id))
@@ -137,7 +180,9 @@ def refused_transition(scene: SceneRow, status: SceneStatus, path: Sequence[str]
     )
 
 
-def _check_report(scene: SceneRow, status: SceneStatus, edit: SceneEdit, path: list[str]) -> None:
+def _check_report(
+    scene: SceneRow, status: SceneStatus, edit: SceneEdit, path: list[str], policy: AdoptionPolicy
+) -> None:
     problems = Problems()
     finished = scene.status in lifecycle.SETTLED_SCENE
     for name in ("provider_id", "output_url"):
@@ -150,6 +195,7 @@ def _check_report(scene: SceneRow, status: SceneStatus, edit: SceneEdit, path: l
         problems.add("percentage goes with the status PROCESSING, or 100 with COMPLETED.", [*path, "percentage"])
     if edit.get("failure") is not None and status is not SceneStatus.FAILED:
         problems.add("failure goes with the status FAILED.", [*path, "failure"])
+    adoption.check(problems, scene, status, edit, policy, path)
     problems.check()
 
 
@@ -158,9 +204,7 @@ def _fits(percentage: float, status: SceneStatus) -> bool:
 
 
 def _reported(scene: SceneRow, name: str) -> str | None:
-    if name == "provider_id":
-        return scene.provider_id
-    return scene.output.get("url") if scene.output else None
+    return scene.provider_id if name == "provider_id" else adoption.reported_url(scene)
 
 
 def _take_columns(scene: SceneRow, edit: SceneEdit) -> dict[str, Any]:
@@ -180,7 +224,7 @@ def _linked(url: str | None) -> dict[str, Any] | None:
 
 
 def _transition_columns(
-    change: Change, scene: SceneRow, status: SceneStatus, edit: SceneEdit
+    change: Change, scene: SceneRow, status: SceneStatus, edit: SceneEdit, models: Models
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the columns of the scene and of its take that a change to this status writes."""
     if status is SceneStatus.CANCELED:
@@ -189,7 +233,7 @@ def _transition_columns(
     take: dict[str, Any] = {"status": status}
     if scene.take_started_at is None:
         columns["attempts"] = scene.attempts + 1
-        take |= {"started_at": change.now, "prompt": edit.get("prompt") or scene.prompt}
+        take |= {"started_at": change.now, "prompt": scene.prompt, **asking.take_columns(models, change.job, scene)}
     if status is SceneStatus.PROCESSING:
         return columns | {"queued_at": None, "next_attempt_at": None}, take
     columns |= closed(change)

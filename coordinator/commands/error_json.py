@@ -12,6 +12,7 @@ from models.domain.errors import (
     Invalid,
     InvalidState,
     NotFound,
+    NotSupported,
     QuotaExceeded,
 )
 from models.domain.lifecycle import SceneStatus
@@ -35,6 +36,9 @@ def dump(refusal: DomainError) -> Json:
             limit, remaining, reset_at = refusal.quota
             quota = [limit, remaining, reset_at.isoformat()]
             return stored | {"kind": "QuotaExceeded", "seconds": refusal.retry_after_seconds, "quota": quota}
+        case NotSupported():
+            accepted = {"allowed": refusal.allowed, "alternatives": refusal.alternatives}
+            return stored | {"kind": "NotSupported", "model": refusal.model} | accepted
         case Forbidden():
             return stored | {"kind": "Forbidden"}
         case _:
@@ -52,6 +56,11 @@ def _invalid_state(stored: Mapping[str, Any], code: ErrorCode, message: str, pat
     return InvalidState(code, message, path, current=current, requested=requested, allowed=allowed)
 
 
+def _not_supported(stored: Mapping[str, Any], _code: ErrorCode, message: str, path: list[str] | None) -> DomainError:
+    allowed, alternatives = stored["allowed"], stored["alternatives"]
+    return NotSupported(message, path or [], model=stored["model"], allowed=allowed, alternatives=alternatives)
+
+
 def _quota_exceeded(stored: Mapping[str, Any], _code: ErrorCode, message: str, path: list[str] | None) -> DomainError:
     limit, remaining, reset_at = stored["quota"]
     quota = Quota(limit, remaining, datetime.fromisoformat(reset_at))
@@ -64,5 +73,6 @@ _LOADERS: dict[str, Callable[[Mapping[str, Any], ErrorCode, str, list[str] | Non
     "Forbidden": lambda _, __, message, path: Forbidden(message, path),
     "InvalidState": _invalid_state,
     "Conflict": lambda stored, code, message, path: Conflict(code, message, path, current_version=stored["version"]),
+    "NotSupported": _not_supported,
     "QuotaExceeded": _quota_exceeded,
 }

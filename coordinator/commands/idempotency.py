@@ -4,11 +4,11 @@ import hashlib
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import fields, is_dataclass
-from datetime import timedelta
-from typing import Any
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 
 from models.db import clock
 from models.db.database import Connection
@@ -17,8 +17,15 @@ from models.db.tables import IDEMPOTENCY_KEY
 from models.domain.access import Viewer
 from models.domain.errors import Conflict, DomainError, ErrorCode
 from models.domain.rules import Problems
+from models.lazy_import import lazily
 from models.writes.change import Change
 from models.writes.store import Store
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql
+else:
+    # A server with SQLite does without it.
+    postgresql = lazily("sqlalchemy.dialects.postgresql")
 
 KEPT = timedelta(hours=24)
 KEY_PATH = ("input", "idempotencyKey")
@@ -47,7 +54,7 @@ def _remember(insert: "sqlite.Insert | postgresql.Insert") -> "sqlite.Insert | p
 
 _REMEMBER = Prepared(
     _remember(sqlite.insert(IDEMPOTENCY_KEY)).returning(IDEMPOTENCY_KEY.c.key),
-    _remember(postgresql.insert(IDEMPOTENCY_KEY)).returning(IDEMPOTENCY_KEY.c.key),
+    lambda: _remember(postgresql.insert(IDEMPOTENCY_KEY)).returning(IDEMPOTENCY_KEY.c.key),
 )
 _AMEND = Prepared(
     sa.update(IDEMPOTENCY_KEY)
@@ -100,7 +107,11 @@ def _plain(value: object) -> object:
     """Return the JSON value of a dataclass or of a type unknown to JSON. `asdict` would copy all metadata, which may be
     a megabyte."""
     if is_dataclass(value):
-        return {each.name: getattr(value, each.name) for each in fields(value)}
+        values = {each: getattr(value, each.name) for each in fields(value)}
+        # The hash must be the one of processes that do not know the field.
+        return {
+            each.name: found for each, found in values.items() if found is not None or "omit_none" not in each.metadata
+        }
     return str(value)
 
 
@@ -125,18 +136,28 @@ class Idempotency:
         """Store the answer under the key, in the transaction that makes it true."""
         if self._key is not None:
             change.keep = True
-            row = {
-                "owner_id": self._owner,
-                "key": self._key,
-                "operation": self._operation,
-                "request_hash": self._hash,
-                "answer": answer,
-                "created_at": change.now,
-            }
-            values = {f"to_{name}": value for name, value in row.items()}
-            if not await change.execute(Call(_REMEMBER, [values | {"expired": change.now - KEPT}])):
+            if not await change.execute(Call(_REMEMBER, [self._row(answer, change.now)])):
                 raise _Taken
         return answer
+
+    async def remember_in(self, connection: Connection, instant: datetime, answer: Answer) -> Answer:
+        """Store the answer as `remember` does, in a write transaction that changes no job."""
+        if self._key is not None:
+            statement = _REMEMBER.plain(connection.dialect.name)
+            if (await connection.execute(statement, self._row(answer, instant))).first() is None:
+                raise _Taken
+        return answer
+
+    def _row(self, answer: Answer, instant: datetime) -> dict[str, Any]:
+        row = {
+            "owner_id": self._owner,
+            "key": self._key,
+            "operation": self._operation,
+            "request_hash": self._hash,
+            "answer": answer,
+            "created_at": instant,
+        }
+        return {f"to_{name}": value for name, value in row.items()} | {"expired": instant - KEPT}
 
     async def amend(self, change: Change, answer: Answer) -> Answer:
         """Replace the answer that `remember` stored in this transaction."""

@@ -1,10 +1,11 @@
 """The inputs of commands, independent of the API that they came by."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, TypedDict
 
+from models.domain import settings
 from models.domain.lifecycle import SceneStatus
 from models.domain.rules import Problems
 
@@ -18,6 +19,10 @@ class SceneTarget:
     expected_version: int | None = None
 
 
+# Of fields that were added later: where they are None, the hash of a request is the one of former versions.
+ADDED: Mapping[str, bool] = {"omit_none": True}
+
+
 class ReportedFailure(TypedDict):
     """Why a scene failed, as reported by an external worker."""
 
@@ -27,27 +32,40 @@ class ReportedFailure(TypedDict):
 
 
 class SceneEdit(TypedDict, total=False):
-    """The fields that updateScene sets; absent ones stay unchanged. Units as in the schema."""
+    """The fields that updateScene sets; absent ones stay unchanged. Units as in the schema.
+
+    In `settings`, absent ones stay unchanged as well, and None takes one away. `inputs` replace the former ones.
+    """
 
     title: str | None
     prompt: str | None
     duration_seconds: float | None
     metadata: Mapping[str, Any] | None
+    settings: Mapping[str, Any] | None
+    inputs: Sequence[Mapping[str, Any]] | None
     status: SceneStatus | None
     provider_id: str | None
     percentage: float | None
     output_url: str | None
+    output_asset_id: str | None
     failure: ReportedFailure | None
+    take_number: int | None
+    adopt_output: bool | None
 
 
 @dataclass(frozen=True, slots=True)
 class NewScene:
-    """A scene to be added; `duration_seconds` None means the default."""
+    """A scene to be added; `duration_seconds` None means the default.
+
+    `settings` and `inputs` are named as in `models.domain.settings`; nulls in them count as absent.
+    """
 
     prompt: str
     title: str | None = None
     duration_seconds: float | None = None
     metadata: Mapping[str, Any] | None = None
+    settings: Mapping[str, Any] | None = field(default=None, metadata=ADDED)
+    inputs: Sequence[Mapping[str, Any]] | None = field(default=None, metadata=ADDED)
 
     def check(self, problems: Problems, path: Sequence[str]) -> None:
         """Add what is invalid in it."""
@@ -57,11 +75,13 @@ class NewScene:
             problems.duration(self.duration_seconds, [*path, "durationSeconds"])
         if self.metadata is not None:
             problems.metadata(self.metadata, [*path, "metadata"])
+        settings.check(problems, self.settings, [*path, "settings"])
+        settings.check_inputs(problems, self.inputs, [*path, "inputs"])
 
 
 @dataclass(frozen=True, slots=True)
 class NewJob:
-    """A job to be created; `provider` None means the server's default."""
+    """A job to be created; `provider` None means that of its model, or the server's default."""
 
     title: str
     scenes: Sequence[NewScene] = ()
@@ -69,6 +89,7 @@ class NewJob:
     metadata: Mapping[str, Any] | None = None
     start: bool = False
     idempotency_key: str | None = None
+    settings: Mapping[str, Any] | None = field(default=None, metadata=ADDED)
 
 
 class JobEdit(TypedDict, total=False):
@@ -76,6 +97,7 @@ class JobEdit(TypedDict, total=False):
 
     title: str | None
     metadata: Mapping[str, Any] | None
+    settings: Mapping[str, Any] | None
 
 
 class BatchPolicy(StrEnum):

@@ -3,16 +3,19 @@
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from coordinator.commands import deletion
+from coordinator.commands import asking, deletion, fitting, scene_inputs
+from coordinator.commands.catalogue import Catalogue, Models
+from coordinator.commands.fitting import Asked
 from coordinator.commands.idempotency import KEY_PATH, Answer, Idempotency, run_once
 from coordinator.commands.inputs import JobEdit, NewJob
 from coordinator.commands.new_rows import insert_scene, new_job_row
 from coordinator.commands.policy import JobPolicy
 from coordinator.commands.scheduling import schedule_takes
+from models.db.cancellation import raise_if_cancelled
 from models.db.rows import JobRow, SceneRow
-from models.domain import ids
+from models.domain import ids, settings
 from models.domain.access import Viewer
-from models.domain.errors import ErrorCode, InvalidState
+from models.domain.errors import DomainError, DomainErrors, ErrorCode, InvalidState
 from models.domain.events import EventType
 from models.domain.json_values import same_json
 from models.domain.lifecycle import OPEN, SETTLED_JOB, JobStatus, SceneStatus
@@ -26,23 +29,35 @@ _PATH = ["input", "jobId"]
 class Jobs:
     """The commands on a job. Each raises DomainError or DomainErrors when refused, and then has changed nothing."""
 
-    def __init__(self, store: Store, providers: Sequence[str], default_provider: str, policy: JobPolicy) -> None:
+    def __init__(
+        self,
+        store: Store,
+        providers: Sequence[str],
+        default_provider: str,
+        policy: JobPolicy,
+        catalogue: Catalogue | None = None,
+    ) -> None:
+        """Without a catalogue, every model can do everything."""
         self._store = store
+        self._catalogue = catalogue or Catalogue()
         self._providers = providers
         self._default_provider = default_provider
         self._policy = policy
 
     async def create(self, viewer: Viewer, new: NewJob) -> str:
         """Create a job and return its id; with `start`, its scenes are scheduled in the same transaction."""
-        provider = new.provider if new.provider is not None else self._default_provider
+        provider = self._provider_of(new)
 
         async def act(idempotency: Idempotency) -> Answer:
             job = new_job_row(viewer, new, provider)
+            models = await self._catalogue.read()
+            _check_fits(models, job, new)
             async with self._store.create(job, viewer) as change:
                 answer = await idempotency.remember(change, {"jobId": job.id})
+                await _check_inputs(change, new)
                 change.record(EventType.JOB_CREATED, changed=["title", "scenes"])
                 for position, scene in enumerate(new.scenes):
-                    insert_scene(change, ids.new("scene"), scene, position, self._policy.max_attempts)
+                    insert_scene(change, ids.new("scene"), scene, position, self._policy.max_attempts, models)
                 if new.start:
                     await start_job(change)
             return answer
@@ -53,18 +68,26 @@ class Jobs:
         return answer["jobId"]
 
     async def update(self, viewer: Viewer, job_id: str, edit: JobEdit, expected_version: int | None = None) -> None:
-        """Change a job's own fields; equal values are no change."""
+        """Change a job's own fields; equal values are no change. Its scenes must still fit other settings."""
         problems = Problems()
         if "title" in edit:
             problems.title(edit["title"], ["input", "title"], required=True)
         if "metadata" in edit:
             problems.metadata(edit["metadata"], ["input", "metadata"])
+        settings.check(problems, edit.get("settings"), ["input", "settings"])
         problems.check()
+        models = await self._catalogue.read() if "settings" in edit else self._catalogue.latest
         async with self._store.change(job_id, viewer, expected_version=expected_version) as change:
-            changed = [name for name, value in edit.items() if not same_json(getattr(change.job, name), value)]
+            values: dict[str, Any] = dict(edit)
+            if "settings" in edit:
+                named = settings.without_provider(change.job.provider, edit["settings"])
+                values["settings"] = settings.edited(change.job.settings, named)
+            changed = {name: value for name, value in values.items() if not same_json(getattr(change.job, name), value)}
             if changed:
-                change.set_job(**{name: edit[name] for name in changed})
-                change.record(EventType.JOB_UPDATED, changed=changed)
+                change.set_job(**changed)
+                if "settings" in changed:
+                    await _check_scenes(change, models)
+                change.record(EventType.JOB_UPDATED, changed=list(changed))
 
     async def start(
         self, viewer: Viewer, job_id: str, expected_version: int | None = None, key: str | None = None
@@ -121,12 +144,20 @@ class Jobs:
         request = {"jobId": job_id, "expectedVersion": expected_version}
         await run_once(self._store, viewer, operation, key, request, act)
 
+    def _provider_of(self, new: NewJob) -> str:
+        """Return the provider that is named, that of the model that is named, or the default."""
+        if new.provider is not None:
+            return new.provider
+        prefix = str((new.settings or {}).get("model") or "").partition("/")[0]
+        return prefix if prefix in self._providers else self._default_provider
+
     def _problems_of(self, new: NewJob, provider: str) -> Problems:
         problems = Problems()
         problems.title(new.title, ["input", "title"], required=True)
         problems.key(new.idempotency_key, KEY_PATH)
         if new.metadata is not None:
             problems.metadata(new.metadata, ["input", "metadata"])
+        settings.check(problems, new.settings, ["input", "settings"])
         if provider not in self._providers:
             known = ", ".join(self._providers)
             problems.add(f"There is no such provider here; there are: {known}.", ["input", "provider"])
@@ -138,6 +169,54 @@ class Jobs:
             for index, scene in enumerate(new.scenes):
                 scene.check(problems, ["input", "scenes", str(index)])
         return problems
+
+
+def _check_fits(models: Models, job: JobRow, new: NewJob) -> None:
+    """Raise DomainErrors with what the models of a new job cannot do: of its own settings, else of its scenes."""
+    found: list[DomainError] = _misfits_of_job(models, job, elsewhere=new.provider is None)
+    for index, scene in enumerate(() if found else new.scenes):
+        try:
+            asking.check_new(models, job, scene, ["input", "scenes", str(index)], elsewhere=new.provider is None)
+        except DomainErrors as error:
+            found += error.refusals
+    if found:
+        raise DomainErrors(found)
+
+
+def _misfits_of_job(models: Models, job: JobRow, *, elsewhere: bool = False) -> list[DomainError]:
+    if not job.settings:
+        return []
+    return list(fitting.refusals(models, job.provider, Asked(job.settings), ["input"], elsewhere=elsewhere))
+
+
+async def _check_inputs(change: Change, new: NewJob) -> None:
+    """Raise DomainErrors with the inputs of new scenes that cannot be had."""
+    found: list[DomainError] = []
+    for index, scene in enumerate(new.scenes):
+        inputs = settings.stored_inputs(scene.inputs)
+        if inputs is None:
+            continue
+        try:
+            await scene_inputs.check(change, inputs, ["input", "scenes", str(index), "inputs"])
+        except DomainErrors as error:
+            raise_if_cancelled(error)
+            found += error.refusals
+    if found:
+        raise DomainErrors(found)
+
+
+async def _check_scenes(change: Change, models: Models) -> None:
+    """Raise DomainErrors with what does not fit the settings of the job: in them, else in its live scenes."""
+    if models.is_open(change.job.provider):
+        return
+    found = _misfits_of_job(models, change.job)
+    for scene in () if found else await change.live_scenes():
+        try:
+            asking.check_fits(models, change.job, scene, ["input", "scenes", str(scene.position)])
+        except DomainErrors as error:
+            found += error.refusals
+    if found:
+        raise DomainErrors(found)
 
 
 async def start_job(change: Change) -> None:
@@ -168,6 +247,7 @@ def closed(change: Change) -> dict[str, Any]:
         "finished_at": change.now,
         "next_attempt_at": None,
         "queued_at": None,
+        "reported_at": None,
         "leased_by": None,
         "frame": None,
     }

@@ -1,12 +1,13 @@
 """The rows of new jobs and scenes."""
 
+from coordinator.commands import asking
+from coordinator.commands.catalogue import Models
 from coordinator.commands.inputs import NewJob, NewScene
 from models.db import clock
 from models.db.rows import JobRow
-from models.domain import ids
+from models.domain import ids, settings
 from models.domain.access import Viewer
 from models.domain.lifecycle import JobStatus, SceneStatus
-from models.domain.rules import DEFAULT_DURATION_SECONDS
 from models.writes.change import Change
 from models.writes.new_take import first_take
 
@@ -31,6 +32,7 @@ def new_job_row(viewer: Viewer, new: NewJob, provider: str) -> JobRow:
         composition_version=0,
         output=None,
         output_failure=None,
+        settings=settings.edited(None, settings.without_provider(provider, new.settings)),
         created_at=instant,
         updated_at=instant,
         started_at=None,
@@ -41,17 +43,16 @@ def new_job_row(viewer: Viewer, new: NewJob, provider: str) -> JobRow:
     )
 
 
-def insert_scene(change: Change, scene_id: str, new: NewScene, position: int, max_attempts: int) -> int:
+def insert_scene(change: Change, scene_id: str, new: NewScene, position: int, max_attempts: int, models: Models) -> int:
     """Write a new pending scene and its first take, as part of the event recorded last; return the take's number."""
     take = first_take(new.prompt)
+    asked = asking.new_columns(change.job.provider, new, models, change.job.settings)
     change.insert_scene(
         {
             "id": scene_id,
             "job_id": change.job.id,
             "position": position,
             "title": new.title,
-            "prompt": new.prompt,
-            "duration_seconds": new.duration_seconds or DEFAULT_DURATION_SECONDS,
             "status": SceneStatus.PENDING,
             "run": 0,
             "high_water": 0.0,
@@ -63,7 +64,9 @@ def insert_scene(change: Change, scene_id: str, new: NewScene, position: int, ma
             "version": change.job.version,
             "created_at": change.now,
             "updated_at": change.now,
+            **asked,
         },
         take,
     )
+    asking.insert_inputs(change, scene_id, asked["inputs"])
     return take.number

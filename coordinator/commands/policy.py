@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
+from coordinator.commands.adoption import ON_REQUEST, AdoptionPolicy
 from models.domain.quota import Rate
 
 
@@ -13,3 +14,4 @@ class JobPolicy:
     max_attempts: int
     recovery_window: timedelta
     regenerate: Rate
+    adoption: AdoptionPolicy = ON_REQUEST

@@ -5,9 +5,10 @@ Lock order: job row, then allowance row. Nothing later in the transaction locks 
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 
 from models.db import clock
 from models.db.database import Connection
@@ -16,22 +17,29 @@ from models.db.tables import ALLOWANCE
 from models.domain.access import Viewer
 from models.domain.errors import ErrorCode, Invalid, QuotaExceeded
 from models.domain.quota import Quota, Rate
+from models.lazy_import import lazily
 from models.reads import queries
 from models.writes.change import Change
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql
+else:
+    # A server with SQLite does without it.
+    postgresql = lazily("sqlalchemy.dialects.postgresql")
 
 REGENERATE = "regenerate"
 
 
-def _locked_bucket(insert: sqlite.Insert | postgresql.Insert) -> sqlite.Insert | postgresql.Insert:
+def _locked_bucket(insert: "sqlite.Insert | postgresql.Insert") -> "sqlite.Insert | postgresql.Insert":
     """Insert a full bucket, or lock the one that is there, which setting a column to its own value does."""
     names = ("owner_id", "purpose", "full_at")
     inserted = insert.values({name: sa.bindparam(f"to_{name}", type_=ALLOWANCE.c[name].type) for name in names})
     return inserted.on_conflict_do_update(index_elements=["owner_id", "purpose"], set_={"full_at": ALLOWANCE.c.full_at})
 
 
-_LOCK_BUCKET = Prepared(
+LOCK_BUCKET = Prepared(
     _locked_bucket(sqlite.insert(ALLOWANCE)).returning(ALLOWANCE.c.full_at),
-    _locked_bucket(postgresql.insert(ALLOWANCE)).returning(ALLOWANCE.c.full_at),
+    lambda: _locked_bucket(postgresql.insert(ALLOWANCE)).returning(ALLOWANCE.c.full_at),
 )
 _SPEND = Prepared(
     sa.update(ALLOWANCE)
@@ -74,7 +82,7 @@ async def quota(connection: Connection, viewer: Viewer, rate: Rate, purpose: str
 async def _require_available(change: Change, rate: Rate, uses: int, path: Sequence[str], purpose: str) -> datetime:
     """Lock the bucket until the end of the transaction, and return when it is full."""
     values = {"to_owner_id": change.viewer.id, "to_purpose": purpose, "to_full_at": change.now}
-    ((full_at,),) = await change.execute(Call(_LOCK_BUCKET, [values]))
+    ((full_at,),) = await change.execute(Call(LOCK_BUCKET, [values]))
     wait = rate.wait(full_at, change.now, uses)
     if wait:
         seconds = wait.total_seconds()

@@ -1,5 +1,7 @@
 """The progress of running renders: written without an event, fenced, and never decreasing."""
 
+from datetime import datetime
+
 import sqlalchemy as sa
 
 from models.db.database import Connection
@@ -23,8 +25,11 @@ async def advance(
     *,
     percentage: float | None = None,
     frame: int | None = None,
+    reported_at: datetime | None = None,
 ) -> None:
-    """Write the percentage of the take, 0..100, and the number of its newest frame. A lower percentage is ignored.
+    """Write the percentage of the take, 0..100, the number of its newest frame, and the instant of a worker's report.
+
+    A lower percentage is ignored.
 
     `run` is that of the render that writes, None for a report: another worker may take the render over meanwhile, for
     which no lock of the job is needed. Raises Fenced when the scene no longer has this take and run, or is not
@@ -36,6 +41,8 @@ async def advance(
         values["high_water"] = _further(SCENE.c.high_water, percentage)
     if frame is not None:
         values["frame"] = frame
+    if reported_at is not None:
+        values["reported_at"] = reported_at
     written = await connection.execute(
         sa.update(SCENE)
         .where(

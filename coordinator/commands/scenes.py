@@ -4,14 +4,15 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from typing import NamedTuple
 
-from coordinator.commands import deletion, edits, ordering, preconditions, takes
+from coordinator.commands import asking, deletion, edits, ordering, preconditions, scene_inputs, takes
+from coordinator.commands.catalogue import Catalogue, Models
 from coordinator.commands.idempotency import KEY_PATH, Answer, Idempotency, run_once
 from coordinator.commands.inputs import NewScene, SceneEdit, SceneTarget
 from coordinator.commands.new_rows import insert_scene
 from coordinator.commands.policy import JobPolicy
 from coordinator.commands.scheduling import resume, schedule_takes
 from models.db.rows import SceneRow
-from models.domain import ids
+from models.domain import ids, settings
 from models.domain.access import Act, Viewer
 from models.domain.errors import NotFound, no_such_job
 from models.domain.events import EventType
@@ -33,8 +34,10 @@ class Target(NamedTuple):
 class Scenes:
     """The commands on a scene. Each raises DomainError or DomainErrors when refused, and then has changed nothing."""
 
-    def __init__(self, store: Store, policy: JobPolicy) -> None:
+    def __init__(self, store: Store, policy: JobPolicy, catalogue: Catalogue | None = None) -> None:
+        """Without a catalogue, every model can do everything."""
         self._store = store
+        self._catalogue = catalogue or Catalogue()
         self._policy = policy
 
     async def add(
@@ -52,10 +55,11 @@ class Scenes:
         problems.key(key, KEY_PATH)
 
         async def act(idempotency: Idempotency) -> Answer:
+            models = await self._catalogue.read()
             async with self._store.change(job_id, viewer, expected_version=expected_version) as change:
                 scene_id = ids.new("scene")
                 answer = await idempotency.remember(change, {"sceneId": scene_id})
-                await self._insert(change, scene_id, new, position)
+                await self._insert(change, scene_id, new, position, models)
             return answer
 
         request = {"jobId": job_id, "scene": new, "position": position}
@@ -64,24 +68,38 @@ class Scenes:
     async def update(self, viewer: Viewer, target: SceneTarget, edit: SceneEdit) -> None:
         """Edit a scene or report on its render; see `edits.apply` for the refusals."""
         edits.check(edit, ["input"])
+        models = await self._catalogue.read() if asking.changes_order(edit) else self._catalogue.latest
         async with self._change(viewer, target, act=edits.act_of(edit)) as (change, scene):
-            await edits.apply(change, scene, edit, ["input"])
+            await edits.apply(change, scene, edit, ["input"], self._policy.adoption, models)
 
     async def regenerate(
-        self, viewer: Viewer, target: SceneTarget, prompt: str | None = None, key: str | None = None
+        self,
+        viewer: Viewer,
+        target: SceneTarget,
+        prompt: str | None = None,
+        key: str | None = None,
+        asked: SceneEdit | None = None,
     ) -> None:
-        """Render a finished scene again, with another prompt if one is given; see `takes.regenerate`."""
+        """Render a finished scene again, with another prompt, settings and inputs if given; see `takes.regenerate`.
+
+        Of `asked`, only settings and inputs count.
+        """
+        edit = SceneEdit() if asked is None else asked
         problems = Problems()
         if prompt is not None:
             problems.prompt(prompt, ["input", "prompt"])
+            edit = edit | SceneEdit(prompt=prompt)
+        asking.check_shape(problems, edit, ["input"])
         problems.key(key, KEY_PATH)
 
         async def act(idempotency: Idempotency) -> Answer:
+            models = await self._catalogue.read()
             async with self._change(viewer, target, idempotency) as (change, scene):
-                await takes.regenerate(change, scene, self._policy, _PATH, prompt or scene.prompt)
+                await takes.regenerate(change, scene, self._policy, _PATH, edit, models)
             return {}
 
-        request = {"target": target, "prompt": prompt}
+        # The fields that were added later are in it only when they are given: see `inputs.ADDED`.
+        request = {"target": target, "prompt": prompt, **(asked or {})}
         await run_once(self._store, viewer, "regenerateScene", key, request, act, problems=problems)
 
     async def select_take(self, viewer: Viewer, take_id: str, expected_version: int | None = None) -> str:
@@ -176,13 +194,17 @@ class Scenes:
         self._store.jobs_of_scenes.add(job_id, [target.scene_id])
         return job_id
 
-    async def _insert(self, change: Change, scene_id: str, new: NewScene, position: int | None) -> None:
+    async def _insert(self, change: Change, scene_id: str, new: NewScene, position: int | None, models: Models) -> None:
         ordering.check_room(change, ["input", "jobId"])
         place = change.job.total if position is None else position
         ordering.check_position(place, change.job.total)
+        asking.check_new(models, change.job, new, ["input", "scene"])
+        inputs = settings.stored_inputs(new.inputs)
+        if inputs is not None:
+            await scene_inputs.check(change, inputs, ["input", "scene", "inputs"])
         change.record(EventType.SCENE_ADDED, scene_id, ["scenes"])
         (await change.arrangement()).add(scene_id, place)
-        number = insert_scene(change, scene_id, new, place, self._policy.max_attempts)
+        number = insert_scene(change, scene_id, new, place, self._policy.max_attempts, models)
         change.composition_changed()
         resume(change)
         await schedule_takes(change, [(scene_id, number)])

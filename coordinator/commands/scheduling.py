@@ -7,26 +7,54 @@ import sqlalchemy as sa
 
 from models.db.prepared import Call, Prepared
 from models.db.tables import JOB, SCENE
-from models.domain.access import EXTERNAL
+from models.domain import trace
+from models.domain.access import EXTERNAL, LEASED
 from models.reads.queries import waits_for_worker
 from models.writes.change import Change, Ticket
+from models.writes.take_steps import State, TakeStep
 
 
 async def schedule_takes(change: Change, takes: Sequence[tuple[str, int]], *, delay_seconds: float = 0.0) -> None:
-    """Put current takes, given as (scene id, take number), into the queue. Does nothing in drafts and external jobs.
+    """Put current takes, given as (scene id, take number), into the queue. Does nothing in drafts.
 
-    Fair share: the priority falls with the number of takes of the owner already waiting, so that the takes of several
-    owners alternate.
+    In external jobs the time begins in which a worker outside the server must report on them. Leased takes are handed
+    out to the workers that ask for them, without tickets.
+
+    The priority is that of the ticket among those of other providers: it falls with the number of takes of the owner
+    already waiting. Which take of a provider is next is a matter of turns (`models.writes.turns`).
     """
-    if change.job.provider == EXTERNAL or not change.job.left_draft:
+    if not change.job.left_draft:
+        return
+    _note_queued(change, takes, delay_seconds)
+    if change.job.provider == EXTERNAL:
+        for scene_id, _ in takes:
+            change.set_scene(scene_id, reported_at=change.now)
         return
     if change.waiting is None:
         change.waiting = await _waiting_of_owner(change)
+    change.scheduled = True
     due = change.now + timedelta(seconds=delay_seconds)
     for ahead, (scene_id, take_number) in enumerate(takes, start=change.waiting):
         change.set_scene(scene_id, queued_at=due, priority=-ahead)
-        change.tickets.append(Ticket(change.job.provider, change.job.id, scene_id, take_number, -ahead, delay_seconds))
+        if change.job.provider != LEASED:
+            change.tickets.append(
+                Ticket(change.job.provider, change.job.id, scene_id, take_number, -ahead, delay_seconds)
+            )
     change.waiting += len(takes)
+
+
+def _note_queued(change: Change, takes: Sequence[tuple[str, int]], delay_seconds: float) -> None:
+    """Note the step for logs and metrics, and write the trace of the current task, if there is one, to the scenes."""
+    context = trace.current()
+    traceparent = None if context is None else context.header()
+    provider, job_id = change.job.provider, change.job.id
+    for scene_id, take_number in takes:
+        queued = TakeStep(
+            State.QUEUED, provider, job_id, scene_id, take_number, change.now, delay_seconds=delay_seconds
+        )
+        change.steps.append(queued)
+        if traceparent is not None:
+            change.pending.update(SCENE, scene_id, {"traceparent": traceparent})
 
 
 def resume(change: Change) -> None:

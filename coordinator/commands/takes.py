@@ -1,24 +1,30 @@
 """The commands on the takes of a scene: add the next one, select an earlier one, cancel the current one."""
 
 from collections.abc import Sequence
+from typing import Any
 
-from coordinator.commands import rate_limit
+from coordinator.commands import asking, rate_limit, scene_inputs
+from coordinator.commands.catalogue import Models
 from coordinator.commands.edits import refused_transition
+from coordinator.commands.inputs import SceneEdit
 from coordinator.commands.jobs import cancel_scene
 from coordinator.commands.policy import JobPolicy
 from coordinator.commands.scheduling import resume, schedule_takes
 from models.db.rows import SceneRow, TakeRow
-from models.domain.errors import ErrorCode, InvalidState
+from models.domain.errors import DomainErrors, ErrorCode, InvalidState
 from models.domain.events import EventType
 from models.domain.lifecycle import OPEN, TRANSITIONS, SceneStatus, TakeReason
 from models.writes.change import Change
 from models.writes.new_take import next_take
 
 
-async def regenerate(change: Change, scene: SceneRow, policy: JobPolicy, path: Sequence[str], prompt: str) -> None:
+async def regenerate(
+    change: Change, scene: SceneRow, policy: JobPolicy, path: Sequence[str], edit: SceneEdit, models: Models
+) -> None:
     """Set a finished scene back to pending with a new take; earlier takes stay as they are.
 
-    Raises InvalidState (NOT_REGENERABLE) for a scene that is pending or processing, and QuotaExceeded.
+    The prompt, settings and inputs of the edit become those of the scene. Raises InvalidState (NOT_REGENERABLE) for a
+    scene that is pending or processing, DomainErrors for what the model cannot do, and QuotaExceeded.
     """
     if scene.status in OPEN:
         raise InvalidState(
@@ -29,16 +35,18 @@ async def regenerate(change: Change, scene: SceneRow, policy: JobPolicy, path: S
             requested=SceneStatus.PENDING,
             allowed=TRANSITIONS[scene.status],
         )
+    columns = asking.changed_columns(scene, edit)
+    await _check_order(change, models, scene, columns, path)
     await rate_limit.spend(change, policy.regenerate, path)
-    take = next_take(scene, TakeReason.REGENERATE, prompt)
-    changed = ["status", "output", "providerId", "failure", "percentage"]
+    await asking.write_inputs(change, scene, columns)
+    take = next_take(scene, TakeReason.REGENERATE, asking.after(scene, columns).prompt)
     await change.write_scene(
         scene,
         EventType.SCENE_REGENERATED,
-        [*changed, "prompt"] if prompt != scene.prompt else changed,
+        ["status", "output", "providerId", "failure", "percentage", *columns],
         new_take=take,
         status=SceneStatus.PENDING,
-        prompt=prompt,
+        **columns,
         max_attempts=scene.attempts + policy.max_attempts,
         percentage=None,
         high_water=0.0,
@@ -50,6 +58,25 @@ async def regenerate(change: Change, scene: SceneRow, policy: JobPolicy, path: S
     change.composition_changed()
     resume(change)
     await schedule_takes(change, [(scene.id, take.number)])
+
+
+async def _check_order(
+    change: Change, models: Models, scene: SceneRow, columns: dict[str, Any], path: Sequence[str]
+) -> None:
+    """Check what is asked, whether it changes or not.
+
+    Raises DomainErrors, with the path of the scene for a field that a regenerate does not have.
+    """
+    base, single = list(path[:1]), list(path) == ["input", "sceneId"]
+    try:
+        asking.check_fits(models, change.job, asking.after(scene, columns), base)
+        if columns.get("inputs"):
+            await scene_inputs.check(change, columns["inputs"], [*base, "inputs"])
+    except DomainErrors as error:
+        for refusal in error.refusals:
+            if not single or refusal.path == ["input", "durationSeconds"]:
+                refusal.path = list(path)
+        raise
 
 
 async def select(change: Change, scene: SceneRow, take: TakeRow, path: Sequence[str]) -> None:

@@ -3,8 +3,9 @@
 Written for PgQueuer 1.6.0 and bounded in pyproject.toml; see tests/unit/test_framework_internals.py.
 """
 
+import asyncio
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from pgqueuer.adapters.inmemory import InMemoryQueries
@@ -13,6 +14,8 @@ from pgqueuer.core import buffers
 from pgqueuer.models import Job
 from pgqueuer.ports.repository import EntrypointExecutionParameter
 from pgqueuer.types import QueueEntrypoint, QueueManagerId
+
+from coordinator.queue.lanes import Solo
 
 # How long a finished job whose write failed waits for the next attempt.
 REPEAT_SECONDS = 1.0
@@ -37,8 +40,19 @@ class FinishedJobs(buffers.JobStatusLogBuffer):
     server.
     """
 
-    def __init__(self, max_size: int, *, repository: buffers.JobLogSink) -> None:
-        super().__init__(max_size, repository, timeout=timedelta(seconds=REPEAT_SECONDS))
+    async def flush(self) -> None:
+        """Write what is left; after a failure, again later."""
+        await super().flush()
+        if not self.events.empty():
+            asyncio.get_running_loop().call_later(REPEAT_SECONDS, self._repeat)
+
+    def _repeat(self) -> None:
+        if not self.shutdown.is_set():
+            self.schedule_flush()
+
+    async def periodic_flush(self) -> None:
+        """Do nothing until the end: `flush` is called for each finished job."""
+        await self.shutdown.wait()
 
 
 def write_results_at_once() -> None:
@@ -48,9 +62,10 @@ def write_results_at_once() -> None:
 
 @dataclass
 class CappedInMemoryQueries(InMemoryQueries):
-    """Runs at most `concurrency` jobs at once; PgQueuer's own limit cannot be lower than two."""
+    """Runs at most `concurrency` jobs at once, fewer where `solo` says so; PgQueuer's own limit is at least two."""
 
     concurrency: int = 1
+    solo: Solo = field(default_factory=Solo)
 
     async def dequeue(
         self,
@@ -62,4 +77,8 @@ class CappedInMemoryQueries(InMemoryQueries):
     ) -> list[Job]:
         # The log of a queue in memory has no reader, and PgQueuer never shortens it.
         await self.clear_queue_log()
-        return await super().dequeue(batch_size, entrypoints, queue_manager_id, self.concurrency, heartbeat_timeout)
+        free = self.solo.free(entrypoints)
+        taken = await super().dequeue(batch_size, free, queue_manager_id, self.concurrency, heartbeat_timeout)
+        for job in taken:
+            self.solo.begin(job.entrypoint)
+        return taken

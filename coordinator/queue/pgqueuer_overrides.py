@@ -22,6 +22,7 @@ from pgqueuer.ports.repository import EntrypointExecutionParameter
 from pgqueuer.types import JOB_STATUS, JobId, QueueEntrypoint, QueueManagerId
 
 from coordinator.bus.listener import LOST, Listener
+from coordinator.queue.lanes import Lane
 from coordinator.retrying import RETRY_SECONDS
 from models.db.cancellation import raise_if_cancelled
 
@@ -63,16 +64,16 @@ class ListenerDriver(AsyncpgPoolDriver):
 
 
 class ResilientQueries(Queries):
-    """Runs at most `concurrency` jobs at once, survives an unavailable Postgres, and fences finished jobs.
+    """Runs as many jobs at once as its lane allows, survives an unavailable Postgres, and fences finished jobs.
 
     An error in one of these methods would end PgQueuer's loop, which then waits for all running renders before it can
     be started again, or would make PgQueuer treat a ticket as finished that must run again. So reads return an empty
     queue while Postgres is unavailable, and writes are retried.
     """
 
-    def __init__(self, driver: ListenerDriver, concurrency: int) -> None:
+    def __init__(self, driver: ListenerDriver, lane: Lane) -> None:
         super().__init__(driver)
-        self._concurrency = concurrency
+        self._lane = lane
         self._available = True
         self._give_up_at = math.inf
 
@@ -88,10 +89,16 @@ class ResilientQueries(Queries):
         global_concurrency_limit: int | None,
         heartbeat_timeout: timedelta,
     ) -> list[Job]:
-        return await self._default_if_lost(
-            [],
-            super().dequeue(batch_size, entrypoints, queue_manager_id, self._concurrency, heartbeat_timeout),
+        free = self._lane.solo.free(entrypoints)
+        if not free:
+            return []
+        taken = await self._default_if_lost(
+            list[Job](),
+            super().dequeue(batch_size, free, queue_manager_id, self._lane.at_once, heartbeat_timeout),
         )
+        for job in taken:
+            self._lane.solo.begin(job.entrypoint)
+        return taken
 
     async def eligible_queued_work(self, entrypoints: list[QueueEntrypoint]) -> int:
         return await self._default_if_lost(0, super().eligible_queued_work(entrypoints))

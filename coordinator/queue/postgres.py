@@ -58,11 +58,9 @@ class PostgresQueue:
                 await own.exec_driver_sql(_CORRECT, (longest,))
                 await self.enqueue(work, own)
             return
-        if not (await _raw(connection)).is_in_transaction():
-            # SQLAlchemy begins a transaction with its first statement, and PgQueuer bypasses SQLAlchemy.
-            raise RuntimeError("enqueue would escape the transaction: no statement was executed in it yet")
         routes = [lanes.route(each) for each in work]
         try:
+            _check_transaction(await _raw(connection))
             await (await _queries_on(connection)).enqueue(
                 [entrypoint for entrypoint, _ in routes],
                 [lanes.encode(each) for each in work],
@@ -78,7 +76,7 @@ class PostgresQueue:
 
     async def run(self, handler: Handler, assembler: Assembler | None = None) -> None:
         """Call `handler` for every ticket, up to the configured concurrency, until cancelled."""
-        running = [lanes.render_lane(self._concurrency, handler)]
+        running = [lanes.render_lane(self._concurrency, handler), lanes.adoption_lane(handler)]
         if assembler is not None:
             running.append(lanes.assembly_lane(assembler))
         pool = ConnectionPool(CONNECTIONS, **self._database.connect_arguments("queue"))
@@ -93,7 +91,7 @@ class PostgresQueue:
     async def _run(self, pool: asyncpg.Pool, lane: Lane) -> None:
         # PgQueuer counts running jobs by manager, so each lane has its own.
         driver = ListenerDriver(pool, self._listener)
-        queries = ResilientQueries(driver, lane.at_once)
+        queries = ResilientQueries(driver, lane)
         running = asyncio.ensure_future(runner.run_lane(QueueManager(queries), lane, lease_seconds=self._lease_seconds))
         try:
             await asyncio.wait([running])
@@ -135,6 +133,16 @@ async def is_installed(database: Database) -> bool:
 async def _queries_on(connection: Connection) -> Queries:
     """Return PgQueuer's queries on the connection that SQLAlchemy uses."""
     return Queries(AsyncpgDriver(await _raw(connection)))
+
+
+def _check_transaction(raw: Any) -> None:
+    """Raise RuntimeError outside of a transaction; asyncpg.InterfaceError for a connection that was lost meanwhile."""
+    if raw.is_closed():
+        # It is not known any more whether it was in one.
+        raise asyncpg.InterfaceError("the connection is closed")
+    if not raw.is_in_transaction():
+        # SQLAlchemy begins a transaction with its first statement, and PgQueuer bypasses SQLAlchemy.
+        raise RuntimeError("enqueue would escape the transaction: no statement was executed in it yet")
 
 
 async def _raw(connection: Connection) -> Any:

@@ -59,6 +59,12 @@ class _LaneRunner:
 
     async def handle(self, job: Job) -> None:
         """Handle one queued job. Raises RetryRequested when it must run again."""
+        try:
+            await self._handle(job)
+        finally:
+            self._lane.solo.end(job.entrypoint)
+
+    async def _handle(self, job: Job) -> None:
         if self._manager.shutdown.is_set():
             raise RetryRequested(reason="shutting down")
         task = cast("asyncio.Task[Any]", asyncio.current_task())

@@ -8,7 +8,7 @@ from typing import Never
 
 from coordinator.commands.scene_progress import Fenced
 from coordinator.renders import claims
-from coordinator.renders.claims import Claim
+from coordinator.renders.claim import Claim, check
 from coordinator.retrying import retry_until_available
 from models.db.cancellation import raise_if_cancelled
 from models.domain.errors import Unavailable
@@ -37,7 +37,7 @@ async def hold(store: Store, claim: Claim, lease: timedelta) -> Never:
                 await claims.heartbeat(store, claim, lease)
                 extended_at = time.monotonic()
             else:
-                await claims.check(store, claim)
+                await check(store, claim)
         except Unavailable as error:
             raise_if_cancelled(error)
         except Fenced:

@@ -2,20 +2,23 @@
 
 import logging
 import uuid
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
-from coordinator.renders.claims import Claim
-from providers.port import Failure, Order, Progress, Provider, Rendered
+from coordinator.renders.claim import Claim
+from coordinator.renders.made import as_settings
+from models.domain import trace
+from providers.port import Failure, InputFile, Order, OrderLease, Progress, Provider, Rendered
 
 log = logging.getLogger(__name__)
 
 _UNEXPECTED = "The provider failed unexpectedly."
 
 
-def order_for(claim: Claim, workdir: Path) -> Order:
-    """Return the order of a claimed take."""
+def order_for(claim: Claim, workdir: Path, inputs: Sequence[InputFile] = ()) -> Order:
+    """Return the order of a claimed take, which is made from these inputs; it belongs to the current trace."""
+    context = trace.current()
     return Order(
         key=claim.take_id,
         number=claim.take_number,
@@ -24,6 +27,13 @@ def order_for(claim: Claim, workdir: Path) -> Order:
         duration_seconds=claim.duration_seconds,
         metadata=claim.metadata,
         workdir=workdir,
+        fresh=claim.fresh,
+        started_at=claim.started_at,
+        unsettled=claim.unsettled,
+        settings=as_settings(claim.settings),
+        inputs=tuple(inputs),
+        lease=OrderLease(claim.run),
+        traceparent=None if context is None else context.header(),
     )
 
 
@@ -63,8 +73,11 @@ def defects_as_failures(*, retryable: bool) -> Generator[None]:
 
 
 def defect(code: str, message: str, error: Exception, *, retryable: bool) -> Failure:
-    """Log an unexpected error and return the Failure for the user; both have the same id."""
-    return Failure(code, f"{message} ({_log_defect(message, error)})", retryable=retryable)
+    """Log an unexpected error and return the Failure for the user; both have the same id.
+
+    One that is not retryable is unsettled: the clip may exist.
+    """
+    return Failure(code, f"{message} ({_log_defect(message, error)})", retryable=retryable, unsettled=not retryable)
 
 
 def _log_defect(message: str, error: Exception) -> str:

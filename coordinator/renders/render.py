@@ -1,4 +1,4 @@
-"""One render and its steps: submit, follow, store the files, record the result.
+"""One render and its steps: submit, follow, look at the clip, store the files, record the result.
 
 Every write is fenced by (take, run, PROCESSING). A render that lost its scene meanwhile (it was canceled, regenerated,
 deleted, reported on, or taken over by another worker) changes nothing and stops.
@@ -7,68 +7,42 @@ deleted, reported on, or taken over by another worker) changes nothing and stops
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from datetime import timedelta
-from typing import NamedTuple
+from pathlib import Path
 
-from coordinator.bus.port import Bus
+from coordinator.assets.clips import clip_of
 from coordinator.commands import scene_progress
 from coordinator.commands.scene_progress import Fenced, TakenOver
-from coordinator.renders import claims, lease
-from coordinator.renders.claims import Claim
+from coordinator.renders import claims, duplicate_orders, lease
+from coordinator.renders.claim import Claim, check
+from coordinator.renders.deps import RenderDeps
+from coordinator.renders.inspections import KeptClip
+from coordinator.renders.limits import OutOfTime
+from coordinator.renders.made import made_columns
 from coordinator.renders.provider_boundary import defects_as_failures, following, order_for
+from coordinator.renders.render_span import RenderSpan
 from coordinator.renders.take_files import TakeFiles
-from coordinator.renders.workdirs import workdir
 from coordinator.retrying import retry_until_available, until_set
-from coordinator.storage.media import MediaStore
 from coordinator.tasks import cancel, ignore_error
+from coordinator.workdirs import workdir
 from models.db.cancellation import shield_to_completion
+from models.domain.access import LEASED
 from models.domain.errors import Unavailable
 from models.writes.change import Tick
-from models.writes.store import Store
-from providers.port import Failure, Order, Progress, Provider, Rendered
+from providers.port import Failure, InputFile, Order, Progress, Provider, Rendered
 
 log = logging.getLogger(__name__)
 
 # Minimum interval between two writes of progress.
 TICK_SECONDS = 0.25
-# How long an aborted render waits for the provider id of an order in flight, to cancel it.
+# How long a render that is aborted or taken over waits for the provider id of an order in flight, to cancel it.
 SUBMIT_SECONDS = 30.0
 # How long a write of the result is retried while the database is unavailable; then the ticket is handed out again.
 GIVE_UP_AFTER_SECONDS = 30.0
-# How long a provider may take to stop when the server stops.
+# When the server stops: how long a provider may take to stop, and an order in flight to be confirmed and recorded.
 ABANDON_SECONDS = 2.0
-# How long an order in flight may take to be confirmed and recorded when the server stops.
 CONFIRM_SECONDS = 2.0
-
-
-class Limits(NamedTuple):
-    """The deadline of a render, and its retries: the backoff doubles from first to last."""
-
-    deadline_seconds: float = 1800.0
-    first_backoff_seconds: float = 2.0
-    last_backoff_seconds: float = 60.0
-
-    # The attempts that each regenerate grants.
-    max_attempts: int = 3
-
-    def backoff_seconds(self, attempts_left: int) -> float:
-        """Return the pause before the next attempt, given the number of attempts left."""
-        failed_before = max(0, self.max_attempts - attempts_left - 1)
-        return min(self.last_backoff_seconds, self.first_backoff_seconds * 2 ** min(failed_before, 16))
-
-
-class RenderDeps(NamedTuple):
-    """The dependencies of a render."""
-
-    store: Store
-    bus: Bus
-    media: MediaStore
-    providers: Mapping[str, Provider]
-    limits: Limits
-    # How long a worker keeps a render after its last heartbeat; zero when there is only one process.
-    lease: timedelta = timedelta(0)
 
 
 class Render:
@@ -80,17 +54,15 @@ class Render:
         self._files = TakeFiles(deps.media, claim)
         self._provider_id = claim.provider_id
         self._aborted = False
+        # Whether another worker has the take.
+        self._taken_over = False
         # Whether the provider may have an order whose id is not recorded yet.
         self._unconfirmed = False
         self._confirmed = asyncio.Event()
         self._ticked_at = 0.0
+        self._span = RenderSpan(deps.telemetry, claim)
         self._task = asyncio.create_task(self._run(), name=f"render {claim.scene_id}")
         self._task.add_done_callback(lambda _: self._confirmed.set())
-
-    @property
-    def take_number(self) -> int:
-        """The number of the take in its scene."""
-        return self._claim.take_number
 
     async def finished(self) -> None:
         """Wait for the end. Raises an error of the server, after which the ticket must be handed out again."""
@@ -125,36 +97,67 @@ class Render:
             await lease.release(self._deps.store, self._claim)
 
     async def _run(self) -> None:
-        deadline_seconds = self._deps.limits.deadline_seconds
+        with self._span.reported():
+            await self._run_to_end()
+
+    async def _run_to_end(self) -> None:
         try:
-            async with asyncio.timeout(deadline_seconds):
-                await self._run_steps()
+            await self._run_steps()
         except TakenOver:
-            self._log("render taken over", "render.taken_over")
+            self._note_taken_over()
+            await self._cancel_duplicate()
         except Fenced:
             self._log("render fenced off", "render.fenced")
             await self._cancel_at_provider()
+        except OutOfTime as failure:
+            if await self._record_failure(failure):
+                await self._cancel_at_provider()
         except Failure as failure:
             await self._record_failure(failure)
-        except TimeoutError:
-            timeout = Failure("TIMEOUT", f"No result within {deadline_seconds:g} seconds.", retryable=True)
-            if await self._record_failure(timeout):
-                await self._cancel_at_provider()
         except asyncio.CancelledError:
             if self._aborted:
                 await self._cancel_at_provider()
+            elif self._taken_over:
+                await self._cancel_duplicate()
             raise
 
     async def _run_steps(self) -> None:
+        async with workdir() as folder, self._lease():
+            rendered = await self._rendered(folder)
+            # Without the deadline: a clip that exists is not given up because the time of its provider is over.
+            await self._record_result(rendered, folder)
+
+    async def _rendered(self, folder: Path) -> Rendered:
+        """Return the clip of the provider, or the one that a worker outside the server has made."""
+        if self._claim.refused is not None:
+            raise self._claim.refused
+        if self._claim.source_url is not None:
+            return await self._deps.adoptions.fetch(self._claim.source_url, folder)
+        if self._claim.source_asset is not None:
+            limits = self._deps.adoptions.limits
+            return await clip_of(self._deps.store, self._deps.media, self._claim.source_asset, folder, limits)
+        deliveries = self._deps.deliveries
+        if self._claim.provider == LEASED and deliveries is not None:
+            return await deliveries.fetch(self._claim.take_id, folder)
         name = self._claim.provider
         provider = self._deps.providers.get(name)
         if provider is None:
             raise Failure("UNKNOWN_PROVIDER", f"This server has no provider {name}.", retryable=False)
-        async with workdir() as folder, self._lease():
-            order = order_for(self._claim, folder)
-            provider_id = await self._submit(provider, order)
-            rendered = await self._follow(provider, order, provider_id)
-            await self._record_result(rendered)
+        return await self._render(provider, order_for(self._claim, folder, await self._inputs(folder)))
+
+    async def _inputs(self, folder: Path) -> Sequence[InputFile]:
+        files, claim = self._deps.input_files, self._claim
+        return () if files is None else await files.of(claim.inputs, folder, ordered=not claim.fresh)
+
+    async def _render(self, provider: Provider, order: Order) -> Rendered:
+        """Return the provider's result. Raises OutOfTime after the deadline."""
+        deadline_seconds = self._deps.limits.deadline_seconds
+        try:
+            async with asyncio.timeout(deadline_seconds):
+                provider_id = await self._submit(provider, order)
+                return await self._follow(provider, order, provider_id)
+        except TimeoutError as error:
+            raise OutOfTime(deadline_seconds) from error
 
     async def _submit(self, provider: Provider, order: Order) -> str:
         if self._provider_id is not None:
@@ -174,8 +177,8 @@ class Render:
         return provider_id
 
     async def _interrupt_submit(self, submitting: asyncio.Future[str]) -> None:
-        """Cancel the submit; if aborted, wait for the provider id instead, by which the order can be canceled."""
-        if self._aborted:
+        """Cancel the submit; if the order is not needed, wait for its provider id, by which it can be canceled."""
+        if self._aborted or self._taken_over:
             with suppress(Exception):
                 async with asyncio.timeout(SUBMIT_SECONDS):
                     self._provider_id = await submitting
@@ -213,31 +216,47 @@ class Render:
             self._log("progress not written", "render.tick_lost")
             return
         except Fenced:
-            await self._check_claim()
+            await self._write(lambda: check(self._deps.store, self._claim))
             raise
         self._deps.bus.publish(Tick(claim.job_id, claim.scene_id))
 
-    async def _check_claim(self) -> None:
-        """Raise Fenced, or TakenOver, when the claim no longer holds."""
-        await self._write(lambda: claims.check(self._deps.store, self._claim))
-
-    async def _record_result(self, rendered: Rendered) -> None:
-        await self._check_claim()
-        files = await self._files.store_result(rendered)
-        await self._write(lambda: claims.completed(self._deps.store, self._claim, files))
+    async def _record_result(self, rendered: Rendered, folder: Path) -> None:
+        await self._write(lambda: check(self._deps.store, self._claim))
+        files = await self._files.take_in(self._deps.inspections, rendered, folder, self._claim.duration_seconds)
+        if self._claim.source_url is not None:
+            # By which a repeated report is recognised.
+            files["output"]["source_url"] = self._claim.source_url
+        columns = files | made_columns(self._claim, rendered.made, self._deps.providers.get(self._claim.provider))
+        await self._write(lambda: claims.completed(self._deps.store, self._claim, columns))
+        if self._claim.provider == LEASED and self._deps.deliveries is not None:
+            await self._deps.deliveries.done(self._claim.take_id)
 
     async def _record_failure(self, failure: Failure) -> bool:
         """Record the failure; returns whether the claim still held."""
-        self._log(f"take failed: {failure.code}", "render.failed")
+        self._span.error = failure.code
         backoff = self._deps.limits.backoff_seconds(self._claim.attempts_left)
+        files = failure.files if isinstance(failure, KeptClip) else {}
+        if self._claim.source_url is not None:
+            # Not the address, at which there is no clip that can be shown.
+            files = {"output": None, **files}
         try:
-            await self._write(lambda: claims.failed(self._deps.store, self._claim, failure, backoff_seconds=backoff))
+            await self._write(
+                lambda: claims.failed(self._deps.store, self._claim, failure, backoff_seconds=backoff, files=files)
+            )
         except Fenced:
             return False
         return True
 
     async def _write(self, call: Callable[[], Awaitable[None]]) -> None:
         await retry_until_available(call, give_up_after_seconds=GIVE_UP_AFTER_SECONDS)
+
+    async def _cancel_duplicate(self) -> None:
+        """Cancel an order of this render that is not recorded, unless the worker that has the take uses it as well."""
+        if not self._unconfirmed or self._provider_id is None:
+            return
+        if await duplicate_orders.is_duplicate(self._deps.store, self._claim, self._provider_id):
+            self._log("second order canceled", "render.duplicate")
+            await self._cancel_at_provider()
 
     async def _cancel_at_provider(self) -> None:
         """Cancel the order at the provider, if it was submitted; an error is only logged."""
@@ -265,11 +284,16 @@ class Render:
         try:
             await lease.hold(self._deps.store, self._claim, self._deps.lease)
         except TakenOver:
-            self._log("render taken over", "render.taken_over")
+            self._note_taken_over()
+            self._taken_over = True
             self._task.cancel()
         except Fenced:
             self._log("render fenced off", "render.fenced")
             self.abort()
+
+    def _note_taken_over(self) -> None:
+        self._log("render taken over", "render.taken_over")
+        self._deps.telemetry.taken_over(self._claim.provider)
 
     def _log(self, message: str, action: str) -> None:
         log.info("%s", message, extra={"action": action, "scene": self._claim.scene_id, "run": self._claim.run})

@@ -1,16 +1,18 @@
-"""The stored files of one take: its clip, poster and preview, and its newest live frame."""
+"""The stored files of one take: its clip, poster, preview and original, and its newest live frame."""
 
-import asyncio
 import logging
 import time
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
-from coordinator.renders.claims import Claim
-from coordinator.renders.provider_boundary import defect
+from coordinator.renders.claim import Claim
+from coordinator.renders.inspections import Inspections, KeptClip
+from coordinator.renders.provider_boundary import defect, defects_as_failures
 from coordinator.retrying import retry_until_available
 from coordinator.storage.keys import live_frame_key, take_key
 from coordinator.storage.media import MediaStore
-from providers.port import MOST_PICTURE_BYTES, Asset, Rendered
+from providers.port import MOST_PICTURE_BYTES, Asset, Failure, Rendered
 
 log = logging.getLogger(__name__)
 
@@ -30,15 +32,27 @@ class TakeFiles:
         # The number of frames stored so far.
         self.frames = 0
 
-    async def store_result(self, rendered: Rendered) -> dict[str, Any]:
-        """Store the clip and its pictures; returns their JSON by column. Raises Failure.
+    async def take_in(
+        self, inspections: Inspections, rendered: Rendered, folder: Path, asked_seconds: float | None
+    ) -> dict[str, Any]:
+        """Look at the clip, and store the files of its take; returns their JSON by column. New files go to the folder.
 
-        A picture of more than MOST_PICTURE_BYTES is left out.
+        A clip that was made elsewhere, of which nothing but a file is known, is `Rendered(Asset(path, ""))`. Raises
+        KeptClip when it cannot be shown, and Failure when its files cannot be stored.
         """
-        files = {"output": await self._store("", rendered.clip)}
-        for name, picture in (("poster", rendered.poster), ("preview", rendered.preview)):
-            if picture is not None and await self._is_small(picture):
-                files[name] = await self._store(f".{name}", picture)
+        try:
+            with defects_as_failures(retryable=False):
+                examined = await inspections.examine(rendered, folder, asked_seconds)
+        except KeptClip as failure:
+            # The take fails of the same, whether its file can be kept or not.
+            with suppress(Failure):
+                failure.files = {"original": await self._store(".original", failure.clip)}
+            raise
+        files = {"output": await self._store("", examined.output)}
+        for name in ("poster", "preview", "original"):
+            asset: Asset | None = getattr(examined, name)
+            if asset is not None:
+                files[name] = await self._store(f".{name}", asset)
         return files
 
     async def store_frame(self, frame: bytes | None) -> bool:
@@ -63,16 +77,6 @@ class TakeFiles:
             )
         except Exception as error:
             raise defect("STORAGE", "The clip could not be stored.", error, retryable=False) from error
-
-    async def _is_small(self, picture: Asset) -> bool:
-        try:
-            size = (await asyncio.to_thread(picture.path.stat)).st_size
-        except OSError:
-            # Storing it will report the error.
-            return True
-        if size > MOST_PICTURE_BYTES:
-            self._log(f"{picture.path.name} of {size} bytes is left out", "render.large_picture")
-        return size <= MOST_PICTURE_BYTES
 
     def _log(self, message: str, action: str) -> None:
         log.info("%s", message, extra={"action": action, "scene": self._claim.scene_id, "run": self._claim.run})

@@ -3,10 +3,8 @@
 import asyncio
 import logging
 import math
-import os
 import shutil
 import time
-import uuid
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -18,8 +16,18 @@ import obstore
 from obstore.exceptions import BaseError
 from obstore.store import AzureStore, GCSStore, LocalStore, ObjectStore, S3Store, from_url
 
+from coordinator.storage.content_types import UNKNOWN, stored_type, suffix_of, type_of
 from coordinator.storage.keys import LIVE_FRAMES, PROBE, is_live_frame
-from coordinator.storage.media_errors import MediaRefused, reason_of, refused_errors, unavailable_errors
+from coordinator.storage.media_errors import FileTooLarge, MediaRefused, reason_of, refused_errors, unavailable_errors
+from coordinator.storage.media_folder import (
+    COPIED_BYTES,
+    check_folder,
+    copy_durably,
+    folder_of,
+    free_bytes,
+    write_durably,
+    write_probe,
+)
 from coordinator.storage.media_writes import MediaWrites
 from models.domain.errors import Unavailable
 from providers.files import opened_for_writing
@@ -31,8 +39,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_SUFFIXES = {"video/mp4": "mp4", "image/webp": "webp", "video/webm": "webm", "image/png": "png", "image/jpeg": "jpg"}
-CONTENT_TYPES = {suffix: content_type for content_type, suffix in _SUFFIXES.items()}
 CHUNK_BYTES = 256 * 1024
 # Timeout of the store for a user or a readiness probe.
 ANSWER_SECONDS = 3.0
@@ -41,7 +47,6 @@ SIGN_AGAIN_SECONDS = 60.0
 # Short, because a render that cannot store its clip itself retries for minutes.
 _RETRIES: "RetryConfig" = {"max_retries": 3, "retry_timeout": timedelta(seconds=10)}
 _IMMUTABLE = "private, max-age=31536000, immutable"
-COPIED_BYTES = 1024 * 1024
 
 
 class Stored(NamedTuple):
@@ -56,7 +61,7 @@ class MediaStore:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self._folder = _folder(url)
+        self._folder = folder_of(url)
         self._store = LocalStore(self._folder) if self._folder is not None else _bucket(url)
         self._writes = MediaWrites()
         # No address of the bucket is signed before this monotonic time; infinite for stores that cannot sign.
@@ -67,7 +72,7 @@ class MediaStore:
         credentials; Unavailable when the store does not answer or is full."""
         with refused_errors():
             if self._folder is not None:
-                await asyncio.to_thread(_write_probe, self._folder)
+                await asyncio.to_thread(write_probe, self._folder)
             else:
                 async with asyncio.timeout(2 * ANSWER_SECONDS):
                     await obstore.put_async(self._store, PROBE, b"")
@@ -76,7 +81,7 @@ class MediaStore:
         """Raise Unavailable when the store does not answer, its folder is missing, or writes still fail."""
         with unavailable_errors():
             if self._folder is not None:
-                await asyncio.to_thread(_check_folder, self._folder)
+                await asyncio.to_thread(check_folder, self._folder)
             else:
                 async with asyncio.timeout(ANSWER_SECONDS):
                     with suppress(FileNotFoundError):
@@ -89,37 +94,56 @@ class MediaStore:
         try:
             with self._writes.attempt(size):
                 await self.check()
-                if self._folder is not None and await asyncio.to_thread(_free_bytes, self._folder) < size:
+                if self._folder is not None and await asyncio.to_thread(free_bytes, self._folder) < size:
                     raise Unavailable("STORAGE", "The media store has no space left.")
         except MediaRefused as error:
             raise Unavailable("STORAGE", f"Media cannot be stored: {error}") from error
 
     async def store(self, key_without_suffix: str, asset: Asset) -> dict[str, Any]:
         """Store a provider's file; returns the JSON that describes it: key, content_type, sizes, duration."""
-        key = f"{key_without_suffix}.{_SUFFIXES.get(asset.content_type, 'bin')}"
-        size = await asyncio.to_thread(lambda: asset.path.stat().st_size)
-        with self._writes.attempt(size):
-            if self._folder is None:
-                await obstore.put_async(self._store, key, asset.path, attributes=_attributes(key, asset.content_type))
-            else:
-                # obstore does not flush files to disk.
-                await asyncio.to_thread(_copy_durably, asset.path, self._folder / key, self._folder)
+        content_type = stored_type(asset.content_type)
+        key = f"{key_without_suffix}.{suffix_of(content_type)}"
+        size = await self.put_file(key, asset.path)
         return {
             "key": key,
-            "content_type": asset.content_type,
+            "content_type": content_type,
             "size_bytes": size,
             "width": asset.width,
             "height": asset.height,
             "duration_seconds": _finite(asset.duration_seconds),
         }
 
+    async def put_file(self, key: str, path: Path) -> int:
+        """Store a file of any size under its key, replacing an earlier one; return the size in bytes."""
+        size = await asyncio.to_thread(lambda: path.stat().st_size)
+        with self._writes.attempt(size):
+            if self._folder is None:
+                await obstore.put_async(self._store, key, path, attributes=_attributes(key, type_of(key)))
+            else:
+                # obstore does not flush files to disk.
+                await asyncio.to_thread(copy_durably, path, self._folder / key, self._folder)
+        return size
+
     async def put(self, key: str, content: bytes) -> None:
         """Store a small file of a known type, replacing an earlier one."""
-        kind = CONTENT_TYPES[key.rpartition(".")[2]]
         # A folder has no place for attributes.
-        attributes = _attributes(key, kind) if self._folder is None else None
+        attributes = _attributes(key, type_of(key)) if self._folder is None else None
         with self._writes.attempt(len(content)):
             await obstore.put_async(self._store, key, content, attributes=attributes)
+
+    async def put_durably(self, key: str, content: bytes) -> None:
+        """Store a part of a file so that it outlasts a failure of the machine."""
+        with self._writes.attempt(len(content)):
+            if self._folder is None:
+                await obstore.put_async(self._store, key, content)
+            else:
+                await asyncio.to_thread(write_durably, content, self._folder / key, self._folder)
+
+    @property
+    def put_headers(self) -> dict[str, str]:
+        """The headers that a client must send when it writes by an address of the bucket."""
+        # https://learn.microsoft.com/en-us/rest/api/storageservices/put-blob
+        return {"x-ms-blob-type": "BlockBlob"} if isinstance(self._store, AzureStore) else {}
 
     async def head(self, key: str) -> Stored | None:
         """Return the size and entity tag of a file, None when it does not exist.
@@ -142,8 +166,9 @@ class MediaStore:
         if self._folder is not None:
             await self.ping()
 
-    async def address(self, key: str, method: Literal["GET", "HEAD"], lifetime: timedelta) -> str | None:
-        """Return a URL of the bucket at which anyone may read the file for this long; None when it cannot be signed."""
+    async def address(self, key: str, method: Literal["GET", "HEAD", "PUT"], lifetime: timedelta) -> str | None:
+        """Return a URL of the bucket at which anyone may read or write the file for this long; None when it cannot be
+        signed."""
         if time.monotonic() < self._unsigned_until:
             return None
         store = cast("S3Store | GCSStore | AzureStore", self._store)
@@ -166,10 +191,10 @@ class MediaStore:
                 chunk = await obstore.get_range_async(self._store, key, start=offset, end=chunk_end)
             yield bytes(chunk)
 
-    async def fetch(self, key: str, target: Path) -> Path:
+    async def fetch(self, key: str, target: Path, most_bytes: int | None = None) -> Path:
         """Return a path where the file can be read: the stored file itself in a folder, else a copy at `target`.
 
-        Raises FileNotFoundError when the file does not exist.
+        Raises FileNotFoundError when the file does not exist, and FileTooLarge before it copies more than `most_bytes`.
         """
         if self._folder is not None:
             path = self._folder / key
@@ -177,6 +202,9 @@ class MediaStore:
                 raise FileNotFoundError(key)
             return path
         response = await obstore.get_async(self._store, key)
+        size = response.meta["size"]
+        if most_bytes is not None and size > most_bytes:
+            raise FileTooLarge(size)
         async with opened_for_writing(target) as file:
             async for chunk in response.stream(min_chunk_size=COPIED_BYTES):
                 await asyncio.to_thread(file.write, chunk)
@@ -226,66 +254,11 @@ def _bucket(url: str) -> ObjectStore:
 
 def _attributes(key: str, content_type: str) -> "Attributes":
     """Return what a bucket sends with an object, for the clients that read it directly."""
-    return {"Content-Type": content_type, "Cache-Control": "no-store" if is_live_frame(key) else _IMMUTABLE}
-
-
-def _check_folder(folder: Path) -> None:
-    """Raise OSError when the folder is missing."""
-    if not folder.is_dir():
-        raise NotADirectoryError(f"there is no folder {folder}")
-
-
-def _free_bytes(folder: Path) -> int:
-    """Return the space that is left for this user."""
-    return shutil.disk_usage(folder).free
-
-
-def _write_probe(folder: Path) -> None:
-    """Write and delete a file. Raises OSError."""
-    probe = folder / f"{PROBE}.{uuid.uuid4().hex}"
-    try:
-        probe.write_bytes(b"0")
-    finally:
-        probe.unlink(missing_ok=True)
+    caching = {"Cache-Control": "no-store" if is_live_frame(key) else _IMMUTABLE}
+    saving = {"Content-Disposition": "attachment"} if content_type == UNKNOWN else {}
+    return {"Content-Type": content_type, **caching, **saving}
 
 
 def _finite(number: float | None) -> float | None:
     """Return a number that JSON can carry; None for NaN and infinity."""
     return number if number is not None and math.isfinite(number) else None
-
-
-def _folder(url: str) -> Path | None:
-    """Return the folder that a URL names, created if necessary; None for a bucket."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("", "file"):
-        return None
-    folder = Path(parts.path if parts.scheme else url)
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
-def _copy_durably(source: Path, target: Path, root: Path) -> None:
-    """Copy a file atomically and durably: write a temporary file, flush it, rename it, and flush the folders."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f"{target.name}.{uuid.uuid4().hex}.part")
-    try:
-        with source.open("rb") as reading, temporary.open("xb") as writing:
-            shutil.copyfileobj(reading, writing, COPIED_BYTES)
-            writing.flush()
-            os.fsync(writing.fileno())
-        temporary.replace(target)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    for folder in (target.parent, *target.parent.parents):
-        _flush_folder(folder)
-        if folder == root:
-            break
-
-
-def _flush_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

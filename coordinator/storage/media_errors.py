@@ -30,6 +30,14 @@ class MediaRefused(Exception):
     """The media store refuses access, and will refuse it again. The message is one line for the operator."""
 
 
+class FileTooLarge(Exception):
+    """A stored file has more bytes (`size`) than the caller takes."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(f"the file has {size} bytes")
+        self.size = size
+
+
 @contextmanager
 def unavailable_errors() -> Generator[None]:
     """Raise Unavailable for the errors of a bucket or folder, but FileNotFoundError for a missing file."""

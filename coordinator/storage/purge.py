@@ -45,9 +45,11 @@ async def remove_jobs(store: Store) -> list[str]:
         instant = await clock.current(connection)
         expired = sa.and_(JOB.c.deleted_at.is_not(None), JOB.c.purge_after <= instant)
         some = sa.select(JOB.c.id).where(expired).order_by(JOB.c.purge_after).limit(JOBS_AT_ONCE)
-        # Check again under the row lock: a concurrent restore wins.
-        removed = await connection.execute(sa.delete(JOB).where(JOB.c.id.in_(some), expired).returning(JOB.c.id))
-        job_ids = list(removed.scalars())
+        ids = list((await connection.execute(some)).scalars())
+        # Check again under the row lock: a concurrent restore wins. Lock order of several jobs: by their ids.
+        locked = sa.select(JOB.c.id).where(JOB.c.id.in_(ids), expired).order_by(JOB.c.id).with_for_update()
+        job_ids = list((await connection.execute(locked)).scalars())
+        await connection.execute(sa.delete(JOB).where(JOB.c.id.in_(job_ids)))
         await media_gc.mark(connection, [f"{job_id}/" for job_id in job_ids], instant)
     return job_ids
 
@@ -84,7 +86,8 @@ async def delete_files(store: Store, media: MediaStore, grace: timedelta = GRACE
         used = await media_gc.referenced(connection, due)
     failed = [key for key in due if key not in used and not await _deleted(media, key)]
     async with store.maintenance() as connection:
-        await media_gc.unmark(connection, [key for key in due if key not in failed])
+        # All at once, so that another purge waits in the order of the keys.
+        await media_gc.unmark(connection, due)
         # With a new time they come after all other files.
         await media_gc.mark(connection, failed, await clock.current(connection))
     return len(due) - len(failed)

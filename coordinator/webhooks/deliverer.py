@@ -9,6 +9,7 @@ import logging
 import time
 import uuid
 from collections import Counter
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import timedelta
 from typing import NamedTuple
@@ -16,6 +17,8 @@ from typing import NamedTuple
 from coordinator import tasks
 from coordinator.bus.port import Bus, DeliveriesDue, Message, Resync
 from coordinator.retrying import run_when_woken
+from coordinator.telemetry import spans
+from coordinator.telemetry.port import NO_TELEMETRY, Attributes, Telemetry
 from coordinator.webhooks import backoff, deliveries, payloads, signing
 from coordinator.webhooks.backoff import Attempt
 from coordinator.webhooks.deliveries import Due
@@ -46,6 +49,7 @@ class DeliveryDeps(NamedTuple):
     http: HttpClient
     media_url: MediaUrl
     first_backoff: timedelta = timedelta(seconds=5)
+    telemetry: Telemetry = NO_TELEMETRY
 
 
 class Deliverer:
@@ -121,7 +125,7 @@ class Deliverer:
             )
 
     async def _deliver(self, leased: Due) -> None:
-        attempt = await self._attempt(leased)
+        attempt = await self._traced_attempt(leased)
         try:
             pause = await deliveries.record(self._store, leased, attempt, self._deps.first_backoff)
         except Unavailable:
@@ -131,7 +135,24 @@ class Deliverer:
         if seconds < POLL_SECONDS:
             asyncio.get_running_loop().call_later(max(0.0, seconds), self._woken.set)
 
-    async def _attempt(self, leased: Due) -> Attempt:
+    async def _traced_attempt(self, leased: Due) -> Attempt:
+        """Send the delivery once, as a part of the trace of the change that made the event."""
+        delivery, telemetry = leased.delivery, self._deps.telemetry
+        context = spans.continued(delivery.traceparent).child()
+        attributes: Attributes = {
+            "scenewire.webhook": delivery.webhook_id,
+            "scenewire.delivery": delivery.id,
+            "scenewire.job": delivery.job_id,
+            "scenewire.version": delivery.version,
+            "scenewire.events": delivery.event_type.value,
+        }
+        with spans.measured(telemetry, "webhook.delivery", context, attributes) as span:
+            attempt = await self._attempt(leased, context.headers())
+            span.error = attempt.error
+        telemetry.delivered((attempt.error or "accepted").lower(), attempt.duration_ms / 1000)
+        return attempt
+
+    async def _attempt(self, leased: Due, trace_headers: Mapping[str, str]) -> Attempt:
         """Send the delivery once. Every error becomes part of the attempt."""
         delivery, webhook = leased
         at, started = clock.now(), time.monotonic()
@@ -142,6 +163,7 @@ class Deliverer:
             headers = {
                 "content-type": "application/json",
                 "user-agent": "scenewire",
+                **trace_headers,
                 **signing.signed(self._valid_secrets(webhook), delivery.id, at, body),
             }
             status, retry_after = await self._deps.http.post(webhook.url, body.encode(), headers)

@@ -1,8 +1,8 @@
 """Requests to URLs that users chose, protected against server-side request forgery (SSRF).
 
 The host name is resolved once, every address of it is checked, and a checked address is connected to, with the name in
-SNI and Host: a name that resolves differently the next time (DNS rebinding) has no effect. Redirects are not followed,
-and proxies of the environment are not used.
+SNI and Host: a name that resolves differently the next time (DNS rebinding) has no effect. Redirects are followed for
+downloads only, with the same checks of each, and proxies of the environment are not used.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import asyncio
 import ipaddress
 import socket
 import ssl
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, asynccontextmanager, suppress
 from enum import StrEnum
@@ -30,6 +30,9 @@ CONNECT_SECONDS = 2.0
 TOTAL_SECONDS = 10.0
 # At most this much of a response's body is read; it is discarded.
 RESPONSE_BYTES = 64 * 1024
+# Of a download. Storage services redirect once, shorteners of addresses once more.
+REDIRECTS = 5
+CHUNK_BYTES = 1 << 20
 # A name server that does not answer blocks a thread, which must not be one of those that files are read in.
 RESOLVER_THREADS = 8
 
@@ -69,6 +72,14 @@ class DeliveryResponse(NamedTuple):
     retry_after: str | None
 
 
+class Download(NamedTuple):
+    """A response to GET: its status, its headers, and its body, which is read while the response is open."""
+
+    status: int
+    headers: Mapping[str, str]
+    chunks: AsyncIterator[bytes]
+
+
 class HttpClient:
     """Sends requests under a policy. Tests replace `resolve` and `verify`."""
 
@@ -102,7 +113,7 @@ class HttpClient:
             try:
                 async with asyncio.timeout(TOTAL_SECONDS) as total:
                     url = self.parse(address)
-                    response = await _send(client, url, await self._addresses_of(url), body, headers)
+                    response = await _send(client, "POST", url, await self._addresses_of(url), headers, body)
             except TimeoutError as error:
                 raise DeliveryFailed(DeliveryErrorKind.TIMEOUT) from error
             # The status decides; the receiver may finish sending its body, within bounds.
@@ -110,6 +121,35 @@ class HttpClient:
                 async with aclosing(response), asyncio.timeout_at(total.when()):
                     await _discard_body(response)
         return DeliveryResponse(response.status_code, response.headers.get("retry-after"))
+
+    @asynccontextmanager
+    async def get(self, address: str, headers: Mapping[str, str]) -> AsyncGenerator[Download]:
+        """Open the file at an address; redirects are followed, each if the policy allows it. Raises DeliveryFailed."""
+        url = self.parse(address)
+        for _ in range(REDIRECTS + 1):
+            async with _client(await self._tls()) as client, self._opened(client, url, headers) as response:
+                if not response.has_redirect_location:
+                    yield Download(response.status_code, response.headers, _chunks(response))
+                    return
+                location = response.headers["location"]
+            try:
+                # The name of the host, not the address that was connected to.
+                url = self.parse(str(url.join(location)))
+            except httpx.InvalidURL as error:
+                raise DeliveryFailed(DeliveryErrorKind.NOT_ALLOWED) from error
+        raise DeliveryFailed(DeliveryErrorKind.NOT_ALLOWED)
+
+    @asynccontextmanager
+    async def _opened(
+        self, client: httpx.AsyncClient, url: httpx.URL, headers: Mapping[str, str]
+    ) -> AsyncGenerator[httpx.Response]:
+        try:
+            async with asyncio.timeout(TOTAL_SECONDS):
+                response = await _send(client, "GET", url, await self._addresses_of(url), headers)
+        except TimeoutError as error:
+            raise DeliveryFailed(DeliveryErrorKind.TIMEOUT) from error
+        async with aclosing(response):
+            yield response
 
     async def close(self) -> None:
         """Stop the resolver threads."""
@@ -177,7 +217,12 @@ async def _client(verify: ssl.SSLContext) -> AsyncGenerator[httpx.AsyncClient]:
 
 
 async def _send(
-    client: httpx.AsyncClient, url: httpx.URL, addresses: Sequence[Address], body: bytes, headers: Mapping[str, str]
+    client: httpx.AsyncClient,
+    method: str,
+    url: httpx.URL,
+    addresses: Sequence[Address],
+    headers: Mapping[str, str],
+    body: bytes | None = None,
 ) -> httpx.Response:
     """Return the head of the response; its body is still to be read. Raises DeliveryFailed."""
     headers = {**headers, "host": url.netloc.decode("ascii")}
@@ -185,7 +230,7 @@ async def _send(
     failure: httpx.HTTPError | None = None
     for address in _first_of_each_family(addresses):
         target = url.copy_with(host=str(address))
-        request = client.build_request("POST", target, content=body, headers=headers, extensions=extensions)
+        request = client.build_request(method, target, content=body, headers=headers, extensions=extensions)
         try:
             return await client.send(request, stream=True)
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
@@ -202,6 +247,16 @@ def _first_of_each_family(addresses: Sequence[Address]) -> list[Address]:
     for address in addresses:
         first.setdefault(address.version, address)
     return list(first.values())
+
+
+async def _chunks(response: httpx.Response) -> AsyncIterator[bytes]:
+    """Yield the body as it was sent, whatever its encoding. Raises DeliveryFailed."""
+    try:
+        async for chunk in response.aiter_raw(CHUNK_BYTES):
+            yield chunk
+    except httpx.HTTPError as error:
+        raise_if_cancelled(error)
+        raise DeliveryFailed(_error_kind(error)) from error
 
 
 async def _discard_body(response: httpx.Response) -> None:

@@ -3,7 +3,10 @@
 from collections.abc import Callable
 from typing import Any
 
+from coordinator.commands.fitting import model_id
 from models.db.rows import JobRow, SceneRow
+from models.domain import settings
+from models.domain.access import EXTERNAL
 from models.domain.progress import ProgressSnapshot
 
 Answer = dict[str, Any]
@@ -27,10 +30,13 @@ def scene_answer(media_url: MediaUrl, scene: SceneRow) -> Answer:
         "video_url": _url(media_url, scene.output),
         "poster_url": _url(media_url, scene.poster),
         "failure": scene.failure,
+        "take_number": scene.take_number,
         "attempts": scene.attempts,
         "max_attempts": scene.max_attempts,
         "next_attempt_at": scene.next_attempt_at,
         "metadata": scene.metadata,
+        "settings": _settings(scene.provider, scene.settings, scene.job_settings),
+        "inputs": [each | {"role": each["role"].lower()} for each in scene.inputs or ()],
         "version": scene.version,
         "created_at": scene.created_at,
         "updated_at": scene.updated_at,
@@ -50,6 +56,7 @@ def job_answer(media_url: MediaUrl, job: JobRow, snapshot: ProgressSnapshot) -> 
         "progress": progress_answer(snapshot),
         "video_url": _url(media_url, job.output),
         "metadata": job.metadata,
+        "settings": _settings(job.provider, job.settings),
         "version": job.version,
         "created_at": job.created_at,
         "updated_at": job.updated_at,
@@ -71,6 +78,16 @@ def progress_answer(snapshot: ProgressSnapshot) -> Answer:
         "percentage": snapshot.percentage,
         "current_stage": snapshot.current_stage.lower(),
     }
+
+
+def _settings(provider: str, *levels: settings.Stored) -> Answer:
+    """Return the settings that were given, the scene's before the job's; the rest is left to the model."""
+    found = settings.folded(*levels)
+    if "model" in found and provider != EXTERNAL:
+        found["model"] = model_id(provider, found["model"])
+    if "resolution" in found:
+        found["resolution"] = found["resolution"].lower()
+    return found
 
 
 def _url(media_url: MediaUrl, stored: dict[str, Any] | None) -> str | None:

@@ -1,4 +1,4 @@
-"""Working directories of renders. Each is locked by its process, so that those of killed processes can be removed."""
+"""Working directories. Each is locked by its process, so that those of killed processes can be removed."""
 
 import asyncio
 import fcntl

@@ -1,0 +1,1 @@
+"""Assets of owners, and uploads: announced, received, looked at, kept and deleted."""

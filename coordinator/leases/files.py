@@ -1,0 +1,31 @@
+"""The files that leased takes are made from, ready to be fetched by their workers."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from coordinator.assets.input_files import InputFiles, StoredInput
+from coordinator.workdirs import workdir
+from providers.catalogue import InputRole
+
+
+class LeaseFile(NamedTuple):
+    """A stored file: what it is to the clip, and how the prompt refers to it."""
+
+    role: InputRole
+    name: str | None
+    key: str
+    content_type: str
+    size_bytes: int
+
+
+async def prepared(input_files: InputFiles | None, inputs: Sequence[Mapping[str, Any]] | None) -> tuple[LeaseFile, ...]:
+    """Return the files of the inputs of a take, in order; pictures of takes are made. Raises Failure."""
+    if not inputs or input_files is None:
+        return ()
+    async with workdir() as folder:
+        found = await input_files.of(inputs, folder)
+    return tuple(
+        LeaseFile(each.role, each.name, each.key, each.content_type, each.size_bytes)
+        for each in found
+        if isinstance(each, StoredInput)
+    )
