@@ -3,21 +3,23 @@
 import strawberry
 from strawberry.types.base import get_object_definition
 
+from resolvers.assets import AssetMutation, AssetsQuery
 from resolvers.audited import Audited
 from resolvers.batches import BatchMutation
 from resolvers.jobs import JobMutation
+from resolvers.leases import LeaseMutation, LeaseQuery
 from resolvers.query import CoreQuery
 from resolvers.scenes import SceneMutation
 from resolvers.webhooks import WebhookMutation, WebhookQuery
 
 
 @strawberry.type
-class Query(CoreQuery, WebhookQuery):
+class Query(CoreQuery, AssetsQuery, LeaseQuery, WebhookQuery):
     """All queries."""
 
 
 @strawberry.type
-class Mutation(JobMutation, SceneMutation, BatchMutation, WebhookMutation):
+class Mutation(JobMutation, SceneMutation, BatchMutation, AssetMutation, LeaseMutation, WebhookMutation):
     """All mutations."""
 
 

@@ -13,7 +13,7 @@ from schema.context import Context
 from schema.enums import ErrorCode
 
 # The arguments that name the object of a mutation, the narrowest first.
-_OBJECT_ARGUMENTS = ("delivery_id", "take_id", "scene_id", "webhook_id", "job_id")
+_OBJECT_ARGUMENTS = ("delivery_id", "take_id", "scene_id", "webhook_id", "asset_id", "job_id")
 
 
 class Audited(FieldExtension):

@@ -3,9 +3,17 @@
 A payload that shows relations or computed fields reads them, and then everything, from one snapshot after the commit.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any, cast
 
-from strawberry.types.nodes import FragmentSpread, InlineFragment, SelectedField, Selection
+from graphql import (
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    GraphQLResolveInfo,
+    InlineFragmentNode,
+    SelectionSetNode,
+)
 
 from schema.context import Info
 
@@ -38,19 +46,23 @@ _COLUMNS = {
 
 def shows_columns_only(info: Info) -> bool:
     """Whether the operation selects nothing of the scene and the job in this payload but columns of their rows."""
+    # Not `info.selected_fields`, which also converts every argument.
+    raw = cast("GraphQLResolveInfo[Any]", info._raw_info)  # pyright: ignore[reportPrivateUsage, reportUnknownMemberType] # there is no other access
     return all(
-        field.name in _COLUMNS[parent.name]
+        field.name.value in _COLUMNS[parent.name.value]
         # A mutation that is selected twice under one key is executed once, with both selections.
-        for selected in info.selected_fields
-        for parent in _fields(selected.selections)
-        if parent.name in _COLUMNS
-        for field in _fields(parent.selections)
+        for selected in raw.field_nodes
+        for parent in _fields(selected.selection_set, raw.fragments)
+        if parent.name.value in _COLUMNS
+        for field in _fields(parent.selection_set, raw.fragments)
     )
 
 
-def _fields(selections: Iterable[Selection]) -> Iterator[SelectedField]:
-    for selection in selections:
-        if isinstance(selection, FragmentSpread | InlineFragment):
-            yield from _fields(selection.selections)
-        else:
+def _fields(selected: SelectionSetNode | None, fragments: Mapping[str, FragmentDefinitionNode]) -> Iterator[FieldNode]:
+    for selection in () if selected is None else selected.selections:
+        if isinstance(selection, FieldNode):
             yield selection
+        elif isinstance(selection, FragmentSpreadNode):
+            yield from _fields(fragments[selection.name.value].selection_set, fragments)
+        elif isinstance(selection, InlineFragmentNode):
+            yield from _fields(selection.selection_set, fragments)

@@ -7,7 +7,8 @@ import strawberry
 from models.domain.access import Viewer
 from resolvers.answers import job_payload
 from schema.context import Info
-from schema.inputs import CreateJobInput, JobActionInput, ReorderScenesInput, UpdateJobInput, given
+from schema.inputs import given
+from schema.job_inputs import CreateJobInput, JobActionInput, ReorderScenesInput, UpdateJobInput
 from schema.payloads import JobPayload
 
 Command = Callable[[Viewer, str, int | None, str | None], Awaitable[None]]

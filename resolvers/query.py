@@ -9,13 +9,18 @@ from execution.relations import Selected
 from models.db.rows import JobRow, SceneRow
 from models.domain import ids, paging
 from models.reads import listing
+from schema.catalogue import Model, fitting_models
 from schema.context import Context, Info
-from schema.inputs import JobFilter, JobOrder, given, job_query
+from schema.enums import InputRole
+from schema.inputs import given
+from schema.job_inputs import JobFilter, JobOrder, job_query
 from schema.narrow import JOBS, SCENES, with_columns
 from schema.nodes import Node, page_info
 from schema.relations import Arguments, LazyConnection, Parents, by_argument, relation, rows
 from schema.server_info import ServerInfo, Viewer
+from schema.settings import RenderSettingsInput
 from schema.types import Job, JobConnection, JobEdge, Scene, as_job, as_scene
+from schema.versions import FROM_ROWS
 
 
 def job_window(
@@ -39,6 +44,9 @@ async def load_jobs(context: Context, parents: Parents, arguments: Arguments, se
     )
     source, viewer = context.loaders.narrow.source, context.viewer
     if selected.columns:
+        if selected.is_only_read and window.after is None and window.before is None:
+            # With a cursor, a second statement looks beyond it.
+            source = source._replace(fetch=context.snapshot.fetch_alone)
         columns = with_columns(selected.columns, "id", query.order.value.lower())
         key = listing.narrow_job_key(query, columns)
         page: paging.Page[Any] = await listing.narrow_jobs_page(source, viewer, query, window, columns)
@@ -51,7 +59,7 @@ async def load_jobs(context: Context, parents: Parents, arguments: Arguments, se
 
 async def load_scene(context: Context, parents: Parents, arguments: Arguments, selected: Selected) -> Sequence[Any]:
     """Read `Query.scene`."""
-    needed = Selected(with_columns(selected.columns, "job_id") if selected.columns else (), selected.fields)
+    needed = selected._replace(columns=with_columns(selected.columns, "job_id") if selected.columns else ())
     (row,) = await rows(context, SCENES, [arguments["id"]], needed)
     if row is None:
         return [None] * len(parents)
@@ -77,17 +85,21 @@ class CoreQuery:
                 found = await loaders.scene.load(id)
             case "take":
                 found = await loaders.take.load(id)
+            case "asset":
+                found = await loaders.asset.load(id)
             case "webhook":
                 found = await loaders.webhook.load(id)
             case "delivery":
                 found = await loaders.delivery.load(id)
+            case "worker":
+                found = await loaders.worker.load(id)
             case _:
                 found = None
         return cast("Node | None", found)
 
     @strawberry.field(
         description="One job; null when it does not exist or is not visible to the caller.",
-        metadata=relation((), by_argument(JOBS), JobRow),
+        metadata=FROM_ROWS | relation((), by_argument(JOBS), JobRow, computes=True),
     )
     async def job(self, info: Info, id: strawberry.ID) -> Job | None:
         row = await info.context.loaders.job.load(id)
@@ -95,7 +107,7 @@ class CoreQuery:
 
     @strawberry.field(
         description="A page of the jobs that are visible to the caller.",
-        metadata=relation((), load_jobs, JobRow, "nodes", "edges.node"),
+        metadata=FROM_ROWS | relation((), load_jobs, JobRow, "nodes", "edges.node"),
     )
     async def jobs(
         self,
@@ -123,7 +135,7 @@ class CoreQuery:
 
     @strawberry.field(
         description="One scene; null when it is not visible to the caller or, with jobId, belongs to another job.",
-        metadata=relation((), load_scene, SceneRow),
+        metadata=FROM_ROWS | relation((), load_scene, SceneRow),
     )
     async def scene(
         self,
@@ -135,6 +147,22 @@ class CoreQuery:
         if row is None or given(job_id) not in (None, row.job_id):
             return None
         return as_scene(row)
+
+    @strawberry.field(
+        description=(
+            "What the configured providers can be asked for, the default model of each first; with fits and roles only "
+            "those that can do all of it."
+        )
+    )
+    async def models(
+        self,
+        info: Info,
+        provider: str | None = strawberry.UNSET,
+        fits: RenderSettingsInput | None = strawberry.UNSET,
+        roles: list[InputRole] | None = strawberry.UNSET,
+    ) -> list[Model]:
+        found = await info.context.coordinator.catalogue.read()
+        return fitting_models(found, given(provider), given(fits), given(roles))
 
     @strawberry.field(description="The authenticated principal of the request.")
     def viewer(self, info: Info) -> Viewer:

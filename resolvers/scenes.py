@@ -11,6 +11,7 @@ from schema.inputs import (
     SceneActionInput,
     SelectTakeInput,
     UpdateSceneInput,
+    asked,
     given,
     target,
 )
@@ -36,8 +37,9 @@ class SceneMutation:
 
     @strawberry.mutation(
         description=(
-            "Edit a scene (title, prompt, durationSeconds, metadata), or report the progress of an external render "
-            "(status, providerId, percentage, outputUrl, failure). A change of status starts a pending job."
+            "Edit a scene (title, prompt, durationSeconds, metadata, settings, inputs), or report the progress of an "
+            "external render (status, providerId, percentage, outputUrl, failure). A change of status starts a pending "
+            "job."
         )
     )
     async def update_scene(self, info: Info, input: UpdateSceneInput) -> ScenePayload:
@@ -54,7 +56,11 @@ class SceneMutation:
     async def regenerate_scene(self, info: Info, input: RegenerateSceneInput) -> ScenePayload:
         context = info.context
         command = context.commands.scenes.regenerate(
-            context.viewer, target(input), given(input.prompt), given(input.idempotency_key)
+            context.viewer,
+            target(input),
+            given(input.prompt),
+            given(input.idempotency_key),
+            asked(input.settings, input.inputs),
         )
         return await scene_payload(info, command, input.scene_id)
 

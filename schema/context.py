@@ -4,7 +4,7 @@ A websocket runs many operations, each with its own context (`GetContext` in ser
 """
 
 import asyncio
-from collections.abc import Hashable, Mapping
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -28,6 +28,11 @@ LONG_LISTS = 100
 
 OTHERS_SECONDS = 0.03
 """How long it does so."""
+
+
+async def never_gone() -> bool:
+    """Say that the client waits for the answer: of connections that end their operations themselves."""
+    return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +67,10 @@ class Linking(Protocol):
         """Return the URL of a storage key; the frame number of a live frame makes it unique, to bypass caches."""
         ...
 
+    def upload(self, upload_id: str, expires_at: datetime, /) -> str:
+        """Return the address at which this server receives the bytes of an upload until then."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Context:
@@ -80,6 +89,8 @@ class Context:
     buffered_events: int
     link: Linking
     request_id: str
+    is_gone: Callable[[], Awaitable[bool]] = never_gone
+    """Whether the client has closed its connection, so that nobody reads the answer."""
     snapshot: Snapshot = field(init=False)
     _loaders: list[Loaders] = field(init=False, default_factory=list[Loaders])
     _list_lock: asyncio.Lock = field(init=False, default_factory=asyncio.Lock)
@@ -112,6 +123,11 @@ class Context:
     def more_follow(self) -> bool:
         """Whether the stream makes its next message at once, from the same snapshot."""
         return self.snapshot.more_follow
+
+    @property
+    def refusals(self) -> Sequence[str]:
+        """The codes of the mutations that were refused."""
+        return self.audit.refusals
 
     @property
     def commands(self) -> Commands:

@@ -10,11 +10,14 @@ from enum import StrEnum
 import strawberry
 
 from coordinator.commands.inputs import BatchPolicy
+from models.domain.assets import AssetKind, AssetStatus
 from models.domain.errors import ErrorCode
 from models.domain.events import DeliveryStatus, EventType
+from models.domain.leases import WorkerHealth
 from models.domain.lifecycle import JobStatus, SceneStatus, TakeReason
 from models.domain.progress import JobStage
 from models.reads.listing import JobOrderField
+from providers.catalogue import AudioSupport, InputRole, Resolution
 from schema.strawberry_internals import enum_definition
 
 
@@ -112,7 +115,10 @@ _enum(
     {
         "JOB_UPDATED": "title, metadata, output or outputFailure of the job changed.",
         "JOB_SETTLED": "The job became COMPLETED, FAILED or CANCELED.",
-        "SCENE_UPDATED": "Fields of the scene changed; its status did not.",
+        "SCENE_UPDATED": (
+            "Fields of the scene changed; its status did not, unless a leased take waits again because its worker gave "
+            "it back or was lost."
+        ),
         "SCENE_RETRYING": "A take failed, and an automatic retry is scheduled.",
         "SCENE_REGENERATED": "A new take was requested; the scene is PENDING again.",
         "SCENE_TAKE_SELECTED": "The scene shows another take.",
@@ -143,13 +149,55 @@ _enum(
         "ALREADY_DELETED": "The object is deleted and accepts only a restore.",
         "NOT_DELETED": "The object is not deleted and cannot be restored.",
         "RECOVERY_EXPIRED": "The recovery window of the deleted object is over.",
+        "STALE_TAKE": "The report is about a take that is not the current one, or that another worker renders.",
+        "LEASE_LOST": "The lease has expired, or its take was canceled, regenerated, deleted or taken over.",
+        "NOT_SUPPORTED": "The model cannot do what is asked; see allowed and alternatives.",
         "STALE_VERSION": "The object is at another version than expectedVersion.",
         "IDEMPOTENCY_CONFLICT": "The idempotency key was used with another input.",
         "INCOMPLETE_ORDER": "The new order does not name every live scene exactly once.",
         "RATE_LIMITED": "The quota of the operation is used up; see retryAfterSeconds.",
         "LIMIT_EXCEEDED": "More items than allowed, such as more than 200 scenes in a job.",
+        "ASSET_IN_USE": "The inputs of a live scene name the asset.",
+        "UPLOAD_REFUSED": "The bytes of the asset are not complete, or not what was announced.",
         "BATCH_ABORTED": "The item is valid, but another one aborted an ALL_OR_NOTHING batch.",
     },
+)
+_enum(AssetKind, "What the file of an asset is.")
+_enum(
+    AssetStatus,
+    "The status of an asset.",
+    {
+        "WAITING": "Announced: its bytes are not complete, or completeAsset was not called.",
+        "READY": "The bytes are what was announced; takes can be made from it.",
+        "REJECTED": "The bytes were not what was announced, or cannot be used; see failure.",
+    },
+)
+_enum(
+    WorkerHealth,
+    "What a leased worker does.",
+    {
+        "IDLE": "It holds no lease.",
+        "BUSY": "It holds a lease.",
+        "UNHEALTHY": "It says that it cannot render; it gets no takes.",
+        "GONE": "It was not heard of for 90 seconds, and holds no lease.",
+    },
+)
+_enum(
+    InputRole,
+    "What a file is to the clip.",
+    {
+        "FIRST_FRAME": "The picture that the clip begins with.",
+        "LAST_FRAME": "The picture that the clip ends with.",
+        "REFERENCE": "Something that the clip shows, such as a person or a style; there may be several.",
+        "SOURCE_VIDEO": "The video that the clip changes or continues.",
+        "REFERENCE_AUDIO": "Sound that the clip follows, such as speech.",
+    },
+)
+_enum(Resolution, "The length of the shorter side in pixels.")
+_enum(
+    AudioSupport,
+    "Whether clips of a model have sound.",
+    {"OPTIONAL": "If RenderSettings.audio asks for it."},
 )
 _enum(
     SnapshotReason,
@@ -157,21 +205,30 @@ _enum(
     {
         "INITIAL": "First message of a stream that named no version.",
         "LOG_TRUNCATED": "The named version is older than the retained log.",
-        "LAGGED": "The client was too slow; this snapshot replaces the events that were dropped.",
+        "LAGGED": (
+            "The client was too slow, or the server was late and the log had been pruned; "
+            "this snapshot replaces the events that were not sent."
+        ),
     },
 )
 
 __all__ = [
+    "AssetKind",
+    "AssetStatus",
+    "AudioSupport",
     "BatchPolicy",
     "DeliveryStatus",
     "ErrorCode",
     "EventType",
+    "InputRole",
     "JobOrderField",
     "JobStage",
     "JobStatus",
     "OrderDirection",
+    "Resolution",
     "SceneAction",
     "SceneStatus",
     "SnapshotReason",
     "TakeReason",
+    "WorkerHealth",
 ]

@@ -6,6 +6,8 @@ import strawberry
 
 from models.domain import errors
 from models.domain.errors import DomainError
+from schema.catalogue import Model, models_by_id
+from schema.context import Info
 from schema.enums import ErrorCode, SceneStatus
 from schema.quota import Quota, as_shown
 
@@ -58,13 +60,37 @@ class StateError(UserError):
 
 @strawberry.type(
     description=(
-        "Another change was made before; read the object again and retry. STALE_VERSION or IDEMPOTENCY_CONFLICT."
+        "Another change was made before: read the object again and retry (STALE_VERSION, IDEMPOTENCY_CONFLICT), or "
+        "give the take up (LEASE_LOST)."
     )
 )
 class ConflictError(UserError):
     """From `errors.Conflict`."""
 
     current_version: int | None
+
+
+@strawberry.type(description="The report is about a take that is not the current one. STALE_TAKE.")
+class StaleTakeError(UserError):
+    """From `errors.StaleTake`."""
+
+    current_take_number: int
+    current_provider_id: str | None = strawberry.field(description="The provider's id of the current take.")
+
+
+@strawberry.type(description="The model cannot do what is asked; nothing was bought. NOT_SUPPORTED.")
+class NotSupportedError(UserError):
+    """From `errors.NotSupported`."""
+
+    model: str = strawberry.field(description="The id of the model that was asked.")
+    allowed: list[str] = strawberry.field(
+        description="What would be accepted in this place, in words that can be shown; empty when nothing would."
+    )
+    alternative_ids: strawberry.Private[list[str]]
+
+    @strawberry.field(description="Models that could do all that was asked, as far as they are available.")
+    def alternatives(self, info: Info) -> list[Model]:
+        return models_by_id(info.context.coordinator.catalogue.latest, self.alternative_ids)
 
 
 @strawberry.type(description="The quota is used up; a rejected operation does not count. RATE_LIMITED.")
@@ -97,13 +123,32 @@ def _user_error(refusal: DomainError) -> UserError:
             )
         case errors.Conflict():
             return ConflictError(code=code, message=message, path=path, current_version=refusal.current_version)
+        case errors.StaleTake(take_number=number, provider_id=current):
+            return StaleTakeError(
+                code=code, message=message, path=path, current_take_number=number, current_provider_id=current
+            )
+        case errors.NotSupported(model=model, allowed=allowed, alternatives=ids):
+            return NotSupportedError(
+                code=code, message=message, path=path, model=model, allowed=allowed, alternative_ids=ids
+            )
         case errors.QuotaExceeded():
             quota, seconds = as_shown(refusal.quota), refusal.retry_after_seconds
             return RateLimitedError(code=code, message=message, path=path, retry_after_seconds=seconds, quota=quota)
+        case errors.LeaseLost():
+            return ConflictError(code=code, message=message, path=path, current_version=None)
         case errors.Forbidden():
             return ForbiddenError(code=code, message=message, path=path)
         case _:
             return ValidationError(code=code, message=message, path=path)
 
 
-ERROR_TYPES = [ValidationError, NotFoundError, ForbiddenError, StateError, ConflictError, RateLimitedError]
+ERROR_TYPES = [
+    ValidationError,
+    NotFoundError,
+    ForbiddenError,
+    StateError,
+    ConflictError,
+    RateLimitedError,
+    StaleTakeError,
+    NotSupportedError,
+]

@@ -1,29 +1,29 @@
-"""The inputs of job and scene operations, and their conversion to the coordinator's inputs."""
+"""The inputs of operations on scenes, and their conversion to the coordinator's inputs; what those on jobs share."""
 
-from datetime import datetime
 from typing import Any, TypeVar, cast
 
 import strawberry
 
-from coordinator.commands.inputs import JobEdit, NewJob, NewScene, ReportedFailure, SceneEdit, SceneTarget
-from models.domain.rules import TITLE_CHARACTERS, Problems
-from models.reads.listing import JobQuery
-from schema.enums import JobOrderField, JobStatus, OrderDirection, SceneStatus
+from coordinator.commands.inputs import NewScene, ReportedFailure, SceneEdit, SceneTarget
+from schema.enums import SceneStatus
 from schema.scalars import JSONObject
+from schema.settings import RenderInputInput, RenderSettingsInput
 
 T = TypeVar("T")
 
-_UPDATE = "An omitted field keeps its value; null clears a nullable field. metadata is replaced as a whole."
-_EXPECTED_JOB_VERSION = "Fail with STALE_VERSION unless Job.version has this value."
+UPDATE = "An omitted field keeps its value; null clears a nullable field. metadata is replaced as a whole."
+EXPECTED_JOB_VERSION = "Fail with STALE_VERSION unless Job.version has this value."
 _EXPECTED_SCENE_VERSION = "Fail with STALE_VERSION unless Scene.version has this value."
-_IDEMPOTENCY_KEY = (
+IDEMPOTENCY_KEY = (
     "A retry with the same key and the same input within 24 hours returns the first result and changes nothing; "
     "another input with the same key fails with IDEMPOTENCY_CONFLICT."
 )
 _OWN_JOB = "When given, fail with SCENE_NOT_IN_JOB unless the scene belongs to this job."
-_METADATA = "The client's own data; at most 16 KiB of JSON."
-_TITLE = "1 to 200 characters."
+METADATA = "The client's own data; at most 16 KiB of JSON."
+TITLE = "1 to 200 characters."
 _PROMPT = "1 to 4,000 characters, in one or several lines."
+_SETTINGS = "What clips of the scene are to be like; a setting that is left out is that of the job."
+_INPUTS = "What clips of the scene are made from; at most 16, which replace the former ones. Null or [] for none."
 _DURATION = "Length of the clip, 0.5 to 60 seconds."
 
 
@@ -32,51 +32,32 @@ def given(value: T | None) -> T | None:
     return None if value is strawberry.UNSET else value
 
 
-def _edit(source: object, *names: str) -> dict[str, Any]:
+def edit_of(source: object, *names: str) -> dict[str, Any]:
     """Return the named fields that were given, null included."""
     fields = {name: getattr(source, name) for name in names}
     return {name: value for name, value in fields.items() if value is not strawberry.UNSET}
 
 
-@strawberry.input(description="Select jobs that match every given field.")
-class JobFilter:
-    """See `job_query`."""
-
-    status: list[JobStatus] | None = strawberry.field(default=strawberry.UNSET, description="Any of these statuses.")
-    search: str | None = strawberry.field(
-        default=strawberry.UNSET, description="A part of the title, in any case (Unicode case folding)."
-    )
-    updated_since: datetime | None = strawberry.field(
-        default=strawberry.UNSET, description="Changed at or after this instant."
-    )
-    owner_id: strawberry.ID | None = strawberry.UNSET
+def given_settings(settings: RenderSettingsInput | None) -> dict[str, Any] | None:
+    """Return the settings that were given; None for null and for an omitted argument."""
+    found = given(settings)
+    return None if found is None else found.given()
 
 
-@strawberry.input(description="The order of a list of jobs; equal values are ordered by id.")
-class JobOrder:
-    """See `job_query`."""
-
-    field: JobOrderField = JobOrderField.CREATED_AT
-    direction: OrderDirection = OrderDirection.DESC
+def given_inputs(inputs: list[RenderInputInput] | None) -> list[dict[str, Any]] | None:
+    """Return the inputs that were given; None for null and for an omitted argument."""
+    found = given(inputs)
+    return None if found is None else [each.given() for each in found]
 
 
-def job_query(filter: JobFilter | None, order: JobOrder | None, *, include_deleted: bool = False) -> JobQuery:
-    """Convert filter and order. Raises DomainErrors for a search or an owner that no job can have."""
-    criteria, ordering = filter or JobFilter(), order or JobOrder()
-    search, owner_id = given(criteria.search), given(criteria.owner_id)
-    problems = Problems()
-    problems.text(search, ["filter", "search"], max_characters=TITLE_CHARACTERS, required=False)
-    problems.text(owner_id, ["filter", "ownerId"], max_characters=TITLE_CHARACTERS, required=False)
-    problems.check()
-    return JobQuery(
-        status=given(criteria.status),
-        search=search,
-        updated_since=given(criteria.updated_since),
-        owner_id=owner_id,
-        include_deleted=include_deleted,
-        order=ordering.field,
-        descending=ordering.direction is OrderDirection.DESC,
-    )
+def asked(settings: RenderSettingsInput | None, inputs: list[RenderInputInput] | None) -> SceneEdit:
+    """Return the edit of these arguments, as far as they were given; null takes all of them away."""
+    edit = SceneEdit()
+    if settings is not strawberry.UNSET:
+        edit["settings"] = given_settings(settings)
+    if inputs is not strawberry.UNSET:
+        edit["inputs"] = given_inputs(inputs)
+    return edit
 
 
 @strawberry.input(description="A new scene.")
@@ -84,65 +65,25 @@ class NewSceneInput:
     """Part of createJob and addScene."""
 
     prompt: str = strawberry.field(description=_PROMPT)
-    title: str | None = strawberry.field(default=strawberry.UNSET, description=_TITLE)
+    title: str | None = strawberry.field(default=strawberry.UNSET, description=TITLE)
     duration_seconds: float | None = strawberry.field(
-        default=strawberry.UNSET, description=f"{_DURATION} 5 when omitted."
+        default=strawberry.UNSET, description=f"{_DURATION} 5 when omitted, or what is nearest to it of the model."
     )
-    metadata: JSONObject | None = strawberry.field(default=strawberry.UNSET, description=_METADATA)
+    metadata: JSONObject | None = strawberry.field(default=strawberry.UNSET, description=METADATA)
+
+    settings: RenderSettingsInput | None = strawberry.field(default=strawberry.UNSET, description=_SETTINGS)
+    inputs: list[RenderInputInput] | None = strawberry.field(default=strawberry.UNSET, description=_INPUTS)
 
     def new_scene(self) -> NewScene:
         """Convert to the coordinator's input."""
-        return NewScene(self.prompt, given(self.title), given(self.duration_seconds), given(self.metadata))
-
-
-@strawberry.input(description="A new job.")
-class CreateJobInput:
-    """The input of createJob."""
-
-    title: str = strawberry.field(description=_TITLE)
-    scenes: list[NewSceneInput] = strawberry.field(
-        default_factory=list[NewSceneInput], description="In play order; at most 200."
-    )
-    provider: str | None = strawberry.field(
-        default=strawberry.UNSET, description="One of ServerInfo.providers; the server's default when omitted."
-    )
-    metadata: JSONObject | None = strawberry.field(default=strawberry.UNSET, description=_METADATA)
-    start: bool = strawberry.field(default=False, description="Start the job in the same transaction.")
-    idempotency_key: str | None = strawberry.field(default=strawberry.UNSET, description=_IDEMPOTENCY_KEY)
-
-    def new_job(self) -> NewJob:
-        """Convert to the coordinator's input."""
-        return NewJob(
-            title=self.title,
-            scenes=[scene.new_scene() for scene in self.scenes],
-            provider=given(self.provider),
-            metadata=given(self.metadata),
-            start=self.start,
-            idempotency_key=given(self.idempotency_key),
+        return NewScene(
+            self.prompt,
+            given(self.title),
+            given(self.duration_seconds),
+            given(self.metadata),
+            given_settings(self.settings),
+            given_inputs(self.inputs),
         )
-
-
-@strawberry.input(description=_UPDATE)
-class UpdateJobInput:
-    """The input of updateJob."""
-
-    job_id: strawberry.ID
-    title: str | None = strawberry.field(default=strawberry.UNSET, description=_TITLE)
-    metadata: JSONObject | None = strawberry.field(default=strawberry.UNSET, description=_METADATA)
-    expected_version: int | None = strawberry.field(default=strawberry.UNSET, description=_EXPECTED_JOB_VERSION)
-
-    def edit(self) -> JobEdit:
-        """Return the given fields."""
-        return cast("JobEdit", _edit(self, "title", "metadata"))
-
-
-@strawberry.input(description="The job that a mutation acts on.")
-class JobActionInput:
-    """The input of startJob, cancelJob, deleteJob and restoreJob."""
-
-    job_id: strawberry.ID
-    expected_version: int | None = strawberry.field(default=strawberry.UNSET, description=_EXPECTED_JOB_VERSION)
-    idempotency_key: str | None = strawberry.field(default=strawberry.UNSET, description=_IDEMPOTENCY_KEY)
 
 
 @strawberry.input(description="A scene to add to a job.")
@@ -154,8 +95,8 @@ class AddSceneInput:
     position: int | None = strawberry.field(
         default=strawberry.UNSET, description="0-based position in play order; at the end when omitted."
     )
-    expected_version: int | None = strawberry.field(default=strawberry.UNSET, description=_EXPECTED_JOB_VERSION)
-    idempotency_key: str | None = strawberry.field(default=strawberry.UNSET, description=_IDEMPOTENCY_KEY)
+    expected_version: int | None = strawberry.field(default=strawberry.UNSET, description=EXPECTED_JOB_VERSION)
+    idempotency_key: str | None = strawberry.field(default=strawberry.UNSET, description=IDEMPOTENCY_KEY)
 
 
 @strawberry.input(description="Why a scene failed, as reported by its worker.")
@@ -167,18 +108,18 @@ class FailureInput:
     retryable: bool = False
 
 
-@strawberry.input(description=_UPDATE)
+@strawberry.input(description=UPDATE)
 class UpdateSceneInput:
     """The input of updateScene: edits by the owner, reports by an external worker."""
 
     scene_id: strawberry.ID
     job_id: strawberry.ID | None = strawberry.field(default=strawberry.UNSET, description=_OWN_JOB)
-    title: str | None = strawberry.field(default=strawberry.UNSET, description=_TITLE)
+    title: str | None = strawberry.field(default=strawberry.UNSET, description=TITLE)
     prompt: str | None = strawberry.field(
         default=strawberry.UNSET, description=f"{_PROMPT} A take that has started keeps its prompt."
     )
     duration_seconds: float | None = strawberry.field(default=strawberry.UNSET, description=_DURATION)
-    metadata: JSONObject | None = strawberry.field(default=strawberry.UNSET, description=_METADATA)
+    metadata: JSONObject | None = strawberry.field(default=strawberry.UNSET, description=METADATA)
     status: SceneStatus | None = strawberry.field(
         default=strawberry.UNSET,
         description="One of Scene.allowedTransitions; the current status is accepted too and changes nothing.",
@@ -193,17 +134,41 @@ class UpdateSceneInput:
         default=strawberry.UNSET,
         description="http or https address of the clip, with status PROCESSING or COMPLETED.",
     )
+    output_asset_id: strawberry.ID | None = strawberry.field(
+        default=strawberry.UNSET,
+        description=(
+            "With status COMPLETED, in jobs of the provider external, instead of outputUrl: a READY asset of the kind "
+            "VIDEO of the job's owner that is the clip. It is adopted, and cannot be deleted until that is done."
+        ),
+    )
     failure: FailureInput | None = strawberry.field(default=strawberry.UNSET, description="With status FAILED.")
+    take_number: int | None = strawberry.field(
+        default=strawberry.UNSET,
+        description=(
+            "The take that a report is about; STALE_TAKE when it is not the current one. Without it the providerId of "
+            "an earlier take is STALE_TAKE as well. So is, with or without it, another providerId than the one of the "
+            "take that is being rendered."
+        ),
+    )
+    adopt_output: bool | None = strawberry.field(
+        default=strawberry.UNSET,
+        description=(
+            "Fetch the clip at outputUrl, keep it, look at it and join it, in jobs of the provider external; the scene "
+            "completes when that is done, and is PROCESSING at 99 % meanwhile. The server's setting when omitted."
+        ),
+    )
     expected_version: int | None = strawberry.field(default=strawberry.UNSET, description=_EXPECTED_SCENE_VERSION)
+    settings: RenderSettingsInput | None = strawberry.field(default=strawberry.UNSET, description=_SETTINGS)
+    inputs: list[RenderInputInput] | None = strawberry.field(default=strawberry.UNSET, description=_INPUTS)
 
     def edit(self) -> SceneEdit:
         """Return the given fields."""
         names = ("title", "prompt", "duration_seconds", "metadata", "status", "provider_id", "percentage")
-        edit = cast("SceneEdit", _edit(self, *names, "output_url"))
+        edit = cast("SceneEdit", edit_of(self, *names, "output_url", "output_asset_id", "take_number", "adopt_output"))
         failure = given(self.failure)
         if failure is not None:
             edit["failure"] = ReportedFailure(code=failure.code, message=failure.message, retryable=failure.retryable)
-        return edit
+        return edit | asked(self.settings, self.inputs)
 
 
 @strawberry.input(description="A completed, failed or canceled scene to render again.")
@@ -215,8 +180,10 @@ class RegenerateSceneInput:
     prompt: str | None = strawberry.field(
         default=strawberry.UNSET, description=f"{_PROMPT} The scene's prompt when omitted."
     )
+    settings: RenderSettingsInput | None = strawberry.field(default=strawberry.UNSET, description=_SETTINGS)
+    inputs: list[RenderInputInput] | None = strawberry.field(default=strawberry.UNSET, description=_INPUTS)
     expected_version: int | None = strawberry.field(default=strawberry.UNSET, description=_EXPECTED_SCENE_VERSION)
-    idempotency_key: str | None = strawberry.field(default=strawberry.UNSET, description=_IDEMPOTENCY_KEY)
+    idempotency_key: str | None = strawberry.field(default=strawberry.UNSET, description=IDEMPOTENCY_KEY)
 
 
 @strawberry.input(description="The scene that a mutation acts on.")
@@ -244,15 +211,6 @@ class SelectTakeInput:
 
     take_id: strawberry.ID
     expected_version: int | None = strawberry.field(default=strawberry.UNSET, description=_EXPECTED_SCENE_VERSION)
-
-
-@strawberry.input(description="The new play order of a job.")
-class ReorderScenesInput:
-    """The input of reorderScenes."""
-
-    job_id: strawberry.ID
-    scene_ids: list[strawberry.ID] = strawberry.field(description="Every live scene exactly once.")
-    expected_version: int | None = strawberry.field(default=strawberry.UNSET, description=_EXPECTED_JOB_VERSION)
 
 
 def target(

@@ -9,13 +9,16 @@ from typing import Any, TypeVar, cast
 
 from strawberry.dataloader import AbstractCache, DataLoader
 
+from coordinator.tasks import ignore_error
+from models.db.asset_rows import AssetRow
 from models.db.database import Connection
+from models.db.lease_rows import LeaseRow, WorkerRow
 from models.db.rows import DeliveryRow, EventRow, JobRow, SceneRow, TakeRow, WebhookRow
 from models.db.snapshot import Snapshot
 from models.domain.access import Viewer
 from models.domain.paging import Page
 from models.domain.progress import ProgressSnapshot
-from models.reads import listing, queries, webhook_queries
+from models.reads import assets, leases, listing, places, queries, waiting_for, webhook_queries
 from models.reads.eta import EtaInputs, eta_inputs
 from models.reads.listing import SceneQuery
 from models.reads.webhook_queries import DeliveryQuery
@@ -59,6 +62,21 @@ class _Memory(AbstractCache[Any, Any]):
         self._read.clear()
 
 
+class _Loader(DataLoader[K, V]):
+    """A loader whose reads end although fields that wait for them are cancelled.
+
+    graphql-core cancels the fields beside one that fails. Those elsewhere in the answer that wait for the same key must
+    not be cancelled with them: that would end the whole operation.
+    """
+
+    def load(self, key: K) -> Awaitable[V]:
+        """Return the value of a key."""
+        reading = asyncio.ensure_future(super().load(key))
+        # When all fields that wait for it are cancelled, no task retrieves its error, which asyncio would log.
+        reading.add_done_callback(ignore_error)
+        return asyncio.shield(reading)
+
+
 class Loaders:
     """One loader per relation. An object that the viewer may not see is None, like one that does not exist."""
 
@@ -66,7 +84,9 @@ class Loaders:
         self._snapshot = snapshot
         self._viewer = viewer
         self._observers: list[Observer] = []
-        self.narrow = Narrow(snapshot, viewer, self._observe, lambda: bool(self._observers))
+        # Without a reference back to this object: a cycle would have to be found by the garbage collector, which costs
+        # more than the rest of a short answer.
+        self.narrow = Narrow(snapshot, viewer, self._observers)
 
     # Made at their first use: most operations use none or one of them.
 
@@ -86,6 +106,11 @@ class Loaders:
         return self._by_id(lambda connection, ids: queries.takes_by_id(connection, self._viewer, ids))
 
     @cached_property
+    def asset(self) -> DataLoader[str, AssetRow | None]:
+        """Assets by id."""
+        return self._by_id(lambda connection, ids: assets.assets_by_id(connection, self._viewer, ids))
+
+    @cached_property
     def webhook(self) -> DataLoader[str, WebhookRow | None]:
         """Webhooks by id."""
         return self._by_id(lambda connection, ids: webhook_queries.webhooks_by_id(connection, self._viewer, ids))
@@ -94,6 +119,26 @@ class Loaders:
     def delivery(self) -> DataLoader[str, DeliveryRow | None]:
         """Deliveries by id."""
         return self._by_id(lambda connection, ids: webhook_queries.deliveries_by_id(connection, self._viewer, ids))
+
+    @cached_property
+    def worker(self) -> DataLoader[str, WorkerRow | None]:
+        """Leased workers by id."""
+        return self._by_id(lambda connection, ids: leases.workers_by_id(connection, self._viewer, ids))
+
+    @cached_property
+    def worker_of_take(self) -> DataLoader[str, WorkerRow | None]:
+        """The workers that leased takes last, by the ids of takes."""
+        return self._by_id(leases.workers_of_takes)
+
+    @cached_property
+    def leases_of_worker(self) -> DataLoader[str, list[LeaseRow] | None]:
+        """The leases that workers hold."""
+        return self._by_id(leases.leases_of_workers)
+
+    @cached_property
+    def waiting_for(self) -> DataLoader[str, str | None]:
+        """Why nobody takes waiting scenes."""
+        return self._by_id(waiting_for.waiting_for)
 
     @cached_property
     def deliveries(self) -> DataLoader[tuple[str, DeliveryQuery], list[DeliveryRow]]:
@@ -108,7 +153,7 @@ class Loaders:
     @cached_property
     def queue_position(self) -> DataLoader[str, int | None]:
         """The places of scenes in the queue."""
-        return self._by_id(queries.queue_positions)
+        return self._by_id(places.of_scenes)
 
     @cached_property
     def with_other_clips(self) -> DataLoader[str, bool | None]:
@@ -157,7 +202,7 @@ class Loaders:
             observer(rows)
 
     def _loader(self, load: Callable[[list[K]], Awaitable[Sequence[V | BaseException]]]) -> DataLoader[K, V]:
-        return DataLoader(load, cache_map=_Memory(self._snapshot))
+        return _Loader(load, cache_map=_Memory(self._snapshot))
 
     def _by_id(self, fetch: Fetch[str, V]) -> DataLoader[str, V | None]:
         async def load(ids: list[str]) -> list[V | None]:

@@ -36,23 +36,27 @@ TAKES = ById(TakeRow, "take", shapes.takes)
 
 
 class Narrow:
-    """The narrow reads of one operation. `observe` is shown ordinary rows, as long as `observed` says so."""
+    """The narrow reads of one operation. While there are `observers`, they are shown ordinary rows."""
 
-    def __init__(self, snapshot: Snapshot, viewer: Viewer, observe: Observe, observed: Callable[[], bool]) -> None:
+    def __init__(self, snapshot: Snapshot, viewer: Viewer, observers: Sequence[Observe]) -> None:
         self.source = Source(snapshot.kind, snapshot.fetch)
         self._snapshot = snapshot
         self._viewer = viewer
-        self._observe = observe
-        self._observed = observed
+        self._observers = observers
         self._number = snapshot.number
         self._read: dict[tuple[str, Columns], dict[str, Row | None]] = {}
 
-    async def by_id(self, what: ById, ids: Sequence[str], columns: Columns) -> list[Row | None]:
-        """Return the row of each id; None for those that do not exist or are not visible."""
+    async def by_id(
+        self, what: ById, ids: Sequence[str], columns: Columns, *, is_only_read: bool = False
+    ) -> list[Row | None]:
+        """Return the row of each id; None for those that do not exist or are not visible.
+
+        `is_only_read` promises that the answer reads nothing else.
+        """
         known = self._known(what.prefix, columns)
         missing = [each for each in dict.fromkeys(ids) if each not in known and is_id(each, what.prefix)]
         if missing:
-            found = await self._found(what, missing, columns)
+            found = await self._found(what, missing, columns, is_only_read=is_only_read)
             known = known if self._number == self._snapshot.number else {}
             known.update(found)
             for each in missing:
@@ -67,7 +71,7 @@ class Narrow:
             statement = shapes.progress(self.source.kind, shapes.scope_of(self._viewer), one=len(missing) == 1)
             raw = await self.source.fetch(statement, {"ids": missing, "viewer": self._viewer.id})
             found = rows_of(ProgressSnapshot, statement, raw)
-            self._observe(found)
+            self._show(found)
             known = known if self._number == self._snapshot.number else {}
             known.update({each.job_id: each for each in found})
         return [cast("ProgressSnapshot | None", known.get(each)) for each in job_ids]
@@ -81,17 +85,26 @@ class Narrow:
             self._number = self._snapshot.number
         return self._read.setdefault((what, columns), {})
 
-    async def _found(self, what: ById, ids: list[str], columns: Columns) -> dict[str, Row]:
-        observed = self._observed()
+    async def _found(self, what: ById, ids: list[str], columns: Columns, *, is_only_read: bool) -> dict[str, Row]:
+        observed = bool(self._observers)
         selected = what.row._fields if observed else with_columns(columns, "id")
         statement = what.shape(self.source.kind, shapes.scope_of(self._viewer), one=len(ids) == 1, columns=selected)
-        rows = await self.source.fetch(statement, {"ids": ids, "viewer": self._viewer.id})
+        if is_only_read and not observed:
+            found = await self._snapshot.fetch_alone_by_id(
+                statement, ids, {"viewer": self._viewer.id}, selected.index("id")
+            )
+            return {each: found[each] for each in ids if each in found}
+        rows = await self._snapshot.fetch(statement, {"ids": ids, "viewer": self._viewer.id})
         if observed:
-            self._observe(rows_of(what.row, statement, rows))
+            self._show(rows_of(what.row, statement, rows))
             rows = narrowed(rows, selected, columns)
             return dict(zip([str(row[-1]) for row in rows], rows, strict=True))
         key = selected.index("id")
         return {row[key]: row for row in rows}
+
+    def _show(self, rows: Sequence[object]) -> None:
+        for observer in self._observers:
+            observer(rows)
 
 
 def with_columns(columns: Columns, *needed: str) -> Columns:

@@ -19,16 +19,18 @@ Parents = Sequence[tuple[Any, ...]]
 Arguments = Mapping[str, Any]
 
 
-def relation(needs: tuple[str, ...], load: Load, row: type[Any] | None = None, *rows_at: str) -> dict[object, object]:
+def relation(
+    needs: tuple[str, ...], load: Load, row: type[Any] | None = None, *rows_at: str, computes: bool = False
+) -> dict[object, object]:
     """Return the metadata of a field; see `Relation`."""
-    return {RELATION: Relation(needs, load, rows_at, row)}
+    return {RELATION: Relation(needs, load, rows_at, row, is_table=True, computes=computes)}
 
 
 async def rows(context: Context, what: ById, ids: Sequence[str | None], selected: Selected) -> list[Any]:
     """Return the row of each id, narrow if it can be; None for no id, or when it does not exist or is not visible."""
     asked = [each for each in ids if each is not None]
     if selected.columns:
-        found = await context.loaders.narrow.by_id(what, asked, selected.columns)
+        found = await context.loaders.narrow.by_id(what, asked, selected.columns, is_only_read=selected.is_only_read)
     else:
         found = await getattr(context.loaders, what.prefix).load_many(asked)
     if len(asked) == len(ids):
@@ -103,6 +105,17 @@ async def load_queue_positions(
     if not waiting:
         return [None] * len(parents)
     found = dict(zip(waiting, await context.loaders.queue_position.load_many(waiting), strict=True))
+    return [found.get(scene_id) for scene_id, _, _ in parents]
+
+
+async def load_waiting_for(
+    context: Context, parents: Parents, _arguments: Arguments, _selected: Selected
+) -> Sequence[Any]:
+    """Read `Scene.waitingFor`; only scenes that wait for a worker have one."""
+    waiting = [scene_id for scene_id, status, queued_at in parents if status == "PENDING" and queued_at is not None]
+    if not waiting:
+        return [None] * len(parents)
+    found = dict(zip(waiting, await context.loaders.waiting_for.load_many(waiting), strict=True))
     return [found.get(scene_id) for scene_id, _, _ in parents]
 
 

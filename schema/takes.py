@@ -1,43 +1,42 @@
-"""SceneTake, one attempt at a scene, and SceneFailure. Values are rows of `models.db.rows`."""
+"""SceneTake, one attempt at a scene, and what it was made from. Values are rows of `models.db.rows`.
 
+An input may be a take, so both live in one file: two would need lazy types.
+"""
+
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import ClassVar
+from typing import Any, ClassVar, cast
 
 import strawberry
 
 from execution.relations import NEEDS
 from execution.versions import VersionedColumns
 from models.db.rows import TakeRow
-from models.domain.failures import FailureJson
+from schema.assets import Asset
 from schema.context import Info
-from schema.enums import SceneStatus, TakeReason
+from schema.enums import InputRole, SceneStatus, TakeReason
+from schema.failures import SceneFailure, scene_failure
 from schema.media import Media, media
 from schema.nodes import Node
-from schema.versions import WITH_JOB, WITH_LINKS
+from schema.scalars import JSONObject
+from schema.settings import RenderSettings, render_settings
+from schema.versions import FROM_ROWS, WITH_JOB, WITH_LINKS
+from schema.workers import Worker
 
 
-@strawberry.type(description="Why a take, or the assembly of a job's video, failed.")
-class SceneFailure:
-    """Made by `scene_failure`."""
+@strawberry.type(description="An amount of money.")
+class Money:
+    """Made by `money`."""
 
     versioned_columns: ClassVar = VersionedColumns()
 
-    code: str
-    message: str
-    retryable: bool
-    occurred_at: datetime
+    amount: str = strawberry.field(description='A decimal number, such as "0.35".')
+    currency: str = strawberry.field(description="The code of ISO 4217, such as USD.")
 
 
-def scene_failure(stored: FailureJson | None) -> SceneFailure | None:
-    """Convert the JSON of a failure column."""
-    if stored is None:
-        return None
-    return SceneFailure(
-        code=stored["code"],
-        message=stored["message"],
-        retryable=stored["retryable"],
-        occurred_at=datetime.fromisoformat(stored["occurred_at"]),
-    )
+def money(stored: Mapping[str, Any] | None) -> Money | None:
+    """Convert the JSON of a cost."""
+    return None if stored is None else Money(amount=stored["amount"], currency=stored["currency"])
 
 
 @strawberry.type(
@@ -67,7 +66,10 @@ class SceneTake(Node):
         """Return whether a row stands in for this type."""
         return isinstance(value, TakeRow)
 
-    @strawberry.field(description="The clip.", metadata=WITH_LINKS | {NEEDS: ("output",)})
+    @strawberry.field(
+        description="The clip, as browsers play it; see original for the file that was delivered.",
+        metadata=WITH_LINKS | {NEEDS: ("output",)},
+    )
     @staticmethod
     def output(root: strawberry.Parent[TakeRow], info: Info) -> Media | None:
         return media(info.context, root.output)
@@ -77,7 +79,124 @@ class SceneTake(Node):
     def poster(root: strawberry.Parent[TakeRow], info: Info) -> Media | None:
         return media(info.context, root.poster)
 
-    @strawberry.field(description="Why the take failed; null unless it did.", metadata=WITH_JOB | {NEEDS: ("failure",)})
+    @strawberry.field(description="A short animated preview of the clip.", metadata=WITH_LINKS | {NEEDS: ("preview",)})
+    @staticmethod
+    def preview(root: strawberry.Parent[TakeRow], info: Info) -> Media | None:
+        return media(info.context, root.preview)
+
+    @strawberry.field(
+        description=(
+            "The file as the provider delivered it, when output is not that file: output is then a rendition that "
+            "browsers can play, or null because the file cannot be shown (see failure). Null otherwise."
+        ),
+        metadata=WITH_LINKS | {NEEDS: ("original",)},
+    )
+    @staticmethod
+    def original(root: strawberry.Parent[TakeRow], info: Info) -> Media | None:
+        return media(info.context, root.original)
+
+    @strawberry.field(
+        description=(
+            "Why the take failed; null unless it did. CLIP_UNREADABLE, CLIP_WITHOUT_PICTURE, CLIP_TRUNCATED, "
+            "CLIP_TOO_LONG and CLIP_TOO_LARGE: the clip that was delivered cannot be shown; it is in original."
+        ),
+        metadata=WITH_JOB | {NEEDS: ("failure",)},
+    )
     @staticmethod
     def failure(root: strawberry.Parent[TakeRow]) -> SceneFailure | None:
         return scene_failure(root.failure)
+
+    @strawberry.field(description="The worker that leases it, or did; null for takes of other providers.")
+    @staticmethod
+    async def worker(root: strawberry.Parent[TakeRow], info: Info) -> Worker | None:
+        return cast("Worker | None", await info.context.loaders.worker_of_take.load(root.id))
+
+    @strawberry.field(
+        description=(
+            "What it was made with: what was asked for and then, once it is completed, what the provider told that it "
+            "used, the seed included. Empty until the take starts. Never changes once it is settled."
+        ),
+        metadata=WITH_JOB | {NEEDS: ("provider", "settings")},
+    )
+    @staticmethod
+    def settings(root: strawberry.Parent[TakeRow]) -> RenderSettings:
+        return render_settings(root.provider, root.settings)
+
+    @strawberry.field(
+        description="What it was made from. Empty until the take starts. Never changes afterwards.",
+        metadata=WITH_JOB | {NEEDS: ("inputs",)},
+    )
+    @staticmethod
+    def inputs(root: strawberry.Parent[TakeRow]) -> list["RenderInput"]:
+        return render_inputs(root.inputs)
+
+    @strawberry.field(
+        description=(
+            'Settings and inputs that were asked for and had no effect, such as "seed" or "inputs.0", as the provider '
+            "tells it."
+        ),
+        metadata=WITH_JOB | {NEEDS: ("made",)},
+    )
+    @staticmethod
+    def ignored(root: strawberry.Parent[TakeRow]) -> list[str]:
+        return list((root.made or {}).get("ignored", ()))
+
+    @strawberry.field(
+        description="What the provider charges for the clip; null when it does not tell.",
+        metadata=WITH_JOB | {NEEDS: ("made",)},
+    )
+    @staticmethod
+    def cost(root: strawberry.Parent[TakeRow]) -> Money | None:
+        return money((root.made or {}).get("cost"))
+
+    @strawberry.field(
+        description="Further figures of the provider, such as predictSeconds; empty when it tells none.",
+        metadata=WITH_JOB | {NEEDS: ("made",)},
+    )
+    @staticmethod
+    def metrics(root: strawberry.Parent[TakeRow]) -> JSONObject:
+        return JSONObject((root.made or {}).get("metrics") or {})
+
+
+@strawberry.type(
+    description=(
+        "A file that a take is made from: an asset, or the picture of another take at atSeconds, its last one when "
+        "that is null; as SOURCE_VIDEO, the clip of the take. Both are null once the asset or the take is gone."
+    )
+)
+class RenderInput:
+    """Made by `render_inputs`."""
+
+    versioned_columns: ClassVar = VersionedColumns()
+
+    role: InputRole
+    name: str | None = strawberry.field(description="How the prompt refers to it.")
+    at_seconds: float | None
+    asset_id: strawberry.Private[str | None]
+    take_id: strawberry.Private[str | None]
+
+    @strawberry.field(description="The asset, also when it was deleted since.", metadata=FROM_ROWS)
+    async def asset(self, info: Info) -> Asset | None:
+        found = None if self.asset_id is None else await info.context.loaders.asset.load(self.asset_id)
+        return cast("Asset | None", found)
+
+    @strawberry.field(description="The take that gives its picture or its clip.", metadata=FROM_ROWS)
+    async def take(self, info: Info) -> SceneTake | None:
+        found = None if self.take_id is None else await info.context.loaders.take.load(self.take_id)
+        return cast("SceneTake | None", found)
+
+
+def render_inputs(stored: Sequence[Mapping[str, Any]] | None) -> list[RenderInput]:
+    """Return stored inputs; one with a role that this program does not know was stored by a newer one."""
+    roles = {str(each): each for each in InputRole}
+    return [
+        RenderInput(
+            role=roles[given["role"]],
+            name=given.get("name"),
+            at_seconds=given.get("at_seconds"),
+            asset_id=given.get("asset_id"),
+            take_id=given.get("take_id"),
+        )
+        for given in stored or ()
+        if given["role"] in roles
+    ]

@@ -10,14 +10,15 @@ from typing import Any, ClassVar, cast
 import strawberry
 
 from coordinator.commands.deletion import is_restorable
-from execution.relations import NEEDS, Selected
+from execution.relations import FROM_ROW, NEEDS, FromRow, Selected
 from execution.versions import FragmentOf, VersionedColumns
 from models.db.rows import EventRow, JobRow, SceneRow, TakeRow
 from models.domain import lifecycle, paging
-from models.domain.access import Act, may_do
+from models.domain.access import LEASED, Act, may_do
 from models.domain.errors import Invalid
 from models.domain.lifecycle import OPEN, SETTLED_SCENE
 from models.domain.paging import Page
+from models.domain.progress import ProgressSnapshot
 from models.reads.listing import (
     SCENE_KEY,
     JobQuery,
@@ -27,8 +28,10 @@ from models.reads.listing import (
     narrow_scenes_of_jobs,
     scene_key,
 )
+from schema.adjustments import OutputAdjustment, adjustments
 from schema.context import Context, Info
 from schema.enums import EventType, JobStatus, SceneAction, SceneStatus
+from schema.failures import SceneFailure, scene_failure
 from schema.inputs import given
 from schema.media import Media, live_frame, media
 from schema.narrow import JOBS, SCENES, TAKES, with_columns
@@ -41,14 +44,24 @@ from schema.relations import (
     by_id,
     load_queue_positions,
     load_takes,
+    load_waiting_for,
     narrow_events,
     progress,
     relation,
     rows,
 )
 from schema.scalars import JSONObject
-from schema.takes import SceneFailure, SceneTake, scene_failure
-from schema.versions import JOB_FRAGMENT, OF_LIVE_SCENES, WITH_FRAMES, WITH_JOB, WITH_LINKS
+from schema.settings import RenderSettings, render_settings
+from schema.takes import RenderInput, SceneTake, render_inputs
+from schema.versions import (
+    FROM_ROWS,
+    JOB_FRAGMENT,
+    OF_LIVE_SCENES,
+    WITH_CATALOGUE,
+    WITH_FRAMES,
+    WITH_JOB,
+    WITH_LINKS,
+)
 
 NEEDS_OF_ACTIONS = (
     *("id", "job_id", "status", "newest_take", "deleted_at", "purge_after"),
@@ -99,7 +112,7 @@ async def load_scene_of_job(
     context: Context, parents: Parents, arguments: Arguments, selected: Selected
 ) -> Sequence[Any]:
     """Read `Job.scene`."""
-    needed = Selected(with_columns(selected.columns, "job_id") if selected.columns else (), selected.fields)
+    needed = selected._replace(columns=with_columns(selected.columns, "job_id") if selected.columns else ())
     (row,) = await rows(context, SCENES, [arguments["id"]], needed)
     if row is None:
         return [None] * len(parents)
@@ -170,7 +183,7 @@ class Scene(Node):
 
     @strawberry.field(
         description="The job that the scene belongs to.",
-        metadata=WITH_JOB | relation(("job_id",), by_id(JOBS, gone), JobRow),
+        metadata=WITH_JOB | relation(("job_id",), by_id(JOBS, gone), JobRow, computes=True),
     )
     @staticmethod
     async def job(root: strawberry.Parent[SceneRow], info: Info) -> "Job":
@@ -180,14 +193,52 @@ class Scene(Node):
         return cast("Job", row)
 
     @strawberry.field(
-        description="Number of takes ahead of this scene in the queue, over all jobs; null when it is not queued.",
-        metadata=relation(("id", "status", "queued_at"), load_queue_positions),
+        description="Number of takes of the provider ahead of this scene, over all jobs; null when it is not queued.",
+        metadata=FROM_ROWS | relation(("id", "status", "queued_at"), load_queue_positions),
     )
     @staticmethod
     async def queue_position(root: strawberry.Parent[SceneRow], info: Info) -> int | None:
         if root.status is not SceneStatus.PENDING or root.queued_at is None:
             return None
         return await info.context.loaders.queue_position.load(root.id)
+
+    @strawberry.field(
+        description=(
+            'Why nobody takes it: "no worker is connected", "no worker has the model", "no worker has the labels" or '
+            '"no worker that could is healthy". Null when somebody will, when it does not wait, and for providers '
+            'other than "leased".'
+        ),
+        metadata=relation(("id", "status", "queued_at"), load_waiting_for),
+    )
+    @staticmethod
+    async def waiting_for(root: strawberry.Parent[SceneRow], info: Info) -> str | None:
+        if root.status is not SceneStatus.PENDING or root.queued_at is None:
+            return None
+        return await info.context.loaders.waiting_for.load(root.id)
+
+    @strawberry.field(
+        description=(
+            "What the next take would be made with. Each setting is the scene's own, else the job's, else the model's."
+        ),
+        metadata=WITH_CATALOGUE | {NEEDS: ("provider", "settings", "job_settings")},
+    )
+    @staticmethod
+    def settings(root: strawberry.Parent[SceneRow], info: Info) -> RenderSettings:
+        models = info.context.coordinator.catalogue.latest
+        return render_settings(root.provider, models.effective(root.provider, root.settings, root.job_settings))
+
+    @strawberry.field(
+        description="The scene's own settings, which go before those of the job.",
+        metadata=WITH_JOB | {NEEDS: ("provider", "settings")},
+    )
+    @staticmethod
+    def own_settings(root: strawberry.Parent[SceneRow]) -> RenderSettings:
+        return render_settings(root.provider, root.settings)
+
+    @strawberry.field(description="What the next take would be made from.", metadata=WITH_JOB | {NEEDS: ("inputs",)})
+    @staticmethod
+    def inputs(root: strawberry.Parent[SceneRow]) -> list[RenderInput]:
+        return render_inputs(root.inputs)
 
     @strawberry.field(
         description="The clip of the current take; null after a regenerate. Earlier clips remain available in takes.",
@@ -269,12 +320,15 @@ class Scene(Node):
 
     @strawberry.field(
         description="The statuses that updateScene would accept now.",
-        metadata=WITH_JOB | {NEEDS: ("status", "deleted_at", "job_deleted_at")},
+        metadata=WITH_JOB | {NEEDS: ("status", "provider", "deleted_at", "job_deleted_at")},
     )
     @staticmethod
     def allowed_transitions(root: strawberry.Parent[SceneRow]) -> list[SceneStatus]:
         if root.deleted_at is not None or root.job_deleted_at is not None:
             return []
+        if root.provider == LEASED and root.status is SceneStatus.PROCESSING:
+            # Its worker reports by its lease.
+            return [SceneStatus.CANCELED]
         return list(lifecycle.TRANSITIONS[root.status])
 
 
@@ -348,10 +402,18 @@ class Job(Node):
         """Return whether a row stands in for this type."""
         return isinstance(value, JobRow)
 
-    @strawberry.field(description="The current progress.", metadata=WITH_JOB | relation(("id",), progress(gone)))
+    @strawberry.field(
+        description="The current progress.",
+        metadata=WITH_JOB | relation(("id",), progress(gone)) | {FROM_ROW: FromRow(ProgressSnapshot, {"job_id": "id"})},
+    )
     @staticmethod
     async def progress(root: strawberry.Parent[JobRow], info: Info) -> JobProgress:
         return await progress_of(info.context, root.id)
+
+    @strawberry.field(description="The defaults of its scenes.", metadata=WITH_JOB | {NEEDS: ("provider", "settings")})
+    @staticmethod
+    def settings(root: strawberry.Parent[JobRow]) -> RenderSettings:
+        return render_settings(root.provider, root.settings)
 
     @strawberry.field(
         description=(
@@ -367,10 +429,20 @@ class Job(Node):
         return media(info.context, root.output)
 
     @strawberry.field(
+        description="What was done to the clips so that they form one video; empty while there is none.",
+        metadata=WITH_JOB | {NEEDS: ("output",)},
+    )
+    @staticmethod
+    def output_adjustments(root: strawberry.Parent[JobRow]) -> list[OutputAdjustment]:
+        return adjustments(root.output)
+
+    @strawberry.field(
         description=(
             "Why the clips could not be assembled; the scenes stay completed. CLIP_ELSEWHERE: a clip is stored outside "
-            "this server. NO_CLIP: a scene has none. The next attempt follows when a scene is regenerated, moved, "
-            "deleted, restored or gets another take."
+            "this server. NO_CLIP: a scene has none. CLIP_UNREADABLE, CLIP_TRUNCATED, CLIP_WITHOUT_PICTURE, "
+            "CLIP_TOO_LONG, CLIP_TOO_LARGE: a clip cannot be shown; the message names its scene. JOIN_TOO_LARGE, "
+            "JOIN_TIMEOUT: all of them need more memory or time than they may. The next attempt follows when a scene "
+            "is regenerated, moved, deleted, restored or gets another take."
         ),
         metadata=WITH_JOB | {NEEDS: ("output_failure",)},
     )
@@ -408,7 +480,7 @@ class Job(Node):
 
     @strawberry.field(
         description="One scene of this job; null when the id belongs to another job.",
-        metadata=relation(("id",), load_scene_of_job, SceneRow),
+        metadata=FROM_ROWS | relation(("id",), load_scene_of_job, SceneRow),
     )
     @staticmethod
     async def scene(root: strawberry.Parent[JobRow], info: Info, id: strawberry.ID) -> Scene | None:
@@ -420,7 +492,7 @@ class Job(Node):
             "The event log after a version, oldest first, for clients that poll: the same events and versions as in "
             "Subscription.jobEvents."
         ),
-        metadata=relation(("id",), load_events, EventRow),
+        metadata=FROM_ROWS | relation(("id",), load_events, EventRow),
     )
     @staticmethod
     async def events(
@@ -435,6 +507,8 @@ class Job(Node):
 class JobEdge:
     """A job and its cursor."""
 
+    stored_columns: ClassVar = True
+
     cursor: str
     node: Job
 
@@ -443,12 +517,14 @@ class JobEdge:
 class JobConnection:
     """`query` is kept for the total count."""
 
+    stored_columns: ClassVar = True
+
     edges: list[JobEdge]
     nodes: list[Job]
     page_info: PageInfo
     query: strawberry.Private[JobQuery]
 
-    @strawberry.field(description="Number of jobs on all pages.")
+    @strawberry.field(description="Number of jobs on all pages.", metadata=FROM_ROWS)
     async def total_count(self, info: Info) -> int:
         async with info.context.snapshot.read() as connection:
             return await jobs_count(connection, info.context.viewer, self.query)
@@ -457,6 +533,8 @@ class JobConnection:
 @strawberry.type(description="One entry of a job's event log.")
 class JobEvent:
     """Read from `EventRow`."""
+
+    stored_columns: ClassVar = True
 
     version: int = strawberry.field(description="Position in the job's log: 1, 2, 3, … without gaps.")
     type: EventType
@@ -477,7 +555,7 @@ class JobEvent:
 
     @strawberry.field(
         description="The scene in its current state, which may be newer than the event; null once it is purged.",
-        metadata=relation(("scene_id",), by_id(SCENES), SceneRow),
+        metadata=FROM_ROWS | relation(("scene_id",), by_id(SCENES), SceneRow),
     )
     @staticmethod
     async def scene(root: strawberry.Parent[EventRow], info: Info) -> Scene | None:
@@ -488,7 +566,7 @@ class JobEvent:
 
     @strawberry.field(
         description="The job in its current state, which may be newer than the event.",
-        metadata=relation(("job_id",), by_id(JOBS), JobRow),
+        metadata=FROM_ROWS | relation(("job_id",), by_id(JOBS), JobRow, computes=True),
     )
     @staticmethod
     async def job(root: strawberry.Parent[EventRow], info: Info) -> Job | None:
@@ -497,7 +575,7 @@ class JobEvent:
 
     @strawberry.field(
         description="The current progress of the job, which may be newer than the event.",
-        metadata=relation(("job_id",), progress(gone)),
+        metadata=FROM_ROWS | relation(("job_id",), progress(gone)),
     )
     @staticmethod
     async def progress(root: strawberry.Parent[EventRow], info: Info) -> JobProgress:

@@ -3,43 +3,62 @@
 import gc
 import logging
 import os
-import sys
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 from fastapi.telemetry import TelemetryConfig
+from opentelemetry.trace import ProxyTracerProvider, get_tracer_provider
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import Scope
+from starlette.websockets import WebSocket
 
+from models.lazy_import import lazily
 from providers.port import Provider
-from providers.replicate.model import CALLBACK_PATH
-from schema.context import Context
+from schema.context import Context, never_gone
 from server.auth.authenticator import AuthMiddleware
+from server.callbacks import PATH as CALLBACK_PATH
 from server.callbacks import callback_routes
 from server.compiling import compiled_operations, schema_of
 from server.container import Container
 from server.explorer import ASSETS_PATH, explorer_response, mount_explorer, wants_explorer
 from server.forwarding import Forwarding, public_path
-from server.health import HEALTH_PATHS, add_health
+from server.health import add_health
+from server.known_requests import KnownRequests
 from server.media import media_route
 from server.providers import configured
 from server.rest import docs, openapi, router
 from server.rest.errors import error_response, install_error_handlers
+from server.rest.leases import lease_router
 from server.security_middleware import install_security_middleware
 from server.settings import Settings
 from server.sharing import scope, shared_subscriptions
 from server.signed_urls import MEDIA_PATH
+from server.telemetry.endpoint import MetricsEndpoint, metrics_route
+from server.telemetry.observer import RequestObserver
+from server.telemetry.paths import HEALTH_PATHS, METRICS_PATH
+from server.telemetry.spans_operations import traced
+from server.telemetry.traces import take_up_trace
 from server.transports.accept import preferred
 from server.transports.compiled import CompiledOperations
 from server.transports.document_limiter import DocumentLimiter
 from server.transports.errors import TransportCode
 from server.transports.http_errors import GraphQLHTTPError
+from server.transports.messages import Payload
+from server.transports.persisted import PersistedDocuments
 from server.transports.router import DirectRoute, Endpoints, graphql_endpoints
 from server.transports.upgrades import lost_upgrade
 from server.trusted_documents import persisted_documents
+from server.uploads.addresses import UPLOADS_PATH
+from server.uploads.routes import upload_routes
 from server.version import VERSION
+
+if TYPE_CHECKING:
+    from server.telemetry import request_metrics
+else:
+    request_metrics = lazily("server.telemetry.request_metrics")
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +82,7 @@ def create_app(
     app = _fastapi(container)
     app.state.container = container
     add_health(app, container)
+    _add_metrics(app, container)
     if answers:
         _add_api(app, container)
         app.router.routes.extend(callback_routes(providers, settings))
@@ -82,9 +102,18 @@ def create_app(
     return app
 
 
+def _add_metrics(app: FastAPI, container: Container) -> None:
+    """Add the route of metrics, if they are shown beside the API."""
+    settings = container.settings
+    if container.metrics is not None and settings.shows_metrics_beside_the_api:
+        endpoint = MetricsEndpoint(container.metrics, settings.metrics_token.get_secret_value())
+        app.router.routes.append(metrics_route(endpoint))
+
+
 def _own_segments() -> frozenset[str]:
     """Return the first segments of the server's paths."""
-    paths = ("/", GRAPHQL_PATH, openapi.PATH, ASSETS_PATH, CALLBACK_PATH, MEDIA_PATH, docs.PATH, *HEALTH_PATHS)
+    pages = ("/", GRAPHQL_PATH, openapi.PATH, ASSETS_PATH, docs.PATH, *HEALTH_PATHS, METRICS_PATH)
+    paths = (*pages, CALLBACK_PATH, MEDIA_PATH, UPLOADS_PATH)
     return frozenset(path.split("/")[1] for path in paths)
 
 
@@ -97,6 +126,8 @@ def _fastapi(container: Container) -> FastAPI:
         # All objects that exist now live as long as the process; the garbage collector need not visit them again.
         gc.collect()
         gc.freeze()
+        # A list of a thousand rows makes more objects than the default of 700, and frees them without a collection.
+        gc.set_threshold(max(2_500, gc.get_threshold()[0]))
         try:
             yield
         finally:
@@ -116,15 +147,29 @@ def _fastapi(container: Container) -> FastAPI:
 
 
 def _telemetry() -> TelemetryConfig:
-    """Switch OpenTelemetry off in a process without its SDK: FastAPI would look for a provider at each request."""
-    is_on = "opentelemetry.sdk" in sys.modules or any(name.startswith("OTEL_") for name in os.environ)
+    """Switch FastAPI's spans off where nobody takes them: it would look for a provider at each request."""
+    is_on = telemetry_is_on()
     return {"tracing": is_on, "metrics": is_on, "logs": is_on}
 
 
+def telemetry_is_on() -> bool:
+    """Return whether something else sends FastAPI's spans, such as `opentelemetry-instrument`.
+
+    Variables of OpenTelemetry alone configure the spans of this program (`server.telemetry.spans_otlp`), which need
+    none of FastAPI's.
+    """
+    if os.environ.get("FASTAPI_OTEL_AUTO_CONFIGURE", "").strip().lower() == "true":
+        return True
+    return not isinstance(get_tracer_provider(), ProxyTracerProvider)
+
+
 def _open_requests(settings: Settings) -> Callable[[Scope], bool]:
-    """Return the predicate of requests that need no token: health, signed URLs, and in development the explorer."""
+    """Return the predicate of requests that need no token of a user: health, metrics, which have a token of their own,
+    signed URLs, and in development the explorer."""
     pages = ("/", docs.PATH, openapi.PATH) if settings.allows_explorer else ()
-    folders = (MEDIA_PATH, CALLBACK_PATH, *((f"{ASSETS_PATH}/",) if settings.allows_explorer else ()))
+    if settings.shows_metrics_beside_the_api:
+        pages = (*pages, METRICS_PATH)
+    folders = (MEDIA_PATH, UPLOADS_PATH, CALLBACK_PATH, *((f"{ASSETS_PATH}/",) if settings.allows_explorer else ()))
 
     def is_open(scope: Scope) -> bool:
         path: str = scope["path"]  # the URL depends on the Host header, which the client controls
@@ -160,17 +205,21 @@ def _add_api(app: FastAPI, container: Container) -> None:
 
     def make_context(connection: HTTPConnection) -> Context:
         viewer, path = scope(connection)
-        return container.context(viewer, connection.state.request_id, path)
+        is_gone = connection.is_disconnected if isinstance(connection, Request) else never_gone
+        return container.context(viewer, connection.scope["state"]["request_id"], path, is_gone)
 
     compiled = compiled_operations(container.settings)
     # Counts for tests and benchmarks.
     app.state.execution_paths = None if compiled is None else compiled.paths
     app.add_middleware(DirectRoute, endpoints=_graphql(container, make_context, compiled), path=GRAPHQL_PATH)
     app.include_router(router.router(make_context, container.rates))
+    app.include_router(lease_router(make_context, container.rates))
     install_error_handlers(app)
     settings = container.settings
     redirect_seconds = settings.media_url_seconds if settings.media_redirects else 0
     app.router.routes.append(media_route(container.media, container.signed_urls, redirect_seconds))
+    uploads, addresses = container.coordinator.uploads, container.signed_urls.uploads
+    app.router.routes.extend(upload_routes(uploads, addresses, settings.asset_max_bytes))
     if settings.allows_explorer:
         openapi.add_openapi(app, tokens_required=settings.production)
         docs.add_docs(app)
@@ -185,22 +234,42 @@ def _graphql(
     async def context(connection: HTTPConnection) -> Context:
         return make_context(connection)
 
+    async def on_init(socket: WebSocket, payload: Payload | None) -> None:
+        take_up_trace(socket, payload)
+        await container.authenticator.on_init(socket, payload)
+
     settings = container.settings
     schema = schema_of(settings)
+    documents = persisted_documents(settings)
     return graphql_endpoints(
         schema,
         context=context,
-        on_init=container.authenticator.on_init,
+        on_init=on_init,
         connections=container.connections,
         document_limiter=DocumentLimiter(schema.core, settings.document_limits),
         rate_limiter=container.rates,
         limits=settings.transport_limits,
-        documents=persisted_documents(settings),
+        documents=documents,
         get_queries=settings.allows_get_queries,
         explorer=(lambda request: explorer_response(public_path(request))) if settings.allows_explorer else None,
         shared=shared_subscriptions(schema, settings),
         compiled=compiled,
+        # Telemetry has to see every request.
+        renewal=None if telemetry_is_on() else KnownRequests(container.authenticator),
+        observer=traced(RequestObserver(_request_metrics(container, compiled, documents)), container.telemetry),
     )
+
+
+def _request_metrics(
+    container: Container, compiled: CompiledOperations | None, documents: PersistedDocuments
+) -> "request_metrics.RequestMetrics | None":
+    """Return the metrics of operations; None where they are not exposed."""
+    if container.metrics is None:
+        return None
+    paths = None if compiled is None else compiled.paths
+    metrics = request_metrics.RequestMetrics(container, paths, documents.trusted_names)
+    container.metrics.registry.register(metrics)
+    return metrics
 
 
 async def _redirect_to_explorer(request: Request) -> RedirectResponse:

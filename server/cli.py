@@ -5,20 +5,25 @@ import gc
 import importlib
 import socket
 from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+
+from models.domain.lifecycle import JobStatus
 
 if TYPE_CHECKING:
     from server.settings import Settings
 
 WRONG_SETTINGS_STATUS = 2
+MOST_ROWS = 10_000
 
 app = typer.Typer(help="Scenewire: GraphQL API server for scenes of AI video jobs.", pretty_exceptions_enable=False)
 
 Url = Annotated[str | None, typer.Option(help="URL of the server; default: the one of the settings.")]
 Token = Annotated[str | None, typer.Option(envvar="SCENEWIRE_TOKEN", help="Bearer token, if the server requires one.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line, instead of a table.")]
 Subject = Annotated[str, typer.Option("--sub", help="Subject of the token: the user id that owns jobs.")]
 
 
@@ -71,13 +76,13 @@ def serve(
         module = _module("server.serve")
         return module.serve(settings, renders=render, listener=listener, supervisor=supervisor)
 
-    _exit_with(run, logs=True, host=host, port=port)
+    _exit_with(run, reports_unread=True, host=host, port=port)
 
 
 @app.command()
 def worker() -> None:
     """Run a worker that only renders. Any number of workers can share one Postgres database and media store."""
-    _exit_with(lambda settings: _module("server.serve").work(settings), logs=True)
+    _exit_with(lambda settings: _module("server.serve").work(settings), reports_unread=True)
 
 
 @app.command()
@@ -86,6 +91,26 @@ def migrate(
 ) -> None:
     """Migrate the database to the newest revision, or to another one. Stop the servers before a downgrade."""
     _exit_with(lambda settings: asyncio.run(_module("server.migrate").migrate(settings, to)))
+
+
+@app.command()
+def backup(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to make; it must be new or empty.")],
+    media: Annotated[
+        Literal["copy", "reference"],
+        typer.Option(help="Copy the media files too, or only list those that stay in SCENEWIRE_MEDIA_URL."),
+    ] = "copy",
+) -> None:
+    """Back up the database, the media files and the secret into a folder, while servers and workers run."""
+    _exit_with(lambda settings: asyncio.run(_module("server.backup.backup").backup(settings, directory, media)))
+
+
+@app.command()
+def restore(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Folder that `backup` has made.")],
+) -> None:
+    """Check a backup and restore it into an empty database. Stop the servers before."""
+    _exit_with(lambda settings: asyncio.run(_module("server.backup.restore").restore(settings, directory)))
 
 
 @app.command()
@@ -138,13 +163,82 @@ def revoke(sub: Subject) -> None:
     _exit_with(lambda settings: asyncio.run(_module("server.auth.issuing").revoke(settings, sub)))
 
 
-def _exit_with(command: "Callable[[Settings], int]", *, logs: bool = False, **options: object) -> None:
+@app.command()
+def audit(
+    request: Annotated[str | None, typer.Option(help="Entries of the request with this X-Request-Id.")] = None,
+    user: Annotated[str | None, typer.Option(help="Entries of this user, by the subject of the tokens.")] = None,
+    job: Annotated[str | None, typer.Option(help="Entries about this job, its scenes, takes and webhooks.")] = None,
+    since: Annotated[
+        str | None, typer.Option(help="Not before 2026-01-31T12:00:00Z, 2026-01-31, or 90m (ago).")
+    ] = None,
+    until: Annotated[str | None, typer.Option(help="Before this time, as --since.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=MOST_ROWS, help="The latest so many entries.")] = 50,
+    as_json: Json = False,
+) -> None:
+    """Print the latest entries of the audit log, newest last. Needs no server."""
+
+    def run(settings: "Settings") -> int:
+        show = _module("server.commands.audit").show
+        filters = {"request": request, "user": user, "job": job, "since": since, "until": until}
+        return asyncio.run(show(settings, **filters, limit=limit, as_json=as_json))
+
+    _exit_with(run)
+
+
+@app.command()
+def jobs(
+    status: Annotated[list[JobStatus] | None, typer.Option(case_sensitive=False, help="May be repeated.")] = None,
+    owner: Annotated[str | None, typer.Option(help="Jobs of this user.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=MOST_ROWS, help="The newest so many jobs.")] = 20,
+    as_json: Json = False,
+) -> None:
+    """Print the newest jobs of all users. Needs no server."""
+
+    def run(settings: "Settings") -> int:
+        show = _module("server.commands.jobs").show
+        return asyncio.run(show(settings, status=status or [], owner=owner, limit=limit, as_json=as_json))
+
+    _exit_with(run)
+
+
+@app.command()
+def queue(
+    provider: Annotated[str | None, typer.Option(help="The queue of this provider.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=MOST_ROWS, help="The takes that wait longest, so many.")] = 50,
+    as_json: Json = False,
+) -> None:
+    """Print the takes that wait, for how long and for what. Needs no server."""
+
+    def run(settings: "Settings") -> int:
+        show = _module("server.commands.queue").show
+        return asyncio.run(show(settings, provider=provider, limit=limit, as_json=as_json))
+
+    _exit_with(run)
+
+
+@app.command()
+def doctor(
+    seconds: Annotated[float, typer.Option(min=0.1, max=600, help="Time limit of each check.")] = 15.0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of lines.")] = False,
+) -> None:
+    """Look at everything that the server depends on, and say what to do. Needs no server.
+
+    Exit status: 0 when nothing fails, 1 when something does, 2 for wrong settings.
+    """
+
+    def run(settings: "Settings") -> int:
+        return asyncio.run(_module("server.commands.doctor.doctor").doctor(settings, seconds=seconds, as_json=as_json))
+
+    _exit_with(run, reports_unread=True)
+
+
+def _exit_with(command: "Callable[[Settings], int]", *, reports_unread: bool = False, **options: object) -> None:
     """Run the command and exit with its status; an invalid setting prints one line and exits with status 2.
 
-    A command that `logs` reports unread variables itself. `options` replace settings, unless they are None.
+    A command that `reports_unread` variables does it itself. `options` replace settings, unless they are None.
     """
     settings = _module("server.settings")
-    if not logs:
+    if not reports_unread:
         for sentence in _module("server.unread_variables").unread_variables():
             typer.echo(f"scenewire: {sentence}", err=True)
     try:

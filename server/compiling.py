@@ -4,6 +4,7 @@ from collections.abc import Hashable
 
 import sqlalchemy as sa
 
+from execution.answers import Answers, Moments
 from execution.fragments import Fragments
 from execution.plans import Plans
 from schema.context import Context
@@ -30,9 +31,17 @@ def compiled_operations(settings: Settings) -> CompiledOperations | None:
     schema = schema_of(settings)
     kind = sa.make_url(settings.database_url).get_backend_name()
     most_bytes = settings.fragment_cache_bytes
-    fragments = Fragments(most_bytes, _scope) if most_bytes else None
-    plans = Plans(schema, raw_values(kind), fragments)
-    return CompiledOperations(schema.core, schema.validation_errors, plans, fragments)
+    # Half of the memory for whole answers, which are forgotten at each change, half for the jobs that they consist of.
+    fragments = Fragments(most_bytes - most_bytes // 2, _scope) if most_bytes else None
+    moments = Moments(_moment, are_free=kind == "sqlite")
+    answers = Answers(most_bytes // 2, moments, _scope) if most_bytes else None
+    plans = Plans(schema, raw_values(kind), fragments, answers)
+    return CompiledOperations(schema.core, schema.validation_errors, plans, fragments, answers)
+
+
+async def _moment(context: Context) -> Hashable:
+    """Return a value that differs between two moments with different rows."""
+    return await context.snapshot.moment()
 
 
 def _scope(context: Context) -> Hashable:

@@ -1,19 +1,29 @@
 """The composition root: the only place that picks implementations. Importing it creates nothing."""
 
 import asyncio
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from coordinator.assets.commands import AssetPolicy
+from coordinator.assets.input_files import InputFiles
 from coordinator.bus.port import LocalBus
+from coordinator.commands.adoption import AdoptionPolicy
+from coordinator.commands.catalogue import Catalogue
 from coordinator.commands.policy import JobPolicy
 from coordinator.coordinator import Coordinator
 from coordinator.dispatcher import Dispatcher
+from coordinator.leases.catalogue import LeasedModels
 from coordinator.live.hub import Hub
 from coordinator.queue.embedded import EmbeddedQueue
 from coordinator.queue.port import Concurrency, Queue
+from coordinator.renders import adoptions
+from coordinator.renders.adoptions import Adoptions
+from coordinator.renders.deps import RenderDeps
+from coordinator.renders.inspections import Inspections
+from coordinator.renders.limits import Limits
 from coordinator.renders.pool import RunningRenders
-from coordinator.renders.render import Limits, RenderDeps
 from coordinator.storage.media import MediaStore
 from coordinator.storage.retention import Retention
 from coordinator.tasks import Stop
@@ -22,13 +32,13 @@ from coordinator.webhooks.http_client import HttpClient, Policy
 from coordinator.webhooks.signing import Secrets
 from models import migrations
 from models.db.unavailable import translate_errors
-from models.domain.access import Viewer
+from models.domain.access import LEASED, Viewer
 from models.domain.quota import Rate
 from models.lazy_import import lazily
 from models.writes.audit import AuditContext
 from models.writes.store import Store
 from providers.port import Provider
-from schema.context import Context, ServerFacts
+from schema.context import Context, ServerFacts, never_gone
 from server import keys
 from server.auth.authenticator import Authenticator
 from server.auth.sessions import Sessions
@@ -36,6 +46,7 @@ from server.database_setup import opened
 from server.rates import Rates
 from server.settings import Settings, as_wrong_setting
 from server.signed_urls import SignedUrls
+from server.telemetry.work import work_telemetry
 from server.transports.connections import Connections
 from server.version import VERSION
 
@@ -43,10 +54,12 @@ if TYPE_CHECKING:
     from coordinator.bus import listener
     from coordinator.bus import postgres as postgres_bus
     from coordinator.queue import postgres as postgres_queue
+    from server.telemetry import registry
 else:
     listener = lazily("coordinator.bus.listener")
     postgres_bus = lazily("coordinator.bus.postgres")
     postgres_queue = lazily("coordinator.queue.postgres")
+    registry = lazily("server.telemetry.registry")
 
 # The limit of a stop after the renders were handed over.
 STOP_SECONDS = 3.5
@@ -72,13 +85,19 @@ class Container:
         self._listener = None if self.database.embedded else listener.Listener(arguments("listener"))
         self._postgres_bus = None if self._listener is None else postgres_bus.PostgresBus(self._listener)
         self.bus = self._postgres_bus or LocalBus()
-        dispatcher = Dispatcher(self._queue(concurrency), self.bus, RunningRenders())
+        self.telemetry = work_telemetry()
+        dispatcher = Dispatcher(self._queue(concurrency), self.bus, RunningRenders(), self.telemetry)
         self.store = Store(self.database, dispatcher)
         self.connections = Connections()
         self.sessions = Sessions(self.connections, self.store)
         self.rates = Rates(settings.rate_limits)
+        self.metrics = registry.Metrics() if settings.exposes_metrics else None
+        """Collected only where they are exposed."""
+        if self.metrics is not None:
+            self.telemetry.count_in(self.metrics, self.store)
         self.authenticator = Authenticator(settings, self.store, self.sessions, self.rates.failed_login)
         self.signed_urls = SignedUrls(settings)
+        self.catalogue = Catalogue(providers, [LeasedModels(self.store)])
         self.hub = Hub(self.store, self.bus)
         self.coordinator = self._coordinator(dispatcher, providers)
         self.facts = self._facts(concurrency)
@@ -95,20 +114,53 @@ class Container:
         )
         # The renders of the only process are taken over at its start, without waiting for a lease to expire.
         lease = timedelta(seconds=0.0 if self.database.embedded else settings.lease_seconds)
+        delivery_deps = self._delivery_deps()
         return Coordinator(
-            RenderDeps(self.store, self.bus, self.media, providers, limits, lease),
+            RenderDeps(
+                self.store,
+                self.bus,
+                self.media,
+                providers,
+                Inspections(codec=settings.video_codec),
+                self._adoptions(delivery_deps.http),
+                limits,
+                lease,
+                self.catalogue,
+                InputFiles(self.store, self.media, self.signed_urls.from_outside),
+                telemetry=self.telemetry,
+            ),
             dispatcher,
-            self._delivery_deps(),
+            delivery_deps,
             default_provider=settings.provider,
             policy=JobPolicy(
                 settings.max_attempts,
                 timedelta(seconds=settings.recovery_window_seconds),
                 Rate(settings.regenerates_an_hour, settings.regenerate_burst),
+                AdoptionPolicy(settings.adopt_outputs, http=not settings.production),
             ),
             log_retention=Retention(
                 settings.event_retention_versions, timedelta(seconds=settings.event_retention_seconds)
             ),
             audit_kept=timedelta(seconds=settings.audit_retention_seconds),
+            external_deadline=timedelta(seconds=settings.external_deadline_seconds),
+            asset_policy=AssetPolicy(
+                settings.asset_max_bytes,
+                settings.uploads_per_owner,
+                timedelta(seconds=settings.upload_seconds),
+                timedelta(seconds=settings.recovery_window_seconds),
+                settings.direct_uploads,
+            ),
+            leases_at_once=settings.provider_concurrency.get(LEASED, 0),
+        )
+
+    def _adoptions(self, http: HttpClient) -> Adoptions:
+        settings = self.settings
+        return Adoptions(
+            http,
+            settings.adopt_max_bytes,
+            min(adoptions.LONGEST_SECONDS, settings.render_deadline_seconds),
+            min(adoptions.PAUSE_SECONDS, settings.retry_first_seconds),
+            min(adoptions.GIVE_UP_AFTER_SECONDS, settings.render_deadline_seconds * adoptions.SHARE_OF_DEADLINE),
         )
 
     def _facts(self, concurrency: Concurrency) -> ServerFacts:
@@ -131,9 +183,16 @@ class Container:
             HttpClient(Policy(http=local, loopback=local)),
             self.media_url,
             timedelta(seconds=self.settings.webhook_retry_first_seconds),
+            self.telemetry,
         )
 
-    def context(self, viewer: Viewer, request_id: str = "", public_path: str = "") -> Context:
+    def context(
+        self,
+        viewer: Viewer,
+        request_id: str = "",
+        public_path: str = "",
+        is_gone: Callable[[], Awaitable[bool]] = never_gone,
+    ) -> Context:
         """Return the context of one operation of this viewer, who reaches the server under `public_path`."""
         return Context(
             viewer=viewer,
@@ -145,7 +204,18 @@ class Container:
             buffered_events=self.settings.subscriber_events,
             link=self.signed_urls.under(public_path),
             request_id=request_id,
+            is_gone=is_gone,
         )
+
+    @property
+    def open_connections(self) -> int:
+        """The number of open websockets and event streams."""
+        return len(self.connections)
+
+    @property
+    def refused(self) -> Counter[str]:
+        """How often each rate limit was exceeded."""
+        return self.rates.refused
 
     def media_url(self, key: str) -> str:
         """Return the URL of a stored file, for payloads outside of an operation, such as webhooks."""
@@ -188,6 +258,7 @@ class Container:
         if self._listener is not None:
             await limit.part("listener", self._listener.stop())
         await limit.part("database", self.database.close())
+        await limit.part("traces", self.telemetry.close())
 
 
 def _renders_at_once(concurrency: Concurrency) -> dict[str, int]:

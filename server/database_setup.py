@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from models import migrations
-from models.db.database import Database
+from models.db.database import Connection, Database
 from models.db.pooler import Pooler
 from models.db.unavailable import translate_errors
 from models.lazy_import import lazily
@@ -25,6 +25,7 @@ else:
 
 # The key of the Postgres advisory lock of a migration.
 MIGRATION_LOCK = 0x5CE9E
+LOCK_POLL_SECONDS = 0.2
 
 
 def location(database_url: str | sa.URL) -> str:
@@ -57,7 +58,9 @@ async def check_exists(settings: Settings) -> None:
     if not settings.database_url.startswith("sqlite"):
         await check_migrated(settings)
         return
-    if not await asyncio.to_thread(Path(location(settings.database_url)).is_file):
+    with as_wrong_setting("DATABASE_URL"):
+        exists = await asyncio.to_thread(Path(location(settings.database_url)).is_file)
+    if not exists:
         raise WrongSettings(f"{PREFIX}DATABASE_URL: there is no database at {location(settings.database_url)}")
     with as_wrong_setting("DATABASE_URL"):
         revision = await asyncio.to_thread(_sqlite_revision, settings, mode="rw")
@@ -73,8 +76,9 @@ async def check_migrated(settings: Settings) -> None:
     """
     database = opened(settings)
     try:
-        await _check_connections(database)
-        current = await migrations.current(database)
+        await check_connections(database)
+        with refused_as_wrong_setting("DATABASE_URL", location(database.url)):
+            current = await migrations.current(database)
         queue_ready = current == migrations.newest() and await _queue().is_installed(database)
     finally:
         await database.close()
@@ -102,13 +106,28 @@ async def migrate(database: Database, revision: str | None = None) -> bool:
     target = revision or migrations.newest()
     if database.embedded:
         return await _move(database, target)
-    await _check_connections(database)
+    await check_connections(database)
     with refused_as_wrong_setting(_direct_name(database), location(database.direct_url)):
         async with database.connect(database.maintenance) as connection:
             # Concurrent migrations run one after the other. The lock is released with the connection.
-            await connection.exec_driver_sql(f"SELECT pg_advisory_lock({MIGRATION_LOCK})")
+            await _lock_migrations(connection)
             changed = await _move(database, target)
             return await _queue().install(database) or changed
+
+
+async def _lock_migrations(connection: Connection) -> None:
+    """Wait for the lock, which the session has until its end.
+
+    Not in a statement that waits, and without an open transaction afterwards: CREATE INDEX CONCURRENTLY waits for the
+    end of both, and Postgres would not see that two processes wait for each other.
+    """
+    attempt = sa.text(f"SELECT pg_try_advisory_lock({MIGRATION_LOCK})")
+    while True:
+        locked = (await connection.execute(attempt)).scalar()
+        await connection.commit()
+        if locked:
+            return
+        await asyncio.sleep(LOCK_POLL_SECONDS)
 
 
 async def _move(database: Database, revision: str) -> bool:
@@ -116,7 +135,7 @@ async def _move(database: Database, revision: str) -> bool:
     return await migrations.move(database, revision)
 
 
-async def _check_connections(database: Database) -> None:
+async def check_connections(database: Database) -> None:
     """Raise WrongSettings when Postgres refuses a connection or a pooler keeps no sessions, Unavailable when the
     database does not answer."""
     with refused_as_wrong_setting("DATABASE_URL", location(database.url)):

@@ -25,7 +25,7 @@ _REMEMBERED_PEERS: Final = 1_024
 
 def public_path(connection: HTTPConnection) -> str:
     """Return the path under which the client reaches the server, such as `/scenes`; empty at the root of its host."""
-    return getattr(connection.state, "public_path", "")
+    return connection.scope.get("state", {}).get("public_path", "")
 
 
 class Forwarding:

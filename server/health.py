@@ -12,11 +12,10 @@ from coordinator.storage.media import MediaStore
 from coordinator.storage.media_errors import reason_of
 from models.domain.errors import Unavailable
 from server.container import Container
+from server.telemetry.paths import LIVENESS_PATH, READINESS_PATH
 
 log = logging.getLogger(__name__)
 
-LIVENESS_PATH, READINESS_PATH = "/healthz", "/readyz"
-HEALTH_PATHS = (LIVENESS_PATH, READINESS_PATH)
 # The minimum interval, in seconds, between two requests to the media store, however many probes there are.
 MEDIA_SECONDS = 1.0
 

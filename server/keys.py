@@ -18,9 +18,16 @@ def derived(settings: Settings, purpose: str, key_file: Path = KEY_FILE) -> byte
     When neither is set, in development, the secret is a file that the first caller creates. Processes on several
     machines do not share that file, so production needs one of the two.
     """
-    secret = settings.secret_key.get_secret_value() or settings.auth_secret.get_secret_value()
-    material = secret.encode() if secret else _from_file(key_file)
-    return _hkdf(material, f"scenewire {purpose}".encode())
+    return _hkdf(_from_settings(settings) or _from_file(key_file), f"scenewire {purpose}".encode())
+
+
+def material(settings: Settings, key_file: Path = KEY_FILE) -> bytes | None:
+    """Return the secret that keys are derived from; None when there is none yet."""
+    return _from_settings(settings) or (key_file.read_bytes() if key_file.exists() else None)
+
+
+def _from_settings(settings: Settings) -> bytes:
+    return (settings.secret_key.get_secret_value() or settings.auth_secret.get_secret_value()).encode()
 
 
 def _hkdf(material: bytes, info: bytes) -> bytes:

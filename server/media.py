@@ -10,8 +10,9 @@ from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import Send
 
+from coordinator.storage.content_types import UNKNOWN, type_of
 from coordinator.storage.keys import is_key, is_live_frame
-from coordinator.storage.media import CONTENT_TYPES, MediaStore, Stored
+from coordinator.storage.media import MediaStore, Stored
 from coordinator.storage.media_errors import reason_of
 from models.domain.errors import Unavailable
 from server.signed_urls import SignedUrls
@@ -84,10 +85,12 @@ def _response(request: Request, store: MediaStore, key: str, stored: Stored, max
         "etag": etag,
         # The files of a take and of an assembled video never change; the live frame of a render is overwritten.
         "cache-control": "no-store" if is_live_frame(key) else f"private, max-age={max_age}, immutable",
-        "content-type": CONTENT_TYPES.get(key.rpartition(".")[2], "application/octet-stream"),
+        "content-type": type_of(key),
         "x-content-type-options": "nosniff",
         **_EMBEDDABLE,
     }
+    if headers["content-type"] == UNKNOWN:
+        headers["content-disposition"] = "attachment"
     known = request.headers.get("if-none-match", "")
     if etag in known or known.strip() == "*":
         return Response(status_code=304, headers=headers)

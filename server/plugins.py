@@ -7,7 +7,7 @@ from typing import cast
 from providers.port import Provider
 
 GROUP = "scenewire.providers"
-BUILT_IN = frozenset({"local", "scripted", "replicate", "external"})
+BUILT_IN = frozenset({"local", "scripted", "replicate", "openrouter", "fal", "comfyui", "leased", "external"})
 _METHODS = ("submit", "follow", "cancel", "close")
 
 

@@ -13,6 +13,8 @@ from server.logs import log_to_stderr
 from server.serve import NOT_STARTED_STATUS, data_location, listen, public_location, ready, with_port_of
 from server.settings import PREFIX, Settings, WrongSettings
 from server.stopping import stop_signals
+from server.telemetry.endpoint import listen_for_scrapes
+from server.telemetry.paths import METRICS_PATH
 from server.trusted_documents import load_trusted_documents
 from server.unread_variables import warn_of_unread_variables
 
@@ -22,6 +24,7 @@ log = logging.getLogger("scenewire")
 STOP_SECONDS = 11.7
 RESTART_SECONDS = 1.0
 TICK_SECONDS = 0.1
+HIGHEST_PORT = 65_535
 
 
 def serve_many(settings: Settings, count: int, *, renders: bool) -> int:
@@ -30,6 +33,12 @@ def serve_many(settings: Settings, count: int, *, renders: bool) -> int:
         raise WrongSettings(
             "--processes needs Postgres: with SQLite, a process does not receive the changes of another one"
         )
+    if settings.shows_metrics_beside_the_api:
+        raise WrongSettings(
+            f"{PREFIX}METRICS_PORT: must be set with --processes, because {METRICS_PATH} at the port of the API shows "
+            "one process of several; each process listens at a port of its own, counted from this one"
+        )
+    _check_metrics_ports(settings, count)
     log_to_stderr(settings)
     warn_of_unread_variables()
     if not ready(settings):
@@ -37,6 +46,19 @@ def serve_many(settings: Settings, count: int, *, renders: bool) -> int:
     load_trusted_documents(settings)  # each process would refuse a wrong manifest, and be replaced without end
     listener = listen(settings)
     return _Supervisor(with_port_of(listener, settings), listener, count, renders=renders).run()
+
+
+def _check_metrics_ports(settings: Settings, count: int) -> None:
+    """Raise WrongSettings when a process could not listen at its port: it would be replaced without end."""
+    ports = range(settings.metrics_port, settings.metrics_port + count) if settings.metrics_port else range(0)
+    if ports and ports[-1] > HIGHEST_PORT:
+        raise WrongSettings(f"{PREFIX}METRICS_PORT: is too high for one port for each of {count} processes")
+    if settings.port in ports:
+        raise WrongSettings(
+            f"{PREFIX}METRICS_PORT: the ports from this one on include {settings.port}, that of the API"
+        )
+    for port in ports:
+        listen_for_scrapes(settings.metrics_host, port).close()
 
 
 class _Supervisor:
@@ -47,7 +69,7 @@ class _Supervisor:
         self._listener = listener
         self._renders = renders
         self._stopping = False
-        self._children = [self._start() for _ in range(count)]
+        self._children = [self._start(index) for index in range(count)]
 
     def run(self) -> int:
         """Run until a signal, then until every child has stopped; return the exit status."""
@@ -62,13 +84,15 @@ class _Supervisor:
             self._replace_dead_children()
         return self._wait()
 
-    def _start(self) -> "subprocess.Popen[bytes]":
+    def _start(self, index: int) -> "subprocess.Popen[bytes]":
         fd = self._listener.fileno()
         options = ["--fd", str(fd), "--supervisor", str(os.getpid())]
         command = [sys.executable, "-m", "server", "serve", *options]
         if not self._renders:
             command.append("--no-render")
         address = {f"{PREFIX}HOST": self._settings.host, f"{PREFIX}PORT": str(self._settings.port)}
+        if self._settings.metrics_port:
+            address[f"{PREFIX}METRICS_PORT"] = str(self._settings.metrics_port + index)
         environment = os.environ | address
         return subprocess.Popen(command, pass_fds=[fd], env=environment, cwd=Path(__file__).parent.parent)  # noqa: S603 # our own program
 
@@ -83,7 +107,7 @@ class _Supervisor:
             time.sleep(TICK_SECONDS)
         for index in dead:
             if not self._stopping:
-                self._children[index] = self._start()
+                self._children[index] = self._start(index)
 
     def _stop(self, _number: int, _frame: object) -> None:
         self._stopping = True

@@ -39,15 +39,17 @@ class Rates:
         self._cost = SlidingWindow(limits.cost)
         self._failures = SlidingWindow(limits.failed_logins)
         self._open: Counter[str] = Counter()
+        self.refused: Counter[str] = Counter()
+        """How often each limit was exceeded."""
         self._read_slots: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
     def request(self, connection: HTTPConnection) -> None:
         """Count one GraphQL operation or REST call. Raises TooManyRequests."""
-        _count(self._requests, self.caller(connection), 1, "Too many requests")
+        self._count("requests", self._requests, self.caller(connection), 1, "Too many requests")
 
     def spend(self, connection: HTTPConnection, cost: int) -> None:
         """Count the cost of an operation. Raises TooManyRequests."""
-        _count(self._cost, self.caller(connection), cost, "Too much work was requested")
+        self._count("cost", self._cost, self.caller(connection), cost, "Too much work was requested")
 
     def read_slot(self, connection: HTTPConnection, cost: int) -> AbstractAsyncContextManager[None]:
         """Wait for a slot of this user, and hold it while a list is read. After a read longer than LONG_READ_SECONDS
@@ -75,6 +77,7 @@ class Rates:
         """Count a socket or stream while it is open. Raises TooManyRequests."""
         caller = self.caller(connection)
         if self._open[caller] >= self._limits.connections:
+            self.refused["connections"] += 1
             raise TooManyRequests(f"At most {self._limits.connections} connections at once", 1.0)
         self._open[caller] += 1
         try:
@@ -90,15 +93,15 @@ class Rates:
         Called only after a token was refused: valid tokens are never counted, so failures of other clients at the same
         address do not lock them out.
         """
-        _count(self._failures, client_network(connection), 1, "Too many failed attempts")
+        self._count("failed_logins", self._failures, client_network(connection), 1, "Too many failed attempts")
 
     def caller(self, connection: HTTPConnection) -> str:
         """Return the key of the user, or of the address before authentication."""
         identity: Identity | None = connection.scope.get("state", {}).get("identity")
         return f"address {client_network(connection)}" if identity is None else f"user {identity.viewer.id}"
 
-
-def _count(window: SlidingWindow, caller: str, amount: int, message: str) -> None:
-    wait = window.add(caller, amount)
-    if wait is not None:
-        raise TooManyRequests(message, wait)
+    def _count(self, limit: str, window: SlidingWindow, caller: str, amount: int, message: str) -> None:
+        wait = window.add(caller, amount)
+        if wait is not None:
+            self.refused[limit] += 1
+            raise TooManyRequests(message, wait)

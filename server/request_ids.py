@@ -1,16 +1,17 @@
-"""Request ids: each request has one, its client's own or a new one, in its response, its access log line and its audit
-records."""
+"""Request ids and traces: each request has an id and belongs to a trace, its client's own or a new one.
 
-import logging
+The id is in its response, its log lines and its audit records; the trace, in its log lines and in what it causes.
+"""
+
 import random
 import re
-from urllib.parse import quote
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from models.domain import trace
+from server.telemetry.lines import log_access
 from server.transports.header_values import value_of
-
-log = logging.getLogger("scenewire.access")
+from server.transports.made_answers import made_answer
 
 HEADER = b"x-request-id"
 _STARTS = frozenset({"http.response.start", "websocket.accept", "websocket.http.response.start"})
@@ -30,26 +31,32 @@ class RequestIds:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        requested = value_of(scope, HEADER) or ""
-        request_id = requested if _ACCEPTED.fullmatch(requested) else f"{_random.getrandbits(64):016x}"
-        scope.setdefault("state", {})["request_id"] = request_id
+        state = scope.setdefault("state", {})
+        # The work for an answer that is made already was done under this id.
+        if made_answer(scope) is None:
+            state["request_id"] = accepted_id(value_of(scope, HEADER)) or new_id()
+            state["trace"] = trace.continued(value_of(scope, b"traceparent"), value_of(scope, b"tracestate"))
+        request_id: str = state["request_id"]
 
         async def send_with_id(message: Message) -> None:
             if message["type"] in _STARTS:
                 others = [pair for pair in message.get("headers", ()) if pair[0].lower() != HEADER]
                 message["headers"] = [*others, (HEADER, request_id.encode("ascii"))]
-                _log_access(scope, message.get("status", 101), request_id)
+                log_access(scope, message.get("status", 101), request_id)
             await send(message)
 
-        await self._app(scope, receive, send_with_id)
+        token = trace.enter(state.get("trace"))
+        try:
+            await self._app(scope, receive, send_with_id)
+        finally:
+            trace.leave(token)
 
 
-def _log_access(scope: Scope, status: int, request_id: str) -> None:
-    """Log the request in one line, without its query string, which may hold a GraphQL query or a signature."""
-    if not log.isEnabledFor(logging.INFO):
-        return
-    client = (scope.get("client") or ("-", 0))[0]
-    line = (scope.get("method", "WEBSOCKET"), quote(scope["path"]))
-    extra = {"action": "http.request", "status": status, "client": client, "request_id": request_id}
-    # `log.info` would look for the line of code of each call.
-    log.handle(log.makeRecord(log.name, logging.INFO, "", 0, "%s %s", line, None, extra=extra))
+def accepted_id(requested: str | None) -> str | None:
+    """Return the id that the client wants its request to have, if it wants one and may have it."""
+    return requested if requested is not None and _ACCEPTED.fullmatch(requested) else None
+
+
+def new_id() -> str:
+    """Return the id of a request whose client wants none."""
+    return f"{_random.getrandbits(64):016x}"

@@ -5,6 +5,8 @@ from functools import cache
 from graphql import ASTValidationRule, NoSchemaIntrospectionCustomRule
 from strawberry.printer import print_schema
 from strawberry.schema.config import StrawberryConfig
+from strawberry.schema.name_converter import NameConverter
+from strawberry.utils.str_converters import to_camel_case
 
 from resolvers import Mutation, Query
 from schema.errors import ERROR_TYPES
@@ -13,6 +15,15 @@ from schema.takes import SceneTake
 from schema.webhooks import WebhookDelivery
 from server.masking import MaskedSchema
 from subscriptions import Subscription
+
+_camel_case = cache(to_camel_case)
+
+
+class _Names(NameConverter):
+    """Strawberry's names, which it derives again for each field of each input of a request."""
+
+    def apply_naming_config(self, name: str) -> str:
+        return _camel_case(name)
 
 
 @cache
@@ -27,7 +38,7 @@ def executable_schema(
         subscription=Subscription,
         # Types that no field returns except through an interface.
         types=[SceneTake, WebhookDelivery, *ERROR_TYPES],
-        config=StrawberryConfig(scalar_map=SCALARS),
+        config=StrawberryConfig(scalar_map=SCALARS, name_converter=_Names()),
         rules=rules,
         suggestions=suggestions,
         max_tokens=max_tokens,

@@ -43,7 +43,7 @@ _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _API_PATHS: Final = ("/graphql", "/api/")
 _RESPONSE_START: Final = frozenset({"http.response.start", "websocket.http.response.start"})
-_CORS_METHODS: Final = ("GET", "HEAD", "POST", "PUT", "DELETE")
+_CORS_METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 _CORS_HEADERS: Final = (
     "authorization",
     "content-type",
@@ -55,13 +55,22 @@ _CORS_HEADERS: Final = (
     "tracestate",
     "baggage",
     "sentry-trace",
+    # Uploads by https://tus.io/protocols/resumable-upload.
+    "tus-resumable",
+    "upload-checksum",
+    "upload-length",
+    "upload-offset",
+    "x-http-method-override",
     # Sent by Apollo Client.
     "apollo-require-preflight",
     "apollographql-client-name",
     "apollographql-client-version",
     "x-apollo-operation-name",
 )
-_CORS_EXPOSED: Final = ("retry-after", "x-request-id")
+_CORS_EXPOSED: Final = (
+    *("retry-after", "x-request-id"),
+    *("tus-resumable", "tus-version", "upload-expires", "upload-length", "upload-offset"),
+)
 
 LOGGED_ORIGINS: Final = 100
 LOG_PERIOD_SECONDS: Final = 3_600

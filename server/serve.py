@@ -9,17 +9,20 @@ import socket
 from collections.abc import Generator
 from contextlib import contextmanager
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import uvicorn
 from fastapi import FastAPI
 
 from coordinator.retrying import until_set
 from models.domain.errors import Unavailable
+from models.lazy_import import lazily
 from server.app import create_app
 from server.container import Container
 from server.database_refusals import explained
 from server.database_setup import check_migrated, check_opens, location
 from server.file_lock import only_server
+from server.listening import listening
 from server.logs import log_to_stderr
 from server.media_setup import check_media
 from server.setting_types import LOOPBACK
@@ -27,6 +30,13 @@ from server.settings import Settings, WrongSettings
 from server.stopping import ForcedEnd, end_what_is_left, stop_signals
 from server.transports.uvicorn_protocols import uvicorn_options
 from server.unread_variables import warn_of_unread_variables
+
+if TYPE_CHECKING:
+    from server.telemetry import measurement
+    from server.telemetry.measurement import Measurement
+else:
+    # Imports the library of metrics, which most processes do not expose.
+    measurement = lazily("server.telemetry.measurement")
 
 log = logging.getLogger("scenewire")
 
@@ -44,8 +54,16 @@ OPEN_FILES = 65_536
 class Server(uvicorn.Server):
     """uvicorn that also closes streams at a shutdown, and exits with status 0 after a graceful one."""
 
-    def __init__(self, config: uvicorn.Config, app: FastAPI, greeting: str, supervisor: int | None) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        app: FastAPI,
+        greeting: str,
+        supervisor: int | None,
+        measurement: "Measurement | None" = None,
+    ) -> None:
         super().__init__(config)
+        self._measurement = measurement
         self._app = app
         self._greeting = greeting
         self._supervisor = supervisor
@@ -61,6 +79,8 @@ class Server(uvicorn.Server):
         except Unavailable:
             await container.stop()
             raise
+        if self._measurement is not None:
+            await self._measurement.start()
         await super().startup(sockets)
         if self.started:
             log.info("%s", self._greeting, extra={"action": "server.started"})
@@ -100,6 +120,8 @@ class Server(uvicorn.Server):
         container.coordinator.hand_over()
         await container.connections.close_all()
         await super().shutdown(sockets)
+        if self._measurement is not None:
+            await self._measurement.stop()
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
         """Serve until a signal, then stop; what does not stop ends with the process."""
@@ -143,18 +165,7 @@ def listen(settings: Settings) -> socket.socket:
             f"SCENEWIRE_HOST: {settings.host} can be reached by others, and only SCENEWIRE_PROFILE=production "
             "requires tokens"
         )
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((settings.host, settings.port))
-        # Two processes that start at the same time can both bind; only one of them can listen.
-        listener.listen(BACKLOG)
-    except OSError as error:
-        listener.close()
-        address = f"{settings.host}:{settings.port}"
-        raise WrongSettings(f"SCENEWIRE_PORT: cannot listen on {address}: {error.strerror}") from error
-    return listener
+    return listening(settings.host, settings.port, BACKLOG, "PORT")
 
 
 def with_port_of(listener: socket.socket, settings: Settings) -> Settings:
@@ -197,7 +208,10 @@ def _serve(settings: Settings, listener: socket.socket, *, renders: bool, answer
         timeout_graceful_shutdown=GRACE_SECONDS,
         **uvicorn_options(settings.transport_limits),
     )
-    server = Server(config, app, _greeting(settings, answers=answers), supervisor)
+    container: Container = app.state.container
+    metrics = container.metrics
+    measured = None if metrics is None else measurement.Measurement(metrics, settings)
+    server = Server(config, app, _greeting(settings, answers=answers), supervisor, measured)
     try:
         server.run([listener])
     except Unavailable as error:

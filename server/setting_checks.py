@@ -1,10 +1,11 @@
 """The checks of settings that depend on each other. Each raises ValueError that begins with the name of a variable."""
 
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from providers.replicate.template import Template
 from server import plugins
-from server.setting_types import SECRET_BYTES
+from server.setting_types import LOOPBACK, SECRET_BYTES
 
 if TYPE_CHECKING:
     from server.settings import Settings
@@ -20,6 +21,7 @@ def check_combinations(settings: "Settings") -> None:
         raise ValueError("TRUSTED_DOCUMENTS must name a manifest, because TRUSTED_DOCUMENTS_ONLY is set")
     _check_keys(settings)
     _check_provider(settings)
+    _check_comfyui(settings)
 
 
 def _check_keys(settings: "Settings") -> None:
@@ -39,6 +41,14 @@ def _check_keys(settings: "Settings") -> None:
         )
 
 
+def _check_comfyui(settings: "Settings") -> None:
+    if settings.comfyui_url and not settings.comfyui_workflows:
+        raise ValueError("COMFYUI_URL is set, so COMFYUI_WORKFLOWS must name a folder of workflow templates")
+    url = urlsplit(settings.comfyui_url)
+    if settings.comfyui_header.get_secret_value() and url.scheme == "http" and url.hostname not in LOOPBACK:
+        raise ValueError("COMFYUI_URL must begin with https://, because COMFYUI_HEADER is sent to it")
+
+
 def _check_provider(settings: "Settings") -> None:
     try:
         plugins.found()
@@ -46,11 +56,19 @@ def _check_provider(settings: "Settings") -> None:
         raise ValueError(f"PROVIDER: {error}") from error
     if settings.provider == "replicate" and not settings.replicates:
         raise ValueError("REPLICATE_TOKEN must be set, the API token of Replicate, because PROVIDER is replicate")
+    if settings.provider == "comfyui" and not settings.comfyui_url:
+        raise ValueError("COMFYUI_URL must be set, the address of ComfyUI, because PROVIDER is comfyui")
+    for name, token in (("openrouter", settings.openrouter_token), ("fal", settings.fal_token)):
+        if settings.provider == name and not token.get_secret_value():
+            raise ValueError(f"{name.upper()}_TOKEN must be set, because PROVIDER is {name}")
+    if settings.fal_token.get_secret_value() and not settings.fal_models:
+        raise ValueError("FAL_TOKEN is set, so FAL_MODELS must name the models to run, the default first")
     if settings.provider not in settings.provider_names:
         raise ValueError(f"PROVIDER must be one of {', '.join(settings.provider_names)}")
-    if settings.replicates and not settings.replicate_version:
+    if settings.replicates and not (settings.replicate_version or settings.replicate_models):
         raise ValueError("REPLICATE_TOKEN is set, so REPLICATE_VERSION must name the model version to run")
-    if settings.replicates and not settings.replicate_callbacks and not Template(settings.replicate_input).seeded:
+    template = settings.replicate_template if settings.replicates else None
+    if template is not None and not settings.replicate_callbacks and not Template(template).seeded:
         raise ValueError(
             "REPLICATE_TOKEN is set, so REPLICATE_INPUT needs a {seed}, or PUBLIC_URL or REPLICATE_CALLBACK_URL "
             "must begin with https://: one of them is needed to find a paid clip again after a crash"

@@ -22,6 +22,8 @@ MIN_PIXELS = 64
 MAX_PIXELS = {"local_width": 3840, "local_height": 2160}
 # https://www.rfc-editor.org/rfc/rfc9110#name-tokens; "*" allows all, as in Access-Control-Allow-Headers.
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+# Of a hosted provider: an owner, names below it, and for Replicate a version.
+_MODEL_NAME = re.compile(r"[\w.-]{1,100}(?:/[\w.-]{1,100}){1,5}(?::[\w.-]{1,100})?", re.ASCII)
 _PUBLIC_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*")
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
@@ -100,8 +102,16 @@ def _check_direct_url(value: str) -> str:
 
 
 def _check_template(value: str) -> str:
-    Template(value)
+    if value:
+        Template(value)
     return value
+
+
+def _check_model_names(values: list[str]) -> list[str]:
+    for value in values:
+        if not _MODEL_NAME.fullmatch(value):
+            raise ValueError(f"{value!r} is not the name of a model such as owner/name")
+    return values
 
 
 def _check_secret(value: SecretStr) -> SecretStr:
@@ -141,6 +151,20 @@ def _check_https_or_loopback(value: str) -> str:
     return value.rstrip("/") if urlsplit(value).hostname in LOOPBACK else _check_https(value)
 
 
+def _check_http(value: str) -> str:
+    url = urlsplit(value)
+    if value and (url.scheme not in ("http", "https") or not url.hostname or "@" in url.netloc or url.query):
+        raise ValueError("must be a URL such as http://127.0.0.1:8188")
+    return value.rstrip("/")
+
+
+def _check_header_line(value: SecretStr) -> SecretStr:
+    name, colon, content = value.get_secret_value().partition(":")
+    if value.get_secret_value() and not (colon and _TOKEN.fullmatch(name) and content.strip().isprintable()):
+        raise ValueError("must be a header such as Authorization: Bearer …")
+    return value
+
+
 def _check_pixels(value: int, info: ValidationInfo) -> int:
     most = MAX_PIXELS[info.field_name or ""]
     if not MIN_PIXELS <= value <= most or value % 2:
@@ -152,8 +176,11 @@ DatabaseUrl = Annotated[str, AfterValidator(_check_database_url)]
 DirectUrl = Annotated[str, AfterValidator(_check_direct_url)]
 HeaderNames = Annotated[list[str], NoDecode, BeforeValidator(_split_commas), AfterValidator(_check_header_names)]
 PublicUrl = Annotated[str, AfterValidator(_check_public_url)]
+HeaderLine = Annotated[SecretStr, AfterValidator(_check_header_line)]
+HttpUrl = Annotated[str, AfterValidator(_check_http)]
 HttpsUrl = Annotated[str, AfterValidator(_check_https)]
 HttpsOrLoopbackUrl = Annotated[str, AfterValidator(_check_https_or_loopback)]
+ModelNames = Annotated[list[str], NoDecode, BeforeValidator(_split_commas), AfterValidator(_check_model_names)]
 Networks = Annotated[list[str], NoDecode, BeforeValidator(_split_commas), AfterValidator(_check_networks)]
 Origins = Annotated[list[str], NoDecode, BeforeValidator(_split_commas), AfterValidator(_check_origins)]
 Pixels = Annotated[int, AfterValidator(_check_pixels)]

@@ -8,16 +8,17 @@ from typing import Self, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
+from providers.clips.encoding import VideoCodec
 from server import plugins
+from server.provider_settings import ProviderSettings
 from server.setting_checks import check_combinations
 from server.setting_types import (
     DatabaseUrl,
     DirectUrl,
     HeaderNames,
     HttpsOrLoopbackUrl,
-    HttpsUrl,
     Networks,
     Origins,
     Pixels,
@@ -25,11 +26,10 @@ from server.setting_types import (
     ProviderLimits,
     PublicUrl,
     RateLimits,
-    ReplicateInput,
     Secret,
     Synchronous,
-    WebhookSecret,
 )
+from server.telemetry.settings import TelemetrySettings
 from server.transports.limits import DocumentLimits, TransportLimits
 
 ROOT = Path(__file__).parent.parent
@@ -44,7 +44,7 @@ def _spare_cores() -> int:
     return max(1, len(os.sched_getaffinity(0)) - 1 if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 2) - 1)
 
 
-class Settings(BaseSettings):
+class Settings(ProviderSettings, TelemetrySettings):
     """The settings of one process; the README lists their meaning and units."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", allow_inf_nan=False, frozen=True)
@@ -59,7 +59,6 @@ class Settings(BaseSettings):
     media_url: str = str(ROOT / "var" / "media")
     provider: str = "local"
     profile: Profile = Profile.DEVELOPMENT
-    log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
 
     auth_secret: Secret = SecretStr("")
     auth_jwks_url: HttpsOrLoopbackUrl = ""
@@ -80,19 +79,14 @@ class Settings(BaseSettings):
     provider_concurrency: ProviderLimits = Field(default_factory=dict[str, int])
     lease_seconds: float = Field(default=30.0, ge=1)
     render_deadline_seconds: float = Field(default=1800.0, gt=0)
+    external_deadline_seconds: float = Field(default=24 * 3600.0, gt=0, le=LONGEST_SECONDS)
+    adopt_outputs: bool = False
+    adopt_max_bytes: int = Field(default=500_000_000, ge=1)
     retry_first_seconds: float = Field(default=2.0, ge=0)
     max_attempts: int = Field(default=3, ge=1, le=20)
     local_width: Pixels = 1280
     local_height: Pixels = 720
-
-    replicate_token: SecretStr = SecretStr("")
-    replicate_version: str = ""
-    replicate_input: ReplicateInput = '{"prompt": "{prompt}", "duration": "{duration_seconds}"}'
-    replicate_callback_url: HttpsUrl = ""
-    replicate_webhook_secret: WebhookSecret = SecretStr("")
-    replicate_poll_seconds: float = Field(default=2.0, gt=0, le=60)
-    replicate_max_bytes: int = Field(default=500_000_000, ge=1)
-    replicate_api_url: HttpsOrLoopbackUrl = "https://api.replicate.com/v1"
+    video_codec: VideoCodec = VideoCodec.H264
 
     regenerates_an_hour: int = Field(default=60, ge=0, le=1_000_000)
     regenerate_burst: int = Field(default=10, ge=1, le=1_000_000)
@@ -104,6 +98,10 @@ class Settings(BaseSettings):
     audit_retention_seconds: int = Field(default=90 * 24 * 3600, ge=0)
     media_url_seconds: int = Field(default=300, ge=1)
     media_redirects: bool = True
+    asset_max_bytes: int = Field(default=2 * 2**30, ge=1, le=2**40)
+    uploads_per_owner: int = Field(default=20, ge=1, le=100_000)
+    upload_seconds: int = Field(default=24 * 3600, ge=60, le=LONGEST_SECONDS)
+    direct_uploads: bool = True
     allowed_origins: Origins = Field(default_factory=list[str])
     allowed_headers: HeaderNames = Field(default_factory=list[str])
     trusted_proxies: Networks = Field(default_factory=list[str])
@@ -131,6 +129,7 @@ class Settings(BaseSettings):
     shared_streams: bool = True
     compiled_execution: bool = True
     fragment_cache_bytes: int = Field(default=32 * 2**20, ge=0)
+    request_cache_bytes: int = Field(default=32 * 2**20, ge=0)
 
     @model_validator(mode="after")
     def _check_combinations(self) -> Self:
@@ -172,7 +171,10 @@ class Settings(BaseSettings):
         """The providers that a job can name."""
         scripted = [] if self.production else ["scripted"]
         replicate = ["replicate"] if self.replicates else []
-        return ["local", *scripted, *replicate, *plugins.found(), "external"]
+        openrouter = ["openrouter"] if self.openrouter_token.get_secret_value() else []
+        fal = ["fal"] if self.fal_token.get_secret_value() else []
+        comfyui = ["comfyui"] if self.comfyui_url else []
+        return ["local", *scripted, *replicate, *openrouter, *fal, *comfyui, *plugins.found(), "leased", "external"]
 
     @property
     def document_limits(self) -> DocumentLimits:
@@ -198,6 +200,8 @@ class Settings(BaseSettings):
             init_seconds=self.limit_init_seconds,
             pending_per_address=self.limit_pending_per_address,
             pending_connections=self.limit_pending,
+            kept_head_bytes=self.request_cache_bytes // 2,
+            kept_query_bytes=self.request_cache_bytes // 2,
         )
 
     @property
@@ -217,14 +221,17 @@ class Settings(BaseSettings):
         return production if self.production else development
 
     @property
-    def replicates(self) -> bool:
-        """Whether the provider `replicate` is configured."""
-        return bool(self.replicate_token.get_secret_value())
-
-    @property
     def replicate_callbacks(self) -> str:
         """The https URL at which Replicate reaches the server, without a trailing slash; empty without one."""
-        address = self.replicate_callback_url or self.address
+        return self._reached_at(self.replicate_callback_url or self.address)
+
+    @property
+    def openrouter_callbacks(self) -> str:
+        """The https URL at which OpenRouter reaches the server; empty without one, or without a secret to verify it."""
+        secret = self.openrouter_webhook_secret.get_secret_value()
+        return self._reached_at(self.openrouter_callback_url or self.address) if secret else ""
+
+    def _reached_at(self, address: str) -> str:
         return address if address.startswith("https://") else ""
 
     @property

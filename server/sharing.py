@@ -1,7 +1,7 @@
 """Which subscriptions share their execution, and the scope in which they may."""
 
 from collections.abc import Hashable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from starlette.requests import HTTPConnection
 
@@ -22,7 +22,8 @@ class Scope(NamedTuple):
 
 def scope(connection: HTTPConnection) -> Scope:
     """Return the scope of a connection."""
-    return Scope(connection.state.identity.viewer, public_path(connection))
+    state: dict[str, Any] = connection.scope["state"]
+    return Scope(state["identity"].viewer, public_path(connection))
 
 
 def _hashable_scope(connection: HTTPConnection) -> Hashable:

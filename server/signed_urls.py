@@ -6,13 +6,14 @@ import math
 import time
 from collections.abc import Hashable, Sequence
 from copy import copy
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from starlette.datastructures import QueryParams
 
 from schema.context import Link
 from server.keys import derived
 from server.settings import Settings
+from server.uploads.addresses import UploadAddresses
 
 MEDIA_PATH = "/media/"
 EXPIRES, SIGNATURE = "expires", "signature"
@@ -27,6 +28,7 @@ class SignedUrls:
         self._settings = settings
         self._address = settings.address
         self._key = derived(settings, "media") if settings.production else None
+        self.uploads = UploadAddresses(derived(settings, "uploads"))
 
     def under(self, public_path: str) -> "SignedUrls":
         """Return URLs for clients that reach the server under this path; the path of PUBLIC_URL, if any, is kept."""
@@ -44,6 +46,19 @@ class SignedUrls:
             query += [f"{EXPIRES}={expires}", f"{SIGNATURE}={self._signature(key, str(expires))}"]
         url = f"{self._address}{MEDIA_PATH}{key}" + ("?" + "&".join(query) if query else "")
         return Link(url, None if self._key is None else datetime.fromtimestamp(expires, UTC))
+
+    def upload(self, upload_id: str, expires_at: datetime) -> str:
+        """Return the address at which the server receives an upload: signed also in development."""
+        return self._address + self.uploads.path(upload_id, expires_at)
+
+    def from_outside(self, key: str, lifetime: timedelta) -> str | None:
+        """Return a URL of a file for another service, valid for this long; None without an https address."""
+        if not self._address.startswith("https://"):
+            return None
+        if self._key is None:
+            return f"{self._address}{MEDIA_PATH}{key}"
+        expires = str(math.floor(time.time() + lifetime.total_seconds()))
+        return f"{self._address}{MEDIA_PATH}{key}?{EXPIRES}={expires}&{SIGNATURE}={self._signature(key, expires)}"
 
     @property
     def form(self) -> Hashable:

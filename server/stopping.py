@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 import time
-from typing import NoReturn
+from typing import Any, NoReturn, cast
 
 from coordinator.tasks import ignore_error
 
@@ -54,9 +54,18 @@ async def _late_threads(seconds: float) -> list[str]:
     await asyncio.wait([ending], timeout=seconds)
     left = _other_threads()
     for thread in left:
+        _end_worker(thread)
+    for thread in left:
         # This blocks the event loop, which has nothing else left to do.
         thread.join(seconds)
     return [f"thread {thread.name}" for thread in left if thread.is_alive()]
+
+
+def _end_worker(thread: threading.Thread) -> None:
+    """End a thread in which AnyIO runs blocking functions, such as those of the frameworks that read files: at once, or
+    after the function that it runs. AnyIO does so itself when the main task ends, which is still waiting here."""
+    if hasattr(thread, "idle_workers"):
+        cast("Any", thread).stop()
 
 
 def _other_threads() -> list[threading.Thread]:

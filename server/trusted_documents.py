@@ -12,6 +12,7 @@ from typing import cast
 from graphql import GraphQLError, parse
 from starlette.requests import HTTPConnection
 
+from models.domain.access import Viewer
 from server.settings import PREFIX, Settings, WrongSettings
 from server.transports.params import ID_CHARACTERS
 from server.transports.payloads import InvalidJSON, decode
@@ -39,7 +40,7 @@ def persisted_documents(settings: Settings) -> PersistedDocuments:
 def _is_restricted(connection: HTTPConnection) -> bool:
     """Whether the caller may execute trusted documents only. Workers and admins, which are tools of the operator, may
     execute any."""
-    viewer = connection.state.identity.viewer
+    viewer: Viewer = connection.scope["state"]["identity"].viewer
     return not (viewer.sees_all or viewer.is_worker)
 
 

@@ -37,6 +37,7 @@ export default defineConfig({
     assetsInlineLimit: 0, // data: URLs would weaken the content security policy
     chunkSizeWarningLimit: 3_000, // kB; the Monaco editor is one large chunk
     reportCompressedSize: false,
+    license: { fileName: 'licenses.md' },
     rolldownOptions: {
       input: ['index.html', 'api-docs.html'],
       checks: { moduleLevelDirective: false }, // "use client" in packages that also render on servers

@@ -21,6 +21,7 @@ from server.settings import Settings
 from server.transports.closing import CloseCode, CloseConnection
 from server.transports.errors import TransportCode
 from server.transports.header_values import values_of
+from server.transports.made_answers import made_answer
 from server.transports.messages import Payload
 from server.transports.rate_limiter import TooManyRequests
 
@@ -72,17 +73,35 @@ class Authenticator:
         """
         if self._tokens is None or not (authorization or self._required):
             return ANONYMOUS
-        if not authorization:
-            raise Unauthenticated(NO_CREDENTIALS)
-        scheme, _, token = authorization[0].strip().partition(" ")
-        if scheme.lower() != "bearer" or len(authorization) > 1:
-            raise Unauthenticated(NO_CREDENTIALS)
-        identity = await self._tokens.check(token.strip())
+        identity = await self._tokens.check(_token_of(authorization))
         revoked_at = await self._revoked.revoked_at(identity.viewer.id)
         if revoked_at is not None and is_older(identity, revoked_at):
             raise Unauthenticated("The token was revoked.")
         self._sessions.admit(identity)
         return identity
+
+    def renewal(self, authorization: Sequence[str]) -> Callable[[], Identity | None]:
+        """Return a function that identifies further requests with the headers of one that was identified.
+
+        It returns what `identify` would return at that moment without waiting, and None where `identify` would refuse
+        the request or has something to read.
+        """
+        tokens, revoked = self._tokens, self._revoked
+        if tokens is None or not (authorization or self._required):
+            return lambda: ANONYMOUS
+        token = _token_of(authorization)
+
+        def identity_now() -> Identity | None:
+            identity = tokens.verified(token)
+            if identity is None or not revoked.was_read(identity.viewer.id):
+                return None
+            revoked_at = revoked.as_read(identity.viewer.id)
+            if revoked_at is not None and is_older(identity, revoked_at):
+                return None
+            self._sessions.admit(identity)
+            return identity
+
+        return identity_now
 
     async def on_init(self, socket: WebSocket, payload: Payload | None) -> None:
         """Authenticate a websocket by its `connection_init`, or else by the header of its handshake.
@@ -107,6 +126,16 @@ class Authenticator:
             await self._jwks.close()
 
 
+def _token_of(authorization: Sequence[str]) -> str:
+    """Return the bearer token of a request. Raises Unauthenticated unless there is one header with one."""
+    if not authorization:
+        raise Unauthenticated(NO_CREDENTIALS)
+    scheme, _, token = authorization[0].strip().partition(" ")
+    if scheme.lower() != "bearer" or len(authorization) > 1:
+        raise Unauthenticated(NO_CREDENTIALS)
+    return token.strip()
+
+
 class AuthMiddleware:
     """Passes on the HTTP requests that are authenticated or open; a websocket is authenticated by its first message."""
 
@@ -125,7 +154,8 @@ class AuthMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer with an error response, or pass the request on."""
         answer: ASGIApp = self._app
-        if scope["type"] == "http" and not self._is_open(scope):
+        # A request whose answer is made already was identified before that; its token may have expired meanwhile.
+        if scope["type"] == "http" and made_answer(scope) is None and not self._is_open(scope):
             answer = await self._error_for(scope) or answer
         await answer(scope, receive, send)
 

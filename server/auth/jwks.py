@@ -25,6 +25,8 @@ MAX_AGE_SECONDS = 300.0
 FETCH_TIMEOUT_SECONDS = 5.0
 DOCUMENT_BYTES = 262_144
 KEYS = 100
+# The errors of an issuer that does not answer, or answers with no key set.
+UNPUBLISHED = (httpx.HTTPError, InvalidJSON, ValueError, TimeoutError)
 
 _KINDS: Mapping[str, type[RSAKey] | type[ECKey] | type[OKPKey]] = {"RSA": RSAKey, "EC": ECKey, "OKP": OKPKey}
 _ALGORITHMS = {"RSA": {"RS256"}, "P-256": {"ES256"}, "Ed25519": {"EdDSA", "Ed25519"}}
@@ -57,6 +59,10 @@ class Jwks:
             raise Unavailable("UNAVAILABLE", "The keys that verify tokens are unavailable.")
         return self._find(kid, algorithm)
 
+    def current_key(self, kid: str | None, algorithm: str) -> Key | None:
+        """Return the key that `key` would return without a fetch; None when one is due."""
+        return None if self._age() > MAX_AGE_SECONDS else self._find(kid, algorithm)
+
     async def close(self) -> None:
         """Stop a fetch that is running."""
         await self._tasks.stop()
@@ -77,10 +83,15 @@ class Jwks:
 
     async def _fetch_keys(self) -> None:
         try:
-            self._keys = _keys(await _fetch(self._url))
-        except (httpx.HTTPError, InvalidJSON, ValueError, TimeoutError) as error:
+            self._keys = await published(self._url)
+        except UNPUBLISHED as error:
             reason = str(error) or type(error).__name__
             log.warning("The keys at %s are unavailable: %s", self._url, reason, extra={"action": "jwks.unavailable"})
+
+
+async def published(url: str) -> list[Key]:
+    """Return the usable keys at a URL. Raises one of UNPUBLISHED."""
+    return _keys(await _fetch(url))
 
 
 async def _fetch(url: str) -> bytes:

@@ -21,12 +21,20 @@ class RevokedSubjects:
         # By subject: when the row was read, by the monotonic clock, and the instant in it.
         self._read: OrderedDict[str, tuple[float, datetime | None]] = OrderedDict()
 
+    def was_read(self, subject: str) -> bool:
+        """Return whether `revoked_at` of this subject needs no look at the database now."""
+        known = self._read.get(subject)
+        return known is not None and time.monotonic() - known[0] < MAX_AGE_SECONDS
+
+    def as_read(self, subject: str) -> datetime | None:
+        """Return the instant that was read last."""
+        return self._read[subject][1]
+
     async def revoked_at(self, subject: str) -> datetime | None:
         """Return the instant before which the tokens of the subject are revoked, if any. Raises Unavailable."""
+        if self.was_read(subject):
+            return self.as_read(subject)
         now = time.monotonic()
-        known = self._read.get(subject)
-        if known is not None and now - known[0] < MAX_AGE_SECONDS:
-            return known[1]
         async with self._store.read() as connection:
             found = await revocations.of_subjects(connection, [subject])
         revoked_at = found.get(subject)

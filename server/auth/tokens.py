@@ -87,6 +87,22 @@ class Tokens:
             self._verified.popitem(last=False)
         return verified.identity
 
+    def verified(self, token: str) -> Identity | None:
+        """Return the identity of a token that `check` would return without waiting; None leaves it to `check`."""
+        known = self._verified.get(token)
+        if known is None or not known.is_valid_now() or self._current_key(known.header) is not known.key:
+            return None
+        return known.identity
+
+    def _current_key(self, header: Mapping[str, Any]) -> Key | None:
+        """Return the key of a verified header, unless the published keys have to be fetched first."""
+        if header["alg"] == SECRET_ALGORITHM:
+            return self._secret
+        kid = header.get("kid")
+        return (
+            None if self._jwks is None else self._jwks.current_key(kid if isinstance(kid, str) else None, header["alg"])
+        )
+
     async def _verify(self, token: str) -> _Verified:
         if len(token) > TOKEN_CHARACTERS:
             raise Unauthenticated("The token is too long.")

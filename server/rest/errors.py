@@ -17,8 +17,11 @@ from models.domain.errors import (
     DomainErrors,
     ErrorCode,
     Forbidden,
+    LeaseLost,
     NotFound,
+    NotSupported,
     QuotaExceeded,
+    StaleTake,
     Unavailable,
 )
 from server.rest.names import PREFIX, REST_NAMES
@@ -70,7 +73,7 @@ async def _invalid_body(_request: Request, error: Exception) -> JSONResponse:
         {
             "code": ErrorCode.VALIDATION_FAILED,
             "message": problem["msg"],
-            "path": [part for part in problem["loc"] if part != "body" and isinstance(part, str)],
+            "path": _path_in_body(problem),
         }
         for problem in problems
     ]
@@ -98,7 +101,18 @@ def _detail(error: DomainError) -> dict[str, Any]:
     detail: dict[str, Any] = {"code": error.code, "message": error.message, "path": _path(error)}
     if isinstance(error, QuotaExceeded):
         detail["retry_after_seconds"] = error.retry_after_seconds
+    elif isinstance(error, StaleTake):
+        detail |= {"current_take_number": error.take_number, "current_provider_id": error.provider_id}
+    elif isinstance(error, NotSupported):
+        detail |= {"model": error.model, "allowed": error.allowed, "alternatives": error.alternatives}
     return detail
+
+
+def _path_in_body(problem: Mapping[str, Any]) -> list[str]:
+    """Return the path of an invalid field, the places in lists included; empty where the body is no JSON."""
+    if problem["type"] == "json_invalid":
+        return []
+    return [str(part) for part in problem["loc"] if part != "body"]
 
 
 def _status(error: DomainError) -> int:
@@ -107,6 +121,8 @@ def _status(error: DomainError) -> int:
             return 404
         case Forbidden():
             return 403
+        case LeaseLost():
+            return 409
         case QuotaExceeded():
             return 429
         case _:

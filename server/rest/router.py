@@ -1,10 +1,10 @@
 """The five calls of REST v3, all on the scenes of a job."""
 
 from collections.abc import Callable
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 from fastapi import APIRouter, Request
-from pydantic import BaseModel, ConfigDict, field_validator
+from pydantic import ConfigDict, field_validator
 
 from coordinator.commands.inputs import SceneEdit, SceneTarget
 from coordinator.webhooks.json_v3 import Answer, progress_answer, scene_answer
@@ -18,13 +18,14 @@ from models.reads.listing import SceneQuery
 from schema.context import Context
 from server.rest.names import DOMAIN_NAMES, PREFIX
 from server.rest.openapi import ERROR_RESPONSES
+from server.rest.orders import Ordered, Regenerate, without_orders
 from server.rest.route import limited_route
 from server.transports.rate_limiter import RateLimiter
 
 MakeContext = Callable[[Request], Context]
 
 
-class SceneUpdate(BaseModel):
+class SceneUpdate(Ordered):
     """The fields that PUT can set. Absent fields stay as they are; unknown fields are ignored."""
 
     model_config = ConfigDict(strict=True)
@@ -32,11 +33,14 @@ class SceneUpdate(BaseModel):
     status: Literal["pending", "processing", "completed", "failed", "canceled"] | None = None
     provider_id: str | None = None
     video_url: str | None = None
+    output_asset_id: str | None = None
     title: str | None = None
     prompt: str | None = None
     duration_seconds: float | None = None
     percentage: float | None = None
     metadata: dict[str, Any] | None = None
+    take_number: int | None = None
+    adopt_output: bool | None = None
 
     @field_validator("status", mode="before")
     @classmethod
@@ -48,7 +52,7 @@ class SceneUpdate(BaseModel):
         fields = {DOMAIN_NAMES.get(name, name): getattr(self, name) for name in self.model_fields_set}
         if self.status is not None:
             fields["status"] = SceneStatus(self.status.upper())
-        return cast("SceneEdit", fields)
+        return without_orders(fields) | self.asked()
 
 
 def router(make_context: MakeContext, rates: RateLimiter) -> APIRouter:
@@ -100,11 +104,15 @@ class _SceneCalls:
             await context.commands.scenes.update(context.viewer, SceneTarget(scene_id, job_id), update.edit())
         return await _updated(context, job_id, scene_id)
 
-    async def regenerate_scene(self, request: Request, job_id: str, scene_id: str) -> Answer:
-        """Set a finished scene back to pending, to be rendered again."""
+    async def regenerate_scene(
+        self, request: Request, job_id: str, scene_id: str, order: Regenerate | None = None
+    ) -> Answer:
+        """Set a finished scene back to pending, to be rendered again: as it is, or with what the body changes."""
+        order = order or Regenerate()
         context = self._make_context(request)
         async with context.coordinator.audit.mutation(context.viewer, context.audit, "regenerateScene", scene_id):
-            await context.commands.scenes.regenerate(context.viewer, SceneTarget(scene_id, job_id))
+            target = SceneTarget(scene_id, job_id)
+            await context.commands.scenes.regenerate(context.viewer, target, order.prompt, asked=order.asked())
         return await _updated(context, job_id, scene_id)
 
     async def delete_scene(self, request: Request, job_id: str, scene_id: str) -> Answer:

@@ -50,11 +50,19 @@ class Connections:
     @contextmanager
     def registered(self, connection: OpenConnection) -> Generator[None]:
         """Keep the connection in the registry inside the block."""
-        self._open.add(connection)
+        self.add(connection)
         try:
             yield
         finally:
-            self._open.discard(connection)
+            self.remove(connection)
+
+    def add(self, connection: OpenConnection) -> None:
+        """Keep the connection in the registry until `remove`."""
+        self._open.add(connection)
+
+    def remove(self, connection: OpenConnection) -> None:
+        """Remove a connection that has ended."""
+        self._open.discard(connection)
 
     async def close_all(self, code: CloseCode = CloseCode.SERVICE_RESTART, reason: str = "Service restart") -> None:
         """Close all present and future connections. Clients reconnect after 1001 and 1012; event streams just end."""

@@ -49,6 +49,12 @@ class Admitted:
     parsed: ParsedDocument | None = None
     operation: OperationDefinitionNode | None = None
 
+    @property
+    def name(self) -> str | None:
+        """The name that the document gives the operation, if any."""
+        name = None if self.operation is None else self.operation.name
+        return None if name is None else name.value
+
 
 class DocumentLimiter:
     """Measures documents of one schema. Measures are kept as long as the syntax trees."""

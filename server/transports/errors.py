@@ -67,7 +67,7 @@ def internal_error(error: BaseException, connection: HTTPConnection) -> GraphQLE
 
 def request_id_of(connection: HTTPConnection) -> str | None:
     """Return the request id that the application stored in the connection's state, if any."""
-    return getattr(connection.state, "request_id", None)
+    return getattr(connection.state, REQUEST_ID_STATE, None)
 
 
 def error_body(errors: Sequence[GraphQLError]) -> dict[str, object]:
@@ -105,6 +105,9 @@ def cause_of(error: GraphQLError) -> Exception | None:
         cause = cause.original_error
     return cause
 
+
+REQUEST_ID_STATE = "request_id"
+"""The name of the request id in the state of a connection."""
 
 INTERNAL_MESSAGE = "Internal error"
 MESSAGE_CHARACTERS = 200

@@ -1,10 +1,11 @@
 """The execution of one operation, from parameters to results; shared by the three transports."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
+import time
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing, nullcontext
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 import strawberry
 from graphql import GraphQLError, OperationType
@@ -14,45 +15,33 @@ from strawberry.types import ExecutionResult
 from execution.messages import CompiledMessages
 from execution.outcomes import Outcomes
 from server.transports.closing import CloseConnection
-from server.transports.compiled import CompiledOperations
+from server.transports.compiled import CompiledOperations, Prepared
 from server.transports.document_limiter import Admitted, DocumentLimiter
 from server.transports.documents import find_operation, parsed_document
-from server.transports.errors import TransportCode, cause_of, error_body
+from server.transports.errors import TransportCode
+from server.transports.kept_queries import KeptQueries, KeptQuery
 from server.transports.limits import TransportLimits
+from server.transports.observation.port import Answered, NoObserver, Observer, Stream, StreamEnd, codes_of
+from server.transports.operation_context import GetContext, OperationContext
 from server.transports.params import Params
 from server.transports.persisted import PersistedDocuments
 from server.transports.rate_limiter import NoRateLimits, RateLimiter, TooManyRequests
+from server.transports.results import CompiledResult
 
 if TYPE_CHECKING:
     from server.transports.shared.message import SharedMessage
     from server.transports.shared.streams import Asked, SharedStreams
 
 
-class OperationContext(Protocol):
-    """The context of one operation. One answer, or one message of a stream, is read from one snapshot."""
-
-    def answering(self, cost: int) -> AbstractAsyncContextManager[None]:
-        """Return the block in which the answer of a query or a mutation of this cost is made."""
-        ...
-
-    async def answered(self) -> None:
-        """Release the connection that the resolvers of a message have used, before it is sent. Idempotent."""
-        ...
-
-    @property
-    def more_follow(self) -> bool:
-        """Whether the next message of the stream is made at once, from the same snapshot as the one just made."""
-        ...
-
+_INTERNAL: Final = (str(TransportCode.INTERNAL),)
+_CLOSED: Final = (str(TransportCode.FORBIDDEN),)
+_CANCELED: Final = ("CANCELED",)
+"""The codes of an operation that failed unexpectedly, whose caller was refused, and that its client has ended."""
 
 COSTLY: Final = 1_000
 COST_FACTOR: Final = 6
 """A query above this cost is charged so many times when graphql-core has to answer it, which takes ten to twenty times
 as long as a plan. Cheaper ones take little longer than the costliest that a plan answers."""
-
-GetContext = Callable[[HTTPConnection], Awaitable[OperationContext]]
-"""Makes the context of one operation. It is called for each operation of a websocket: a shared context would return
-stale rows from its loaders."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,47 +57,111 @@ class Executor:
     shared: "SharedStreams | None" = None
     compiled: CompiledOperations | None = None
     """None when graphql-core makes every answer."""
+    queries: KeptQueries = field(default_factory=lambda: KeptQueries(0))
+    """What is kept of the queries that clients send again and again."""
+    observer: Observer = field(default_factory=NoObserver)
 
-    def admit(self, params: Params, connection: HTTPConnection) -> tuple[Params, Admitted]:
+    def admit(
+        self, params: Params, connection: HTTPConnection, known: KeptQuery | None = None
+    ) -> tuple[Params, Admitted]:
         """Return the parameters, with the document if only its identifier was sent, and the operation with its cost.
 
+        `known` is a query with the same parameters that was admitted before.
         Raises a coded GraphQLError when the document is unknown or not trusted, cannot be parsed, does not determine
         the operation or exceeds a limit, and TooManyRequests when the caller exceeds a rate limit.
         """
+        started_at = time.perf_counter()
+        try:
+            return self._admit(params, connection, known)
+        except GraphQLError as error:
+            seconds = time.perf_counter() - started_at
+            self.observer.answered(connection, Answered(None, None, None, seconds, codes_of([error])))
+            raise
+
+    def _admit(self, params: Params, connection: HTTPConnection, known: KeptQuery | None) -> tuple[Params, Admitted]:
         self.rate_limiter.request(connection)
         params = self.documents.resolve(params, connection)
-        if self.document_limiter is None:
+        if known is not None and params.query == known.params.query:
+            params, admitted = known.params, known.admitted
+            if self.document_limiter is not None:
+                self.rate_limiter.spend(connection, admitted.cost or 1)
+        elif self.document_limiter is None:
             parsed = parsed_document(params.query, self.limits.document_tokens)
-            admitted = Admitted(find_operation(parsed.document, params.operation_name).operation, parsed=parsed)
+            operation = find_operation(parsed.document, params.operation_name)
+            admitted = Admitted(operation.operation, parsed=parsed, operation=operation)
         else:
             admitted = self.document_limiter.admit(params)
             self.rate_limiter.spend(connection, admitted.cost or 1)
         self.documents.register(params)
         return params, admitted
 
-    async def execute(self, params: Params, connection: HTTPConnection, admitted: Admitted) -> ExecutionResult:
-        """Execute a query or a mutation."""
+    def prepare(self, params: Params, admitted: Admitted) -> Prepared | None:
+        """Return the plan of a query or a mutation; None when graphql-core has to make the answer."""
+        if self.compiled is None or admitted.parsed is None:
+            return None
+        return self.compiled.prepared(params, admitted.parsed)
+
+    async def execute(
+        self, params: Params, connection: HTTPConnection, admitted: Admitted, started_at: float | None = None
+    ) -> ExecutionResult:
+        """Execute a query or a mutation. `started_at` is when its admission began (`time.perf_counter`)."""
+        return await self.execute_prepared(params, connection, admitted, self.prepare(params, admitted), started_at)
+
+    async def execute_prepared(
+        self,
+        params: Params,
+        connection: HTTPConnection,
+        admitted: Admitted,
+        prepared: Prepared | None,
+        started_at: float | None = None,
+    ) -> ExecutionResult:
+        """Execute a query or a mutation for which `prepare` returned `prepared`."""
+        started_at = time.perf_counter() if started_at is None else started_at
+        is_compiled, codes = False, _CANCELED
+        try:
+            result, codes = await self._execute(params, connection, admitted, prepared)
+            is_compiled = type(result) is CompiledResult
+        except Exception as error:
+            codes = _codes_of_error(error)
+            raise
+        finally:
+            seconds = time.perf_counter() - started_at
+            answered = Answered(admitted.kind.value, admitted.name, admitted.cost, seconds, codes, is_compiled)
+            self.observer.answered(connection, answered)
+        return self._with_cost(result, admitted)
+
+    async def _execute(
+        self, params: Params, connection: HTTPConnection, admitted: Admitted, prepared: Prepared | None
+    ) -> tuple[ExecutionResult, tuple[str, ...]]:
+        """Return the result, and the codes of what failed in it."""
         is_query = admitted.kind is OperationType.QUERY
         cost = admitted.cost or 1
         async with self.rate_limiter.read_slot(connection, cost) if is_query else nullcontext():
             context = await self.context(connection)
             async with context.answering(cost):
-                result = await self._result(params, connection, context, admitted)
-        return self._with_cost(result, admitted)
+                result = await self._result(params, connection, context, admitted, prepared)
+        codes = codes_of(result.errors) if result.errors else ()
+        return result, codes if is_query else tuple(dict.fromkeys((*codes, *context.refusals)))
 
     async def _result(
-        self, params: Params, connection: HTTPConnection, context: OperationContext, admitted: Admitted
+        self,
+        params: Params,
+        connection: HTTPConnection,
+        context: OperationContext,
+        admitted: Admitted,
+        prepared: Prepared | None,
     ) -> ExecutionResult:
         """Raises TooManyRequests before graphql-core executes a costly query that exceeds the rate limit."""
-        outcomes: Outcomes | None = None
+        outcomes = None if self.compiled is None or admitted.kind is OperationType.QUERY else Outcomes()
         if self.compiled is not None and admitted.parsed is not None:
-            if admitted.kind is OperationType.QUERY:
-                data = await self.compiled.query(params, context, admitted.parsed)
-            else:
-                outcomes = Outcomes()
-                data = await self.compiled.mutate(params, context, admitted.parsed, outcomes)
+            # Strawberry's result has no type for data that is encoded already.
+            data: Any = None
+            if prepared is not None and outcomes is None:
+                data = await self.compiled.query(prepared, params, context)
+            elif prepared is not None and outcomes is not None:
+                data = await self.compiled.mutate(prepared, params, context, outcomes)
             if data is not None:
-                return ExecutionResult(data=data, errors=None)
+                return CompiledResult(data=data, errors=None)
             cost = admitted.cost or 1
             if outcomes is None and cost > COSTLY and not self.compiled.is_request_error(params, admitted.parsed):
                 self.rate_limiter.spend(connection, cost * (COST_FACTOR - 1))
@@ -164,6 +217,8 @@ class Executor:
         Results of one snapshot are made before the first of them is sent, so that a slow client keeps no connection.
         """
         cost, made, is_first = admitted.cost or 1, list[ExecutionResult](), True
+        stream, started_at, messages, codes = Stream(admitted.name, admitted.cost), time.perf_counter(), 0, ()
+        self.observer.stream_started(connection, stream)
         try:
             async with aclosing(results):
                 async for result in results:
@@ -174,16 +229,29 @@ class Executor:
                         await asyncio.sleep(0)
                         continue
                     await context.answered()
+                    codes = _codes_of_last(made) or codes
+                    self.observer.sent(len(made))
                     for each in made:
+                        messages += 1
                         yield each
                     made.clear()
                     if not has_spent:
                         await self._spend_when_available(connection, cost)
             await context.answered()
+            codes = _codes_of_last(made) or codes
+            self.observer.sent(len(made))
             for each in made:
+                messages += 1
                 yield each
+        except Exception as error:
+            codes = _codes_of_error(error)
+            raise
         finally:
-            await context.answered()
+            try:
+                await context.answered()
+            finally:  # also when the connection to the database is broken, or this task is canceled again
+                end = StreamEnd(time.perf_counter() - started_at, messages, codes)
+                self.observer.stream_ended(connection, stream, end)
 
     def _spend(self, connection: HTTPConnection, cost: int) -> bool:
         """Spend the cost; return whether the rate limit permits it."""
@@ -211,33 +279,11 @@ class Executor:
         return {"cost": {"requested": admitted.cost, "limit": self.document_limiter.limits.cost}}
 
 
-def is_request_error(result: ExecutionResult) -> bool:
-    """Return whether nothing was executed. Errors of execution have a path, those of validation and coercion have none.
-
-    https://spec.graphql.org/draft/#sec-Errors.Request-Errors
-    """
-    return result.data is None and bool(result.errors) and all(error.path is None for error in result.errors)
+def _codes_of_error(error: Exception) -> tuple[str, ...]:
+    if isinstance(error, CloseConnection):
+        return _CLOSED
+    return codes_of([error]) if isinstance(error, GraphQLError) else _INTERNAL
 
 
-def is_internal(errors: list[GraphQLError]) -> bool:
-    """Return whether one of the errors is an unexpected one of the server."""
-    return any((error.extensions or {}).get("code") == TransportCode.INTERNAL for error in errors)
-
-
-def requested_close(result: ExecutionResult) -> CloseConnection | None:
-    """Return the first CloseConnection that a resolver raised."""
-    for error in result.errors or ():
-        cause = cause_of(error)
-        if isinstance(cause, CloseConnection):
-            return cause
-    return None
-
-
-def response_map(result: ExecutionResult) -> dict[str, object]:
-    """Return the JSON of a result (https://spec.graphql.org/draft/#sec-Response-Format)."""
-    body = error_body(result.errors) if result.errors else {}
-    if not is_request_error(result):
-        body["data"] = result.data
-    if result.extensions:
-        body["extensions"] = result.extensions
-    return body
+def _codes_of_last(results: Sequence[ExecutionResult]) -> tuple[str, ...]:
+    return codes_of(results[-1].errors) if results else ()

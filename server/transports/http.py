@@ -3,7 +3,10 @@
 https://graphql.github.io/graphql-over-http/draft/. Every error response has a JSON body with `errors`, for each status.
 """
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from functools import partial
 from typing import Final
 
 from graphql import GraphQLError, OperationType
@@ -20,18 +23,18 @@ from server.transports.connection_slots import ConnectionSlots
 from server.transports.connections import Connections
 from server.transports.document_limiter import Admitted
 from server.transports.errors import TransportCode, error_body, internal_error
-from server.transports.execution import (
-    Executor,
-    is_internal,
-    is_request_error,
-    requested_close,
-    response_map,
-)
+from server.transports.execution import Executor
+from server.transports.head_recorder import head_recorder
 from server.transports.header_values import values_of
 from server.transports.http_errors import GraphQLHTTPError, JSONAnswer, json_response
+from server.transports.kept_heads import Renewal
+from server.transports.kept_queries import KeptQuery
+from server.transports.made_answers import made_answer
+from server.transports.observation.port import STREAM_STATE
 from server.transports.params import InvalidParams, Params, has_document, read_params, read_url_params
 from server.transports.payloads import InvalidJSON, decode
 from server.transports.rate_limiter import TooManyRequests
+from server.transports.results import is_internal, is_request_error, requested_close, response_map
 from server.transports.sse import EventStream, single_result
 from server.transports.upgrades import lost_upgrade
 
@@ -59,8 +62,10 @@ class HTTPEndpoint:
         *,
         get_queries: bool,
         explorer: Explorer | None,
+        renewal: Renewal | None = None,
     ) -> None:
         self._executor = executor
+        self._renewal = renewal
         self._slots = slots
         self._connections = connections
         self._explorer = explorer
@@ -68,32 +73,43 @@ class HTTPEndpoint:
         self._allow = "GET, POST" if get_queries else "POST"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope, receive)
-        try:
-            response = await self._respond_to(request)
-        except ClientDisconnect:
-            return
+        response = made_answer(scope)
+        if response is None:
+            request = Request(scope, receive)
+            accepted = ",".join(values_of(scope, b"accept"))
+            try:
+                response = await self._respond_to(request, accepted)
+            except ClientDisconnect:
+                return
+            self._record_head(scope, response, accepted)
         await response(scope, receive, send)
 
-    async def _respond_to(self, request: Request) -> ASGIApp:
-        accepted = ",".join(values_of(request.scope, b"accept"))
+    async def _respond_to(self, request: Request, accepted: str) -> ASGIApp:
         if self._explorer is not None and _is_browser(request, accepted):
             return self._explorer(request)
         media_type = accept.preferred(accepted)
         try:
             return await self._handle(request, media_type)
-        except GraphQLHTTPError as error:
-            return error.response(media_type)
-        except CloseConnection as closing:
-            return GraphQLHTTPError.from_closing(closing).response(media_type)
-        except HTTPException as exception:
-            return GraphQLHTTPError.from_exception(exception).response(media_type)
-        except TooManyRequests as limited:
-            return json_response(error_body([limited]), 429, media_type, limited.headers)
         except ClientDisconnect:
             raise
         except Exception as error:
-            return json_response(error_body([internal_error(error, request)]), 500, media_type)
+            return _error_response(error, request, media_type)
+
+    async def _answer(self, media_type: str, request: Request, body: bytes) -> ASGIApp:
+        """Answer a request that differs in its body alone from one that was answered."""
+        try:
+            return await self._operate_body(request, body, media_type)
+        except Exception as error:
+            return _error_response(error, request, media_type)
+
+    def _record_head(self, scope: Scope, response: ASGIApp, accepted: str) -> None:
+        """Keep the head of an answered request, so that the next one with this head reaches `_answer` at once."""
+        recorder = head_recorder(scope)
+        if recorder is None or self._renewal is None or not isinstance(response, JSONAnswer) or response.status != 200:
+            return
+        media_type = accept.preferred(accepted)
+        if media_type is not None:
+            recorder.record(scope, response.body, partial(self._answer, media_type), self._renewal)
 
     async def _handle(self, request: Request, media_type: str | None) -> ASGIApp:
         """Check the method, then the media types, then the content, each with its own status."""
@@ -107,9 +123,35 @@ class HTTPEndpoint:
                 TransportCode.NOT_ACCEPTABLE,
                 f"Accept one of {accept.GRAPHQL_RESPONSE}, {accept.JSON}, {accept.EVENT_STREAM}",
             )
-        params = await self._read(request)
+        if request.method == "POST":
+            return await self._operate_body(
+                request, await read_body(request, self._executor.limits.body_bytes), media_type
+            )
+        with _invalid_as_400():
+            params = read_url_params(request.query_params)
+        return await self._operate(request, params, media_type)
+
+    async def _operate_body(self, request: Request, body: bytes, media_type: str) -> ASGIApp:
+        known = self._executor.queries.get(body)
+        if known is not None:
+            return await self._operate(request, known.sent, media_type, known=known)
+        with _invalid_as_400():
+            params = read_params(decode(body))
+        return await self._operate(request, params, media_type, body=body)
+
+    async def _operate(
+        self,
+        request: Request,
+        sent: Params,
+        media_type: str,
+        *,
+        body: bytes | None = None,
+        known: KeptQuery | None = None,
+    ) -> ASGIApp:
+        """Admit and execute the operation. `known` is what is kept of it, `body` that by which it may be kept."""
+        started_at = time.perf_counter()
         try:
-            params, admitted = self._executor.admit(params, request)
+            params, admitted = self._executor.admit(sent, request, known)
         except TooManyRequests:
             raise
         except GraphQLError as error:
@@ -118,7 +160,12 @@ class HTTPEndpoint:
         if kind is OperationType.MUTATION and request.method != "POST":
             raise self._method_not_allowed("A mutation must be sent with POST", "POST")
         if kind is not OperationType.SUBSCRIPTION:
-            return self._respond(request, await self._executor.execute(params, request, admitted), media_type)
+            is_known = known is not None and admitted is known.admitted
+            prepared = known.prepared if known and is_known else self._executor.prepare(params, admitted)
+            result = await self._executor.execute_prepared(params, request, admitted, prepared, started_at)
+            if body is not None and prepared is not None and kind is OperationType.QUERY and not result.errors:
+                self._executor.queries.see(body, KeptQuery(sent, params, admitted, prepared))
+            return self._respond(request, result, media_type)
         if media_type != accept.EVENT_STREAM:
             raise GraphQLHTTPError(400, TransportCode.STREAM_REQUIRED, _STREAM_REQUIRED)
         return await self._stream(request, params, admitted)
@@ -131,17 +178,8 @@ class HTTPEndpoint:
         except BaseException:
             slot.close()
             raise
+        request.scope.setdefault("state", {})[STREAM_STATE] = True
         return EventStream(request, results, self._executor.limits, self._connections, slot)
-
-    async def _read(self, request: Request) -> Params:
-        try:
-            if request.method == "POST":
-                return read_params(decode(await read_body(request, self._executor.limits.body_bytes)))
-            return read_url_params(request.query_params)
-        except InvalidJSON as error:
-            raise GraphQLHTTPError(400, TransportCode.BAD_REQUEST, f"The request {error}") from None
-        except InvalidParams as error:
-            raise GraphQLHTTPError(400, TransportCode.BAD_REQUEST, str(error)) from None
 
     def _respond(self, request: Request, result: ExecutionResult, media_type: str) -> ASGIApp:
         if closing := requested_close(result):
@@ -152,6 +190,31 @@ class HTTPEndpoint:
 
     def _method_not_allowed(self, message: str, allow: str) -> GraphQLHTTPError:
         return GraphQLHTTPError(405, TransportCode.METHOD_NOT_ALLOWED, message, {"allow": allow})
+
+
+@contextmanager
+def _invalid_as_400() -> Generator[None]:
+    try:
+        yield
+    except InvalidJSON as error:
+        raise GraphQLHTTPError(400, TransportCode.BAD_REQUEST, f"The request {error}") from None
+    except InvalidParams as error:
+        raise GraphQLHTTPError(400, TransportCode.BAD_REQUEST, str(error)) from None
+
+
+def _error_response(error: Exception, request: Request, media_type: str | None) -> Response:
+    """Return the response to a request that could not be answered."""
+    match error:
+        case GraphQLHTTPError():
+            return error.response(media_type)
+        case CloseConnection():
+            return GraphQLHTTPError.from_closing(error).response(media_type)
+        case HTTPException():
+            return GraphQLHTTPError.from_exception(error).response(media_type)
+        case TooManyRequests():
+            return json_response(error_body([error]), 429, media_type, error.headers)
+        case _:
+            return json_response(error_body([internal_error(error, request)]), 500, media_type)
 
 
 def _is_browser(request: Request, accepted: str) -> bool:

@@ -63,20 +63,20 @@ def json_response(
 class JSONAnswer:
     """The response of an operation: the same as `json_response` without further headers, made with fewer steps."""
 
-    __slots__ = ("_body", "_media_type", "_status")
+    __slots__ = ("_media_type", "body", "status")
 
     def __init__(self, body: object, status: int, media_type: str | None) -> None:
-        self._body = encode(body)
-        self._status = status
+        self.body = encode(body)
+        self.status = status
         self._media_type = media_type
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the response."""
-        length = (b"content-length", b"%d" % len(self._body))
+        length = (b"content-length", b"%d" % len(self.body))
         headers = [_CONTENT_TYPES[_json_type(self._media_type)], _VARY, length]
         with one_write(scope):
-            await send({"type": "http.response.start", "status": self._status, "headers": headers})
-            await send({"type": "http.response.body", "body": self._body})
+            await send({"type": "http.response.start", "status": self.status, "headers": headers})
+            await send({"type": "http.response.body", "body": self.body})
 
 
 def _json_type(media_type: str | None) -> str:

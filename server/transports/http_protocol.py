@@ -75,9 +75,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._unread = bytearray()
         self._size = RequestSize(self.limits)
         self._control = StreamControl(transport)
-        self._deadline = RequestDeadline(
-            self.limits, self.half_open, on_timeout=self._on_timeout, abort=transport.abort
-        )
+        self._deadline = RequestDeadline(self.limits, self.half_open, self._on_timeout, transport.abort, self.flow)
         self._deadline.expect_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -119,7 +117,7 @@ class HttpProtocol(HttpToolsProtocol):
         if self.pipeline:
             self.flow.pause_reading()
         elif not self._deadline.runs and self._in_body:
-            self._deadline.expect_body()
+            self._deadline.expect_body(is_upload=self._size.is_upload)
         elif not self._deadline.runs and self._in_head:
             self._deadline.expect_head()
 
@@ -199,6 +197,8 @@ class HttpProtocol(HttpToolsProtocol):
         self._deadline.stop()
         super().on_headers_complete()
         if not self._is_handshake:
+            # The head of a handshake is left to the protocol of websockets: the scope has no path.
+            self._size.is_upload = self.limits.upload_path in self.scope["path"]
             self._extensions[ONE_WRITE_EXTENSION] = OneWrite(self.cycle)
         self._in_head, self._in_body = False, True
 
@@ -207,6 +207,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         self._size.add_content(len(body))
+        self._deadline.add_content()
         super().on_body(body)
 
     def on_message_complete(self) -> None:

@@ -32,6 +32,15 @@ class TransportLimits:
     body_seconds: float = 30
     """Deadline for the complete body, from the end of the head."""
 
+    upload_path: str = "/uploads/"
+    """Where files are uploaded: a body of any size, that only must not stop to arrive."""
+
+    upload_stall_seconds: float = 60
+    """An upload of which nothing arrives for this time, while the server reads it, is rejected with 408."""
+
+    upload_chunks: int = 4_194_304
+    """A chunked upload in more parts is rejected with 413."""
+
     half_open: int = 2_000
     """Connections without a complete request head; one more drops the oldest of them. As many as websockets may be
     pending: clients that connect at the same moment are half-open first, and many give up when they are dropped."""
@@ -39,6 +48,12 @@ class TransportLimits:
     download_stall_seconds: float = 120
     """A peer that reads nothing of a plain response for this time is dropped. A paused video player is dropped too, and
     resumes with a range request."""
+
+    kept_head_bytes: int = 16 * 2**20
+    """Memory for the heads of requests that clients send again and again; 0 keeps none."""
+
+    kept_query_bytes: int = 16 * 2**20
+    """Memory for queries that clients send again and again; 0 keeps none."""
 
     messages_burst: int = 200
     messages_per_second: float = 50

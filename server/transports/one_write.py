@@ -4,6 +4,7 @@ uvicorn writes the head when a response starts, which is a system call of its ow
 the answer. Responses that stream need that; one whose body is there already does not.
 """
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
 from typing import Any, Final
@@ -33,6 +34,8 @@ class OneWrite:
         self._cycle = cycle
         self._transport = cycle.transport
         self._head = b""
+        self.on_head: Callable[[bytes], object] | None = None
+        """Called with the head of the response when it is written."""
 
     def __enter__(self) -> None:
         self._cycle.transport = self  # pyright: ignore[reportAttributeAccessIssue] # it has what a cycle calls
@@ -48,6 +51,8 @@ class OneWrite:
             self._flush()
         else:
             self._head = data
+            if self.on_head is not None:
+                self.on_head(data)
 
     def close(self) -> None:
         """Close the connection after what was written."""

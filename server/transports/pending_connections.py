@@ -7,8 +7,6 @@ there are too many in all, one of the network with the most is closed, so a floo
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Generator
-from contextlib import contextmanager
 from typing import Final, Protocol
 
 from server.transports.closing import CloseCode, try_again_later
@@ -49,19 +47,14 @@ class PendingConnections:
     def __len__(self) -> int:
         return len(self._networks)
 
-    @contextmanager
-    def pending(self, connection: PendingConnection, network: str) -> Generator[None]:
-        """Count the connection as pending inside the block, or until `remove`."""
+    def add(self, connection: PendingConnection, network: str) -> None:
+        """Count the connection as pending until `remove`."""
         if len(self._rooms[network]) >= self._per_network:
             self._evict(self._rooms[network])
         elif len(self._networks) >= self._in_all:
             self._evict(max(self._rooms.values(), key=len))
         self._rooms[network].silent[connection] = None
         self._networks[connection] = network
-        try:
-            yield
-        finally:
-            self.remove(connection)
 
     def initialise(self, connection: PendingConnection) -> None:
         """Note that the connection has sent its `connection_init`."""

@@ -5,6 +5,7 @@ https://www.apollographql.com/docs/apollo-server/performance/apq
 """
 
 import hashlib
+import re
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -25,6 +26,9 @@ _NOT_SUPPORTED: Final = "PersistedQueryNotSupported"
 _NOT_TRUSTED: Final = "Only the trusted documents of this server are executed, and this is none of them"
 
 
+_OPERATION_NAME = re.compile(r"\b(?:query|mutation|subscription)\s+([_A-Za-z]\w*)", re.ASCII)
+
+
 class TrustedDocuments:
     """Documents by identifier. Each is also found by its SHA-256 hash, with and without the prefix `sha256:`."""
 
@@ -40,6 +44,11 @@ class TrustedDocuments:
     def __contains__(self, text: str) -> bool:
         """Whether the text is one of the documents."""
         return text in self._texts
+
+    @property
+    def operation_names(self) -> frozenset[str]:
+        """The names of the operations in the documents."""
+        return frozenset(name for text in self._texts for name in _OPERATION_NAME.findall(text))
 
 
 class RegisteredDocuments:
@@ -82,6 +91,11 @@ class PersistedDocuments:
         self._trusted = trusted or TrustedDocuments({})
         self._registered = registered or RegisteredDocuments(most=0)
         self._trusted_only = trusted_only
+
+    @property
+    def trusted_names(self) -> frozenset[str]:
+        """The names of the operations in trusted documents."""
+        return self._trusted.operation_names
 
     def resolve(self, params: Params, connection: HTTPConnection) -> Params:
         """Return the parameters with the document itself.

@@ -58,9 +58,11 @@ class RejectedRequest(Exception):
 
 @dataclass(slots=True)
 class RequestSize:
-    """Counts one request while it is parsed. Every method but `phase` raises RejectedRequest beyond a limit."""
+    """Counts one request while it is parsed. Every method but `begin_phase` raises RejectedRequest beyond a limit."""
 
     limits: TransportLimits
+    is_upload: bool = False
+    """Whether the body is a file."""
     _bytes: int = 0
     """Of the head and the trailers, as far as they were parsed."""
     _fields: int = 0
@@ -90,8 +92,9 @@ class RequestSize:
         """Count a chunk of the body."""
         self._chunks += 1
         self._content += CHUNK_OVERHEAD_BYTES
-        if self._chunks > self.limits.body_chunks:
-            message = f"The body has more than {self.limits.body_chunks} chunks"
+        most = self.limits.upload_chunks if self.is_upload else self.limits.body_chunks
+        if self._chunks > most:
+            message = f"The body has more than {most} chunks"
             raise RejectedRequest(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, TransportCode.PAYLOAD_TOO_LARGE, message)
 
     def add_content(self, length: int) -> None:

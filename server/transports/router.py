@@ -12,10 +12,14 @@ from server.transports.compiled import CompiledOperations
 from server.transports.connection_slots import ConnectionSlots
 from server.transports.connections import Connections
 from server.transports.document_limiter import DocumentLimiter
-from server.transports.execution import Executor, GetContext
+from server.transports.execution import Executor
 from server.transports.http import Explorer, HTTPEndpoint
+from server.transports.kept_heads import Renewal
+from server.transports.kept_queries import KeptQueries
 from server.transports.limits import TransportLimits
+from server.transports.observation.port import NoObserver, Observer
 from server.transports.on_init import OnInit
+from server.transports.operation_context import GetContext
 from server.transports.persisted import PersistedDocuments
 from server.transports.rate_limiter import NoRateLimits, RateLimiter
 from server.transports.shared.streams import SharedStreams, SharedSubscriptions
@@ -43,6 +47,8 @@ def graphql_endpoints(
     explorer: Explorer | None = None,
     shared: SharedSubscriptions | None = None,
     compiled: CompiledOperations | None = None,
+    renewal: Renewal | None = None,
+    observer: Observer | None = None,
 ) -> Endpoints:
     """Return the applications that answer GraphQL over HTTP, server-sent events and websocket.
 
@@ -50,16 +56,26 @@ def graphql_endpoints(
     streams later. Without `document_limiter` and `rate_limiter` nothing but `limits` applies. Without `documents` every
     request sends its document. `explorer` makes the page for a browser that requests HTML without a query.
     Without `shared` each subscription is executed for its subscriber alone. Without `compiled` graphql-core makes every
-    answer.
+    answer. Without `renewal` every request passes all middleware, also one with a known head. `observer` follows all
+    operations.
     """
     chosen, rates = limits or TransportLimits(), rate_limiter or NoRateLimits()
-    streams = shared and SharedStreams(schema, context, rates, shared, compiled)
+    streams = shared and SharedStreams(schema, context, rates, shared, compiled, observer)
     executor = Executor(
-        schema, context, chosen, document_limiter, rates, documents or PersistedDocuments(), streams, compiled
+        schema,
+        context,
+        chosen,
+        document_limiter,
+        rates,
+        documents or PersistedDocuments(),
+        streams,
+        compiled,
+        KeptQueries(chosen.kept_query_bytes),
+        observer or NoObserver(),
     )
     registry = Connections() if connections is None else connections  # an empty registry is falsy
     slots = ConnectionSlots(executor.rate_limiter)
-    http = HTTPEndpoint(executor, registry, slots, get_queries=get_queries, explorer=explorer)
+    http = HTTPEndpoint(executor, registry, slots, get_queries=get_queries, explorer=explorer, renewal=renewal)
     websocket = WebSocketEndpoint(executor, registry, slots, on_init)
     return Endpoints(http, websocket)
 

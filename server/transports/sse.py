@@ -6,7 +6,7 @@ https://html.spec.whatwg.org/multipage/server-sent-events.html. Lines end in LF,
 
 import asyncio
 from collections.abc import AsyncGenerator, Collection
-from contextlib import ExitStack, aclosing, suppress
+from contextlib import aclosing, suppress
 from typing import Any, Final
 
 from starlette.requests import HTTPConnection, Request
@@ -15,11 +15,12 @@ from strawberry.types import ExecutionResult
 
 from server.transports.accept import EVENT_STREAM
 from server.transports.closing import CloseCode
+from server.transports.connection_slots import Slot
 from server.transports.connections import CLOSE_SECONDS, Connections
 from server.transports.errors import error_body, internal_error
-from server.transports.execution import response_map
 from server.transports.limits import TransportLimits
 from server.transports.payloads import encode
+from server.transports.results import response_map
 from server.transports.shared.message import SharedMessage
 from server.transports.stream_control import stream_control
 
@@ -46,10 +47,10 @@ class EventStream:
         results: Results,
         limits: TransportLimits,
         connections: Connections,
-        slot: ExitStack | None = None,
+        slot: Slot | None = None,
     ) -> None:
         self._request = request
-        self._slot = slot or ExitStack()
+        self._slot = slot
         self._results = results
         self._limits = limits
         self._connections = connections
@@ -74,8 +75,11 @@ class EventStream:
             self._control.abort()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        with self._slot:
+        try:
             await self._serve(receive, send)
+        finally:
+            if self._slot is not None:
+                self._slot.close()
 
     async def _serve(self, receive: Receive, send: Send) -> None:
         if self._control is not None:

@@ -3,7 +3,8 @@
 import asyncio
 from typing import TypedDict
 
-from server.transports.http_protocol import HttpProtocol
+from server.transports.kept_head_protocol import KeptHeadProtocol
+from server.transports.kept_heads import KeptHeads
 from server.transports.limits import TransportLimits
 from server.transports.read_turns import ReadTurns
 from server.transports.request_deadline import RequestDeadline
@@ -31,9 +32,12 @@ def uvicorn_options(limits: TransportLimits | None = None) -> UvicornOptions:
     all_turns = ReadTurns()
     without_head: dict[RequestDeadline, None] = {}
 
-    class Http(HttpProtocol):
+    kept_heads = KeptHeads(chosen.kept_head_bytes)
+
+    class Http(KeptHeadProtocol):
         limits = chosen
         half_open = without_head
+        heads = kept_heads
 
     class Socket(WebSocketProtocol):
         limits = chosen

@@ -5,8 +5,9 @@ Pings, compression and peers that stop reading are handled below the messages, i
 """
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from contextlib import ExitStack, aclosing
+from contextlib import aclosing
 from functools import partial
 from typing import assert_never
 
@@ -15,11 +16,12 @@ from starlette.requests import HTTPConnection
 from starlette.websockets import WebSocket, WebSocketDisconnect
 from strawberry.types import ExecutionResult
 
+from models.domain import trace
 from server.transports.bucket import Bucket
 from server.transports.closing import CloseCode, CloseConnection, fit_reason, try_again_later
-from server.transports.connection_slots import ConnectionSlots
+from server.transports.connection_slots import ConnectionSlots, Slot
 from server.transports.errors import TransportCode, coded, format_error, internal_error
-from server.transports.execution import Executor, is_request_error, requested_close, response_map
+from server.transports.execution import Executor
 from server.transports.frame_limiter import TOO_MANY_MESSAGES
 from server.transports.messages import (
     Complete,
@@ -35,6 +37,7 @@ from server.transports.on_init import OnInit, call_on_init
 from server.transports.payloads import encode
 from server.transports.pending_connections import PendingConnections
 from server.transports.rate_limiter import TooManyRequests
+from server.transports.results import is_request_error, requested_close, response_map
 from server.transports.shared.member import Member, State
 from server.transports.shared.message import SharedMessage, message_prefix
 from server.transports.socket_operations import Operation, join_shared
@@ -57,7 +60,7 @@ class Connection:
         self._on_init = on_init
         self._pending = pending
         self._slots = slots
-        self._slot: ExitStack | None = None  # the caller's connection slot, taken with the acknowledgement
+        self._slot: Slot | None = None  # the caller's connection slot, taken with the acknowledgement
         self._messages = Bucket(executor.limits.messages_burst, executor.limits.messages_per_second)
         self._deadline: asyncio.TimerHandle | None = None  # of the initialisation, until it has begun
         self._acknowledged = False
@@ -72,11 +75,9 @@ class Connection:
         return self._socket
 
     async def serve(self) -> None:
-        """Serve until the client has disconnected and every operation has cleaned up."""
+        """Serve until the client has disconnected and every operation that ran then has cleaned up."""
         try:
             await self._serve()
-            if self._executor.shared is not None:
-                await self._executor.shared.stopped()
         finally:
             if self._slot is not None:
                 self._slot.close()
@@ -84,15 +85,20 @@ class Connection:
     async def _serve(self) -> None:
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
-            self._await_init(tasks)
+            close = partial(self.close, CloseCode.INIT_TIMEOUT, "Connection initialisation timeout")
+            seconds = self._executor.limits.init_seconds
+            self._deadline = asyncio.get_running_loop().call_later(seconds, lambda: tasks.create_task(close()))
             try:
                 await self._read(tasks)
             finally:
                 self._open = False
                 self._active.clear()
                 self._end_init()
+                members = [each.member for each in self._running if each.member is not None]
                 for operation in tuple(self._running):
                     self._stop(operation)
+        if members and self._executor.shared is not None:
+            await self._executor.shared.stopped(members)
 
     async def close(self, code: CloseCode, reason: str) -> None:
         """Send a close frame, after which nothing is written; `serve` receives the disconnect and cleans up."""
@@ -111,11 +117,6 @@ class Connection:
     def abort(self) -> None:
         if (control := stream_control(self._socket.scope)) is not None:
             control.abort()
-
-    def _await_init(self, tasks: asyncio.TaskGroup) -> None:
-        close = partial(self.close, CloseCode.INIT_TIMEOUT, "Connection initialisation timeout")
-        seconds = self._executor.limits.init_seconds
-        self._deadline = asyncio.get_running_loop().call_later(seconds, lambda: tasks.create_task(close()))
 
     def _end_init(self) -> None:
         if self._deadline is not None:
@@ -211,6 +212,8 @@ class Connection:
 
     async def _run(self, operation: Operation, work: Callable[[], Awaitable[None]]) -> None:
         """Run the operation; an error ends this operation and no other."""
+        if (context := trace.current()) is not None:
+            trace.enter(context.child())  # of this task alone
         try:
             await work()
         except CloseConnection as closing:
@@ -221,6 +224,7 @@ class Connection:
             await self._send_last(operation, "error", [format_error(internal_error(error, self._socket))])
 
     async def _send_results(self, operation: Operation, message: Subscribe) -> None:
+        started_at = time.perf_counter()
         params, admitted = self._executor.admit(message.params, self._socket)
         if admitted.kind is OperationType.SUBSCRIPTION:
             if join_shared(self._executor, self._socket, operation, params, admitted, self._pump):
@@ -230,7 +234,7 @@ class Connection:
                 return
         else:
             operation.cancellable = admitted.kind is not OperationType.MUTATION
-            result = await self._executor.execute(params, self._socket, admitted)
+            result = await self._executor.execute(params, self._socket, admitted, started_at)
             if not await self._send_result(operation, result):
                 return
         await self._send_last(operation, "complete")

@@ -39,7 +39,13 @@ class WebSocketEndpoint:
             return
         await socket.accept(SUBPROTOCOL)
         connection = Connection(socket, self._executor, self._on_init, self._pending, self._slots)
-        with self._connections.registered(connection), self._pending.pending(connection, client_network(socket)):
+        # Not by context managers, each of which would take some 500 bytes as long as the websocket.
+        self._connections.add(connection)
+        try:
+            self._pending.add(connection, client_network(socket))
             if self._connections.closed_with is not None:
                 await connection.close(*self._connections.closed_with)
             await connection.serve()
+        finally:
+            self._pending.remove(connection)
+            self._connections.remove(connection)

@@ -13,15 +13,17 @@ of an overridden method or the existence of an attribute used here changes.
 import asyncio
 import time
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from uvicorn._types import ASGIReceiveEvent
+from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame
-from websockets.protocol import State
+from websockets.protocol import Protocol, State
 
 from server.transports.closing import CloseConnection, try_again_later
 from server.transports.frame_limiter import FrameLimiter
+from server.transports.light import LightEvent, LightQueue
 from server.transports.limits import TransportLimits
 from server.transports.read_turns import ReadTurns
 from server.transports.stream_control import STREAM_EXTENSION, StreamControl
@@ -36,6 +38,21 @@ PIECE_BYTES: Final = 1_024
 class WebSocketProtocol(WebSocketsSansIOProtocol):
     """A websocket with limits on its frames, and for a peer that stops reading, also while the websocket closes."""
 
+    # Attributes of uvicorn. Above 30 the dictionary of an object is no longer shared with others, which takes 1.3 KB.
+    __slots__ = (
+        "app",
+        "app_state",
+        "asgi_version",
+        "client",
+        "config",
+        "default_headers",
+        "logger",
+        "ping_interval",
+        "ping_timeout",
+        "root_path",
+        "scheme",
+        "server",
+    )
     limits: TransportLimits
     turns: ReadTurns
     """Shared by all websockets of the server."""
@@ -47,6 +64,9 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
+        self.queue = cast("asyncio.Queue[ASGIReceiveEvent]", LightQueue[ASGIReceiveEvent]())
+        self.writable = cast("asyncio.Event", LightEvent())
+        self.writable.set()
         self._frames = FrameLimiter(self.limits)
         self._control = SocketControl(self)
         self._control.limit_unsent()
@@ -62,12 +82,22 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         self._control.on_input()
         if not self.handshake_initiated:
             super().data_received(data)
+            self._forget_head(data)
         elif self._input:
             self._input += data
             self.transport.pause_reading()
         elif not self._failed:
             self._input += data
             self.turns.add(self._read_piece)
+
+    def _forget_head(self, data: bytes) -> None:
+        """Replace the parser: it would keep the head of the handshake as long as the websocket.
+
+        When nothing follows the head, it has not begun a frame.
+        """
+        if self.handshake_initiated and not self.close_sent and data.endswith(b"\r\n\r\n"):
+            self.conn.parser = Protocol.parse(self.conn)
+            next(self.conn.parser)
 
     async def receive(self) -> ASGIReceiveEvent:
         message = await super().receive()
@@ -136,6 +166,10 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         self._abort_later()
 
     async def send(self, message: Any) -> None:
+        await self.writable.wait()
+        if self.close_sent:
+            # After a breach of the protocol or a missed pong. The parent takes it for an error of the application.
+            raise ClientDisconnected
         await super().send(message)
         if message["type"] == "websocket.accept":
             # The headers of the handshake are in the scope; their other copies would stay as long as the socket.

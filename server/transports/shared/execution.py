@@ -7,14 +7,11 @@ from graphql import DocumentNode, FieldNode, GraphQLError, GraphQLSchema
 from graphql.execution.values import get_argument_values
 from strawberry.types import ExecutionContext, ExecutionResult
 from strawberry.types.graphql import OperationType
-from strawberry.types.nodes import (
-    convert_selections,  # pyright: ignore[reportUnknownVariableType]  # its parameter is of an open generic
-)
 
 from execution.messages import CompiledMessages
-from server.transports.execution import is_request_error, requested_close, response_map
 from server.transports.params import Params
 from server.transports.payloads import encode
+from server.transports.results import is_request_error, requested_close, response_map
 from server.transports.shared.message import SharedMessage
 from server.transports.shared.source import Sharing, Source
 
@@ -51,17 +48,16 @@ class MessageExecution:
         # Without a plan it is used for each message; with one for few, and not kept, as it takes several kilobytes.
         self._executor = None if compiled is not None else self._build()
 
-    def source(self, sharing: Sharing, field: FieldNode) -> Source:
-        """Return the source of the values, made from the arguments and the selection of the root field."""
-        executor = self._executor or self._build()
-        definition = executor.schema.subscription_type.fields[field.name.value]
-        arguments = get_argument_values(definition, field, executor.variable_values)
-
-        class Info:
-            fragments = executor.fragment_definitions
-            variable_values = executor.variable_values
-
-        selected = convert_selections(Info, [field])  # pyright: ignore[reportArgumentType]  # it reads no more
+    def source(self, sharing: Sharing, field: FieldNode, selected: object) -> Source:
+        """Return the source of the values, made from the arguments and what was found of the selection."""
+        if self._compiled is not None:
+            values = self._compiled.variables
+        else:
+            values = (self._executor or self._build()).variable_values
+        subscription = self._core.subscription_type
+        if subscription is None:
+            raise TypeError("the schema has no subscriptions")
+        arguments = get_argument_values(subscription.fields[field.name.value], field, values)
         return sharing.make(self._context, arguments, selected)
 
     async def execute(self, value: object) -> ExecutionResult:

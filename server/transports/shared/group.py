@@ -1,15 +1,19 @@
 """The subscribers that share a stream: same document, variables and rights."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from strawberry.types import ExecutionResult
 
+from models.domain import trace
+from server.transports.light import LightEvent
 from server.transports.shared.execution import MessageExecution, encoded, failure
 from server.transports.shared.member import Member, State
 from server.transports.shared.members import CHUNK, Members
+from server.transports.shared.message import SharedMessage
+from server.transports.shared.pace import Batch, Rests
 from server.transports.shared.replay import Replays
 from server.transports.shared.source import Missed, Source, Value
 
@@ -22,14 +26,20 @@ class Group(Members):
 
     def __init__(self, streams: "SharedStreams", asked: "Asked") -> None:
         super().__init__(streams, asked)
-        self.ready = asyncio.Event()
+        self.ready = LightEvent()
         """Set when the source misses no value any more."""
         self._joining: list[Member] = []
         self._entering: list[tuple[Missed, list[Member]]] = []
         self._replays = Replays(self)
         self._execution: MessageExecution | None = None
         self._has_served_members = False
+        self._rests = Rests()
         self._task = asyncio.create_task(self._run(), name="shared stream")
+
+    @property
+    def tasks(self) -> Collection[asyncio.Task[None]]:
+        """Its own task, and those of its replays."""
+        return (self._task, *self._replays.tasks)
 
     def join(self, member: Member, after: int | None) -> None:
         """Send the state, or the values after a version, then the values that follow."""
@@ -69,6 +79,7 @@ class Group(Members):
             self.streams.stop(self._task)
 
     async def _run(self) -> None:
+        trace.enter(None)  # the trace of its first subscriber is not that of the others
         try:
             await self._serve()
         except Exception as error:
@@ -81,7 +92,7 @@ class Group(Members):
         asked = self.asked
         context = await self.streams.context(asked.connection)
         self._execution = self.streams.execution(asked, context)
-        self.source = self._execution.source(asked.sharing, asked.field)
+        self.source = self._execution.source(asked.sharing, asked.field, asked.operation.selected)
         async with self.source.joined() as version:
             self.ring.begin(version)
             self.ready.set()
@@ -112,7 +123,7 @@ class Group(Members):
             self._has_served_members = True
             await self._make_stripped(source, execution)
         elif source.pending:
-            return await self._make(source, execution, source.take)
+            return await self._make_pending(source, execution)
         elif self.outdated:
             return await self._make_outdated(source, execution)
         else:
@@ -176,7 +187,9 @@ class Group(Members):
         """Make a value with a key again for members that are behind; return False when the stream ends."""
         # It stays there meanwhile, so that no member that may need it becomes live.
         key, received = next(iter(self.outdated.items()))
-        goes_on = await self._make(source, execution, lambda: source.make(received), again=True)
+        batch = Batch()
+        goes_on = await self._make(source, execution, lambda: source.make(received), batch)
+        await self.publish(batch.made, again=True)
         self.outdated.pop(key, None)
         for member in self.others:
             if member.state is State.BEHIND:
@@ -194,29 +207,41 @@ class Group(Members):
                     member.number = self.ring.number
                 self.continue_with(member)
 
+    async def _make_pending(self, source: Source, execution: MessageExecution) -> bool:
+        """Make the pending values and send them together; return False when the stream ends."""
+        await self._rests.rest()
+        batch = Batch(self.ring.limit)
+        try:
+            while source.pending and not batch.is_full:
+                if not await self._make(source, execution, source.take, batch):
+                    return False
+        except Exception:
+            await self.publish(batch.made)
+            raise
+        with self._rests.writing(batch):
+            await self.publish(batch.made)
+        return True
+
     async def _make(
         self,
         source: Source,
         execution: MessageExecution,
         make: Callable[[], Awaitable[Value | None]],
-        *,
-        again: bool = False,
+        batch: Batch,
     ) -> bool:
-        """Make and send a value; return False when the stream ends."""
+        """Make a value and add it to the batch; return False when the stream ends, after sending the batch."""
         async with source.making_message():
             value = await make()
             if value is None:
                 return True
             result = None if value.value is None else await execution.execute(value.value)
-        if result is None:
-            self._end_all()
-            return False
-        message = encoded(result)
-        if isinstance(message, ExecutionResult):
-            self._end_all(message)
-            return False
-        await self.publish(value, message, again=again)
-        return True
+        message = None if result is None else encoded(result)
+        if isinstance(message, SharedMessage):
+            batch.add(value, message)
+            return True
+        await self.publish(batch.made)
+        self._end_all(message)
+        return False
 
     def _complete(self) -> None:
         """End the stream of every member after the messages that it still has to get."""

@@ -1,6 +1,7 @@
 """One subscriber of a group."""
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Sequence
 from enum import Enum, auto
@@ -97,6 +98,8 @@ class Member:
     __slots__ = (
         "_changed",
         "_drained",
+        "began_at",
+        "codes",
         "group",
         "has_first",
         "inbox",
@@ -106,6 +109,7 @@ class Member:
         "plain",
         "pumping",
         "remade_until",
+        "sent",
         "started_at",
         "state",
         "unpaid",
@@ -133,6 +137,11 @@ class Member:
         self.inbox: deque[SharedMessage | ExecutionResult] | None = None
         self.unpaid = 0
         """The messages sent or in the inbox whose cost was not spent yet, because of the rate limit."""
+        self.began_at = time.perf_counter()
+        self.sent = 0
+        """The messages that it was sent."""
+        self.codes: tuple[str, ...] = ()
+        """The codes of the errors that have ended its stream."""
         self._changed: asyncio.Event | None = None
         self._drained: asyncio.Future[None] | None = None
 
@@ -142,12 +151,19 @@ class Member:
         if not self.pumping and not self.unpaid:
             ready = [each for each in payloads if isinstance(each, SharedMessage)]
             if len(ready) == len(payloads):
-                written = self.outlet.write(ready[0]) if len(ready) == 1 else self.outlet.write_all(ready)
+                written = int(self.outlet.write(ready[0])) if len(ready) == 1 else self.outlet.write_all(ready)
+                self.count_sent(written)
         if written < len(payloads):
             if self.inbox is None:
                 self.inbox = deque()
             self.inbox.extend(payloads[written:])
             self.wake()
+
+    def count_sent(self, messages: int) -> None:
+        """Count messages that it was sent."""
+        if messages:
+            self.sent += messages
+            self.group.streams.observer.sent(messages)
 
     def wake(self) -> None:
         """Let this subscriber take messages."""
@@ -174,6 +190,7 @@ class Member:
             self.inbox = None
             self.group.remove(self)
             self._notify()
+            self.group.streams.has_left(self)
 
     async def messages(self) -> AsyncGenerator[SharedMessage | ExecutionResult]:
         """Yield what is to be sent, until the subscriber is live again or its stream is complete."""
@@ -187,6 +204,7 @@ class Member:
                 changed.clear()
                 message = self._take()
                 if message is not None:
+                    self.count_sent(1)
                     yield message
                 elif self.state is State.COMPLETE or self.group.resume(self):
                     return

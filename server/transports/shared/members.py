@@ -1,14 +1,16 @@
 """The members of a group, and how each of them gets the messages."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from strawberry.types import ExecutionResult
 
+from server.transports.observation.port import codes_of
 from server.transports.rate_limiter import TooManyRequests
 from server.transports.shared.member import Member, State
 from server.transports.shared.message import SharedMessage
+from server.transports.shared.pace import Made
 from server.transports.shared.ring import Entry, Ring
 from server.transports.shared.source import Source, Value
 
@@ -80,6 +82,8 @@ class Members:
             if payload is not None:
                 if not self.spend(1):
                     member.unpaid += 1
+                if entry.occurred_at is not None:
+                    self.streams.observer.delivered(entry.occurred_at, 1)
                 return payload
 
     def _lag(self, member: Member) -> None:
@@ -135,21 +139,25 @@ class Members:
             if member.pumping or self.ring.next(member.number) is not None or not self.resume(member):
                 member.wake()
 
-    async def publish(self, value: Value, message: SharedMessage, *, again: bool) -> None:
-        """Send a value to all members; one that was made `again` only to those that are behind."""
-        entry = Entry(self.ring.number + 1, message, value.version, value.key, value.received)
-        self._add(entry)
+    async def publish(self, made: Sequence[Made], *, again: bool = False) -> None:
+        """Send values to all members; those that were made `again` only to members that are behind."""
+        if not made:
+            return
+        entries = [self._add(value, message) for value, message in made]
         live: tuple[Member, ...] = () if again else tuple(self.live)
         if again:
             for member in self.live:
-                member.number = entry.number
-        has_spent = not live or self.spend(len(live))
+                member.number = entries[-1].number
+        has_spent = not live or self.spend(len(live) * len(made))
         self._is_sending = True
         for start in range(0, len(live), CHUNK):
             if start:
                 await asyncio.sleep(0)
-            self._write_to(live[start : start + CHUNK], entry, message, has_spent=has_spent)
-        message.compact()
+            self._write_to(live[start : start + CHUNK], entries, made, has_spent=has_spent)
+        for value, message in made:
+            message.compact()
+            if live and value.occurred_at is not None:
+                self.streams.observer.delivered(value.occurred_at, len(live))
         self._is_sending = False
         self._clear()
 
@@ -158,9 +166,10 @@ class Members:
         if not self.others and not self._is_sending:
             self.ring.clear()
 
-    def _add(self, entry: Entry) -> None:
+    def _add(self, value: Value, message: SharedMessage) -> Entry:
         """Add a message to the ring for members that are behind. What they need of those that it outdates is made
         again: a message with a key must not follow a newer one without."""
+        entry = Entry(self.ring.number + 1, message, value.version, value.key, value.received, value.occurred_at)
         behind = [member for member in self.others if member.state is State.BEHIND]
         needing = [*behind, *(member for members in self.stripped.values() for member in members)]
         for old in self.ring.add(entry):
@@ -170,25 +179,38 @@ class Members:
             self.outdated.pop(entry.key, None)
         for member in behind:
             member.wake()
+        return entry
 
-    def _write_to(self, members: Iterable[Member], entry: Entry, message: SharedMessage, *, has_spent: bool) -> None:
-        """Write a message to live members, in as few steps for each as possible."""
-        is_live, number = State.LIVE, entry.number
-        prefix, frame = b"", b""
+    def _write_to(
+        self, members: Iterable[Member], entries: Sequence[Entry], made: Sequence[Made], *, has_spent: bool
+    ) -> None:
+        """Write messages to live members, in as few steps for each as possible."""
+        is_live, first, last = State.LIVE, entries[0].number, entries[-1].number
+        prefix, frames, sent = b"", b"", 0
         for member in members:
-            if member.state is not is_live or member.number >= number:
+            if member.state is not is_live or member.number >= last:
+                continue
+            if not (member.plain and has_spent and member.number < first):
+                self._write_each(member, entries, made, has_spent=has_spent)
                 continue
             outlet = member.outlet
-            if not (member.plain and has_spent):
-                self._write(member, entry, message, has_spent=has_spent)
-                continue
             if outlet.prefix != prefix:
                 prefix = outlet.prefix
-                frame = message.frame(prefix)
-            if outlet.write_frames(frame):
-                member.number = number
+                frames = b"".join([message.frame(prefix) for _, message in made])
+            if outlet.write_frames(frames):
+                member.number = last
+                member.sent += len(made)
+                sent += len(made)
             else:
                 self._fall_behind(member)
+        if sent:
+            self.streams.observer.sent(sent)
+
+    def _write_each(self, member: Member, entries: Sequence[Entry], made: Sequence[Made], *, has_spent: bool) -> None:
+        """Write messages to a live member one by one, until it falls behind."""
+        for entry, (_, message) in zip(entries, made, strict=True):
+            if member.state is State.LIVE and member.number < entry.number:
+                self._write(member, entry, message, has_spent=has_spent)
 
     def _write(self, member: Member, entry: Entry, message: SharedMessage, *, has_spent: bool) -> None:
         """Write a message to a live member. When its socket is full or its cost was not spent, it falls behind."""
@@ -200,6 +222,7 @@ class Members:
             member.plain = member.has_first and member.last is None and member.version <= (entry.version or 0)
         if payload is None or member.outlet.write(payload):
             member.number = entry.number
+            member.count_sent(payload is not None)
             if not has_spent and payload is not None:
                 member.unpaid += 1
                 self._fall_behind(member)
@@ -238,6 +261,7 @@ class Members:
                 member.inbox = None
                 member.unpaid = 0
                 if result is not None:
+                    member.codes = codes_of(result.errors)
                     member.hand([result])
                 member.wake()
 

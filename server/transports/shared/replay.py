@@ -34,7 +34,7 @@ class Replays:
     def __init__(self, group: "Group") -> None:
         self._group = group
         self._waiting: list[Member] = []
-        self._tasks: set[asyncio.Task[None]] = set()
+        self.tasks: set[asyncio.Task[None]] = set()
         self._shared = 0
 
     def add(self, member: Member) -> None:
@@ -46,13 +46,13 @@ class Replays:
 
     def stop(self) -> None:
         """Stop all replays."""
-        for task in tuple(self._tasks):
+        for task in tuple(self.tasks):
             self._group.streams.stop(task)
 
     def _start(self, replay: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(replay, name="replay")
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
 
     async def _replay_waiting(self) -> None:
         try:

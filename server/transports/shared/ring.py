@@ -2,6 +2,7 @@
 
 from bisect import bisect_right
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from server.transports.shared.message import SharedMessage
@@ -22,6 +23,7 @@ class Entry:
     version: int | None = None
     key: str | None = None
     received: object = None
+    occurred_at: datetime | None = None
 
     @property
     def size(self) -> int:
@@ -34,7 +36,7 @@ class Ring:
     message without a key follows."""
 
     def __init__(self, limit: int) -> None:
-        self._limit = limit
+        self.limit = limit
         self._entries: list[Entry] = []
         self._bytes = 0
         self._keyed: dict[str, Entry] = {}
@@ -58,7 +60,7 @@ class Ring:
         self._keyed.clear()
         self._entries.append(entry)
         self._bytes += entry.size
-        while len(self._entries) > self._limit:
+        while len(self._entries) > self.limit:
             self._drop(1)
         self._strip()
         return outdated

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from datetime import datetime
 from typing import Any, Protocol
 
 from strawberry.types.nodes import Selection
@@ -33,6 +34,11 @@ class Value(Protocol):
     @property
     def is_snapshot(self) -> bool:
         """Whether the value replaces all events up to its version."""
+        ...
+
+    @property
+    def occurred_at(self) -> datetime | None:
+        """When what it shows happened, by the clock of the database; None when that is no single instant."""
         ...
 
 
@@ -104,8 +110,13 @@ class Sharing(Protocol):
     """How the values of one subscription are made for many subscribers."""
 
     @property
-    def make(self) -> Callable[[Any, Mapping[str, Any], Sequence[Selection]], Source]:
-        """Makes the source from the context, the arguments by their names in the schema, and the selected fields."""
+    def analyze(self) -> Callable[[Sequence[Selection]], object]:
+        """Finds what matters of the selected fields, once for a document, without the values of variables."""
+        ...
+
+    @property
+    def make(self) -> Callable[[Any, Mapping[str, Any], Any], Source]:
+        """Makes the source from the context, the arguments by their names in the schema, and what `analyze` found."""
         ...
 
     @property

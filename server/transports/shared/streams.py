@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable, Mapping, Sequence
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -27,6 +28,7 @@ from strawberry.types import ExecutionResult
 from server.transports.compiled import CompiledOperations
 from server.transports.document_limiter import Admitted
 from server.transports.documents import ParsedDocument, find_operation
+from server.transports.observation.port import NoObserver, Observer, Stream, StreamEnd
 from server.transports.params import Params
 from server.transports.payloads import encode
 from server.transports.rate_limiter import RateLimiter
@@ -34,6 +36,7 @@ from server.transports.shared.execution import MessageExecution
 from server.transports.shared.group import Group
 from server.transports.shared.member import Member, Outlet, PulledOutlet
 from server.transports.shared.message import SharedMessage
+from server.transports.shared.selection import selection
 from server.transports.shared.source import Sharing
 
 MOST_VERSION = 2**31 - 1
@@ -67,6 +70,8 @@ class SharedOperation:
     """Whether the variable must have a value, so that its absence is an error of one subscriber."""
     variables: tuple[str, ...]
     """The variables that belong to the key: all but that of the position, unless it is used elsewhere too."""
+    selected: object
+    """What the sharing found of the selected fields."""
 
 
 class Asked(NamedTuple):
@@ -81,6 +86,7 @@ class Asked(NamedTuple):
     parsed: ParsedDocument
     extensions: bytes | None
     """The JSON of the extensions of a subscriber's first message."""
+    stream: Stream
 
     @property
     def field(self) -> FieldNode:
@@ -102,10 +108,12 @@ class SharedStreams:
         rate_limiter: RateLimiter,
         shared: SharedSubscriptions,
         compiled: CompiledOperations | None = None,
+        observer: Observer | None = None,
     ) -> None:
         self.schema = schema
         self.context = context
         self.rate_limiter = rate_limiter
+        self.observer = observer or NoObserver()
         self.ring_limit = shared.buffered
         self._shared = shared
         self._compiled = compiled
@@ -140,14 +148,21 @@ class SharedStreams:
             admitted.cost,
         )
         first = None if extensions is None else parsed.derived((self, admitted.cost), lambda: encode(extensions))
-        return Asked(key, after, operation, params, connection, admitted.cost or 1, parsed, first)
+        stream = Stream(admitted.name, admitted.cost)
+        return Asked(key, after, operation, params, connection, admitted.cost or 1, parsed, first, stream)
 
     def join(self, asked: Asked, outlet: Outlet) -> Member:
         """Add a subscriber to its group."""
         group = self._group(asked)
         member = Member(group, outlet, asked.after or 0)
+        self.observer.stream_started(outlet.connection, asked.stream)
         group.join(member, asked.after)
         return member
+
+    def has_left(self, member: Member) -> None:
+        """Report that the stream of a subscriber has ended."""
+        end = StreamEnd(time.perf_counter() - member.began_at, member.sent, member.codes)
+        self.observer.stream_ended(member.outlet.connection, member.group.asked.stream, end)
 
     async def messages(self, asked: Asked) -> AsyncGenerator[SharedMessage | ExecutionResult]:
         """Yield the messages of a subscriber that takes them one by one."""
@@ -158,7 +173,7 @@ class SharedStreams:
                     yield message
         finally:
             member.leave()
-            await self.stopped()
+            await self.stopped([member])
 
     def stop(self, task: asyncio.Task[None]) -> None:
         """Cancel a task of a group without members."""
@@ -167,10 +182,12 @@ class SharedStreams:
             self._stopping.add(task)
             task.add_done_callback(self._stopping.discard)
 
-    async def stopped(self) -> None:
-        """Wait until the groups without members have given back what they use."""
-        if self._stopping:  # not those that are added meanwhile: streams of others may end all the time
-            await asyncio.wait(self._stopping)
+    async def stopped(self, members: Iterable[Member]) -> None:
+        """Wait until the groups that these were the last to leave have given back what they use."""
+        # Not for all groups that stop: thousands of clients that disconnect together would wait for each other's.
+        ending = {task for member in members for task in member.group.tasks} & self._stopping
+        if ending:
+            await asyncio.wait(ending)
 
     def rejoin(self, asked: Asked, member: Member) -> None:
         """Add a subscriber to a new group: the one that it joined has ended before it got anything."""
@@ -204,18 +221,23 @@ class SharedStreams:
                 return None
         if sharing is None or self._shared.validate(parsed):
             return None
+        found = sharing.analyze(selection(document, field))
         names = tuple(each.variable.name.value for each in operation.variable_definitions or ())
         position = next((each.value for each in field.arguments or () if each.name.value == sharing.position), None)
         match position:
             case None | NullValueNode():
-                return SharedOperation(field, sharing, None, needs_position=False, variables=names)
+                return SharedOperation(field, sharing, None, needs_position=False, variables=names, selected=found)
             case IntValueNode(value=literal):
-                return SharedOperation(field, sharing, int(literal), needs_position=False, variables=names)
+                return SharedOperation(
+                    field, sharing, int(literal), needs_position=False, variables=names, selected=found
+                )
             case VariableNode(name=variable) if not _has_default(operation, variable.value):
                 if _uses(document, variable.value) == 1:
                     names = tuple(name for name in names if name != variable.value)
                 needed = _is_required(operation, variable.value)
-                return SharedOperation(field, sharing, variable.value, needs_position=needed, variables=names)
+                return SharedOperation(
+                    field, sharing, variable.value, needs_position=needed, variables=names, selected=found
+                )
             case _:
                 return None
 

@@ -1,0 +1,109 @@
+"""Model: what a provider can be asked for."""
+
+from collections.abc import Iterator, Sequence
+
+import strawberry
+
+from coordinator.commands import fitting
+from coordinator.commands.catalogue import Models
+from coordinator.commands.fitting import Asked
+from models.domain import settings
+from models.domain.rules import Problems
+from providers import catalogue
+from schema.enums import AudioSupport, InputRole, Resolution
+from schema.scalars import JSONObject
+from schema.settings import RenderSettingsInput
+
+
+@strawberry.type(description='What a provider can be asked for; the id is "provider/model".')
+class Model:
+    """Made by `as_model`."""
+
+    id: strawberry.ID
+    provider: str
+    name: str
+    available: bool = strawberry.field(
+        description="False when it cannot be used now: there are no credentials, or no worker has it."
+    )
+    unavailable_reason: str | None
+    durations_seconds: list[float] | None = strawberry.field(
+        description="Lengths in seconds; null when any length within the bounds will do."
+    )
+    min_duration_seconds: float
+    max_duration_seconds: float
+    aspect_ratios: list[str] = strawberry.field(description="Such as 16:9; empty when it takes any.")
+    resolutions: list[Resolution] = strawberry.field(description="Empty when it takes any.")
+    roles: list[InputRole] = strawberry.field(description="What files can be to a clip.")
+    max_references: int = strawberry.field(description="How many inputs may have the role REFERENCE.")
+    exclusive: list[list[InputRole]] = strawberry.field(
+        description="Sets of roles no two of which can be used together."
+    )
+    seed: bool = strawberry.field(description="Whether it takes a seed.")
+    negative_prompt: bool = strawberry.field(description="Whether it takes a negative prompt.")
+    audio: AudioSupport
+    max_prompt_length: int | None = strawberry.field(
+        description="In characters; null when only the general limit holds."
+    )
+    options_schema: JSONObject | None = strawberry.field(
+        description="JSON schema of RenderSettings.options; null when it has none."
+    )
+
+
+def as_model(provider: str, model: catalogue.Model) -> Model:
+    """Return a model of a provider."""
+    schema = model.options_schema
+    return Model(
+        id=strawberry.ID(fitting.model_id(provider, model.name)),
+        provider=provider,
+        name=model.name,
+        available=model.available,
+        unavailable_reason=model.unavailable_reason,
+        durations_seconds=None if model.durations_seconds is None else list(model.durations_seconds),
+        min_duration_seconds=model.min_duration_seconds,
+        max_duration_seconds=model.max_duration_seconds,
+        aspect_ratios=list(model.aspect_ratios),
+        resolutions=list(model.resolutions),
+        roles=list(model.roles),
+        max_references=model.max_references,
+        exclusive=[sorted(roles) for roles in model.exclusive],
+        seed=model.seed,
+        negative_prompt=model.negative_prompt,
+        audio=model.audio,
+        max_prompt_length=model.max_prompt_length,
+        options_schema=None if schema is None else JSONObject(dict(schema)),
+    )
+
+
+def models_by_id(models: Models, ids: Sequence[str]) -> list[Model]:
+    """Return those of these models that there are, in this order."""
+    known = {each.id: each for each in _all(models)}
+    return [known[strawberry.ID(each)] for each in ids if each in known]
+
+
+def fitting_models(
+    models: Models, provider: str | None, fits: RenderSettingsInput | None, roles: Sequence[InputRole] | None
+) -> list[Model]:
+    """Return the models, those of one provider only if it is given, that can do all of this.
+
+    Raises DomainErrors for settings that no model can have.
+    """
+    given = {} if fits is None else fits.given()
+    problems = Problems()
+    settings.check(problems, given, ["fits"])
+    problems.check()
+    wanted = settings.edited(None, given) or {}
+    name = wanted.pop("model", None)
+    asked = Asked(wanted, [{"role": each} for each in roles or ()])
+    return [
+        as_model(of, model)
+        for of, found in models.of.items()
+        if provider in (None, of)
+        for model in found
+        if name in (None, model.name, fitting.model_id(of, model.name)) and fitting.can_do(model, asked)
+    ]
+
+
+def _all(models: Models) -> Iterator[Model]:
+    for provider, found in models.of.items():
+        for model in found:
+            yield as_model(provider, model)

@@ -1,0 +1,209 @@
+"""The five calls of leased workers in REST v3, for workers that are shell scripts or have no GraphQL client."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel, ConfigDict
+
+from coordinator.commands.inputs import ReportedFailure
+from coordinator.leases.claiming import Granted
+from coordinator.leases.inputs import ClaimRequest, Delivery, Renewal, declared
+from coordinator.leases.leases import Held
+from coordinator.webhooks.json_v3 import Answer, scene_answer
+from models.db.lease_rows import LeaseRow
+from models.db.rows import SceneRow, TakeRow
+from models.domain.access import SYSTEM
+from models.domain.settings import NAMES
+from models.reads import queries
+from schema.context import Context
+from schema.lease_inputs import decoded_frame
+from server.rest.names import PREFIX
+from server.rest.openapi import ERROR_RESPONSES
+from server.rest.orders import Settings
+from server.rest.route import limited_route
+from server.rest.router import MakeContext
+from server.transports.rate_limiter import RateLimiter
+
+RESPONSES = ERROR_RESPONSES | {
+    409: {**ERROR_RESPONSES[422], "description": "The lease is over (LEASE_LOST): give the take up"}
+}
+
+
+class WorkerBody(BaseModel):
+    """A worker as it is now; the same name again is the same worker, restarted."""
+
+    name: str
+    models: list[str]
+    labels: dict[str, Any] | None = None
+    unhealthy_reason: str | None = None
+
+
+class ClaimBody(BaseModel):
+    """Ask for takes: `most` at once, each for `lease_seconds`; wait `wait_seconds` for the first."""
+
+    model_config = ConfigDict(strict=True)
+
+    worker: WorkerBody
+    most: int = 1
+    lease_seconds: int = 60
+    wait_seconds: int = 20
+
+    def request(self) -> ClaimRequest:
+        """Return the input of the command."""
+        worker = self.worker
+        described = declared(worker.name, worker.models, worker.labels, worker.unhealthy_reason)
+        return ClaimRequest(described, self.most, self.lease_seconds, self.wait_seconds)
+
+
+class RenewBody(BaseModel):
+    """Extend a lease, and report how far its take is; `frame` is a WebP picture in Base64."""
+
+    model_config = ConfigDict(strict=True)
+
+    token: str
+    provider_id: str | None = None
+    percentage: float | None = None
+    lease_seconds: int | None = None
+    frame: str | None = None
+
+
+class FinishBody(BaseModel):
+    """The clip is uploaded. Tell what differs from the lease, and further figures."""
+
+    model_config = ConfigDict(strict=True)
+
+    token: str
+    seed: int | None = None
+    settings: Settings | None = None
+    metrics: dict[str, Any] | None = None
+
+
+class FailBody(BaseModel):
+    """The take failed."""
+
+    model_config = ConfigDict(strict=True)
+
+    token: str
+    code: str
+    message: str
+    retryable: bool = False
+
+
+class ReleaseBody(BaseModel):
+    """Give the take back."""
+
+    model_config = ConfigDict(strict=True)
+
+    token: str
+    reason: str | None = None
+
+
+def lease_router(make_context: MakeContext, rates: RateLimiter) -> APIRouter:
+    """Return the routes of the five calls. Each docstring is the description of its call in OpenAPI."""
+    calls = _LeaseCalls(make_context)
+    api = APIRouter(prefix=f"{PREFIX}/leases", tags=["leases"], responses=RESPONSES, route_class=limited_route(rates))
+    api.add_api_route("/claim", calls.claim_takes, methods=["POST"])
+    api.add_api_route("/renew", calls.renew_lease, methods=["POST"])
+    api.add_api_route("/finish", calls.finish_take, methods=["POST"])
+    api.add_api_route("/fail", calls.fail_take, methods=["POST"])
+    api.add_api_route("/release", calls.release_take, methods=["POST"])
+    return api
+
+
+class _LeaseCalls:
+    def __init__(self, make_context: MakeContext) -> None:
+        self._make_context = make_context
+
+    async def claim_takes(self, request: Request, body: ClaimBody) -> Answer:
+        """Lease waiting takes; wait for the first of them."""
+        context = self._make_context(request)
+        async with context.coordinator.audit.mutation(context.viewer, context.audit, "claimTakes", None):
+            claimed = await context.commands.claims.claim(context.viewer, body.request(), context.is_gone)
+            if not claimed.granted:
+                context.audit.leave_out()
+        takes = await _takes(context, [each.lease.take_id for each in claimed.granted])
+        leases = [
+            await _lease_answer(context, each.lease, each.scene, takes[each.lease.take_id], each)
+            for each in claimed.granted
+            if each.lease.take_id in takes
+        ]
+        return {"data": {"leases": leases, "passed_over": [each._asdict() for each in claimed.passed_over]}}
+
+    async def renew_lease(self, request: Request, body: RenewBody) -> Answer:
+        """Extend a lease, and report how far its take is."""
+        context = self._make_context(request)
+        frame = None if body.frame is None else decoded_frame(body.frame)
+        renewal = Renewal(body.token, body.provider_id, body.percentage, body.lease_seconds, frame)
+        async with context.coordinator.audit.mutation(context.viewer, context.audit, "renewLease", None):
+            lease, _, scene = await context.commands.leases.renew(context.viewer, renewal)
+            context.audit.leave_out()
+        takes = await _takes(context, [lease.take_id])
+        return {"data": await _lease_answer(context, lease, scene, takes[lease.take_id])}
+
+    async def finish_take(self, request: Request, body: FinishBody) -> Answer:
+        """End a lease with an uploaded clip, which the server then looks at."""
+        context = self._make_context(request)
+        told = None if body.settings is None else body.settings.given()
+        delivery = Delivery(body.token, body.seed, told, body.metrics)
+        async with context.coordinator.audit.mutation(context.viewer, context.audit, "finishTake", None):
+            return _ended(context, await context.commands.leases.finish(context.viewer, delivery))
+
+    async def fail_take(self, request: Request, body: FailBody) -> Answer:
+        """End a lease because the take failed."""
+        context = self._make_context(request)
+        failure: ReportedFailure = {"code": body.code, "message": body.message, "retryable": body.retryable}
+        async with context.coordinator.audit.mutation(context.viewer, context.audit, "failTake", None):
+            held = await context.commands.leases.fail(context.viewer, body.token, failure)
+        return _ended(context, held)
+
+    async def release_take(self, request: Request, body: ReleaseBody) -> Answer:
+        """Give a take back; no attempt is used up."""
+        context = self._make_context(request)
+        async with context.coordinator.audit.mutation(context.viewer, context.audit, "releaseTake", None):
+            held = await context.commands.leases.release(context.viewer, body.token, body.reason)
+        return _ended(context, held)
+
+
+async def _takes(context: Context, take_ids: list[str]) -> dict[str, TakeRow]:
+    async with context.store.read() as connection:
+        return await queries.takes_by_id(connection, SYSTEM, take_ids)
+
+
+def _ended(context: Context, held: Held) -> Answer:
+    return {"data": scene_answer(context.media_url, held.scene)}
+
+
+async def _lease_answer(
+    context: Context, lease: LeaseRow, scene: SceneRow, take: TakeRow, granted: Granted | None = None
+) -> Answer:
+    """Return the JSON of a lease; one that was just granted has its token and the files of its inputs."""
+    uploads = context.coordinator.uploads
+    upload = None if lease.upload_id is None else await uploads.find(lease.upload_id)
+    target = None if upload is None else await uploads.target(upload, context.link.upload)
+    answer: Answer = {
+        "job_id": lease.job_id,
+        "scene_id": lease.scene_id,
+        "take_id": lease.take_id,
+        "take_number": lease.take_number,
+        "provider_id": take.provider_id,
+        "prompt": take.prompt,
+        "duration_seconds": scene.duration_seconds,
+        "settings": {name: (take.settings or {}).get(name) for name in NAMES},
+        "metadata": scene.metadata,
+        "clip": None if target is None else target._asdict() | {"headers": dict(target.headers)},
+        "expires_at": scene.lease_expires_at,
+        "traceparent": lease.traceparent,
+    }
+    if granted is None:
+        return answer
+    files = [
+        {
+            "role": each.role,
+            "name": each.name,
+            "url": context.media_url(each.key),
+            "content_type": each.content_type,
+            "size_bytes": each.size_bytes,
+        }
+        for each in granted.files
+    ]
+    return answer | {"token": granted.token, "files": files}

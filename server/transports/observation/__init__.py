@@ -1,0 +1,1 @@
+"""What the transports tell the application about the operations that they have answered."""

@@ -1,0 +1,1 @@
+"""The route that receives the bytes of uploads: one PUT, or the tus protocol."""
