@@ -1,6 +1,6 @@
 # `make` lists the commands. On a fresh machine python3 (3.11 or newer), its venv and make are enough.
 .DEFAULT_GOAL := help
-.PHONY: help setup run unit test check audit fix schema lock explorer bench bench-all chaos fuzz proof mutants clean
+.PHONY: help setup run unit test check audit fix schema lock explorer bench bench-all large-upload chaos fuzz proof mutants image image-test clean
 
 PYTHON ?= python3
 UV_VERSION := 0.13.9
@@ -13,8 +13,13 @@ COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generat
 RUNTIME_LOCK := $(if $(shell web/node-found),requirements.lock,requirements-explorer.lock)
 # Compiled modules are kept: otherwise every process of a server or a test spends 2 s on compiling packages.
 unexport PYTHONDONTWRITEBYTECODE
+# Of three tests, one waits for its database or for a program that it has started.
+MORE_THAN_THE_CORES := $(shell echo $$((3 * $$(getconf _NPROCESSORS_ONLN) / 2)))
 TWICE_THE_CORES := $(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN))))
 EXPLORER_SOURCES := $(shell find web -type f -not -path 'web/node_modules/*' -not -path 'web/dist/*')
+
+# Fewer random examples than a test has by itself: every run has new ones, and `make proof` tries many times as many.
+MODEST := SCENEWIRE_TEST_EFFORT=0.3
 
 # Run pytest and print how long it took: name, environment, arguments.
 define run-part
@@ -35,15 +40,15 @@ unit: .venv/.dev web/dist/index.html ## run the tests that need no process, brow
 		-m "not slow and not process and not postgres" tests/unit tests/suites tests/api tests/transports)
 
 test: .venv/.dev web/dist/index.html ## run all tests, on SQLite and on Postgres
-	$(call run-part,parallel,,-n auto --dist worksteal --part parallel)
-	$(call run-part,waiting,,-n $(TWICE_THE_CORES) --dist loadfile --part waiting)
+	$(call run-part,parallel,$(MODEST),-n $(MORE_THAN_THE_CORES) --dist worksteal --part parallel)
+	$(call run-part,waiting,$(MODEST),-n $(TWICE_THE_CORES) --dist loadfile --part waiting)
 	$(call run-part,alone,,--part alone)
 
 check: .venv/.dev ## check formatting, lints, types and the imports between layers
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/lint-imports --no-logo
-	@$(BIN)/pyright
+	@$(BIN)/pyright --threads
 
 audit: .venv/.dev ## look for known vulnerabilities in the locked packages
 	@$(BIN)/python .ci/audit.py
@@ -64,6 +69,10 @@ bench-all: .venv/.dev ## compare in full, and measure a render, the fan-out, a r
 	@$(BIN)/python -m bench.fan_out
 	@$(BIN)/python -m bench.replay
 	@$(BIN)/python -m bench.commits
+	@$(BIN)/python -m bench.leased_workers
+
+large-upload: .venv/.dev ## upload a file of 2 GiB, interrupt and resume it: the seconds, and the memory of the server
+	@$(BIN)/python -m bench.large_upload $(if $(MEBIBYTES),--mebibytes $(MEBIBYTES))
 
 chaos: .venv/.dev ## minutes of lost connections and killed servers, workers and databases; prints its seed
 	@$(BIN)/python -m tests.chaos
@@ -74,10 +83,18 @@ fuzz: .venv/.dev ## minutes of random requests generated from the published sche
 
 proof: .venv/.dev ## minutes of random commands compared with a model, on both databases; prints its seed
 	@$(BIN)/python -m tests.any_order
-	@SCENEWIRE_TEST_EFFORT=25 $(BIN)/python -m pytest -q tests/execution/test_sample_answers.py tests/api/test_random_answers.py
+	@SCENEWIRE_TEST_EFFORT=25 $(BIN)/python -m pytest -q tests/execution/test_sample_answers.py tests/api/test_random_answers.py tests/unit/test_joined_kinds.py
+	@SCENEWIRE_TEST_EFFORT=4 $(BIN)/python -m pytest -q tests/api/test_kept_answers.py tests/unit/replicate
+	@$(BIN)/python -m pytest -q -k leased tests/suites/test_providers.py tests/suites/test_provider_models.py
 
 mutants: .venv/.dev web/dist/index.html ## change one expression at a time and check that a test fails: a random sample, an hour or so; prints its seed
 	@$(BIN)/python -m tests.mutants
+
+image: ## build the image with docker, podman or buildah; FONTS=all takes every font
+	@deploy/image/build
+
+image-test: .venv/.dev ## build the image, run it with a read-only root and check it; needs root and buildah
+	@$(BIN)/python -m tests.image
 
 lock: $(UV) ## resolve the newest versions that pyproject.toml allows
 	@echo "Resolving"

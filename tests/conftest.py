@@ -13,7 +13,7 @@ PARALLEL = "parallel"
 PARTS = (PARALLEL, "waiting", "alone")
 # Tests that need the machine for themselves: they compare delays.
 ALONE = ("live/test_fan_out.py",)
-# Tests that start processes, databases or browsers and mostly wait for them.
+# Tests that start processes, databases or browsers and mostly wait for them, or for the pauses between two requests.
 WAITING = (
     "attacks/test_floods.py",
     "attacks/test_fuzz.py",
@@ -26,21 +26,38 @@ WAITING = (
     "faults",
     "live",
     "proxies",
+    "unit/comfyui",
+    "unit/fal",
+    "unit/openrouter",
+    "unit/replicate",
 )
 
 # Tests that start a short process: a render, a joining, or Node.
 CHILD_PROCESSES = (
     "api/test_assembled_video.py",
     "api/test_assembly_races.py",
+    "api/test_asset_purge.py",
+    "api/test_assets.py",
+    "api/test_bucket_uploads.py",
+    "api/test_uploads.py",
+    "api/test_input_files.py",
+    "api/test_inspected_takes.py",
+    "api/test_inspecting_process.py",
     "api/test_purge.py",
     "api/test_stale_video.py",
     "suites/test_providers.py",
     "transports/test_clients.py",
     "unit/replicate/test_creation.py",
     "unit/replicate/test_downloads.py",
+    "unit/replicate/test_first_purchase.py",
     "unit/replicate/test_following.py",
+    "unit/replicate/test_odd_answers.py",
+    "unit/replicate/test_outputs.py",
+    "unit/replicate/test_refused_models.py",
     "unit/test_imports.py",
+    "unit/test_inspection.py",
     "unit/test_joining.py",
+    "unit/test_joining_limits.py",
     "unit/test_render_local.py",
 )
 

@@ -17,6 +17,7 @@ from tests.any_order.machine import AnyOrder
 from tests.any_order.mutants import MUTANTS
 from tests.any_order.search import search, shrink
 from tests.support.database_choice import KINDS, database_choice
+from tests.support.database_timeouts import long_timeouts
 from tests.support.postgres import some_postgres
 from tests.support.property_settings import MODEST
 
@@ -82,6 +83,8 @@ def _compare(kind: str, start: int, examples: int, steps: int) -> None:
     )
     began = time.monotonic()
     with ExitStack() as stack:
+        # As in a test: the first connections of a restarted process take long on a busy machine.
+        stack.enter_context(long_timeouts())
         databases = stack.enter_context(some_postgres()) if kind == "postgres" else None
         stack.enter_context(database_choice.use(databases))
         run_state_machine_as_test(seed(start)(AnyOrder), settings=thorough)

@@ -57,6 +57,7 @@ ERROR_TYPES = {
     ErrorCode.IDEMPOTENCY_CONFLICT: "ConflictError",
     ErrorCode.VALIDATION_FAILED: "ValidationError",
     ErrorCode.INCOMPLETE_ORDER: "ValidationError",
+    ErrorCode.STALE_TAKE: "StaleTakeError",
 }
 
 

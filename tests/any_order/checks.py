@@ -36,7 +36,7 @@ class PublicScene(NamedTuple):
     provider_id: str | None
     failure_code: str | None
     retry_pending: bool
-    stored: bool
+    with_output: bool
     finished: bool
     queued: bool
     kept_clips: set[int]
@@ -210,7 +210,7 @@ def expected_public(job: ModelJob, scene: ModelScene) -> PublicScene:
         scene.provider_id,
         scene.failure_code,
         scene.retry_pending,
-        scene.stored,
+        scene.stored or scene.linked,
         scene.status not in OPEN,
         job.is_queued(scene),
         set(scene.kept_clips),

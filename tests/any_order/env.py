@@ -13,7 +13,8 @@ from sqlmodel import SQLModel
 
 from coordinator.renders import reconciler
 from models.db.database import Connection, Database
-from models.db.tables import AUDIT, IDEMPOTENCY_KEY
+from models.db.tables import AUDIT, IDEMPOTENCY_KEY, SCENE
+from models.db.turn_tables import OWNER_TURN
 from models.writes.change import Work
 from models.writes.store import CommitListener, Committed, Store
 from providers.scripted import ScriptedProvider
@@ -80,6 +81,12 @@ class Env:
         async with self.container.store.maintenance() as connection:
             await connection.execute(sa.update(table).where(table.c.id == row_id).values(purge_after=past))
 
+    async def silence(self, scene_id: str, span: timedelta) -> None:
+        """Move the last report on a scene, if its take waits for one, into the past."""
+        async with self.container.store.maintenance() as connection:
+            silent = sa.update(SCENE).where(SCENE.c.id == scene_id, SCENE.c.reported_at.is_not(None))
+            await connection.execute(silent.values(reported_at=datetime.now(UTC) - span))
+
     async def close(self) -> None:
         """Release everything."""
         self._external.close()
@@ -142,7 +149,9 @@ def rows_of_others(job_id: str, rows: Sequence[str]) -> list[str]:
 
 def _every_row(*, distributed: bool) -> str:
     as_json = "json_build_object" if distributed else "json_object"
-    return " UNION ALL ".join(_rows_of(table, as_json) for table in SQLModel.metadata.sorted_tables)
+    # The turns of owners belong to no job, and the reconciler removes those that are left over.
+    tables = [table for table in SQLModel.metadata.sorted_tables if table is not OWNER_TURN]
+    return " UNION ALL ".join(_rows_of(table, as_json) for table in tables)
 
 
 def _rows_of(table: sa.Table, as_json: str) -> str:

@@ -10,8 +10,9 @@ from typing import Any, NamedTuple, TypeVar
 from hypothesis.stateful import RuleBasedStateMachine, invariant
 
 from coordinator.commands.scene_progress import Fenced
-from coordinator.renders.claims import Claim
+from coordinator.renders.claim import Claim
 from models.db.tables import JOB, SCENE
+from models.db.turn_tables import JOB_TURN
 from models.domain.access import LOCAL, Viewer
 from models.domain.errors import DomainError
 from models.domain.progress import JobStage
@@ -213,6 +214,8 @@ class Harness(RuleBasedStateMachine):
         self.checks.check(job, real, rows_of(SCENE, job.id, self.rows), logged)
         (row,) = rows_of(JOB, job.id, self.rows)
         assert (row["retrying"], row["composition_version"]) == (job.retrying, job.composition_version)
+        # A job takes turns while takes of it wait for our workers.
+        assert len(rows_of(JOB_TURN, job.id, self.rows)) == any(job.is_queued(scene) for scene in job.scenes)
 
     def _check_commits(
         self, job: ModelJob, commits: Sequence[Committed], expected: Events, composition_version: int
@@ -221,8 +224,8 @@ class Harness(RuleBasedStateMachine):
         assert {commit.job_id for commit in commits} <= {job.id}
         assert [each.version for each in commits if each.version is not None] == ([len(job.log)] if expected else [])
         assembled = job.composition_version != composition_version and job.can_be_assembled
-        assemblies = [each.assembly for each in commits if each.assembly is not None]
-        assert assemblies == ([Assembly(job.id, job.composition_version)] if assembled else [])
+        assemblies = [each.assembly.key for each in commits if each.assembly is not None]
+        assert assemblies == ([Assembly(job.id, job.composition_version).key] if assembled else [])
         for commit in commits:
             self.add_tickets(commit.tickets)
 

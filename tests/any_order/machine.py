@@ -12,7 +12,7 @@ from tests.any_order import api
 from tests.any_order.env import CrashPoint
 from tests.any_order.harness import ModelCommand
 from tests.any_order.model import ModelJob
-from tests.any_order.model_scene import ModelScene
+from tests.any_order.model_scene import COMPLETED, ModelScene
 from tests.any_order.model_state import Events, Refused
 from tests.any_order.render_rules import CRASHES, PERCENTAGES, PICKS, PROVIDER_IDS, SELDOM, USUALLY
 from tests.any_order.side_events import SideEvents
@@ -22,6 +22,7 @@ from tests.support.client import Json
 from tests.support.domain import OURS
 
 STRANGER = Viewer(id="stranger", name="Stranger", roles=())
+CLIP_URL = "https://clips.test/clip.mp4"
 TITLES = st.sampled_from(["A", "B"])
 # "stale" is the owner with an expectedVersion that is one too low.
 CALLERS = st.sampled_from([*["owner"] * 6, "stale", "stranger"])
@@ -179,6 +180,7 @@ class AnyOrder(SideEvents):
         title=st.none() | TITLES,
         provider_id=st.none() | PROVIDER_IDS,
         percentage=st.none() | PERCENTAGES,
+        take=st.sampled_from([None, None, "current", "next", "previous"]),
         crash=CRASHES,
     )
     @recorded
@@ -189,10 +191,13 @@ class AnyOrder(SideEvents):
         title: str | None = None,
         provider_id: str | None = None,
         percentage: float | None = None,
+        take: str | None = None,
         crash: CrashPoint | None = None,
     ) -> None:
         job, scene = self.pick_scene(pick)
         edit: SceneEdit = {}
+        if take is not None:
+            edit["take_number"] = scene.take + {"current": 0, "next": 1, "previous": -1}[take]
         if status is not None:
             edit["status"] = status
         if title is not None:
@@ -201,9 +206,19 @@ class AnyOrder(SideEvents):
             edit["provider_id"] = provider_id
         if percentage is not None:
             edit["percentage"] = percentage
-        fields = {"providerId" if name == "provider_id" else name: value for name, value in edit.items()}
+        names = {"provider_id": "providerId", "take_number": "takeNumber"}
+        fields = {names.get(name, name): value for name, value in edit.items()}
         fields["sceneId"] = scene.id
         self.mutate(job, lambda: job.update_scene(scene, edit), "updateScene", fields, crash=crash)
+
+    @precondition(lambda self: any(not job.internal and job.order for job in self.jobs))
+    @rule(pick=PICKS, crash=CRASHES)
+    @recorded
+    def deliver(self, pick: int = 0, crash: CrashPoint | None = None) -> None:
+        """An external worker reports where its clip is, which is to be adopted."""
+        job, scene = self.pick_delivered(pick)
+        fields = {"sceneId": scene.id, "status": COMPLETED, "outputUrl": CLIP_URL, "adoptOutput": True}
+        self.mutate(job, lambda: job.deliver(scene), "updateScene", fields, crash=crash)
 
 
 def viewer_of(caller: str) -> Viewer:

@@ -4,7 +4,7 @@ A command returns the events that it logs and changes the model, or raises Refus
 """
 
 from coordinator.commands.inputs import SceneEdit
-from coordinator.renders.claims import Claim
+from coordinator.renders.claim import Claim
 from models.domain.errors import ErrorCode
 from models.domain.events import EventType
 from models.domain.lifecycle import JobStatus
@@ -156,6 +156,13 @@ class ModelJob(JobState):
         before, status, percentage = scene.status, edit.get("status") or scene.status, edit.get("percentage")
         title, provider_id = edit.get("title", scene.title), edit.get("provider_id", scene.provider_id)
         moves, was_open = status is not before, before in OPEN
+        number = edit.get("take_number")
+        if number not in (None, scene.take):
+            raise Refused(ErrorCode.STALE_TAKE)
+        if provider_id != scene.provider_id:
+            is_rendered = before is PROCESSING or (was_open and moves)
+            if (number is None and provider_id in scene.other_ids.values()) or (scene.provider_id and is_rendered):
+                raise Refused(ErrorCode.STALE_TAKE)
         if moves and (not was_open or status is PENDING):
             raise Refused(ErrorCode.INVALID_TRANSITION)
         if provider_id != scene.provider_id and not was_open:
@@ -163,6 +170,10 @@ class ModelJob(JobState):
         may_advance = status is PROCESSING or (status, percentage) == (COMPLETED, 100)
         if percentage is not None and was_open and not may_advance:
             raise Refused(ErrorCode.VALIDATION_FAILED)
+        adopting = self.is_adopting(scene)
+        if adopting and status is COMPLETED:
+            # It will be, when the clip is here.
+            status, moves = PROCESSING, False
         events = self.started() if moves and not self.left_draft else []
         if moves:
             events.append(REPORT_EVENTS[status])
@@ -170,9 +181,34 @@ class ModelJob(JobState):
         elif (title, provider_id) != (scene.title, scene.provider_id):
             events.append(EventType.SCENE_UPDATED)
         scene.title, scene.provider_id = title, provider_id
-        if percentage is not None and scene.status is PROCESSING:
+        if percentage is not None and scene.status is PROCESSING and not adopting:
             scene.advance(percentage)
         return self.logged(events)
+
+    def deliver(self, scene: ModelScene) -> Events:
+        """Apply the report that the clip is completed and to be fetched from an address, always the same."""
+        self.require_live(scene)
+        if scene.status not in (*OPEN, COMPLETED):
+            raise Refused(ErrorCode.INVALID_TRANSITION)
+        if self.internal or (scene.status is COMPLETED and not scene.adopted):
+            raise Refused(ErrorCode.VALIDATION_FAILED)
+        if scene.status is COMPLETED or self.is_adopting(scene):
+            return []
+        events = [] if self.left_draft else self.started()
+        events.append(EventType.SCENE_STARTED if scene.status is PENDING else EventType.SCENE_UPDATED)
+        if scene.status is PENDING:
+            scene.report_status(PROCESSING)
+        scene.begin_adoption()
+        return self.logged(events)
+
+    def silent(self, scene: ModelScene) -> Events:
+        """End the take, if an external worker has it or is to take it up: the last report is too long ago."""
+        is_open = scene.status in OPEN and not scene.leased and not scene.deleted
+        if self.internal or self.is_deleted or not self.left_draft or not is_open:
+            return []
+        scene.attempts += not scene.started
+        scene.failure_code = "TIMEOUT"
+        return self._retry_or_fail(scene, retryable=True, backoff_is_long=False)
 
     def claim(self, scene: ModelScene) -> Events:
         """Lease a claimable scene to one of our workers; a takeover starts another run and logs nothing."""
@@ -204,15 +240,20 @@ class ModelJob(JobState):
     def completed(self, scene: ModelScene, claim: Claim) -> Events:
         """Record the clip."""
         self._require_claim(scene, claim)
-        scene.stored = True
+        scene.stored, scene.adopted, scene.linked = True, claim.source_url is not None, False
         scene.finish(COMPLETED)
         return self.logged([EventType.SCENE_COMPLETED])
 
     def failed(self, scene: ModelScene, claim: Claim, failure: Failure, *, backoff_is_long: bool) -> Events:
         """Record the failure; queue a retry if the failure is retryable and attempts are left."""
         self._require_claim(scene, claim)
-        scene.failure_code = failure.code
-        if not failure.retryable or scene.attempts >= scene.max_attempts:
+        scene.failure_code, scene.linked = failure.code, False
+        # Another take of an adopted clip would have to be rendered again, and paid.
+        retryable = failure.retryable and claim.source_url is None
+        return self._retry_or_fail(scene, retryable=retryable, backoff_is_long=backoff_is_long)
+
+    def _retry_or_fail(self, scene: ModelScene, *, retryable: bool, backoff_is_long: bool) -> Events:
+        if not retryable or scene.attempts >= scene.max_attempts:
             scene.finish(FAILED)
             return self.logged([EventType.SCENE_FAILED])
         scene.start_new_take()

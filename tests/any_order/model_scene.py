@@ -11,17 +11,20 @@ OPEN = (PENDING, PROCESSING)
 
 
 class KeptClip(NamedTuple):
-    """A completed take that the scene does not show: its provider id, and whether its clip is in our storage."""
+    """A completed take that the scene does not show: its provider id, and what became of its clip."""
 
     provider_id: str | None
     stored: bool
+    adopted: bool
 
 
 @dataclass
 class ModelScene:
     """One scene. `high_water` is the largest percentage since the last regenerate; `leased`: one of our workers has it.
 
-    `stored` says whether the clip of the shown take is in our storage, `kept_clips` holds completed takes by number.
+    `stored` says whether the clip of the shown take is in our storage, `adopted` whether it came from a reported
+    address, `linked` whether the take shows such an address; `kept_clips` holds completed takes by number, `other_ids`
+    the provider ids of all takes that are not shown. A scene whose reported clip is being adopted is `leased` as well.
     """
 
     id: str
@@ -30,7 +33,10 @@ class ModelScene:
     take: int = 1
     newest_take: int = 1
     kept_clips: dict[int, KeptClip] = field(default_factory=dict[int, KeptClip])
+    other_ids: dict[int, str | None] = field(default_factory=dict[int, str | None])
     stored: bool = False
+    adopted: bool = False
+    linked: bool = False
     run: int = 0
     leased: bool = False
     started: bool = False
@@ -76,19 +82,29 @@ class ModelScene:
     def start_new_take(self) -> None:
         """Queue another take."""
         self.keep_clip()
+        self.other_ids[self.take] = self.provider_id
         self.newest_take += 1
         self.status, self.take, self.started, self.leased = PENDING, self.newest_take, False, False
         self.percentage = self.provider_id = None
-        self.stored = False
+        self.stored = self.adopted = self.linked = False
+
+    def begin_adoption(self) -> None:
+        """Lease the scene to whoever fetches the clip that a worker outside the server has made."""
+        self.leased = self.linked = True
+        self.run += 1
+        self.advance(99.0)
 
     def keep_clip(self) -> None:
         """Keep the shown clip, if there is one, so that it can be selected later."""
         if self.status is COMPLETED:
-            self.kept_clips[self.take] = KeptClip(self.provider_id, self.stored)
+            self.kept_clips[self.take] = KeptClip(self.provider_id, self.stored, self.adopted)
 
     def select(self, take: int) -> None:
         """Show a kept clip."""
         self.keep_clip()
+        self.other_ids[self.take] = self.provider_id
+        del self.other_ids[take]
         self.take, self.failure_code = take, None
-        self.provider_id, self.stored = self.kept_clips.pop(take)
+        self.provider_id, self.stored, self.adopted = self.kept_clips.pop(take)
+        self.linked = False
         self.finish(COMPLETED)

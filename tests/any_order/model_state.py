@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from coordinator.renders.claims import Claim
+from coordinator.renders.claim import Claim
 from models.domain.errors import ErrorCode
 from models.domain.events import EventType
 from models.domain.lifecycle import TRANSITIONS, JobStatus, SceneStatus
@@ -64,6 +64,10 @@ class JobState:
     def is_queued(self, scene: ModelScene) -> bool:
         """Whether the scene waits for one of our workers."""
         return self.internal and self.left_draft and scene.status is PENDING and not scene.deleted
+
+    def is_adopting(self, scene: ModelScene) -> bool:
+        """Whether the clip that an external worker has made is being fetched."""
+        return not self.internal and scene.status is PROCESSING and scene.leased
 
     def count(self, status: SceneStatus) -> int:
         """Return the number of live scenes with this status."""

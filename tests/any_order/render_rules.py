@@ -10,7 +10,7 @@ from hypothesis.stateful import precondition, rule
 from coordinator.commands import scene_progress
 from coordinator.queue.port import Snooze
 from coordinator.renders import claims
-from coordinator.renders.claims import Claim
+from coordinator.renders.claim import Claim
 from models.writes.change import Ticket
 from providers.port import Failure
 from tests.any_order.env import CrashPoint
@@ -18,11 +18,12 @@ from tests.any_order.harness import HeldClaim, IssuedTicket, ModelCommand, RealC
 from tests.any_order.model_scene import ModelScene
 from tests.any_order.targets import Targets
 from tests.any_order.trace import recorded
+from tests.support.claiming import claim_ticket
 from tests.support.domain import OURS
 
 LONG_SECONDS = 3600.0
 LONG_LEASE = timedelta(seconds=LONG_SECONDS)
-CLIP = {"output": {"key": "clip.mp4", "content_type": "video/mp4"}}
+CLIP = {"key": "clip.mp4", "content_type": "video/mp4"}
 PICKS = st.integers(0, 30)
 USUALLY, SELDOM = st.sampled_from([True, True, True, False]), st.sampled_from([False, False, False, True])
 CRASHES = st.sampled_from([None, None, None, None, None, None, None, None, *CrashPoint])
@@ -84,6 +85,13 @@ class RenderRules(Targets):
         backoff_is_long: bool,
     ) -> tuple[ModelCommand, RealCommand[None]]:
         job, scene, claim = held
+        files = None
+        if claim.source_url is not None:
+            # As a render fails that has to fetch a clip: another attempt would cost the worker a render.
+            failure, files = (
+                Failure(failure.code, failure.message, retryable=failure.retryable, retries=0),
+                {"output": None},
+            )
         store, backoff = self.env.container.store, LONG_SECONDS if backoff_is_long else 0.0
         reports: dict[str, tuple[ModelCommand, RealCommand[None]]] = {
             "submitted": (
@@ -96,11 +104,11 @@ class RenderRules(Targets):
             ),
             "completed": (
                 lambda: job.completed(scene, claim),
-                lambda: claims.completed(store, claim, CLIP),
+                lambda: claims.completed(store, claim, clip_of(claim)),
             ),
             "failed": (
                 lambda: job.failed(scene, claim, failure, backoff_is_long=backoff_is_long),
-                lambda: claims.failed(store, claim, failure, backoff_seconds=backoff),
+                lambda: claims.failed(store, claim, failure, backoff_seconds=backoff, files=files),
             ),
             "heartbeat": (
                 lambda: job.heartbeat(scene, claim),
@@ -114,11 +122,11 @@ class RenderRules(Targets):
         job, scene, ticket = issued
         store = self.env.container.store
         if scene.take == ticket.take_number and scene.in_backoff and not scene.deleted:
-            self.check_snoozed(lambda: claims.claim(store, ticket, "worker"))
+            self.check_snoozed(lambda: claim_ticket(store, ticket, "worker"))
             return
         claimable = job.is_claimable(scene, ticket.take_number)
         model: Callable[[], Any] = (lambda: job.claim(scene)) if claimable else list
-        claim = self.run(job, model, lambda: claims.claim(store, ticket, "worker"), crash)
+        claim = self.run(job, model, lambda: claim_ticket(store, ticket, "worker"), crash)
         assert (claim is not None) == (claimable and not self.killed)
         if claim is not None:
             assert (claim.take_number, claim.run) == (scene.take, scene.run)
@@ -132,12 +140,17 @@ class RenderRules(Targets):
     def check_lease(self, scene: ModelScene, claim: Claim) -> None:
         """Another worker cannot take over a render with a heartbeat within the lease."""
         ticket = Ticket(OURS, claim.job_id, scene.id, scene.take)
-        self.check_snoozed(lambda: claims.claim(self.env.container.store, ticket, "another", LONG_LEASE))
+        self.check_snoozed(lambda: claim_ticket(self.env.container.store, ticket, "another", LONG_LEASE))
 
     def check_snoozed(self, claim: RealCommand[Claim | None]) -> None:
         """The claim is snoozed, within the time that remains, and changes nothing."""
         assert 0 < self.runner.run(snooze_seconds(claim())) <= LONG_SECONDS
         assert self.env.rows() == self.rows
+
+
+def clip_of(claim: Claim) -> dict[str, Any]:
+    """Return the files of a completed take."""
+    return {"output": CLIP if claim.source_url is None else CLIP | {"source_url": claim.source_url}}
 
 
 async def snooze_seconds(claim: Coroutine[Any, Any, Claim | None]) -> float:

@@ -1,8 +1,11 @@
 """Events around the commands: restarts, retries of requests, recovery windows that end, purges."""
 
+from datetime import timedelta
+
 from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
+from coordinator.renders.silent_takes import SilentTakes
 from coordinator.storage import purge
 from models.db.tables import JOB, SCENE
 from models.domain.errors import ErrorCode
@@ -14,7 +17,8 @@ from tests.any_order.model_state import Events, Refused
 from tests.any_order.render_rules import PICKS, USUALLY, RenderRules
 from tests.any_order.trace import recorded
 
-EVENTS = st.sampled_from(["restart", "complete", "complete", "retry", "retry", "expire"])
+EVENTS = st.sampled_from(["restart", "complete", "complete", "retry", "retry", "expire", "silent"])
+DEADLINE = timedelta(days=1)
 
 
 class SideEvents(RenderRules):
@@ -29,6 +33,8 @@ class SideEvents(RenderRules):
                     self.restart()
             case "complete":
                 self.complete_job(pick)
+            case "silent":
+                self.let_be_silent(pick)
             case "retry" if self.keyed_requests:
                 self.retry(self.keyed_requests[pick % len(self.keyed_requests)], same=valid)
             case _:
@@ -63,6 +69,19 @@ class SideEvents(RenderRules):
                 return job.update_scene(scene, {"status": SceneStatus.COMPLETED})
 
             self.mutate(job, model, "updateScene", fields)
+
+    def let_be_silent(self, pick: int) -> None:
+        """Let no worker report on a take for longer than the deadline."""
+        scenes = [(job, scene) for job in self.jobs for scene in job.order if not job.internal and scene.status in OPEN]
+        if not scenes:
+            return
+        job, scene = scenes[pick % len(scenes)]
+        self.runner.run(self.env.silence(scene.id, 2 * DEADLINE))
+        self.rows = self.env.rows()
+        silent = SilentTakes(self.env.container.store, DEADLINE)
+        logged = len(job.log)
+        failed = self.run(job, lambda: job.silent(scene), silent.fail)
+        assert failed == int(len(job.log) > logged)
 
     def expire(self, pick: int, *, purged: bool) -> None:
         """End the recovery window of something deleted, and perhaps run the purge."""

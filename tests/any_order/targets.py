@@ -31,6 +31,11 @@ class Targets(Harness):
         scenes = [(job, scene) for job in self.jobs for scene in [*job.scenes, *job.scenes, *job.deleted_scenes]]
         return scenes[pick % len(scenes)]
 
+    def pick_delivered(self, pick: int) -> tuple[ModelJob, ModelScene]:
+        """Return any scene, one of external workers three times as often as another one."""
+        scenes = [(job, scene) for job in self.jobs for scene in job.order for _ in range(1 if job.internal else 3)]
+        return scenes[pick % len(scenes)]
+
     def pick_scene_for(self, verb: str, pick: int, *, valid: bool) -> tuple[ModelJob, ModelScene]:
         fit = [
             (job, scene)

@@ -12,8 +12,9 @@ import pytest_asyncio
 
 from coordinator.renders import assembly
 from providers.joining import joiner
+from providers.joining.joiner import JoinedVideo
 from providers.joining.wire import Clip
-from providers.port import Asset, Failure
+from providers.port import Failure
 from tests.support import jobs
 from tests.support.assembled_video import (
     JOB_WITH_VIDEO,
@@ -24,7 +25,7 @@ from tests.support.assembled_video import (
     wait_for_video,
 )
 from tests.support.client import Client, Json
-from tests.support.clip_provider import BROKEN, ClipProvider, clip
+from tests.support.clip_provider import ClipProvider, clip
 from tests.support.factories import a_job_of, accepted, report
 from tests.support.media_files import boxes
 from tests.support.os_processes import children_of, command_line, on_linux, runs
@@ -49,6 +50,12 @@ async def app(database: None, folder: Path) -> AsyncGenerator[App]:
     """A server whose provider makes the clips that a test describes."""
     async with running(folder, {"scripted": ClipProvider()}) as app:
         yield app
+
+
+def stored_clip(folder: Path, made: jobs.Made, scene: int) -> Path:
+    """Return the file of a scene's only clip."""
+    (clip,) = (folder / "media" / made.id / made.scenes[scene]).glob("*.mp4")
+    return clip
 
 
 class TestAssembly:
@@ -80,6 +87,20 @@ class TestAssembly:
         job = await wait_for_video(app, (await jobs.make(app, clip("red"), *others, start=True)).id)
         assert await video_colors(app, job) == ["red", "green", "blue"]
         assert job["output"]["durationSeconds"] == pytest.approx(1.5, abs=0.1)
+
+    async def test_what_was_done_to_the_clips_is_told(self, app: App) -> None:
+        """With the scenes concerned; nothing while there is no video, and when the packets were copied."""
+        fields = "outputAdjustments { code sceneIds message }"
+        made = await jobs.make(app, clip("red"), clip("lime", width=200), clip("blue"))
+        assert (await jobs.job(app, made.id, fields))["outputAdjustments"] == []
+        await accepted(app, "startJob", jobId=made.id)
+        await wait_for_video(app, made.id)
+        done = (await jobs.job(app, made.id, fields))["outputAdjustments"]
+        assert [(each["code"], each["sceneIds"]) for each in done] == [("ENCODED", []), ("RESIZED", [made.scenes[1]])]
+        assert "320x180" in done[1]["message"]
+        await accepted(app, "deleteScene", sceneId=made.scenes[1])
+        await wait_for_video(app, made.id)
+        assert (await jobs.job(app, made.id, fields))["outputAdjustments"] == []
 
     async def test_assembly_of_the_video_is_a_stage_of_the_progress(self, app: App) -> None:
         """Between the last scene and DONE, with a percentage of 100."""
@@ -176,13 +197,15 @@ async def stop_joining_process(server: int) -> int:
 class TestAssemblyFailure:
     """The failure is shown on the job, and the scenes stay completed."""
 
-    async def test_video_with_a_broken_clip_fails(self, app: App) -> None:
-        """The failure names the scene; deleting the scene repairs the video."""
-        made = await jobs.make(app, clip("red"), {"prompt": "broken", "metadata": BROKEN}, start=True)
+    async def test_video_with_a_broken_clip_fails(self, app: App, folder: Path) -> None:
+        """As after a defect of the storage. The failure names the scene; deleting the scene repairs the video."""
+        made = await job_with_video(app, "red", "blue")
+        stored_clip(folder, made, 1).write_bytes(b"this was never a clip")
+        await accepted(app, "moveScene", sceneId=made.scenes[1], position=0)
         job = await wait_for_video(app, made.id)
         assert (job["status"], job["output"]) == ("COMPLETED", None)
         assert job["outputFailure"]["code"] == "CLIP_UNREADABLE"
-        assert "scene 2" in job["outputFailure"]["message"]
+        assert "scene 1" in job["outputFailure"]["message"]
         log = await changes(app, made.id, 0)
         assert log[-1] == ("JOB_UPDATED", ["outputFailure"])
         await accepted(app, "deleteScene", sceneId=made.scenes[1])
@@ -215,12 +238,12 @@ class TestAssemblyFailure:
         """Up to the maximum number of attempts."""
         tries = 0
 
-        async def failing_join(clips: Sequence[Clip], folder: Path) -> Asset:
+        async def failing_join(clips: Sequence[Clip], folder: Path, most_cpu_seconds: float) -> JoinedVideo:
             nonlocal tries
             tries += 1
             if tries <= fails:
                 raise Failure("STORAGE", "The storage is unavailable.", retryable=True)
-            return await joiner.join(clips, folder)
+            return await joiner.join(clips, folder, most_cpu_seconds)
 
         monkeypatch.setattr(assembly, "ATTEMPTS", 2)
         monkeypatch.setattr(assembly, "LAST_BACKOFF_SECONDS", 0.05)
@@ -238,8 +261,7 @@ class TestAssemblyFailure:
         monkeypatch.setattr(assembly, "ATTEMPTS", 2)
         monkeypatch.setattr(assembly, "LAST_BACKOFF_SECONDS", 0.01)
         made = await job_with_video(app, "red", "blue")
-        (lost,) = (folder / "media" / made.id / made.scenes[0]).iterdir()
-        lost.unlink()
+        stored_clip(folder, made, 0).unlink()
         await accepted(app, "moveScene", sceneId=made.scenes[0], position=1)
         job = await wait_for_video(app, made.id)
         assert job["outputFailure"]["code"] == "CLIP_MISSING"

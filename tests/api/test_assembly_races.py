@@ -14,6 +14,7 @@ from coordinator.renders import assembly, reconciler
 from models.db.tables import DISCARDED_MEDIA
 from models.writes.change import Assembly
 from models.writes.store import Store
+from providers.joining.joiner import JoinedVideo
 from providers.joining.wire import Clip
 from providers.port import Asset
 from tests.support import jobs
@@ -52,13 +53,13 @@ async def test_video_of_an_older_composition_is_not_recorded(app: App, monkeypat
     stored = asyncio.Event()
     joined = 0
 
-    async def slow_join(clips: Sequence[Clip], folder: Path) -> Asset:
+    async def slow_join(clips: Sequence[Clip], folder: Path, most_cpu_seconds: float) -> JoinedVideo:
         nonlocal joined
         joined += 1
         if joined > 1:
             await may_join_again.wait()
-            return await join(clips, folder)
-        video = await join(clips, folder)
+            return await join(clips, folder, most_cpu_seconds)
+        video = await join(clips, folder, most_cpu_seconds)
         joining.set()
         await may_finish.wait()
         return video
@@ -145,9 +146,9 @@ async def test_restored_job_gets_the_video_whose_assembly_its_deletion_stopped(
     join = app.container.coordinator.assemblies.join
     joining, stopped = asyncio.Event(), asyncio.Event()
 
-    async def endless_once(clips: Sequence[Clip], folder: Path) -> Asset:
+    async def endless_once(clips: Sequence[Clip], folder: Path, most_cpu_seconds: float) -> JoinedVideo:
         if joining.is_set():
-            return await join(clips, folder)
+            return await join(clips, folder, most_cpu_seconds)
         joining.set()
         try:
             return await asyncio.Future()

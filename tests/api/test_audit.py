@@ -237,7 +237,6 @@ async def test_no_log_record_holds_a_prompt_a_token_or_a_query_string(
         ("POST /graphql", 200, "127.0.0.1"),
         ("POST /graphql", 200, "127.0.0.1"),
         ("GET /graphql", 200, "127.0.0.1"),
-        ("GET /healthz", 200, "127.0.0.1"),
         ("POST /graphql", 401, "127.0.0.1"),
         ("GET /media/a%0Ab", 404, "127.0.0.1"),
         ("WEBSOCKET /graphql", 101, "127.0.0.1"),

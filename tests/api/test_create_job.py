@@ -85,6 +85,8 @@ class TestCreate:
                 "providerId": None,
                 "output": None,
                 "poster": None,
+                "preview": None,
+                "original": None,
                 "failure": None,
                 "isCurrent": True,
                 "createdAt": created,

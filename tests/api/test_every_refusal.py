@@ -7,6 +7,7 @@ import pytest
 import pytest_asyncio
 
 from models.domain.errors import ErrorCode
+from tests.support.asset_files import a_ready_asset, create, picture
 from tests.support.client import Client, Json
 from tests.support.factories import NO_JOB, a_job, a_job_of, accepted, report
 from tests.support.queries import read_scene
@@ -132,6 +133,31 @@ async def batch_aborted(app: App) -> Json:
     return await refusal(app, "cancelScenes", jobId=made.id, sceneIds=made.scenes)
 
 
+async def lease_lost(app: App) -> Json:
+    return await refusal(app, "releaseTake", token="lease_of_nobody")
+
+
+async def stale_take(app: App) -> Json:
+    made = await a_job(app, "One")
+    return await refusal(app, "updateScene", sceneId=made.scenes[0], status="COMPLETED", takeNumber=2)
+
+
+async def not_supported(app: App) -> Json:
+    return await refusal(app, "createJob", title="One", settings={"model": "scripted/picky", "seed": 7})
+
+
+async def asset_in_use(app: App) -> Json:
+    asset = await a_ready_asset(app)
+    scene = {"prompt": "One", "inputs": [{"role": "FIRST_FRAME", "assetId": asset["id"]}]}
+    await accepted(app, "createJob", title="One", provider="external", scenes=[scene])
+    return await refusal(app, "deleteAsset", assetId=asset["id"])
+
+
+async def upload_refused(app: App) -> Json:
+    payload = await create(app, picture().announcement())
+    return await refusal(app, "completeAsset", assetId=payload["asset"]["id"])
+
+
 # The request that produces each code, and the type of its error.
 PRODUCED: dict[ErrorCode, tuple[Request, str]] = {
     ErrorCode.VALIDATION_FAILED: (validation_failed, "ValidationError"),
@@ -150,6 +176,11 @@ PRODUCED: dict[ErrorCode, tuple[Request, str]] = {
     ErrorCode.RATE_LIMITED: (rate_limited, "RateLimitedError"),
     ErrorCode.LIMIT_EXCEEDED: (limit_exceeded, "ValidationError"),
     ErrorCode.BATCH_ABORTED: (batch_aborted, "ValidationError"),
+    ErrorCode.STALE_TAKE: (stale_take, "StaleTakeError"),
+    ErrorCode.LEASE_LOST: (lease_lost, "ConflictError"),
+    ErrorCode.ASSET_IN_USE: (asset_in_use, "StateError"),
+    ErrorCode.UPLOAD_REFUSED: (upload_refused, "ValidationError"),
+    ErrorCode.NOT_SUPPORTED: (not_supported, "NotSupportedError"),
 }
 
 

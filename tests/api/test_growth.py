@@ -18,8 +18,8 @@ from coordinator.queue import postgres as postgres_queue
 from coordinator.storage import purge
 from coordinator.webhooks import deliveries
 from models.db.tables import AUDIT, DISCARDED_MEDIA, EVENT, IDEMPOTENCY_KEY, JOB, WEBHOOK_DELIVERY
+from providers.joining.joiner import JoinedVideo
 from providers.joining.wire import Clip
-from providers.port import Asset
 from tests.support import jobs
 from tests.support.server_app import App, running
 from tests.support.waiting import TIMEOUT_SECONDS, eventually
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.both_databases
 
 KEPT = timedelta(seconds=0.3)
 KEPT_EVENTS = 1
-ROUNDS = 9
+ROUNDS = 6
 QUICK = jobs.scene(stepSeconds=0.0)
 
 
@@ -80,9 +80,9 @@ class Work:
         return found | {"files": sum(len(names) for _, _, names in os.walk(self._media))}
 
 
-async def join(clips: Sequence[Clip], folder: Path) -> Asset:
+async def join(clips: Sequence[Clip], folder: Path, most_cpu_seconds: float) -> JoinedVideo:
     """Return a copy of the first clip as the video, without a child process."""
-    return Asset(Path(shutil.copy(clips[0].path, folder / "joined.mp4")), "video/mp4", 32, 32, 1.0)
+    return JoinedVideo(Path(shutil.copy(clips[0].path, folder / "joined.mp4")), "video/mp4", 32, 32, 1.0)
 
 
 @pytest.mark.slow

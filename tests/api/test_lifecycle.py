@@ -75,6 +75,7 @@ class TestSceneTransitions:
 class TestAvailableActions:
     """`availableActions` and `allowedTransitions` are exactly what is accepted."""
 
+    @pytest.mark.sqlite_alone
     async def test_offered_actions_of_a_scene_are_accepted_and_no_others(self, shared: App) -> None:
         """A breadth-first search over all states of a scene next to another: every action, every status."""
         seen: set[State] = set()

@@ -183,6 +183,7 @@ class TestJobs:
         assert len(await gallery.found(ownerId="local")) == JOBS
         assert await gallery.found(ownerId="another owner") == []
         assert await gallery.found(ownerId=NO_JOB) == []
+        assert await gallery.found(ownerId="") == []
 
     async def test_job_filter_by_status(self, shared: App) -> None:
         """Any of the given statuses; an empty list matches nothing."""

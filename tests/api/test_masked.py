@@ -42,9 +42,8 @@ async def test_unexpected_error_of_a_query_is_masked(
 ) -> None:
     """The other fields have their data."""
     made = await a_job(app, "One")
-    for read in ("models.reads.queries.progress_snapshots", "schema.narrow.Narrow.progress"):
-        monkeypatch.setattr(read, Broken)
-    document = f'{{ node(id: "{made.id}") {{ id }} job(id: "{made.id}") {{ progress {{ total }} }} }}'
+    monkeypatch.setattr("models.domain.progress.percentage", Broken)
+    document = f'{{ node(id: "{made.id}") {{ id }} job(id: "{made.id}") {{ progress {{ percentage }} }} }}'
     answer = await app.http.post("/graphql", json={"query": document})
     record = only_error(caplog)
     assert answer.status_code == 200
@@ -53,8 +52,8 @@ async def test_unexpected_error_of_a_query_is_masked(
         "errors": [
             {
                 "message": "Internal error",
-                "locations": [{"line": 1, "column": document.index("progress") + 1}],
-                "path": ["job", "progress"],
+                "locations": [{"line": 1, "column": document.index("percentage") + 1}],
+                "path": ["job", "progress", "percentage"],
                 "extensions": {"code": "INTERNAL", **reported_ids(record, answer)},
             }
         ],

@@ -19,6 +19,9 @@ from server import health
 from server.serve import ready
 from server.settings import Settings, WrongSettings
 from tests.support import jobs
+from tests.support.assembled_video import wait_for_video
+from tests.support.delivered_files import DeliveryProvider
+from tests.support.inspected import one
 from tests.support.queries import read_scene
 from tests.support.s3 import BUCKET, Bucket, s3
 from tests.support.server_app import App, running
@@ -73,6 +76,17 @@ class TestRedirects:
                 assert whole.headers["cache-control"] == "private, max-age=31536000, immutable"
                 assert (part.status_code, part.content) == (206, whole.content[4:8])
             assert whole.content
+
+    async def test_bucket_serves_a_file_that_is_no_clip_as_a_download(self, tmp_path: Path, bucket: Bucket) -> None:
+        """A page that was delivered as a clip is not shown by browsers."""
+        async with running(tmp_path, {"scripted": DeliveryProvider()}, media_url=MEDIA_URL) as app:
+            scene = await one(app, "page")
+            answer = await app.http.get(scene["takes"][0]["original"]["url"].removeprefix(ORIGIN))
+            async with httpx.AsyncClient() as browser:
+                page = await browser.get(answer.headers["location"])
+        assert page.content.startswith(b"<!doctype html>")
+        assert page.headers["content-type"] == "application/octet-stream"
+        assert page.headers["content-disposition"] == "attachment"
 
     async def test_head_of_link_leads_to_address_for_head(self, tmp_path: Path, bucket: Bucket) -> None:
         """S3 signs the method too, so HEAD needs an address of its own."""
@@ -203,6 +217,9 @@ class TestOutage:
             clip, poster = await rendered(app)
             (folder / poster.removeprefix("/media/")).unlink()
             assert (await app.http.get(poster)).status_code == 404
+            # Storing the joined video would create the folder again.
+            (job,) = (await app.execute("{ jobs { nodes { id } } }"))["jobs"]["nodes"]
+            await wait_for_video(app, job["id"])
             folder.rename(tmp_path / "away")
             assert (await app.http.get(clip)).status_code == 503
             probe = await app.http.get("/readyz")

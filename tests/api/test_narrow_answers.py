@@ -5,6 +5,7 @@ import re
 import orjson
 import pytest
 
+from execution.outcomes import Encoded
 from models.domain.access import LOCAL, Role, Viewer
 from server.compiling import compiled_operations, schema_of
 from server.transports.compiled import CompiledOperations
@@ -108,6 +109,8 @@ async def objects(app: App, made: Json) -> Json:
         assert await jobs.settled(app, done.id) == "COMPLETED"
         await jobs.change(app, "regenerateScene", sceneId=done.scenes[0])
         assert await jobs.settled(app, done.id) == "COMPLETED"
+        # Its clips are still joined after that, which raises its version.
+        await jobs.at_rest(app, done.id)
         failed = await jobs.make(
             app, jobs.scene(steps=1), jobs.scene(outcome="fail", retryable=False), title="Not done", start=True
         )
@@ -129,24 +132,28 @@ def compiled(shared: App) -> CompiledOperations:
     return operations
 
 
-@pytest.mark.parametrize("viewer", list(VIEWERS))
 @pytest.mark.parametrize("document", list(DOCUMENTS))
 async def test_answer_of_narrow_rows_equals_that_of_whole_rows(
-    shared: App, made: Json, compiled: CompiledOperations, document: str, viewer: str
+    shared: App, made: Json, compiled: CompiledOperations, document: str
 ) -> None:
     """To the byte, and for every viewer; nothing is left to graphql-core."""
     variables, text = await objects(shared, made), DOCUMENTS[document]
-    whole = shared.container.context(VIEWERS[viewer])
-    async with whole.answering(1_000):
-        result = await schema_of(shared.container.settings).execute(
-            text, variable_values=variables, context_value=whole
-        )
-    assert not result.errors
-    narrow = shared.container.context(VIEWERS[viewer])
-    async with narrow.answering(1_000):
-        data = await compiled.query(Params(query=text, variables=variables), narrow, parsed_document(text))
-    assert data is not None, compiled.paths
-    assert without_signatures(orjson.dumps(data)) == without_signatures(orjson.dumps(result.data))
+    params = Params(query=text, variables=variables)
+    prepared = compiled.prepared(params, parsed_document(text))
+    assert prepared is not None
+    for name, viewer in VIEWERS.items():
+        whole = shared.container.context(viewer)
+        async with whole.answering(1_000):
+            result = await schema_of(shared.container.settings).execute(
+                text, variable_values=variables, context_value=whole
+            )
+        assert not result.errors, name
+        narrow = shared.container.context(viewer)
+        async with narrow.answering(1_000):
+            data = await compiled.query(prepared, params, narrow)
+        assert data is not None, (name, compiled.paths)
+        answer = data.json if isinstance(data, Encoded) else orjson.dumps(data)
+        assert without_signatures(answer) == without_signatures(orjson.dumps(result.data)), name
 
 
 def without_signatures(answer: bytes) -> bytes:

@@ -58,8 +58,8 @@ async def test_scene_and_progress_of_a_progress_message_have_its_percentage(shar
     await report(shared, made.scenes[0], "PROCESSING")
     async with shared.subscribe(FEED, id=made.id) as stream:
         assert (await stream.next())["message"]["job"]["id"] == made.id
-        writing = asyncio.create_task(advance(shared, made.scenes[0], 20))
-        ticks = await ticks_until(stream, 20.0)
+        writing = asyncio.create_task(advance(shared, made.scenes[0], 8))
+        ticks = await ticks_until(stream, 8.0)
         await writing
     for tick in ticks:
         scene = {**tick["scene"]}
@@ -80,8 +80,8 @@ async def test_progress_message_with_relations_of_its_scene_is_of_one_moment(sha
     await report(shared, made.scenes[0], "PROCESSING")
     async with shared.subscribe(RELATED, id=made.id) as stream:
         await stream.next()
-        writing = asyncio.create_task(advance(shared, made.scenes[0], 20))
-        ticks = await ticks_until(stream, 20.0)
+        writing = asyncio.create_task(advance(shared, made.scenes[0], 8))
+        ticks = await ticks_until(stream, 8.0)
         await writing
     for tick in ticks:
         job = tick["scene"]["job"]

@@ -79,7 +79,7 @@ async def test_viewer_and_server_info(shared: App) -> None:
         "viewer": {"id": "local", "name": "Local developer", "roles": ["admin"]},
         "serverInfo": {
             "mode": "distributed" if database_choice.distributed else "embedded",
-            "providers": ["local", "scripted", "external"],
+            "providers": ["local", "scripted", "leased", "external"],
             "eventRetentionSeconds": 7 * 24 * 3600,
             "recoveryWindowSeconds": 7 * 24 * 3600,
         },

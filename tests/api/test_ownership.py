@@ -10,9 +10,22 @@ import pytest_asyncio
 
 from coordinator.webhooks.http_client import Policy
 from tests.support import jobs, webhook_calls
+from tests.support.asset_files import an_asset
 from tests.support.client import Client, Json
-from tests.support.factories import NO_DELIVERY, NO_JOB, NO_SCENE, NO_TAKE, NO_WEBHOOK, a_job, accepted, report
-from tests.support.id_matrix import CALLS, ID, JOB, MATRIX, MORE, SCENE, SCHEMA, TAKE, Row, everything
+from tests.support.factories import (
+    NO_ASSET,
+    NO_DELIVERY,
+    NO_JOB,
+    NO_SCENE,
+    NO_TAKE,
+    NO_WEBHOOK,
+    NO_WORKER,
+    a_job,
+    accepted,
+    report,
+)
+from tests.support.id_matrix import CALLS, DONE, ID, JOB, MATRIX, MORE, SCENE, SCHEMA, TAKE, Row, everything
+from tests.support.leasing import claim
 from tests.support.tokens import ProductionServer, production_server
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.both_databases]
@@ -21,9 +34,11 @@ MISSING = {
     "job": NO_JOB,
     "scene": NO_SCENE,
     "take": NO_TAKE,
+    "asset": NO_ASSET,
     "webhook": NO_WEBHOOK,
     "doomed": NO_WEBHOOK,
     "delivery": NO_DELIVERY,
+    "worker": NO_WORKER,
     "owner": "unknown",
 }
 
@@ -45,8 +60,9 @@ class Tenants(NamedTuple):
 
 async def _person(server: ProductionServer, name: str) -> Person:
     client = server.user(name)
-    made = await a_job(client, "One", "Two", title=f"The job of {name}")
-    scene, deleted = made.scenes
+    made = await a_job(client, "One", "Two", "Three", title=f"The job of {name}")
+    scene, deleted, done = made.scenes
+    await accepted(client, "cancelScene", sceneId=done)
     await accepted(client, "deleteScene", "deletedSceneId", sceneId=deleted)
     take = (await jobs.job(client, made.id, "scenes { nodes { currentTake { id } } }"))["scenes"]["nodes"][0]
     ids = {"job": made.id, "scene": scene, "take": take["currentTake"]["id"], "deleted": deleted, "owner": name}
@@ -55,12 +71,18 @@ async def _person(server: ProductionServer, name: str) -> Person:
     ]
     sample = await webhook_calls.mutate(client, "testWebhook", webhook.id, "delivery { id }")
     ids |= {"webhook": webhook.id, "doomed": doomed.id, "delivery": sample["delivery"]["id"]}
+    ids["asset"] = (await an_asset(client)).id
+    await claim(client, f"machine of {name}")
+    ((worker,),) = (await client.execute("{ workers { id } }")).values()
+    ids["worker"] = worker["id"]
+    ids["done"] = done
     return Person(client, ids)
 
 
 # For one query that reads everything that the schema can return.
 RAISED_LIMITS: Json = {
     "limit_cost": 10**9,
+    "limit_root_fields": 20,
     "limit_cost_a_minute": 10**9,
     "limit_depth": 50,
     "limit_tokens": 10_000,
@@ -85,6 +107,7 @@ def request_body(row: Row, caller: Person, target: str) -> dict[str, object]:
         (JOB, caller.ids["job"]),
         (SCENE, caller.ids["scene"]),
         (TAKE, caller.ids["take"]),
+        (DONE, caller.ids["done"]),
     ):
         text = text.replace(json.dumps(name), json.dumps(value))
     return json.loads(text)

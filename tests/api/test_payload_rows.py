@@ -106,3 +106,25 @@ async def test_relation_in_a_second_selection_of_a_mutation_is_read_with_its_sce
     }"""
     job = (await app.execute(document, input=change))["updateScene"]["job"]
     assert job == {"version": 3, "scenes": {"nodes": [{"version": 3, "title": "Second"}]}}
+
+
+@pytest.mark.parametrize(("selected", "shown"), [("title version", "First"), ("title takes { id }", "Second")])
+@pytest.mark.parametrize("way", ["scene", "payload", "inline"])
+async def test_fragments_count_as_what_they_select(
+    app: App, interrupted: list[Interruption], way: str, selected: str, shown: str
+) -> None:
+    """On the payload, on the scene, and without a name: a relation is read with its scene, columns are not read."""
+    made = await jobs.make(app, jobs.scene(), provider="external")
+    change = {"sceneId": made.scenes[0], "title": "First"}
+
+    async def change_again(_outcome: object) -> None:
+        await app.mutate("updateScene", "scene { id }", **change | {"title": "Second"})
+
+    interrupted.append(change_again)
+    rest = {
+        "scene": "scene { ...S } } } fragment S on Scene { SELECTED }",
+        "payload": "...P } } fragment P on ScenePayload { scene { SELECTED } }",
+        "inline": "... on ScenePayload { scene { ... on Scene { ... { SELECTED } } } } } }",
+    }[way].replace("SELECTED", selected)
+    document = f"mutation($input: UpdateSceneInput!) {{ updateScene(input: $input) {{ {rest}"
+    assert (await app.execute(document, input=change))["updateScene"]["scene"]["title"] == shown

@@ -10,6 +10,7 @@ from tests.support.client import Json
 from tests.support.factories import a_job, a_job_of, accepted, report
 from tests.support.queries import PROGRESS
 from tests.support.server_app import App, running
+from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.both_databases]
 
@@ -156,8 +157,15 @@ async def test_eta_counts_the_takes_ahead_in_the_queue(tmp_path: Path) -> None:
     async with running(tmp_path, render_concurrency=1) as app:
         first = await jobs.make(app, jobs.scene(steps=2, stepSeconds=0.2), start=True)
         assert await jobs.settled(app, first.id) == "COMPLETED"
-        stall = jobs.scene(outcome="stall", steps=1)
+        stall = jobs.scene(outcome="stall", steps=2, stepSeconds=0.01)
         before = await jobs.make(app, stall, *(jobs.scene() for _ in range(3)), start=True)
+
+        async def runs() -> bool:
+            job = await jobs.job(app, before.id, "scenes { nodes { percentage } }")
+            return job["scenes"]["nodes"][0]["percentage"] == 50
+
+        # The first of the two has had its turn before the other one joins the line.
+        await eventually(runs)
         after, unstarted = await jobs.make(app, jobs.scene(), start=True), await jobs.make(app)
 
         async def eta(job_id: str) -> float | None:
@@ -166,29 +174,31 @@ async def test_eta_counts_the_takes_ahead_in_the_queue(tmp_path: Path) -> None:
         earlier, later = await eta(before.id), await eta(after.id)
         assert earlier is not None
         assert later is not None
-        # The first job ends with the fourth take in the queue, the second with the fifth; all have a typical length.
-        assert 0.3 < earlier < later < 10
-        assert later / earlier == pytest.approx(5 / 4, rel=0.2)
+        # The jobs take turns: behind the second half of the running take, the second job ends with the second take in
+        # the queue, and the first job with the fourth. All have a typical length, of 0.4 s at least.
+        assert later >= 1
+        assert earlier / later == pytest.approx(4.5 / 2.5, rel=0.1)
         assert await eta(unstarted.id) is None
 
 
 async def test_queue_position_counts_the_takes_ahead(tmp_path: Path) -> None:
-    """Over all jobs; null for a scene that does not wait."""
+    """Over all jobs, whose takes alternate; null for a scene that does not wait."""
     async with running(tmp_path, render_concurrency=1) as app:
         stall = jobs.scene(outcome="stall", steps=1)
         first = await jobs.make(app, stall, jobs.scene("Two"), jobs.scene("Three"), start=True)
-        second = await jobs.make(app, jobs.scene("Four"), start=True)
-        waiting = await jobs.make(app, jobs.scene("Five"))
         document = "subscription($id: ID!) { jobEvents(jobId: $id, after: 0) { ... on JobEvent { type } } }"
         async with app.subscribe(document, id=first.id) as stream:
             while (await stream.next())["jobEvents"].get("type") != "SCENE_STARTED":
                 pass
+        # The first job has had its turn and waits for the next one before the second joins the line.
+        second = await jobs.make(app, jobs.scene("Four"), start=True)
+        waiting = await jobs.make(app, jobs.scene("Five"))
         places = [
             scene["queuePosition"]
             for made in (first, second, waiting)
             for scene in (await jobs.job(app, made.id, "scenes { nodes { queuePosition } }"))["scenes"]["nodes"]
         ]
-        assert places == [None, 0, 1, 2, None]
+        assert places == [None, 0, 2, 1, None]
 
 
 async def test_instants_of_a_job_are_utc(shared: App) -> None:

@@ -227,8 +227,8 @@ async def test_purge_keeps_files_that_are_in_use(app: App, folder: Path) -> None
     assert await discarded(app, job.id) == []
 
 
-@pytest.mark.parametrize("field", ["poster", "preview"])
-async def test_purge_keeps_the_poster_and_the_preview_of_a_take_that_are_in_use(
+@pytest.mark.parametrize("field", ["poster", "preview", "original"])
+async def test_purge_keeps_the_pictures_and_the_original_of_a_take_that_are_in_use(
     app: App, folder: Path, field: str
 ) -> None:
     """Files that are marked for deletion are kept while referenced, and deleted once the reference is gone."""

@@ -1,7 +1,7 @@
 """A purge and a concurrent change: nothing of a restored job or scene is lost, and a purged one is unknown."""
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -9,9 +9,10 @@ import sqlalchemy as sa
 
 from coordinator.storage import purge
 from models.db.clock import now
-from models.db.tables import JOB, SCENE
+from models.db.tables import DISCARDED_MEDIA, JOB, SCENE
 from models.domain.access import LOCAL
 from models.domain.events import EventType
+from models.writes import media_gc
 from tests.support import jobs
 from tests.support.database_choice import database_choice
 from tests.support.factories import NO_SCENE, a_job, accepted
@@ -111,3 +112,23 @@ async def test_purged_scene_is_refused_as_any_unknown_scene(shared: App) -> None
         for job in ({}, {"jobId": made.id}) if name == "updateScene" else ({},):
             answer = await shared.mutate(name, "errors { code path message }", sceneId=scene_id, **fields, **job)
             assert answer == unknown, (name, job)
+
+
+async def test_files_that_two_transactions_mark_are_marked_by_both(shared: App) -> None:
+    """As two purges do that could not delete the same files. The later one waits, and its time counts."""
+    store, keys = shared.container.store, ["marked/one.mp4", "marked/two.mp4"]
+    first_at, later_at = now(), now() + timedelta(minutes=1)
+
+    async def mark(keys: list[str], at: datetime) -> None:
+        async with store.write() as connection:
+            await media_gc.mark(connection, keys, at)
+
+    async with store.write() as connection:
+        await media_gc.mark(connection, keys, first_at)
+        waiting = asyncio.create_task(mark(keys[::-1], later_at))
+        await until_blocked(shared, waiting)
+    await waiting
+    async with store.write() as connection:
+        times = sa.select(DISCARDED_MEDIA.c.discarded_at).where(DISCARDED_MEDIA.c.key.in_(keys))
+        assert [*(await connection.execute(times)).scalars()] == [later_at, later_at]
+        await media_gc.unmark(connection, keys)

@@ -39,6 +39,8 @@ class TestRegenerate:
             "providerId": None,
             "output": None,
             "poster": None,
+            "preview": None,
+            "original": None,
             "failure": None,
             "isCurrent": True,
             "startedAt": None,

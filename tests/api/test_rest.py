@@ -6,7 +6,7 @@ import pytest
 
 from tests.support import jobs
 from tests.support.client import Json
-from tests.support.factories import NO_SCENE, UNUSED_SUFFIX, a_job, a_job_of, report
+from tests.support.factories import NO_ASSET, NO_SCENE, UNUSED_SUFFIX, a_job, a_job_of, report
 from tests.support.invalid_values import BAD_IDS, HUGE
 from tests.support.queries import EVERYTHING, read_scene
 from tests.support.rest_calls import call, data, error, no_job, place, refusal
@@ -98,6 +98,17 @@ class TestUpdateScene:
             ["video_url"],
         ]
         assert body["message"] == "; ".join(detail["message"] for detail in body["details"])
+
+    async def test_invalid_items_of_lists_are_named_by_their_place(self, shared: App) -> None:
+        """Whether the form of the body is wrong, or what it says."""
+        made = await a_job(shared, "A kite")
+        good: Json = {"role": "reference", "asset_id": NO_ASSET}
+        malformed = [good, {"role": "reference", "name": 7}, {"role": "hero", "asset_id": NO_ASSET}]
+        status, body = await error(shared, "PUT", *place(made), inputs=malformed)
+        assert status == 422
+        assert [detail["path"] for detail in body["details"]] == [["inputs", "1", "name"], ["inputs", "2", "role"]]
+        status, body = await error(shared, "PUT", *place(made), inputs=[good, good | {"at_seconds": 1}])
+        assert (status, body["details"][0]["path"]) == (422, ["inputs", "1", "at_seconds"])
 
 
 class TestSceneBodies:
@@ -240,7 +251,7 @@ class TestScenePaths:
 class TestOpenApi:
     """The description at /openapi.json."""
 
-    async def test_openapi_lists_the_five_scene_calls(self, shared: App) -> None:
+    async def test_openapi_lists_the_calls_for_scenes_and_leases(self, shared: App) -> None:
         """And no others, with their descriptions."""
         description = (await shared.http.get("/openapi.json")).json()
         calls = {
@@ -254,7 +265,14 @@ class TestOpenApi:
             f"GET {one}": "Get one scene.",
             f"PUT {one}": "Edit a scene, or report its progress.",
             f"DELETE {one}": "Delete a scene. Refused while its job is processing.",
-            f"POST {one}/regenerate": "Set a finished scene back to pending, to be rendered again.",
+            f"POST {one}/regenerate": (
+                "Set a finished scene back to pending, to be rendered again: as it is, or with what the body changes."
+            ),
+            "POST /api/v3/leases/claim": "Lease waiting takes; wait for the first of them.",
+            "POST /api/v3/leases/renew": "Extend a lease, and report how far its take is.",
+            "POST /api/v3/leases/finish": "End a lease with an uploaded clip, which the server then looks at.",
+            "POST /api/v3/leases/fail": "End a lease because the take failed.",
+            "POST /api/v3/leases/release": "Give a take back; no attempt is used up.",
         }
 
     async def test_openapi_describes_the_fields_of_put_scene(self, shared: App) -> None:
@@ -262,12 +280,17 @@ class TestOpenApi:
         description = (await shared.http.get("/openapi.json")).json()
         properties = description["components"]["schemas"]["SceneUpdate"]["properties"]
         assert sorted(properties) == [
+            "adopt_output",
             "duration_seconds",
+            "inputs",
             "metadata",
+            "output_asset_id",
             "percentage",
             "prompt",
             "provider_id",
+            "settings",
             "status",
+            "take_number",
             "title",
             "video_url",
         ]

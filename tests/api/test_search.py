@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from models.db.tables import JOB
+from models.domain.folding import folded_title
 from models.domain.rules import TITLE_CHARACTERS, Problems
 from models.writes.titles import fold_missing
 from tests.support import jobs
@@ -32,8 +33,9 @@ FORMS: list[Callable[[str], str]] = [
     lambda text: unicodedata.normalize("NFC", text),
     lambda text: unicodedata.normalize("NFD", text),
 ]
-# Letters whose case mappings are longer, shorter or depend on the place, and marks in any order.
-SPECIAL = "ΣσςßẞİıIiŉǰΐΰᾳᾼͅ\u0307\u0323\u0301\u0302ﬁſKÅΩꭰᏸეႠdžǅ𐐀𐐨%_\\/ ộé"
+# Letters whose case mappings are longer, shorter or depend on the place, and marks in any order; wildcards of LIKE, and
+# those of GLOB between texts of one to four bytes.
+SPECIAL = "ΣσςßẞİıIiŉǰΐΰᾳᾼͅ\u0307\u0323\u0301\u0302ﬁſKÅΩꭰᏸეႠdžǅ𐐀𐐨%_\\/ ộé" + "*?[]^日本語\"'"
 
 
 def _allowed(title: str) -> bool:
@@ -97,6 +99,16 @@ async def test_search_does_not_find_other_letters(shared: App, title: str, searc
     assert made.id not in await found(shared, search)
 
 
+@pytest.mark.parametrize("wildcard", ["*", "?", "[", "[]", "[^", "]"])
+async def test_search_finds_short_parts_beside_a_wildcard(shared: App, wildcard: str) -> None:
+    """One character of several bytes, which SQLite's index of three characters takes for three, and a longer part."""
+    title = f"日{wildcard}本語テスト"
+    made = await a_job(shared, title=title)
+    for search in (title, f"日{wildcard}本", f"{wildcard}本語テスト"):
+        assert made.id in await found(shared, search), search
+        assert made.id not in await found(shared, search.replace("本", "木")), search
+
+
 @settings(MODEST, max_examples=scaled(20), suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 @given(title=titles, data=st.data())
 async def test_search_finds_every_part_of_a_title_in_every_case(shared: App, title: str, data: st.DataObject) -> None:
@@ -129,9 +141,12 @@ async def test_search_finds_jobs_that_an_older_process_writes(shared: App) -> No
         await connection.execute(sa.update(JOB).where(JOB.c.id == made.id).values(title="Αfter 8", **folding))
     assert made.id in await found(shared, "ΑFTER 8")
     assert made.id not in await found(shared, "before")
-    assert await fold_missing(store.database) == 1
+    # The housekeeping of the server may be the first to fold it.
+    await fold_missing(store.database)
+    async with store.read() as connection:
+        folded = await connection.scalar(sa.select(JOB.c.title_folded).where(JOB.c.id == made.id))
+    assert folded == folded_title("Αfter 8")
     assert made.id in await found(shared, "ΑFTER 8")
-    assert await fold_missing(store.database) == 0
 
 
 async def test_jobs_stream_applies_the_same_search(shared: App) -> None:

@@ -8,8 +8,8 @@ import pytest
 import pytest_asyncio
 
 from providers.joining import joiner
+from providers.joining.joiner import JoinedVideo
 from providers.joining.wire import Clip
-from providers.port import Asset
 from tests.support import jobs
 from tests.support.assembled_video import JOB_WITH_VIDEO, job_with_video, video_bytes, video_colors, wait_for_video
 from tests.support.clip_provider import ClipProvider, clip
@@ -48,12 +48,14 @@ class TestStaleVideo:
         # The old file is served for a while to clients that are playing it.
         await video_bytes(app, before)
 
+    @pytest.mark.sqlite_alone
     async def test_delete_of_a_scene_makes_the_video_stale(self, app: App) -> None:
         """The new video does not have the deleted clip."""
         made = await job_with_video(app, "red", "lime", "blue")
         await accepted(app, "deleteScene", sceneId=made.scenes[1])
         assert await video_colors(app, await wait_for_video(app, made.id)) == ["red", "blue"]
 
+    @pytest.mark.sqlite_alone
     async def test_regenerate_makes_the_video_stale(self, app: App) -> None:
         """There is no video until the new take is completed."""
         made = await job_with_video(app, "red", "blue")
@@ -61,12 +63,14 @@ class TestStaleVideo:
         assert (payload["job"]["status"], payload["job"]["output"]) == ("PROCESSING", None)
         assert await video_colors(app, await wait_for_video(app, made.id)) == ["yellow", "blue"]
 
+    @pytest.mark.sqlite_alone
     async def test_new_scene_makes_the_video_stale(self, app: App) -> None:
         """The new clip is joined too."""
         made = await job_with_video(app, "red")
         await accepted(app, "addScene", jobId=made.id, scene=clip("blue"), position=0)
         assert await video_colors(app, await wait_for_video(app, made.id)) == ["blue", "red"]
 
+    @pytest.mark.sqlite_alone
     async def test_edit_of_titles_keeps_the_video(self, app: App) -> None:
         """Also a move of a scene to its own position."""
         made = await job_with_video(app, "red", "blue")
@@ -82,9 +86,9 @@ class TestStaleVideo:
         """The old composition changes nothing."""
         started, stopped = asyncio.Event(), asyncio.Event()
 
-        async def slow_join(clips: Sequence[Clip], folder: Path) -> Asset:
+        async def slow_join(clips: Sequence[Clip], folder: Path, most_cpu_seconds: float) -> JoinedVideo:
             if started.is_set():
-                return await joiner.join(clips, folder)
+                return await joiner.join(clips, folder, most_cpu_seconds)
             started.set()
             try:
                 await asyncio.Event().wait()

@@ -68,6 +68,26 @@ async def test_delivery_of_scene_event_has_the_scene_and_job_of_rest(app: App, r
     assert (sent_job["id"], sent_job["metadata"], sent_job["status"]) == (job.id, {"order": 7}, "completed")
 
 
+async def test_job_of_a_delivery_has_the_values_of_the_graphql_job(app: App, receiver: Receiver) -> None:
+    """Each of its fields, with all instants of a finished job."""
+    await hook(app, receiver.url, "JOB_SETTLED")
+    settings = {"model": "ours/any", "resolution": "P720", "seed": 7}
+    job = await a_job(app, "A kite", title="Sky", settings=settings)
+    await report(app, job.scenes[0], "PROCESSING", "COMPLETED", outputUrl="https://clips.example/1.mp4")
+    (received,) = await receiver.count(1)
+    sent = received.data["job"]
+    selection = "id title provider metadata version createdAt updatedAt startedAt finishedAt deletedAt"
+    expected = await jobs.job(app, job.id, selection)
+    assert expected["finishedAt"] is not None
+    compared = {
+        re.sub("[A-Z]", lambda letter: f"_{letter[0].lower()}", name): value for name, value in expected.items()
+    }
+    assert {name: sent[name] for name in compared} == compared
+    assert set(sent) == {*compared, "status", "progress", "video_url", "settings"}
+    # Only those that were given, in the words of REST.
+    assert sent["settings"] == settings | {"resolution": "p720"}
+
+
 async def test_delivery_of_job_event_has_no_scene(app: App, receiver: Receiver) -> None:
     """Its scene_id is null, and the field `scene` is absent."""
     await hook(app, receiver.url, "JOB_CREATED")
@@ -88,7 +108,7 @@ async def test_delivery_of_rendered_scene_has_the_url_of_its_clip(app: App, rece
 
 
 async def test_delivery_has_these_headers_only(app: App, receiver: Receiver) -> None:
-    """Id, timestamp of the attempt and signature; no cookie, no token, nothing of this server."""
+    """Id, timestamp of the attempt, signature and trace; no cookie, no token, nothing else of this server."""
     created = await hook(app, receiver.url, "JOB_CREATED")
     await a_job(app, "A kite")
     (received,) = await receiver.count(1)
@@ -103,6 +123,7 @@ async def test_delivery_has_these_headers_only(app: App, receiver: Receiver) -> 
         "content-length",
         "content-type",
         "host",
+        "traceparent",
         "user-agent",
         "webhook-id",
         "webhook-signature",

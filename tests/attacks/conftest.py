@@ -7,6 +7,7 @@ import pytest
 from tests.support.attack_target import BOB, Target
 from tests.support.canary import Canary
 from tests.support.client import Client
+from tests.support.machine_speed import slowness
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -14,7 +15,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.import_plugin("tests.support.fixtures")
 
 
-# CPU time of the server's event loop: the longest that one step may keep the requests of other users waiting.
+# CPU time of the server's event loop: the longest that one step may keep the requests of other users waiting, on a
+# quiet machine.
 BLOCKED_SECONDS = 0.15
 
 
@@ -54,8 +56,11 @@ def canary(target: Target) -> Generator[None]:
 def quiet(target: Target, canary: None) -> Generator[None]:
     """After each attack: the event loop was never blocked for long."""
     target.probe()
+    before = slowness()
     yield
-    assert target.probe() <= BLOCKED_SECONDS
+    blocked = target.probe()
+    slower = max(before, slowness())
+    assert blocked <= BLOCKED_SECONDS * slower, slower
 
 
 @pytest.fixture

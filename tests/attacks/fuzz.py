@@ -13,6 +13,8 @@ from typing import Any, cast
 import hypothesis
 import schemathesis
 from hypothesis import HealthCheck, Phase
+from hypothesis import strategies as st
+from schemathesis.graphql import nodes
 
 from tests.support.database_choice import KINDS, database_choice
 from tests.support.postgres import some_postgres
@@ -25,6 +27,8 @@ LOADERS: dict[str, Callable[[str], Any]] = {
     "REST": lambda url: schemathesis.openapi.from_url(f"{url}/openapi.json"),
     "GraphQL": lambda url: schemathesis.graphql.from_url(f"{url}/graphql"),
 }
+# The scalar of required fields that GraphQL itself does not have.
+schemathesis.graphql.scalar("SafeInt", st.integers(-(2**53) + 1, 2**53 - 1).map(nodes.Int))
 
 
 class _TimeIsUp(Exception):
@@ -33,7 +37,8 @@ class _TimeIsUp(Exception):
 
 def server(folder: Path) -> ServerProcess:
     """A server of the development profile, which publishes its schemas; nothing is rendered."""
-    return ServerProcess(folder, provider="external").start()
+    # A busy machine must not make it answer that its database is unavailable.
+    return ServerProcess(folder, module="tests.support.long_timeout_server", provider="external").start()
 
 
 def fuzz(url: str, kind: str, seconds: float, seed: int) -> int:

@@ -10,7 +10,7 @@ from tests.support.jobs import Made
 
 pytestmark = pytest.mark.both_databases
 
-JOBS, SCENES = 8, 200
+JOBS, SCENES = 5, 200
 EVERY_FIELD = """
   id jobId position title prompt durationSeconds status percentage provider providerId attempts maxAttempts
   nextAttemptAt version createdAt updatedAt startedAt finishedAt deletedAt purgeAfter metadata availableActions
@@ -77,6 +77,7 @@ MEGABYTES: list[tuple[str, Json, str | None]] = [
 ]
 
 
+@pytest.mark.sqlite_alone
 @pytest.mark.parametrize(("document", "variables", "code"), MEGABYTES)
 async def test_request_with_a_megabyte_of_variables(
     mallory: Client, document: str, variables: Json, code: str | None
@@ -87,6 +88,7 @@ async def test_request_with_a_megabyte_of_variables(
         assert set(codes(answer.json())) == ({code} if code else set())
 
 
+@pytest.mark.sqlite_alone
 @pytest.mark.parametrize("opening", [b'{"a":', b"["])
 async def test_deeply_nested_request_body_is_rejected(mallory: Client, opening: bytes) -> None:
     """A body of brackets only."""
@@ -95,6 +97,7 @@ async def test_deeply_nested_request_body_is_rejected(mallory: Client, opening: 
     assert (answer.status_code, codes(answer.json())) == (400, ["BAD_REQUEST"])
 
 
+@pytest.mark.sqlite_alone
 async def test_documents_just_below_the_limits(mallory: Client, jobs: list[Made]) -> None:
     """Tokens, aliases, depth and repeats; twenty different documents."""
     repeated = " ".join("scenes { nodes { job { scenes { nodes { id } } } } }" for _ in range(10))

@@ -122,6 +122,21 @@ async def test_the_prepared_tabs_run_in_order_without_copying_ids(
     await expect(explorer.video).to_be_visible()
     await explorer.page.screenshot(path=tmp_path / "take-selected.png")
 
+    await explorer.open("Models")
+    await explorer.run()
+    await expect(explorer.response).to_contain_text('"local/')
+
+    await explorer.open("ContinueFromTake")
+    await explorer.run()
+    await expect(explorer.response).to_contain_text('"aspectRatio": "9:16"')
+    await expect(explorer.response).to_contain_text('"role": "FIRST_FRAME"')
+    await expect(explorer.clips).to_have_count(4)
+
+    await explorer.open("CreateAsset")
+    await explorer.run()
+    await expect(explorer.response).to_contain_text('"status": "WAITING"')
+    await expect(explorer.response).to_contain_text('"resumable": true')
+
 
 @pytest.mark.browser
 async def test_a_typed_query_and_mutation_run(explorer: Explorer) -> None:

@@ -9,7 +9,8 @@ from playwright.async_api import Browser, expect
 
 from tests.support.browser_page import isolated_page
 from tests.support.explorer import Explorer, Server
-from tests.support.nginx import documented, nginx, unused_port
+from tests.support.nginx import documented, nginx
+from tests.support.proxy import unused_port
 from tests.support.server_app import running
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -22,7 +23,7 @@ async def proxied(tmp_path: Path) -> AsyncGenerator[Server]:
     url = f"https://localhost:{port}/studio"
     async with (
         running(tmp_path, public_url=url, trusted_proxies="127.0.0.1") as app,
-        nginx(tmp_path, documented(), port=port, upstream_port=int(app.url.rpartition(":")[2])),
+        nginx(tmp_path, documented("/studio"), port=port, upstream_port=int(app.url.rpartition(":")[2])),
     ):
         yield Server(url)
 

@@ -10,7 +10,7 @@ import typer
 
 from tests.chaos.mutants import Mutant
 from tests.chaos.run import Outcome, Plan, Run
-from tests.chaos.violations import Kind
+from tests.support.violations import Kind
 
 app = typer.Typer(pretty_exceptions_enable=False)
 

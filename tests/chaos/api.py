@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 
-from tests.chaos.violations import Kind, Violation
+from tests.support.violations import Kind, Violation
 
 Json = dict[str, Any]
 # Longer than any answer takes on a busy machine.

@@ -3,7 +3,7 @@
 from collections import deque
 from typing import Any, NamedTuple
 
-from tests.chaos.violations import Kind, Violation
+from tests.support.violations import Kind, Violation
 
 Json = dict[str, Any]
 

@@ -10,6 +10,8 @@ from tests.chaos.history import EDITED
 Json = dict[str, Any]
 MAX_SCENES = 9
 OPEN = ("PENDING", "PROCESSING")
+# The share of delivered clips that are to be adopted.
+ADOPTED = 0.7
 
 
 class JobView(NamedTuple):
@@ -74,11 +76,11 @@ def new_scene(random_source: random.Random, prompt: str) -> Json:
     script: Json = {"steps": random_source.randint(2, 8), "stepSeconds": round(random_source.uniform(0.02, 0.25), 3)}
     failures: list[Json] = [{"outcome": "fail"}, {"failTakes": 1}, {"failTakes": 2}, {"outcome": "stall"}]
     script |= random_source.choice([{}, {}, {}, *failures])
-    return {"prompt": prompt, "metadata": {"script": script}}
+    return {"prompt": prompt, "durationSeconds": 1.0, "metadata": {"script": script}}
 
 
-def choose_command(random_source: random.Random, job: JobView, key: str, provider: str) -> Command:
-    """Return a random command; the server may refuse it."""
+def choose_command(random_source: random.Random, job: JobView, key: str, provider: str, clips: str) -> Command:
+    """Return a random command; the server may refuse it. `clips` is the address of a host of clips to be adopted."""
     commands: list[tuple[int, Callable[[], Command]]] = [(3, lambda: _retitle(random_source, job, key))]
     if len(job.scenes) < MAX_SCENES:
         commands.append((2, lambda: _add(random_source, job, key)))
@@ -93,7 +95,7 @@ def choose_command(random_source: random.Random, job: JobView, key: str, provide
         reports = 6 if provider == "external" else 1
         commands += [
             (3, lambda: _edit(scene, key)),
-            (reports, lambda: _report(random_source, scene, key)),
+            (reports, lambda: _report(random_source, scene, key, clips)),
             (reports, lambda: _fraction(random_source, scene)),
             (4 if scene["status"] not in OPEN else 1, lambda: _regenerate(random_source, scene, key)),
             (1, lambda: _delete(scene)),
@@ -135,13 +137,15 @@ def _edit(scene: Json, key: str) -> Command:
     return Command("updateScene", {"sceneId": scene["id"], "title": key}, EDITED, key, scene["id"])
 
 
-def _report(random_source: random.Random, scene: Json, key: str) -> Command:
+def _report(random_source: random.Random, scene: Json, key: str, clips: str) -> Command:
     status = random_source.choice(["PROCESSING", "PROCESSING", "COMPLETED", "COMPLETED", "FAILED", "CANCELED"])
     fields: Json = {"sceneId": scene["id"], "title": key, "status": status}
     if status == "PROCESSING":
         fields |= {"percentage": random_source.uniform(0, 100), "providerId": f"external-{key}"}
     elif status == "COMPLETED":
-        fields["outputUrl"] = f"https://example.org/{key}.mp4"
+        adopted = random_source.random() < ADOPTED
+        fields["outputUrl"] = f"{clips if adopted else 'https://example.org'}/{key}.mp4"
+        fields |= {"adoptOutput": True} if adopted else {}
     elif status == "FAILED":
         fields["failure"] = {"code": "EXTERNAL", "message": f"It broke at {key}."}
     return Command("updateScene", fields, EDITED, key, scene["id"])

@@ -8,7 +8,7 @@ from typing import Any
 from tests.chaos.api import AnswerLost, Api, NotSent
 from tests.chaos.client_view import FIRST_POLL, POLL, document
 from tests.chaos.connection import Leave
-from tests.chaos.violations import Kind, Violation
+from tests.support.violations import Kind, Violation
 
 Json = dict[str, Any]
 POLL_SECONDS = 0.1

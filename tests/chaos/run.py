@@ -5,18 +5,20 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
-from tests.chaos import invariants
-from tests.chaos.db_dump import DbDump
+from tests.chaos import external_takes, invariants
 from tests.chaos.history import History
 from tests.chaos.mutants import Mutant
 from tests.chaos.outages import Outages, free_port
 from tests.chaos.shared_state import SharedState, Topic
 from tests.chaos.subscribers import Subscriber
-from tests.chaos.violations import Kind, Violation
 from tests.chaos.writers import Writer
+from tests.support import row_checks
+from tests.support.db_dump import DbDump
 from tests.support.server_process import ServerProcess
+from tests.support.violations import Kind, Violation
 
 HOT_JOBS = ("scripted", "scripted", "external")
 COOL_JOBS = 6
@@ -46,6 +48,8 @@ MUST_HAPPEN = (
     "snapshots INITIAL",
     "snapshots LAGGED",
     "snapshots LOG_TRUNCATED",
+    external_takes.ADOPTED,
+    external_takes.SILENT,
 )
 EXTRA_SECONDS = 120.0
 
@@ -62,6 +66,11 @@ class Plan:
     def settle_seconds(self) -> float:
         """How long renders may continue when no more commands come."""
         return min(4.0, self.seconds / 6)
+
+    @property
+    def external_deadline(self) -> timedelta:
+        """How long an external take may be without a report."""
+        return timedelta(seconds=max(5.0, self.seconds / 3))
 
     @property
     def kills(self) -> int:
@@ -96,6 +105,7 @@ class Run:
             local_height=64,
             render_concurrency=4,
             subscriber_events=SUBSCRIBER_EVENTS,
+            external_deadline_seconds=plan.external_deadline.total_seconds(),
             # A polling subscriber reads the whole job with each event.
             limit_cost=100_000,
         )
@@ -106,8 +116,9 @@ class Run:
         """Run until the end or the first violation."""
         violations: list[Violation] = []
         try:
-            await asyncio.to_thread(self._server.start)
-            await self._happen()
+            async with external_takes.clip_host(self._server.folder) as self._shared.clips:
+                await asyncio.to_thread(self._server.start)
+                await self._happen()
         except* Violation as group:
             violations += _flatten(group)
         finally:
@@ -168,6 +179,8 @@ class Run:
     async def _until_all_happened(self) -> None:
         """Go on while something has not happened yet, within a limit; `_check_coverage` reports what is missing."""
         for _ in range(round(EXTRA_SECONDS)):
+            dump = await asyncio.to_thread(self._dump)
+            self._shared.amounts |= external_takes.count(dump)
             if not self._missing():
                 return
             await asyncio.sleep(1.0)
@@ -178,12 +191,16 @@ class Run:
         for topic in self._shared.topics.values():
             await writer.cancel(topic)
 
+    def _dump(self) -> DbDump:
+        return DbDump.read(self._server.folder / DATABASE)
+
     def _compare(self) -> list[Violation]:
-        dump = DbDump.read(self._server.folder / DATABASE)
+        dump = self._dump()
         return [
-            *invariants.check_rows(dump),
+            *row_checks.check_rows(dump),
             *invariants.check_history(dump, self._history.changes),
             *invariants.check_views(dump, [(each.topic.job_id, each.view) for each in self._subscribers]),
+            *external_takes.check(dump, self._server.folder / "media", self._plan.external_deadline),
             *self._check_jobs(dump),
             *self._check_server_log(),
             *self._check_coverage(),

@@ -31,13 +31,15 @@ class Acknowledged(NamedTuple):
 class SharedState:
     """Written and read by writers, subscribers and outages.
 
-    `outages` rises when the server is killed and when it is up again: a connection across a rise may be lost.
+    `clips` is the address of the host of clips. `outages` rises when the server is killed and when it is up again: a
+    connection across a rise may be lost.
     """
 
     def __init__(self, seed: int, clock: Callable[[], float] = monotonic) -> None:
         self.seed = seed
         self.amounts: Counter[str] = Counter()
         self.topics: dict[str, Topic] = {}
+        self.clips = ""
         self.outages = 0
         self.down = False
         self._clock = clock

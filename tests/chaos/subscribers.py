@@ -12,8 +12,8 @@ from tests.chaos.connection import Connection, Leave, StreamEnded
 from tests.chaos.polling import PollingConnection
 from tests.chaos.shared_state import SharedState, Topic
 from tests.chaos.sse import SseConnection
-from tests.chaos.violations import Kind
 from tests.chaos.websocket import WebSocketConnection
+from tests.support.violations import Kind
 from tests.support.waiting import eventually
 
 Json = dict[str, Any]

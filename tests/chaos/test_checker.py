@@ -1,15 +1,18 @@
 """The checker detects each kind of violation, in written messages, rows and times: no server has to be broken."""
 
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.chaos import invariants
+from tests.chaos import external_takes, invariants
 from tests.chaos.client_view import ClientView
-from tests.chaos.db_dump import DbDump
 from tests.chaos.history import Change
 from tests.chaos.shared_state import LATE_SECONDS, OVERTAKEN_BY, SharedState, Topic
-from tests.chaos.violations import Kind, Violation
+from tests.support import row_checks
+from tests.support.db_dump import DbDump
+from tests.support.violations import Kind, Violation
 
 Json = dict[str, Any]
 
@@ -128,6 +131,15 @@ class Clock:
 TITLE = Change("job", None, "JOB_UPDATED", "w1-1", after=0, upto=2, acknowledged=True)
 CREATED = Change("job", None, "JOB_CREATED", "w1-0", after=0, upto=1, acknowledged=True)
 CHANGES = [CREATED, TITLE]
+KEPT = '{"key": "kept"}'
+ADOPTED = {"output": '{"key": "kept", "source_url": "u"}', "poster": KEPT, "preview": KEPT}
+SILENT = {
+    "status": "FAILED",
+    "provider": "external",
+    "failure": '{"code": "TIMEOUT"}',
+    "created_at": "2026-01-01 00:00:00",
+    "finished_at": "2026-01-01 00:00:02",
+}
 
 
 def log_entry(version: int, event_type: str, scene_id: str | None = None, changed: tuple[str, ...] = ()) -> Json:
@@ -175,7 +187,7 @@ def violations(dump: dict[str, list[Json]], changes: list[Change], view: ClientV
     """Return the kinds of violations in all that a run compares at its end."""
     rows_left = DbDump(**dump)
     found = [
-        *invariants.check_rows(rows_left),
+        *row_checks.check_rows(rows_left),
         *invariants.check_history(rows_left, changes),
         *invariants.check_views(rows_left, [("job", view)]),
     ]
@@ -223,6 +235,27 @@ class TestInvariants:
         dump["scenes"].append(dump["scenes"][0] | {"id": "again", "deleted_at": 1})
         dump["takes"].append(dump["takes"][0] | {"id": "take 2", "scene_id": "again", "status": "CANCELED"})
         assert Kind.UNKNOWN_CHANGE in violations(dump, [*CHANGES, added], final_view())
+
+    @pytest.mark.parametrize(
+        ("take", "kinds"),
+        [
+            pytest.param(ADOPTED, set[Kind](), id="adopted clip"),
+            pytest.param(ADOPTED | {"poster": None}, {Kind.LOST_CHANGE}, id="adopted clip without a poster"),
+            pytest.param(
+                ADOPTED | {"output": '{"key": "gone", "source_url": "u"}'}, {Kind.LOST_CHANGE}, id="clip that is gone"
+            ),
+            pytest.param(SILENT, set[Kind](), id="silent take"),
+            pytest.param(SILENT | {"finished_at": "2026-01-01 00:00:01"}, {Kind.LOG}, id="take that is silent early"),
+            pytest.param(SILENT | {"provider": "scripted"}, {Kind.LOG}, id="silent take of a render"),
+        ],
+    )
+    def test_external_take_is_checked(self, tmp_path: Path, take: Json, kinds: set[Kind]) -> None:
+        """Its files, and how long it was silent."""
+        (tmp_path / "kept").touch()
+        dump = rows()
+        dump["takes"][0] |= take
+        found = external_takes.check(DbDump(**dump), tmp_path, timedelta(seconds=2))
+        assert {violation.kind for violation in found} == kinds
 
     @pytest.mark.parametrize(
         ("view", "kind"),

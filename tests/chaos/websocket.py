@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.chaos.connection import Leave, StreamEnded
 from tests.chaos.tcp import TcpConnection
-from tests.chaos.violations import Kind, Violation
+from tests.support.violations import Kind, Violation
 
 Json = dict[str, Any]
 

@@ -8,7 +8,7 @@ from tests.chaos.api import AnswerLost, Api, NotSent
 from tests.chaos.commands import MAX_SCENES, Command, JobView, choose_command, create_job
 from tests.chaos.history import Change, History
 from tests.chaos.shared_state import SharedState, Topic
-from tests.chaos.violations import Kind, Violation
+from tests.support.violations import Kind, Violation
 
 Json = dict[str, Any]
 
@@ -23,6 +23,7 @@ EXPECTED_REFUSALS = frozenset(
         "NOT_REGENERABLE",
         "JOB_PROCESSING",
         "ALREADY_DELETED",
+        "STALE_TAKE",
         "STALE_VERSION",
         "LIMIT_EXCEEDED",
     }
@@ -63,7 +64,8 @@ class Writer:
             topic = pick()
             view = await self._read(topic)
             if view is not None:
-                await self._change(choose_command(self._random, view, self._new_key(), topic.provider), view)
+                key, clips = self._new_key(), self._shared.clips
+                await self._change(choose_command(self._random, view, key, topic.provider, clips), view)
 
     async def cancel(self, topic: Topic) -> None:
         """Cancel a job until it is settled."""

@@ -3,21 +3,24 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from tests.support import jobs
 from tests.support.client import Client, Stream
 from tests.support.deployment import Deployment, client_of, deployed
+from tests.support.free_ports import free_port
 from tests.support.job_feed import VERSIONS
 from tests.support.os_processes import children_of, on_linux, runs
 from tests.support.postgres import Databases
 from tests.support.server_process import ServerProcess
-from tests.support.waiting import eventually
+from tests.support.waiting import TIMEOUT_SECONDS, eventually
 
 # Documented in the README.
 CONNECTIONS = 12
@@ -100,16 +103,42 @@ async def use(client: Client, job_id: str, stream: Stream) -> None:
     await stream.rest()
 
 
+async def shown_at(ports: Sequence[int]) -> bool:
+    """Whether a process shows its metrics at each of these ports."""
+    try:
+        return all([await mutations_of(port) >= 0 for port in ports])
+    except httpx.TransportError:
+        return False
+
+
+async def mutations_of(port: int) -> float:
+    """Return the number of mutations that the process with this port of metrics has answered."""
+    async with httpx.AsyncClient(timeout=TIMEOUT_SECONDS) as http:
+        answer = await http.get(f"http://127.0.0.1:{port}/metrics")
+    assert answer.status_code == 200
+    families = text_string_to_metric_families(answer.text)
+    samples = [sample for family in families for sample in family.samples]
+    counted = [each for each in samples if each.name == "scenewire_operations_total"]
+    return sum(sample.value for sample in counted if sample.labels["kind"] == "mutation")
+
+
 class TestProcesses:
     """`serve --processes 2`."""
 
     @on_linux
     async def test_dead_process_is_replaced(self, deployment: Deployment) -> None:
-        """The other one serves meanwhile; a graceful shutdown stops all with exit status 0."""
-        server = await deployment.api("api", "--processes", "2")
+        """The other one serves meanwhile; a graceful shutdown stops all with exit status 0.
+
+        Each has a port for its metrics, which its successor takes over.
+        """
+        ports = (port := free_port(following=1), port + 1)
+        server = await deployment.api("api", "--processes", "2", metrics_port=port)
         await eventually(lambda: len(children_of(server.pid)) == 2)
+        await eventually(lambda: shown_at(ports))
         async with client_of(server) as client:
             made = await jobs.make(client, provider="external")
+            counted = [await mutations_of(port) for port in ports]
+            assert sorted(counted) == [0.0, 1.0]
             one, _ = before = children_of(server.pid)
             os.kill(one, signal.SIGKILL)
             await eventually(lambda: replaced(server, before))
@@ -117,6 +146,7 @@ class TestProcesses:
             async with client_of(server) as another:
                 for number in range(10):
                     await jobs.retitle(another, made.id, f"Title {number}")
+            await eventually(lambda: shown_at(ports))
             after = children_of(server.pid)
             assert len(set(after) & set(before)) == 1
         assert await asyncio.to_thread(server.stop) == 0

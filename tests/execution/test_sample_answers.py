@@ -119,14 +119,16 @@ async def compiled_context(query: str) -> Context:
     _, admitted = compiled.admit(params, CONNECTION)
     assert compiled.compiled is not None
     assert admitted.parsed is not None
-    await compiled.compiled.query(params, context, admitted.parsed)
+    prepared = compiled.compiled.prepared(params, admitted.parsed)
+    assert prepared is not None
+    await compiled.compiled.query(prepared, params, context)
     return context
 
 
 async def test_only_needed_columns_are_read() -> None:
     """In the order of the selection, without repeats; the resolver of the relation is not called."""
     context = await compiled_context("{ owners { pets(first: 1) { name label id n: name } } }")
-    ((columns, fields),) = context.narrow
+    ((columns, fields, _),) = context.narrow
     assert sorted(columns) == ["born_at", "id", "mood", "name", "tags"]
     assert fields == {"name", "label", "id"}
     assert context.calls == {"label": 3}
@@ -161,7 +163,8 @@ async def test_field_of_a_mutation_is_executed_once(text: str) -> None:
         context = Context()
         params = Params(text)
         _, admitted = executor.admit(params, CONNECTION)
-        result = await executor._result(params, CONNECTION, context, admitted)  # pyright: ignore[reportPrivateUsage] # with the test's context
+        prepared = executor.prepare(params, admitted)
+        result = await executor._result(params, CONNECTION, context, admitted, prepared)  # pyright: ignore[reportPrivateUsage] # with the test's context
         answers.append(encoded(result))
         changes.append(context.changes)
     assert answers[0] == answers[1]

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tests.faults import (
     frozen_stop,
+    lost_leases,
     lost_notifications,
     lost_workers,
     orphaned_tasks,
@@ -26,6 +27,12 @@ Run = Callable[[Path, Databases, random.Random], object]
 RUNS: dict[str, Run] = {
     "workers": lambda folder, databases, randomness: asyncio.run(
         lost_workers.run(folder, databases.create(), lost_workers.Size(300, 4, 30, 30, 3.0, 9.0), randomness)
+    ),
+    "leases": lambda folder, databases, randomness: asyncio.run(
+        lost_leases.run(folder, databases.create(), lost_leases.Size(6, 30, 30), randomness)
+    ),
+    "leases-sqlite": lambda folder, _, randomness: asyncio.run(
+        lost_leases.run(folder, lost_leases.file_url(folder), lost_leases.Size(6, 30, 30), randomness)
     ),
     "notifications": lambda folder, databases, randomness: asyncio.run(
         lost_notifications.run(folder, databases.create(), lost_notifications.Size(200, 20, 2), randomness)

@@ -4,12 +4,11 @@ A provider may repeat its result; the second one must be fenced. The worker also
 """
 
 import sys
-from datetime import timedelta
 from typing import Any
 
 from coordinator.commands.scene_progress import Fenced
 from coordinator.renders import claims
-from coordinator.renders.claims import Claim
+from coordinator.renders.claim import Claim
 from models.writes.change import Ticket
 from models.writes.store import Store
 from server.cli import app
@@ -28,10 +27,10 @@ async def completed_twice(store: Store, held: Claim, files: dict[str, Any]) -> N
     raise AssertionError(f"{held.scene_id} was recorded twice")
 
 
-async def logged_claim(store: Store, ticket: Ticket, worker: str, lease: timedelta) -> Claim | None:
+async def logged_claim(store: Store, ticket: Ticket, worker: str, *others: Any) -> Claim | None:
     """Claim, and log the name of the worker."""
     sys.stderr.write(f"claims as {worker}\n")
-    return await _claim(store, ticket, worker, lease)
+    return await _claim(store, ticket, worker, *others)
 
 
 if __name__ == "__main__":

@@ -5,17 +5,13 @@ import random
 import re
 import signal
 import time
-from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
-from models.db.rows import EventRow, SceneRow, TakeRow
-from models.domain.access import SYSTEM
-from models.domain.lifecycle import SceneStatus
-from models.reads import queries
 from tests.support import jobs
 from tests.support.client import Client, Json
 from tests.support.deployment import Deployment, client_of, deployed
+from tests.support.recorded_takes import check_record, record_of
 from tests.support.server_process import ServerProcess
 from tests.support.waiting import TIMEOUT_SECONDS, eventually
 
@@ -76,7 +72,7 @@ async def run(folder: Path, database_url: str, size: Size, randomness: random.Ra
         assert set(statuses) <= {"COMPLETED", "CANCELED"}, statuses
         takes = 0
         for each in made:
-            log, scenes, taken = await record_of(deployment, each.id)
+            log, scenes, taken = await record_of(deployment.store, each.id)
             check_record(log, scenes, taken)
             takes += sum(len(some) for some in taken.values())
         assert not [worker for worker in workers if "was recorded twice" in worker.log.read_text()]
@@ -201,36 +197,3 @@ async def interfere(client: Client, made: list[jobs.Made], randomness: random.Ra
         if not payload["errors"]:
             await asyncio.sleep(randomness.uniform(0, 0.6))
             await client.mutate("regenerateScene", "errors { code }", sceneId=scene)
-
-
-async def record_of(
-    deployment: Deployment, job_id: str
-) -> tuple[list[EventRow], list[SceneRow], dict[str, list[TakeRow]]]:
-    """Return the log of a job, its scenes, and their takes, newest first."""
-    async with deployment.store.read() as connection:
-        log = await queries.events_after(connection, job_id, 0, 1_000_000)
-        ids = {event.scene_id for event in log if event.scene_id is not None}
-        scenes = await queries.scenes_by_id(connection, SYSTEM, [*ids])
-        takes = await queries.takes_of_scenes(connection, [*ids], 1_000)
-    return log, list(scenes.values()), takes
-
-
-def check_record(log: list[EventRow], scenes: list[SceneRow], takes: dict[str, list[TakeRow]]) -> None:
-    """The log has no gap, each take was started and ended at most once, and each clip belongs to its take."""
-    assert [event.version for event in log] == list(range(1, len(log) + 1))
-    for scene in scenes:
-        logged = Counter(event.type.value for event in log if event.scene_id == scene.id)
-        own_takes = takes[scene.id]
-        completed = [take for take in own_takes if take.status is SceneStatus.COMPLETED]
-        failed = [take for take in own_takes if take.status is SceneStatus.FAILED]
-        canceled = [take for take in own_takes if take.status is SceneStatus.CANCELED]
-        assert len(own_takes) == len(completed) + len(failed) + len(canceled), "a take was left open"
-        assert logged["SCENE_COMPLETED"] == len(completed)
-        assert logged["SCENE_RETRYING"] + logged["SCENE_FAILED"] == len(failed)
-        assert logged["SCENE_CANCELED"] == len(canceled)
-        assert logged["SCENE_STARTED"] == sum(take.started_at is not None for take in own_takes)
-        assert logged["SCENE_REGENERATED"] + logged["SCENE_RETRYING"] == len(own_takes) - 1
-        for take in own_takes:
-            clip = take.output
-            assert (clip is not None) == (take.status is SceneStatus.COMPLETED), "a stale clip was accepted"
-            assert clip is None or take.id in clip["key"], "a clip was recorded at another take"

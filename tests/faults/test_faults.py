@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.faults import frozen_stop, orphaned_tasks, postgres_outages, shutdown
+from tests.faults import frozen_stop, lost_leases, orphaned_tasks, postgres_outages, shutdown
 from tests.support import jobs
 from tests.support.os_processes import on_linux
 from tests.support.postgres import Databases
@@ -24,6 +24,12 @@ async def test_terminated_connections_leave_no_task_without_an_owner(tmp_path: P
     """Clients write, read, subscribe and disconnect at any moment meanwhile."""
     with postgres.fresh() as url:
         await orphaned_tasks.run(tmp_path, url, terminations=15)
+
+
+async def test_takes_of_lost_workers_are_recorded_once(tmp_path: Path) -> None:
+    """One leased worker is killed, and one is frozen for longer than its lease."""
+    size = lost_leases.Size(workers=3, kills=1, freezes=1)
+    await lost_leases.run(tmp_path, lost_leases.file_url(tmp_path), size, jobs.seeded("leases"))
 
 
 async def test_shutdown_under_load_loses_no_acknowledged_change(tmp_path: Path, database: None) -> None:

@@ -12,8 +12,8 @@ import pytest
 import pytest_asyncio
 
 from models.db.engines import READERS
+from providers.joining.joiner import JoinedVideo
 from providers.joining.wire import Clip
-from providers.port import Asset
 from tests.support import consistency, jobs, rest_calls
 from tests.support.client import Json
 from tests.support.consistency import FEED, HEAD, JOB, PROGRESS, SCENE, check_job, check_scene
@@ -44,10 +44,10 @@ ALL_JOBS = f"subscription {{ answer: jobsUpdated {{ {JOB} }} }}"
 async def app(database: None, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[App]:
     """A server that joins clips at once: a copy of the first is the video."""
 
-    async def join(clips: Sequence[Clip], folder: Path) -> Asset:
+    async def join(clips: Sequence[Clip], folder: Path, most_cpu_seconds: float) -> JoinedVideo:
         await asyncio.sleep(0.02)
         video = Path(shutil.copy(clips[0].path, folder / "joined.mp4"))
-        return Asset(video, "video/mp4", 32, 32, 1.0)
+        return JoinedVideo(video, "video/mp4", 32, 32, 1.0)
 
     async with running(tmp_path_factory.mktemp("answers"), limit_cost=100_000) as app:
         app.container.coordinator.assemblies.join = join

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from coordinator.live.hub import JobUpdate
+from coordinator.live.reader import JobUpdate
 from models.db.rows import EventRow
 from models.domain.access import SYSTEM
 from models.reads import queries

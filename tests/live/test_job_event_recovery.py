@@ -33,7 +33,7 @@ class TestLaggingClient:
     """More events are recorded than the server buffers for the client."""
 
     async def test_lagging_client_receives_a_snapshot_in_place_of_dropped_events(self, tmp_path: Path) -> None:
-        """Events in order, one snapshot in the gap, events in order: the view equals the database at the end."""
+        """Events in order, a snapshot in each gap, events in order: the view equals the database at the end."""
         # Copies of the title make messages of 40 KB, so that a few fill the buffers of the kernel.
         wide = FEED.replace(
             "fragment J on Job {", f"fragment J on Job {{ {' '.join(f't{n}: title' for n in range(200))}"
@@ -50,7 +50,9 @@ class TestLaggingClient:
                 view = ClientView()
                 while view.version != 121:
                     view.show((await stream.next())["jobEvents"])
-            assert view.reasons == ["INITIAL", "LAGGED"]
+            # The kernel may take the first snapshot before the events after it are too many as well.
+            assert view.reasons[0] == "INITIAL"
+            assert set(view.reasons[1:]) == {"LAGGED"}
             job, scenes = view.state()
             assert ({name: job[name] for name in ("id", "title", "status", "version")}, scenes) == await truth(
                 app, made.id

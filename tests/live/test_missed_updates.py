@@ -2,10 +2,16 @@
 
 import asyncio
 from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
-from coordinator.live import hub
+from coordinator.bus.port import Change, Message
+from coordinator.live import reader
+from coordinator.live.reader import Reader
+from coordinator.storage import retention
+from coordinator.storage.retention import Retention
 from models.db.database import Connection
 from models.db.rows import EventRow, SceneRow
 from models.domain.access import LOCAL
@@ -15,8 +21,9 @@ from models.reads.queries import JobHead
 from tests.support import jobs
 from tests.support.factories import a_job, accepted, report
 from tests.support.internals import row_of
-from tests.support.job_feed import FEED
-from tests.support.server_app import App
+from tests.support.job_feed import FEED, ClientView, truth
+from tests.support.server_app import App, running
+from tests.support.stream_modes import MODES, use
 
 # How long a stream that must wait is given to send a message that it must not send.
 TOO_SOON_SECONDS = 0.3
@@ -55,6 +62,15 @@ async def test_job_events_committed_while_a_subscription_joins_are_sent(
     assert versions == list(range(versions[0], 5))
 
 
+def lose(_message: Message) -> None:
+    """Publish nothing."""
+
+
+def cannot_take(_reader: Reader, _change: Change) -> bool:
+    """Make a reader read each event from the log, as those of other processes."""
+    return False
+
+
 class Progress:
     """A watcher of a job that keeps the scenes whose progress it was sent."""
 
@@ -62,7 +78,7 @@ class Progress:
         self.scenes: list[str] = []
         self.received = asyncio.Event()
 
-    def on_update(self, update: hub.JobUpdate) -> None:
+    def on_update(self, update: reader.JobUpdate) -> None:
         """Keep the ids of the running scenes."""
         self.scenes += [each.id for each in update.running]
         if update.running:
@@ -124,6 +140,7 @@ async def test_until_settled_stream_ends_only_after_the_last_event(app: App, mon
             settled.set()
         return events
 
+    monkeypatch.setattr(Reader, "_can_take", cannot_take)
     monkeypatch.setattr(queries, "events_after", slow_reader)
     document = """subscription($id: ID!, $after: Int) {
         jobEvents(jobId: $id, after: $after, untilSettled: true) { ... on JobEvent { type } }
@@ -142,7 +159,8 @@ async def test_change_with_more_events_than_one_read_of_the_hub_is_sent_whole(
     app: App, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The job's reader goes on until a read is not full, without another hint."""
-    monkeypatch.setattr(hub, "EVENTS_A_READ", 2)
+    monkeypatch.setattr(reader, "EVENTS_A_READ", 2)
+    monkeypatch.setattr(Reader, "_can_take", cannot_take)
     made = await a_job(app, "One", "Two", "Three", "Four", "Five")
     async with app.subscribe(FEED, jobId=made.id) as stream:
         version = (await stream.next())["jobEvents"]["version"]
@@ -152,3 +170,31 @@ async def test_change_with_more_events_than_one_read_of_the_hub_is_sent_whole(
             versions = [(await stream.next())["jobEvents"]["version"] for _ in range(last - version)]
     assert len(versions) >= 5
     assert versions == list(range(version + 1, last + 1))
+
+
+@pytest.mark.both_databases
+@pytest.mark.usefixtures("database", "no_resync")
+@pytest.mark.parametrize("mode", MODES)
+async def test_events_that_were_pruned_before_they_were_read_become_a_snapshot(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
+    """A process that was held up for longer than the log is kept must not skip them without a word."""
+    view = ClientView()
+    async with running(tmp_path, **use(mode, monkeypatch)) as app:
+        made = await a_job(app, "A kite")
+        async with app.subscribe(FEED, jobId=made.id) as stream:
+            view.show((await stream.next())["jobEvents"])
+            with pytest.MonkeyPatch.context() as lost:
+                lost.setattr(app.container.bus, "publish", lose)
+                for title in ("Two", "Three", "Four"):
+                    await jobs.retitle(app, made.id, title)
+            await retention.prune(app.container.store, Retention(1, timedelta(0)))
+            last = await jobs.retitle(app, made.id, "Five")
+            while view.version != last:
+                view.show((await stream.next())["jobEvents"])
+            last = await jobs.retitle(app, made.id, "Six")
+            view.show((await stream.next())["jobEvents"])
+        expected = await truth(app, made.id)
+    assert view.reasons == ["INITIAL", "LAGGED"]
+    assert view.version == last
+    assert view.state() == expected

@@ -1,4 +1,4 @@
-"""Provider plugins: the example of docs/providers.md, and the errors of broken plugins."""
+"""Provider plugins: the example of docs/own-providers.md, and the errors of broken plugins."""
 
 import importlib
 import re
@@ -15,12 +15,13 @@ from server.providers import configured
 from server.settings import Settings, WrongSettings, load
 from tests.support import jobs
 from tests.support.client import Client
-from tests.support.replicate_state import clip
+from tests.support.replicate_files import clip
 from tests.support.server_process import ROOT, ServerProcess
 from tests.support.waiting import TIMEOUT_SECONDS
 
 EXAMPLE = ROOT / "docs" / "examples" / "scenewire-shelf"
-DOCUMENTATION = (ROOT / "docs" / "providers.md").read_text("utf-8")
+DOCUMENTATION = (ROOT / "docs" / "own-providers.md").read_text("utf-8")
+PROVIDERS = (ROOT / "docs" / "providers.md").read_text("utf-8")
 
 
 def install(folder: Path, name: str, entry_points: dict[str, str], **modules: str) -> None:
@@ -50,7 +51,7 @@ def plugins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[Path]:
 
 
 def test_the_page_shows_the_files_of_the_example() -> None:
-    """Code copied from docs/providers.md is the code that the tests run."""
+    """Code copied from docs/own-providers.md is the code that the tests run."""
     shown = dict(re.findall(r"```(python|toml)\n(.*?)```", DOCUMENTATION, re.DOTALL))
     assert shown == {
         "python": (EXAMPLE / "scenewire_shelf.py").read_text(),
@@ -60,7 +61,7 @@ def test_the_page_shows_the_files_of_the_example() -> None:
 
 def test_the_documented_replicate_input_is_valid(monkeypatch: pytest.MonkeyPatch) -> None:
     """The settings accept it as a template."""
-    (example,) = re.findall(r"```json\n(.*?)```", DOCUMENTATION, re.DOTALL)
+    (example,) = re.findall(r"```json\n(.*?)```", PROVIDERS, re.DOTALL)
     monkeypatch.setenv("SCENEWIRE_REPLICATE_INPUT", example)
     assert load().replicate_input == example
 

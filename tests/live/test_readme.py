@@ -75,7 +75,7 @@ def server(tmp_path: Path) -> Generator[ServerProcess]:
 
 
 def test_the_graphql_examples_print_the_shown_output(server: ServerProcess) -> None:
-    """Mutation, subscription and query of a job with the provider scripted."""
+    """Mutation, subscription and query of a job with settings, which the provider local renders."""
     shell = Shell(server.url)
     examples = commands("Use it")
     assert len(examples) == 3
@@ -135,7 +135,7 @@ def test_the_authentication_examples_work_and_no_secret_is_logged(tmp_path: Path
     finally:
         server.stop()
     log = server.log.read_text()
-    requests = [json.loads(line) for line in log.splitlines() if '"http.request"' in line]
+    requests = [json.loads(line) for line in log.splitlines() if '"scenewire.access"' in line]
     assert ("POST /graphql", 200) in [(each["message"], each["status"]) for each in requests]
     assert not [word for word in (token, token.split(".")[1], "Dawn", "access_token", secret) if word in log]
 

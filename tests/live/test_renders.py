@@ -103,11 +103,14 @@ class TestRestart:
         gate = Gate()
         fake = Fake(gate.stubborn)
         # The provider would stop only when the gate opens, after this block.
-        async with (
-            asyncio.timeout(TIMEOUT_SECONDS),
-            running(tmp_path, single_provider(fake), provider="external") as app,
-        ):
-            made = await jobs.make(app, provider="fake", start=True)
-            await eventually(lambda: is_processing(app, made.id))
-        gate.open.set()
+        try:
+            async with (
+                asyncio.timeout(3 * TIMEOUT_SECONDS),
+                running(tmp_path, single_provider(fake), provider="external") as app,
+            ):
+                made = await jobs.make(app, provider="fake", start=True)
+                await eventually(lambda: is_processing(app, made.id))
+        finally:
+            # Also after a failure, or the loop of the test would wait for the provider without end.
+            gate.open.set()
         await eventually(lambda: fake.running == 0)

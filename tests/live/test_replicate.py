@@ -1,4 +1,4 @@
-"""Clips from Replicate, end to end: the real server against a fake of the Replicate API."""
+"""Clips from Replicate, end to end: the real server against both fakes of the Replicate API."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Generator
@@ -7,21 +7,17 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from models.db.tables import SCENE
+from models.db.tables import SCENE, TAKE
 from tests.support import jobs
-from tests.support.client import Client, Json
-from tests.support.replicate import CALLBACKS, FakeReplicate
+from tests.support.client import Client
+from tests.support.replicate import CALLBACKS, OURS, STRANGE, FakeReplicate
+from tests.support.replicate_jobs import SCENE_FIELDS, only_scene, started
 from tests.support.replicate_state import SECRET, TOKEN
 from tests.support.server_app import App, running
 from tests.support.server_process import ServerProcess
 from tests.support.waiting import TIMEOUT_SECONDS
 
-SCENE_FIELDS = """
-scenes { nodes {
-  status providerId failure { code retryable }
-  output { contentType width height durationSeconds url } poster { contentType url } preview { contentType url }
-} }
-"""
+pytestmark = pytest.mark.parametrize("fake_process", [OURS, STRANGE], indirect=True, ids=["ours", "strange"])
 
 
 @pytest.fixture(scope="module")
@@ -47,16 +43,6 @@ async def slow_polling(tmp_path: Path, fake: FakeReplicate) -> AsyncGenerator[Ap
         yield app
 
 
-async def started(client: Client, **fields: object) -> jobs.Made:
-    """Create and start a job of one scene of one second."""
-    scene = {"prompt": "A lighthouse at dusk", "durationSeconds": 1.0}
-    return await jobs.make(client, scene, provider="replicate", start=True, **fields)
-
-
-async def only_scene(client: Client, job: jobs.Made) -> Json:
-    return (await jobs.job(client, job.id, SCENE_FIELDS))["scenes"]["nodes"][0]
-
-
 async def test_replicate_scene_gets_a_clip_with_poster_and_preview(fake: FakeReplicate, server: ServerProcess) -> None:
     """Ordered once and stored as media of the server; token, secret and output URLs are in no log."""
     client = Client(server.url)
@@ -77,11 +63,14 @@ async def test_replicate_scene_gets_a_clip_with_poster_and_preview(fake: FakeRep
         "poster": (200, "image/webp"),
         "preview": (200, "image/webp"),
     }
-    assert served["output"].content == (await client.http.get(prediction["output"])).content
+    token = {"authorization": f"Bearer {TOKEN}"}
+    assert served["output"].content == (await client.http.get(prediction["output"], headers=token)).content
     assert fake.counts()["creations"] == 1
     await client.close()
     log = server.log.read_text()
-    assert [secret for secret in (TOKEN, SECRET, SECRET.removeprefix("whsec_"), "/files/") if secret in log] == []
+    assert [
+        secret for secret in (TOKEN, SECRET, SECRET.removeprefix("whsec_"), "/files/", "/pbxt/") if secret in log
+    ] == []
 
 
 async def test_killed_server_resumes_its_prediction(fake: FakeReplicate, server: ServerProcess) -> None:
@@ -137,16 +126,6 @@ async def test_output_that_expired_while_the_server_was_down_fails_the_scene(
     await client.close()
 
 
-async def test_failed_prediction_is_retried(fake: FakeReplicate, tmp_path: Path) -> None:
-    """Each attempt is a new prediction."""
-    fake.behave(outcome="failed")
-    async with running(tmp_path, **fake.settings(), max_attempts=2) as app:
-        job = await started(app)
-        assert await jobs.settled(app, job.id) == "FAILED"
-        assert (await only_scene(app, job))["failure"] == {"code": "PREDICTION_FAILED", "retryable": True}
-    assert fake.counts()["creations"] == 2
-
-
 async def test_canceled_scene_cancels_its_prediction(fake: FakeReplicate, slow_polling: App) -> None:
     """It causes no further cost."""
     job = await started(slow_polling)
@@ -173,7 +152,7 @@ async def test_scene_canceled_while_its_prediction_is_created_cancels_the_predic
 async def test_fenced_render_does_not_cancel_its_prediction(
     fake: FakeReplicate, tmp_path: Path, reached: dict[str, int]
 ) -> None:
-    """A worker that lost its lease stops; the prediction goes on for the worker that took over."""
+    """A worker that lost its lease stops; the prediction goes on for the worker that took over, and has found it."""
     fake.behave(hold=True)
     fake.fault("create", "delay", seconds=0.3)
     async with running(tmp_path, **fake.settings()) as app:
@@ -184,6 +163,8 @@ async def test_fenced_render_does_not_cancel_its_prediction(
         async with app.container.store.write() as connection:
             taken = sa.update(SCENE).where(SCENE.c.id == job.scenes[0]).values(run=SCENE.c.run + 1)
             await connection.execute(taken)
+            found = sa.update(TAKE).where(TAKE.c.scene_id == job.scenes[0])
+            await connection.execute(found.values(provider_id=fake.predictions()[0]["id"]))
         async with asyncio.timeout(TIMEOUT_SECONDS):
             await asyncio.wait(renders)
     assert "cancel" not in fake.counts()
@@ -209,6 +190,7 @@ async def test_late_repeated_and_reordered_callbacks_change_nothing(fake: FakeRe
     answers.append(await fake.send(fields={"status": "canceled"}))
     fake.command("release")
     assert await jobs.settled(slow_polling, job.id) == "COMPLETED"
+    await jobs.at_rest(slow_polling, job.id)
     before = await jobs.job(slow_polling, job.id, f"version {SCENE_FIELDS}")
     answers += [await fake.send(fields={"status": status}) for status in ("processing", "starting", "failed")]
     answers.append(await fake.send(fields={"id": "unknown"}))

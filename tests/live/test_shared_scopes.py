@@ -131,7 +131,7 @@ def test_scope_covers_everything_that_a_context_takes_from_a_connection() -> Non
     """A new field of the context must be the same for all connections, or belong to the scope."""
     of_the_scope = {"viewer", "link"}
     same_for_all = {"store", "coordinator", "hub", "facts", "buffered_events"}
-    in_no_answer = {"audit", "request_id"}
+    in_no_answer = {"audit", "request_id", "is_gone"}
     of_one_answer = {"snapshot", "_loaders", "_list_lock", "_rows_since_pause"}
     names = {each.name for each in fields(Context)}
     assert names == of_the_scope | same_for_all | in_no_answer | of_one_answer

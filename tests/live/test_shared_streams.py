@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from coordinator.live.hub import JobUpdate, _Reader  # pyright: ignore[reportPrivateUsage]  # to delay a reader
+from coordinator.bus.port import Change
+from coordinator.live.reader import JobUpdate, Reader
 from server.transports.shared.execution import MessageExecution
 from tests.support import jobs
 from tests.support.client import Json
@@ -75,7 +76,7 @@ async def test_subscriber_that_reads_nothing_lags_alone(app: App, wide: bool) ->
     metadata = {"pad": "x" * 12_000} if wide else {}
     document = FEED.replace("fragment J on Job {", "fragment J on Job { metadata")
     made = await jobs.make(app, provider="external", metadata=metadata)
-    changes, version = 60 if wide else 100, 1
+    changes, version = 60 if wide else 30, 1
     async with AsyncExitStack() as stack:
         fast = [await stack.enter_async_context(app.subscribe(document, jobId=made.id)) for _ in range(3)]
         slow = await stack.enter_async_context(app.subscribe(document, jobId=made.id))
@@ -195,22 +196,28 @@ async def test_until_settled_streams_end_together(app: App) -> None:
         assert await socket.message("d") == {"id": "d", "type": "complete"}
 
 
+def cannot_take(_reader: Reader, _change: Change) -> bool:
+    """Make a reader read each event from the log, as those of other processes."""
+    return False
+
+
 async def test_event_that_a_joining_subscriber_has_already_is_not_sent_to_it_again(
     app: App, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It reads the state or the log before the reader of the job has notified the subscribers of the event."""
     made = await jobs.make(app, provider="external")
     opened = asyncio.Event()
-    read = _Reader._read  # pyright: ignore[reportPrivateUsage]  # to delay it
+    read = Reader._read  # pyright: ignore[reportPrivateUsage]  # to delay it
 
-    async def read_when_opened(self: _Reader) -> JobUpdate:
+    async def read_when_opened(self: Reader) -> JobUpdate:
         await opened.wait()
         return await read(self)
 
     async with multiplexed(app) as socket:
         await socket.subscribe("before", AFTER, id=made.id)
         assert (await socket.feed("before"))["version"] == 1
-        monkeypatch.setattr(_Reader, "_read", read_when_opened)
+        monkeypatch.setattr(Reader, "_can_take", cannot_take)
+        monkeypatch.setattr(Reader, "_read", read_when_opened)
         await jobs.retitle(app, made.id, "Late")
         for id_, after in (("state", None), ("log", 1)):
             await socket.subscribe(id_, AFTER, id=made.id, after=after)

@@ -132,6 +132,38 @@ time.sleep(3_600)
 """
 
 
+WORKER_OF_ANYIO = """
+import asyncio, logging, sys, threading, time
+import anyio.to_thread
+from server.stopping import end_what_is_left
+logging.basicConfig(format="%(message)s")
+started = threading.Event()
+def work():
+    started.set()
+    time.sleep(float(sys.argv[1]))
+async def main():
+    await anyio.to_thread.run_sync(lambda: None)
+    if sys.argv[1] != "0":
+        working = asyncio.ensure_future(anyio.to_thread.run_sync(work))
+        while not started.is_set():
+            await asyncio.sleep(0.01)
+    await end_what_is_left(float(sys.argv[2]))
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize(
+    ("works_for", "limit", "is_stuck"), [("0", "0.3", False), ("1", "30", False), ("3600", "0.3", True)]
+)
+def test_stop_gives_up_a_busy_thread_of_the_framework_only(works_for: str, limit: str, is_stuck: bool) -> None:
+    """An idle one, which has read a file before, is ended, one that is reading after that; one that does not end within
+    the limit, in seconds, is logged and left behind."""
+    command = [sys.executable, "-c", WORKER_OF_ANYIO, works_for, limit]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False)
+    assert ended.returncode == 0, ended.stderr
+    assert ("thread AnyIO worker thread did not stop" in ended.stderr) is is_stuck
+
+
 def test_forced_end_does_not_wait_for_its_log() -> None:
     """A pipe that is full and not read, such as that of a stuck log collector, blocks every line."""
     reading, writing = os.pipe()

@@ -1,61 +1,42 @@
-"""The server behind a real nginx, with the configuration of docs/operations.md: under a path, over TLS."""
+"""The server behind a real nginx, with the configuration of deploy/nginx: under a path, over TLS."""
 
 import asyncio
 import json
 import re
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import httpx
 import pytest
-from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
-from websockets.typing import Subprotocol
 
 from server.settings import Settings
 from server.transports.http_protocol import HttpProtocol
 from tests.support import jobs
-from tests.support.client import READS_ON_DEMAND
-from tests.support.nginx import Nginx, documented, nginx, unused_port
-from tests.support.server_app import App, running
+from tests.support.behind_proxy import FOLLOW, Place, behind, data_of, events_at, socket_at
+from tests.support.nginx import documented, nginx
+from tests.support.proxy import Proxy
 from tests.support.waiting import TIMEOUT_SECONDS
 
 PATH = "/studio"
 VIEWER = {"query": "{ viewer { id } }"}
-FOLLOW = "subscription($id: ID!) { jobEvents(jobId: $id) { ... on JobEvent { version } } }"
 BROWSER = {"accept": "text/html"}
 
 
-class Place(NamedTuple):
-    """A server, nginx in front of it, and a client of nginx."""
+def behind_nginx(folder: Path, configuration: str) -> AbstractAsyncContextManager[Place]:
+    """A server below a path behind nginx."""
 
-    app: App
-    nginx: Nginx
-    http: httpx.AsyncClient
+    def start(port: int, upstream_port: int) -> AbstractAsyncContextManager[Proxy]:
+        return nginx(folder, configuration, port=port, upstream_port=upstream_port)
 
-    @property
-    def url(self) -> str:
-        return self.nginx.origin + PATH
-
-
-@asynccontextmanager
-async def behind_nginx(folder: Path, configuration: str) -> AsyncGenerator[Place]:
-    """Run a server with the settings of the page behind nginx."""
-    port = unused_port()
-    async with (
-        running(folder, public_url=f"https://localhost:{port}{PATH}", trusted_proxies="127.0.0.1") as app,
-        nginx(folder, configuration, port=port, upstream_port=int(app.url.rpartition(":")[2])) as proxy,
-        httpx.AsyncClient(base_url=proxy.origin, verify=proxy.tls, timeout=TIMEOUT_SECONDS) as http,
-    ):
-        yield Place(app, proxy, http)
+    return behind(folder, start, PATH)
 
 
 @pytest.fixture
 async def place(tmp_path: Path) -> AsyncGenerator[Place]:
     """The documented configuration."""
-    async with behind_nginx(tmp_path, documented()) as place:
+    async with behind_nginx(tmp_path, documented(PATH)) as place:
         yield place
 
 
@@ -92,47 +73,24 @@ async def test_apis_and_media_behind_nginx_work_under_its_path(place: Place) -> 
 
 async def test_origin_of_public_url_is_own_behind_nginx(place: Place) -> None:
     """For requests and websockets, with any Host header; another origin is rejected."""
-    for origin, status in ((place.nginx.origin, 200), ("https://evil.example", 403)):
+    for origin, status in ((place.proxy.origin, 200), ("https://evil.example", 403)):
         headers = {"origin": origin, "host": "internal.example"}
         assert (await place.http.post(f"{PATH}/graphql", json=VIEWER, headers=headers)).status_code == status
         direct = await place.app.http.post("/graphql", json=VIEWER, headers=headers)
         assert direct.status_code == status
     for path in ("/graphql", "/graphql/"):
-        async with socket_at(place, path, additional_headers={"origin": place.nginx.origin}):
+        async with socket_at(place, path, additional_headers={"origin": place.proxy.origin}):
             pass
 
 
 async def test_event_stream_behind_nginx_is_not_buffered(place: Place) -> None:
     """Every event arrives while the stream is open."""
     made = await jobs.make(place.app, jobs.scene())
-    headers = {"accept": "text/event-stream"}
-    body = {"query": FOLLOW, "variables": {"id": made.id}}
-    async with place.http.stream("POST", f"{PATH}/graphql", json=body, headers=headers) as response:
-        lines = response.aiter_lines()
+    async with events_at(place, made.id) as lines:
         assert await data_of(lines)
         for number in range(3):
             version = await jobs.retitle(place.app, made.id, f"Title {number}")
             assert json.loads(await data_of(lines))["data"]["jobEvents"] == {"version": version}
-
-
-async def data_of(lines: Any) -> str:
-    """Return the data of the next event."""
-    async with asyncio.timeout(TIMEOUT_SECONDS):
-        async for line in lines:
-            if line.startswith("data:") and line != "data:":
-                return line.removeprefix("data:")
-    raise AssertionError("the stream ended")
-
-
-@asynccontextmanager
-async def socket_at(place: Place, path: str = "/graphql", **options: Any) -> AsyncGenerator[Any]:
-    """A websocket through nginx, after `connection_ack`."""
-    url = f"wss{place.url.removeprefix('https')}{path}"
-    protocols = [Subprotocol("graphql-transport-ws")]
-    async with connect(url, ssl=place.nginx.tls, subprotocols=protocols, **READS_ON_DEMAND, **options) as socket:
-        await socket.send(json.dumps({"type": "connection_init"}))
-        assert json.loads(await socket.recv())["type"] == "connection_ack"
-        yield socket
 
 
 async def test_websocket_behind_nginx_receives_events(place: Place) -> None:
@@ -149,7 +107,7 @@ async def test_websocket_behind_nginx_receives_events(place: Place) -> None:
 
 async def test_handshake_without_upgrade_is_426_and_names_the_header(tmp_path: Path) -> None:
     """A proxy has removed the header; the error message names it."""
-    lines = [line for line in documented().splitlines() if "proxy_set_header Upgrade" not in line]
+    lines = [line for line in documented(PATH).splitlines() if "proxy_set_header Upgrade" not in line]
     async with behind_nginx(tmp_path, "\n".join(lines).replace("$connection_upgrade;", '"";')) as place:
         with pytest.raises(InvalidStatus) as refused:
             async with socket_at(place):

@@ -8,6 +8,8 @@ import pytest
 import sqlalchemy as sa
 
 from models.db.database import Database
+from server.commands.doctor.database import CHECKS
+from server.commands.doctor.findings import Finding, Findings, State
 from server.serve import ready
 from server.settings import Settings, WrongSettings
 from tests.support import jobs
@@ -102,6 +104,27 @@ def test_role_without_privileges_cannot_migrate(postgres: Databases) -> None:
         in_a_thread(postgres.execute(f"DROP ROLE {role}"))
     assert (ran.status, ran.out, ran.err.count("\n")) == (2, "", 1), ran
     assert ran.err.startswith("scenewire: SCENEWIRE_DATABASE_URL: permission denied for schema public (")
+
+
+def test_role_that_may_not_read_is_told_so(postgres: Databases, url: str) -> None:
+    """By the commands that only read."""
+    role = f"{ROLE}_stranger"
+    in_a_thread(postgres.execute(f"CREATE ROLE {role} LOGIN"))
+    try:
+        wrong = as_role(url, role)
+        runs = [invoke(command, database_url=wrong) for command in ("jobs", "queue", "audit")]
+        found = in_a_thread(_all(CHECKS[0].run(Settings(database_url=wrong))))
+    finally:
+        in_a_thread(postgres.execute(f"DROP ROLE {role}"))
+    reason = "SCENEWIRE_DATABASE_URL: permission denied for table alembic_version ("
+    for ran in runs:
+        assert (ran.status, ran.out, ran.err.count("\n")) == (2, "", 1), ran
+        assert ran.err.startswith(f"scenewire: {reason}")
+    assert [(each.state, each.found.startswith(reason)) for each in found] == [(State.FAIL, True)]
+
+
+async def _all(findings: Findings) -> list[Finding]:
+    return [each async for each in findings]
 
 
 async def test_role_that_loses_its_login_makes_the_running_server_unavailable(

@@ -10,15 +10,16 @@ import sqlalchemy as sa
 
 from coordinator.commands import scene_progress
 from coordinator.renders import claims
-from coordinator.renders.claims import Claim
+from coordinator.renders.claim import Claim
 from coordinator.storage import purge
 from models.db import clock
 from models.db.tables import JOB, SCENE, TAKE
-from models.domain.access import LOCAL
+from models.domain.access import LEASED, LOCAL
 from models.domain.lifecycle import SceneStatus
 from models.reads.moving import WITHOUT_VERSION
 from models.writes import titles
 from providers.port import Failure
+from tests.support.claiming import claim_ticket
 from tests.support.domain import EXTERNAL, Domain, domain
 from tests.support.job_rows import Rows, job_rows
 
@@ -39,7 +40,7 @@ async def rows(env: Domain) -> Rows:
 
 
 async def a_claim(env: Domain) -> Claim:
-    held = await claims.claim(env.store, env.tickets[-1], "worker", LEASE)
+    held = await claim_ticket(env.store, env.tickets[-1], "worker", LEASE)
     assert held is not None
     return held
 
@@ -76,7 +77,9 @@ async def test_columns_that_change_without_version_are_declared(env: Domain, mon
     async with env.store.write() as connection:
         await connection.execute(sa.update(SCENE).where(SCENE.c.id == held.scene_id).values(lease_expires_at=None))
     before = await rows(env)
-    taken = await claims.claim(env.store, env.tickets[-1], "other", LEASE)
+    # Under the ticket of another take.
+    (scene,) = [each for each in (await env.job_state(job_id)).live if each.id == held.scene_id]
+    taken = await claims.claim(env.store, env.tickets[0], "other", LEASE, scene)
     assert taken is not None
     await note()
     await claims.submitted(env.store, taken, "order")
@@ -111,6 +114,15 @@ async def test_columns_that_change_without_version_are_declared(env: Domain, mon
         await connection.execute(sa.update(JOB).values(title_folded=None))
     before = await rows(env)
     assert await titles.fold_missing(env.store.database)
+    await note()
+
+    # A process of an older revision has scheduled a leased take, and the reconciler notes its line.
+    leased = await env.a_job(1, start=True)
+    async with env.store.write() as connection:
+        await connection.execute(sa.update(JOB).where(JOB.c.id == leased).values(provider=LEASED))
+    before = await rows(env)
+    async with env.store.change(leased, LOCAL) as change:
+        change.keep = True
     await note()
     assert seen == {table: set(columns) for table, columns in WITHOUT_VERSION.items()}
 

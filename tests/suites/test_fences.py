@@ -1,20 +1,31 @@
 """A render that lost its claim, by whatever event, changes nothing with any of its writes."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from coordinator.bus.port import LocalBus
 from coordinator.commands import scene_progress
 from coordinator.commands.inputs import SceneTarget
 from coordinator.commands.scene_progress import Fenced, TakenOver
 from coordinator.queue.port import Snooze
 from coordinator.renders import claims
-from coordinator.renders.claims import Claim
+from coordinator.renders.adoptions import Adoptions
+from coordinator.renders.claim import Claim, check
+from coordinator.renders.deps import RenderDeps
+from coordinator.renders.inspections import Inspections
+from coordinator.renders.limits import Limits
+from coordinator.renders.pool import Renders, RunningRenders
+from coordinator.storage.media import MediaStore
+from coordinator.webhooks.http_client import HttpClient, Policy
 from models.domain.access import LOCAL
 from models.domain.lifecycle import SceneStatus
 from providers.port import Failure
+from tests.support.claiming import claim_ticket
 from tests.support.domain import Domain, domain
 
 Loss = Callable[[Domain, Claim], Awaitable[None]]
@@ -35,7 +46,7 @@ async def env(tmp_path: Path) -> AsyncGenerator[Domain]:
 
 async def a_claim(env: Domain, *, ticket: int = -1) -> Claim:
     """Claim the scene of one of the tickets so far."""
-    claim = await claims.claim(env.store, env.tickets[ticket], "worker")
+    claim = await claim_ticket(env.store, env.tickets[ticket], "worker")
     assert claim is not None
     return claim
 
@@ -75,7 +86,7 @@ async def regenerated_and_reported(env: Domain, held: Claim) -> None:
 
 async def taken_over(env: Domain, held: Claim) -> None:
     """Let another worker take the same take over."""
-    assert await a_claim(env) == held._replace(run=held.run + 1)
+    assert await a_claim(env) == held._replace(run=held.run + 1, fresh=False)
 
 
 async def retried(env: Domain, held: Claim) -> None:
@@ -127,7 +138,7 @@ async def beat(env: Domain, held: Claim) -> None:
 
 
 async def look(env: Domain, held: Claim) -> None:
-    await claims.check(env.store, held)
+    await check(env.store, held)
 
 
 REPORTS: list[Report] = [submit, advance, complete, fail, fail_retryably, beat, look]
@@ -183,12 +194,12 @@ async def test_released_render_is_fenced_and_can_be_claimed_at_once(env: Domain)
     """The lease is that of a worker that stops; without the release the next one would wait for its end."""
     await env.a_job(1, start=True)
     lease = timedelta(hours=1)
-    held = await claims.claim(env.store, env.tickets[-1], "first", lease)
+    held = await claim_ticket(env.store, env.tickets[-1], "first", lease)
     assert held is not None
     assert await claims.release(env.store, held)
     with pytest.raises(TakenOver):
         await claims.heartbeat(env.store, held, lease)
-    taken = await claims.claim(env.store, env.tickets[-1], "second", lease)
+    taken = await claim_ticket(env.store, env.tickets[-1], "second", lease)
     assert taken is not None
     assert (taken.take_id, taken.run > held.run) == (held.take_id, True)
     assert not await claims.release(env.store, held)
@@ -201,7 +212,7 @@ async def test_ticket_of_a_finished_take_claims_nothing(env: Domain, lose: Loss)
     first = env.tickets[-1]
     await lose(env, await a_claim(env))
     before = env.dump()
-    assert await claims.claim(env.store, first, "worker") is None
+    assert await claim_ticket(env.store, first, "worker") is None
     assert env.dump() == before
 
 
@@ -211,7 +222,7 @@ async def test_ticket_of_a_retry_is_snoozed_until_the_backoff_is_over(env: Domai
     await claims.failed(env.store, await a_claim(env), RETRYABLE, backoff_seconds=60)
     before = env.dump()
     with pytest.raises(Snooze) as wait:
-        await claims.claim(env.store, env.tickets[-1], "worker")
+        await claim_ticket(env.store, env.tickets[-1], "worker")
     assert 59 < wait.value.delay_seconds <= 60
     assert env.dump() == before
 
@@ -222,4 +233,35 @@ async def test_scene_of_a_draft_is_not_claimed(env: Domain) -> None:
     (target,) = await env.targets(job_id)
     await env.a_job(start=True)
     forged = env.tickets[-1]._replace(job_id=job_id, scene_id=target.scene_id)
-    assert await claims.claim(env.store, forged, "worker") is None
+    assert await claim_ticket(env.store, forged, "worker") is None
+
+
+async def test_claim_that_commits_during_a_cancellation_is_released(
+    env: Domain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when a server stops while it claims: the next worker need not wait for the end of the lease."""
+    await env.a_job(1, start=True)
+    lease = timedelta(hours=1)
+    entered, proceed = asyncio.Event(), asyncio.Event()
+    claim = claims.claim
+
+    async def slow_claim(*arguments: Any) -> Claim | None:
+        entered.set()
+        await proceed.wait()
+        return await claim(*arguments)
+
+    monkeypatch.setattr(claims, "claim", slow_claim)
+    media = MediaStore(str(env.folder / "media"))
+    deps = RenderDeps(
+        env.store, LocalBus(), media, {}, Inspections(), Adoptions(HttpClient(Policy())), Limits(), lease=lease
+    )
+    handling = asyncio.create_task(Renders(deps, RunningRenders()).handle(env.tickets[-1]))
+    await entered.wait()
+    handling.cancel()
+    proceed.set()
+    with pytest.raises(asyncio.CancelledError):
+        await handling
+    monkeypatch.undo()
+    taken = await claim_ticket(env.store, env.tickets[-1], "next", lease)
+    assert taken is not None
+    assert taken.run > 1

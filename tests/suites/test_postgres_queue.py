@@ -11,6 +11,7 @@ import pytest
 
 from coordinator.queue import runner
 from coordinator.queue.port import Concurrency
+from models.domain.errors import Unavailable
 from models.writes.change import Ticket
 from tests.support.database_choice import database_choice
 from tests.support.postgres import Databases
@@ -77,6 +78,23 @@ class TestTransactions:
                 with pytest.raises(RuntimeError, match="escape"):
                     await queue.enqueue([ticket("a")], connection)
             assert await rows(one, "SELECT dedupe_key FROM pgqueuer") == []
+
+    async def test_enqueue_on_a_lost_connection_says_that_the_database_is_unavailable(self, url: str) -> None:
+        """It was lost after the first statement; nothing is enqueued, and the next transaction has another one."""
+        async with process(url) as one:
+            queue = one.queue(ALONE)
+
+            async def enqueue_on_lost() -> None:
+                async with one.database.transaction() as transaction:
+                    connection = await transaction.begun()
+                    driver: Any = (await connection.get_raw_connection()).driver_connection
+                    driver.terminate()
+                    await queue.enqueue([ticket("a")], connection)
+
+            with pytest.raises(Unavailable):
+                await enqueue_on_lost()
+            await queue.enqueue([ticket("b")])
+            assert await rows(one, "SELECT dedupe_key FROM pgqueuer") == [("b:1",)]
 
 
 @pytest.fixture

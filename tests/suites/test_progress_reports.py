@@ -10,6 +10,7 @@ from coordinator.commands import scene_progress
 from coordinator.commands.inputs import SceneTarget
 from coordinator.renders import claims
 from models.domain.access import LOCAL
+from tests.support.claiming import claim_ticket
 from tests.support.database_choice import database_choice
 from tests.support.domain import domain
 from tests.support.postgres import Databases
@@ -24,14 +25,14 @@ async def test_percentage_reported_during_a_take_over_is_written(
     with database_choice.use(postgres):
         async with domain(tmp_path) as env:
             job_id = await env.a_job(start=True)
-            held = await claims.claim(env.store, env.tickets[-1], "one", LEASE)
+            held = await claim_ticket(env.store, env.tickets[-1], "one", LEASE)
             assert held is not None
             advance = scene_progress.advance
 
             async def take_over_first(*arguments: Any, **values: Any) -> None:
                 assert await claims.release(env.store, held)
-                taken = await claims.claim(env.store, env.tickets[-1], "two", LEASE)
-                assert taken == held._replace(run=held.run + 2)
+                taken = await claim_ticket(env.store, env.tickets[-1], "two", LEASE)
+                assert taken == held._replace(run=held.run + 2, fresh=False)
                 await advance(*arguments, **values)
 
             monkeypatch.setattr(scene_progress, "advance", take_over_first)

@@ -6,9 +6,10 @@ import pytest
 
 from coordinator.commands import scene_progress
 from coordinator.renders import claims
-from coordinator.renders.claims import Claim
+from coordinator.renders.claim import Claim
 from models.domain.progress import ProgressSnapshot
 from providers.port import Failure
+from tests.support.claiming import claim_ticket
 from tests.support.domain import Domain, domain
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -16,7 +17,7 @@ pytestmark = pytest.mark.usefixtures("database")
 
 async def a_claim(env: Domain) -> Claim:
     """Claim the scene of the newest ticket."""
-    claim = await claims.claim(env.store, env.tickets[-1], "worker")
+    claim = await claim_ticket(env.store, env.tickets[-1], "worker")
     assert claim is not None
     return claim
 

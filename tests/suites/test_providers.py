@@ -1,10 +1,13 @@
-"""The conformance suite of providers that render: what the port guarantees."""
+"""The conformance suite of providers that render: what the port guarantees.
+
+An implementation is added to CASES of tests/support/provider_cases.py.
+"""
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import aclosing
 from dataclasses import replace
+from datetime import UTC, datetime
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -13,85 +16,66 @@ import pytest
 from PIL import Image
 
 from providers.port import MOST_PICTURE_BYTES, Failure, Order, Progress, Provider, Rendered
-from providers.scripted import ScriptedProvider
 from tests.support.media_files import boxes, probe, seconds_of
-from tests.support.orders import Subject, a_long_order, all_of, an_order, drained, made, small_local
+from tests.support.orders import a_long_order, all_of, an_order, drained, looked_at, made
 from tests.support.os_processes import children_cpu_seconds, children_of, on_linux
-from tests.support.replicate import FakeReplicate
+from tests.support.provider_cases import Case, Maker
 
 # CPU time, which does not depend on the load of the machine; the whole order takes several times as much.
 CPU_SECONDS_TO_STOP = 1.0
-NAMES = ("local", "scripted", "replicate")
-
-
-@pytest.fixture(scope="module")
-def replicate() -> Generator[FakeReplicate]:
-    fake = FakeReplicate()
-    yield fake
-    fake.stop()
-
-
-@pytest.fixture(params=NAMES)
-async def make(request: pytest.FixtureRequest) -> AsyncGenerator[Callable[[], Subject]]:
-    makers: dict[str, Callable[[], Subject]] = {"local": small_local, "scripted": ScriptedProvider}
-    if request.param == "replicate":
-        fake: FakeReplicate = request.getfixturevalue("replicate")
-        fake.command("reset")
-        makers["replicate"] = fake.provider
-    made: list[Subject] = []
-
-    def make() -> Subject:
-        made.append(makers[request.param]())
-        return made[-1]
-
-    yield make
-    for provider in made:
-        await provider.close()
 
 
 @pytest.fixture
-def provider(make: Callable[[], Subject]) -> Subject:
-    return make()
+def order(provider_case: Case, tmp_path: Path) -> Order:
+    return an_order(
+        tmp_path,
+        started_at=datetime.now(UTC),
+        duration_seconds=provider_case.duration_seconds,
+        fresh=provider_case.fresh,
+    )
 
 
 @pytest.fixture
-def order(tmp_path: Path) -> Order:
-    return an_order(tmp_path)
+def long_order(provider_case: Case, tmp_path: Path) -> Order:
+    return replace(a_long_order(tmp_path), duration_seconds=provider_case.long_seconds, fresh=provider_case.fresh)
 
 
-def test_provider_has_the_shape_of_the_port(provider: Subject) -> None:
-    """The type checker compares it."""
-    port: Provider = provider
-    assert port.name in NAMES
+@pytest.fixture
+def provider(make_provider: Maker) -> Provider:
+    return make_provider()
 
 
-async def test_provider_yields_progress_then_one_clip(provider: Subject, order: Order) -> None:
+async def test_provider_yields_progress_then_one_clip(provider: Provider, order: Order) -> None:
     """The last step is the result."""
     steps = await all_of(provider.follow(order, await provider.submit(order)))
     assert [type(step) for step in steps] == [Progress] * (len(steps) - 1) + [Rendered]
     assert len(steps) > 2
 
 
-async def test_progress_of_a_provider_is_monotonic(provider: Subject, order: Order) -> None:
-    """Within 0..1, in steps of at most a tenth."""
+async def test_progress_of_a_provider_is_monotonic(provider: Provider, order: Order, provider_case: Case) -> None:
+    """Within 0..1, in steps of at most a tenth, if the service tells it."""
     steps = await all_of(provider.follow(order, await provider.submit(order)))
     fractions = [step.fraction for step in steps if isinstance(step, Progress) and step.fraction is not None]
     assert fractions == sorted(fractions)
     assert all(0 <= fraction <= 1 for fraction in fractions)
-    assert max(after - before for before, after in pairwise([0, *fractions, 1])) <= 0.1 + 1e-9
+    assert bool(fractions) == provider_case.tells_progress
+    if fractions:
+        assert max(after - before for before, after in pairwise([0, *fractions, 1])) <= 0.1 + 1e-9
 
 
-async def test_frames_of_a_provider_are_small_webp_images(provider: Subject, order: Order) -> None:
+async def test_frames_of_a_provider_are_small_webp_images(
+    provider: Provider, order: Order, provider_case: Case
+) -> None:
     """A live frame has at most 30 kB."""
     steps = await all_of(provider.follow(order, await provider.submit(order)))
     frames = [step.frame for step in steps if isinstance(step, Progress) and step.frame is not None]
-    assert frames
+    assert bool(frames) == provider_case.shows_frames
     assert all(frame[8:12] == b"WEBP" and len(frame) <= 30_000 for frame in frames)
 
 
-async def test_clip_is_as_its_asset_describes(provider: Subject, order: Order) -> None:
+async def test_clip_is_as_its_asset_describes(provider: Provider, order: Order) -> None:
     """It plays in browsers, starts before it is loaded, and has the described size and duration."""
-    clip = (await made(provider, order)).clip
+    clip = (await looked_at(await made(provider, order), order)).clip
     assert clip.duration_seconds is not None
     probed = probe(clip.path)
     assert probed[:3] == ("h264", "yuv420p", (clip.width, clip.height))
@@ -101,9 +85,9 @@ async def test_clip_is_as_its_asset_describes(provider: Subject, order: Order) -
     assert names.index("moov") < names.index("mdat")
 
 
-async def test_poster_and_preview_are_as_their_assets_describe(provider: Subject, order: Order) -> None:
+async def test_poster_and_preview_are_as_their_assets_describe(provider: Provider, order: Order) -> None:
     """The poster is a still, the preview a small animation; both have the described sizes."""
-    rendered = await made(provider, order)
+    rendered = await looked_at(await made(provider, order), order)
     assert rendered.poster is not None
     assert rendered.preview is not None
     with Image.open(rendered.poster.path) as poster, Image.open(rendered.preview.path) as preview:
@@ -116,38 +100,43 @@ async def test_poster_and_preview_are_as_their_assets_describe(provider: Subject
     assert rendered.preview.duration_seconds == pytest.approx(seconds_of(rendered.preview.path))
 
 
-async def test_clip_and_pictures_are_in_the_workdir(provider: Subject, order: Order) -> None:
+async def test_clip_and_pictures_are_in_the_workdir(provider: Provider, order: Order) -> None:
     """Not empty, with their content types."""
-    rendered = await made(provider, order)
+    rendered = await looked_at(await made(provider, order), order)
     assets = [asset for asset in (rendered.clip, rendered.poster, rendered.preview) if asset is not None]
     assert [asset.content_type for asset in assets] == ["video/mp4", "image/webp", "image/webp"]
     assert all(asset.path.parent == order.workdir and asset.path.stat().st_size > 0 for asset in assets)
 
 
-async def test_provider_resumes_an_order_by_provider_id(
-    make: Callable[[], Subject], order: Order, tmp_path: Path
+async def test_only_clips_that_the_provider_has_made_itself_are_checked_by_it(
+    provider: Provider, order: Order, provider_case: Case
 ) -> None:
+    """They need no other process to look at them; and another attempt is free unless the clip was bought."""
+    rendered = await made(provider, order)
+    assert (rendered.checked, rendered.repeatable) == (provider_case.checked, provider_case.repeatable)
+
+
+async def test_provider_resumes_an_order_by_provider_id(make_provider: Maker, order: Order, tmp_path: Path) -> None:
     """Another instance, as after a restart, finishes the order of the first one."""
-    first = make()
+    first = make_provider()
     provider_id = await first.submit(order)
     async with aclosing(first.follow(order, provider_id)) as steps:
         await anext(steps)
     empty = tmp_path / "again"
     empty.mkdir()
-    steps = await all_of(make().follow(replace(order, workdir=empty), provider_id))
+    steps = await all_of(make_provider().follow(replace(order, workdir=empty), provider_id))
     assert isinstance(steps[-1], Rendered)
 
 
-async def test_provider_id_of_an_order_submitted_twice_is_the_same(provider: Subject, order: Order) -> None:
+async def test_provider_id_of_an_order_submitted_twice_is_the_same(provider: Provider, order: Order) -> None:
     """The key of an order is an idempotency key."""
     assert await provider.submit(order) == await provider.submit(order)
 
 
-async def test_cancel_ends_a_running_order_of_a_provider(provider: Subject, tmp_path: Path) -> None:
+async def test_cancel_ends_a_running_order_of_a_provider(provider: Provider, long_order: Order) -> None:
     """It fails at once, not retryably."""
-    order = a_long_order(tmp_path)
-    provider_id = await provider.submit(order)
-    async with aclosing(provider.follow(order, provider_id)) as steps:
+    provider_id = await provider.submit(long_order)
+    async with aclosing(provider.follow(long_order, provider_id)) as steps:
         await anext(steps)
         await provider.cancel(provider_id)
         with pytest.raises(Failure) as caught:
@@ -156,7 +145,7 @@ async def test_cancel_ends_a_running_order_of_a_provider(provider: Subject, tmp_
 
 
 async def test_cancel_of_a_finished_or_unknown_order_is_ignored_by_the_provider(
-    provider: Subject, order: Order
+    provider: Provider, order: Order
 ) -> None:
     """The files of a finished order stay."""
     rendered = await made(provider, order)
@@ -165,10 +154,9 @@ async def test_cancel_of_a_finished_or_unknown_order_is_ignored_by_the_provider(
     assert rendered.clip.path.exists()
 
 
-async def test_closing_a_provider_interrupts_its_orders(provider: Subject, tmp_path: Path) -> None:
+async def test_closing_a_provider_interrupts_its_orders(provider: Provider, long_order: Order) -> None:
     """They are retryable."""
-    order = a_long_order(tmp_path)
-    async with aclosing(provider.follow(order, await provider.submit(order))) as steps:
+    async with aclosing(provider.follow(long_order, await provider.submit(long_order))) as steps:
         await anext(steps)
         await provider.close()
         with pytest.raises(Failure) as caught:
@@ -177,11 +165,10 @@ async def test_closing_a_provider_interrupts_its_orders(provider: Subject, tmp_p
 
 
 @on_linux
-async def test_closing_the_steps_of_a_provider_leaves_no_process(provider: Subject, tmp_path: Path) -> None:
+async def test_closing_the_steps_of_a_provider_leaves_no_process(provider: Provider, long_order: Order) -> None:
     """The process of the order is killed within a second and reaped."""
     before = children_of(os.getpid())
-    order = a_long_order(tmp_path)
-    steps = provider.follow(order, await provider.submit(order))
+    steps = provider.follow(long_order, await provider.submit(long_order))
     await anext(steps)
     before_stop = children_cpu_seconds()
     await steps.aclose()
@@ -190,11 +177,10 @@ async def test_closing_the_steps_of_a_provider_leaves_no_process(provider: Subje
 
 
 @on_linux
-async def test_canceling_the_reader_of_a_provider_leaves_no_process(provider: Subject, tmp_path: Path) -> None:
+async def test_canceling_the_reader_of_a_provider_leaves_no_process(provider: Provider, long_order: Order) -> None:
     """The task is canceled while it waits for a step."""
     before = children_of(os.getpid())
-    order = a_long_order(tmp_path)
-    steps = provider.follow(order, await provider.submit(order))
+    steps = provider.follow(long_order, await provider.submit(long_order))
     await anext(steps)
     reader = asyncio.create_task(drained(steps))
     await asyncio.sleep(0)
@@ -208,7 +194,7 @@ async def test_canceling_the_reader_of_a_provider_leaves_no_process(provider: Su
 
 
 @on_linux
-async def test_finished_order_of_a_provider_leaves_no_process(provider: Subject, order: Order) -> None:
+async def test_finished_order_of_a_provider_leaves_no_process(provider: Provider, order: Order) -> None:
     """As soon as the result was yielded."""
     before = children_of(os.getpid())
     async with aclosing(provider.follow(order, await provider.submit(order))) as steps:
@@ -218,12 +204,12 @@ async def test_finished_order_of_a_provider_leaves_no_process(provider: Subject,
         assert children_of(os.getpid()) == before
 
 
-async def test_orders_of_a_provider_run_concurrently(provider: Subject, tmp_path: Path) -> None:
+async def test_orders_of_a_provider_run_concurrently(provider: Provider, order: Order, tmp_path: Path) -> None:
     """The files of two orders are separate."""
     orders: list[Order] = []
     for number in (1, 2):
         folder = tmp_path / str(number)
         folder.mkdir()
-        orders.append(an_order(folder, key=f"take_{number}", number=number))
+        orders.append(replace(order, workdir=folder, key=f"take_{number}", number=number))
     rendered = await asyncio.gather(*(made(provider, order) for order in orders))
     assert [result.clip.path.parent for result in rendered] == [order.workdir for order in orders]

@@ -1,11 +1,16 @@
 """The plans of SQLite for lists: an index has the order of each page, so a page costs the same in a large database."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
+from datetime import UTC, datetime
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import pytest
+import sqlalchemy as sa
+from sqlalchemy.dialects import sqlite
 
+from coordinator.renders import silent_takes
 from models.db.database import Database
 from models.reads import list_shapes, shapes
 from models.reads.list_shapes import JobListShape, JobOrderField, SceneListShape
@@ -68,3 +73,15 @@ async def test_rows_are_found_by_id(file: Database, scope: Scope, one: bool) -> 
         steps = await plan(file, statement.text)
         assert "SEARCH" in steps
         assert not any(f"SCAN {table}" in steps for table in ("job", "scene", "take", "event"))
+
+
+@pytest.mark.parametrize("select", [silent_takes.silent_since, silent_takes.reported_after])
+async def test_silent_takes_are_found_by_the_instant_of_their_reports(
+    file: Database, select: Callable[[datetime], sa.Select[Any]]
+) -> None:
+    """However many scenes are open, only those that are due are read."""
+    compiled = select(datetime.now(UTC)).compile(dialect=sqlite.dialect(), compile_kwargs={"render_postcompile": True})
+    steps = await plan(file, str(compiled))
+    assert "SEARCH scene USING INDEX ix_scene_reported (reported_at" in steps
+    assert "SCAN" not in steps
+    assert "TEMP B-TREE" not in steps

@@ -5,10 +5,11 @@ import time
 
 import pytest
 
-from coordinator.queue import runner
+from coordinator.queue import lanes, runner
 from coordinator.queue.port import Queue, Snooze
+from models.domain.access import EXTERNAL
 from models.domain.errors import Unavailable
-from models.writes.change import Assembly, Ticket
+from models.writes.change import Ticket
 from tests.support.recording_handler import RecordingHandler, running
 from tests.support.tickets import Open, at_once, ticket, tickets
 from tests.support.waiting import TIMEOUT_SECONDS
@@ -149,68 +150,22 @@ async def test_concurrency_of_a_provider_is_limited_apart(open_queue: Open) -> N
     assert 2 <= handler.most["local"] <= handler.most["all"] <= 4
 
 
-class TestAssemblies:
-    """Assemblies run in a lane of their own, beside the renders."""
+async def test_clips_of_external_workers_are_fetched_beside_renders(open_queue: Open) -> None:
+    """They take no render's place and wait for none, up to a limit of their own."""
+    hold = asyncio.Event()
 
-    async def test_assemblies_run_one_at_a_time_beside_a_full_lane_of_renders(self, open_queue: Open) -> None:
-        """The renders reach their limit meanwhile, and each assembly runs once."""
-        joined: list[Assembly] = []
-        all_joined, joining = asyncio.Event(), asyncio.Lock()
+    async def work(_ticket: Ticket) -> None:
+        await hold.wait()
 
-        async def render(_ticket: Ticket) -> None:
-            await all_joined.wait()
-
-        async def join(assembly: Assembly) -> None:
-            assert not joining.locked()
-            async with joining:
-                await asyncio.sleep(0.02)
-                joined.append(assembly)
-            if len(joined) == 3:
-                all_joined.set()
-
-        handler = RecordingHandler(render)
-        assemblies = [Assembly("job_1", cut) for cut in (3, 5, 8)]
-        async with open_queue(at_once(2)) as queue:
-            await queue.enqueue([*tickets(4), *assemblies, *assemblies])
-            async with running(queue, handler, join):
-                await handler.until(lambda: len(handler.running) == 2)
-                await all_joined.wait()
-                await handler.until(lambda: len(handler.given) == 4 and not handler.running)
-        assert handler.most["all"] == 2
-        assert sorted(joined) == assemblies
-
-    async def test_snoozed_assembly_is_handled_again(self, open_queue: Open) -> None:
-        """After the delay of the Snooze."""
-        tries = 0
-        done = asyncio.Event()
-
-        async def join(_assembly: Assembly) -> None:
-            nonlocal tries
-            tries += 1
-            if tries == 1:
-                raise Snooze(0.05)
-            done.set()
-
-        async with open_queue(at_once(1)) as queue:
-            await queue.enqueue([Assembly("job_1", 3)])
-            async with running(queue, RecordingHandler(), join), asyncio.timeout(TIMEOUT_SECONDS):
-                await done.wait()
-        assert tries == 2
-
-    async def test_assembly_waits_for_a_run_with_an_assembler(self, open_queue: Open) -> None:
-        """A run without an assembler leaves it in the queue."""
-        handler, done = RecordingHandler(), asyncio.Event()
-
-        async def join(_assembly: Assembly) -> None:
-            done.set()
-
-        async with open_queue(at_once(1)) as queue:
-            await queue.enqueue([Assembly("job_1", 3)])
-            async with running(queue, handler):
-                await handler.until_last(queue)
-            assert not done.is_set()
-            async with running(queue, handler, join), asyncio.timeout(TIMEOUT_SECONDS):
-                await done.wait()
+    handler = RecordingHandler(work)
+    fetched = [ticket(f"external_{number}", number, provider=EXTERNAL) for number in range(2 * lanes.ADOPTIONS_AT_ONCE)]
+    async with open_queue(at_once(1)) as queue, running(queue, handler):
+        await queue.enqueue([ticket("a"), *fetched, ticket("b")])
+        await handler.until(lambda: len(handler.running) == 1 + lanes.ADOPTIONS_AT_ONCE)
+        assert len({"a", "b"} & handler.running) == 1
+        hold.set()
+        await handler.until(lambda: len(handler.given) == 2 + len(fetched))
+    assert (handler.most[EXTERNAL], handler.most["local"]) == (lanes.ADOPTIONS_AT_ONCE, 1)
 
 
 async def test_snoozed_ticket_is_handled_again(open_queue: Open) -> None:

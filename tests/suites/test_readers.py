@@ -1,27 +1,24 @@
 """Reads on the driver's connection: one moment with those through SQLAlchemy, bounded waits, nothing left behind."""
 
 import asyncio
-import sqlite3
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager, closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, cast
-from unittest.mock import patch
+from unittest.mock import AsyncMock, patch
 
 import pytest
 import sqlalchemy as sa
 
-from models.db import engines, sqlite_reader
+from models.db import readers
 from models.db.database import Database
 from models.db.engines import READERS, in_use
-from models.db.readers import fetch
 from models.db.snapshot import Snapshot
-from models.db.statements import Statement, among
+from models.db.statements import Statement
 from models.db.tables import JOB
 from models.domain.access import LOCAL
-from models.domain.errors import Unavailable
 from tests.support.database_choice import database_choice
 from tests.support.domain import Domain, domain
+from tests.support.version_reads import WAYS, ordinary, raw, versions
 from tests.support.waiting import TIMEOUT_SECONDS, eventually
 
 pytestmark = [pytest.mark.usefixtures("database"), pytest.mark.both_databases]
@@ -40,39 +37,11 @@ async def env(tmp_path: Path) -> AsyncGenerator[Domain]:
         yield env
 
 
-def versions(database: Database, job_id: str) -> tuple[Statement, dict[str, Any]]:
-    """Return the statement that reads the version of a job, and its values."""
-    select = sa.select(JOB.c.version).where(among(database.kind, JOB.c.id, "ids"))
-    return Statement(database.kind, select), {"ids": [job_id]}
-
-
 def statement_of(database: Database, text: str) -> Statement:
     """Return a statement with this text, without parameters."""
     statement = Statement(database.kind, sa.select(sa.literal_column("1")))
     statement.text = text
     return statement
-
-
-async def raw(snapshot: Snapshot, database: Database, job_id: str) -> int:
-    """Read the version on the driver's connection."""
-    ((version,),) = await snapshot.fetch(*versions(database, job_id))
-    return version
-
-
-async def ordinary(snapshot: Snapshot, _database: Database, job_id: str) -> int:
-    """Read the version through SQLAlchemy."""
-    async with snapshot.read() as connection:
-        return (await connection.execute(sa.select(JOB.c.version).where(JOB.c.id == job_id))).scalar_one()
-
-
-async def through_connection(snapshot: Snapshot, database: Database, job_id: str) -> int:
-    """Read the version with a compiled statement on SQLAlchemy's connection."""
-    async with snapshot.read() as connection:
-        ((version,),) = await fetch(connection, *versions(database, job_id))
-        return version
-
-
-WAYS = {"raw": raw, "ordinary": ordinary, "connection": through_connection}
 
 
 @pytest.mark.parametrize("first", WAYS)
@@ -97,6 +66,24 @@ async def test_read_alone_shows_the_newest_commit(env: Domain) -> None:
     for number in range(3):
         assert await raw(snapshot, database, job_id) == await ordinary(snapshot, database, job_id) == number + 1
         await env.jobs.update(LOCAL, job_id, {"title": f"Title {number}"})
+
+
+@pytest.mark.parametrize("microseconds", [0, 1, 10, 120_000, 999_999, 86_399_999_999])
+async def test_instants_are_read_as_the_same_text_from_both_databases(env: Domain, microseconds: int) -> None:
+    """In UTC, with six digits, whatever the time zone of the session; converted it is the instant."""
+    database, job_id = env.store.database, await env.a_job()
+    instant = datetime(2026, 3, 29, tzinfo=UTC) + timedelta(microseconds=microseconds)
+    async with env.store.write() as connection:
+        await connection.execute(sa.update(JOB).where(JOB.c.id == job_id).values(created_at=instant))
+    select = sa.select(JOB.c.created_at, JOB.c.deleted_at, JOB.c.version).where(JOB.c.id == job_id)
+    statement = Statement(database.kind, select)
+    async with database.readers.reader() as reader:
+        await reader.begin()
+        if database_choice.distributed:
+            await reader.fetch("SELECT set_config('TimeZone', 'Asia/Tokyo', true)", ())
+        rows = await reader.fetch(statement.text, statement.arguments({}))
+    assert [tuple(row) for row in rows] == [(f"{instant:%Y-%m-%d %H:%M:%S.%f}", None, 1)]
+    assert statement.converted(rows) == [(instant, None, 1)]
 
 
 async def test_cancelled_read_gives_no_open_transaction_back(env: Domain) -> None:
@@ -126,6 +113,56 @@ async def test_cancelled_read_gives_no_open_transaction_back(env: Domain) -> Non
             assert await raw(snapshot, database, job_id) == 2
         for snapshot in snapshots:
             await snapshot.close()
+
+
+async def test_only_read_of_an_answer_shows_the_newest_commit_and_keeps_nothing(env: Domain) -> None:
+    """It takes one of the turns while it reads; a read that follows all the same begins a transaction."""
+    database, job_id = env.store.database, await env.a_job()
+    snapshot, turns = Snapshot(database), asyncio.Semaphore(1)
+    for number in range(2 * READERS):
+        async with snapshot.answering(turns):
+            ((version,),) = await snapshot.fetch_alone(*versions(database, job_id))
+            assert (version, database.readers.in_use, turns.locked()) == (number + 1, 0, False)
+            await env.jobs.update(LOCAL, job_id, {"title": f"Title {number}"})
+            assert await raw(snapshot, database, job_id) == number + 2
+            ((version,),) = await snapshot.fetch_alone(*versions(database, job_id))
+            assert (version, database.readers.in_use, turns.locked()) == (number + 2, 1, True)
+    assert (database.readers.in_use, turns.locked()) == (0, False)
+
+
+async def test_failed_only_read_fails_the_answer_and_closes_its_connection(env: Domain) -> None:
+    """The next answer reads on another connection."""
+    database, job_id = env.store.database, await env.a_job()
+    snapshot = Snapshot(database)
+    with patch.object(readers, "discard", AsyncMock(wraps=readers.discard)) as discard:
+        async with snapshot.answering():
+            with pytest.raises(Exception, match="nothing"):
+                await snapshot.fetch_alone(statement_of(database, "SELECT nothing"), {})
+            with pytest.raises(Exception, match="nothing"):
+                await raw(snapshot, database, job_id)
+    assert (discard.await_count, database.readers.in_use) == (1, 0)
+    async with snapshot.answering():
+        assert await raw(snapshot, database, job_id) == 1
+
+
+async def test_cancelled_only_read_gives_its_connection_back_closed(env: Domain) -> None:
+    """Cancelled while the database computes, more often than there are connections."""
+    database, job_id = env.store.database, await env.a_job()
+
+    async def operation() -> None:
+        snapshot = Snapshot(database)
+        async with snapshot.answering():
+            await snapshot.fetch_alone(statement_of(database, ENDLESS[database.kind]), {})
+
+    for _ in range(READERS + 1):
+        task = asyncio.create_task(operation())
+        await eventually(lambda: database.readers.in_use == 1)
+        await asyncio.sleep(0.05)
+        task.cancel()
+        await asyncio.wait([task])
+        assert (task.cancelled(), database.readers.in_use) == (True, 0)
+    async with asyncio.timeout(TIMEOUT_SECONDS):
+        assert await raw(Snapshot(database), database, job_id) == 1
 
 
 async def test_failed_read_is_not_repeated_on_its_connection(env: Domain) -> None:
@@ -160,125 +197,3 @@ async def test_writers_get_the_connections_of_idle_readers(env: Domain) -> None:
         await asyncio.gather(*map(read_and_write, job_ids))
     assert in_use(database.reader) <= READERS
     assert database.readers.in_use == 0
-
-
-class TestSqlite:
-    """What is particular to a file."""
-
-    @pytest.fixture(autouse=True)
-    def only_sqlite(self) -> None:
-        if database_choice.distributed:
-            pytest.skip("about a file")
-
-    @pytest.mark.parametrize("released", [True, False])
-    async def test_locked_file_is_awaited_on_the_thread(self, tmp_path: Path, *, released: bool) -> None:
-        """The loop runs meanwhile. The statement gets its rows when the lock is released, or fails in time."""
-        path = str(tmp_path / "other.db")
-        with closing(sqlite3.connect(path, isolation_level=None)) as holder:
-            holder.execute("CREATE TABLE number AS SELECT 1 AS value")
-            driver = await sqlite_reader.connect_file(path, isolation_level=None)
-            reader = sqlite_reader.SqliteReader(cast("Any", None), cast("Any", driver), 60_000 if released else 100)
-            try:
-                holder.execute("BEGIN EXCLUSIVE")
-                holder.execute("UPDATE number SET value = 2")
-                await reader.begin()
-                reading = asyncio.create_task(reader.fetch("SELECT value FROM number", ()))
-                await asyncio.sleep(0.05)
-                if released:
-                    assert not reading.done()
-                    holder.execute("COMMIT")
-                    assert await reading == [(2,)]
-                else:
-                    with pytest.raises(sqlite3.OperationalError, match="locked"):
-                        await reading
-            finally:
-                await driver.close()
-
-    async def test_long_statement_does_not_block_the_loop(self, env: Domain) -> None:
-        """It is interrupted after some milliseconds and computed on the thread."""
-        database = env.store.database
-        text = COUNT.format(3_000_000)
-        async with database.readers.reader() as reader:
-            await reader.begin()
-            reading = asyncio.create_task(reader.fetch(text, ()))
-            turns = 0
-            while not reading.done():
-                await asyncio.sleep(0)
-                turns += 1
-            assert await reading == [(3_000_000,)]
-        assert turns > 100
-
-    async def test_many_rows_are_fetched_in_parts(self, env: Domain, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Other tasks run between the parts, whose sum is complete and in order."""
-        monkeypatch.setattr(sqlite_reader, "ROWS_AT_ONCE", 7)
-        database = env.store.database
-        text = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?) SELECT i FROM n"
-        async with database.readers.reader() as reader:
-            await reader.begin()
-            for number in (0, 6, 7, 8, 14, 100):
-                expected = [(each,) for each in range(1, max(number, 1) + 1)]
-                assert await reader.fetch(text, (number,)) == expected
-
-
-class TestPostgres:
-    """What is particular to a server."""
-
-    @pytest.fixture(autouse=True)
-    def only_postgres(self) -> None:
-        if not database_choice.distributed:
-            pytest.skip("about a server")
-
-    async def test_statement_that_is_not_answered_makes_the_database_unavailable(self, env: Domain) -> None:
-        """After the timeout of a statement; its connection is closed, and others are used at once."""
-        job_id = await env.a_job()
-        async with impatient(env.store.database) as database:
-            snapshot = Snapshot(database)
-            async with snapshot.answering():
-                await stop_answers(snapshot)
-                with pytest.raises(Unavailable):
-                    await raw(snapshot, database, job_id)
-                assert database.readers.in_use == 0
-                with pytest.raises(Unavailable):
-                    await ordinary(snapshot, database, job_id)
-            async with snapshot.answering():
-                assert await raw(snapshot, database, job_id) == 1
-
-    async def test_answer_ends_when_its_end_is_not_answered(self, env: Domain) -> None:
-        """The connection is closed after the timeout of a statement."""
-        job_id = await env.a_job()
-        async with impatient(env.store.database) as database:
-            snapshot = Snapshot(database)
-            async with snapshot.answering():
-                assert await raw(snapshot, database, job_id) == 1
-                await stop_answers(snapshot)
-            assert database.readers.in_use == 0
-            assert await raw(snapshot, database, job_id) == 1
-
-    async def test_connection_that_postgres_ended_is_not_used(self, env: Domain) -> None:
-        """A restart of the server costs no answer."""
-        database, job_id = env.store.database, await env.a_job()
-        assert await raw(Snapshot(database), database, job_id) == 1
-        async with database.connect(database.writer) as connection:
-            others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
-            await connection.execute(sa.text(f"{others} AND pid <> pg_backend_pid()"))
-        await asyncio.sleep(0.1)
-        assert await raw(Snapshot(database), database, job_id) == 1
-
-
-@asynccontextmanager
-async def impatient(other: Database) -> AsyncGenerator[Database]:
-    """The same database with a timeout of statements that a test can wait for, and bounded waits of the test."""
-    with patch.object(engines, "COMMAND_SECONDS", 3.0):
-        database = Database(other.url.render_as_string(hide_password=False))
-        try:
-            async with asyncio.timeout(TIMEOUT_SECONDS / 2):
-                yield database
-        finally:
-            await database.close()
-
-
-async def stop_answers(snapshot: Snapshot) -> None:
-    """Let nothing that the server sends on the connection of a snapshot arrive any more."""
-    async with snapshot.read() as connection:
-        driver: Any = (await connection.get_raw_connection()).driver_connection
-        driver._transport.pause_reading()

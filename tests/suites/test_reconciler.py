@@ -18,9 +18,12 @@ from coordinator.dispatcher import Dispatcher
 from coordinator.queue.embedded import EmbeddedQueue
 from coordinator.queue.port import Concurrency
 from coordinator.renders import claims, reconciler
-from coordinator.renders.claims import Claim
+from coordinator.renders.adoptions import Adoptions
+from coordinator.renders.claim import Claim
+from coordinator.renders.deps import RenderDeps
+from coordinator.renders.inspections import Inspections
+from coordinator.renders.limits import Limits
 from coordinator.renders.pool import RunningRenders
-from coordinator.renders.render import Limits, RenderDeps
 from coordinator.storage.media import MediaStore
 from coordinator.storage.retention import Retention
 from coordinator.webhooks.deliverer import DeliveryDeps
@@ -34,6 +37,7 @@ from models.domain.lifecycle import SceneStatus
 from models.writes.change import Ticket, Work
 from providers.port import Failure, Order, Progress, Rendered
 from providers.scripted import ScriptedProvider
+from tests.support.claiming import claim_ticket
 from tests.support.domain import OURS, POLICY, Domain, JobState, domain
 from tests.support.recording_queue import RecordingQueue
 from tests.support.waiting import TIMEOUT_SECONDS
@@ -97,7 +101,7 @@ async def test_assembly_of_a_completed_job_is_enqueued_again(env: Domain) -> Non
             await connection.execute(sa.update(JOB).where(JOB.c.id == job_id).values(values))
     found = RecordingQueue()
     await reconciler.reconcile(env.store, found)
-    assert found.assemblies == [cuts[3]]
+    assert [each.key for each in found.assemblies] == [cuts[3].key]
 
 
 def a_queue() -> EmbeddedQueue:
@@ -107,7 +111,7 @@ def a_queue() -> EmbeddedQueue:
 
 async def claimed(env: Domain, ticket: Ticket) -> Claim:
     """Claim the take of a ticket."""
-    claim = await claims.claim(env.store, ticket, "worker")
+    claim = await claim_ticket(env.store, ticket, "worker")
     assert claim is not None
     return claim
 
@@ -194,6 +198,8 @@ async def coordinated(env: Domain, queue: EmbeddedQueue, provider: ScriptedProvi
         bus,
         MediaStore(str(env.folder / "media")),
         {OURS: provider},
+        Inspections(),
+        Adoptions(HttpClient(Policy())),
         Limits(first_backoff_seconds=0.05),
     )
     coordinator = Coordinator(

@@ -9,9 +9,10 @@ import pytest
 import pytest_asyncio
 import sqlalchemy as sa
 
-from models.db import drivers
+from models.db import sqlite_writer
 from models.db.database import Database
-from models.db.shared_commits import COMMIT
+from models.db.drivers import Rows, Step
+from models.db.sqlite_writer import COMMIT
 from models.domain.access import LOCAL
 from models.domain.errors import NotFound, Unavailable
 from models.domain.events import EventType
@@ -32,9 +33,9 @@ class Commits:
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.log: list[str] = []
         self.failure: Exception | None = None
-        run = drivers.run_steps
+        run = sqlite_writer.run_steps
 
-        def observed(connection: sqlite3.Connection, steps: Sequence[drivers.Step]) -> list[drivers.Rows]:
+        def observed(connection: sqlite3.Connection, steps: Sequence[Step]) -> list[Rows]:
             if COMMIT not in steps:
                 return run(connection, steps)
             failure, self.failure = self.failure, None
@@ -44,7 +45,7 @@ class Commits:
             self.log.append("commit")
             return found
 
-        patch.setattr(drivers, "run_steps", observed)
+        patch.setattr(sqlite_writer, "run_steps", observed)
 
 
 @pytest_asyncio.fixture

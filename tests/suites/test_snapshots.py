@@ -1,8 +1,10 @@
 """The snapshot of an operation: one moment for each answer, and no connection kept after it."""
 
 import asyncio
+import gc
 from collections.abc import AsyncGenerator
 from pathlib import Path
+from typing import Any, Never
 
 import pytest
 import sqlalchemy as sa
@@ -12,7 +14,9 @@ from models.db.database import Connection, Database
 from models.db.engines import READERS
 from models.db.snapshot import Snapshot
 from models.domain.access import LOCAL
-from models.domain.errors import Invalid
+from models.domain.errors import Invalid, Unavailable
+from models.reads import queries
+from schema.loaders import Loaders
 from tests.support.domain import Domain, domain
 from tests.support.waiting import TIMEOUT_SECONDS, eventually
 
@@ -171,3 +175,55 @@ async def test_long_lists_and_messages_leave_connections_to_others(env: Domain) 
     finish.set()
     await asyncio.gather(*tasks)
     assert in_use(database) == 0
+
+
+async def test_cancelled_field_does_not_cancel_others_that_wait_for_the_same_row(env: Domain) -> None:
+    """graphql-core cancels the fields beside one that has failed, not those of the rest of the answer."""
+    job_id = await env.a_job()
+    snapshot = Snapshot(env.store.database)
+    loaders = Loaders(snapshot, LOCAL)
+
+    async def field() -> str | None:
+        job = await loaders.job.load(job_id)
+        return None if job is None else job.id
+
+    async with snapshot.answering():
+        cancelled, other = asyncio.create_task(field()), asyncio.create_task(field())
+        await asyncio.sleep(0)
+        cancelled.cancel()
+        assert await other == job_id
+        assert await field() == job_id
+    with pytest.raises(asyncio.CancelledError):
+        await cancelled
+
+
+async def test_error_of_a_read_whose_fields_were_all_cancelled_is_not_logged(
+    env: Domain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """asyncio would log it as an error that was never retrieved."""
+    unhandled: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: unhandled.append(context))
+    reading, failing = asyncio.Event(), asyncio.Event()
+
+    async def fail(*_: object) -> Never:
+        reading.set()
+        await failing.wait()
+        raise Unavailable("UNAVAILABLE", "The database does not answer.")
+
+    monkeypatch.setattr(queries, "jobs_by_id", fail)
+    snapshot = Snapshot(env.store.database)
+
+    async def field() -> None:
+        await Loaders(snapshot, LOCAL).job.load("job")
+
+    async with snapshot.answering():
+        cancelled = asyncio.create_task(field())
+        await reading.wait()
+        cancelled.cancel()
+        await asyncio.wait([cancelled])
+        failing.set()
+        await eventually(lambda: env.store.database.readers.in_use <= 1)
+        await asyncio.sleep(0.05)
+    del cancelled
+    gc.collect()
+    assert unhandled == []

@@ -17,6 +17,7 @@ from models.domain.events import EventType
 from models.domain.lifecycle import SceneStatus
 from models.writes.change import Change, Tick
 from models.writes.store import Committed
+from tests.support.claiming import claim_ticket
 from tests.support.domain import Domain, domain
 from tests.support.transactions import rename
 from tests.support.waiting import TIMEOUT_SECONDS
@@ -115,7 +116,7 @@ async def test_deleted_job_refuses_every_command(env: Domain) -> None:
     """Its scenes do as well, and its tickets claim nothing."""
     job_id = await env.a_job(2, start=True)
     targets = await env.targets(job_id)
-    held = await claims.claim(env.store, env.tickets[0], "worker")
+    held = await claim_ticket(env.store, env.tickets[0], "worker")
     assert held is not None
     async with env.store.change(job_id, LOCAL) as change:
         change.set_job(deleted_at=change.now, purge_after=change.now)
@@ -135,14 +136,14 @@ async def test_deleted_job_refuses_every_command(env: Domain) -> None:
         with pytest.raises(InvalidState) as refused:
             await work
         assert refused.value.code is ErrorCode.ALREADY_DELETED
-    assert await claims.claim(env.store, env.tickets[1], "worker") is None
+    assert await claim_ticket(env.store, env.tickets[1], "worker") is None
     assert env.dump() == before
 
 
 async def test_event_log_names_the_actor(env: Domain) -> None:
     """Events of the system have no actor."""
     job_id = await env.a_job(start=True)
-    await claims.claim(env.store, env.tickets[0], "worker")
+    await claim_ticket(env.store, env.tickets[0], "worker")
     actors = [(event.type, event.actor_id) for event in (await env.job_state(job_id)).log]
     assert actors == [
         (EventType.JOB_CREATED, LOCAL.id),

@@ -8,7 +8,7 @@ import pytest
 
 from coordinator.commands.inputs import SceneBatch, SceneEdit
 from coordinator.renders import claims
-from coordinator.renders.claims import Claim
+from coordinator.renders.claim import Claim
 from models.db.rows import SCENE_SELECT, SceneRow
 from models.db.tables import SCENE
 from models.domain.access import LOCAL
@@ -16,6 +16,7 @@ from models.domain.events import EventType
 from models.domain.lifecycle import SceneStatus
 from models.writes.change import Change
 from providers.port import Failure
+from tests.support.claiming import claim_ticket
 from tests.support.domain import EXTERNAL, Domain, domain
 from tests.support.statements import recorded
 
@@ -61,7 +62,7 @@ async def stored_scene(change: Change, scene_id: str) -> SceneRow:
 
 async def a_claim(env: Domain) -> Claim:
     """Claim the scene of the newest ticket."""
-    claim = await claims.claim(env.store, env.tickets[-1], "worker")
+    claim = await claim_ticket(env.store, env.tickets[-1], "worker")
     assert claim is not None
     return claim
 

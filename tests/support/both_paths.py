@@ -8,9 +8,10 @@ from graphql import OperationType
 from starlette.requests import HTTPConnection
 from strawberry.types import ExecutionResult
 
-from server.transports.execution import Executor, response_map
+from server.transports.execution import Executor
 from server.transports.params import Params
 from server.transports.payloads import encode
+from server.transports.results import response_map
 from tests.support.random_documents import RandomDocument
 
 CONNECTION = HTTPConnection({"type": "http", "headers": []})

@@ -19,6 +19,7 @@ _INPUTS = {
     **dict.fromkeys(("startJob", "cancelJob", "deleteJob", "restoreJob"), "JobActionInput"),
     **dict.fromkeys(("cancelScene", "deleteScene", "restoreScene"), "SceneActionInput"),
     **dict.fromkeys(("regenerateScenes", "cancelScenes", "deleteScenes", "restoreScenes"), "SceneBatchInput"),
+    **dict.fromkeys(("completeAsset", "deleteAsset", "restoreAsset"), "AssetActionInput"),
     **dict.fromkeys(("rotateWebhookSecret", "deleteWebhook", "testWebhook"), "WebhookActionInput"),
 }
 

@@ -1,20 +1,24 @@
-"""A provider of clips that tests describe: the object under "kind" in a scene's metadata, or a broken file."""
+"""A provider of clips that tests describe: the object under "kind" in a scene's metadata."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from typing import Any, cast
 
+from providers.catalogue import Model
 from providers.port import Asset, Order, Progress, Rendered
 from tests.support.client import Json
 from tests.support.clips import Kind, make
-
-BROKEN = {"broken": True}
+from tests.support.fake_providers import ANY_MODEL
 
 
 class ClipProvider:
     """Renders small clips at once."""
 
     name = "scripted"
+
+    async def models(self) -> Sequence[Model]:
+        """Return the only model."""
+        return (ANY_MODEL,)
 
     async def submit(self, order: Order) -> str:
         """Accept any order."""
@@ -26,10 +30,7 @@ class ClipProvider:
         kind = Kind(**cast("dict[str, Any]", order.metadata.get("kind", {})))
         if order.number > 1:
             kind = kind._replace(color="yellow")
-        if order.metadata.get("broken"):
-            path.write_bytes(b"this was never a clip")
-        else:
-            await asyncio.to_thread(make, path, kind)
+        await asyncio.to_thread(make, path, kind)
         yield Rendered(Asset(path, kind.content_type, kind.width, kind.height, kind.seconds))
 
     async def cancel(self, provider_id: str) -> None:

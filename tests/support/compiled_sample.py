@@ -109,6 +109,11 @@ class Context:
         """Whether another message follows at once."""
         return False
 
+    @property
+    def refusals(self) -> Sequence[str]:
+        """No mutation is refused."""
+        return ()
+
 
 class _Block:
     async def __aenter__(self) -> None:

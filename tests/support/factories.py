@@ -19,6 +19,8 @@ REPORTS_TO_REACH: dict[str, list[str]] = {
 # Well-formed ids that the server has never issued.
 UNUSED_SUFFIX = "01h455vb4pex5vsknk084sn02q"
 NO_WEBHOOK, NO_DELIVERY = f"webhook_{UNUSED_SUFFIX}", f"delivery_{UNUSED_SUFFIX}"
+NO_ASSET = f"asset_{UNUSED_SUFFIX}"
+NO_WORKER = f"worker_{UNUSED_SUFFIX}"
 NO_JOB, NO_SCENE, NO_TAKE = f"job_{UNUSED_SUFFIX}", f"scene_{UNUSED_SUFFIX}", f"take_{UNUSED_SUFFIX}"
 
 

@@ -1,12 +1,15 @@
 """Providers that a test controls."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing, suppress
 
+from providers.catalogue import Model
 from providers.port import Order, Progress, Rendered
 from providers.sample import sample
 
+# Takes any order that the API accepts.
+ANY_MODEL = Model("any", 0.5, 60.0)
 Follow = Callable[[Order, str], AsyncGenerator[Progress | Rendered]]
 
 
@@ -23,6 +26,10 @@ class Fake:
         self.most_at_once = 0
         self.on_submit: Callable[[Order], Awaitable[None]] | None = None
         self._follow = follow or at_once
+
+    async def models(self) -> Sequence[Model]:
+        """Return the only model."""
+        return (ANY_MODEL,)
 
     async def submit(self, order: Order) -> str:
         """Accept the order."""

@@ -48,7 +48,7 @@ if __name__ == "__main__":
         ),
         "loop": ((ScriptedProvider, "cancel", block_loop),),
         # Where a network file system would block.
-        "thread": ((media, "_copy_durably", block_thread),),
+        "thread": ((media, "copy_durably", block_thread),),
     }
     for hang in hangs:
         for owner, name, replacement in replaced[hang]:

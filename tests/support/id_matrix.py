@@ -31,8 +31,11 @@ SCHEMA = build_schema(sdl())
 
 # Placeholders: the id that is tried, and a job, a scene and a take that the caller owns.
 ID, JOB, SCENE, TAKE = "<id>", "<job>", "<scene>", "<take>"
+# A scene of the caller that can be regenerated.
+DONE = "<done>"
 ERRORS = "__typename errors { __typename code message path ... on NotFoundError { id } }"
 
+ASSET_ACTIONS = ("completeAsset", "deleteAsset", "restoreAsset")
 BATCHES = ("SceneBatchInput", "UpdateScenesInput")
 
 
@@ -90,6 +93,20 @@ def _batch_mutations(*names: str) -> dict[str, Row]:
     return {place: row for rows in (*by_scene, *by_job) for place, row in rows.items()}
 
 
+def _input_mutations(kind: str, field: str) -> dict[str, Row]:
+    """The mutations that take the inputs of scenes, with an input that is an object of this kind."""
+    inputs = [{"role": "FIRST_FRAME", field: ID}]
+    scene = {"prompt": "Mine", "inputs": inputs}
+    batch = [{"sceneId": SCENE, "inputs": inputs}]
+    return (
+        change("createJob", kind, title="Mine", scenes=[scene])
+        | change("addScene", kind, jobId=JOB, scene=scene)
+        | change("updateScene", kind, sceneId=SCENE, inputs=inputs)
+        | change("updateScenes", kind, jobId=JOB, scenes=batch, policy="BEST_EFFORT")
+        | change("regenerateScene", kind, sceneId=DONE, inputs=inputs)
+    )
+
+
 MATRIX: dict[str, Row] = {
     "Query.node(id)": read("job", "node(id: $id) { __typename id }"),
     "Query.job(id)": read("job", "job(id: $id) { id title scenes(includeDeleted: true) { nodes { id } } }"),
@@ -118,7 +135,18 @@ MATRIX: dict[str, Row] = {
     **change("updateScenes", "job", jobId=ID, scenes=[{"sceneId": SCENE, "title": "Mine"}]),
     **change("updateScenes", "scene", jobId=JOB, scenes=[{"sceneId": ID, "title": "Mine"}], policy="BEST_EFFORT"),
     **change("updateScenes", "job", jobId=JOB, scenes=[{"sceneId": SCENE, "jobId": ID}], policy="BEST_EFFORT"),
+    **_input_mutations("take", "takeId"),
+    **_input_mutations("asset", "assetId"),
+    **change("updateScene", "asset", sceneId=SCENE, status="COMPLETED", outputAssetId=ID),
+    **change(
+        "updateScenes",
+        "asset",
+        jobId=JOB,
+        scenes=[{"sceneId": SCENE, "status": "COMPLETED", "outputAssetId": ID}],
+        policy="BEST_EFFORT",
+    ),
     **_batch_mutations("regenerateScenes", "cancelScenes", "deleteScenes", "restoreScenes"),
+    **{place: row for name in ASSET_ACTIONS for place, row in change(name, "asset", assetId=ID).items()},
     "Query.webhooks(jobId)": read("job", "webhooks(jobId: $id) { id }"),
     **change("createWebhook", "job", url="http://127.0.0.1:9/", events=["JOB_DELETED"], jobId=ID),
     **change("updateWebhook", "webhook", webhookId=ID, active=True),
@@ -133,8 +161,10 @@ MATRIX: dict[str, Row] = {
 # Other requests that reach the same places.
 MORE: dict[str, Row] = {
     "node of a scene": read("scene", "node(id: $id) { __typename id }"),
+    "node of an asset": read("asset", "node(id: $id) { __typename id }"),
     "node of a webhook": read("webhook", "node(id: $id) { __typename id }"),
     "node of a delivery": read("delivery", "node(id: $id) { __typename id }"),
+    "node of a worker": read("worker", "node(id: $id) { __typename id }"),
     "node of a take": read("take", "node(id: $id) { __typename id }"),
     "a scene in a job of the caller": read("scene", "job(id: $job) { scene(id: $id) { id } }"),
     "a scene with a job of the caller": read("scene", "scene(id: $id, jobId: $job) { id }"),
@@ -165,6 +195,7 @@ MORE: dict[str, Row] = {
 
 # Ids in responses: those of objects that the caller may see (reached from a row above), and those of the request.
 SEEN, GIVEN = "of an object that the caller may see", "as it was in the request"
+PUBLIC = "of the catalogue of models, which all callers see"
 RETURNED: dict[str, str] = {
     "Node.id": SEEN,
     "Job.id": SEEN,
@@ -180,10 +211,15 @@ RETURNED: dict[str, str] = {
     "SceneProgress.jobId": SEEN,
     "SceneProgress.sceneId": SEEN,
     "Viewer.id": SEEN,
+    "Asset.id": SEEN,
+    "Worker.id": SEEN,
+    "Asset.ownerId": SEEN,
     "Webhook.id": SEEN,
     "Webhook.jobId": SEEN,
     "WebhookDelivery.id": SEEN,
     "WebhookDelivery.jobId": SEEN,
+    "OutputAdjustment.sceneIds": SEEN,
+    "Model.id": PUBLIC,
     "NotFoundError.id": GIVEN,
     "DeleteScenePayload.deletedSceneId": GIVEN,
     "DeleteWebhookPayload.deletedWebhookId": GIVEN,

@@ -9,12 +9,13 @@ from graphql import GraphQLError, OperationDefinitionNode, parse
 from graphql.execution.values import VariableValues, get_variable_values
 from strawberry.types.info import Info as StrawberryInfo
 
+from execution.answers import Answers, Moments
 from execution.fragments import Fragments
 from execution.plan import Plan
 from execution.plans import Plans
 from execution.relations import NEEDS, RELATION, Relation, Selected
 from execution.selections import condition_variables
-from execution.versions import VERSIONED, FragmentOf, Versioned, VersionedColumns
+from execution.versions import STORED, VERSIONED, FragmentOf, Versioned, VersionedColumns
 
 
 class BoxRow(NamedTuple):
@@ -29,13 +30,18 @@ class BoxRow(NamedTuple):
 
 @dataclass
 class Context:
-    """The stored boxes, and what an answer may depend on. `loaded` counts the boxes whose items were read."""
+    """The stored boxes, and what an answer may depend on.
+
+    `loaded` counts the boxes whose items were read, `asked` the questions for the moment.
+    """
 
     boxes: list[BoxRow] = field(default_factory=list[BoxRow])
     viewer: str = "ada"
     address: str = "here"
     moving: dict[str, int] = field(default_factory=dict[str, int])
     loaded: int = 0
+    moment: Hashable = None
+    asked: int = 0
 
 
 Info = StrawberryInfo[Context, None]
@@ -103,9 +109,17 @@ class Box:
 class Query:
     """The boxes."""
 
-    @strawberry.field(metadata={RELATION: Relation((), _load_boxes, (), BoxRow)})
+    @strawberry.field(metadata={RELATION: Relation((), _load_boxes, (), BoxRow), STORED: True})
     async def boxes(self) -> list[Box]:
         raise NotImplementedError
+
+    @strawberry.field(metadata={STORED: True})
+    def named(self, name: str | None) -> int:
+        return len(name or "")
+
+    @strawberry.field
+    def undeclared(self) -> int:
+        return 1
 
 
 SCHEMA = strawberry.Schema(Query)
@@ -117,12 +131,18 @@ def scope(context: Context) -> Hashable:
     return context.viewer
 
 
-class Kept:
-    """Answers queries with kept objects."""
+async def _now(context: Context) -> Hashable:
+    context.asked += 1
+    return context.moment
 
-    def __init__(self, most_bytes: int = 100_000) -> None:
+
+class Kept:
+    """Answers queries with kept objects, and with kept answers of contexts that have a moment."""
+
+    def __init__(self, most_bytes: int = 100_000, *, moments_are_free: bool = True) -> None:
         self.fragments = Fragments(most_bytes, scope)
-        self._plans = Plans(SCHEMA, fragments=self.fragments)
+        self.answers = Answers(most_bytes, Moments(_now, are_free=moments_are_free), scope)
+        self._plans = Plans(SCHEMA, fragments=self.fragments, answers=self.answers)
 
     async def answer(self, context: Context, text: str, **variables: Any) -> Any:
         """Return the data of a query."""

@@ -6,13 +6,10 @@ from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
 
+from providers.inspection.inspector import inspect
 from providers.local import LocalProvider
-from providers.port import Order, Progress, Rendered
-from providers.replicate.provider import ReplicateProvider
-from providers.scripted import ScriptedProvider
+from providers.port import Order, Progress, Provider, Rendered
 from tests.support.waiting import TIMEOUT_SECONDS
-
-Subject = LocalProvider | ScriptedProvider | ReplicateProvider
 
 
 def small_local() -> LocalProvider:
@@ -45,11 +42,19 @@ async def all_of(steps: AsyncGenerator[Progress | Rendered, None]) -> list[Progr
         return [step async for step in steps]
 
 
-async def made(provider: Subject, order: Order) -> Rendered:
+async def made(provider: Provider, order: Order) -> Rendered:
     """Submit an order and follow it to its result."""
     last = (await all_of(provider.follow(order, await provider.submit(order))))[-1]
     assert isinstance(last, Rendered)
     return last
+
+
+async def looked_at(rendered: Rendered, order: Order) -> Rendered:
+    """Return a result as it is after its caller has looked at the clip and made the pictures that are missing."""
+    if rendered.checked:
+        return rendered
+    seen = await inspect(rendered.clip.path, order.workdir, order.duration_seconds)
+    return Rendered(seen.clip, rendered.poster or seen.poster, rendered.preview or seen.preview)
 
 
 async def drained(steps: AsyncGenerator[Progress | Rendered, None]) -> None:

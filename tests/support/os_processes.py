@@ -1,10 +1,15 @@
 """Inspect the processes of this machine."""
 
+import asyncio
 import os
+import re
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+
+from tests.support.waiting import TIMEOUT_SECONDS
 
 # Postgres and PgBouncer refuse to run as root; this user exists on every Unix and owns nothing.
 UNPRIVILEGED_USER = "nobody"
@@ -39,6 +44,23 @@ def command_line(pid: int) -> bytes:
     return Path(f"/proc/{pid}/cmdline").read_bytes()
 
 
+async def new_child(before: set[int], program: str) -> int:
+    """Wait for a child of this process that runs a module and was not there before. Return its id."""
+    async with asyncio.timeout(TIMEOUT_SECONDS):
+        while True:
+            for child in set(children_of(os.getpid())) - before:
+                with suppress(OSError):
+                    if program.encode() in command_line(child):
+                        return child
+            await asyncio.sleep(0.01)
+
+
+def soft_limit(pid: int, name: str) -> int | None:
+    """Return a soft limit of a process, named as in /proc/PID/limits; None when it has none."""
+    found = re.search(rf"^{name} +(\d+)", Path(f"/proc/{pid}/limits").read_text(), re.MULTILINE)
+    return int(found.group(1)) if found is not None else None
+
+
 def cpu_seconds(pid: int) -> float:
     """Return the CPU time that a process has used; unlike elapsed time it does not depend on the load (proc(5))."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
@@ -49,3 +71,9 @@ def children_cpu_seconds() -> float:
     """Return the CPU time of all children of this process so far, ended or not."""
     times = os.times()
     return times.children_user + times.children_system + sum(map(cpu_seconds, children_of(os.getpid())))
+
+
+def peak_bytes(pid: int) -> int:
+    """Return the most memory that a process has had, on Linux."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))

@@ -16,6 +16,11 @@ def plain_id(value: object, argument: str) -> str | None:
     return re.sub(r"[^\w.,/+%-]+", "_", value, flags=re.ASCII).strip("_")[:LONGEST] or argument
 
 
+def plain_text(value: object) -> str:
+    """Return the id of any value, by its text; to be given as `ids`."""
+    return plain_id(str(value), "value") or "value"
+
+
 def is_plain(node_id: str) -> bool:
     """Return whether the part of a node id in brackets is plain."""
     _, bracket, parameters = node_id.partition("[")

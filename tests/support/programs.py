@@ -1,4 +1,4 @@
-"""Programs of the system that a test puts in front of the server: nginx, PgBouncer."""
+"""Programs of the system that tests need: nginx and PgBouncer in front of the server, curl and jq."""
 
 import os
 import shutil

@@ -1,4 +1,5 @@
-"""How many random examples a test tries. `make unit` sets SCENEWIRE_TEST_EFFORT to a fraction, other runs try all."""
+"""How many random examples a test tries. `make unit` and `make test` set SCENEWIRE_TEST_EFFORT to fractions, and
+`make proof` to many times as many."""
 
 import os
 

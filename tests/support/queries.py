@@ -9,8 +9,8 @@ from tests.support.factories import NO_JOB
 MEDIA = "{ url contentType sizeBytes width height durationSeconds expiresAt }"
 FAILURE = "{ code message retryable }"
 TAKE = f"""
-id number reason prompt status provider providerId output {MEDIA} poster {MEDIA} failure {FAILURE}
-isCurrent createdAt startedAt finishedAt
+id number reason prompt status provider providerId output {MEDIA} poster {MEDIA} preview {MEDIA}
+original {MEDIA} failure {FAILURE} isCurrent createdAt startedAt finishedAt
 """
 SCENE = f"""
 id jobId position title prompt durationSeconds status percentage queuePosition provider providerId attempts maxAttempts

@@ -11,7 +11,7 @@ from coordinator.commands import scene_progress
 from coordinator.commands.scene_progress import Fenced
 from coordinator.queue.port import Snooze
 from coordinator.renders import claims
-from coordinator.renders.claims import Claim
+from coordinator.renders.claim import Claim
 from coordinator.storage import purge, retention
 from coordinator.storage.retention import Retention
 from models.db import clock
@@ -21,10 +21,12 @@ from models.domain.errors import DomainError
 from models.domain.lifecycle import SceneStatus
 from models.writes.work import Ticket
 from providers.port import Failure
+from tests.support.claiming import claim_ticket
 from tests.support.client import Client, Json
 from tests.support.server_app import App
 
-CLIP = {name: {"key": f"clip/{name}", "content_type": "video/mp4"} for name in ("output", "poster", "preview")}
+FILES = ("output", "poster", "preview", "original")
+CLIP = {name: {"key": f"clip/{name}", "content_type": "video/mp4"} for name in FILES}
 LEASE = timedelta(minutes=5)
 
 
@@ -78,6 +80,15 @@ class RandomChanges:
     def _new_scene(self) -> Json:
         return {"prompt": f"prompt {self._random.randint(0, 9)}", "title": self._random.choice([None, "A", "B"])}
 
+    def _settings(self) -> Json | None:
+        choice = self._random.choice
+        models = ["scripted/plain", "scripted/picky", None]
+        values: Json = {"seed": choice([None, 1, 2]), "aspectRatio": choice(["16:9", "1:1"]), "model": choice(models)}
+        return choice([None, {name: value for name, value in values.items() if choice([True, False])}])
+
+    def _inputs(self) -> list[Json] | None:
+        return self._random.choice([None, [{"role": "FIRST_FRAME", "takeId": self._random.choice(self._takes)}]])
+
     async def _mutation(self) -> str:
         choice = self._random.choice
         job_id, scene_id = choice(self.jobs), choice(self.scenes)
@@ -87,6 +98,7 @@ class RandomChanges:
             [
                 ("updateJob", job | {"title": f"Title {self._random.randint(0, 99)}"}),
                 ("updateJob", job | {"metadata": {"a": self._random.random()}}),
+                ("updateJob", job | {"settings": self._settings()}),
                 ("startJob", job),
                 ("cancelJob", job),
                 ("deleteJob", job),
@@ -95,6 +107,8 @@ class RandomChanges:
                 ("addScene", job | {"scene": self._new_scene()}),
                 ("updateScene", scene | {"title": f"Title {self._random.randint(0, 99)}"}),
                 ("updateScene", scene | {"prompt": f"prompt {self._random.randint(0, 99)}"}),
+                ("updateScene", scene | {"settings": self._settings()}),
+                ("updateScene", scene | {"inputs": self._inputs()}),
                 ("updateScene", scene | {"status": "PROCESSING", "percentage": self._random.randint(1, 60)}),
                 ("updateScene", scene | {"percentage": self._random.randint(1, 99)}),
                 ("updateScene", scene | {"percentage": self._random.randint(1, 99)}),
@@ -105,7 +119,7 @@ class RandomChanges:
                 ("restoreScene", scene),
                 ("cancelScene", scene),
                 ("regenerateScene", scene),
-                ("regenerateScene", scene),
+                ("regenerateScene", scene | {"settings": self._settings()}),
                 ("selectTake", {"takeId": choice(self._takes)}),
             ]
         )
@@ -147,7 +161,8 @@ class RandomChanges:
                 case "submitted":
                     await claims.submitted(store, held, f"order {self._random.randint(0, 9)}")
                 case "completed":
-                    await claims.completed(store, held, CLIP)
+                    made = {"settings": {"seed": self._random.randint(3, 9)}, "made": {"ignored": ["audio"]}}
+                    await claims.completed(store, held, CLIP | self._random.choice([{}, made]))
                 case _:
                     failure = Failure("BUSY", "Try again.", retryable=self._random.random() < 0.7)
                     await claims.failed(store, held, failure, backoff_seconds=0)
@@ -165,7 +180,7 @@ class RandomChanges:
         scene = self._random.choice(waiting)
         ticket = Ticket(scene.provider, scene.job_id, scene.id, scene.take_number)
         try:
-            held = await claims.claim(store, ticket, self._random.choice(["one", "two"]), timedelta(0))
+            held = await claim_ticket(store, ticket, self._random.choice(["one", "two"]), timedelta(0))
         except Snooze:
             held = None
         if held is not None:

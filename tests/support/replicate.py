@@ -10,33 +10,35 @@ from typing import Any
 import httpx
 import pytest
 
+from providers.hosted.retrying import Pace
 from providers.port import Failure, Order
 from providers.replicate.api import Api
 from providers.replicate.model import Model
+from providers.replicate.models import Models
 from providers.replicate.provider import ReplicateProvider
-from providers.replicate.retrying import Pace
 from providers.replicate.template import Template
 from tests.support.orders import made
 from tests.support.replicate_state import SECRET, TOKEN, VERSION, Json
 from tests.support.server_process import ROOT
 from tests.support.waiting import TIMEOUT_SECONDS
 
-QUICK = Pace(poll=0.02, first_backoff=0.02, last_backoff=0.1, give_up_after=5.0, settling=(0.01, 0.02))
+QUICK = Pace(0.02, first_backoff=0.02, last_backoff=0.1, give_up_after=30.0, refusals=300.0, settling=(0.01, 0.02))
 # Gives up soon.
-BRIEF = replace(QUICK, give_up_after=0.3)
+BRIEF = replace(QUICK, give_up_after=0.3, refusals=0.3)
 INPUT = '{"prompt": "{prompt}", "duration": "{duration_seconds}"}'
 CALLBACKS = "https://scenewire.test"
+
+OURS = "tests.support.replicate_server"
+STRANGE = "tests.support.strange_replicate_server"
 
 NewProvider = Callable[..., ReplicateProvider]
 
 
 class FakeReplicate:
-    """The process, and its commands."""
+    """The process, and its commands. `program` is the module that it runs."""
 
-    def __init__(self) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.support.replicate_server"], cwd=ROOT, stdout=subprocess.PIPE, text=True
-        )
+    def __init__(self, program: str = OURS) -> None:
+        self._process = subprocess.Popen([sys.executable, "-m", program], cwd=ROOT, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None
         self.origin = self._process.stdout.readline().strip()
         self._http = httpx.Client(base_url=f"{self.origin}/_fake/", timeout=TIMEOUT_SECONDS)
@@ -107,9 +109,10 @@ class FakeReplicate:
         address: str | None = None,
     ) -> ReplicateProvider:
         """Make a provider that buys here, in a hurry."""
+        api = Api(address or self.address, token)
         return ReplicateProvider(
-            Api(address or self.address, token),
-            Model(version, Template(template), callbacks),
+            api,
+            Models(api, pace, [Model(version, Template(template), callbacks)]),
             pace,
             lifetime_seconds=1800,
             most_bytes=most_bytes,

@@ -4,13 +4,13 @@ from collections.abc import Generator
 
 import pytest
 
-from tests.support.replicate import FakeReplicate
+from tests.support.replicate import OURS, FakeReplicate
 
 
 @pytest.fixture(scope="module")
-def fake_process() -> Generator[FakeReplicate]:
+def fake_process(request: pytest.FixtureRequest) -> Generator[FakeReplicate]:
     """The process of the fake, for the tests of a file."""
-    fake = FakeReplicate()
+    fake = FakeReplicate(getattr(request, "param", OURS))
     yield fake
     fake.stop()
 

@@ -15,7 +15,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
-from tests.support.replicate_state import OVER, SECRET, TOKEN, VERSION, Commands, Fake, Json, Prediction, clip
+from tests.support.replicate_files import HTML, content
+from tests.support.replicate_state import OFFICIAL, OVER, SECRET, TOKEN, VERSION, Commands, Fake, Json, Prediction
 from tests.support.waiting import TIMEOUT_SECONDS
 
 INPUTS: dict[str, tuple[type, ...]] = {"prompt": (str,), "duration": (int, float), "seed": (int,), "style": (str,)}
@@ -46,7 +47,7 @@ class Handler(BaseHTTPRequestHandler):
             if path.startswith("/_fake/"):
                 self.send(200, self.obey(path.removeprefix("/_fake/"), json.loads(body or b"{}")))
             elif path.startswith("/files/"):
-                self.misbehave("download", lambda: self.send_file(path.split("/")[2]))
+                self.misbehave("download", lambda: self.send_file(*path.split("/")[2:4]))
             elif self.headers.get("authorization") != f"Bearer {TOKEN}":
                 detail = f"You did not pass a valid authentication token: {self.headers.get('authorization')}"
                 self.send(401, {"title": "Unauthenticated", "detail": detail, "status": 401})
@@ -61,6 +62,9 @@ class Handler(BaseHTTPRequestHandler):
                 self.misbehave("create", lambda: self.send(*self.create(json.loads(body))))
             case "GET", [""]:
                 self.misbehave("list", lambda: self.send(200, self.list()))
+            case "GET", ["v1", "account"]:
+                account = {"type": "organization", "username": "acme", "name": "Acme", "github_url": ""}
+                self.misbehave("account", lambda: self.send(200, account))
             case "GET", [name]:
                 self.misbehave("get", lambda: self.send(*self.get(name)))
             case "POST", [name, "cancel"]:
@@ -83,6 +87,10 @@ class Handler(BaseHTTPRequestHandler):
                 waits = {"retry-after": str(fault["retry_after"])} if "retry_after" in fault else {}
                 document = {"detail": fault.get("detail", "Something went wrong."), "status": status}
                 self.send(status, document | {name: fault[name] for name in fault if name == "body_wait"}, waits)
+            case {"do": "page", "status": status}:
+                self.send(status, HTML)
+            case {"do": "redirect", "location": location}:
+                self.send(302, {}, {"location": location})
             case {"do": "cut"}:
                 raise Cut
             case {"do": "delay"}:
@@ -105,9 +113,9 @@ class Handler(BaseHTTPRequestHandler):
         wrong = self.wrong(asked)
         if wrong is not None:
             return 422, wrong
-        fake = self.fake
+        fake, now = self.fake, datetime.now(UTC)
         life = re.fullmatch(r"(\d+)s", self.headers.get("cancel-after", ""))
-        deadline = datetime.now(UTC) + timedelta(seconds=int(life.group(1))) if life else None
+        deadline = now + timedelta(seconds=int(life.group(1))) if life else None
         name = "".join(random.choices(string.ascii_lowercase + "234567", k=26))
         prediction = Prediction(
             name,
@@ -117,7 +125,7 @@ class Handler(BaseHTTPRequestHandler):
             asked.get("webhook_events_filter", ["start", "output", "logs", "completed"]),
             deadline,
             fake.commands,
-            created_at=datetime.now(UTC) - timedelta(seconds=fake.commands.age_seconds),
+            created_at=now - timedelta(seconds=fake.commands.age_seconds),
             unlisted=fake.commands.list_lag,
         )
         with fake.changed:
@@ -125,8 +133,7 @@ class Handler(BaseHTTPRequestHandler):
             fake.counts["creations"] += 1
             fake.keys.append(self.headers.get("idempotency-key", ""))
             fake.changed.notify_all()
-        document = prediction.as_json(fake.origin)
-        return 201, document
+        return 201, prediction.as_json(fake.origin)
 
     def wrong(self, asked: Json) -> Json | None:
         fields = [
@@ -147,10 +154,10 @@ class Handler(BaseHTTPRequestHandler):
             fields.append({"field": "input.prompt", "description": "prompt is required"})
         if not str(asked.get("webhook", "https://")).startswith("https://"):
             fields.append({"field": "webhook", "description": "webhook must be an HTTPS URL"})
+        detail = "\n".join(f"- {each['field']}: {each['description']}" for each in fields)
         if fields:
-            detail = "\n".join(f"- {each['field']}: {each['description']}" for each in fields)
             return {"title": "Input validation failed", "detail": detail, "status": 422, "invalid_fields": fields}
-        if asked.get("version") != VERSION:
+        if asked.get("version") not in (VERSION, OFFICIAL):
             detail = "The specified version does not exist (or perhaps you don't have permission to use it?)"
             return {"title": "Invalid version or not permitted", "detail": detail, "status": 422}
         return None
@@ -179,9 +186,8 @@ class Handler(BaseHTTPRequestHandler):
         size = self.fake.commands.page_size
         with self.fake.changed:
             listed = [each for each in self.fake.predictions.values() if each.unlisted == 0]
-            found = sorted((each for each in listed if each.created_at >= after), key=lambda each: each.created_at)[
-                ::-1
-            ]
+            found = sorted((each for each in listed if each.created_at >= after), key=lambda each: each.created_at)
+            found.reverse()
             for each in self.fake.predictions.values():
                 each.unlisted = max(0, each.unlisted - 1)
             page = [each.as_json(self.fake.origin, listed=True) for each in found[start : start + size]]
@@ -190,22 +196,28 @@ class Handler(BaseHTTPRequestHandler):
         following = f"http://api.replicate.com/v1/predictions?{more}" if start + size < len(found) else None
         return {"previous": None, "next": following, "results": page}
 
-    def send_file(self, name: str) -> None:
+    def send_file(self, name: str, file_name: str) -> None:
         prediction = self.fake.predictions[name]
         commands = prediction.commands
+        file = commands.files.get(file_name, {})
         if prediction.removed:
             self.send(404, {"detail": "Not found"})
             return
-        content = b"\0" * commands.garbage_bytes or clip(prediction.seconds)
+        if "redirect" in file:
+            self.send(file.get("status", 302), {}, {"location": file["redirect"]})
+            return
+        kind = file.get("kind", "png" if file_name.endswith("png") else "mp4")
+        body = b"\0" * commands.garbage_bytes or content(kind, prediction.seconds)
         self.send_response(200)
-        self.send_header("content-type", commands.content_type)
+        if content_type := file.get("type", commands.content_type):
+            self.send_header("content-type", content_type)
         if commands.send_length:
-            self.send_header("content-length", str(len(content)))
+            self.send_header("content-length", str(len(body)))
         else:
             self.send_header("connection", "close")
             self.close_connection = True
         self.end_headers()
-        self.wfile.write(content)
+        self.wfile.write(body)
 
     def obey(self, command: str, arguments: Json) -> Json:
         fake = self.fake
@@ -237,6 +249,8 @@ class Handler(BaseHTTPRequestHandler):
                 pass
             case "reset":
                 fake.reset()
+            case "mend":
+                fake.faults.clear()
             case "behave":
                 fake.commands = Commands(**(vars(fake.commands) | arguments))
             case "fault":
@@ -260,10 +274,11 @@ class Handler(BaseHTTPRequestHandler):
             prediction.webhook, body, arguments.get("secret", SECRET), arguments.get("age_seconds", 0.0)
         )
 
-    def send(self, status: int, document: Json, headers: dict[str, str] | None = None) -> None:
-        body = json.dumps(document).encode()
+    def send(self, status: int, document: Json | bytes, headers: dict[str, str] | None = None) -> None:
+        body = document if isinstance(document, bytes) else json.dumps(document).encode()
+        kind = "text/html" if isinstance(document, bytes) else "application/json"
         self.send_response(status)
-        for name, value in {"content-type": "application/json", "content-length": str(len(body))}.items():
+        for name, value in {"content-type": kind, "content-length": str(len(body))}.items():
             self.send_header(name, value)
         for name, value in (headers or {}).items():
             self.send_header(name, value)

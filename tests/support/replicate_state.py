@@ -5,7 +5,6 @@ import hashlib
 import hmac
 import json
 import math
-import tempfile
 import threading
 import time
 import urllib.error
@@ -13,14 +12,10 @@ import urllib.request
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cache
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from PIL import Image
-
-from providers.render.clip import Clip
+from tests.support.replicate_files import resolved
 from tests.support.waiting import TIMEOUT_SECONDS
 
 Json = dict[str, Any]
@@ -28,8 +23,9 @@ Json = dict[str, Any]
 TOKEN = "r8_0123456789abcdefghijklmnopqrstuvwxyzA"
 SECRET = "whsec_" + base64.b64encode(b"a secret of the fake provider...").decode()
 VERSION = "5c7d5dc6dd8bf75c1acaa8565735e7986bc5b66206b55cca93cb72c9bf15ccaa"
+# A model that has no versions; its predictions have the version "hidden".
+OFFICIAL = "maker/official"
 OVER = {"succeeded", "failed", "canceled", "aborted"}
-FRAMES_PER_SECOND = 24
 
 
 @dataclass
@@ -38,16 +34,23 @@ class Commands:
 
     # Predictions: their end, and whether they wait for it until they are released.
     outcome: str = "succeeded"
-    error: str = "CUDA out of memory"
+    error: Any = "CUDA out of memory"
     hold: bool = False
     out_of_time: bool = False
     log_progress: bool = True
+    # What each look at a running prediction adds to its log; it ends after the last.
+    logs: list[str] | None = None
     # Outputs: string, list, object, none or elsewhere; the content there, and whether content-length is sent.
     output: str = "string"
+    # Any other shape, and what its files are by name: kind, type, redirect and status; see `replicate_files`.
+    outputs: Any = None
+    files: dict[str, Json] = field(default_factory=dict[str, Json])
     content_type: str = "video/mp4"
     garbage_bytes: int = 0
     send_length: bool = True
     age_seconds: float = 0.0
+    # Whether instants have a time zone.
+    zones: bool = True
     # Lists: the number of lists that do not contain a new prediction yet.
     page_size: int = 100
     list_webhooks: bool = True
@@ -82,6 +85,8 @@ class Prediction:
 
     @property
     def of_steps(self) -> int:
+        if self.commands.logs is not None:
+            return len(self.commands.logs) - 1
         return max(10, math.ceil(10 * self.seconds))
 
     def get_on(self) -> list[str]:
@@ -111,6 +116,8 @@ class Prediction:
 
     def logs(self) -> str:
         """What tqdm writes."""
+        if self.commands.logs is not None:
+            return "".join(self.commands.logs[: self.steps + 1])
         bars = [
             f"{100 * step // self.of_steps:3d}%|{'█' * (10 * step // self.of_steps):10s}| {step}/{self.of_steps} "
             for step in range(min(self.steps, self.of_steps) + 1)
@@ -121,6 +128,8 @@ class Prediction:
         """What the model made, in the shape it likes."""
         if self.status != "succeeded" or self.removed or self.commands.output == "none":
             return None
+        if self.commands.outputs is not None:
+            return resolved(self.commands.outputs, f"{origin}/files/{self.id}", self.seconds)
         address = f"{origin}/files/{self.id}/out.mp4"
         shapes: Json = {
             "string": address,
@@ -136,7 +145,7 @@ class Prediction:
         fields: Json = {
             "id": self.id,
             "model": "scenewire/fake",
-            "version": self.version,
+            "version": "hidden" if self.version == OFFICIAL else self.version,
             "input": {} if self.removed else self.input,
             "logs": "" if self.removed else self.logs(),
             "output": self.output(origin),
@@ -144,13 +153,13 @@ class Prediction:
             "error": self.error,
             "source": "api",
             "status": self.status,
-            "created_at": stamp(self.created_at),
-            "completed_at": stamp(self.completed_at),
+            "created_at": stamp(self.created_at, zone=self.commands.zones),
+            "completed_at": stamp(self.completed_at, zone=self.commands.zones),
             "metrics": {"predict_time": 1.5},
             "urls": {"get": address, "cancel": f"{address}/cancel", "web": f"https://replicate.com/p/{self.id}"},
         }
         if self.deadline is not None:
-            fields["deadline"] = stamp(self.deadline)
+            fields["deadline"] = stamp(self.deadline, zone=self.commands.zones)
         if self.webhook is not None:
             fields |= {"webhook": self.webhook, "webhook_events_filter": self.events}
         if listed:
@@ -240,17 +249,6 @@ def signature(body: bytes, secret: str, age_seconds: float) -> dict[str, str]:
     return {"webhook-id": name, "webhook-timestamp": sent_at, "webhook-signature": signed}
 
 
-@cache
-def clip(seconds: float) -> bytes:
-    """A little clip of so many seconds."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "clip.mp4")
-        with Clip(path, 64, 36, FRAMES_PER_SECOND) as made:
-            for number in range(round(seconds * FRAMES_PER_SECOND)):
-                made.write(Image.new("RGB", (64, 36), (5 * number % 256, 90, 160)))
-        return path.read_bytes()
-
-
-def stamp(moment: datetime | None) -> str | None:
+def stamp(moment: datetime | None, *, zone: bool = True) -> str | None:
     """Their stamps have more digits than Python's."""
-    return None if moment is None else moment.strftime("%Y-%m-%dT%H:%M:%S.%f00Z")
+    return None if moment is None else moment.strftime("%Y-%m-%dT%H:%M:%S.%f00") + ("Z" if zone else "")

@@ -2,12 +2,13 @@
 
 import hashlib
 import hmac
+import re
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote, unquote
-from xml.sax.saxutils import escape
+from xml.sax.saxutils import escape, unescape
 
 import pytest
 from starlette.requests import Request
@@ -54,6 +55,8 @@ class Bucket:
         bucket, _, key = unquote(request.scope["raw_path"].decode()).removeprefix("/").partition("/")
         if bucket != BUCKET:
             return _error(404, "NoSuchBucket")
+        if not key and request.method == "POST" and "delete" in request.query_params:
+            return self._delete(body.decode())
         return self._of_bucket(request) if not key else self._of_object(request, key, body)
 
     def _of_bucket(self, request: Request) -> Response:
@@ -67,9 +70,17 @@ class Bucket:
         result = f"<ListBucketResult><IsTruncated>false</IsTruncated>{listed}</ListBucketResult>"
         return Response(result, media_type="application/xml")
 
+    def _delete(self, wanted: str) -> Response:
+        """https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html"""
+        keys = [unescape(key) for key in re.findall(r"<Key>(.*?)</Key>", wanted)]
+        for key in keys:
+            self.objects.pop(key, None)
+        deleted = "".join(f"<Deleted><Key>{escape(key)}</Key></Deleted>" for key in keys)
+        return Response(f"<DeleteResult>{deleted}</DeleteResult>", media_type="application/xml")
+
     def _of_object(self, request: Request, key: str, body: bytes) -> Response:
         if request.method == "PUT":
-            kept = ("content-type", "cache-control")
+            kept = ("content-type", "cache-control", "content-disposition")
             headers = {name: request.headers[name] for name in kept if name in request.headers}
             self.objects[key] = Stored(body, headers)
             return Response(headers={"etag": _etag(self.objects[key])})

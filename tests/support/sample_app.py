@@ -1,7 +1,7 @@
 """A small schema that does all that a transport must cope with, and a probe that sees what it does."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 
@@ -15,6 +15,7 @@ from models.domain.errors import DomainErrors, Invalid, NotFound
 from server.masking import MaskedSchema
 from server.transports.closing import CloseCode, CloseConnection
 from server.transports.connections import Connections
+from server.transports.kept_heads import Renewal
 from server.transports.limits import TransportLimits
 from server.transports.on_init import OnInit
 from server.transports.persisted import PersistedDocuments, RegisteredDocuments, TrustedDocuments
@@ -77,6 +78,7 @@ class Context:
     probe: Probe
     connection: HTTPConnection
     more_follow: bool = False
+    refusals: Sequence[str] = ()
 
     @asynccontextmanager
     async def answering(self, cost: int) -> AsyncGenerator[None]:
@@ -219,6 +221,8 @@ class Sample:
     )
     probe: Probe = field(default_factory=Probe)
     connections: Connections = field(default_factory=Connections)
+    renewal: Renewal | None = None
+    """With one, requests whose head is known are recognised."""
 
     def app(self) -> FastAPI:
         app = FastAPI()
@@ -231,6 +235,7 @@ class Sample:
             documents=self.documents,
             get_queries=self.get_queries,
             explorer=self.explorer,
+            renewal=self.renewal,
         )
         app.include_router(graphql_router(endpoints), prefix=self.prefix)
         return app

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from coordinator import coordinator
 from providers.port import Provider
 from server.app import Container, create_app
 from server.settings import Settings
@@ -14,6 +15,10 @@ from tests.support.client import Client
 from tests.support.database_choice import database_choice
 from tests.support.migrated_file import create_migrated
 from tests.support.uvicorn_server import serve
+
+# Tests purge by themselves: a purge by the server would be in the way of those of races. Those of the server's own
+# purge set a short pause.
+coordinator.PURGE_SECONDS = 86_400.0
 
 
 class App(Client):

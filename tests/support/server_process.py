@@ -23,16 +23,23 @@ class ServerProcess:
     """`python -m server` on a free port, with its data in `folder`; restarts keep port and data.
 
     `command` is what follows on the command line, such as `worker`; several in one folder need a `name` each.
-    `module` is run in place of `server`, or of `default_module` where a folder of tests changes that. A setting that is
-    None is left to its default.
+    `module` is run in place of `server`, or of `default_module` where a folder of tests changes that. `root` is the
+    tree whose program runs. A setting that is None is left to its default.
     """
 
     default_module = "server"
 
     def __init__(
-        self, folder: Path, *command: str, name: str = "server", module: str | None = None, **settings: object
+        self,
+        folder: Path,
+        *command: str,
+        name: str = "server",
+        module: str | None = None,
+        root: Path = ROOT,
+        **settings: object,
     ) -> None:
         self.folder = folder
+        self._root = root
         self.url = ""
         self.log = folder / f"{name}.log"
         self._command = [sys.executable, "-m", module or self.default_module, *command]
@@ -68,7 +75,9 @@ class ServerProcess:
         """Start, and wait until it listens."""
         seen = len(self.log.read_text()) if self.log.exists() else 0
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(self._command, cwd=ROOT, env=self.environment, stdout=log, stderr=log)
+            self._process = subprocess.Popen(
+                self._command, cwd=self._root, env=self.environment, stdout=log, stderr=log
+            )
         give_up_at = time.monotonic() + START_SECONDS
         while time.monotonic() < give_up_at:
             written = self.log.read_text()[seen:]

@@ -86,6 +86,11 @@ class Receiver:
         """The URL of the receiver."""
         return f"http://127.0.0.1:{self.port}/hook"
 
+    @property
+    def open_connections(self) -> int:
+        """The number of connections that are open."""
+        return len(self._open)
+
     async def until(self, true: Callable[[list[Received]], bool]) -> list[Received]:
         """Wait until a condition holds for the received requests, and return all of them."""
         async with asyncio.timeout(TIMEOUT_SECONDS):

@@ -69,6 +69,23 @@ async def test_flood_of_frames_after_a_close_is_not_parsed(served: Served, parse
     assert len(parsed) <= MOST_FRAMES
 
 
+@pytest.mark.parametrize("stream", [False, True], ids=["messages", "stream"])
+async def test_breach_ends_the_websocket_without_an_error_in_the_log(
+    start: Start, log: pytest.LogCaptureFixture, stream: bool
+) -> None:
+    """The close frame is sent while messages that came before the breach, or values of a stream, wait for a turn."""
+    served = await start(Sample(limits=TransportLimits(frames_burst=10, frames_per_second=0.001)))
+    async with dial(served) as peer:
+        if stream:
+            await peer.subscribe("subscription { flood }")
+            await peer.receive()
+        ping = b'{"type":"ping"}'
+        peer.socket.transport.write(frame(0x81, ping) * (1_000 // len(frame(0x81, ping))))
+        assert await peer.closing() == (1013, "Too many messages; retry after 1 s")
+    await idle(served)
+    assert warnings_in(log) == []
+
+
 async def test_messages_and_fragments_within_the_limits_are_accepted(served: Served) -> None:
     """Accepted are 200 messages at once, and on another websocket one message of 256 fragments."""
     async with dial(served) as peer:

@@ -5,6 +5,7 @@
 
 import ast
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -105,10 +106,16 @@ RULES: dict[str, Callable[[ast.AST], Iterator[Finding]]] = {
 }
 
 
+@cache
+def parsed(source: str) -> ast.AST:
+    """Parse a source once for all rules."""
+    return ast.parse(source)
+
+
 def findings(source: str, rule: Callable[[ast.AST], Iterator[Finding]]) -> list[Finding]:
     """Return what a rule finds in a source, except in marked lines."""
     lines = source.splitlines()
-    return [(line, what) for line, what in rule(ast.parse(source)) if MARK not in lines[line - 1]]
+    return [(line, what) for line, what in rule(parsed(source)) if MARK not in lines[line - 1]]
 
 
 @pytest.mark.parametrize("rule", RULES)

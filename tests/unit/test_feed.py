@@ -9,7 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from coordinator.live.hub import JobUpdate
+from coordinator.live.reader import JobUpdate
 from models.db.rows import EventRow, SceneRow
 from models.domain.events import EventType
 from models.domain.lifecycle import JobStatus

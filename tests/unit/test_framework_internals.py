@@ -1,5 +1,6 @@
 """What the product overrides or uses of other libraries beyond their public API is still there."""
 
+import asyncio
 import inspect
 import re
 from collections.abc import Callable
@@ -167,6 +168,8 @@ class TestUvicorn:
         assert (websocket.pending_ping_payload, websocket.ping_timer, websocket.pong_timer) == (None, None, None)
         assert {"stop_keepalive", "send_keepalive_ping"} <= set(vars(WebSocketsSansIOProtocol))
         assert (websocket.conn.state, parameters_of(websocket.conn.fail)) == (State.CONNECTING, ["code", "reason"])
+        assert (type(websocket.queue), websocket.writable.is_set()) == (asyncio.Queue, True)
+        assert "parser" in names_used_by(type(websocket.conn).receive_data)
 
 
 class TestStrawberry:

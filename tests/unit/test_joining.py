@@ -109,7 +109,7 @@ OTHERS = {
 @pytest.mark.parametrize("other", OTHERS.values(), ids=OTHERS.keys())
 @pytest.mark.parametrize("first", [True, False], ids=["first", "last"])
 async def test_clips_with_different_parameters_are_reencoded(tmp_path: Path, other: Kind, first: bool) -> None:
-    """At the size and frame rate of the first; some clips may have no sound."""
+    """At the size of the first and the frame rate of the fastest; some clips may have no sound."""
     kinds = [other, PLAIN._replace(tone=200)] if first else [PLAIN, other]
     asset, played = await joined(tmp_path, *kinds)
     seconds = sum(kind.seconds for kind in kinds)
@@ -118,17 +118,17 @@ async def test_clips_with_different_parameters_are_reencoded(tmp_path: Path, oth
     assert played.pixels == "yuv420p"
     assert played.codec == "h264"
     assert played.size == (kinds[0].width // 2 * 2, kinds[0].height // 2 * 2) == (asset.width, asset.height)
-    assert len(played.times) == pytest.approx(seconds * kinds[0].rate, abs=1)
+    assert len(played.times) == pytest.approx(seconds * max(kind.rate for kind in kinds), abs=1)
     assert (played.audio_codec is None) == all(kind.tone is None for kind in kinds)
     if played.audio_codec:
         assert played.audio_seconds == pytest.approx(seconds, abs=0.05)
 
 
 async def test_many_reencoded_clips_do_not_drift(tmp_path: Path) -> None:
-    """The rounding to the frame rate of the first does not add up."""
+    """The rounding to the frame rate of the fastest does not add up."""
     kinds: Sequence[Kind] = [PLAIN, *(PLAIN._replace(rate=25, seconds=0.28, color="blue") for _ in range(12))]
     _, played = await joined(tmp_path, *kinds)
-    assert len(played.times) == round((0.5 + 12 * 0.28) * 24)
+    assert len(played.times) == round((0.5 + 12 * 0.28) * 25)
 
 
 async def test_joined_video_is_seekable(tmp_path: Path) -> None:
@@ -178,3 +178,9 @@ class TestBrokenClip:
         with pytest.raises(Failure) as caught:
             await join([], tmp_path, program=("-c", "import os; os.abort()"))
         assert (caught.value.code, caught.value.retryable) == ("JOIN_CRASHED", True)
+
+    async def test_join_that_is_killed_from_outside_blames_no_clip(self, tmp_path: Path) -> None:
+        """As by a system without memory."""
+        with pytest.raises(Failure) as caught:
+            await join([], tmp_path, program=("-c", "import os; os.kill(os.getpid(), 9)"))
+        assert (caught.value.code, caught.value.retryable) == ("JOIN_UNAVAILABLE", True)

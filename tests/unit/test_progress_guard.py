@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from coordinator.live.hub import JobUpdate
+from coordinator.live.reader import JobUpdate
 from models.db.rows import SceneRow
 from models.domain.lifecycle import JobStatus, SceneStatus
 from models.domain.progress import ProgressSnapshot

@@ -5,10 +5,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy.dialects import sqlite
 
+from execution.module import Module
+from execution.raw import is_exact
+from models.db.rows import JobRow, SceneRow
 from models.db.statements import instant
 from models.db.tables import JOB
 from models.domain import rfc3339
-from schema.raw import answer_of_text
+from schema.raw import answer_of_text, source_of_answer
 
 FIRST = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
@@ -22,4 +25,31 @@ def test_stored_text_of_instant_is_answered_as_the_instant(microseconds: int) ->
     assert store is not None
     stored = store(value)
     assert answer_of_text(stored) == rfc3339.text(value)
+    module = Module()
+    source = source_of_answer("stored", module.constant(answer_of_text))
+    assert module.function(["stored"], [f"return {source}"])(stored) == rfc3339.text(value)
     assert instant(stored) == value
+
+
+@pytest.mark.parametrize(
+    ("row", "column", "scalar", "nullable", "exact"),
+    [
+        (SceneRow, "prompt", "String", False, True),
+        (SceneRow, "id", "ID", False, True),
+        (SceneRow, "position", "Int", False, True),
+        (SceneRow, "duration_seconds", "Float", False, True),
+        (SceneRow, "title", "String", True, True),
+        (SceneRow, "title", "String", False, False),
+        (SceneRow, "position", "Float", False, False),
+        (SceneRow, "prompt", "Int", False, False),
+        (SceneRow, "status", "String", False, False),
+        (SceneRow, "created_at", "String", False, False),
+        (JobRow, "metadata", "String", False, False),
+        (JobRow, "missing", "String", True, False),
+    ],
+)
+def test_values_are_checked_unless_the_column_has_answers_only(
+    row: type, column: str, scalar: str, nullable: bool, exact: bool
+) -> None:
+    """A null in a field that must not be null, and another type, are refused by the check."""
+    assert is_exact(row, column, scalar, nullable=nullable) is exact

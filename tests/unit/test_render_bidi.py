@@ -2,10 +2,11 @@
 
 import pytest
 from bidi import get_display  # pyright: ignore[reportMissingTypeStubs] - it has types, and no marker
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from providers.render.bidi import levels, visual
+from providers.render.lettering.bidi import levels, visual
+from tests.support.property_settings import MODEST
 
 
 def shown(text: str) -> str:
@@ -55,7 +56,7 @@ def test_text_is_reordered_by_the_rules_of_numbers_and_brackets(text: str, order
     assert shown(text) == order
 
 
-@settings(deadline=None)
+@MODEST
 @given(text=st.text(st.sampled_from('ab אבעر12٣٤،.,:+-%$()[]!\u0301"\\'), min_size=1))
 def test_text_of_one_line_is_reordered_as_by_the_library(text: str) -> None:
     """Levels and rule L2 together give the line that the library gives, whose levels pass Unicode's BidiTest."""
@@ -69,7 +70,7 @@ def test_first_letter_decides_the_side_of_text(text: str, paragraph: int) -> Non
     assert levels(list(text))[0] == paragraph
 
 
-@settings(deadline=None)
+@MODEST
 @given(text=st.text(st.sampled_from("ab אב12،!()")))
 def test_text_loses_and_doubles_no_character(text: str) -> None:
     """Reordering is a permutation."""

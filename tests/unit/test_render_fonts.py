@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from providers.render import coverage, faces
-from providers.render.coverage import Cache, Coverage
-from providers.render.fonts import Fonts, installed
+from providers.render.lettering import coverage, faces
+from providers.render.lettering.coverage import Cache, Coverage
+from providers.render.lettering.fonts import Fonts, installed
 
 
 @pytest.fixture

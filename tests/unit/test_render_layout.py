@@ -1,14 +1,15 @@
 """Text is laid out in lines that fit, with an ellipsis where it is cut, aligned by its direction."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from providers.render.faces import Face
-from providers.render.fonts import Fonts, installed
-from providers.render.layout import Block, Line, block
-from providers.render.text import clean, split
+from providers.render.lettering.faces import Face
+from providers.render.lettering.fonts import Fonts, installed
+from providers.render.lettering.layout import Block, Line, block
+from providers.render.lettering.text import clean, split
+from tests.support.property_settings import MODEST
 from tests.unit.test_render_text import texts
 
 BARE = Fonts()
@@ -23,7 +24,7 @@ def words(line: Line) -> str:
     return "".join(run.text for run in line.runs)
 
 
-@settings(deadline=None)
+@MODEST
 @given(raw=texts, width=st.integers(120, 700), size=st.integers(6, 48), most_lines=st.integers(1, 6))
 def test_text_lines_fit_their_width(raw: str, width: int, size: int, most_lines: int) -> None:
     """Except a single character that is wider; shaping may stretch a split word by a twentieth."""
@@ -32,7 +33,7 @@ def test_text_lines_fit_their_width(raw: str, width: int, size: int, most_lines:
     assert all(line.width <= width * 1.05 or len(split(words(line))) == 1 for line in lines)
 
 
-@settings(deadline=None)
+@MODEST
 @given(raw=texts)
 def test_text_of_any_kind_can_be_drawn(raw: str) -> None:
     """Layout and drawing raise no error."""

@@ -144,7 +144,7 @@ async def test_render_process_has_no_prompt_in_its_command_line(tmp_path: Path) 
 
 def test_render_process_exits_when_its_standard_input_closes(tmp_path: Path) -> None:
     """Even while it writes no output."""
-    ticket = Ticket("prompt", None, 1, 60.0, 640, 360, str(tmp_path))
+    ticket = Ticket("prompt", None, "Take 1", 1, 60.0, 640, 360, str(tmp_path))
     command = [sys.executable, *PROGRAM]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as render:
         assert render.stdin is not None

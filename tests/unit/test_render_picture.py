@@ -5,17 +5,19 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
 from providers.port import MOST_PICTURE_BYTES, Asset, Progress, Rendered
-from providers.render import caption, skyline, stills, wire
-from providers.render.fonts import Fonts
-from providers.render.palette import Colour, palette
+from providers.render import caption, stills, wire
+from providers.render.landscape import seeds, skyline
+from providers.render.landscape.palette import Colour, palette
+from providers.render.lettering.fonts import Fonts
 from providers.render.picture import Picture
 from providers.render.pixels import resized
 from providers.render.wire import Ticket
+from tests.support.property_settings import MODEST
 
 FONTS = Fonts()
 
@@ -23,7 +25,7 @@ FONTS = Fonts()
 def a_ticket(
     *, prompt: str = "A prompt", title: str | None = "Title", number: int = 1, size: tuple[int, int] = (160, 90)
 ) -> Ticket:
-    return Ticket(prompt, title, number, 1.0, *size, workdir="")
+    return Ticket(prompt, title, f"Take {number}", seeds.chosen(prompt, title, number), 1.0, *size, workdir="")
 
 
 def luminance(colour: Colour) -> float:
@@ -36,7 +38,7 @@ def luminance(colour: Colour) -> float:
 def test_caption_text_is_legible_on_any_background(size: tuple[int, int]) -> None:
     """Under the text even a white picture is dark enough for a contrast of 4.5:1."""
     image = Image.new("RGB", size, "white")
-    foot, corner = caption.caption(a_ticket(prompt="word " * 40, size=size), FONTS)
+    foot, corner = caption.caption(a_ticket(prompt="word " * 40, size=size), FONTS, size)
     for overlay in (foot, corner):
         overlay.over(image)
     # The shade is full two margins below its upper edge, where the title begins.
@@ -48,11 +50,11 @@ def test_caption_text_is_legible_on_any_background(size: tuple[int, int]) -> Non
 
 def test_caption_without_title_and_prompt_has_its_take() -> None:
     """There is no shade at the foot of the picture."""
-    assert len(caption.caption(a_ticket(prompt="\u200b", title=None), FONTS)) == 1
+    assert len(caption.caption(a_ticket(prompt="\u200b", title=None), FONTS, (160, 90))) == 1
 
 
 @pytest.mark.parametrize("kind", skyline.OUTLINES)
-@settings(deadline=None)
+@MODEST
 @given(seed=st.integers(0, 2**32), width=st.integers(64, 3000), feature=st.integers(16, 500))
 def test_clip_land_outline_has_a_height_for_every_column(kind: str, seed: int, width: int, feature: int) -> None:
     """In 0..1, for each kind of land."""
@@ -61,11 +63,11 @@ def test_clip_land_outline_has_a_height_for_every_column(kind: str, seed: int, w
     assert all(0 <= height <= 1 for height in outline)
 
 
-@settings(deadline=None)
+@MODEST
 @given(prompt=st.text(), number=st.integers(1, 50))
 def test_next_take_has_other_colours(prompt: str, number: int) -> None:
     """Visibly different ones."""
-    one, two = palette(prompt, number), palette(prompt, number + 1)
+    one, two = (palette(seeds.chosen(prompt, None, take)) for take in (number, number + 1))
     apart = [
         abs(a - b)
         for first, second in ((one.horizon, two.horizon), (one.middle, two.middle))
@@ -113,7 +115,7 @@ def test_poster_and_preview_of_a_clip_are_small(grain: int) -> None:
 )
 def test_poster_and_preview_of_a_usual_clip_are_sharp(prompt: str, take: int) -> None:
     """The poster has full size, unless it is full of text; the preview has 240 pixels a line."""
-    picture = Picture(Ticket(prompt, None, take, 1.0, 1280, 720, "/nowhere"), FONTS)
+    picture = Picture(a_ticket(prompt=prompt, title=None, number=take, size=(1280, 720)), FONTS)
     shots = [picture.draw(number) for number in sorted(stills.preview_places(picture.frames))]
     poster, preview = stills.poster(shots[0]), stills.preview([stills.thumbnail(shot) for shot in shots])
     assert max(len(poster.content), len(preview.content)) <= MOST_PICTURE_BYTES
@@ -134,7 +136,7 @@ def test_preview_spans_the_clip(frames: int, shown: int) -> None:
     assert places[-1] >= frames - frames / shown - 1
 
 
-@settings(deadline=None)
+@MODEST
 @given(prompt=st.text(st.characters(categories=None)), title=st.none() | st.text(), number=st.integers(1, 99))
 def test_render_ticket_is_decoded_as_encoded(prompt: str, title: str | None, number: int) -> None:
     """One line of ASCII, with any prompt."""
@@ -154,9 +156,12 @@ def test_render_ticket_is_decoded_as_encoded(prompt: str, title: str | None, num
             Asset(Path("/orders/clip.mp4"), "video/mp4", 64, 36, 1.5),
             Asset(Path("/orders/poster.webp"), "image/webp", 64, 36),
             Asset(Path("/orders/preview.webp"), "image/webp", 64, 36, 2.0),
+            checked=True,
+            repeatable=True,
         ),
+        Rendered(Asset(Path("/orders/clip.webm"), "video/webm")),
     ],
-    ids=["frame", "figure", "result"],
+    ids=["frame", "figure", "result", "bare result"],
 )
 def test_render_progress_is_decoded_as_encoded(step: Progress | Rendered) -> None:
     """And so is the result."""

@@ -1,11 +1,14 @@
 """The provider `scripted`: what it guarantees beyond the port."""
 
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
-from providers.port import Failure, Order, Progress
+from providers.catalogue import InputRole, Settings
+from providers.port import UNTOLD, Cost, Failure, Made, Order, Progress
 from providers.scripted import ScriptedProvider
+from tests.support.input_files import PictureFile
 from tests.support.orders import all_of, an_order, made
 
 
@@ -72,6 +75,17 @@ async def test_clip_without_a_script_succeeds_in_four_steps(tmp_path: Path) -> N
         ({"failTakes": -1}, "failTakes must be"),
         ({"frames": "yes"}, "frames must be"),
         ({"stepseconds": 1}, "no 'stepseconds'"),
+        ({"seed": 2**32}, "seed must be a whole number in 0..4294967295"),
+        ({"seed": None}, "seed must be"),
+        ({"ignored": "seed"}, "ignored must be a list"),
+        ({"ignored": [""]}, "ignored must be"),
+        ({"cost": {"amount": 0.35, "currency": "USD"}}, "cost must be an object such as"),
+        ({"cost": {"amount": "-1", "currency": "USD"}}, "cost must be"),
+        ({"cost": {"amount": "NaN", "currency": "USD"}}, "cost must be"),
+        ({"cost": {"amount": "1", "currency": "usd"}}, "cost must be"),
+        ({"cost": {"amount": "1"}}, "cost must be"),
+        ({"metrics": []}, "metrics must be an object"),
+        ({"readInputs": 1}, "readInputs must be true or false"),
     ],
 )
 async def test_clip_with_an_invalid_script_is_refused(tmp_path: Path, script: object, message: str) -> None:
@@ -80,3 +94,29 @@ async def test_clip_with_an_invalid_script_is_refused(tmp_path: Path, script: ob
         await ScriptedProvider().submit(an_order(tmp_path, metadata={"script": script}))
     assert (caught.value.code, caught.value.retryable) == ("INVALID_SCRIPT", False)
     assert message in caught.value.message
+
+
+async def test_script_says_how_its_clip_was_made(tmp_path: Path) -> None:
+    """Seed, what was ignored, cost and metrics; the other settings are those of the order."""
+    script = {
+        "seed": 12,
+        "ignored": ["negativePrompt"],
+        "cost": {"amount": "0.35", "currency": "USD"},
+        "metrics": {"predictSeconds": 41.5},
+        "readInputs": True,
+    }
+    source = PictureFile(tmp_path, InputRole.REFERENCE, name="hero")
+    asked = Settings("plain", "16:9", negative_prompt="fog")
+    order = an_order(tmp_path, metadata={"script": script}, settings=asked, inputs=(source,))
+    read = {"role": "REFERENCE", "name": "hero", "contentType": "image/png", "sizeBytes": source.size_bytes}
+    assert (await made(ScriptedProvider(), order)).made == Made(
+        Settings("plain", "16:9", seed=12, negative_prompt="fog"),
+        ("negativePrompt",),
+        Cost(Decimal("0.35"), "USD"),
+        {"predictSeconds": 41.5, "inputs": [read]},
+    )
+
+
+async def test_clip_without_a_script_says_nothing_of_how_it_was_made(tmp_path: Path) -> None:
+    """As by a provider that tells nothing."""
+    assert (await made(ScriptedProvider(), an_order(tmp_path, metadata={}))).made == UNTOLD

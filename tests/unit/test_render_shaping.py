@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageFont
 
-from providers.render import coverage
-from providers.render.faces import Face
-from providers.render.fonts import Fonts
-from providers.render.layout import block
+from providers.render.lettering import coverage
+from providers.render.lettering.faces import Face
+from providers.render.lettering.fonts import Fonts
+from providers.render.lettering.layout import block
 from tests.support.fonts import BEH, SMILE, arabic_font, emoji_font
 
 SIZE = 20

@@ -4,12 +4,13 @@ import string
 import unicodedata
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from providers.render.fonts import Fonts, installed
-from providers.render.text import MOST_CHARACTERS, MOST_MARKS, clean, prepare, split
+from providers.render.lettering.fonts import Fonts, installed
+from providers.render.lettering.text import MOST_CHARACTERS, MOST_MARKS, clean, prepare, split
+from tests.support.property_settings import MODEST
 
 BARE = Fonts()
 HERE = installed()
@@ -33,7 +34,7 @@ texts = st.lists(pieces, max_size=6).map("".join)
 
 
 @pytest.mark.parametrize("fonts", [BARE, HERE], ids=["pillow alone", "installed"])
-@settings(deadline=None)
+@MODEST
 @given(raw=texts, bold=st.booleans())
 def test_text_is_covered_by_its_faces(fonts: Fonts, raw: str, bold: bool) -> None:
     """No box for a missing glyph is drawn, for any text and any fonts of the machine."""
@@ -42,7 +43,7 @@ def test_text_is_covered_by_its_faces(fonts: Fonts, raw: str, bold: bool) -> Non
         assert cluster.face.covers(cluster.text)
 
 
-@settings(deadline=None)
+@MODEST
 @given(raw=texts)
 def test_clean_text_has_no_invisible_characters(raw: str) -> None:
     """Controls, direction marks, selectors and fillers are dropped; joiners are kept."""
@@ -50,7 +51,7 @@ def test_clean_text_has_no_invisible_characters(raw: str) -> None:
     assert not kinds & {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
 
 
-@settings(deadline=None)
+@MODEST
 @given(raw=texts)
 def test_prepared_text_has_single_spaces_between_words(raw: str) -> None:
     """And none at its start and end."""
@@ -59,7 +60,7 @@ def test_prepared_text_has_single_spaces_between_words(raw: str) -> None:
     assert "  " not in shown
 
 
-@settings(deadline=None)
+@MODEST
 @given(raw=texts)
 def test_split_text_loses_surplus_marks_only(raw: str) -> None:
     """Joined again, the clusters are the text, except for the fifth and further marks on one letter."""

@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from server.app import telemetry_is_on
 from server.transports.accept import EVENT_STREAM, GRAPHQL_RESPONSE, JSON
 from server.transports.header_values import value_of, values_of
 from server.transports.http_errors import JSONAnswer, json_response
@@ -81,3 +82,12 @@ def test_framework_has_the_switch_of_telemetry() -> None:
     app = FastAPI(telemetry={"tracing": False, "metrics": False, "logs": False})
     native: Any = vars(app)["_native_telemetry"]
     assert native.enabled() is False
+
+
+def test_variables_of_opentelemetry_do_not_turn_the_spans_of_the_framework_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With them no request takes the short path. A provider that is set for them, as by an agent, does turn them on."""
+    for name in ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_SERVICE_NAME"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    assert not telemetry_is_on()
+    monkeypatch.setattr("server.app.get_tracer_provider", object)
+    assert telemetry_is_on()

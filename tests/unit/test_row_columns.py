@@ -2,7 +2,7 @@
 
 import pytest
 
-from models.db.rows import JOB_COLUMNS, SCENE_SELECT, TAKE_SELECT, JobRow, SceneRow, TakeRow, select_columns
+from models.db.rows import JOB_COLUMNS, SCENE_SELECT, JobRow, SceneRow, TakeRow, select_columns, take_sources
 from models.db.tables import JOB
 
 
@@ -23,4 +23,4 @@ def test_every_select_of_a_row_type_has_its_fields() -> None:
     """Whatever is computed or comes from another table is labelled as well."""
     assert [column.name for column in JOB_COLUMNS] == list(JobRow._fields)
     assert [column.key for column in SCENE_SELECT.selected_columns] == list(SceneRow._fields)
-    assert [column.key for column in TAKE_SELECT.selected_columns] == list(TakeRow._fields)
+    assert [column.name for column in select_columns(TakeRow._fields, take_sources())] == list(TakeRow._fields)

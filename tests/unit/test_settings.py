@@ -66,6 +66,7 @@ def test_settings_read_variables_with_the_prefix(monkeypatch: pytest.MonkeyPatch
         ("RENDER_DEADLINE_SECONDS", "0", "Input should be greater than 0"),
         ("RENDER_DEADLINE_SECONDS", "nan", "Input should be a finite number"),
         ("RETRY_FIRST_SECONDS", "inf", "Input should be a finite number"),
+        ("VIDEO_CODEC", "hevc", "Input should be 'h264', 'vp9' or 'av1'"),
         ("LOCAL_WIDTH", "641", "must be an even number from 64 to 3840"),
         ("LOCAL_WIDTH", "-5", "must be an even number from 64 to 3840"),
         ("LOCAL_WIDTH", "-64", "must be an even number from 64 to 3840"),
@@ -115,7 +116,9 @@ def test_provider_concurrency_setting_is_json(monkeypatch: pytest.MonkeyPatch) -
 
 def test_unknown_provider_setting_lists_the_providers(monkeypatch: pytest.MonkeyPatch) -> None:
     """All that a job can name."""
-    assert error_of(monkeypatch, PROVIDER="sora") == "SCENEWIRE_PROVIDER must be one of local, scripted, external"
+    assert (
+        error_of(monkeypatch, PROVIDER="sora") == "SCENEWIRE_PROVIDER must be one of local, scripted, leased, external"
+    )
 
 
 def test_provider_replicate_without_token_names_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -147,7 +150,7 @@ def test_production_has_no_scripted_provider(monkeypatch: pytest.MonkeyPatch) ->
     """Neither as the default of new jobs nor as the provider of a job."""
     monkeypatch.setenv("SCENEWIRE_PROFILE", "production")
     monkeypatch.setenv("SCENEWIRE_AUTH_SECRET", SECRET)
-    assert load().provider_names == ["local", "external"]
+    assert load().provider_names == ["local", "leased", "external"]
     error = error_of(monkeypatch, PROVIDER="scripted")
     assert error == "SCENEWIRE_PROVIDER scripted is for tests and demos, not for production"
 

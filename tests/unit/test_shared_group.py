@@ -2,13 +2,17 @@
 
 import asyncio
 import random
+import time
 
 import pytest
 
 from server.transports.shared.member import State
 from server.transports.shared.members import Members
+from server.transports.shared.message import SharedMessage
+from server.transports.shared.pace import LONG_SECONDS, REST_SECONDS, Batch, Rests
 from subscriptions.shared import SharedValue
-from tests.support.shared_world import Follower, Source, Streams, World
+from tests.support.shared_followers import Follower, Streams
+from tests.support.shared_world import Source, World
 from tests.support.waiting import eventually
 
 SECONDS = 20
@@ -187,6 +191,73 @@ async def test_failed_execution_ends_all_streams_with_an_error(world: World) -> 
     await has([again], 2)
 
 
+async def test_events_that_wait_together_take_one_write(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For a socket that takes everything; one that is full takes the same events from the ring."""
+    monkeypatch.setattr("server.transports.shared.pace.SECONDS", SECONDS)
+    streams = Streams(world)
+    followers = [Follower(streams, None, room) for room in (1_000, 2)]
+    quick, slow = followers
+    await has(followers, 1)
+    world.change()
+    world.notify()
+    await has(followers, 2)
+    writes = quick.writes
+    for _ in range(5):
+        world.change()
+    world.notify()
+    await has([quick], 7)
+    assert quick.writes == writes + 1
+    assert slow.received[-1]["version"] == 2
+    slow.drain()
+    async with asyncio.timeout(SECONDS):
+        while slow.reached[0] != 7:
+            slow.drain()
+            await asyncio.sleep(0)
+    assert [each["version"] for each in quick.received] == [each["version"] for each in slow.received]
+
+
+async def test_changes_during_a_rest_share_a_write(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many readings of the log they come with."""
+    streams = Streams(world)
+    follower = Follower(streams, None, 1_000)
+    await has([follower], 1)
+    world.change()
+    world.notify()
+    await has([follower], 2)
+    writes, rested = follower.writes, asyncio.Event()
+
+    async def rest(_: Rests) -> None:
+        await rested.wait()
+
+    monkeypatch.setattr(Rests, "rest", rest)
+    for _ in range(3):
+        world.change()
+        world.notify()
+        for _ in range(30):  # enough for a group that does not rest
+            await asyncio.sleep(0)
+    assert follower.writes == writes
+    monkeypatch.setattr("server.transports.shared.pace.SECONDS", SECONDS)
+    rested.set()
+    await has([follower], 5)
+    assert follower.writes == writes + 1
+
+
+@pytest.mark.parametrize("key", [None, "latest"])
+async def test_rest_takes_as_long_as_the_write_before(key: str | None) -> None:
+    """At most as long as the longest rest; latest values have an interval of their own."""
+    rests, batch, took = Rests(), Batch(), LONG_SECONDS + REST_SECONDS
+    batch.add(SharedValue("value", key=key), SharedMessage(b"{}"))
+    began = time.monotonic()
+    with rests.writing(batch):
+        time.sleep(took)  # noqa: ASYNC251 # it is the write that takes long
+    resting = asyncio.ensure_future(rests.rest())
+    await asyncio.sleep(0)
+    if key is not None:
+        assert resting.done()
+    await resting
+    assert key is not None or time.monotonic() - began >= took + REST_SECONDS * 0.9
+
+
 async def test_limited_member_ends_with_the_job_and_spends_nothing_more(world: World) -> None:
     """Its unpaid messages are waived."""
     streams = Streams(world)
@@ -202,3 +273,27 @@ async def test_limited_member_ends_with_the_job_and_spends_nothing_more(world: W
     streams.limiter.refuses = 0.0
     await eventually(lambda: follower.has_ended, SECONDS)
     assert streams.limiter.spent == 2
+
+
+async def test_member_that_leaves_waits_for_its_own_group_only(world: World) -> None:
+    """Thousands of clients that disconnect together must not wait for each other's groups."""
+    streams, may_stop = Streams(world), asyncio.Event()
+
+    async def stop_slowly() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await may_stop.wait()
+
+    other = asyncio.create_task(stop_slowly())
+    await asyncio.sleep(0)
+    streams.stop(other)
+    follower = Follower(streams, None, 1_000)
+    await has([follower], 1)
+    follower.leave()
+    async with asyncio.timeout(SECONDS):
+        await streams.stopped([follower.member])
+    assert all(task.done() for task in follower.member.group.tasks)
+    assert not other.done()
+    may_stop.set()
+    await asyncio.wait([other])

@@ -1,6 +1,7 @@
 """Tokens that were verified before, and revocations that were read before."""
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -14,7 +15,7 @@ from joserfc.jwk import Key, OctKey
 from models.domain.errors import Unavailable
 from models.reads import revocations
 from models.writes.store import Store
-from server.auth import revoked_subjects, tokens
+from server.auth import jwks, revoked_subjects, tokens
 from server.auth.identity import Unauthenticated
 from server.auth.jwks import Jwks
 from server.auth.revoked_subjects import MAX_AGE_SECONDS, RevokedSubjects
@@ -86,6 +87,39 @@ async def test_repeated_token_expires(clock: Clock) -> None:
         await checked.check(bearer)
 
 
+async def test_token_is_known_without_waiting_while_it_is_valid(clock: Clock) -> None:
+    """After it was verified, until it expires."""
+    checked = shared_secret()
+    bearer = token("amy", lasts=60)
+    assert checked.verified(bearer) is None
+    identity = await checked.check(bearer)
+    assert checked.verified(bearer) is identity
+    assert checked.verified(bearer + "x") is None
+    clock.now += 61
+    assert checked.verified(bearer) is None
+
+
+async def test_key_is_current_until_a_fetch_is_due(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then a request has to wait for it, or starts it."""
+    since_boot = Clock(10_000.0)
+    monkeypatch.setattr(time, "monotonic", since_boot)
+    keys = Jwks("https://issuer.test/jwks")
+    published = {"keys": [Issuer().keys["RS256"].as_dict(private=False) | {"kid": "one", "alg": "RS256"}]}
+
+    async def fetched(_url: str) -> bytes:
+        return json.dumps(published).encode()
+
+    monkeypatch.setattr(jwks, "_fetch", fetched)
+    assert keys.current_key("one", "RS256") is None
+    key = await keys.key("one", "RS256")
+    assert key is not None
+    assert keys.current_key("one", "RS256") is key
+    assert keys.current_key("two", "RS256") is None
+    since_boot.now += jwks.MAX_AGE_SECONDS + 1
+    assert keys.current_key("one", "RS256") is None
+    await keys.close()
+
+
 async def test_repeated_token_is_refused_when_the_clock_is_set_back_before_its_start(clock: Clock) -> None:
     """As one that was never seen."""
     checked = shared_secret()
@@ -133,6 +167,9 @@ class OneKey:
     async def key(self, _kid: str | None, _algorithm: str) -> Key | None:
         return self.current
 
+    def current_key(self, _kid: str | None, _algorithm: str) -> Key | None:
+        return self.current
+
 
 async def test_repeated_token_is_refused_after_its_key_was_withdrawn(verifications: Verifications) -> None:
     """When the keys are fetched again, a key with the same id verifies the signature again."""
@@ -145,13 +182,16 @@ async def test_repeated_token_is_refused_after_its_key_was_withdrawn(verificatio
     checked = Tokens(settings, cast("Jwks", published))
     bearer = issuer.token("RS256", "amy")
     for _ in range(2):
-        await checked.check(bearer)
+        identity = await checked.check(bearer)
+        assert checked.verified(bearer) is identity
     assert verifications.count == 1
     published.current = type(key).import_key(key.as_dict(private=True))
+    assert checked.verified(bearer) is None
     for _ in range(2):
         await checked.check(bearer)
     assert verifications.count == 2
     published.current = None
+    assert checked.verified(bearer) is None
     with pytest.raises(Unauthenticated):
         await checked.check(bearer)
 

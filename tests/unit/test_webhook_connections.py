@@ -5,6 +5,7 @@ import ipaddress
 import ssl
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager, suppress
+from itertools import count
 
 import pytest
 
@@ -51,14 +52,16 @@ async def test_webhook_request_canceled_at_any_moment_closes_its_connection(sche
     """Before, during and after connecting, the TLS handshake and sending."""
     client = HttpClient(Policy(http=True, loopback=True), verify=ssl.create_default_context())
     async with silent_server() as server:
-        for iterations in range(ITERATIONS):
+        for iterations in count():
+            # On a busy machine more iterations pass before the server accepts.
+            if iterations >= ITERATIONS and server.accepted > ITERATIONS // 4:
+                break
             request = asyncio.create_task(client.post(f"{scheme}://127.0.0.1:{server.port}/", b"{}", {}))
             for _ in range(iterations):
                 await asyncio.sleep(0)
             request.cancel()
             await asyncio.wait([request])
             await eventually(lambda: not server.open)
-        assert server.accepted > ITERATIONS // 4
     await client.close()
 
 

@@ -33,12 +33,13 @@ _ALL: tuple[Mutant, ...] = (
     commands.pending_scene_restored_as_processing,
     commands.selected_take_not_current,
     renders.lost_lease_may_write,
-    renders.stale_ticket_claims_current_take,
     renders.result_recorded_twice,
     renders.takeover_keeps_run,
     renders.retry_not_counted_as_attempt,
     renders.percentage_can_fall,
     renders.running_renders_not_reconciled,
+    renders.adopted_scene_keeps_its_run,
+    renders.silent_take_goes_on,
 )
 MUTANTS: Mapping[str, Mutant] = {mutant.__name__: mutant for mutant in _ALL}
 # Transactions, SQL expressions, timestamps and concurrent requests are not the same on both databases.

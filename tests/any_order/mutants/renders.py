@@ -1,21 +1,24 @@
-"""Mutants of claims, fences, attempts, progress and the reconciler."""
+"""Mutants of claims, fences, attempts, progress, adoptions, the deadline of reports and the reconciler."""
 
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
-from datetime import timedelta
+from datetime import datetime
+from typing import Any
 from unittest.mock import patch
 
 import sqlalchemy as sa
 
+from coordinator.commands import adoption
 from coordinator.renders import claims
-from coordinator.renders.claims import Claim
+from coordinator.renders.claim import Claim
+from coordinator.renders.silent_takes import SilentTakes
 from models.db.database import Connection
 from models.db.rows import SceneRow
 from models.db.tables import SCENE
 from models.domain.events import EventType
 from models.domain.lifecycle import SceneStatus
 from models.reads import queries
-from models.writes.change import Ticket
+from models.writes.change import Change
 from models.writes.store import Store
 from tests.any_order.mutants.altered import altered
 
@@ -26,20 +29,7 @@ def lost_lease_may_write() -> AbstractContextManager[object]:
     def owns(held: Claim, scene: SceneRow) -> bool:
         return scene.take_number == held.take_number and scene.status is SceneStatus.PROCESSING
 
-    return patch("coordinator.renders.claims._owns", owns)
-
-
-def stale_ticket_claims_current_take() -> AbstractContextManager[object]:
-    """A ticket of an earlier take claims the current one."""
-    claim = claims.claim
-
-    async def claim_any(store: Store, ticket: Ticket, worker: str, lease: timedelta = claims.NO_LEASE) -> Claim | None:
-        async with store.read() as connection:
-            found = await connection.execute(sa.select(SCENE.c.take_number).where(SCENE.c.id == ticket.scene_id))
-            number: int | None = found.scalar_one_or_none()
-        return await claim(store, ticket._replace(take_number=number or ticket.take_number), worker, lease)
-
-    return patch.object(claims, "claim", claim_any)
+    return patch("coordinator.renders.claim._owns", owns)
 
 
 def result_recorded_twice() -> AbstractContextManager[object]:
@@ -48,15 +38,15 @@ def result_recorded_twice() -> AbstractContextManager[object]:
     def owns(held: Claim, scene: SceneRow) -> bool:
         return (scene.take_number, scene.run) == (held.take_number, held.run) and scene.deleted_at is None
 
-    return patch("coordinator.renders.claims._owns", owns)
+    return patch("coordinator.renders.claim._owns", owns)
 
 
 def takeover_keeps_run() -> AbstractContextManager[object]:
     """A takeover keeps the run, so the previous worker is not fenced."""
     take_over: Callable[..., Awaitable[Claim | None]] = vars(claims)["_take_over"]
 
-    async def same_run(store: Store, scene: SceneRow, worker: str, lease: timedelta) -> Claim | None:
-        claim = await take_over(store, scene, worker, lease)
+    async def same_run(store: Store, scene: SceneRow, *others: object) -> Claim | None:
+        claim = await take_over(store, scene, *others)
         async with store.write() as connection:
             await connection.execute(sa.update(SCENE).where(SCENE.c.id == scene.id).values(run=scene.run))
         return claim and claim._replace(run=scene.run)
@@ -86,3 +76,22 @@ def running_renders_not_reconciled() -> AbstractContextManager[object]:
         return [scene for scene in await open_renders(connection) if scene.status is SceneStatus.PENDING]
 
     return patch.object(queries, "open_renders", waiting)
+
+
+def adopted_scene_keeps_its_run() -> AbstractContextManager[object]:
+    """A worker that has the scene already may write while its reported clip is adopted."""
+    begin = adoption.begin
+
+    async def begin_without_run(change: Change, scene: SceneRow) -> dict[str, Any]:
+        return await begin(change, scene) | {"run": scene.run}
+
+    return patch.object(adoption, "begin", begin_without_run)
+
+
+def silent_take_goes_on() -> AbstractContextManager[object]:
+    """A take on which nobody reports is waited for."""
+
+    def never(_silent: SilentTakes, _scene: SceneRow, _now: datetime) -> bool:
+        return False
+
+    return patch.object(SilentTakes, "_is_silent", never)

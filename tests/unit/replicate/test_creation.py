@@ -4,15 +4,15 @@ import asyncio
 import logging
 import socket
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from providers.hosted.seeds import seed
 from providers.port import Failure, Order
-from providers.replicate.template import seed
 from tests.support.orders import made
 from tests.support.replicate import BRIEF, CALLBACKS, QUICK, FakeReplicate, NewProvider, failure
-from tests.support.replicate_state import TOKEN, VERSION
+from tests.support.replicate_state import OFFICIAL, TOKEN, VERSION
 
 SEEDED = '{"prompt": "{prompt}", "duration": "{duration_seconds}", "seed": "{seed}"}'
 
@@ -32,6 +32,14 @@ async def test_prediction_is_created_with_the_configured_version_and_the_input_o
     assert created[0]["webhook"] == f"{CALLBACKS}/callbacks/replicate/{order.key}"
     assert fake.command("state")["keys"] == [order.key]
     assert 1790 < lifetime.total_seconds() < 1810
+
+
+async def test_prediction_of_an_official_model_is_created_by_its_name(
+    fake: FakeReplicate, new_provider: NewProvider, order: Order
+) -> None:
+    """Such a model has no versions."""
+    await made(new_provider(version=OFFICIAL), order)
+    assert [each["version"] for each in fake.predictions()] == ["hidden"]
 
 
 @pytest.mark.parametrize("template", [SEEDED, None], ids=["seed", "callback"])
@@ -92,10 +100,11 @@ async def test_list_of_predictions_is_read_again_from_its_start_after_an_error(
     fake: FakeReplicate, new_provider: NewProvider, order: Order
 ) -> None:
     """The pages behind the one that failed were not read."""
+    order = replace(order, started_at=datetime.now(UTC) - timedelta(seconds=900))
     fake.behave(page_size=1, age_seconds=900.0)
     prediction_id = await new_provider().submit(order)
     fake.behave(age_seconds=0.0)
-    await new_provider().submit(replace(order, key="take_after"))
+    await new_provider().submit(replace(order, key="take_after", fresh=True))
     fake.fault("list", "cut", skip=1)
     assert await new_provider().submit(order) == prediction_id
     assert fake.counts()["creations"] == 2
@@ -130,7 +139,7 @@ async def test_prediction_that_was_not_created_is_created_after_a_search(
     await new_provider().submit(order)
     counts = fake.counts()
     assert (counts["creations"], counts["create"]) == (1, 3)
-    assert counts["list"] == 1 + 2 * (len(QUICK.settling) + 1)
+    assert counts["list"] == 3 * (len(QUICK.settling) + 1)
 
 
 async def test_creation_of_a_prediction_honors_retry_after_of_a_rate_limit(
@@ -141,7 +150,7 @@ async def test_creation_of_a_prediction_honors_retry_after_of_a_rate_limit(
     started = asyncio.get_running_loop().time()
     await new_provider().submit(order)
     assert asyncio.get_running_loop().time() - started >= 1
-    assert {"creations": 1, "create": 2, "list": 2}.items() <= fake.counts().items()
+    assert {"creations": 1, "create": 2, "list": len(QUICK.settling) + 2}.items() <= fake.counts().items()
 
 
 async def test_prediction_created_by_another_worker_during_a_pause_is_found(
@@ -232,7 +241,7 @@ async def test_token_of_the_provider_is_in_no_error_and_no_log(
     caplog.set_level(logging.DEBUG)
     wrong = TOKEN.replace("0", "1")
     with pytest.raises(Failure) as caught:
-        await new_provider(token=wrong).submit(order)
+        await new_provider(token=wrong).submit(replace(order, fresh=True))
     assert (caught.value.code, caught.value.retryable) == ("UNAUTHORIZED", False)
     assert wrong not in str(caught.value)
     fake.fault("create", "lose")

@@ -1,11 +1,13 @@
 """The clip of a prediction is downloaded (provider `replicate`)."""
 
+from dataclasses import replace
+
 import pytest
 
+from providers.clips.containers import MP4, container_of
 from providers.port import Failure, Order
-from providers.replicate.retrying import Pace
-from tests.support.orders import all_of, made
-from tests.support.replicate import BRIEF, QUICK, FakeReplicate, NewProvider, failure
+from tests.support.orders import all_of, looked_at, made
+from tests.support.replicate import BRIEF, FakeReplicate, NewProvider, failure
 
 
 @pytest.mark.parametrize("output", ["string", "list", "object"])
@@ -16,7 +18,8 @@ async def test_clip_is_found_in_any_shape_of_output(
     fake.behave(output=output)
     rendered = await made(new_provider(), order)
     assert (rendered.clip.path, rendered.clip.content_type) == (order.workdir / "clip.mp4", "video/mp4")
-    assert (rendered.clip.width, rendered.clip.height, rendered.clip.duration_seconds) == (64, 36, 1.0)
+    clip = (await looked_at(rendered, order)).clip
+    assert (clip.width, clip.height, clip.duration_seconds) == (64, 36, 1.0)
 
 
 @pytest.mark.parametrize("fault", ["status", "cut"])
@@ -25,18 +28,17 @@ async def test_failed_download_of_a_clip_is_retried(
 ) -> None:
     """From its start; the clip is paid for."""
     fake.fault("download", fault, status=503, times=2)
-    assert (await made(new_provider(), order)).poster is not None
+    assert container_of((await made(new_provider(), order)).clip.path) == MP4
     assert fake.counts()["download"] == 3
 
 
-@pytest.mark.parametrize("pace", [QUICK, BRIEF], ids=["refused", "timed out"])
+@pytest.mark.parametrize("status", [400, 500], ids=["refused", "timed out"])
 async def test_clip_that_cannot_be_downloaded_is_not_retryable(
-    fake: FakeReplicate, new_provider: NewProvider, order: Order, pace: Pace
+    fake: FakeReplicate, new_provider: NewProvider, order: Order, status: int
 ) -> None:
     """A retry would pay for another prediction."""
-    status = 400 if pace is QUICK else 500
     fake.fault("download", "status", status=status, times=1000)
-    assert await failure(new_provider(pace), order) == ("OUTPUT_UNAVAILABLE", False)
+    assert await failure(new_provider(BRIEF), order) == ("OUTPUT_UNAVAILABLE", False)
     assert fake.counts()["creations"] == 1
 
 
@@ -45,7 +47,7 @@ async def test_clip_that_cannot_be_written_is_not_retryable(
 ) -> None:
     """The download is retried until the timeout: disk space may become free."""
     order.workdir.rmdir()
-    assert await failure(new_provider(BRIEF), order) == ("OUTPUT_UNAVAILABLE", False)
+    assert await failure(new_provider(replace(BRIEF, give_up_after=2.0)), order) == ("OUTPUT_UNAVAILABLE", False)
     assert fake.counts()["download"] > 1
 
 
@@ -66,8 +68,8 @@ async def test_clip_whose_url_is_not_found_has_expired(
     fake: FakeReplicate, new_provider: NewProvider, order: Order
 ) -> None:
     """The prediction still has the URL of its output."""
-    fake.fault("download", "status", status=404)
-    assert await failure(new_provider(), order) == ("OUTPUT_EXPIRED", False)
+    fake.fault("download", "status", status=404, times=1000)
+    assert await failure(new_provider(BRIEF), order) == ("OUTPUT_EXPIRED", False)
 
 
 @pytest.mark.parametrize("with_length", [True, False], ids=["with length", "without length"])
@@ -93,9 +95,9 @@ async def test_clip_of_the_largest_size_is_accepted(
 async def test_output_that_is_not_a_clip_is_refused(
     fake: FakeReplicate, new_provider: NewProvider, order: Order, content_type: str
 ) -> None:
-    """Only formats that browsers play are stored."""
-    fake.behave(content_type=content_type)
-    assert await failure(new_provider(), order) == ("OUTPUT_NOT_A_CLIP", False)
+    """Its bytes are none, and it is not announced as one."""
+    fake.behave(content_type=content_type, garbage_bytes=10_000)
+    assert await failure(new_provider(BRIEF), order) == ("OUTPUT_NOT_A_CLIP", False)
 
 
 async def test_clip_without_a_content_type_is_accepted_by_its_extension(
@@ -106,14 +108,14 @@ async def test_clip_without_a_content_type_is_accepted_by_its_extension(
     assert (await made(new_provider(), order)).clip.content_type == "video/mp4"
 
 
-async def test_clip_that_cannot_be_decoded_has_no_poster(
+async def test_clip_that_cannot_be_decoded_is_kept(
     fake: FakeReplicate, new_provider: NewProvider, order: Order
 ) -> None:
-    """It is accepted: it was paid for, and a browser may play it."""
+    """It is announced as a clip and was paid for: the caller looks at it, and keeps it for the operator."""
     fake.behave(garbage_bytes=1000)
     rendered = await made(new_provider(), order)
     assert rendered.clip.path.stat().st_size == 1000
-    assert (rendered.poster, rendered.preview, rendered.clip.width) == (None, None, None)
+    assert (rendered.clip.content_type, rendered.checked, rendered.repeatable) == ("video/mp4", False, False)
 
 
 async def test_clip_on_another_host_is_refused(fake: FakeReplicate, new_provider: NewProvider, order: Order) -> None:

@@ -9,7 +9,7 @@ import pytest
 from providers.port import Failure, Order, Progress, Rendered
 from providers.replicate.provider import ReplicateProvider
 from tests.support.orders import all_of, drained
-from tests.support.replicate import QUICK, FakeReplicate, NewProvider, failure
+from tests.support.replicate import BRIEF, QUICK, FakeReplicate, NewProvider, failure
 from tests.support.waiting import TIMEOUT_SECONDS
 
 
@@ -20,8 +20,8 @@ async def fractions(provider: ReplicateProvider, order: Order) -> list[float | N
 
 
 async def test_progress_of_a_prediction_is_parsed_from_its_logs(new_provider: NewProvider, order: Order) -> None:
-    """Each poll yields the newest percentage, which stays below 1 until the prediction is finished."""
-    assert await fractions(new_provider(), order) == [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.99]
+    """Each poll yields the newest percentage; the end of a bar adds nothing, because another may follow."""
+    assert await fractions(new_provider(), order) == [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.9]
 
 
 async def test_progress_of_a_prediction_without_a_percentage_is_unknown(
@@ -32,11 +32,33 @@ async def test_progress_of_a_prediction_without_a_percentage_is_unknown(
     assert await fractions(new_provider(), order) == [None] * 11
 
 
+WEIGHTS = "Loading weights: 100%|██████████| 8/8\n"
+
+
+@pytest.mark.parametrize(
+    ("logs", "expected"),
+    [
+        ([WEIGHTS, " 10%|█| 1/10\n", " 60%|██████| 6/10\n"], [None, 0.1, 0.6]),
+        (["100%|██████████| 8/8\n", " 10%|█| 1/10\n", " 60%|██████| 6/10\n"], [None, 0.1, 0.6]),
+        ([" 50%|█| 1/2\n", "100%|█| 2/2\n", "  0%|█| 0/4\n", " 50%|█| 2/4\n"], [0.5, 0.5, 0.5, 0.75]),
+        ([" 20%|", "█| 1/5 ", " 4", "0%|██| 2/5"], [0.2, 0.2, 0.2, 0.4]),
+        (["Fetching 3 files:  33%|███| 1/3\r", "compiling: 90%|█|\r", "Progress: 5%\n"], [None, None, 0.05]),
+    ],
+    ids=["labelled", "complete when first seen", "two phases", "cut in the middle", "preparations"],
+)
+async def test_bar_that_starts_again_is_another_phase(
+    fake: FakeReplicate, new_provider: NewProvider, order: Order, logs: list[str], expected: list[float | None]
+) -> None:
+    """Progress is not stuck at the end of the first, and never falls."""
+    fake.behave(logs=logs)
+    assert (await fractions(new_provider(), order))[: len(expected)] == pytest.approx(expected)
+
+
 @pytest.mark.parametrize(
     ("commands", "expected"),
     [
         ({"outcome": "failed"}, ("PREDICTION_FAILED", True)),
-        ({"outcome": "failed", "error": "The input was flagged as sensitive. (E005)"}, ("CONTENT_REFUSED", False)),
+        ({"outcome": "failed", "error": "The input was flagged as sensitive. (E005)"}, ("MODERATED", False)),
         ({"outcome": "canceled"}, ("CANCELED", False)),
         ({"outcome": "canceled", "out_of_time": True}, ("PREDICTION_TIMEOUT", True)),
         ({"outcome": "aborted"}, ("PREDICTION_TIMEOUT", True)),
@@ -85,7 +107,7 @@ async def test_polling_of_a_prediction_survives_errors(
 async def test_prediction_that_was_deleted_is_not_retryable(new_provider: NewProvider, order: Order) -> None:
     """It was paid for, and its result is unknown."""
     with pytest.raises(Failure) as caught:
-        await all_of(new_provider().follow(order, "gone"))
+        await all_of(new_provider(BRIEF).follow(order, "gone"))
     assert (caught.value.code, caught.value.retryable) == ("NOT_FOUND", False)
 
 

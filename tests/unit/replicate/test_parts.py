@@ -7,12 +7,15 @@ from pathlib import Path
 import httpx
 import pytest
 
+from providers.hosted import logs
+from providers.hosted.failures import LONGEST_WAIT_SECONDS, error_of
+from providers.hosted.retrying import NoResponse
+from providers.hosted.seeds import seed
 from providers.port import Failure
-from providers.replicate import logs, webhooks
-from providers.replicate.failures import LONGEST_WAIT_SECONDS, error_of
+from providers.replicate import webhooks
+from providers.replicate.marks import value_at
 from providers.replicate.prediction import parse
-from providers.replicate.retrying import NoResponse
-from providers.replicate.template import Template, seed
+from providers.replicate.template import Template
 from providers.replicate.webhooks import SigningSecret
 from tests.support.orders import an_order
 from tests.support.replicate_state import SECRET, signature
@@ -70,9 +73,11 @@ def test_template_finds_its_seed_in_an_input() -> None:
     """Of any shape; inputs of other shapes have none."""
     template = Template('{"a": [{"seed": "{seed}"}]}')
     assert template.seeded
-    assert template.seed_in(template.input(an_order(Path()))) == seed("take_1")
+    place = template.seed_place
+    assert place is not None
+    assert value_at(template.input(an_order(Path())), place) == seed("take_1")
     others: list[object] = [None, {}, {"a": []}, {"a": [3]}, {"a": "x"}]
-    assert [template.seed_in(other) for other in others] == [None] * 5
+    assert [value_at(other, place) for other in others] == [None] * 5
     assert not Template('{"prompt": "{prompt} {seed}"}').seeded
 
 
@@ -84,15 +89,19 @@ def test_template_finds_its_seed_in_an_input() -> None:
         (BAR, 0.45),
         ("Progress: 12.5%", 0.125),
         ("progress = 7 %\nmemory 80% used", 0.07),
-        (f"{BAR}\n100%|██████████| 20/20", 0.99),
+        (f"{BAR}\n100%|██████████| 20/20", 0.45),
+        ("99.9%|", None),
+        ("Progress: 99.9%", 0.99),
         (f"100%|██████████| 20/20\n{BAR}", 0.45),
+        (f"Loading pipeline components...:  71%|███████   | 5/7\n{BAR}", 0.45),
+        (f"{BAR}\n 50%|█████     | 10/20\n  0%|          | 0/9\n 50%|█████     | 4/9", 0.75),
         ("450%|", None),
         (" 30%|███" + "x" * 10_000, None),
     ],
 )
 def test_progress_is_the_newest_percentage_in_the_logs(text: str, fraction: float | None) -> None:
-    """As tqdm writes it, or after the word progress; other percentages are ignored."""
-    assert logs.fraction(text) == fraction
+    """As tqdm writes it, or after the word progress; other percentages and bars of preparations are ignored."""
+    assert logs.Bars().update(text) == fraction
 
 
 def test_prediction_is_parsed_with_timestamps_of_any_precision() -> None:
@@ -110,11 +119,14 @@ def test_prediction_is_parsed_with_timestamps_of_any_precision() -> None:
     ("headers", "body", "seconds"),
     [
         ({"retry-after": "7"}, {}, 7),
+        ({"retry-after": "2.5"}, {}, 2.5),
+        ({"retry-after": "1e9"}, {}, 0),
         ({"retry-after": "86400"}, {}, LONGEST_WAIT_SECONDS),
         ({"retry-after": "Mon, 01 Jan 2001 00:00:00 GMT"}, {}, 0),
         ({"retry-after": "soon"}, {"retry_after": 9}, 0),
         ({}, {"retry_after": 8}, 8),
         ({}, {"detail": "Request was throttled. Your rate limit resets in ~30s."}, 30),
+        ({}, {"detail": "Request was throttled. Expected available in 1 second."}, 1),
         ({}, {}, 0),
     ],
 )
@@ -128,10 +140,18 @@ def test_requested_pause_of_the_provider_is_in_header_or_body(
 
 
 def test_error_of_the_provider_without_a_reason_has_its_code() -> None:
-    """Proxies respond with HTML pages."""
-    error = error_of(httpx.Response(402, text="<html>"))
+    """Its status says what is missing."""
+    error = error_of(httpx.Response(402, json={}), service="Replicate")
     assert isinstance(error, Failure)
     assert (error.code, error.message) == ("PAYMENT_REQUIRED", "Replicate requires payment first.")
+
+
+@pytest.mark.parametrize("status", [301, 400, 401, 402, 403, 404, 405, 409, 451])
+def test_error_without_json_is_not_a_refusal_of_the_provider(status: int) -> None:
+    """Proxies respond with pages, such as a challenge; what they say about a request is not final."""
+    error = error_of(httpx.Response(status, html="<h1>Just a moment...</h1>"))
+    assert isinstance(error, NoResponse)
+    assert not error.harmless
 
 
 def test_callback_signature_follows_the_specification() -> None:

@@ -30,10 +30,10 @@ def loaded(monkeypatch: pytest.MonkeyPatch, **variables: str) -> Settings:
 
 async def test_provider_is_configured_by_its_token(monkeypatch: pytest.MonkeyPatch) -> None:
     """Jobs can choose it, and it can be the default provider."""
-    assert load().provider_names == ["local", "scripted", "external"]
+    assert load().provider_names == ["local", "scripted", "leased", "external"]
     monkeypatch.setenv("SCENEWIRE_PROVIDER", "replicate")
     settings = loaded(monkeypatch, **ENOUGH)
-    assert settings.provider_names == ["local", "scripted", "replicate", "external"]
+    assert settings.provider_names == ["local", "scripted", "replicate", "leased", "external"]
     assert settings.replicate_callbacks == "https://scenewire.test"
     providers = configured(settings)
     assert {name: provider.name for name, provider in providers.items()} == {

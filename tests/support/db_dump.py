@@ -1,4 +1,4 @@
-"""The rows that a dead server left, read without any of its code."""
+"""The rows of a server, read without any of its code."""
 
 import json
 import sqlite3
@@ -20,7 +20,7 @@ class DbDump:
 
     @classmethod
     def read(cls, database: Path) -> "DbDump":
-        """Read the file of a server that is not running."""
+        """Read the file; the server may be running."""
         with closing(sqlite3.connect(database)) as connection:
             connection.row_factory = sqlite3.Row
             events = _rows(connection, "SELECT * FROM event ORDER BY version")

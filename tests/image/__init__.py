@@ -1,0 +1,1 @@
+"""Builds the image and runs it, where buildah is: `python -m tests.image`."""

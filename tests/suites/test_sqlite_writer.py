@@ -1,0 +1,141 @@
+"""The writer of an SQLite file: short statements run on the loop, and nothing that waits does."""
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import AsyncGenerator
+from contextlib import closing
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+import sqlalchemy as sa
+
+from models.db import sqlite_writer
+from models.db.prepared import Call, Prepared, inserts
+from models.db.sqlite_writer import BEGIN, COMMIT, SqliteDriver, WriterConnection
+from models.domain.access import LOCAL
+from tests.support.database_choice import database_choice
+from tests.support.domain import Domain, domain
+from tests.support.waiting import TIMEOUT_SECONDS, eventually
+
+pytestmark = pytest.mark.usefixtures("database")
+
+NUMBER = sa.Table("number", sa.MetaData(), sa.Column("id", sa.Integer, primary_key=True))
+COUNT = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000000) SELECT count(*) FROM n"
+
+
+@pytest.fixture
+async def connection(tmp_path: Path) -> AsyncGenerator[WriterConnection]:
+    opened = sqlite_writer.connect_writer(str(tmp_path / "file.db"), isolation_level=None)
+    await opened
+    opened.file.execute("PRAGMA journal_mode=WAL")
+    opened.file.execute("CREATE TABLE number (id INTEGER PRIMARY KEY)")
+    try:
+        yield opened
+    finally:
+        await opened.close()
+
+
+@pytest.fixture
+def threads(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Whether the loop's thread ran the steps, for each list of them."""
+    found: list[bool] = []
+    run = sqlite_writer.run_steps
+
+    def observed(file: sqlite3.Connection, steps: Any) -> Any:
+        on_loop = threading.current_thread() is threading.main_thread()
+        assert not on_loop or file.execute("PRAGMA busy_timeout").fetchall() == [(0,)]
+        found.append(on_loop)
+        return run(file, steps)
+
+    monkeypatch.setattr(sqlite_writer, "run_steps", observed)
+    return found
+
+
+def driver_on(connection: WriterConnection, busy_timeout_ms: int = 60_000) -> SqliteDriver:
+    return SqliteDriver(cast("Any", None), connection, busy_timeout_ms)
+
+
+def rows(count: int) -> list[Call]:
+    return inserts(NUMBER, [{"id": number} for number in range(count)])
+
+
+async def test_only_commits_and_many_rows_leave_the_loop(connection: WriterConnection, threads: list[bool]) -> None:
+    """A commit waits for the disk; the rows of a large batch take long."""
+    driver = driver_on(connection)
+    await driver.run(rows(sqlite_writer.ROWS_ON_LOOP), before=[BEGIN])
+    await driver.run((), before=["DELETE FROM number"])
+    await driver.run(rows(sqlite_writer.ROWS_ON_LOOP + 1))
+    await driver.run((), after=[COMMIT])
+    assert threads == [True, True, False, False]
+    ((count,),) = connection.file.execute("SELECT count(*) FROM number").fetchall()
+    assert count == sqlite_writer.ROWS_ON_LOOP + 1
+
+
+@pytest.mark.parametrize("released", [True, False])
+async def test_locked_file_is_awaited_on_the_thread(
+    connection: WriterConnection, tmp_path: Path, threads: list[bool], *, released: bool
+) -> None:
+    """The loop runs meanwhile. The transaction begins when the lock is released, or fails in time."""
+    driver = driver_on(connection, 60_000 if released else 100)
+    with closing(sqlite3.connect(tmp_path / "file.db", isolation_level=None)) as holder:
+        holder.execute("BEGIN IMMEDIATE")
+        beginning = asyncio.create_task(driver.run(rows(1), before=[BEGIN]))
+        await eventually(lambda: threads == [True, False])
+        if released:
+            assert not beginning.done()
+            holder.execute("COMMIT")
+            await beginning
+            assert connection.in_transaction
+        else:
+            with pytest.raises(sqlite3.OperationalError, match="locked"):
+                await beginning
+            assert not connection.in_transaction
+
+
+async def test_file_is_left_to_the_thread_that_still_uses_it(connection: WriterConnection, threads: list[bool]) -> None:
+    """After a caller was cancelled, the next statements follow those that still run."""
+    driver = driver_on(connection)
+    await driver.begin()
+    count = Prepared(sa.select(sa.literal_column("1")))
+    count.on("sqlite").text = COUNT
+    counting = asyncio.create_task(driver.run([*rows(200), Call(count)]))
+    await eventually(lambda: threads == [True, False])
+    counting.cancel()
+    await asyncio.wait([counting])
+    assert not connection.is_idle
+    following = asyncio.create_task(driver.run((), before=["ROLLBACK"]))
+    await asyncio.sleep(0.05)
+    assert not following.done()
+    connection.file.interrupt()
+    async with asyncio.timeout(TIMEOUT_SECONDS):
+        await following
+    assert threads == [True, False, False]
+    assert connection.is_idle
+
+
+async def test_changes_wait_for_another_process(tmp_path: Path) -> None:
+    """As when an operator's command writes: the loop runs, and the change is made after it."""
+    async with domain(tmp_path) as env:
+        await check_change_behind_a_holder(env)
+
+
+async def check_change_behind_a_holder(env: Domain) -> None:
+    database, job_id = env.store.database, await env.a_job()
+    assert database.url.database is not None
+    with closing(sqlite3.connect(database.url.database, isolation_level=None)) as holder:
+        holder.execute("BEGIN IMMEDIATE")
+        changing = asyncio.create_task(env.jobs.update(LOCAL, job_id, {"title": "After the other"}))
+        await asyncio.sleep(0.2)
+        assert not changing.done()
+        holder.execute("COMMIT")
+        async with asyncio.timeout(TIMEOUT_SECONDS):
+            await changing
+    assert (await env.job_state(job_id)).job.title == "After the other"
+
+
+@pytest.fixture(autouse=True)
+def only_sqlite() -> None:
+    if database_choice.distributed:
+        pytest.skip("about a file")

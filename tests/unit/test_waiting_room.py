@@ -1,0 +1,58 @@
+"""Where requests of leased workers wait until takes are there."""
+
+import asyncio
+
+from coordinator.bus.port import DeliveriesDue, Hint, LeasedWork, LocalBus, Resync
+from coordinator.bus.postgres import decode, encode
+from coordinator.leases.waiting import WaitingRoom
+from tests.support.waiting import TIMEOUT_SECONDS
+
+LONG_SECONDS = 3_600.0
+
+
+async def test_news_and_lost_connections_begin_a_round() -> None:
+    """In which all requests look again; other messages do not."""
+    bus = LocalBus()
+    room = WaitingRoom(bus)
+    for message in (DeliveriesDue(), Hint("job", 1)):
+        bus.publish(message)
+    assert room.round == 0
+    waiting = [asyncio.create_task(room.changed_since(0, LONG_SECONDS)) for _ in range(3)]
+    await asyncio.sleep(0)
+    bus.publish(LeasedWork())
+    await asyncio.wait_for(asyncio.gather(*waiting), TIMEOUT_SECONDS)
+    bus.publish(Resync())
+    assert room.round == 2
+    # A round that began before the request waits is not missed.
+    await asyncio.wait_for(room.changed_since(1, LONG_SECONDS), TIMEOUT_SECONDS)
+
+
+async def test_that_nothing_was_found_counts_for_one_round_and_kind() -> None:
+    """Not when news came while the request looked."""
+    room = WaitingRoom(LocalBus())
+    room.note_nothing_for("wan", room.round)
+    assert (room.nothing_for("wan"), room.nothing_for("ltx")) == (True, False)
+    room.begin_round()
+    assert not room.nothing_for("wan")
+    room.note_nothing_for("wan", 0)
+    assert not room.nothing_for("wan")
+
+
+async def test_a_closed_room_keeps_nobody() -> None:
+    """Those that wait are sent home, and later ones do not wait."""
+    room = WaitingRoom(LocalBus())
+    waiting = asyncio.create_task(room.changed_since(room.round, LONG_SECONDS))
+    await asyncio.sleep(0)
+    room.close()
+    await asyncio.wait_for(waiting, TIMEOUT_SECONDS)
+    await asyncio.wait_for(room.changed_since(room.round, LONG_SECONDS), TIMEOUT_SECONDS)
+    assert room.closed
+
+
+def test_other_processes_hear_of_leased_work() -> None:
+    """It is told apart from due deliveries, although both are empty."""
+    sent = [Hint("job", 3), LeasedWork(), DeliveriesDue()]
+    (payload,) = encode("me", sent)
+    sender, received = decode(payload)
+    assert sender == "me"
+    assert [(type(each), each) for each in received] == [(type(each), each) for each in sent]
