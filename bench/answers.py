@@ -14,10 +14,10 @@ class AnswersDiffer(Exception):
     """Two servers answer the same request differently, so that their times cannot be compared."""
 
 
-def ask(server: Target, body: dict[str, Any]) -> Any:
+def ask(server: Target, body: dict[str, Any], headers: dict[str, str] | None = None) -> Any:
     """Return the data of an answer. Raises AnswersDiffer when it has errors."""
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=TIMEOUT_SECONDS)
-    headers = {"content-type": "application/json", "accept": "application/json"}
+    headers = {"content-type": "application/json", "accept": "application/json", **(headers or {})}
     try:
         connection.request("POST", server.path, json.dumps(body), headers)
         text = connection.getresponse().read()

@@ -7,7 +7,7 @@ from bench.data import ROOT
 from bench.peers.install import installed, node
 from bench.server import Launch
 
-OURS, BEFORE = "Scenewire", "before"
+OURS, BEFORE, UNCACHED = "Scenewire", "before", "Scenewire without caches"
 STRAWBERRY, MERCURIUS, YOGA, POSTGRAPHILE = "plain Strawberry", "Mercurius JIT", "GraphQL Yoga", "PostGraphile"
 LIMIT = "hand-written"
 

@@ -27,7 +27,9 @@ class Scale:
     replayed: int = 50
     changes: int = 300
     creations: int = 60
-    grown_jobs: int = 3000
+    grown_jobs: int = 10_000
+    list_requests: int = 20
+    list_rounds: int = 5
     started_jobs: tuple[int, ...] = (25, 100)
     idle_seconds: float = 5.0
 
@@ -40,11 +42,11 @@ WHOLE = Scale(
     events=100,
     changes=1000,
     creations=200,
-    grown_jobs=10_000,
+    list_rounds=10,
     started_jobs=(25, 50, 100),
     idle_seconds=20.0,
 )
-SMOKE = Scale(0.2, 1, 60, 5, (5,), 3, 5, 8, 3, 80, (1, 2), 0.5)
+SMOKE = Scale(0.2, 1, 60, 5, (5,), 3, 5, 8, 3, 80, 3, 1, (1, 2), 0.5)
 
 
 @dataclass
@@ -60,9 +62,9 @@ class Context:
     _stack: ExitStack = field(default_factory=ExitStack)
     _number: int = 0
 
-    def sqlite(self, jobs: int | None = None) -> str:
+    def sqlite(self, jobs: int | None = None, rows: data.Rows | None = None) -> str:
         """Return a new copy of the SQLite database."""
-        return str(data.sqlite_copy(self._new_folder(), jobs or self.scale.jobs))
+        return str(data.sqlite_copy(self._new_folder(), jobs or self.scale.jobs, rows=rows))
 
     def postgres(self) -> str:
         """Return the URL of a new Postgres database, migrated and empty; the server starts with the first."""

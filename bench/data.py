@@ -6,7 +6,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,6 +22,8 @@ PERCENTAGE = 40.0
 EPOCH = datetime(2026, 1, 1, 12, 0, 0, 250_000, UTC)
 
 Row = dict[str, Any]
+Rows = Callable[[int], dict[str, list[Row]]]
+"""Returns the rows of so many jobs by table."""
 
 
 def cache_folder() -> Path:
@@ -32,16 +34,20 @@ def cache_folder() -> Path:
     return folder
 
 
-def sqlite_copy(folder: Path, jobs: int, tree: Path = ROOT) -> Path:
-    """Return a copy of an SQLite database with this many jobs, migrated by the program in `tree`."""
-    revisions = "".join(sorted(file.name for file in (tree / "models/migrations/versions").glob("[0-9]*.py")))
-    source = hashlib.sha256(Path(__file__).read_bytes() + revisions.encode()).hexdigest()[:12]
-    kept = cache_folder() / f"jobs-{jobs}-{source}.db"
+def sqlite_copy(folder: Path, jobs: int, tree: Path = ROOT, rows: Rows | None = None) -> Path:
+    """Return a copy of an SQLite database with this many jobs, migrated by the program in `tree`.
+
+    `rows` returns the rows by table, by default `tables_of`.
+    """
+    rows = rows or tables_of
+    files = [Path(__file__), Path(rows.__code__.co_filename), *(tree / "models/migrations/versions").glob("[0-9]*.py")]
+    source = hashlib.sha256(b"".join(file.read_bytes() for file in sorted(files))).hexdigest()[:12]
+    kept = cache_folder() / f"{rows.__name__}-{jobs}-{source}.db"
     if not kept.exists():
         unfinished = kept.with_suffix(".new")
         unfinished.unlink(missing_ok=True)
         migrate(f"sqlite+aiosqlite:///{unfinished}", tree)
-        fill_sqlite(unfinished, jobs)
+        fill_sqlite(unfinished, jobs, rows)
         unfinished.rename(kept)
     copied = folder / "bench.db"
     shutil.copyfile(kept, copied)
@@ -56,13 +62,13 @@ def migrate(url: str, tree: Path = ROOT) -> None:
     )
 
 
-async def fill_postgres(url: str, jobs: int) -> None:
+async def fill_postgres(url: str, jobs: int, rows: Rows | None = None) -> None:
     """Write the same rows into a migrated, empty Postgres database."""
     connection = await asyncpg_driver.connect(url)
     try:
-        for table, rows in _tables(jobs).items():
-            columns = list(rows[0])
-            records = [tuple(row.values()) for row in rows]
+        for table, written in (rows or tables_of)(jobs).items():
+            columns = list(written[0])
+            records = [tuple(row.values()) for row in written]
             await connection.copy_records_to_table(table, records=records, columns=columns)
         await connection.execute("ANALYZE")
     finally:
@@ -71,15 +77,15 @@ async def fill_postgres(url: str, jobs: int) -> None:
 
 def job_id(number: int) -> str:
     """Return the id of a job by its number; the same in every database."""
-    return _id("job", number)
+    return row_id("job", number)
 
 
 def scene_id(job: int, position: int = 0) -> str:
     """Return the id of a scene of a job; the same in every database."""
-    return _id("scene", job * SCENES + position)
+    return row_id("scene", job * SCENES + position)
 
 
-def _id(prefix: str, number: int) -> str:
+def row_id(prefix: str, number: int) -> str:
     """Return a well-formed id of version 7 whose order is that of the numbers."""
     milliseconds = int(EPOCH.timestamp() * 1000) + number
     value = (milliseconds << 80) | (7 << 76) | (2 << 62) | number
@@ -88,17 +94,16 @@ def _id(prefix: str, number: int) -> str:
     return f"{prefix}_{suffix}"
 
 
-def fill_sqlite(file: Path, jobs: int) -> None:
+def fill_sqlite(file: Path, jobs: int, rows: Rows | None = None) -> None:
     """Write the rows into a migrated, empty SQLite database."""
     with closing(sqlite3.connect(file, isolation_level=None)) as connection:
         connection.execute("BEGIN")
-        for table, rows in _tables(jobs).items():
-            columns = list(rows[0])
+        for table, written in (rows or tables_of)(jobs).items():
+            columns = list(written[0])
             marks = ", ".join("?" * len(columns))
             statement = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608 # names of ours
-            connection.executemany(statement, ([_for_sqlite(value) for value in row.values()] for row in rows))
+            connection.executemany(statement, ([_for_sqlite(value) for value in row.values()] for row in written))
         connection.execute("COMMIT")
-        connection.execute("ANALYZE")
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
@@ -106,7 +111,8 @@ def _for_sqlite(value: object) -> object:
     return value.strftime("%Y-%m-%d %H:%M:%S.%f") if isinstance(value, datetime) else value
 
 
-def _tables(jobs: int) -> dict[str, list[Row]]:
+def tables_of(jobs: int) -> dict[str, list[Row]]:
+    """Return the rows of the jobs by table."""
     scenes = [scene for number in range(jobs) for scene in _scenes(number)]
     return {
         "job": [_job(number) for number in range(jobs)],
@@ -154,7 +160,7 @@ def _scenes(number: int) -> Iterator[Row]:
             "prompt": f"A lone lighthouse on a rocky coast at golden hour, waves crashing, shot {position}",
             "duration_seconds": 5.0,
             "status": status,
-            "take_id": _id("take", number * SCENES + position),
+            "take_id": row_id("take", number * SCENES + position),
             "take_number": 1,
             "newest_take": 1,
             "run": 0,

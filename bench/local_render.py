@@ -1,4 +1,4 @@
-"""Cost of a local render: CPU seconds of a clip, and the latency of the event loop meanwhile.
+"""Cost of a local render: CPU seconds of a clip, by its settings too, and the latency of the event loop meanwhile.
 
     .venv/bin/python -m bench.local_render
 
@@ -12,20 +12,32 @@ from contextlib import aclosing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from providers.catalogue import NO_SETTINGS, Resolution, Settings
 from providers.local import LocalProvider
 from providers.port import Order
 
 WIDTH, HEIGHT, CLIP_SECONDS = 1280, 720, 5.0
 TICK_SECONDS = 0.005
 IDLE_SECONDS = 3.0
+KINDS = {
+    "plain": Settings(),
+    "sound": Settings(audio=True),
+    "P360": Settings(resolution=Resolution.P360),
+    "P1080": Settings(resolution=Resolution.P1080),
+    "P2160": Settings(resolution=Resolution.P2160),
+}
 
 
 async def main() -> None:
-    """Measure idle, one render and two renders, one after another."""
+    """Measure idle, one render and two renders, one after another; then one render of each kind."""
     print(f"a clip of {CLIP_SECONDS:g} s at {WIDTH}x{HEIGHT}")
     print(f"{'renders':>8} {'wall s':>8} {'CPU s each':>11} {'late p50 ms':>12} {'p99 ms':>8} {'max ms':>8}")
     for renders in (0, 1, 2, 0, 1, 2):
         await measure(renders)
+    for kind, settings in KINDS.items():
+        before = child_cpu()
+        await render(1, settings)
+        print(f"{kind:>8} {child_cpu() - before:20.2f}")
 
 
 async def measure(renders: int) -> None:
@@ -53,7 +65,7 @@ async def watch_loop(lateness: list[float]) -> None:
         lateness.append(time.perf_counter() - due)
 
 
-async def render(number: int) -> None:
+async def render(number: int, settings: Settings = NO_SETTINGS) -> None:
     """Render one clip."""
     with TemporaryDirectory() as folder:
         order = Order(
@@ -64,6 +76,7 @@ async def render(number: int) -> None:
             duration_seconds=CLIP_SECONDS,
             metadata={},
             workdir=Path(folder),
+            settings=settings,
         )
         provider = LocalProvider(WIDTH, HEIGHT)
         async with aclosing(provider.follow(order, await provider.submit(order))) as steps:

@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from statistics import median
 from typing import Any
 
@@ -28,6 +28,7 @@ class Figure:
     share: float
     p50_ms: float = 0.0
     p99_ms: float = 0.0
+    answered: float = 0.0
 
     @staticmethod
     def median_of(rounds: Sequence["Figure"]) -> "Figure":
@@ -36,31 +37,43 @@ class Figure:
 
 
 def _values(figure: Figure) -> tuple[float, ...]:
-    return figure.rate, figure.cpu_ms, figure.share, figure.p50_ms, figure.p99_ms
+    return figure.rate, figure.cpu_ms, figure.share, figure.p50_ms, figure.p99_ms, figure.answered
 
 
 @dataclass(frozen=True)
 class Requests:
-    """A load of HTTP requests: `bodies` in turn over `connections`, for `seconds` or `limit` requests."""
+    """A load of HTTP requests: `bodies` in turn over `connections`, for `seconds` or `limit` requests.
 
-    bodies: list[Json]
+    A body that is None is a GET of `path`, by default the path of the server's API. `first` is the index of the body
+    with which the load begins.
+    """
+
+    bodies: Sequence[Json | None]
     connections: int = 8
     seconds: float = 2.0
     rate: float = 0.0
     limit: int = 0
+    headers: dict[str, str] = field(default_factory=dict[str, str])
+    path: str = ""
+    first: int = 0
 
-    def start(self, server: Target) -> "Load":
-        """Start the load."""
-        specification = {
+    def specification(self, server: Target) -> Json:
+        """Return the load as `bench.load.requests` reads it."""
+        return {
             "port": server.port,
-            "path": server.path,
+            "path": self.path or server.path,
             "bodies": self.bodies,
+            "headers": self.headers,
             "connections": self.connections,
             "seconds": self.seconds,
             "rate": self.rate,
             "limit": self.limit,
+            "first": self.first,
         }
-        return Load("bench.load.requests", specification)
+
+    def start(self, server: Target) -> "Load":
+        """Start the load."""
+        return Load("bench.load.requests", self.specification(server))
 
     def run(self, server: Server) -> Figure:
         """Send the load, and return what the server did. Raises LoadFailed for a request without a good answer."""
@@ -82,13 +95,14 @@ def figure_of(result: Json, cpu_seconds: float, name: str) -> Figure:
         share=cpu_seconds / seconds,
         p50_ms=times[len(times) // 2],
         p99_ms=times[len(times) * 99 // 100],
+        answered=answered,
     )
 
 
 class Load:
     """A load generator in a process on the core of the load. Commands and answers are lines of JSON."""
 
-    def __init__(self, module: str, specification: Json) -> None:
+    def __init__(self, module: str, specification: Json | None = None) -> None:
         self._module = module
         self._process = subprocess.Popen(
             machine.pinned([sys.executable, "-m", module], serves=False),
@@ -97,7 +111,8 @@ class Load:
             stdout=subprocess.PIPE,
             text=True,
         )
-        self.send(specification)
+        if specification is not None:
+            self.send(specification)
 
     def send(self, command: Json) -> None:
         """Send a command."""
@@ -129,12 +144,18 @@ class Load:
 
 
 def interleaved(servers: Sequence[Server], load: Requests, rounds: int) -> dict[str, Figure]:
-    """Load each server in turn, after one short warm-up each. Return the median of the rounds, by the server's name."""
-    warm_up = Requests(load.bodies, load.connections, seconds=min(1.0, load.seconds), rate=load.rate)
-    for server in servers:
-        warm_up.start(server).last_answer()
+    """Load each server in turn, after one short warm-up each. Return the median of the rounds, by the server's name.
+
+    Each load of a server goes on with the bodies after those of the one before: a change that is sent again changes
+    nothing.
+    """
+    seconds = [min(1.0, load.seconds), *[load.seconds] * rounds]
+    sent = dict.fromkeys(servers, 0)
     figures: dict[str, list[Figure]] = {server.name: [] for server in servers}
-    for _ in range(rounds):
+    for number, each in enumerate(seconds):
         for server in servers:
-            figures[server.name].append(load.run(server))
+            figure = replace(load, seconds=each, first=sent[server] % len(load.bodies)).run(server)
+            sent[server] += int(figure.answered)
+            if number:
+                figures[server.name].append(figure)
     return {name: Figure.median_of(each) for name, each in figures.items()}

@@ -51,6 +51,12 @@ class Result:
         of_cpu = its.cpu_ms / mine.cpu_ms if mine.cpu_ms else None
         self.verdicts.append(Verdict(f"÷ {other}", mine.rate / its.rate, bar, at_least=True, of_cpu=of_cpu))
 
+    def show(self, other: str) -> None:
+        """Note the ratio of our rate to another server's, to which no bar applies."""
+        if other in self.figures and OURS in self.figures:
+            mine, its = self.figures[OURS], self.figures[other]
+            self.notes.append(f"÷ {other} {short(mine.rate / its.rate)}, by CPU {short(its.cpu_ms / mine.cpu_ms)}")
+
     def at_most(self, text: str, value: float, bar: float, unit: str = "") -> None:
         """Add an upper bar."""
         self.verdicts.append(Verdict(text, value, bar, at_least=False, unit=unit))

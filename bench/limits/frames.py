@@ -54,10 +54,16 @@ class Connection(asyncio.Protocol):
         self._upgraded = False
         # The loop alone keeps no task alive.
         self._answering: set[asyncio.Task[None]] = set()
+        self._streams: list[tuple[str, str]] = []
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport."""
         self.transport = cast("asyncio.Transport", transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the socket: a write to a closed one is an error."""
+        for stream in self._streams:
+            self._hub.sockets[stream].remove(self.transport)
 
     def data_received(self, data: bytes) -> None:
         """Read a request, or frames."""
@@ -113,7 +119,9 @@ class Connection(asyncio.Protocol):
             return
         payload = message["payload"]
         kind = payload["query"].split("(")[0].removeprefix("subscription ")
-        self._hub.sockets[(payload["variables"]["id"], kind)].append(self.transport)
+        stream = (payload["variables"]["id"], kind)
+        self._hub.sockets[stream].append(self.transport)
+        self._streams.append(stream)
         first: Json = {"jobEvents": {"__typename": "JobSnapshot", "v": 1}}
         if kind == "Progress":
             first = {"jobProgress": {"v": 1, **PROGRESS, "updatedAt": None}}

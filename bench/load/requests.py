@@ -2,10 +2,11 @@
 
     python -m bench.load.requests < SPECIFICATION
 
-The specification is one line of JSON: `port`, `path`, `bodies` (sent in turn), `connections`, `seconds`, `rate`
-(requests a second of all connections together, 0 for as many as are answered) and `limit` (requests in all, 0 for
-none). The answer is one line of JSON: `answered`, `failed`, `seconds` and the sorted `milliseconds` of each answer. The
-protocol is read without a library, which costs a tenth of the CPU time.
+A specification is one line of JSON: `port`, `path`, `bodies` (sent in turn; GET where one is null), `first` (the index
+of the body that is sent first), `headers`, `connections`, `seconds`, `rate` (requests a second of all connections
+together, 0 for as many as are answered) and `limit` (requests in all, 0 for none). The answer is one line of JSON:
+`answered`, `failed`, `seconds` and the sorted `milliseconds` of each answer. The protocol is read without a
+library, which costs a tenth of the CPU time.
 """
 
 import asyncio
@@ -78,7 +79,9 @@ class Load:
     """All connections of one load."""
 
     def __init__(self, specification: dict[str, Any]) -> None:
-        self._bodies = cycle([_request(specification, body) for body in specification["bodies"]])
+        requests = [_request(specification, body) for body in specification["bodies"]]
+        first = int(specification.get("first", 0))
+        self._bodies = cycle(requests[first:] + requests[:first])
         self._limit = int(specification["limit"])
         self._seconds = float(specification["seconds"])
         self._rate = float(specification["rate"])
@@ -137,21 +140,21 @@ class Load:
 
 
 def _request(specification: dict[str, Any], body: Any) -> bytes:
-    content = json.dumps(body).encode()
-    head = (
-        f"POST {specification['path']} HTTP/1.1\r\nHost: localhost\r\nAccept: application/json\r\n"
-        f"Content-Type: application/json\r\nContent-Length: {len(content)}\r\n\r\n"
-    )
-    return head.encode() + content
+    content = b"" if body is None else json.dumps(body).encode()
+    entity = {} if body is None else {"Content-Type": "application/json", "Content-Length": str(len(content))}
+    headers = {"Host": "localhost", "Accept": "application/json", **entity, **specification["headers"]}
+    head = f"{'GET' if body is None else 'POST'} {specification['path']} HTTP/1.1\r\n"
+    return (head + "".join(f"{name}: {value}\r\n" for name, value in headers.items()) + "\r\n").encode() + content
 
 
 def main() -> None:
-    """Read the specification, and print the result."""
-    specification = json.loads(sys.stdin.readline())
+    """Read one specification after the other, and print the result of each."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        load = Load(specification)
-        result = runner.run(load.run(int(specification["port"]), int(specification["connections"])))
-    print(json.dumps(result), flush=True)
+        for line in sys.stdin:
+            specification = json.loads(line)
+            load = Load(specification)
+            result = runner.run(load.run(int(specification["port"]), int(specification["connections"])))
+            print(json.dumps(result), flush=True)
 
 
 if __name__ == "__main__":

@@ -43,16 +43,22 @@ def installed() -> Path:
         print("Installing the peers", flush=True)
         shutil.copyfile(PACKAGES, folder / "package.json")
         environment = {**os.environ, "PATH": os.pathsep.join([str(Path(node()).parent), os.environ.get("PATH", "")])}
-        npm = shutil.which("npm", path=environment["PATH"])
-        command = [npm or "npm", "install", "--no-audit", "--no-fund", "--no-package-lock", "--loglevel=error"]
+        options = ["install", "--no-audit", "--no-fund", "--no-package-lock", "--loglevel=error"]
         try:
-            subprocess.run(command, cwd=folder, env=environment, check=True)
+            subprocess.run([*_npm(), *options], cwd=folder, env=environment, check=True)
         except (OSError, subprocess.CalledProcessError) as error:
             raise NotInstalled("The peers could not be installed from the npm registry") from error
         mark.write_text(digest)
     for source in SOURCES.glob("*.js"):
         shutil.copyfile(source, folder / source.name)
     return folder
+
+
+def _npm() -> list[str]:
+    """Return the command of the npm that belongs to `node`. Installers may copy its links in `bin`, which then fail."""
+    folder = Path(node()).resolve().parent
+    program = folder.parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+    return [node(), str(program)] if program.exists() else [shutil.which("npm") or "npm"]
 
 
 def versions() -> list[str]:

@@ -12,6 +12,9 @@ from bench.server import Server
 from bench.streams import Stream, last_arrival, write
 
 CONNECTION_KB = 35.0
+JOINED_SECONDS_OF_A_THOUSAND = 1.5
+# Changes without subscribers, whose CPU time is subtracted.
+ALONE = 300
 WRITING_SECONDS = 600.0
 WARM_UP = 50
 INSTANTS, BETWEEN_SECONDS = 10, 0.1
@@ -43,21 +46,31 @@ def own_jobs(context: Context) -> list[Result]:
 def _each_job(server: Server, count: int, result: Result) -> None:
     # What the first subscribers load and allocate is not the price of a connection.
     Stream(server, EVENTS, range(min(WARM_UP, count))).stop()
+    scenes = [data.scene_id(job) for job in range(count)]
     before = server.resident_bytes
     stream = Stream(server, EVENTS, range(count))
     kilobytes = (server.resident_bytes - before) / 1024 / count
     try:
         cpu = server.cpu_seconds
-        written = write(server, [data.scene_id(job) for job in range(count)], count, seconds=WRITING_SECONDS)
+        written = write(server, scenes, count, seconds=WRITING_SECONDS)
         arrived = stream.wait_for(2)
         cpu = server.cpu_seconds - cpu
     finally:
         stream.stop()
+    alone = server.cpu_seconds
+    changed = len(write(server, scenes, min(ALONE, count)))
+    alone = (server.cpu_seconds - alone) / changed
     seconds = last_arrival(arrived) - written[0]["sent"]
     result.figures[server.name] = Figure(count / seconds, cpu * 1000 / count, cpu / seconds)
-    result.notes.append(f"{server.name}: {kilobytes:.0f} KB a connection, {stream.joined_seconds:.2f} s to join")
+    net = (cpu / count - alone) * 1e6
+    result.notes.append(
+        f"{server.name}: {kilobytes:.1f} KB a connection, {stream.joined_seconds:.2f} s to join, "
+        f"{net:.0f} µs CPU a delivery without the change itself"
+    )
     if server.name == OURS:
         result.at_most("memory of a connection", kilobytes, CONNECTION_KB, " KB")
+        of_a_thousand = stream.joined_seconds * 1000 / count
+        result.at_most("a thousand joined", of_a_thousand, JOINED_SECONDS_OF_A_THOUSAND, " s")
 
 
 def _in_use(context: Context, count: int) -> int:

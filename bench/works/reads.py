@@ -1,16 +1,18 @@
 """Reading: a big list, and one job with its progress."""
 
 import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from bench import asyncpg_driver, contenders, data
 from bench.answers import ask, check_equal
-from bench.contenders import LIMIT, MERCURIUS, POSTGRAPHILE, STRAWBERRY, YOGA
+from bench.contenders import LIMIT, MERCURIUS, OURS, POSTGRAPHILE, STRAWBERRY, UNCACHED, YOGA
 from bench.context import Context, check_answers
 from bench.measure import Figure, Load, Requests, figure_of, interleaved
 from bench.queries import BIG_LIST, JOB_FIELDS, ONE_JOB, ONE_JOB_FIELDS, PROGRESS_FIELDS, SCENE_FIELDS, body
 from bench.results import Result
-from bench.server import Server
+from bench.server import Launch, Server
 
 WRITES_A_SECOND = 20.0
 # The settings that switch caches of whole answers off, so that every answer is computed from the database.
@@ -19,30 +21,54 @@ LISTS = [body(BIG_LIST)]
 
 
 def single_jobs(jobs: int) -> list[dict[str, Any]]:
-    """Return requests for one job each."""
-    return [body(ONE_JOB, id=data.job_id(number)) for number in range(min(jobs, 50))]
+    """Return requests for each job in turn."""
+    return [body(ONE_JOB, id=data.job_id(number)) for number in range(jobs)]
 
 
 def sqlite_reads(context: Context) -> list[Result]:
     """Measure both queries on SQLite, against all peers and the limit."""
     singles = single_jobs(context.scale.jobs)
     launches = [
-        *context.scenewire(context.sqlite, **NOTHING_CACHED),
+        *_ours(context, context.sqlite),
         *context.chosen_peers([STRAWBERRY, MERCURIUS, YOGA], context.sqlite),
         contenders.limit("reads", context.sqlite()),
     ]
-    big = Result("big list: 50 jobs x 20 scenes x 12 fields, nothing cached, SQLite", "answers/s")
-    one = Result("one job with progress, SQLite", "answers/s")
+    seconds, rounds = context.scale.seconds, context.scale.rounds
     with context.running(launches) as servers:
         check_answers(servers, [*LISTS, *singles[:3]])
-        big.figures = interleaved(servers, Requests(LISTS, seconds=context.scale.seconds), context.scale.rounds)
-        one.figures = interleaved(servers, Requests(singles, seconds=context.scale.seconds), context.scale.rounds)
+        lists = interleaved([each for each in servers if each.name != OURS], Requests(LISTS, seconds=seconds), rounds)
+        jobs = interleaved(servers, Requests(singles, seconds=seconds), rounds)
+    big = Result("big list: 50 jobs x 20 scenes x 12 fields, nothing cached, SQLite", "answers/s", _uncached(lists))
     big.compare(LIMIT, 0.9)
     big.compare(MERCURIUS, 1.0)
     big.compare(STRAWBERRY, 15.0)
+    one = Result("one job with progress, SQLite", "answers/s", _cached(jobs))
     one.compare(LIMIT, 0.7)
     one.compare(MERCURIUS, 0.8)
-    return [big, one]
+    return [big, one, _without_bars("one job with progress, nothing cached, SQLite", jobs)]
+
+
+def _ours(context: Context, database: Callable[[], str]) -> list[Launch]:
+    """Return our server as it is configured by default and without caches, and the older program."""
+    uncached = context.scenewire(database, **NOTHING_CACHED)[0]
+    return [*context.scenewire(database), replace(uncached, name=UNCACHED)]
+
+
+def _cached(figures: Mapping[str, Figure]) -> dict[str, Figure]:
+    return {name: figure for name, figure in figures.items() if name != UNCACHED}
+
+
+def _uncached(figures: Mapping[str, Figure]) -> dict[str, Figure]:
+    """Return the figures with those of our server without caches as ours."""
+    return {**_cached(figures), OURS: figures[UNCACHED]}
+
+
+def _without_bars(work: str, figures: Mapping[str, Figure]) -> Result:
+    """Return what our server does without caches, which is shown beside the default that the bars are for."""
+    result = Result(work, "answers/s", _uncached(figures))
+    for other in (LIMIT, MERCURIUS, POSTGRAPHILE):
+        result.show(other)
+    return result
 
 
 def warm_list(context: Context) -> list[Result]:
@@ -71,32 +97,35 @@ def postgres_reads(context: Context) -> list[Result]:
     url = context.postgres()
     asyncio.run(data.fill_postgres(url, context.scale.jobs))
     asyncio.run(_add_percentage(url))
-    launches = [*context.scenewire(lambda: url, **NOTHING_CACHED), contenders.limit("reads", url)]
-    big = Result("big list, nothing cached, Postgres", "answers/s")
-    one = Result("one job with progress, Postgres", "answers/s")
+    launches = [*_ours(context, lambda: url), contenders.limit("reads", url)]
     singles = single_jobs(context.scale.jobs)
     seconds, rounds = context.scale.seconds, context.scale.rounds
     with context.running(launches) as servers:
         check_answers(servers, [*LISTS, *singles[:3]])
         if not context.peers:
-            big.figures = interleaved(servers, Requests(LISTS, seconds=seconds), rounds)
-            one.figures = interleaved(servers, Requests(singles, seconds=seconds), rounds)
-            return _with_bars(big, one)
+            lists = interleaved(servers, Requests(LISTS, seconds=seconds), rounds)
+            jobs = interleaved(servers, Requests(singles, seconds=seconds), rounds)
+            return _on_postgres(lists, jobs)
         with context.running([contenders.peer(POSTGRAPHILE, url)]) as (peer,):
-            its_singles = [_postgraphile_job(number) for number in range(min(context.scale.jobs, 50))]
+            its_singles = [_postgraphile_job(number) for number in range(context.scale.jobs)]
             _check_postgraphile(servers[0], peer, singles[0], its_singles[0])
-            for result, bodies, its in ((big, LISTS, [_postgraphile_list()]), (one, singles, its_singles)):
+            measured: list[dict[str, Figure]] = []
+            for bodies, its in ((LISTS, [_postgraphile_list()]), (singles, its_singles)):
                 loads = {server.name: Requests(bodies, seconds=seconds) for server in servers}
                 loads[peer.name] = Requests(its, seconds=seconds)
-                result.figures = _interleaved_loads([*servers, peer], loads, rounds)
-    return _with_bars(big, one)
+                measured.append(_interleaved_loads([*servers, peer], loads, rounds))
+    return _on_postgres(*measured)
 
 
-def _with_bars(big: Result, one: Result) -> list[Result]:
-    for result in (big, one):
+def _on_postgres(lists: Mapping[str, Figure], jobs: Mapping[str, Figure]) -> list[Result]:
+    """Return the results of both queries: by default, which the bars are for, and with nothing cached."""
+    results: list[Result] = []
+    for work, figures in (("big list", lists), ("one job with progress", jobs)):
+        result = Result(f"{work}, Postgres", "answers/s", _cached(figures))
         result.compare(LIMIT, 0.8)
         result.compare(POSTGRAPHILE, 1.5)
-    return [big, one]
+        results += [result, _without_bars(f"{work}, nothing cached, Postgres", figures)]
+    return results
 
 
 def _with_writes(server: Server, load: Requests, jobs: int) -> Figure:

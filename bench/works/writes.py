@@ -35,7 +35,8 @@ def update_scene(context: Context) -> list[Result]:
             for writers in WRITERS:
                 name = "1 writer" if writers == 1 else f"{writers} writers"
                 result = Result(f"updateScene, {name}, {kind}", "changes/s")
-                load = Requests(_changes(context.scale.jobs), connections=writers, seconds=context.scale.seconds)
+                changes = _changes(context.scale.jobs, writers)
+                load = Requests(changes, connections=writers, seconds=context.scale.seconds)
                 result.figures = interleaved(servers, load, context.scale.rounds)
                 result.compare(LIMIT, 0.45)
                 late = result.figures[OURS].p99_ms / result.figures[LIMIT].p99_ms
@@ -84,10 +85,11 @@ def _launches(context: Context, database: Callable[[], str]) -> list[Launch]:
     return [*context.scenewire(database), contenders.limit("writes", database())]
 
 
-def _changes(jobs: int) -> list[dict[str, Any]]:
+def _changes(jobs: int, writers: int) -> list[dict[str, Any]]:
     """Return changes of one scene of each job in turn, so that writers do not wait for the lock of one job."""
-    titles = range(4 * jobs)
-    return [body(UPDATE_SCENE, input={"sceneId": data.scene_id(n % jobs), "title": f"Title {n}"}) for n in titles]
+    titles = [f"Title {number} of {writers} writers" for number in range(4 * jobs)]
+    inputs = [{"sceneId": data.scene_id(number % jobs), "title": title} for number, title in enumerate(titles)]
+    return [body(UPDATE_SCENE, input=each) for each in inputs]
 
 
 def _stalled(count: int) -> list[dict[str, Any]]:
