@@ -9,7 +9,7 @@ from execution.relations import Selected
 from models.db.rows import JobRow, SceneRow
 from models.domain import ids, paging
 from models.reads import listing
-from schema.catalogue import Model, fitting_models
+from schema.catalogue import Model, fitting_models, wanted_model
 from schema.context import Context, Info
 from schema.enums import InputRole
 from schema.inputs import given
@@ -161,8 +161,10 @@ class CoreQuery:
         fits: RenderSettingsInput | None = strawberry.UNSET,
         roles: list[InputRole] | None = strawberry.UNSET,
     ) -> list[Model]:
+        # Before the catalogue is awaited, which takes a while only now and then: errors come in the same order each time.
+        wanted = wanted_model(given(fits), given(roles))
         found = await info.context.coordinator.catalogue.read()
-        return fitting_models(found, given(provider), given(fits), given(roles))
+        return fitting_models(found, given(provider), wanted)
 
     @strawberry.field(description="The authenticated principal of the request.")
     def viewer(self, info: Info) -> Viewer:

@@ -1,6 +1,7 @@
 """Model: what a provider can be asked for."""
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import strawberry
 
@@ -80,26 +81,33 @@ def models_by_id(models: Models, ids: Sequence[str]) -> list[Model]:
     return [known[strawberry.ID(each)] for each in ids if each in known]
 
 
-def fitting_models(
-    models: Models, provider: str | None, fits: RenderSettingsInput | None, roles: Sequence[InputRole] | None
-) -> list[Model]:
-    """Return the models, those of one provider only if it is given, that can do all of this.
+class Wanted(NamedTuple):
+    """What a model has to be able to do."""
 
-    Raises DomainErrors for settings that no model can have.
-    """
+    name: str | None
+    """The model's name, or its id; None: any."""
+    asked: Asked
+
+
+def wanted_model(fits: RenderSettingsInput | None, roles: Sequence[InputRole] | None) -> Wanted:
+    """Return what these arguments ask of a model. Raises DomainErrors for settings that no model can have."""
     given = {} if fits is None else fits.given()
     problems = Problems()
     settings.check(problems, given, ["fits"])
     problems.check()
     wanted = settings.edited(None, given) or {}
     name = wanted.pop("model", None)
-    asked = Asked(wanted, [{"role": each} for each in roles or ()])
+    return Wanted(name, Asked(wanted, [{"role": each} for each in roles or ()]))
+
+
+def fitting_models(models: Models, provider: str | None, wanted: Wanted) -> list[Model]:
+    """Return the models, those of one provider only if it is given, that can do all of this."""
     return [
         as_model(of, model)
         for of, found in models.of.items()
         if provider in (None, of)
         for model in found
-        if name in (None, model.name, fitting.model_id(of, model.name)) and fitting.can_do(model, asked)
+        if wanted.name in (None, model.name, fitting.model_id(of, model.name)) and fitting.can_do(model, wanted.asked)
     ]
 
 
