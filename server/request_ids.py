@@ -3,12 +3,12 @@
 The id is in its response, its log lines and its audit records; the trace, in its log lines and in what it causes.
 """
 
-import random
 import re
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from models.domain import trace
+from models.domain.ids import unique_bits
 from server.telemetry.lines import log_access
 from server.transports.header_values import value_of
 from server.transports.made_answers import made_answer
@@ -16,8 +16,6 @@ from server.transports.made_answers import made_answer
 HEADER = b"x-request-id"
 _STARTS = frozenset({"http.response.start", "websocket.accept", "websocket.http.response.start"})
 _ACCEPTED = re.compile(r"[A-Za-z0-9_-]{1,64}")
-# An id is unique, not secret; it is seeded from the operating system, which is not asked for each request.
-_random = random.Random()  # noqa: S311 # no secret
 
 
 class RequestIds:
@@ -59,4 +57,4 @@ def accepted_id(requested: str | None) -> str | None:
 
 def new_id() -> str:
     """Return the id of a request whose client wants none."""
-    return f"{_random.getrandbits(64):016x}"
+    return f"{unique_bits(64):016x}"

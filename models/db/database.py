@@ -14,7 +14,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from models.db.cancellation import shield_to_completion
 from models.db.drivers import PostgresDriver, postgres_driver
 from models.db.engines import (
-    APPLICATION_NAME,
     BUSY_TIMEOUT_MS,
     COMMAND_SECONDS,
     CONNECT_SECONDS,
@@ -25,6 +24,7 @@ from models.db.engines import (
     READERS_KEPT,
     SERVER_SETTINGS,
     WRITERS,
+    application_name,
     in_use,
     postgres_engine,
     postgres_maintenance_engine,
@@ -103,7 +103,7 @@ class Database:
     def _arguments(self, url: sa.URL, purpose: str) -> dict[str, Any]:
         _, arguments = url.get_dialect()().create_connect_args(url)
         named = {name: value for name, value in arguments.items() if not name.startswith("prepared_statement")}
-        settings = {"application_name": f"{APPLICATION_NAME} {purpose}"}
+        settings = {"application_name": f"{application_name()} {purpose}"}
         return {"server_settings": settings, "timeout": CONNECT_SECONDS, "command_timeout": COMMAND_SECONDS} | named
 
     @asynccontextmanager

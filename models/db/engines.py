@@ -25,8 +25,6 @@ READERS, READERS_KEPT = 8, 5
 # One for the write transactions, which take turns on it; one for migrations, which use an engine of SQLAlchemy.
 WRITERS = 2
 
-# The name of our connections in pg_stat_activity.
-APPLICATION_NAME = f"scenewire {os.getpid()}"
 # Of the twelve Postgres connections of a process: the queue has two more, the listener one, maintenance one.
 POOL_SIZE, POOL_OVERFLOW = 6, 2
 # Of those eight, and of the eight readers of SQLite: how many the answers to long lists, and the messages of streams,
@@ -56,6 +54,11 @@ def sqlite_engine(url: sa.URL, *, pool_size: int, begin: str | None, synchronous
     return engine
 
 
+def application_name() -> str:
+    """Return the name of our connections in pg_stat_activity. Not a constant: a fork is another process."""
+    return f"scenewire {os.getpid()}"
+
+
 def postgres_engine(url: sa.URL, pooler: Pooler) -> AsyncEngine:
     """Return an engine with a pool and with timeouts, for requests."""
     engine = _engine(
@@ -65,7 +68,7 @@ def postgres_engine(url: sa.URL, pooler: Pooler) -> AsyncEngine:
         connect_args={
             "timeout": CONNECT_SECONDS,
             "command_timeout": COMMAND_SECONDS,
-            "server_settings": {"application_name": APPLICATION_NAME},
+            "server_settings": {"application_name": application_name()},
         },
     )
     prepare_for_pooler(engine, pooler, SERVER_SETTINGS)
@@ -85,7 +88,7 @@ def in_use(engine: AsyncEngine) -> int:
 
 def postgres_maintenance_engine(url: sa.URL) -> AsyncEngine:
     """Return an engine without a pool and without a statement timeout, for migrations and housekeeping."""
-    arguments = {"timeout": CONNECT_SECONDS, "server_settings": {"application_name": APPLICATION_NAME}}
+    arguments = {"timeout": CONNECT_SECONDS, "server_settings": {"application_name": application_name()}}
     return create_async_engine(url, poolclass=NullPool, connect_args=arguments)
 
 

@@ -1,8 +1,10 @@
-"""TypeIDs: typed, sortable ids, kept as text everywhere so that no layer converts them.
+"""TypeIDs: typed, sortable ids, kept as text everywhere so that no layer converts them; and bits of other ids.
 
 Source of the format: the TypeID specification 0.3 (prefix, underscore, 26 characters of base32 UUIDv7).
 """
 
+import os
+import random
 import re
 from typing import Literal
 
@@ -10,12 +12,21 @@ from typeid import TypeID
 
 Prefix = Literal["job", "scene", "take", "webhook", "delivery", "audit", "asset", "upload", "worker"]
 
+# Seeded from the operating system, which is not asked for each id.
+_random = random.Random()  # noqa: S311 # no secret
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_random.seed)
 _SUFFIX = re.compile(r"[0-7][0-9a-hjkmnp-tv-z]{25}", re.ASCII)
 
 
 def new(prefix: Prefix) -> str:
     """Return a new id such as `job_01kav…`; ids sort by their time of creation, to the millisecond."""
     return str(TypeID(prefix=prefix))
+
+
+def unique_bits(count: int) -> int:
+    """Return random bits for an id that is unique, but no secret."""
+    return _random.getrandbits(count)
 
 
 def progress_id(job_id: str) -> str:

@@ -4,12 +4,13 @@ A request sets it; log lines, queue entries, calls of providers and webhooks rea
 inherit it.
 """
 
-import random
 import re
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from contextvars import ContextVar, Token
 from typing import Final, NamedTuple
+
+from models.domain.ids import unique_bits
 
 LONGEST_STATE: Final = 512  # characters; https://www.w3.org/TR/trace-context/#tracestate-limits
 
@@ -19,8 +20,6 @@ _TRACEPARENT: Final = re.compile(
 )
 _STATE: Final = re.compile(r"[ -~\t]*")
 _SAMPLED: Final = 1
-# An id is unique, not secret; it is seeded from the operating system, which is not asked for each request.
-_random = random.Random()  # noqa: S311 # no secret
 
 
 class TraceContext(NamedTuple):
@@ -52,7 +51,7 @@ class TraceContext(NamedTuple):
 
 def new() -> TraceContext:
     """Return the first span of a new trace."""
-    trace_id = _random.getrandbits(128) or 1
+    trace_id = unique_bits(128) or 1
     return TraceContext(f"{trace_id:032x}", _new_span_id(), _sampling.decide(trace_id))
 
 
@@ -115,7 +114,7 @@ class _Sampling:
 
 
 def _new_span_id() -> str:
-    return f"{_random.getrandbits(64) or 1:016x}"
+    return f"{unique_bits(64) or 1:016x}"
 
 
 def _valid_state(state: str) -> str:

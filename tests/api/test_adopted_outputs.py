@@ -37,6 +37,7 @@ async def app(database: None, tmp_path_factory: pytest.TempPathFactory) -> Async
 class TestAdoption:
     """Clips that can be shown."""
 
+    @pytest.mark.sqlite_alone
     async def test_adopted_clips_have_pictures_and_are_joined(self, app: App, host: Host, clip: bytes) -> None:
         """Of all scenes of a job; nothing refers to the worker's host any more."""
         host.files["/kite.mp4"] = delivered(clip, "application/octet-stream")
@@ -124,6 +125,7 @@ class TestAdoption:
         assert await jobs.job(app, made.id, "version") == {"version": done}
         assert host.asked == ["/clip"]
 
+    @pytest.mark.sqlite_alone
     @pytest.mark.parametrize("end", ["cancelScene", "FAILED", "COMPLETED"])
     async def test_adoption_ends_when_the_scene_is_decided_otherwise(
         self, app: App, host: Host, clip: bytes, end: str

@@ -27,6 +27,7 @@ async def slow() -> AsyncGenerator[Host]:
         yield host
 
 
+@pytest.mark.sqlite_alone
 async def test_slow_host_leaves_places_for_others(
     tmp_path: Path, host: Host, slow: Host, clip: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:

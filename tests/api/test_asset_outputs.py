@@ -118,6 +118,7 @@ class TestAdoption:
         assert (scene["status"], scene["attempts"]) == ("COMPLETED", 1)
         assert (await served(app, scene["output"])).content == clip
 
+    @pytest.mark.sqlite_alone
     async def test_asset_is_in_use_until_its_clip_is_kept(
         self, app: App, clip: bytes, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -167,6 +168,7 @@ class TestAdoption:
         assert (scene["status"], scene["attempts"], len(scene["takes"])) == ("COMPLETED", 1, 1)
         assert [kind for kind, _ in log].count("SCENE_COMPLETED") == 1
 
+    @pytest.mark.sqlite_alone
     async def test_asset_whose_file_is_gone_fails_the_take(
         self, app: App, clip: bytes, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -15,6 +15,7 @@ from tests.support.asset_files import (
     at,
     create,
     picture,
+    picture_that_claims,
     sound,
     video,
 )
@@ -103,7 +104,7 @@ async def test_completion_asks_for_missing_bytes_and_can_be_repeated(shared: App
         (sound(), {"kind": "VIDEO", "contentType": "video/mp4"}, "FILE_WITHOUT_PICTURE"),
         (picture(), {"kind": "AUDIO", "contentType": "audio/mpeg"}, "FILE_UNREADABLE"),
         (picture(kind="JPEG", width=640)._replace(content=picture(kind="JPEG", width=640).content[:-400]), {}, None),
-        (picture(20_000, 10_000, kind="PNG"), {}, "FILE_TOO_LARGE"),
+        (picture_that_claims(20_000, 10_000), {}, "FILE_TOO_LARGE"),
     ],
     ids=["hash", "type", "svg", "html", "sound as video", "picture as sound", "cut", "many pixels"],
 )

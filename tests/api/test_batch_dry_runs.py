@@ -18,6 +18,7 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.both_databas
 SELECTION = "results { sceneId errors { code } } job { version } errors { code }"
 
 
+@pytest.mark.sqlite_alone
 async def test_dry_run_of_a_batch_neither_uses_nor_remembers_its_idempotency_key(shared: App) -> None:
     """It foresees the state of now, also after a real run with its key, and a real run with its key still acts."""
     made = await a_job_of(shared, "PENDING", "PENDING", start=True)
@@ -73,6 +74,7 @@ class TestBatchDryRun:
             real = await comparable_batch(shared, name, **fields)
             assert dry == real, (name, fields)
 
+    @pytest.mark.sqlite_alone
     async def test_dry_run_of_a_batch_sends_no_event_and_keeps_its_idempotency_key_free(self, shared: App) -> None:
         """The real run with the key acts."""
         made = await a_job_of(shared, "COMPLETED", "FAILED")

@@ -179,6 +179,7 @@ class TestReports:
         for scene_id in made.scenes:
             assert (await read_scene(shared, scene_id, "status"))["status"] == "PROCESSING"
 
+    @pytest.mark.sqlite_alone
     @pytest.mark.parametrize("fields", [{"title": "Kite"}, {"prompt": "A red kite"}, {"metadata": {"a": 1}}])
     async def test_edit_by_the_owner_does_not_extend_the_deadline(self, shared: App, fields: dict[str, Any]) -> None:
         """Of a waiting take, and of one that is rendered."""
@@ -195,6 +196,7 @@ class TestReports:
 class TestOtherTakes:
     """Takes that have no deadline here."""
 
+    @pytest.mark.sqlite_alone
     async def test_drafts_finished_scenes_and_own_renders_have_none(self, shared: App) -> None:
         """Nothing is noted for them."""
         draft = await a_job(shared, "A kite")
@@ -212,6 +214,7 @@ class TestOtherTakes:
         await pass_time(shared, draft.scenes[0], hours=25)
         assert (await read_scene(shared, draft.scenes[0], SELECTION))["failure"]["code"] == "TIMEOUT"
 
+    @pytest.mark.sqlite_alone
     async def test_clip_that_is_being_adopted_is_not_given_up(self, shared: App) -> None:
         """However long it takes; the worker has nothing left to report."""
         async with hosting() as host:

@@ -87,6 +87,7 @@ async def stream_of(client: Client, job_id: str) -> AsyncGenerator[asyncio.Task[
     task.cancel()
 
 
+@pytest.mark.sqlite_alone
 async def test_expired_token_closes_its_sockets_and_streams(server: ProductionServer) -> None:
     """Within a second, and only its own; it is refused from then on."""
     amy, ben = server.user("amy"), server.user("ben")
@@ -160,6 +161,7 @@ async def test_purged_job_ends_its_streams(server: ProductionServer) -> None:
             assert [await events.rest(), await scene.rest()] == [[], []]
 
 
+@pytest.mark.sqlite_alone
 async def test_deleted_job_ends_the_streams_of_workers(server: ProductionServer) -> None:
     """Its owner can still see it."""
     amy, worker = server.user("amy"), server.user("wim", "worker")

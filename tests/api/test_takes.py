@@ -47,6 +47,7 @@ async def wait_for_event(app: App, job_id: str, kind: str) -> None:
             pass
 
 
+@pytest.mark.sqlite_alone
 async def test_retryable_failure_is_retried(shared: App) -> None:
     """Each attempt is a take; the log has every step."""
     job_id, scene_id = await start_scene(shared, failTakes=1, steps=1)
@@ -80,6 +81,7 @@ async def test_retryable_failure_is_retried(shared: App) -> None:
     ]
 
 
+@pytest.mark.sqlite_alone
 async def test_events_of_the_system_have_no_actor(shared: App) -> None:
     """Events that a user caused have one."""
     job_id, _ = await start_scene(shared, steps=1)
@@ -116,6 +118,7 @@ async def test_scene_fails_when_its_attempts_are_used_up(shared: App) -> None:
     assert (await jobs.job(shared, job_id, "status")) == {"status": "FAILED"}
 
 
+@pytest.mark.sqlite_alone
 async def test_final_failure_is_not_retried(shared: App) -> None:
     """One attempt, one take."""
     _, scene_id = await start_scene(shared, outcome="fail", retryable=False, steps=1)
@@ -154,6 +157,7 @@ async def test_regenerate_grants_new_attempts(shared: App) -> None:
     assert (await read_scene(shared, scene_id, "takes(first: 2) { number }"))["takes"] == [{"number": 6}, {"number": 5}]
 
 
+@pytest.mark.sqlite_alone
 async def test_clip_of_an_earlier_take_is_kept_after_a_regenerate(shared: App) -> None:
     """Its URL serves the same bytes."""
     job_id, scene_id = await start_scene(shared, steps=1)
@@ -172,6 +176,7 @@ async def test_clip_of_an_earlier_take_is_kept_after_a_regenerate(shared: App) -
 class TestWaitingRetry:
     """Between a failure and the next attempt."""
 
+    @pytest.mark.sqlite_alone
     async def test_waiting_retry_is_shown_on_the_scene(self, tmp_path: Path) -> None:
         """PENDING, with the failure and the instant of the next attempt."""
         async with running(tmp_path, retry_first_seconds=30) as app:
@@ -192,6 +197,7 @@ class TestWaitingRetry:
             assert rest["next_attempt_at"] is not None
             assert rest["failure"]["code"] == "SCRIPTED_FAILURE"
 
+    @pytest.mark.sqlite_alone
     async def test_waiting_retry_can_be_canceled(self, tmp_path: Path) -> None:
         """No attempt follows."""
         async with running(tmp_path, retry_first_seconds=30) as app:

@@ -37,7 +37,6 @@ async def is_ready(app: App, asset: Announced) -> bool:
     return media is not None and (await app.http.get(at(app, media["url"]))).content == CONTENT
 
 
-@pytest.mark.both_databases
 async def test_upload_goes_on_where_it_ended(shared: App, small_parts: int) -> None:
     """HEAD says where; parts that the client sends join to the file."""
     asset = await announced(shared, FILE)
@@ -146,7 +145,6 @@ async def test_repeated_put_replaces_what_has_arrived(shared: App) -> None:
     assert await is_ready(shared, asset)
 
 
-@pytest.mark.both_databases
 async def test_cut_upload_keeps_what_has_arrived(shared: App, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also what was too little for a part; with a checksum, which cannot be verified then, nothing."""
     arrived = Arrived(monkeypatch)

@@ -71,6 +71,7 @@ async def test_webhooks_of_an_owner_are_at_most_twenty(app: App) -> None:
 class TestAnotherOwner:
     """A webhook of another owner is like a missing one."""
 
+    @pytest.mark.sqlite_alone
     async def test_webhook_of_another_owner_is_not_visible(self, app: App) -> None:
         """Neither in the list nor by its id, nor its deliveries; the administrator sees it."""
         made = await as_viewer(app, AMY, CREATE, input={"url": "http://127.0.0.1/", "events": ["JOB_CREATED"]})
@@ -86,6 +87,7 @@ class TestAnotherOwner:
         assert (await as_viewer(app, BEN, "{ webhooks { id } }"))["webhooks"] == []
         assert (await app.execute("{ webhooks { id } }"))["webhooks"] == [{"id": webhook_id}]
 
+    @pytest.mark.sqlite_alone
     async def test_webhook_of_another_owner_cannot_be_changed(self, app: App) -> None:
         """The response is that for a missing one, byte for byte."""
         made = await as_viewer(app, AMY, CREATE, input={"url": "http://127.0.0.1/", "events": ["JOB_CREATED"]})
@@ -124,6 +126,7 @@ class TestAnotherOwner:
             assert [each.data["actor_id"] for each in received] == ["amy", "local"]
             assert bens.received == []
 
+    @pytest.mark.sqlite_alone
     async def test_webhook_of_a_worker_is_refused_for_a_job_that_it_reports_on(self, app: App) -> None:
         """The worker sees the job, and does not own it."""
         create = "mutation($input: CreateJobInput!) { createJob(input: $input) { job { id } } }"
@@ -137,6 +140,7 @@ class TestAnotherOwner:
         errors = [(each["code"], each["path"]) for each in answer["createWebhook"]["errors"]]
         assert errors == [("FORBIDDEN", ["input", "jobId"])]
 
+    @pytest.mark.sqlite_alone
     async def test_webhook_of_an_administrator_for_a_job_of_a_user_is_accepted(self, app: App) -> None:
         """It gets the deliveries of that job."""
         create = "mutation($input: CreateJobInput!) { createJob(input: $input) { job { id } } }"

@@ -5,6 +5,7 @@ import io
 import math
 import struct
 import wave
+import zlib
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -53,6 +54,13 @@ def picture(width: int = 64, height: int = 48, colour: str = "red", kind: str = 
     stored = io.BytesIO()
     Image.new("RGB", (width, height), colour).save(stored, kind, **options)
     return File(stored.getvalue(), "IMAGE", f"image/{kind.lower()}")
+
+
+def picture_that_claims(width: int, height: int) -> File:
+    """A PNG whose header names another size: one of this size would take seconds to make."""
+    content = picture().content
+    header = content[12:16] + struct.pack(">II", width, height) + content[24:29]
+    return File(content[:12] + header + struct.pack(">I", zlib.crc32(header)) + content[33:])
 
 
 def sound(seconds: float = 0.5) -> File:

@@ -11,9 +11,11 @@ from pathlib import Path
 
 from tests.support.database_choice import database_choice
 from tests.support.waiting import TIMEOUT_SECONDS
+from tests.support.warm_start import ROOT, WarmProcess, has_warm_start, warm_start
 
-ROOT = Path(__file__).parent.parent.parent
-# A start imports everything, which takes 3 s of CPU; this only bounds how late a test fails.
+__all__ = ["ROOT", "ServerProcess"]
+
+# This only bounds how late a test fails.
 START_SECONDS = TIMEOUT_SECONDS
 # What asyncio logs of a task or future whose error was never retrieved, and of one that is dropped while it waits.
 ORPHAN = re.compile(r"exception was never retrieved|was destroyed but it is pending")
@@ -42,7 +44,7 @@ class ServerProcess:
         self._root = root
         self.url = ""
         self.log = folder / f"{name}.log"
-        self._command = [sys.executable, "-m", module or self.default_module, *command]
+        self._program = [module or self.default_module, *command]
         self._settings: Mapping[str, object] = {
             "database_url": database_choice.url(folder),
             "media_url": folder / "media",
@@ -51,7 +53,7 @@ class ServerProcess:
             "regenerates_an_hour": 0,
             **settings,
         }
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: subprocess.Popen[bytes] | WarmProcess | None = None
 
     @property
     def environment(self) -> dict[str, str]:
@@ -75,9 +77,7 @@ class ServerProcess:
         """Start, and wait until it listens."""
         seen = len(self.log.read_text()) if self.log.exists() else 0
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                self._command, cwd=self._root, env=self.environment, stdout=log, stderr=log
-            )
+            self._process = self._started(self.environment, log.fileno())
         give_up_at = time.monotonic() + START_SECONDS
         while time.monotonic() < give_up_at:
             written = self.log.read_text()[seen:]
@@ -90,6 +90,13 @@ class ServerProcess:
                 break
             time.sleep(0.02)
         raise AssertionError(f"the server did not start:\n{self.log.read_text()[seen:]}")
+
+    def _started(self, environment: dict[str, str], log: int) -> "subprocess.Popen[bytes] | WarmProcess":
+        if has_warm_start(self._root, environment):
+            return warm_start.run(*self._program, cwd=self._root, environment=environment, output=log)
+        return subprocess.Popen(
+            [sys.executable, "-m", *self._program], cwd=self._root, env=environment, stdout=log, stderr=log
+        )
 
     def send(self, number: signal.Signals) -> None:
         """Send a signal; SIGSTOP freezes it until SIGCONT."""
