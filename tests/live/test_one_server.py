@@ -92,7 +92,7 @@ async def test_failed_flush_at_the_start_is_reported_in_one_line(tmp_path: Path,
 @on_linux
 async def test_server_goes_on_after_an_ignored_hangup(tmp_path: Path) -> None:
     """`nohup` lets its processes ignore SIGHUP."""
-    server = ServerProcess(tmp_path, **settings(tmp_path))
+    server = ServerProcess(tmp_path, warm=False, **settings(tmp_path))
     previous = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         await asyncio.to_thread(server.start)

@@ -3,12 +3,13 @@
 import asyncio
 import os
 import sys
-from collections.abc import AsyncGenerator
+import tempfile
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import NamedTuple
 
-from tests.support.server_process import ROOT
 from tests.support.waiting import TIMEOUT_SECONDS
+from tests.support.warm_start import ROOT, has_warm_start, warm_start
 
 
 class Ended(NamedTuple):
@@ -27,9 +28,7 @@ async def command(
 
     `color` lets it write to the pipe as to a terminal, so that progress bars can be read.
     """
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("SCENEWIRE_")}
-    environment |= {"COLUMNS": "200"} | ({"FORCE_COLOR": "1"} if color else {})
-    environment |= {f"SCENEWIRE_{name.upper()}": str(value) for name, value in settings.items()}
+    environment = _environment(settings) | ({"FORCE_COLOR": "1"} if color else {})
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -51,10 +50,33 @@ async def command(
 
 async def run(*arguments: str, **settings: object) -> Ended:
     """Run a command until it exits."""
-    async with command(*arguments, color=False, **settings) as process, asyncio.timeout(TIMEOUT_SECONDS):
-        out, err = await process.communicate()
-        status = await process.wait()
-    return Ended(status, out.decode(), err.decode())
+    environment = _environment(settings)
+    if not has_warm_start(ROOT, environment):
+        async with command(*arguments, color=False, **settings) as process, asyncio.timeout(TIMEOUT_SECONDS):
+            out, err = await process.communicate()
+            return Ended(await process.wait(), out.decode(), err.decode())
+    return await asyncio.to_thread(_run_warm, arguments, environment)
+
+
+def _environment(settings: Mapping[str, object]) -> dict[str, str]:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("SCENEWIRE_")}
+    given = {f"SCENEWIRE_{name.upper()}": str(value) for name, value in settings.items()}
+    return environment | {"COLUMNS": "200"} | given
+
+
+def _run_warm(arguments: Sequence[str], environment: Mapping[str, str]) -> Ended:
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        files = (out.fileno(), err.fileno())
+        process = warm_start.run("server", *arguments, cwd=ROOT, environment=environment, output=files)
+        try:
+            status = process.wait(TIMEOUT_SECONDS)
+        finally:
+            process.kill()
+        texts: list[str] = []
+        for each in (out, err):
+            each.seek(0)
+            texts.append(each.read().decode())
+        return Ended(status, *texts)
 
 
 async def seen(process: asyncio.subprocess.Process, text: str) -> None:

@@ -26,7 +26,8 @@ class ServerProcess:
 
     `command` is what follows on the command line, such as `worker`; several in one folder need a `name` each.
     `module` is run in place of `server`, or of `default_module` where a folder of tests changes that. `root` is the
-    tree whose program runs. A setting that is None is left to its default.
+    tree whose program runs. Unless it is `warm`, it inherits from the process of the test, such as the signals that
+    this ignores. A setting that is None is left to its default.
     """
 
     default_module = "server"
@@ -38,9 +39,11 @@ class ServerProcess:
         name: str = "server",
         module: str | None = None,
         root: Path = ROOT,
+        warm: bool = True,
         **settings: object,
     ) -> None:
         self.folder = folder
+        self._warm = warm
         self._root = root
         self.url = ""
         self.log = folder / f"{name}.log"
@@ -92,8 +95,8 @@ class ServerProcess:
         raise AssertionError(f"the server did not start:\n{self.log.read_text()[seen:]}")
 
     def _started(self, environment: dict[str, str], log: int) -> "subprocess.Popen[bytes] | WarmProcess":
-        if has_warm_start(self._root, environment):
-            return warm_start.run(*self._program, cwd=self._root, environment=environment, output=log)
+        if self._warm and has_warm_start(self._root, environment):
+            return warm_start.run(*self._program, cwd=self._root, environment=environment, output=(log, log))
         return subprocess.Popen(
             [sys.executable, "-m", *self._program], cwd=self._root, env=environment, stdout=log, stderr=log
         )

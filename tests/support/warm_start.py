@@ -84,13 +84,15 @@ class WarmStart:
         self._socket: socket.socket | None = None
         self._ended: dict[int, int] = {}
 
-    def run(self, module: str, *arguments: str, cwd: Path, environment: Mapping[str, str], output: int) -> WarmProcess:
-        """Start `python -m module arguments`; its standard output and error go to the file descriptor `output`."""
+    def run(
+        self, module: str, *arguments: str, cwd: Path, environment: Mapping[str, str], output: tuple[int, int]
+    ) -> WarmProcess:
+        """Start `python -m module arguments`; `output` are the descriptors of its standard output and error."""
         order = json.dumps([module, arguments, str(cwd), {**environment}]).encode()
         assert len(order) < MOST_BYTES
         with self._lock:
             warm = self._connected()
-            socket.send_fds(warm, [order], [output])
+            socket.send_fds(warm, [order], output)
             while "pid" not in (answer := self._answer(warm)):
                 self._note(answer)
         return WarmProcess(self, answer["pid"])
@@ -158,15 +160,15 @@ class _Forks:
                     return program
 
     def _serve(self) -> tuple[str, list[str]] | None:
-        order, files, _, _ = socket.recv_fds(self._socket, MOST_BYTES, 1)
+        order, files, _, _ = socket.recv_fds(self._socket, MOST_BYTES, 2)
         if not order:
             # The programs outlive it, as they outlive the test process.
             os._exit(0)
-        (output,) = files
         pid = os.fork()
         if not pid:
-            return self._become(json.loads(order), output)
-        os.close(output)
+            return self._become(json.loads(order), files)
+        for each in files:
+            os.close(each)
         self._running[os.pidfd_open(pid)] = pid
         self._socket.send(json.dumps({"pid": pid}).encode())
         return None
@@ -179,14 +181,14 @@ class _Forks:
         with contextlib.suppress(OSError):
             self._socket.send(json.dumps({"ended": pid, "status": os.waitstatus_to_exitcode(status)}).encode())
 
-    def _become(self, order: list[Any], output: int) -> tuple[str, list[str]]:
+    def _become(self, order: list[Any], files: list[int]) -> tuple[str, list[str]]:
         module, arguments, cwd, environment = order
         for other in self._running:
             os.close(other)
         self._socket.close()
-        os.dup2(output, 1)
-        os.dup2(output, 2)
-        os.close(output)
+        for standard, file in enumerate(files, 1):
+            os.dup2(file, standard)
+            os.close(file)
         os.environ.clear()
         os.environ.update(environment)
         os.chdir(cwd)
