@@ -59,10 +59,15 @@ class Child:
         trace: TracebackType | None,
     ) -> None:
         self.kill()
+        reaping = asyncio.create_task(self._reap())
         try:
-            await self._reap()
+            await asyncio.shield(reaping)
         finally:
-            self._errors.close()
+            # Even if it is cancelled again meanwhile: a process that is not reaped outlives its event loop.
+            try:
+                await asyncio.wait({reaping})
+            finally:
+                self._errors.close()
 
     def _lower_priority(self) -> None:
         # From the parent: the child spends 0.2 s on imports before it could do so itself.
