@@ -161,7 +161,7 @@ class CoreQuery:
         fits: RenderSettingsInput | None = strawberry.UNSET,
         roles: list[InputRole] | None = strawberry.UNSET,
     ) -> list[Model]:
-        # Before the catalogue is awaited, which takes a while only now and then: errors come in the same order each time.
+        # First, since the catalogue is rarely waited for: errors come in the same order each time.
         wanted = wanted_model(given(fits), given(roles))
         found = await info.context.coordinator.catalogue.read()
         return fitting_models(found, given(provider), wanted)

@@ -70,7 +70,7 @@ async def values_of(app: App) -> dict[str, list[Any]]:
 
 
 async def test_random_queries_are_answered_equally(shared: App) -> None:
-    """Many of the answers are compiled (seven of ten, but a run has few), and no plan meets a null that the schema forbids."""
+    """Many answers are compiled (seven of ten in a long run), and no plan meets a null that the schema forbids."""
     container = shared.container
     schema = schema_of(container.settings)
 
