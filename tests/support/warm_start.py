@@ -54,17 +54,24 @@ class WarmProcess:
     def __init__(self, start: "WarmStart", pid: int) -> None:
         self.pid = pid
         self._start = start
+        self._status: int | None = None
 
     def poll(self) -> int | None:
         """Return the exit status, negative for a signal, or None while the process runs."""
-        return self._start.status(self.pid, 0)
+        return self._ended_within(0)
 
     def wait(self, timeout: float | None = None) -> int:
         """Wait for the exit status. Raises TimeoutExpired after `timeout` seconds."""
-        status = self._start.status(self.pid, timeout)
+        status = self._ended_within(timeout)
         if status is None:
             raise subprocess.TimeoutExpired(str(self.pid), timeout or 0)
         return status
+
+    def _ended_within(self, seconds: float | None) -> int | None:
+        # Kept: afterwards the process id may be that of another process.
+        if self._status is None:
+            self._status = self._start.status(self.pid, seconds)
+        return self._status
 
     def send_signal(self, number: int) -> None:
         """Send a signal, unless the process has ended."""
@@ -95,6 +102,7 @@ class WarmStart:
             socket.send_fds(warm, [order], output)
             while "pid" not in (answer := self._answer(warm)):
                 self._note(answer)
+            self._ended.pop(answer["pid"], None)
         return WarmProcess(self, answer["pid"])
 
     def status(self, pid: int, timeout: float | None) -> int | None:
@@ -186,6 +194,7 @@ class _Forks:
         for other in self._running:
             os.close(other)
         self._socket.close()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         for standard, file in enumerate(files, 1):
             os.dup2(file, standard)
             os.close(file)
@@ -196,7 +205,8 @@ class _Forks:
 
 
 def main() -> None:
-    """Import, then fork until the other side ends."""
+    """Import, then fork until the other side ends, which an interrupt of the tests does by itself."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     for module in IMPORTED:
         importlib.import_module(module)
     threads = len(os.listdir("/proc/self/task"))
