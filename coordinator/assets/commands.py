@@ -82,7 +82,7 @@ class Assets:
         return answer["assetId"]
 
     async def complete(self, viewer: Viewer, asset_id: str) -> None:
-        """Look at the bytes, and make the asset READY or REJECTED. A READY one stays as it is.
+        """Inspect the bytes, and make the asset READY or REJECTED. A READY one does not change.
 
         Raises Invalid (UPLOAD_REFUSED) when bytes are missing, and nothing is changed; also for an asset that is
         REJECTED, by this call or an earlier one. Raises Unavailable when they cannot be inspected now: repeat it.

@@ -1,4 +1,4 @@
-"""Completes assets: gathers the bytes, looks at them, keeps them, and makes the asset READY or REJECTED.
+"""Completes assets: gathers, inspects and stores the bytes, and makes the asset READY or REJECTED.
 
 It goes on when the client goes away. A killed process leaves the asset WAITING and its upload as it was, so that the
 client can ask again; files that were stored by then are marked for garbage collection before.
@@ -62,7 +62,7 @@ class Completions:
         self.tasks = Tasks("assets")
 
     async def complete(self, asset: AssetRow, upload: UploadRow) -> None:
-        """Make an asset whose bytes have arrived READY or REJECTED. Raises Unavailable; then it is still WAITING."""
+        """Make an uploaded asset READY or REJECTED. Raises Unavailable; then it is still WAITING."""
         task = self._running.get(asset.id)
         if task is None:
             task = self.tasks.start(self._attempt(asset, upload), "completion of an asset")
@@ -73,7 +73,7 @@ class Completions:
             raise error
 
     async def _attempt(self, asset: AssetRow, upload: UploadRow) -> Exception | None:
-        """Return the error, which is that of all who wait."""
+        """Return the error, for all callers that wait."""
         try:
             async with asyncio.timeout(DEADLINE.total_seconds()):
                 await self._complete(asset, upload)

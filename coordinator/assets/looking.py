@@ -1,4 +1,4 @@
-"""Looks at the bytes of a completed upload: whether they are what was announced, and what they are."""
+"""Inspects the bytes of a completed upload, and compares them with the announcement."""
 
 import os
 from asyncio import Semaphore
@@ -37,13 +37,13 @@ def other_size(size_bytes: int, announced_bytes: int) -> Rejected:
 
 
 class Looking:
-    """Looks at a limited number of files at the same time."""
+    """Inspects a limited number of files at the same time."""
 
     def __init__(self, lanes: int = LANES) -> None:
         self.lanes = Semaphore(lanes)
 
     async def look(self, asset: AssetRow, gathered: Gathered, folder: Path) -> Found:
-        """Return what the file is; its poster is written into the folder.
+        """Return the properties of the file; its poster is written into the folder.
 
         Raises Rejected, and Failure (INSPECTION_UNAVAILABLE) when no child process could look at it.
         """

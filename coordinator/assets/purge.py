@@ -1,4 +1,4 @@
-"""Deletes assets whose time is over, and uploads that expired: rows first, files by the garbage collection of media."""
+"""Deletes expired assets and uploads: rows first, files by the garbage collection of media."""
 
 from datetime import datetime
 
@@ -27,7 +27,7 @@ _USED = (
 
 
 async def purge(store: Store) -> None:
-    """Delete everything that is due."""
+    """Delete all due assets and uploads."""
     while await remove_assets(store):
         pass
     while await remove_uploads(store):

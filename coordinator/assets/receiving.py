@@ -20,7 +20,7 @@ ALGORITHMS = ("sha256", "sha1", "md5")
 
 
 class TooManyBytes(Exception):
-    """More bytes came than the upload has room for; those in excess are not kept."""
+    """The request has more bytes than the upload may have; the excess is not stored."""
 
 
 class ChecksumMismatch(Exception):
@@ -52,7 +52,7 @@ class Receiver:
         self.received = offset
 
     async def receive(self, body: AsyncIterator[bytes]) -> int:
-        """Keep the bytes; return how many the upload has then.
+        """Store the bytes; return the number of bytes of the upload.
 
         A body that is cut off raises its own error, after what came of it was kept. Raises TooManyBytes,
         ChecksumMismatch, OffsetMismatch, NoUpload, and Unavailable when they cannot be stored.

@@ -1,4 +1,4 @@
-"""Uploads: where the bytes of a file go, and what has arrived of them.
+"""Uploads: the target of the bytes of a file, and the bytes received.
 
 A bucket that signs addresses receives the file itself. Otherwise the server receives it, in parts that outlast it: the
 row of the upload lists them, so that a client goes on behind the last one after a cut or a restart.
@@ -45,7 +45,7 @@ class Part(NamedTuple):
 
 
 class UploadTarget(NamedTuple):
-    """Where the bytes go: one request, or the tus protocol at the same address if it is `resumable`."""
+    """The target of an upload: one request, or the tus protocol at the same address if it is `resumable`."""
 
     method: str
     url: str
@@ -64,7 +64,7 @@ class UploadAddress(Protocol):
 
 
 class OffsetMismatch(Exception):
-    """The upload has another number of bytes than the client says: `received`."""
+    """The client's offset differs from the number of bytes that the upload has: `received`."""
 
     def __init__(self, received: int) -> None:
         super().__init__(f"the upload has {received} bytes")
@@ -102,14 +102,14 @@ class Uploads:
         return upload_id
 
     async def find(self, upload_id: str) -> UploadRow | None:
-        """Return an upload that is not over."""
+        """Return an open upload."""
         async with self._store.read() as connection:
             found = await assets.upload(connection, upload_id)
             live = found is not None and found.expires_at > await clock.current(connection)
         return found if live else None
 
     async def target(self, upload: UploadRow, address: UploadAddress) -> UploadTarget:
-        """Return where the bytes of an upload go, with addresses that are signed now."""
+        """Return the target of an upload, with newly signed addresses."""
         headers = {"content-type": upload.content_type}
         if self._direct and not upload.received:
             url = await self.media.address(uploaded_file_key(upload.id), "PUT", DIRECT)
@@ -120,7 +120,7 @@ class Uploads:
         return UploadTarget("PUT", url, headers, True, upload.room, upload.expires_at)
 
     async def arrived(self, upload: UploadRow) -> int:
-        """Return the number of bytes that have arrived, here or in the bucket. Raises Unavailable."""
+        """Return the number of bytes received, here or in the bucket. Raises Unavailable."""
         if upload.received:
             return upload.received
         stored = await self.media.head(uploaded_file_key(upload.id))
@@ -142,7 +142,7 @@ class Uploads:
         return received
 
     async def start_again(self, upload_id: str) -> None:
-        """Forget the bytes that have arrived. Raises NoUpload."""
+        """Discard the bytes received. Raises NoUpload."""
         async with self._store.write() as connection:
             upload = await _locked(connection, upload_id)
             if upload.received:

@@ -33,7 +33,7 @@ RACES = 20
 
 
 class Granted(NamedTuple):
-    """A lease that was just given, with its token and the scene as the claim has left it."""
+    """A new lease, with its token and the scene after the claim."""
 
     token: str
     lease: LeaseRow
@@ -42,11 +42,11 @@ class Granted(NamedTuple):
 
 
 class NoneFree(Exception):
-    """As many leased takes are rendered as the limit of the provider allows."""
+    """The number of leased takes that are rendered has reached the limit of the provider."""
 
 
 class Lost(Exception):
-    """Another claim was faster, or the scene has changed."""
+    """Another claim has taken the take, or the scene has changed."""
 
 
 class Claiming(NamedTuple):
@@ -58,7 +58,7 @@ class Claiming(NamedTuple):
     limit: int = 0
 
     async def next(self, worker: WorkerRow, lease_seconds: int) -> Granted | None:
-        """Claim the take whose turn it is among those that the worker is fit for; None when there is none.
+        """Claim the next take in turn that matches the worker; None when there is none.
 
         Raises NoneFree at the limit of the provider.
         """
@@ -107,12 +107,12 @@ class Claiming(NamedTuple):
 
 
 def acting(worker: WorkerRow) -> Viewer:
-    """Return the principal of a worker with the rights that its lease gives it: events name it as their actor."""
+    """Return the principal of a worker with the rights of its lease: the actor of its events."""
     return Viewer(worker.owner_id, worker.name, ("system",))
 
 
 def _check(change: Change, scene: SceneRow, head: Head, worker: WorkerRow) -> None:
-    """Raise Lost unless the take waits as it did, and the worker is fit for it."""
+    """Raise Lost unless the take is still queued unchanged and matches the worker."""
     waits = scene.status is SceneStatus.PENDING and scene.queued_at is not None and scene.deleted_at is None
     if not waits or scene.take_number != head.take_number or pause_left(scene, change.now) > EARLY:
         raise Lost

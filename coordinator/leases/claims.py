@@ -29,7 +29,7 @@ LOOK_SECONDS = 5.0
 
 
 class Claimed(NamedTuple):
-    """The answer to a claim: leases, or why there are none."""
+    """The result of a claim: leases, or the reasons why there are none."""
 
     worker: WorkerRow
     granted: Sequence[Granted]
@@ -37,7 +37,7 @@ class Claimed(NamedTuple):
 
 
 class Claims:
-    """Leases takes to workers. What a worker may do with a lease is in `leases`."""
+    """Leases takes to workers. The commands on a lease are in `leases`."""
 
     def __init__(self, store: Store, deps: LeaseDeps, leases: Leases) -> None:
         self._store = store
@@ -45,7 +45,7 @@ class Claims:
         self._leases = leases
 
     async def claim(self, viewer: Viewer, request: ClaimRequest, is_gone: Callable[[], Awaitable[bool]]) -> Claimed:
-        """Lease waiting takes to a worker; wait for the first as long as the request says.
+        """Lease queued takes to a worker; wait for the first one for the seconds in the request.
 
         A worker that `is_gone` reads no answer: it gets nothing, and what it was given meanwhile waits again.
         """
@@ -78,7 +78,7 @@ class Claims:
     async def _attempt(
         self, worker: WorkerRow, request: ClaimRequest, seen_round: int
     ) -> tuple[list[Granted], float, str | None]:
-        """Return what can be leased now; else the seconds until a retry is due, and why nothing is handed out."""
+        """Return the new leases; without any, the seconds until a retry is due, and the reason."""
         if worker.unhealthy_reason is not None:
             return [], LONGEST_LEASE.total_seconds(), passed_over.UNHEALTHY
         room, kind = self._deps.room, (tuple(worker.models), repr(worker.labels), _scope(worker))
@@ -109,7 +109,7 @@ class Claims:
         return [], LONGEST_LEASE.total_seconds() if pause is None else pause, None
 
     async def _ready(self, worker: WorkerRow, granted: Granted) -> Granted | None:
-        """Return a lease with the files of its take; None when they cannot be had, and the take has failed."""
+        """Return a lease with the files of its take; None when they are not available, and the take has failed."""
         try:
             return granted._replace(files=await prepared(self._deps.input_files, granted.scene.inputs))
         except Failure as failure:
@@ -124,12 +124,12 @@ class Claims:
         return None
 
     async def _take_back(self, worker: WorkerRow, granted: Sequence[Granted]) -> None:
-        """Let takes wait again whose worker does not hear of them."""
+        """Queue takes again whose worker gets no response."""
         for each in granted:
             await self._leases.take_back(Held(each.lease, worker, each.scene))
 
     async def _until_due(self, worker: WorkerRow, since: float) -> float | None:
-        """Return the seconds until the first retry is due that the worker is fit for; None if there is none.
+        """Return the seconds until the first matching retry is due; None if there is none.
 
         It may have become due since this monotonic time, when the request began to look.
         """

@@ -1,4 +1,4 @@
-"""What the commands of leased workers need besides the store."""
+"""The dependencies of the commands of leased workers, besides the store."""
 
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ from coordinator.renders.limits import Limits
 
 
 class LeaseDeps(NamedTuple):
-    """What the commands of leased workers need besides the store."""
+    """The dependencies of the commands of leased workers, besides the store."""
 
     registry: Registry
     room: WaitingRoom
@@ -23,6 +23,6 @@ class LeaseDeps(NamedTuple):
     input_files: InputFiles | None = None
 
     def note_free(self) -> None:
-        """Let requests look again that were kept waiting by the limit of the provider."""
+        """Wake the requests that wait because of the limit of the provider."""
         if self.claiming.limit:
             self.bus.publish(LeasedWork())

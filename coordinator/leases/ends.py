@@ -1,4 +1,4 @@
-"""How leases end: what is written to the scene, its take and the lease, in one change of the job."""
+"""The ends of leases: writes the scene, its take and the lease in one change of the job."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -45,7 +45,7 @@ _LOST = Prepared(
 
 
 async def held_scene(change: Change, lease: LeaseRow | OpenLease) -> SceneRow:
-    """Return the scene of a lease that holds. Raises LeaseLost."""
+    """Return the scene of a valid lease. Raises LeaseLost."""
     scene = await change.scene(lease.scene_id)
     if not holds(lease, scene) or is_over(scene.lease_expires_at, change.now):
         raise LeaseLost
@@ -53,7 +53,7 @@ async def held_scene(change: Change, lease: LeaseRow | OpenLease) -> SceneRow:
 
 
 def holds(lease: LeaseRow | OpenLease, scene: SceneRow) -> bool:
-    """Whether the scene is still that of the lease, although its time may be over."""
+    """Whether the scene still belongs to the lease, which may have expired."""
     return (
         (scene.take_number, scene.run, scene.leased_by) == (lease.take_number, lease.run, lease.worker_id)
         and scene.status is SceneStatus.PROCESSING
@@ -99,7 +99,7 @@ async def fail(
 
 
 async def lose(change: Change, lease: LeaseRow | OpenLease, scene: SceneRow, most_workers: int) -> None:
-    """Let the take of a lost worker wait again; it fails when it is the last of `most_workers` that the take has lost.
+    """Queue the take of a lost worker again; it fails when the take has lost `most_workers` workers.
 
     A take that brings down each worker that renders it would do so for ever.
     """
@@ -121,7 +121,7 @@ async def lose(change: Change, lease: LeaseRow | OpenLease, scene: SceneRow, mos
 
 
 async def give_back(change: Change, lease: LeaseRow | OpenLease, scene: SceneRow, outcome: Outcome) -> SceneRow:
-    """Let the take wait again, as the next one of its owner and of all: it was released, or its worker was lost.
+    """Queue the take again, in front of all others: it was released, or its worker was lost.
 
     One that is released has used up no attempt, and the id that its worker gave it is forgotten. After a loss, the next
     worker may go on by that id.
@@ -153,12 +153,12 @@ async def give_back(change: Change, lease: LeaseRow | OpenLease, scene: SceneRow
 
 
 def _trace(change: Change, lease: LeaseRow | OpenLease) -> None:
-    """Let the span of the worker's render end with this change."""
+    """End the span of the worker's render with this change."""
     change.trace_step(lease.scene_id, trace.parse(lease.traceparent))
 
 
 async def _close(change: Change, lease: LeaseRow | OpenLease, outcome: Outcome) -> None:
-    """Note how a lease without a clip ended; what was uploaded is deleted."""
+    """Record the outcome of a lease without a clip; its upload is deleted."""
     await _note(change, lease.token_hash, outcome)
     if lease.upload_id is not None:
         await uploads.close(await change.connection(), [lease.upload_id])
@@ -170,5 +170,5 @@ async def _note(change: Change, token_hash: str, outcome: Outcome, delivery: dic
 
 
 def is_late(claimed_at: datetime, now: datetime, deadline: timedelta) -> bool:
-    """Whether a worker has had the take for longer than a render may take."""
+    """Whether a worker has held the take for longer than the deadline of a render."""
     return claimed_at + deadline <= now

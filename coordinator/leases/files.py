@@ -1,4 +1,4 @@
-"""The files that leased takes are made from, ready to be fetched by their workers."""
+"""The input files of leased takes, for download by their workers."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -9,7 +9,7 @@ from providers.catalogue import InputRole
 
 
 class LeaseFile(NamedTuple):
-    """A stored file: what it is to the clip, and how the prompt refers to it."""
+    """A stored input file: its role, and its name in the prompt."""
 
     role: InputRole
     name: str | None

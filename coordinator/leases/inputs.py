@@ -1,4 +1,4 @@
-"""What leased workers say, independent of the API that it came by."""
+"""Input of leased workers, the same for GraphQL and REST."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ MOST_MODELS = 100
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """A worker as it describes itself; a principal has one of each name. Models are named without the provider."""
+    """A worker's description of itself; names are unique per principal. Models are named without the provider."""
 
     name: str
     models: tuple[str, ...]
@@ -23,7 +23,7 @@ class Declared:
     unhealthy_reason: str | None = None
 
     def check(self, problems: Problems, path: Sequence[str]) -> None:
-        """Add what is invalid in it."""
+        """Add the problems of this description."""
         problems.text(self.name, [*path, "name"], max_characters=TITLE_CHARACTERS)
         if not 1 <= len(self.models) <= MOST_MODELS:
             problems.add(f"A worker has from 1 to {MOST_MODELS} models.", [*path, "models"])
@@ -43,14 +43,14 @@ class Declared:
 def declared(
     name: str, models: Sequence[str], labels: Mapping[str, Any] | None, unhealthy_reason: str | None
 ) -> Declared:
-    """Return a worker as it describes itself. Models may be given by their id or by their name."""
+    """Return the description of a worker. Models may be given by their id or by their name."""
     names = tuple(dict.fromkeys(model_name(model) for model in models))
     return Declared(name, names, dict(labels or {}), unhealthy_reason)
 
 
 @dataclass(frozen=True, slots=True)
 class ClaimRequest:
-    """A worker asks for takes: `most` at once, each for `lease_seconds`; it waits `wait_seconds` for the first."""
+    """A request for up to `most` takes, each for `lease_seconds`; it waits up to `wait_seconds` for the first."""
 
     worker: Declared
     most: int = 1
@@ -58,7 +58,7 @@ class ClaimRequest:
     wait_seconds: int = 20
 
     def check(self) -> None:
-        """Raise DomainErrors for what is invalid in it."""
+        """Raise DomainErrors if a field is invalid."""
         problems = Problems()
         self.worker.check(problems, ["input", "worker"])
         if not 1 <= self.most <= MOST_TAKES:
@@ -70,7 +70,7 @@ class ClaimRequest:
 
 
 def check_lease_seconds(problems: Problems, seconds: int, path: Sequence[str]) -> None:
-    """Add a length of a lease that is out of bounds."""
+    """Add a problem if the length of a lease is out of bounds."""
     least, most = LEASE_SECONDS
     if not least <= seconds <= most:
         problems.add(f"leaseSeconds must be from {least} to {most}.", path)
@@ -78,7 +78,7 @@ def check_lease_seconds(problems: Problems, seconds: int, path: Sequence[str]) -
 
 @dataclass(frozen=True, slots=True)
 class Renewal:
-    """A worker goes on: how far it is, the id of the take on its side, a newer frame (WebP), and a longer lease."""
+    """A renewal of a lease: progress, the worker's own id of the take, a frame (WebP), and a length in seconds."""
 
     token: str
     provider_id: str | None = None
@@ -89,7 +89,7 @@ class Renewal:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """The clip is uploaded. The rest is how it was made, as far as it differs from what was asked for."""
+    """The completion of a take whose clip is uploaded, with the settings that differ from the requested ones."""
 
     token: str
     seed: int | None = None

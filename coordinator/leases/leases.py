@@ -1,4 +1,4 @@
-"""What workers do with their leases. A refusal changes nothing; after a loss, every use of a token is LEASE_LOST."""
+"""Commands on leases. A refused command changes nothing; every use of the token of a lost lease is LEASE_LOST."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -39,7 +39,7 @@ TOKEN_PATH = ("input", "token")
 
 
 class Held(NamedTuple):
-    """A lease that holds, or held until this command, with its worker and its scene."""
+    """A valid lease, or one that was valid until this command, with its worker and its scene."""
 
     lease: LeaseRow
     worker: WorkerRow
@@ -47,14 +47,14 @@ class Held(NamedTuple):
 
 
 class Leases:
-    """The commands that a worker gives with the token of a lease."""
+    """The commands that take the token of a lease."""
 
     def __init__(self, store: Store, deps: LeaseDeps) -> None:
         self._store = store
         self._deps = deps
 
     async def renew(self, viewer: Viewer, renewal: Renewal) -> Held:
-        """Extend a lease, and note how far its worker is."""
+        """Extend a lease, and record the progress of its take."""
         _check_renewal(renewal)
         held = await self._held(viewer, renewal.token)
         if renewal.provider_id is not None and renewal.provider_id != held.scene.provider_id:
@@ -73,7 +73,7 @@ class Leases:
         return await self._again(held)
 
     async def finish(self, viewer: Viewer, delivery: Delivery) -> Held:
-        """Hand an uploaded clip over, to be looked at; a repeated call changes nothing.
+        """Submit an uploaded clip for inspection; a repeated call changes nothing.
 
         Raises Invalid when nothing was uploaded.
         """
@@ -132,7 +132,7 @@ class Leases:
         self._deps.note_free()
 
     async def release(self, viewer: Viewer, token: str, reason: str | None = None) -> Held:
-        """End a lease without a result: the take waits again at once, and no attempt is used up."""
+        """End a lease without a result: the take is queued again at once, and its attempt does not count."""
         if reason is not None:
             problems = Problems()
             problems.text(reason, ["input", "reason"], max_characters=MESSAGE_CHARACTERS, multiline=True)
@@ -144,7 +144,7 @@ class Leases:
         return held._replace(scene=scene)
 
     async def take_back(self, held: Held) -> None:
-        """Return a take to the queue: its worker does not hear of the lease, as it has gone or the claim failed."""
+        """Return a take to the queue whose worker gets no response: it has disconnected, or the claim failed."""
         try:
             async with self._store.change(
                 held.lease.job_id, acting(held.worker), scene_id=held.lease.scene_id
@@ -156,7 +156,7 @@ class Leases:
             return
 
     async def _found(self, viewer: Viewer, token: str) -> Held:
-        """Return the lease of a token, which may be over. Raises LeaseLost for any other text."""
+        """Return the lease of a token, which may have ended. Raises LeaseLost for any other text."""
         async with self._store.read() as connection:
             lease = await leases.lease(connection, tokens.hash_of(token))
             if lease is None:
@@ -171,7 +171,7 @@ class Leases:
         return Held(lease, worker, scene)
 
     async def _held(self, viewer: Viewer, token: str) -> Held:
-        """Return the lease of a token, which holds as far as is known without a lock. Raises LeaseLost."""
+        """Return the lease of a token, which was valid when it was read without a lock. Raises LeaseLost."""
         held = await self._found(viewer, token)
         if held.lease.ended_at is not None or not ends.holds(held.lease, held.scene):
             raise LeaseLost(TOKEN_PATH)
@@ -179,7 +179,7 @@ class Leases:
         return held
 
     async def _again(self, held: Held) -> Held:
-        """Return the scene of a lease as it is now."""
+        """Return the lease with the current scene."""
         async with self._store.read() as connection:
             scene = await queries.one(queries.scenes_by_id, connection, SYSTEM, held.lease.scene_id)
         if scene is None:
@@ -201,7 +201,7 @@ def _is_delivered(held: Held) -> bool:
 
 
 async def _extend(connection: Connection, lease: LeaseRow, seconds: int) -> None:
-    """Let a lease that holds end this much later than now. Raises LeaseLost."""
+    """Set the end of a valid lease to so many seconds from now. Raises LeaseLost."""
     instant = await clock.current(connection)
     extended = await connection.execute(
         sa.update(SCENE)
@@ -227,7 +227,7 @@ async def _extend(connection: Connection, lease: LeaseRow, seconds: int) -> None
 async def _advance(
     connection: Connection, lease: LeaseRow, *, percentage: float | None = None, frame: int | None = None
 ) -> None:
-    """Write how far the take is. Raises LeaseLost."""
+    """Write the progress of the take. Raises LeaseLost."""
     try:
         await scene_progress.advance(
             connection, lease.scene_id, lease.take_number, lease.run, percentage=percentage, frame=frame

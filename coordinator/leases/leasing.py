@@ -1,4 +1,4 @@
-"""The part of a process that serves leased workers."""
+"""The service for leased workers in one process."""
 
 import asyncio
 from datetime import timedelta
@@ -22,7 +22,7 @@ from models.writes.store import Store
 
 
 class Leasing:
-    """Makes the commands of leased workers, and looks after their leases.
+    """Makes the commands of leased workers, and ends expired leases.
 
     `at_once` limits the leased takes that are rendered at once, over all processes; 0: no limit. A delivered clip has
     at most `most_bytes`.
@@ -52,23 +52,23 @@ class Leasing:
         self._deps = LeaseDeps(self._registry, self._room, claiming, bus, limits, Counts(), input_files)
 
     def claims(self, store: Store) -> Claims:
-        """Return the command by which one operation claims takes."""
+        """Return the claim command of one operation."""
         return Claims(store, self._deps, self.leases(store))
 
     def leases(self, store: Store) -> Leases:
-        """Return the commands that one operation gives with the token of a lease."""
+        """Return the lease commands of one operation."""
         return Leases(store, self._deps)
 
     async def run(self) -> Never:
-        """End lost leases, and note which workers were seen."""
+        """End lost leases, and record when workers were last seen."""
         while True:
             await self._registry.flush()
             await asyncio.sleep(await self._sweep.run())
 
     async def prune(self, kept: timedelta = KEPT) -> None:
-        """Delete workers that were not seen for long."""
+        """Delete workers that were last seen before the retention span."""
         await registry.prune(self._store, kept)
 
     def close(self) -> None:
-        """Answer all requests that wait for takes: the process stops."""
+        """Answer all requests that wait for takes, because the process stops."""
         self._room.close()

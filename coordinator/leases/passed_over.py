@@ -1,4 +1,4 @@
-"""Why waiting takes were not handed out to a worker."""
+"""The reasons why queued takes were not leased to a worker."""
 
 import time
 from collections import Counter
@@ -25,7 +25,7 @@ Counted = Sequence[tuple[Demand, int, int]]
 
 
 class PassedOver(NamedTuple):
-    """A reason, and the number of takes that it concerns."""
+    """A reason, and its number of takes."""
 
     reason: str
     takes: int
@@ -38,7 +38,7 @@ class Counts:
         self._kept: dict[str | None, tuple[tuple[int, int], float, Counted]] = {}
 
     async def of(self, store: Store, owner_id: str | None, state: tuple[int, int]) -> Counted:
-        """Return the takes of an owner, or of all; `state` differs when there was news."""
+        """Return the queued takes of an owner, or of all; they are counted again when `state` differs."""
         kept = self._kept.get(owner_id)
         if kept is None or kept[0] != state or time.monotonic() - kept[1] > COUNT_SECONDS:
             if len(self._kept) >= MOST_KEPT:

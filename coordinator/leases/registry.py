@@ -1,4 +1,4 @@
-"""The workers of this deployment, as they describe themselves when they ask for takes."""
+"""The workers of this deployment, by the descriptions in their claims."""
 
 import time
 from collections import OrderedDict
@@ -41,7 +41,7 @@ class Registry:
         self._seen = dict[str, None]()
 
     async def seen(self, viewer: Viewer, declared: Declared) -> WorkerRow:
-        """Return the worker of a principal that describes itself like this, after it was written if it differs."""
+        """Return the worker with this description, which is written first if it is new."""
         key, instant = (viewer.id, declared.name), self._monotonic()
         known = self._known.get(key)
         # The row of one that was away for long may be gone, or says that it is there since before.
@@ -58,11 +58,11 @@ class Registry:
         return row
 
     def heard_of(self, worker_id: str) -> None:
-        """Note that a worker was seen."""
+        """Note that a worker has called now."""
         self._seen[worker_id] = None
 
     async def flush(self) -> None:
-        """Write when the workers were seen that have called since the last time.
+        """Write the last call of each worker that has called since the last flush.
 
         Those that have described themselves otherwise to another process are written again when they call here.
         """
@@ -117,7 +117,7 @@ def serves_all(viewer: Viewer) -> bool:
 
 
 def _is_as(known: WorkerRow, viewer: Viewer, declared: Declared) -> bool:
-    """Whether a row says what a worker says."""
+    """Whether a row equals a worker's description."""
     return (
         known.unhealthy_reason == declared.unhealthy_reason
         and known.serves_all == serves_all(viewer)

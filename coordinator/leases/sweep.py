@@ -1,4 +1,4 @@
-"""What follows lost leases: takes whose workers were lost wait again, and those that take too long fail.
+"""The sweep of leases: takes of lost workers are queued again, and takes beyond their deadline fail.
 So do those that have lost as many workers as a scene has attempts.
 
 Any process may look; each scene is looked at again under the lock of its job.
@@ -31,7 +31,7 @@ IDLE_SECONDS = 5.0
 
 
 class Sweep(NamedTuple):
-    """Ends leases that were lost, and the takes of those that are over or late."""
+    """Ends lost leases, and handles the takes of expired and late ones."""
 
     store: Store
     limits: Limits
@@ -39,7 +39,7 @@ class Sweep(NamedTuple):
     on_freed: Callable[[], None]
 
     async def run(self) -> float:
-        """Look once; return the seconds until the next look."""
+        """Sweep once; return the seconds until the next sweep."""
         async with self.store.read() as connection:
             found = await leases.open_leases(connection)
             instant = await clock.current(connection) if found else clock.now()
@@ -74,7 +74,7 @@ class Sweep(NamedTuple):
         self.on_freed()
 
     async def _end(self, lease: OpenLease) -> None:
-        """Let the take of a lost worker wait again, or fail: it takes too long, or has lost too many workers."""
+        """Queue the take of a lost worker again; it fails if it is late or has lost too many workers."""
         try:
             async with self.store.change(lease.job_id, SYSTEM, scene_id=lease.scene_id) as change:
                 scene = await change.scene(lease.scene_id)

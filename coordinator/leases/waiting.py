@@ -1,4 +1,4 @@
-"""The long poll: requests of workers that wait until takes are waiting."""
+"""The long poll: requests of workers that wait for takes."""
 
 import asyncio
 import math
@@ -30,7 +30,7 @@ class WaitingRoom:
 
     @property
     def turns(self) -> asyncio.Semaphore:
-        """Limits how many requests look at once."""
+        """Limits the number of requests that search at once."""
         return self._turns
 
     def nothing_for(self, kind: Hashable) -> bool:
@@ -46,7 +46,7 @@ class WaitingRoom:
             self._found_nothing[1][kind] = time.monotonic()
 
     async def changed_since(self, seen_round: int, seconds: float) -> None:
-        """Wait for a later round, at most this long."""
+        """Wait for a later round, at most so many seconds."""
         if self.round != seen_round or self.closed:
             return
         news = self._news
@@ -57,13 +57,13 @@ class WaitingRoom:
             return
 
     def begin_round(self) -> None:
-        """Let all requests look again."""
+        """Wake all requests to search again."""
         self.round += 1
         self._news.set()
         self._news = asyncio.Event()
 
     def close(self) -> None:
-        """End all waits: the process stops."""
+        """End all waits, because the process stops."""
         self.closed = True
         if self._stop_listening is not None:
             self._stop_listening()

@@ -1,1 +1,1 @@
-"""What the background work tells logs, metrics and traces: the port, log lines of takes, and spans."""
+"""Telemetry of the background work: the port, log lines of takes, and spans."""
