@@ -195,6 +195,8 @@ class _Forks:
             os.close(other)
         self._socket.close()
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        # Tests that run under `nohup` ignore it.
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
         for standard, file in enumerate(files, 1):
             os.dup2(file, standard)
             os.close(file)
