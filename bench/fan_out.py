@@ -25,7 +25,7 @@ async def main() -> None:
     """Print one row for each number of subscribers."""
     print(f"{'subscribers':>12} {'delay p50 ms':>13} {'p99 ms':>8} {'max ms':>8} {'events/s':>10}")
     with TemporaryDirectory() as folder:
-        server = await asyncio.to_thread(ServerProcess(Path(folder)).start)
+        server = await asyncio.to_thread(ServerProcess(Path(folder), warm=False).start)
         client = Client(server.url)
         try:
             for subscribers in (*SUBSCRIBERS, *SUBSCRIBERS):

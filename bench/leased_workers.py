@@ -40,7 +40,7 @@ async def main() -> None:
 
 async def polls(folder: Path) -> None:
     """Print the share of a core that waiting workers take."""
-    server = ServerProcess(folder, provider="leased").start()
+    server = ServerProcess(folder, provider="leased", warm=False).start()
     try:
         idle = await _share(server)
         limits = httpx.Limits(max_connections=WORKERS)
