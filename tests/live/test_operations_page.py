@@ -8,8 +8,8 @@ from pathlib import Path
 
 from tests.support.postgres import Databases
 from tests.support.proxy import replaced, unused_port
-from tests.support.server_process import ROOT
 from tests.support.waiting import TIMEOUT_SECONDS
+from tests.support.warm_start import ROOT, environment_with
 
 PAGE = (ROOT / "docs" / "operations.md").read_text("utf-8")
 STOP = 'trap "kill \\$(jobs -p) 2>/dev/null; wait" EXIT\n'
@@ -45,8 +45,7 @@ def test_commands_of_the_first_start_run_a_deployment(tmp_path: Path, postgres: 
             "http://127.0.0.1:4000": f"http://127.0.0.1:{port}",
             "SCENEWIRE_PORT=4001": f"SCENEWIRE_PORT={unused_port()}",
         }
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("SCENEWIRE_")}
-        environment |= {"SCENEWIRE_PORT": str(port), "SCENEWIRE_LOCAL_WIDTH": "64", "SCENEWIRE_LOCAL_HEIGHT": "64"}
+        environment = environment_with({"port": port, "local_width": 64, "local_height": 64})
         status, out, err = run(replaced(commands, here), environment)
     assert status == 0, out + err
     assert '{"status":"ok","database":true,"queue":true,"media":true}' in out

@@ -1,7 +1,6 @@
 """Commands of `python -m server` in processes of their own."""
 
 import asyncio
-import os
 import sys
 import tempfile
 from collections.abc import AsyncGenerator, Mapping, Sequence
@@ -9,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import NamedTuple
 
 from tests.support.waiting import TIMEOUT_SECONDS
-from tests.support.warm_start import ROOT, has_warm_start, warm_start
+from tests.support.warm_start import ROOT, environment_with, has_warm_start, warm_start
 
 
 class Ended(NamedTuple):
@@ -59,9 +58,7 @@ async def run(*arguments: str, **settings: object) -> Ended:
 
 
 def _environment(settings: Mapping[str, object]) -> dict[str, str]:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("SCENEWIRE_")}
-    given = {f"SCENEWIRE_{name.upper()}": str(value) for name, value in settings.items()}
-    return environment | {"COLUMNS": "200"} | given
+    return environment_with(settings) | {"COLUMNS": "200"}
 
 
 def _run_warm(arguments: Sequence[str], environment: Mapping[str, str]) -> Ended:

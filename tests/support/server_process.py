@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests.support.database_choice import database_choice
 from tests.support.waiting import TIMEOUT_SECONDS
-from tests.support.warm_start import ROOT, WarmProcess, has_warm_start, warm_start
+from tests.support.warm_start import ROOT, WarmProcess, environment_with, has_warm_start, warm_start
 
 __all__ = ["ROOT", "ServerProcess"]
 
@@ -61,9 +61,7 @@ class ServerProcess:
     @property
     def environment(self) -> dict[str, str]:
         """The environment of the server, for other commands beside it."""
-        clean = {name: value for name, value in os.environ.items() if not name.startswith("SCENEWIRE_")}
-        given = {name: value for name, value in self._settings.items() if value is not None}
-        return clean | {f"SCENEWIRE_{name.upper()}": str(value) for name, value in given.items()}
+        return environment_with({name: value for name, value in self._settings.items() if value is not None})
 
     @property
     def pid(self) -> int:

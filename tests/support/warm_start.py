@@ -36,6 +36,12 @@ MOST_BYTES = 2**17
 ROOT = Path(__file__).parent.parent.parent
 
 
+def environment_with(settings: Mapping[str, object]) -> dict[str, str]:
+    """Return the environment of this process with these settings of the server, and no others."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("SCENEWIRE_")}
+    return clean | {f"SCENEWIRE_{name.upper()}": str(value) for name, value in settings.items()}
+
+
 def _read_by_the_interpreter(environment: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environment.items() if name.startswith(("LD_", "PYTHON"))}
 
@@ -111,21 +117,21 @@ class WarmStart:
         while True:
             with self._lock:
                 warm = self._connected()
-                while pid not in self._ended and select.select([warm], [], [], 0)[0]:
+                while pid not in self._ended and _is_readable(warm, 0):
                     self._note(self._answer(warm))
                 if pid in self._ended:
                     return self._ended[pid]
             if give_up_at is not None and time.monotonic() >= give_up_at:
                 return None
             # Without the lock: other threads start and await other processes.
-            select.select([warm], [], [], 0.02)
+            _is_readable(warm, 0.02)
 
     def _connected(self) -> socket.socket:
         if self._socket is None:
             self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-            clean = {name: value for name, value in os.environ.items() if not name.startswith("SCENEWIRE_")}
             with theirs:
-                process = subprocess.Popen([sys.executable, "-m", __name__], stdin=theirs.fileno(), env=clean)
+                command = [sys.executable, "-m", __name__]
+                process = subprocess.Popen(command, stdin=theirs.fileno(), env=environment_with({}))
             atexit.register(self._end, self._socket, process)
         return self._socket
 
@@ -142,6 +148,13 @@ class WarmStart:
 
     def _note(self, answer: dict[str, int]) -> None:
         self._ended[answer["ended"]] = answer["status"]
+
+
+def _is_readable(connected: socket.socket, seconds: float) -> bool:
+    # Not `select`, which takes no descriptor above 1023: tests open thousands of sockets.
+    poll = select.poll()
+    poll.register(connected, select.POLLIN)
+    return bool(poll.poll(1000 * seconds))
 
 
 warm_start = WarmStart()
