@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 class Dispatcher:
     """Enqueues the work of a commit, aborts the renders that it fenced off, and publishes its hints and ticks.
 
-    It tells logs and metrics what has become of takes.
+    It reports the results of takes to logs and metrics.
     """
 
     def __init__(self, queue: Queue, bus: Bus, running: RunningRenders, telemetry: Telemetry = NO_TELEMETRY) -> None:

@@ -129,7 +129,7 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """How the clip was really made, as the provider tells it; the take keeps it for good.
+    """How the clip was really made, as the provider reports it; the take keeps it.
 
     `settings` are those that were used, the seed included; None: those of the order. `ignored` names the settings and
     inputs of the order that had no effect, such as "seed" or "inputs.0". `metrics` are further figures, such as

@@ -21,7 +21,7 @@ CURRENCY = re.compile("[A-Z]{3}")
 class Script:
     """Steps of progress, then an outcome: a clip, a failure, or a stall until the order is canceled.
 
-    `made` is what the provider tells of how the clip was made. With `reads_inputs` it fetches the inputs of the order.
+    `made` is what the provider reports about the clip. With `reads_inputs` it fetches the inputs of the order.
     """
 
     outcome: Outcome

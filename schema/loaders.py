@@ -137,7 +137,7 @@ class Loaders:
 
     @cached_property
     def waiting_for(self) -> DataLoader[str, str | None]:
-        """Why nobody takes waiting scenes."""
+        """The reasons why scenes stay in the queue."""
         return self._by_id(waiting_for.waiting_for)
 
     @cached_property

@@ -147,7 +147,7 @@ def _fastapi(container: Container) -> FastAPI:
 
 
 def _telemetry() -> TelemetryConfig:
-    """Switch FastAPI's spans off where nobody takes them: it would look for a provider at each request."""
+    """Switch FastAPI's spans off where none are exported: it would look for a provider at each request."""
     is_on = telemetry_is_on()
     return {"tracing": is_on, "metrics": is_on, "logs": is_on}
 

@@ -32,7 +32,7 @@ class PassedOver(NamedTuple):
 
 
 class Counts:
-    """The takes that wait, counted at most every COUNT_SECONDS while no news comes: every empty answer tells them."""
+    """The takes that wait, counted at most every COUNT_SECONDS while nothing changes: empty answers show them."""
 
     def __init__(self) -> None:
         self._kept: dict[str | None, tuple[tuple[int, int], float, Counted]] = {}

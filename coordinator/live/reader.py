@@ -31,7 +31,7 @@ class JobUpdate(NamedTuple):
     """New events of a job, its running scenes that made progress, and its progress.
 
     Events that this process committed come with the job in place of its progress, as nothing was read for them.
-    `has_gap` tells that events before these were pruned from the log before they were read.
+    `has_gap`: events before these were pruned from the log before they were read.
     """
 
     events: Sequence[EventRow]

@@ -17,7 +17,7 @@ LOOK_BACK_TAKES = 12
 def unsettled(takes: Sequence[TakeRow], defaults: Stored = None) -> tuple[EarlierOrder, ...]:
     """Return the orders of earlier takes that may have come to a clip of the same prompt, settings and inputs.
 
-    The newest is first. `defaults` are the settings of the model: a provider may have told them only after an earlier
+    The newest is first. `defaults` are the settings of the model: a provider may have sent them only after an earlier
     take was ordered, which was made with them all the same.
 
     `takes` are those of one scene, newest first, the current one included. Takes before the latest completed one do not

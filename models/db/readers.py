@@ -102,7 +102,7 @@ class Readers:
 
     @property
     def idle(self) -> int:
-        """The number of readers that stay open although nobody uses them."""
+        """The number of readers that stay open while they are not in use."""
         return len(self._idle)
 
     @asynccontextmanager

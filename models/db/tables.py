@@ -25,7 +25,7 @@ class Job(SQLModel, table=True):
     """A video project. The five counters hold its live scenes by status; `retrying` is a part of `pending`."""
 
     __table_args__ = (
-        # The orders of lists. What is behind the id tells without the row whether a job belongs to a list.
+        # The orders of lists. The columns behind the id decide without the row whether a job belongs to a list.
         sa.Index("ix_job_owner_by_created", "owner_id", "created_at", "id", "status", "deleted_at"),
         sa.Index("ix_job_owner_by_updated", "owner_id", "updated_at", "id", "status", "deleted_at"),
         sa.Index("ix_job_owner_by_title", "owner_id", "title", "id", "status", "deleted_at"),
@@ -150,7 +150,7 @@ class Take(SQLModel, table=True):
     original: Json | None = Field(sa_column=sa.Column(sa.JSON(none_as_null=True)))
     failure: Json | None = Field(sa_column=sa.Column(sa.JSON(none_as_null=True)))
     # What was asked for, written when the take is claimed, and at the end what it was really made with; `made` is the
-    # rest of what the provider told. See `models.domain.settings`.
+    # rest of what the provider reported. See `models.domain.settings`.
     settings: Json | None = Field(sa_column=sa.Column(sa.JSON(none_as_null=True)))
     inputs: list[Json] | None = Field(sa_column=sa.Column(sa.JSON(none_as_null=True)))
     made: Json | None = Field(sa_column=sa.Column(sa.JSON(none_as_null=True)))

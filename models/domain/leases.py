@@ -40,7 +40,7 @@ class WorkerHealth(StrEnum):
 
 
 class Outcome(StrEnum):
-    """How a lease ended. UNRECEIVED: before the worker was told of the lease."""
+    """How a lease ended. UNRECEIVED: before the worker received the lease."""
 
     DELIVERED = "DELIVERED"
     FAILED = "FAILED"

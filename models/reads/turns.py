@@ -1,7 +1,7 @@
 """Whose turn it is: the take that is claimed next.
 
 Owners take turns, and so do the jobs of each owner (`models.writes.turns`); the takes of a job go first in, first out,
-those of one moment in play order. How many takes are before another one is told by `models.reads.places`.
+those of one moment in play order. The number of takes before another one is in `models.reads.places`.
 """
 
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Why nobody takes a waiting take of the provider `leased`."""
+"""The reasons why a take of the provider `leased` stays in the queue."""
 
 from collections.abc import Iterable, Sequence
 
@@ -20,7 +20,7 @@ UNHEALTHY = "no worker that could is healthy"
 
 
 async def waiting_for(connection: Connection, scene_ids: Sequence[str]) -> dict[str, str]:
-    """Return why nobody takes each of these scenes; absent for those that do not wait, or that a worker will take."""
+    """Return why each scene stays in the queue; absent for those that do not wait, or that a worker will take."""
     columns = (JOB.c.owner_id, JOB.c.settings, JOB.c["metadata"], SCENE.c.id, SCENE.c.settings, SCENE.c["metadata"])
     query = (
         sa.select(*columns)

@@ -48,7 +48,7 @@ class Marks:
 
 
 def parse(extra_data: object) -> Marks | None:
-    """Return the mark of a prompt; None for one of somebody else."""
+    """Return the mark of a prompt; None for one of another program."""
     mark = extra_data.get(FIELD) if is_object(extra_data) else None
     if not is_object(mark):
         return None

@@ -52,7 +52,7 @@ class HostedProvider:
         """Buy the job of the order, unless there is one, of this order or of an earlier one that asked for the same."""
         found = self._known.get(order.key)
         if found is not None and not ids.parsed(found).print:
-            # A callback has told it.
+            # A callback has named it.
             found = await self._with_print(order, found)
         if found is None and not order.fresh:
             # Another process may have bought it, and died before its id was stored.
@@ -98,7 +98,7 @@ class HostedProvider:
             raise self._unavailable() from error
 
     async def check(self) -> str:
-        """Return what the service tells of the account. Raises Failure."""
+        """Return the service's description of the account. Raises Failure."""
         return await answered(self._service, self._client.check)
 
     async def close(self) -> None:

@@ -1,4 +1,4 @@
-"""How a clip was made, as its prediction tells."""
+"""How a clip was made, by its prediction."""
 
 import re
 from collections.abc import Iterator

@@ -12,7 +12,7 @@ from rich.text import Text
 from server.commands.cells import cut, safe
 
 GAP = "  "
-# As much of a name as tells what it is.
+# Enough of a name to recognise it.
 SHORTEST = 10
 COLOURS = {
     **dict.fromkeys(("COMPLETED", "OK", "ok"), "green"),

@@ -119,7 +119,7 @@ def _subscription(connection: HTTPConnection, stream: Stream) -> dict[str, objec
 
 
 def _caller(connection: HTTPConnection) -> dict[str, object]:
-    """Return who has asked, also when the line is written by a task of somebody else."""
+    """Return the user of the request, also when a task of another request writes the line."""
     state = connection.scope.get("state", {})
     extra: dict[str, object] = {
         "user": user_of(state),

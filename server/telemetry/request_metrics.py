@@ -20,7 +20,7 @@ from server.transports.observation.port import Answered, Stream, StreamEnd
 
 MOST_NAMES: Final = 100
 LONGEST_NAME: Final = 100
-"""The names of operations that are told apart, and their characters; all others are counted as OTHER."""
+"""The number of distinguished names of operations, and their characters; all others are counted as OTHER."""
 
 OTHER: Final = "other"
 UNNAMED: Final = "unnamed"
@@ -53,10 +53,10 @@ class _Operations:
 
 
 class RequestMetrics(Collector):
-    """Counts what an observer is told."""
+    """Counts requests, operations and streams."""
 
     def __init__(self, gauges: Gauges, paths: Paths | None, names: Collection[str] = ()) -> None:
-        """`names` are those of trusted documents, which are always told apart."""
+        """`names` are those of trusted documents, which are always distinguished."""
         self._gauges = gauges
         self._paths = paths
         self._trusted = frozenset(names)

@@ -1,4 +1,4 @@
-"""What the background work tells to metrics, where they are exposed, and to a collector of traces, where one is set."""
+"""Telemetry of the background work: metrics where they are exposed, traces where a collector is set."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""Signed addresses of uploads: whoever has one can write the bytes, and nothing else."""
+"""Signed addresses of uploads: one permits to write the bytes, and nothing else."""
 
 import hashlib
 import hmac
