@@ -25,10 +25,14 @@ class TestSceneProgress:
         """Through failures and retries, for clients that subscribe at any time."""
         rng = jobs.seeded("progress")
         plays: list[Json] = [{"steps": 12, "stepSeconds": 0.06}, {"steps": 7, "stepSeconds": 0.11, "failTakes": 1}]
-        made = await jobs.make(app, *(jobs.scene(**play) for play in plays), start=True)
-        received = await asyncio.gather(
-            *(messages_of_late_subscriber(app, made.id, rng.uniform(0, 1.2)) for _ in range(5))
-        )
+        made = await jobs.make(app, *(jobs.scene(**play) for play in plays))
+        async with app.subscribe(FEED, jobId=made.id, untilSettled=True) as early:
+            await early.next()
+            await jobs.change(app, "startJob", jobId=made.id)
+            received = await asyncio.gather(
+                messages_until_complete(early),
+                *(messages_of_late_subscriber(app, made.id, rng.uniform(0, 1.2)) for _ in range(4)),
+            )
         for messages in received:
             assert_progress_is_consistent(messages)
         takes = {

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
+from tests.support.listeners import listening
 from tests.support.replicate_files import clip
 
 Json = dict[str, Any]
@@ -155,8 +156,8 @@ def clip_of(job: Job) -> Reply:
 @asynccontextmanager
 async def running(fake: FakeService) -> AsyncGenerator[None]:
     """Serve a fake on a free port."""
-    async with await asyncio.start_server(fake.serve, "127.0.0.1", 0) as server:
-        fake.origin = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with listening(fake.serve) as port:
+        fake.origin = f"http://127.0.0.1:{port}"
         yield
 
 

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 
+from tests.support.listeners import connections_are_accepted
+
 
 class FreezingProxy:
     """Forwards connections to one address until `freeze`."""
@@ -32,6 +34,7 @@ class FreezingProxy:
     async def stop(self) -> None:
         """Drop all connections."""
         assert self._server is not None
+        await connections_are_accepted()
         self._server.close()
         self.freeze()
         for writer in self._writers:

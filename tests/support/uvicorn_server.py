@@ -14,6 +14,7 @@ from starlette.types import ASGIApp
 from server.transports.connections import Connections
 from server.transports.limits import TransportLimits
 from server.transports.uvicorn_protocols import uvicorn_options
+from tests.support.listeners import connections_are_accepted
 from tests.support.os_processes import children_of, command_line
 from tests.support.waiting import TIMEOUT_SECONDS, eventually
 
@@ -86,6 +87,7 @@ def _is_program(pid: int) -> bool:
 
 async def stop(server: uvicorn.Server, connections: Connections | None = None) -> None:
     """Shut down like `uvicorn.Server.shutdown`, without its delay of 0.1 s."""
+    await connections_are_accepted()
     for listener in server.servers:
         listener.close()
     if connections is not None:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from standardwebhooks import Webhook
 
+from tests.support.listeners import listening
 from tests.support.waiting import TIMEOUT_SECONDS
 
 
@@ -140,10 +141,8 @@ async def _request(reader: asyncio.StreamReader) -> Received:
 async def receiving(tls: ssl.SSLContext | None = None) -> AsyncGenerator[Receiver]:
     """Run a receiver on a free port."""
     receiver = Receiver()
-    server = await asyncio.start_server(receiver.serve, "127.0.0.1", 0, ssl=tls)
-    receiver.port = server.sockets[0].getsockname()[1]
-    try:
-        yield receiver
-    finally:
-        server.close()
-        receiver.hang_up()
+    async with listening(receiver.serve, tls) as receiver.port:
+        try:
+            yield receiver
+        finally:
+            receiver.hang_up()

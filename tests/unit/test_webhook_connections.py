@@ -12,6 +12,7 @@ import pytest
 from coordinator.webhooks import http_client
 from coordinator.webhooks.http_client import DeliveryErrorKind, DeliveryFailed, HttpClient, Policy
 from coordinator.webhooks.ssrf import Address
+from tests.support.listeners import listening
 from tests.support.waiting import eventually
 from tests.support.webhook_receiver import receiving
 
@@ -41,9 +42,7 @@ class SilentServer:
 @asynccontextmanager
 async def silent_server() -> AsyncGenerator[SilentServer]:
     silent = SilentServer()
-    server = await asyncio.start_server(silent.serve, "127.0.0.1", 0)
-    silent.port = server.sockets[0].getsockname()[1]
-    async with server:
+    async with listening(silent.serve) as silent.port:
         yield silent
 
 
