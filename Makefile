@@ -21,9 +21,11 @@ EXPLORER_SOURCES := $(shell find web -type f -not -path 'web/node_modules/*' -no
 # Fewer random examples than a test has by itself: every run has new ones, and `make proof` tries many times as many.
 MODEST := SCENEWIRE_TEST_EFFORT=0.3
 
-# Run pytest and print how long it took: name, environment, arguments.
+# Run pytest and print how long it took: name, environment, arguments. A failed test does not keep the next part from running.
 define run-part
-@began=$$(date +%s); $(2) $(BIN)/python -m pytest -q $(3) || exit $$?; echo "$(1): $$(($$(date +%s) - began)) s"
+began=$$(date +%s); $(2) $(BIN)/python -m pytest -q $(3); status=$$?; \
+	echo "$(1): $$(($$(date +%s) - began)) s"; \
+	case $$status in 0) ;; 1) failed=1 ;; *) exit $$status ;; esac
 endef
 
 help: ## list the commands
@@ -36,13 +38,16 @@ run: setup ## start the server and print its address
 	@exec $(BIN)/python -m server
 
 unit: .venv/.dev web/dist/index.html ## run the tests that need no process, browser or Postgres, with fewer random examples
-	$(call run-part,unit,SCENEWIRE_TEST_EFFORT=0.1,-n auto --dist worksteal --database sqlite \
-		-m "not slow and not process and not postgres" tests/unit tests/suites tests/api tests/transports)
+	@$(call run-part,unit,SCENEWIRE_TEST_EFFORT=0.1,-n auto --dist worksteal --database sqlite \
+		-m "not slow and not process and not postgres" tests/unit tests/suites tests/api tests/transports); \
+	exit $${failed:-0}
 
 test: .venv/.dev web/dist/index.html ## run all tests, on SQLite and on Postgres
-	$(call run-part,parallel,$(MODEST),-n $(MORE_THAN_THE_CORES) --dist worksteal --part parallel)
-	$(call run-part,waiting,$(MODEST),-n $(TWICE_THE_CORES) --dist loadfile --part waiting)
-	$(call run-part,alone,,--part alone)
+	@rm -rf .pytest_cache
+	@$(call run-part,parallel,$(MODEST),-n $(MORE_THAN_THE_CORES) --dist worksteal --part parallel); \
+	$(call run-part,waiting,$(MODEST),-n $(TWICE_THE_CORES) --dist loadfile --part waiting); \
+	$(call run-part,alone,,--part alone); \
+	$(if $(AGAIN),[ -z "$$failed" ] || exec $(BIN)/python .ci/again.py;) exit $${failed:-0}
 
 check: .venv/.dev ## check formatting, lints, types and the imports between layers
 	@$(BIN)/ruff format --check --quiet .
