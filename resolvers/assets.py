@@ -57,8 +57,8 @@ class AssetMutation:
 
     @strawberry.mutation(
         description=(
-            "Announce a file. Upload its bytes to the target, then call completeAsset. With the sha256 of a file that "
-            "the caller has already, the asset is READY at once, and upload is null."
+            "Create an asset. Upload the file to the target, then call completeAsset. With the sha256 of a file that "
+            "the caller already has, the asset is READY at once and upload is null."
         )
     )
     async def create_asset(self, info: Info, input: CreateAssetInput) -> AssetPayload:
@@ -70,8 +70,8 @@ class AssetMutation:
 
     @strawberry.mutation(
         description=(
-            "The bytes are uploaded: look at them, and make the asset READY or REJECTED. UPLOAD_REFUSED while bytes "
-            "are missing, with the target for them, and for an asset that is REJECTED."
+            "Complete an upload: inspect the file and make the asset READY or REJECTED. Fails with UPLOAD_REFUSED "
+            "while bytes are missing (upload is the target for them) and for a REJECTED asset."
         )
     )
     async def complete_asset(self, info: Info, input: AssetActionInput) -> AssetPayload:
@@ -82,7 +82,8 @@ class AssetMutation:
 
     @strawberry.mutation(
         description=(
-            "Delete an asset, recoverable until purgeAfter. ASSET_IN_USE while the inputs of a live scene name it."
+            "Delete an asset; restoreAsset can restore it until purgeAfter. Fails with ASSET_IN_USE while the "
+            "inputs of a live scene refer to it."
         )
     )
     async def delete_asset(self, info: Info, input: AssetActionInput) -> AssetPayload:

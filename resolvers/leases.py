@@ -27,7 +27,8 @@ class LeaseQuery:
 
     @strawberry.field(
         description=(
-            "Workers that the caller may see: an admin all, others their own and those that hold or held their takes."
+            "Workers that are visible to the caller: for an admin all; for others their own, and those that lease "
+            "or leased their takes."
         )
     )
     async def workers(self, info: Info) -> list[Worker]:
@@ -43,8 +44,8 @@ class LeaseMutation:
 
     @strawberry.mutation(
         description=(
-            'Lease waiting takes of jobs whose provider is "leased"; wait for the first up to waitSeconds. The roles '
-            "worker and admin lease takes of every owner, others those of their own jobs."
+            'Lease waiting takes of jobs whose provider is "leased"; when there are none, wait up to waitSeconds. '
+            "Callers with the role worker or admin lease takes of every owner, others takes of their own jobs."
         )
     )
     async def claim_takes(self, info: Info, input: ClaimTakesInput) -> ClaimTakesPayload:
@@ -60,7 +61,7 @@ class LeaseMutation:
             errors=[],
         )
 
-    @strawberry.mutation(description="Extend a lease, and report how far its take is.")
+    @strawberry.mutation(description="Extend a lease, and report the progress of its take.")
     async def renew_lease(self, info: Info, input: RenewLeaseInput) -> LeasePayload:
         try:
             renewal = input.renewal()
@@ -74,21 +75,24 @@ class LeaseMutation:
 
     @strawberry.mutation(
         description=(
-            "The clip is uploaded: the lease ends, and the server looks at the clip, makes its pictures and completes "
-            "the scene, or fails the take when it cannot be shown. A repeated call changes nothing."
+            "Finish a take whose clip is uploaded. The lease ends; the server inspects the clip, makes its poster and "
+            "preview and completes the scene, or fails the take when the clip cannot be played. A repeated call "
+            "changes nothing."
         )
     )
     async def finish_take(self, info: Info, input: FinishTakeInput) -> LeasePayload:
         context = info.context
         return await _payload(context, context.commands.leases.finish(context.viewer, input.delivery()))
 
-    @strawberry.mutation(description="The take failed: the lease ends. A retryable failure is retried automatically.")
+    @strawberry.mutation(
+        description="Report that a take failed. The lease ends; a retryable failure is retried automatically."
+    )
     async def fail_take(self, info: Info, input: FailTakeInput) -> LeasePayload:
         context = info.context
         command = context.commands.leases.fail(context.viewer, input.token, input.reported())
         return await _payload(context, command)
 
-    @strawberry.mutation(description="Give a take back: the lease ends, and no attempt is used up.")
+    @strawberry.mutation(description="Return a take to the queue. The lease ends, and no attempt is used up.")
     async def release_take(self, info: Info, input: ReleaseTakeInput) -> LeasePayload:
         context = info.context
         command = context.commands.leases.release(context.viewer, input.token, given(input.reason))

@@ -150,8 +150,8 @@ class CoreQuery:
 
     @strawberry.field(
         description=(
-            "What the configured providers can be asked for, the default model of each first; with fits and roles only "
-            "those that can do all of it."
+            "Models of the configured providers, the default model of each first; with fits and roles, only models "
+            "that support all of them."
         )
     )
     async def models(

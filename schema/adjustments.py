@@ -9,10 +9,10 @@ from execution.versions import VersionedColumns
 
 @strawberry.type(
     description=(
-        "What was done to clips so that they form one video. ENCODED: the pictures were encoded anew, because the "
-        "clips differ or browsers do not play them as they are; without it they were copied. TURNED, PIXELS_SQUARED, "
-        "RESIZED: they are shown as before, in the frame of the first clip. TONE_MAPPED: high dynamic range or wide "
-        "gamut became standard range. RATE_LOWERED: pictures were left out. PICTURE_HELD: the last picture stays until "
+        "A change made to clips to join them. ENCODED: the video was re-encoded, because the clips differ or browsers "
+        "cannot play them; without this code it was copied. TURNED, PIXELS_SQUARED, RESIZED: the orientation, pixel "
+        "shape or size was adapted to the frame of the first clip. TONE_MAPPED: high dynamic range or wide gamut was "
+        "converted to standard range. RATE_LOWERED: frames were dropped. PICTURE_HELD: the last frame is held until "
         "the sound ends. More codes may follow."
     )
 )

@@ -22,7 +22,7 @@ from schema.scalars import JSONObject, SafeInt
 from schema.versions import WITH_LINKS
 
 
-@strawberry.type(description="A file of the caller's that takes are made from.")
+@strawberry.type(description="An uploaded file that takes can use as an input.")
 class Asset(Node):
     """Read from `AssetRow`."""
 
@@ -30,7 +30,9 @@ class Asset(Node):
     name: str | None
     status: AssetStatus
     sha256: str | None = strawberry.field(
-        description="SHA-256 of the bytes in lower-case hex: the announced one, and once READY that of the bytes."
+        description=(
+            "SHA-256 of the file in lower-case hex: the announced one, and once READY the one of the stored bytes."
+        )
     )
     metadata: JSONObject = strawberry.field(description="The client's own data.")
     owner_id: strawberry.ID
@@ -39,8 +41,8 @@ class Asset(Node):
     deleted_at: datetime | None
     purge_after: datetime | None = strawberry.field(
         description=(
-            "When the asset is removed for good: until then restoreAsset can restore a deleted one, and the bytes of a "
-            "waiting one can be uploaded. Null for one that is READY and not deleted."
+            "When the asset is removed permanently. Until then a deleted asset can be restored, and the bytes of a "
+            "WAITING one can be uploaded. Null for a READY asset that is not deleted."
         )
     )
 
@@ -51,9 +53,9 @@ class Asset(Node):
 
     @strawberry.field(
         description=(
-            "Why the asset was rejected. FILE_OTHER_SIZE, FILE_OTHER_HASH, FILE_OTHER_TYPE: the bytes are not what was "
-            "announced. FILE_UNREADABLE, FILE_TRUNCATED, FILE_TOO_LARGE, FILE_TOO_LONG, FILE_WITHOUT_PICTURE: they "
-            "cannot be used."
+            "Why the asset was rejected. FILE_OTHER_SIZE, FILE_OTHER_HASH, FILE_OTHER_TYPE: the bytes differ from the "
+            "announced size, hash or type. FILE_UNREADABLE, FILE_TRUNCATED, FILE_TOO_LARGE, FILE_TOO_LONG, "
+            "FILE_WITHOUT_PICTURE: the file cannot be used."
         )
     )
     @staticmethod
@@ -65,7 +67,7 @@ class Asset(Node):
     def media(root: strawberry.Parent[AssetRow], info: Info) -> Media | None:
         return media(info.context, root.media)
 
-    @strawberry.field(description="A still image of it; null for sound, and until the asset is READY.")
+    @strawberry.field(description="A still image of the file; null for audio, and until the asset is READY.")
     @staticmethod
     def poster(root: strawberry.Parent[AssetRow], info: Info) -> Media | None:
         return media(info.context, root.poster)
@@ -81,8 +83,8 @@ class HttpHeader:
 
 @strawberry.type(
     description=(
-        "Where the bytes go: one request with this method and these headers or, when resumable, the tus protocol 1.0 "
-        "(PATCH and HEAD) at the same address. It is signed: no token is needed, and whoever has it can upload."
+        "Where to upload a file: one request with this method and these headers or, when resumable, the tus protocol "
+        "1.0 (PATCH and HEAD) at the same URL. The URL is signed: anyone who has it can upload without a token."
     )
 )
 class UploadTarget:
@@ -92,11 +94,13 @@ class UploadTarget:
     url: str
     headers: list[HttpHeader]
     resumable: bool = strawberry.field(
-        description="Whether an upload that was cut off can go on behind the bytes that have arrived."
+        description="Whether an interrupted upload can continue after the bytes that have arrived."
     )
     max_bytes: SafeInt
     expires_at: datetime = strawberry.field(
-        description="The upload must begin before. completeAsset returns a new target while bytes are missing."
+        description=(
+            "The upload must begin before this instant. completeAsset returns a new target while bytes are missing."
+        )
     )
 
 
@@ -125,34 +129,34 @@ class AssetConnection:
             return await assets_count(connection, info.context.viewer, self.query)
 
 
-@strawberry.type(description="The asset, where its bytes go if they are awaited, and the errors.")
+@strawberry.type(description="The asset and its upload target while bytes are missing, or the errors.")
 class AssetPayload:
     """The payload of the mutations of assets."""
 
     asset: Asset | None
     upload: UploadTarget | None = strawberry.field(
-        description="Given by createAsset, and by completeAsset while bytes are missing."
+        description="Returned by createAsset, and by completeAsset while bytes are missing."
     )
     errors: list[UserError]
 
 
-@strawberry.input(description="A file to be uploaded.")
+@strawberry.input(description="A new asset: a file that will be uploaded.")
 class CreateAssetInput:
     """The input of createAsset."""
 
     kind: AssetKind
     content_type: str = strawberry.field(
         description=(
-            "PNG, JPEG or WebP pictures, MP4, QuickTime, WebM or Matroska videos, MP3, WAV, FLAC, Ogg or M4A sound. "
-            "The bytes are checked against it."
+            "The media type of a PNG, JPEG or WebP image, an MP4, QuickTime, WebM or Matroska video, or an MP3, WAV, "
+            "FLAC, Ogg or M4A audio file. The uploaded bytes must match it."
         )
     )
     size_bytes: SafeInt
     sha256: str | None = strawberry.field(
         default=strawberry.UNSET,
         description=(
-            "Lower-case hex. The bytes are checked against it. A file that the caller has already needs no upload: the "
-            "asset is READY at once."
+            "SHA-256 of the file in lower-case hex; the uploaded bytes must match it. A file that the caller already "
+            "has needs no upload: the asset is READY at once."
         ),
     )
     name: str | None = strawberry.field(default=strawberry.UNSET, description="1 to 200 characters.")

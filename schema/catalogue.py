@@ -16,7 +16,7 @@ from schema.scalars import JSONObject
 from schema.settings import RenderSettingsInput
 
 
-@strawberry.type(description='What a provider can be asked for; the id is "provider/model".')
+@strawberry.type(description='A model of a provider, and what it supports; the id is "provider/model".')
 class Model:
     """Made by `as_model`."""
 
@@ -24,29 +24,29 @@ class Model:
     provider: str
     name: str
     available: bool = strawberry.field(
-        description="False when it cannot be used now: there are no credentials, or no worker has it."
+        description="False when the model cannot be used now: credentials are missing, or no worker has it."
     )
     unavailable_reason: str | None
     durations_seconds: list[float] | None = strawberry.field(
-        description="Lengths in seconds; null when any length within the bounds will do."
+        description="Supported lengths; null when every length from minimum to maximum is supported."
     )
     min_duration_seconds: float
     max_duration_seconds: float
-    aspect_ratios: list[str] = strawberry.field(description="Such as 16:9; empty when it takes any.")
-    resolutions: list[Resolution] = strawberry.field(description="Empty when it takes any.")
-    roles: list[InputRole] = strawberry.field(description="What files can be to a clip.")
-    max_references: int = strawberry.field(description="How many inputs may have the role REFERENCE.")
-    exclusive: list[list[InputRole]] = strawberry.field(
-        description="Sets of roles no two of which can be used together."
+    aspect_ratios: list[str] = strawberry.field(
+        description="Supported aspect ratios, such as 16:9; empty when all are supported."
     )
-    seed: bool = strawberry.field(description="Whether it takes a seed.")
-    negative_prompt: bool = strawberry.field(description="Whether it takes a negative prompt.")
+    resolutions: list[Resolution] = strawberry.field(description="Supported resolutions; empty when all are supported.")
+    roles: list[InputRole] = strawberry.field(description="Supported roles of input files.")
+    max_references: int = strawberry.field(description="Maximum number of inputs with the role REFERENCE.")
+    exclusive: list[list[InputRole]] = strawberry.field(description="Sets of mutually exclusive roles.")
+    seed: bool = strawberry.field(description="Whether the model supports a seed.")
+    negative_prompt: bool = strawberry.field(description="Whether the model supports a negative prompt.")
     audio: AudioSupport
     max_prompt_length: int | None = strawberry.field(
-        description="In characters; null when only the general limit holds."
+        description="Maximum length of a prompt in characters; null when only the general limit applies."
     )
     options_schema: JSONObject | None = strawberry.field(
-        description="JSON schema of RenderSettings.options; null when it has none."
+        description="JSON Schema of RenderSettings.options; null when the model has no options."
     )
 
 

@@ -82,7 +82,7 @@ _enum(
     {
         "INITIAL": "The first take of the scene.",
         "REGENERATE": "A regenerate was requested.",
-        "AUTOMATIC_RETRY": "The take before failed with a retryable failure.",
+        "AUTOMATIC_RETRY": "The previous take failed with a retryable failure.",
     },
 )
 _enum(
@@ -116,8 +116,8 @@ _enum(
         "JOB_UPDATED": "title, metadata, output or outputFailure of the job changed.",
         "JOB_SETTLED": "The job became COMPLETED, FAILED or CANCELED.",
         "SCENE_UPDATED": (
-            "Fields of the scene changed; its status did not, unless a leased take waits again because its worker gave "
-            "it back or was lost."
+            "Fields of the scene changed. Its status did not, except when a leased take returned to the queue because "
+            "its worker released it or was lost."
         ),
         "SCENE_RETRYING": "A take failed, and an automatic retry is scheduled.",
         "SCENE_REGENERATED": "A new take was requested; the scene is PENDING again.",
@@ -149,55 +149,55 @@ _enum(
         "ALREADY_DELETED": "The object is deleted and accepts only a restore.",
         "NOT_DELETED": "The object is not deleted and cannot be restored.",
         "RECOVERY_EXPIRED": "The recovery window of the deleted object is over.",
-        "STALE_TAKE": "The report is about a take that is not the current one, or that another worker renders.",
+        "STALE_TAKE": "The report is about a take that is not the current one, or that another worker is rendering.",
         "LEASE_LOST": "The lease has expired, or its take was canceled, regenerated, deleted or taken over.",
-        "NOT_SUPPORTED": "The model cannot do what is asked; see allowed and alternatives.",
+        "NOT_SUPPORTED": "The model does not support the request; see allowed and alternatives.",
         "STALE_VERSION": "The object is at another version than expectedVersion.",
         "IDEMPOTENCY_CONFLICT": "The idempotency key was used with another input.",
         "INCOMPLETE_ORDER": "The new order does not name every live scene exactly once.",
         "RATE_LIMITED": "The quota of the operation is used up; see retryAfterSeconds.",
         "LIMIT_EXCEEDED": "More items than allowed, such as more than 200 scenes in a job.",
-        "ASSET_IN_USE": "The inputs of a live scene name the asset.",
-        "UPLOAD_REFUSED": "The bytes of the asset are not complete, or not what was announced.",
+        "ASSET_IN_USE": "The inputs of a live scene refer to the asset.",
+        "UPLOAD_REFUSED": "The upload is not complete, or its bytes do not match what was announced.",
         "BATCH_ABORTED": "The item is valid, but another one aborted an ALL_OR_NOTHING batch.",
     },
 )
-_enum(AssetKind, "What the file of an asset is.")
+_enum(AssetKind, "The kind of media in an asset.")
 _enum(
     AssetStatus,
     "The status of an asset.",
     {
-        "WAITING": "Announced: its bytes are not complete, or completeAsset was not called.",
-        "READY": "The bytes are what was announced; takes can be made from it.",
-        "REJECTED": "The bytes were not what was announced, or cannot be used; see failure.",
+        "WAITING": "The upload is not complete, or completeAsset was not called yet.",
+        "READY": "The bytes match what was announced; takes can use the asset.",
+        "REJECTED": "The bytes do not match what was announced, or cannot be used; see failure.",
     },
 )
 _enum(
     WorkerHealth,
-    "What a leased worker does.",
+    "The state of a leased worker.",
     {
-        "IDLE": "It holds no lease.",
-        "BUSY": "It holds a lease.",
-        "UNHEALTHY": "It says that it cannot render; it gets no takes.",
-        "GONE": "It was not heard of for 90 seconds, and holds no lease.",
+        "IDLE": "The worker holds no lease.",
+        "BUSY": "The worker holds a lease.",
+        "UNHEALTHY": "The worker reports that it cannot render; it gets no takes.",
+        "GONE": "The worker has not called for 90 seconds, and holds no lease.",
     },
 )
 _enum(
     InputRole,
-    "What a file is to the clip.",
+    "How a clip uses an input file.",
     {
-        "FIRST_FRAME": "The picture that the clip begins with.",
-        "LAST_FRAME": "The picture that the clip ends with.",
-        "REFERENCE": "Something that the clip shows, such as a person or a style; there may be several.",
-        "SOURCE_VIDEO": "The video that the clip changes or continues.",
-        "REFERENCE_AUDIO": "Sound that the clip follows, such as speech.",
+        "FIRST_FRAME": "The first frame of the clip.",
+        "LAST_FRAME": "The last frame of the clip.",
+        "REFERENCE": "An image of a subject or style for the clip, such as a person; there may be several.",
+        "SOURCE_VIDEO": "The video that the clip edits or continues.",
+        "REFERENCE_AUDIO": "Audio that the clip follows, such as speech.",
     },
 )
 _enum(Resolution, "The length of the shorter side in pixels.")
 _enum(
     AudioSupport,
     "Whether clips of a model have sound.",
-    {"OPTIONAL": "If RenderSettings.audio asks for it."},
+    {"OPTIONAL": "Only when RenderSettings.audio is true."},
 )
 _enum(
     SnapshotReason,

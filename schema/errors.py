@@ -60,8 +60,8 @@ class StateError(UserError):
 
 @strawberry.type(
     description=(
-        "Another change was made before: read the object again and retry (STALE_VERSION, IDEMPOTENCY_CONFLICT), or "
-        "give the take up (LEASE_LOST)."
+        "A concurrent change came first: read the object again and retry (STALE_VERSION, IDEMPOTENCY_CONFLICT), or "
+        "stop rendering the take (LEASE_LOST)."
     )
 )
 class ConflictError(UserError):
@@ -78,17 +78,19 @@ class StaleTakeError(UserError):
     current_provider_id: str | None = strawberry.field(description="The provider's id of the current take.")
 
 
-@strawberry.type(description="The model cannot do what is asked; nothing was bought. NOT_SUPPORTED.")
+@strawberry.type(description="The model does not support the request; nothing was ordered. NOT_SUPPORTED.")
 class NotSupportedError(UserError):
     """From `errors.NotSupported`."""
 
-    model: str = strawberry.field(description="The id of the model that was asked.")
+    model: str = strawberry.field(description="The id of the requested model.")
     allowed: list[str] = strawberry.field(
-        description="What would be accepted in this place, in words that can be shown; empty when nothing would."
+        description=(
+            "The values that would be accepted in this place, as text to show to users; empty when there are none."
+        )
     )
     alternative_ids: strawberry.Private[list[str]]
 
-    @strawberry.field(description="Models that could do all that was asked, as far as they are available.")
+    @strawberry.field(description="Available models that support the whole request.")
     def alternatives(self, info: Info) -> list[Model]:
         return models_by_id(info.context.coordinator.catalogue.latest, self.alternative_ids)
 

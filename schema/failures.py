@@ -17,15 +17,17 @@ class SceneFailure:
 
     code: str = strawberry.field(
         description=(
-            "The class of the reason. MODERATED, INVALID_INPUT: the maker refuses the content or the input, and would "
-            "again. PROVIDER_UNAVAILABLE, TIMEOUT: nothing is known against the order. NOT_SUPPORTED: the model cannot "
-            "do what was asked any more, or is gone; nothing was ordered. WORKER_LOST: as many leased workers as "
-            "there are attempts stopped while they rendered the take. Others are those of the provider or of an "
-            "external worker."
+            "The class of the failure. MODERATED, INVALID_INPUT: the provider rejected the content or the input, and "
+            "would reject it again. PROVIDER_UNAVAILABLE, TIMEOUT: the provider failed; the request may be valid. "
+            "NOT_SUPPORTED: the model no longer supports the request, or no longer exists; nothing was ordered. "
+            "WORKER_LOST: as many leased workers as the scene has attempts were lost while they rendered the take. "
+            "Other codes are those of the provider or of an external worker."
         )
     )
-    message: str = strawberry.field(description="For people; with the words of the maker if there are any.")
-    retryable: bool = strawberry.field(description="Whether the same order may succeed at another attempt.")
+    message: str = strawberry.field(
+        description="A message for people, with the provider's own message if there is one."
+    )
+    retryable: bool = strawberry.field(description="Whether another attempt at the same request may succeed.")
     occurred_at: datetime
 
 

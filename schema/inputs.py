@@ -22,8 +22,8 @@ _OWN_JOB = "When given, fail with SCENE_NOT_IN_JOB unless the scene belongs to t
 METADATA = "The client's own data; at most 16 KiB of JSON."
 TITLE = "1 to 200 characters."
 _PROMPT = "1 to 4,000 characters, in one or several lines."
-_SETTINGS = "What clips of the scene are to be like; a setting that is left out is that of the job."
-_INPUTS = "What clips of the scene are made from; at most 16, which replace the former ones. Null or [] for none."
+_SETTINGS = "Settings of the scene; an omitted setting is inherited from the job."
+_INPUTS = "Input files of the scene, at most 16; they replace the previous ones. Null or [] removes all."
 _DURATION = "Length of the clip, 0.5 to 60 seconds."
 
 
@@ -67,7 +67,7 @@ class NewSceneInput:
     prompt: str = strawberry.field(description=_PROMPT)
     title: str | None = strawberry.field(default=strawberry.UNSET, description=TITLE)
     duration_seconds: float | None = strawberry.field(
-        default=strawberry.UNSET, description=f"{_DURATION} 5 when omitted, or what is nearest to it of the model."
+        default=strawberry.UNSET, description=f"{_DURATION} When omitted, 5 s or the nearest length of the model."
     )
     metadata: JSONObject | None = strawberry.field(default=strawberry.UNSET, description=METADATA)
 
@@ -137,24 +137,26 @@ class UpdateSceneInput:
     output_asset_id: strawberry.ID | None = strawberry.field(
         default=strawberry.UNSET,
         description=(
-            "With status COMPLETED, in jobs of the provider external, instead of outputUrl: a READY asset of the kind "
-            "VIDEO of the job's owner that is the clip. It is adopted, and cannot be deleted until that is done."
+            "The clip as an asset, instead of outputUrl: a READY asset of the kind VIDEO of the job's owner, with "
+            "status COMPLETED in jobs of the provider external. It is adopted (see adoptOutput), and cannot be deleted "
+            "until that is done."
         ),
     )
     failure: FailureInput | None = strawberry.field(default=strawberry.UNSET, description="With status FAILED.")
     take_number: int | None = strawberry.field(
         default=strawberry.UNSET,
         description=(
-            "The take that a report is about; STALE_TAKE when it is not the current one. Without it the providerId of "
-            "an earlier take is STALE_TAKE as well. So is, with or without it, another providerId than the one of the "
-            "take that is being rendered."
+            "The number of the take that a report is about; fails with STALE_TAKE when it is not the current one. With "
+            "or without it, so does a providerId that belongs to an earlier take or differs from that of the take "
+            "being rendered."
         ),
     )
     adopt_output: bool | None = strawberry.field(
         default=strawberry.UNSET,
         description=(
-            "Fetch the clip at outputUrl, keep it, look at it and join it, in jobs of the provider external; the scene "
-            "completes when that is done, and is PROCESSING at 99 % meanwhile. The server's setting when omitted."
+            "Adopt the clip at outputUrl, in jobs of the provider external: download, store and inspect it, and join "
+            "it to the output. The scene stays PROCESSING at 99 % until that is done. When omitted, the server's "
+            "setting applies."
         ),
     )
     expected_version: int | None = strawberry.field(default=strawberry.UNSET, description=_EXPECTED_SCENE_VERSION)

@@ -82,7 +82,7 @@ class CreateJobInput:
     idempotency_key: str | None = strawberry.field(default=strawberry.UNSET, description=IDEMPOTENCY_KEY)
 
     settings: RenderSettingsInput | None = strawberry.field(
-        default=strawberry.UNSET, description="The defaults of its scenes."
+        default=strawberry.UNSET, description="The default settings of its scenes."
     )
 
     def new_job(self) -> NewJob:
@@ -108,7 +108,8 @@ class UpdateJobInput:
     expected_version: int | None = strawberry.field(default=strawberry.UNSET, description=EXPECTED_JOB_VERSION)
 
     settings: RenderSettingsInput | None = strawberry.field(
-        default=strawberry.UNSET, description="The defaults of its scenes, which must still fit their models."
+        default=strawberry.UNSET,
+        description="The default settings of its scenes; the models of the scenes must support them.",
     )
 
     def edit(self) -> JobEdit:

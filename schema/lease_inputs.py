@@ -15,20 +15,27 @@ from schema.settings import RenderSettingsInput
 _TOKEN = "The token of the lease, from claimTakes."  # noqa: S105 # no token
 
 
-@strawberry.input(description="A worker as it is now. The same name again is the same worker, restarted.")
+@strawberry.input(
+    description=(
+        "The current state of the calling worker. A call with a known name is from that worker, possibly restarted."
+    )
+)
 class WorkerInput:
     """Part of ClaimTakesInput."""
 
     name: str = strawberry.field(description="1 to 200 characters; unique among the workers of the caller.")
     labels: JSONObject | None = strawberry.field(
         default=strawberry.UNSET,
-        description="Takes whose metadata.worker, or that of their job, holds other values are not handed out to it.",
+        description=(
+            "The labels of the worker. Takes whose metadata.worker, or that of their job, has other values are not "
+            "leased to it."
+        ),
     )
     models: list[str] = strawberry.field(
-        description="The models that it has, by name or id. A take without a model goes to any worker."
+        description="The models that the worker has, by name or id. A take without a model can be leased by any worker."
     )
     unhealthy_reason: str | None = strawberry.field(
-        default=strawberry.UNSET, description="Why it cannot render now. It gets no takes while this is given."
+        default=strawberry.UNSET, description="Why the worker cannot render now. It gets no takes while this is set."
     )
 
     def declared(self) -> Declared:
@@ -41,9 +48,13 @@ class ClaimTakesInput:
     """The input of claimTakes."""
 
     worker: WorkerInput
-    most: int = strawberry.field(default=1, description="1 to 16.")
-    lease_seconds: int = strawberry.field(default=60, description="10 to 3600. Renew the lease in a third of it.")
-    wait_seconds: int = strawberry.field(default=20, description="0 to 30: wait this long for work.")
+    most: int = strawberry.field(default=1, description="Maximum number of takes to lease, 1 to 16.")
+    lease_seconds: int = strawberry.field(
+        default=60, description="Duration of each lease, 10 to 3600 seconds. Renew the lease after a third of it."
+    )
+    wait_seconds: int = strawberry.field(
+        default=20, description="Seconds to wait for a take when none can be leased at once, 0 to 30."
+    )
 
     def request(self) -> ClaimRequest:
         """Return the input of the command."""
@@ -56,11 +67,13 @@ class RenewLeaseInput:
 
     token: str = strawberry.field(description=_TOKEN)
     provider_id: str | None = strawberry.field(
-        default=strawberry.UNSET, description="The id of the take on the worker's side, by which another one can go on."
+        default=strawberry.UNSET,
+        description="The id of the render at the worker, by which another worker can continue it.",
     )
     percentage: float | None = strawberry.field(default=strawberry.UNSET, description="0 to 100.")
     lease_seconds: int | None = strawberry.field(
-        default=strawberry.UNSET, description="10 to 3600 from now; as before when left out."
+        default=strawberry.UNSET,
+        description="Duration of the lease from now, 10 to 3600 seconds; unchanged when omitted.",
     )
     frame: str | None = strawberry.field(
         default=strawberry.UNSET, description="The newest frame: a WebP picture of at most 30,000 bytes, in Base64."
@@ -91,12 +104,12 @@ class FinishTakeInput:
     """The input of finishTake."""
 
     token: str = strawberry.field(description=_TOKEN)
-    seed: SafeInt | None = strawberry.field(default=strawberry.UNSET, description="The seed that was really used.")
+    seed: SafeInt | None = strawberry.field(default=strawberry.UNSET, description="The seed that was used.")
     settings: RenderSettingsInput | None = strawberry.field(
-        default=strawberry.UNSET, description="Settings that were used and differ from those of the lease."
+        default=strawberry.UNSET, description="The settings that were used, where they differ from those of the lease."
     )
     metrics: JSONObject | None = strawberry.field(
-        default=strawberry.UNSET, description="Further figures of the render, kept with the take."
+        default=strawberry.UNSET, description="Other measurements of the render, stored with the take."
     )
 
     def delivery(self) -> Delivery:
@@ -117,7 +130,9 @@ class FailTakeInput:
         return {"code": failure.code, "message": failure.message, "retryable": failure.retryable}
 
 
-@strawberry.input(description="Give a take back; another worker may take it at once, and no attempt is used up.")
+@strawberry.input(
+    description="A take to return to the queue; another worker may lease it at once, and no attempt is used up."
+)
 class ReleaseTakeInput:
     """The input of releaseTake."""
 

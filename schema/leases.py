@@ -17,27 +17,33 @@ from schema.types import Scene
 from schema.workers import Worker
 
 
-@strawberry.type(description="A file that a leased take is made from, ready to be fetched.")
+@strawberry.type(description="An input file of a leased take, with a URL to download it.")
 class LeaseFile:
     """Part of TakeLease."""
 
     role: InputRole
-    name: str | None = strawberry.field(description="How the prompt refers to it.")
+    name: str | None = strawberry.field(description="The name by which the prompt refers to the file.")
     media: Media
 
 
 @strawberry.type(
     description=(
-        "The right to render one take until it expires, is renewed, or is lost to a cancel, regenerate or delete."
+        "The right of one worker to render a take. It ends when it expires without a renewal, and when the take is "
+        "canceled, regenerated or deleted."
     )
 )
 class TakeLease:
     """Read from `LeaseView`."""
 
-    token: str | None = strawberry.field(description="Shown to its worker alone, null to others.")
+    token: str | None = strawberry.field(
+        description="The secret that identifies the lease; null for callers other than its worker."
+    )
     take: SceneTake
     scene: Scene = strawberry.field(
-        description="Its job, and what belongs to that, are visible only to those who may see the job anyway."
+        description=(
+            "The scene of the take. Its job and the objects of that job are null unless they are visible to the caller "
+            "without the lease."
+        )
     )
     worker: Worker
 
@@ -56,13 +62,15 @@ class TakeLease:
     def duration_seconds(root: strawberry.Parent[LeaseView]) -> float:
         return root.scene.duration_seconds
 
-    @strawberry.field(description="What the clip is to be made from; workers fetch files.")
+    @strawberry.field(description="The input files of the take; workers download them from files.")
     @staticmethod
     def inputs(root: strawberry.Parent[LeaseView]) -> list[RenderInput]:
         return render_inputs(root.take.inputs)
 
     @strawberry.field(
-        description="The files of inputs, in order. Given by claimTakes: fetch them before their addresses expire."
+        description=(
+            "The files of inputs, in the same order. Returned by claimTakes: download them before their URLs expire."
+        )
     )
     @staticmethod
     def files(root: strawberry.Parent[LeaseView], info: Info) -> list[LeaseFile]:
@@ -82,7 +90,7 @@ class TakeLease:
     def settings(root: strawberry.Parent[LeaseView]) -> RenderSettings:
         return render_settings(root.take.provider, root.take.settings)
 
-    @strawberry.field(description="Where the clip goes before finishTake; null to others than the worker.")
+    @strawberry.field(description="Where to upload the clip before finishTake; null for callers other than the worker.")
     @staticmethod
     def clip(root: strawberry.Parent[LeaseView]) -> UploadTarget | None:
         return None if root.upload is None else upload_target(root.upload)
@@ -93,14 +101,14 @@ class TakeLease:
         return root.scene.lease_expires_at or root.lease.claimed_at
 
     @strawberry.field(
-        description="The span of the render, as the header of W3C Trace Context: for requests that the worker makes."
+        description="The traceparent header (W3C Trace Context) of the render, for requests that the worker makes."
     )
     @staticmethod
     def traceparent(root: strawberry.Parent[LeaseView]) -> str | None:
         return root.lease.traceparent
 
 
-@strawberry.type(description="Why waiting takes were not handed out, and how many.")
+@strawberry.type(description="A reason why waiting takes were not leased, and their number.")
 class PassedOver:
     """Part of ClaimTakesPayload."""
 
@@ -110,10 +118,10 @@ class PassedOver:
             'unhealthy", or "the limit of concurrent leased takes is reached".'
         )
     )
-    takes: int = strawberry.field(description="At most 10,000 waiting takes are counted.")
+    takes: int = strawberry.field(description="Number of takes; at most 10,000 waiting takes are counted.")
 
 
-@strawberry.type(description="The leases; without any, why.")
+@strawberry.type(description="The new leases, or when there are none, why waiting takes were passed over.")
 class ClaimTakesPayload:
     """The payload of claimTakes."""
 
@@ -122,7 +130,7 @@ class ClaimTakesPayload:
     errors: list[UserError]
 
 
-@strawberry.type(description="The lease, null once it has ended, and its scene.")
+@strawberry.type(description="The lease (null once it has ended) and its scene, or the errors.")
 class LeasePayload:
     """The payload of the other mutations of leases."""
 

@@ -29,8 +29,8 @@ class JobProgress:
 
     @strawberry.field(
         description=(
-            "progress_… with the suffix of the job's id: unlike any other id, so that normalized caches keep one "
-            "record per job. It is no Node: Query.node returns null for it."
+            "progress_… with the suffix of the job's id: globally unique, so that normalized caches keep one record "
+            "per job. Not the id of a Node: Query.node returns null for it."
         ),
         metadata=WITH_JOB,
     )

@@ -13,12 +13,17 @@ from schema.enums import InputRole, Resolution
 from schema.scalars import JSONObject, SafeInt, safe_int
 
 _MODEL = 'Id of a model of the provider, such as "local/landscape".'
-_ASPECT_RATIO = "Width to height, such as 16:9."
-_SEED = "0 to 4294967295. The same seed and order give the same clip, where the model promises that."
-_OPTIONS = "Fits Model.optionsSchema. It is inherited and replaced as a whole, like every setting."
+_ASPECT_RATIO = "Ratio of width to height, such as 16:9."
+_SEED = (
+    "0 to 4294967295. The same seed with the same prompt, settings and inputs gives the same clip, if the model is "
+    "deterministic."
+)
+_OPTIONS = (
+    "Options of the model, which must match Model.optionsSchema; inherited and replaced as a whole, like every setting."
+)
 
 
-@strawberry.type(description="What a clip is to be like, or was made with. Null leaves the choice to the model.")
+@strawberry.type(description="Settings of a render. Null leaves the choice to the model.")
 class RenderSettings:
     """Made by `render_settings`."""
 
@@ -29,7 +34,7 @@ class RenderSettings:
     resolution: Resolution | None
     seed: SafeInt | None = strawberry.field(description=_SEED)
     negative_prompt: str | None
-    audio: bool | None = strawberry.field(description="Whether the clip is to have sound.")
+    audio: bool | None = strawberry.field(description="Whether the clip has sound.")
     options: JSONObject = strawberry.field(description=_OPTIONS)
 
 
@@ -51,8 +56,8 @@ def render_settings(provider: str, stored: Mapping[str, Any] | None) -> RenderSe
 
 @strawberry.input(
     description=(
-        "What clips are to be like. A setting that is left out, or null, is the job's, else the model's. In updates "
-        "a setting left out stays, and null falls back; null for all settings takes all of them away."
+        "Settings of renders. An omitted or null setting is inherited from the job, else from the model. In an update "
+        "an omitted setting keeps its value, and null removes it; null in place of the object removes all settings."
     )
 )
 class RenderSettingsInput:
@@ -64,7 +69,7 @@ class RenderSettingsInput:
     seed: SafeInt | None = strawberry.field(default=strawberry.UNSET, description=_SEED)
     negative_prompt: str | None = strawberry.UNSET
     audio: bool | None = strawberry.field(
-        default=strawberry.UNSET, description="Whether the clip is to have sound, where the model leaves the choice."
+        default=strawberry.UNSET, description="Whether the clip has sound, if the model supports both."
     )
     options: JSONObject | None = strawberry.field(default=strawberry.UNSET, description=_OPTIONS)
 
@@ -80,8 +85,8 @@ class RenderSettingsInput:
 
 @strawberry.input(
     description=(
-        "A file that the clip is made from. Exactly one of assetId and takeId. A take gives the picture at atSeconds "
-        "of its clip, the last one when that is left out, and as SOURCE_VIDEO its clip."
+        "An input file of the clip: exactly one of assetId and takeId. A take provides the frame of its clip at "
+        "atSeconds (the last frame when omitted) or, with the role SOURCE_VIDEO, its clip."
     )
 )
 class RenderInputInput:
@@ -89,7 +94,8 @@ class RenderInputInput:
 
     role: InputRole
     name: str | None = strawberry.field(
-        default=strawberry.UNSET, description="How the prompt refers to it; 1 to 200 characters, once in a scene."
+        default=strawberry.UNSET,
+        description="The name by which the prompt refers to the file; 1 to 200 characters, unique in the scene.",
     )
     asset_id: strawberry.ID | None = strawberry.field(
         default=strawberry.UNSET,
@@ -102,7 +108,7 @@ class RenderInputInput:
         default=strawberry.UNSET, description="A completed take of a job of the same owner."
     )
     at_seconds: float | None = strawberry.field(
-        default=strawberry.UNSET, description="The picture of the take at this second."
+        default=strawberry.UNSET, description="Time of the frame in the clip of the take, in seconds."
     )
 
     def given(self) -> dict[str, Any]:

@@ -67,7 +67,7 @@ class SceneTake(Node):
         return isinstance(value, TakeRow)
 
     @strawberry.field(
-        description="The clip, as browsers play it; see original for the file that was delivered.",
+        description="The clip in a format that browsers play; see original for the file as delivered.",
         metadata=WITH_LINKS | {NEEDS: ("output",)},
     )
     @staticmethod
@@ -87,7 +87,7 @@ class SceneTake(Node):
     @strawberry.field(
         description=(
             "The file as the provider delivered it, when output is not that file: output is then a rendition that "
-            "browsers can play, or null because the file cannot be shown (see failure). Null otherwise."
+            "browsers can play, or null because the file cannot be played (see failure). Null otherwise."
         ),
         metadata=WITH_LINKS | {NEEDS: ("original",)},
     )
@@ -98,7 +98,7 @@ class SceneTake(Node):
     @strawberry.field(
         description=(
             "Why the take failed; null unless it did. CLIP_UNREADABLE, CLIP_WITHOUT_PICTURE, CLIP_TRUNCATED, "
-            "CLIP_TOO_LONG and CLIP_TOO_LARGE: the clip that was delivered cannot be shown; it is in original."
+            "CLIP_TOO_LONG and CLIP_TOO_LARGE: the delivered clip cannot be played; it is in original."
         ),
         metadata=WITH_JOB | {NEEDS: ("failure",)},
     )
@@ -106,15 +106,15 @@ class SceneTake(Node):
     def failure(root: strawberry.Parent[TakeRow]) -> SceneFailure | None:
         return scene_failure(root.failure)
 
-    @strawberry.field(description="The worker that leases it, or did; null for takes of other providers.")
+    @strawberry.field(description='The worker that leases or leased the take; null for providers other than "leased".')
     @staticmethod
     async def worker(root: strawberry.Parent[TakeRow], info: Info) -> Worker | None:
         return cast("Worker | None", await info.context.loaders.worker_of_take.load(root.id))
 
     @strawberry.field(
         description=(
-            "What it was made with: what was asked for and then, once it is completed, what the provider told that it "
-            "used, the seed included. Empty until the take starts. Never changes once it is settled."
+            "The settings of the take: the requested ones and, once it is completed, those that the provider reports "
+            "as used, the seed included. Empty until the take starts; never change once it is finished."
         ),
         metadata=WITH_JOB | {NEEDS: ("provider", "settings")},
     )
@@ -123,7 +123,7 @@ class SceneTake(Node):
         return render_settings(root.provider, root.settings)
 
     @strawberry.field(
-        description="What it was made from. Empty until the take starts. Never changes afterwards.",
+        description="The input files of the take. Empty until the take starts; never change afterwards.",
         metadata=WITH_JOB | {NEEDS: ("inputs",)},
     )
     @staticmethod
@@ -132,8 +132,7 @@ class SceneTake(Node):
 
     @strawberry.field(
         description=(
-            'Settings and inputs that were asked for and had no effect, such as "seed" or "inputs.0", as the provider '
-            "tells it."
+            'Requested settings and inputs that had no effect, such as "seed" or "inputs.0", as the provider reports.'
         ),
         metadata=WITH_JOB | {NEEDS: ("made",)},
     )
@@ -142,7 +141,7 @@ class SceneTake(Node):
         return list((root.made or {}).get("ignored", ()))
 
     @strawberry.field(
-        description="What the provider charges for the clip; null when it does not tell.",
+        description="What the provider charges for the clip; null when it does not report it.",
         metadata=WITH_JOB | {NEEDS: ("made",)},
     )
     @staticmethod
@@ -150,7 +149,7 @@ class SceneTake(Node):
         return money((root.made or {}).get("cost"))
 
     @strawberry.field(
-        description="Further figures of the provider, such as predictSeconds; empty when it tells none.",
+        description="Other measurements of the provider, such as predictSeconds; empty when it reports none.",
         metadata=WITH_JOB | {NEEDS: ("made",)},
     )
     @staticmethod
@@ -160,8 +159,8 @@ class SceneTake(Node):
 
 @strawberry.type(
     description=(
-        "A file that a take is made from: an asset, or the picture of another take at atSeconds, its last one when "
-        "that is null; as SOURCE_VIDEO, the clip of the take. Both are null once the asset or the take is gone."
+        "An input file of a take: an asset, the frame of another take at atSeconds (the last frame when null) or, with "
+        "the role SOURCE_VIDEO, the clip of that take. Both asset and take are null once the object is purged."
     )
 )
 class RenderInput:
@@ -170,17 +169,17 @@ class RenderInput:
     versioned_columns: ClassVar = VersionedColumns()
 
     role: InputRole
-    name: str | None = strawberry.field(description="How the prompt refers to it.")
+    name: str | None = strawberry.field(description="The name by which the prompt refers to the file.")
     at_seconds: float | None
     asset_id: strawberry.Private[str | None]
     take_id: strawberry.Private[str | None]
 
-    @strawberry.field(description="The asset, also when it was deleted since.", metadata=FROM_ROWS)
+    @strawberry.field(description="The asset, even if it was deleted later.", metadata=FROM_ROWS)
     async def asset(self, info: Info) -> Asset | None:
         found = None if self.asset_id is None else await info.context.loaders.asset.load(self.asset_id)
         return cast("Asset | None", found)
 
-    @strawberry.field(description="The take that gives its picture or its clip.", metadata=FROM_ROWS)
+    @strawberry.field(description="The take whose frame or clip is used.", metadata=FROM_ROWS)
     async def take(self, info: Info) -> SceneTake | None:
         found = None if self.take_id is None else await info.context.loaders.take.load(self.take_id)
         return cast("SceneTake | None", found)

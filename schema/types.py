@@ -204,9 +204,9 @@ class Scene(Node):
 
     @strawberry.field(
         description=(
-            'Why nobody takes it: "no worker is connected", "no worker has the model", "no worker has the labels" or '
-            '"no worker that could is healthy". Null when somebody will, when it does not wait, and for providers '
-            'other than "leased".'
+            'Why no worker can lease the queued take: "no worker is connected", "no worker has the model", "no worker '
+            'has the labels" or "no worker that could is healthy". Null when a worker can, when the scene is not '
+            'queued, and for providers other than "leased".'
         ),
         metadata=relation(("id", "status", "queued_at"), load_waiting_for),
     )
@@ -217,9 +217,7 @@ class Scene(Node):
         return await info.context.loaders.waiting_for.load(root.id)
 
     @strawberry.field(
-        description=(
-            "What the next take would be made with. Each setting is the scene's own, else the job's, else the model's."
-        ),
+        description="The settings of the next take. Each one is the scene's own, else the job's, else the model's.",
         metadata=WITH_CATALOGUE | {NEEDS: ("provider", "settings", "job_settings")},
     )
     @staticmethod
@@ -228,14 +226,14 @@ class Scene(Node):
         return render_settings(root.provider, models.effective(root.provider, root.settings, root.job_settings))
 
     @strawberry.field(
-        description="The scene's own settings, which go before those of the job.",
+        description="The scene's own settings, which override those of the job.",
         metadata=WITH_JOB | {NEEDS: ("provider", "settings")},
     )
     @staticmethod
     def own_settings(root: strawberry.Parent[SceneRow]) -> RenderSettings:
         return render_settings(root.provider, root.settings)
 
-    @strawberry.field(description="What the next take would be made from.", metadata=WITH_JOB | {NEEDS: ("inputs",)})
+    @strawberry.field(description="The input files of the next take.", metadata=WITH_JOB | {NEEDS: ("inputs",)})
     @staticmethod
     def inputs(root: strawberry.Parent[SceneRow]) -> list[RenderInput]:
         return render_inputs(root.inputs)
@@ -410,7 +408,9 @@ class Job(Node):
     async def progress(root: strawberry.Parent[JobRow], info: Info) -> JobProgress:
         return await progress_of(info.context, root.id)
 
-    @strawberry.field(description="The defaults of its scenes.", metadata=WITH_JOB | {NEEDS: ("provider", "settings")})
+    @strawberry.field(
+        description="The default settings of its scenes.", metadata=WITH_JOB | {NEEDS: ("provider", "settings")}
+    )
     @staticmethod
     def settings(root: strawberry.Parent[JobRow]) -> RenderSettings:
         return render_settings(root.provider, root.settings)
@@ -429,7 +429,7 @@ class Job(Node):
         return media(info.context, root.output)
 
     @strawberry.field(
-        description="What was done to the clips so that they form one video; empty while there is none.",
+        description="The changes made to the clips to join them; empty while there is no output.",
         metadata=WITH_JOB | {NEEDS: ("output",)},
     )
     @staticmethod
@@ -439,10 +439,10 @@ class Job(Node):
     @strawberry.field(
         description=(
             "Why the clips could not be assembled; the scenes stay completed. CLIP_ELSEWHERE: a clip is stored outside "
-            "this server. NO_CLIP: a scene has none. CLIP_UNREADABLE, CLIP_TRUNCATED, CLIP_WITHOUT_PICTURE, "
-            "CLIP_TOO_LONG, CLIP_TOO_LARGE: a clip cannot be shown; the message names its scene. JOIN_TOO_LARGE, "
-            "JOIN_TIMEOUT: all of them need more memory or time than they may. The next attempt follows when a scene "
-            "is regenerated, moved, deleted, restored or gets another take."
+            "this server. NO_CLIP: a scene has no clip. CLIP_UNREADABLE, CLIP_TRUNCATED, CLIP_WITHOUT_PICTURE, "
+            "CLIP_TOO_LONG, CLIP_TOO_LARGE: a clip cannot be played; the message names its scene. JOIN_TOO_LARGE, "
+            "JOIN_TIMEOUT: the assembly exceeded its limit of memory or time. It is attempted again when a scene is "
+            "regenerated, moved, deleted, restored or gets another take."
         ),
         metadata=WITH_JOB | {NEEDS: ("output_failure",)},
     )

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 @strawberry.type(
     description=(
-        'Somebody\'s machine that renders takes of jobs whose provider is "leased". One for each principal and name.'
+        'A machine outside this server that renders takes of jobs whose provider is "leased". Identified by its '
+        "principal and name."
     )
 )
 class Worker(Node):
@@ -28,18 +29,23 @@ class Worker(Node):
 
     name: str
     labels: JSONObject = strawberry.field(
-        description="What takes can ask for: each label in metadata.worker of the scene or of its job must be equal."
+        description=(
+            "Labels that takes can require: the worker must have every label in metadata.worker of the scene or of its "
+            "job, with the same value."
+        )
     )
-    models: list[str] = strawberry.field(description="Names of the models that it has.")
-    started_at: datetime = strawberry.field(description="When it was first seen, or again after it was GONE.")
-    last_seen_at: datetime = strawberry.field(description="Up to 5 seconds old.")
+    models: list[str] = strawberry.field(description="Names of the models that the worker has.")
+    started_at: datetime = strawberry.field(
+        description="When the worker first called, or called again after it was GONE."
+    )
+    last_seen_at: datetime = strawberry.field(description="When the worker last called; accurate to 5 seconds.")
 
     @classmethod
     def is_type_of(cls, value: object, _info: object) -> bool:
         """Return whether a row stands in for this type."""
         return isinstance(value, WorkerRow)
 
-    @strawberry.field(description="What it does now. GONE: not heard of for 90 seconds.")
+    @strawberry.field(description="The current state of the worker.")
     @staticmethod
     async def health(root: strawberry.Parent[WorkerRow], info: Info) -> WorkerHealth:
         held = await info.context.loaders.leases_of_worker.load(root.id) or []
@@ -50,12 +56,12 @@ class Worker(Node):
             now=clock.now(),
         )
 
-    @strawberry.field(description="Why it is UNHEALTHY, in its own words.")
+    @strawberry.field(description="Why the worker is UNHEALTHY, as it reports.")
     @staticmethod
     def reason(root: strawberry.Parent[WorkerRow]) -> str | None:
         return root.unhealthy_reason
 
-    @strawberry.field(description="The leases that it holds on takes which the caller may see.")
+    @strawberry.field(description="The worker's leases on takes that are visible to the caller.")
     @staticmethod
     async def leases(
         root: strawberry.Parent[WorkerRow], info: Info
