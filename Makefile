@@ -1,6 +1,6 @@
 # `make` lists the commands. On a fresh machine python3 (3.11 or newer), its venv and make are enough.
 .DEFAULT_GOAL := help
-.PHONY: help setup run unit test check audit fix schema lock explorer bench bench-all large-upload chaos fuzz proof mutants image image-test clean
+.PHONY: help setup run unit test check audit fix schema lock operations explorer bench bench-all large-upload chaos fuzz proof mutants image image-test clean
 
 PYTHON ?= python3
 UV_VERSION := 0.13.9
@@ -107,6 +107,9 @@ lock: $(UV) ## resolve the newest versions that pyproject.toml allows
 	@$(COMPILE) pyproject.toml --group explorer -c requirements.lock -o requirements-explorer.lock
 	@$(COMPILE) pyproject.toml --group dev -c requirements-explorer.lock -o requirements-dev.lock
 	@$(COMPILE) tests/compilers/requirements.in -o tests/compilers/requirements.lock
+
+operations: .venv/.dev ## generate the typed operations of the storyboard from the schema and its documents
+	@$(BIN)/python -m tests.support.typed_operations
 
 explorer: web/dist/index.html ## build the explorer page
 

@@ -1,32 +1,8 @@
-import { createReadStream, createWriteStream } from 'node:fs'
-import { join } from 'node:path'
-import { pipeline } from 'node:stream/promises'
-import { createGzip } from 'node:zlib'
+import { defineConfig } from 'vite'
 
-import { defineConfig, type Plugin } from 'vite'
+import { precompress } from './precompress'
 
 const API = 'http://127.0.0.1:4000'
-const MIN_COMPRESSED_BYTES = 2_000
-
-/** Writes a .gz beside each large asset, so that the server does not compress 6 MB per visitor. */
-function precompress(): Plugin {
-  return {
-    name: 'precompress',
-    apply: 'build',
-    async writeBundle({ dir = '' }, bundle) {
-      const large = Object.values(bundle).filter((file) => {
-        const content = file.type === 'chunk' ? file.code : file.source
-        return file.fileName.startsWith('assets/') && content.length > MIN_COMPRESSED_BYTES
-      })
-      await Promise.all(
-        large.map(({ fileName }) => {
-          const path = join(dir, fileName)
-          return pipeline(createReadStream(path), createGzip(), createWriteStream(`${path}.gz`))
-        }),
-      )
-    },
-  }
-}
 
 export default defineConfig({
   base: './', // server/explorer.py writes into the pages where it serves the assets

@@ -1,0 +1,52 @@
+import type { ComponentChildren } from 'preact'
+import { useEffect, useId, useRef } from 'preact/hooks'
+
+import { Button } from './button'
+
+type Props = { title: string; onClose: () => void; children: ComponentChildren }
+
+/** A window over the page. Escape and a click beside it close it; the focus returns to where it was. */
+export function Dialog(props: Props) {
+  return <Modal kind="dialog" {...props} />
+}
+
+/** Details at the edge of the page, over the whole page on a phone. Escape closes it; the focus returns to where it was. */
+export function Drawer(props: Props) {
+  return <Modal kind="drawer" {...props} />
+}
+
+function Modal({ kind, title, onClose, children }: Props & { kind: 'dialog' | 'drawer' }) {
+  const element = useRef<HTMLDialogElement>(null)
+  const heading = useId()
+  useEffect(() => {
+    const before = document.activeElement
+    const dialog = element.current
+    dialog?.showModal()
+    return () => {
+      dialog?.close()
+      if (before instanceof HTMLElement && before.isConnected) before.focus()
+    }
+  }, [])
+  return (
+    <dialog
+      ref={element}
+      class={kind}
+      aria-labelledby={heading}
+      onCancel={(event) => {
+        event.preventDefault() // the owner closes it
+        if (event.target === element.current) onClose()
+      }}
+      onMouseDown={(event) => event.target === element.current && onClose()}
+    >
+      <div class="modal-body">
+        <header>
+          <h2 id={heading} dir="auto">
+            {title}
+          </h2>
+          <Button label="Close" icon="cancel" iconOnly kind="quiet" onClick={onClose} />
+        </header>
+        {children}
+      </div>
+    </dialog>
+  )
+}
