@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from fastapi.telemetry import TelemetryConfig
 from opentelemetry.trace import ProxyTracerProvider, get_tracer_provider
 from starlette.requests import HTTPConnection, Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 from starlette.types import Scope
 from starlette.websockets import WebSocket
 
@@ -29,13 +29,18 @@ from server.health import add_health
 from server.known_requests import KnownRequests
 from server.media import media_route
 from server.providers import configured
-from server.rest import docs, openapi, router
+from server.rest import docs, openapi
 from server.rest.errors import error_response, install_error_handlers
-from server.rest.leases import lease_router
+from server.rest.leases import LEASE_ROUTES
+from server.rest.router import SCENE_ROUTES
+from server.root import PATH as ROOT_PATH
+from server.root import add_root
+from server.root import is_open as root_is_open
 from server.security_middleware import install_security_middleware
 from server.settings import Settings
 from server.sharing import scope, shared_subscriptions
 from server.signed_urls import MEDIA_PATH
+from server.storyboard import ASSETS_PATH as STORYBOARD_ASSETS_PATH
 from server.telemetry.endpoint import MetricsEndpoint, metrics_route
 from server.telemetry.observer import RequestObserver
 from server.telemetry.paths import HEALTH_PATHS, METRICS_PATH
@@ -112,8 +117,8 @@ def _add_metrics(app: FastAPI, container: Container) -> None:
 
 def _own_segments() -> frozenset[str]:
     """Return the first segments of the server's paths."""
-    pages = ("/", GRAPHQL_PATH, openapi.PATH, ASSETS_PATH, docs.PATH, *HEALTH_PATHS, METRICS_PATH)
-    paths = (*pages, CALLBACK_PATH, MEDIA_PATH, UPLOADS_PATH)
+    pages = (ROOT_PATH, GRAPHQL_PATH, openapi.PATH, ASSETS_PATH, STORYBOARD_ASSETS_PATH, docs.PATH)
+    paths = (*pages, *HEALTH_PATHS, METRICS_PATH, CALLBACK_PATH, MEDIA_PATH, UPLOADS_PATH)
     return frozenset(path.split("/")[1] for path in paths)
 
 
@@ -165,11 +170,13 @@ def telemetry_is_on() -> bool:
 
 def _open_requests(settings: Settings) -> Callable[[Scope], bool]:
     """Return the predicate of requests that need no token of a user: health, metrics, which have a token of their own,
-    signed URLs, and in development the explorer."""
-    pages = ("/", docs.PATH, openapi.PATH) if settings.allows_explorer else ()
+    signed URLs, the storyboard, and in development the explorer."""
+    pages = (docs.PATH, openapi.PATH) if settings.allows_explorer else ()
     if settings.shows_metrics_beside_the_api:
         pages = (*pages, METRICS_PATH)
-    folders = (MEDIA_PATH, UPLOADS_PATH, CALLBACK_PATH, *((f"{ASSETS_PATH}/",) if settings.allows_explorer else ()))
+    folders = (MEDIA_PATH, UPLOADS_PATH, CALLBACK_PATH)
+    folders = (*folders, f"{ASSETS_PATH}/") if settings.allows_explorer else folders
+    folders = (*folders, f"{STORYBOARD_ASSETS_PATH}/") if settings.storyboard else folders
 
     def is_open(scope: Scope) -> bool:
         path: str = scope["path"]  # the URL depends on the Host header, which the client controls
@@ -178,6 +185,8 @@ def _open_requests(settings: Settings) -> Callable[[Scope], bool]:
                 return False
             is_explorer = settings.allows_explorer and wants_explorer(Request(scope))
             return is_explorer or lost_upgrade(scope) is not None
+        if path == ROOT_PATH:
+            return root_is_open(Request(scope), settings)
         return path in HEALTH_PATHS or path in pages or path.startswith(folders)
 
     return is_open
@@ -201,7 +210,7 @@ def _error_response(
 
 
 def _add_api(app: FastAPI, container: Container) -> None:
-    """Add GraphQL, REST, media and, where it is allowed, the explorer."""
+    """Add GraphQL, REST, media and, where they are allowed, the pages."""
 
     def make_context(connection: HTTPConnection) -> Context:
         viewer, path = scope(connection)
@@ -212,8 +221,9 @@ def _add_api(app: FastAPI, container: Container) -> None:
     # Counts for tests and benchmarks.
     app.state.execution_paths = None if compiled is None else compiled.paths
     app.add_middleware(DirectRoute, endpoints=_graphql(container, make_context, compiled), path=GRAPHQL_PATH)
-    app.include_router(router.router(make_context, container.rates))
-    app.include_router(lease_router(make_context, container.rates))
+    app.state.make_context = make_context
+    # Not included, which would make each of them again.
+    app.router.routes.extend([*SCENE_ROUTES.routes, *LEASE_ROUTES.routes])
     install_error_handlers(app)
     settings = container.settings
     redirect_seconds = settings.media_url_seconds if settings.media_redirects else 0
@@ -224,8 +234,7 @@ def _add_api(app: FastAPI, container: Container) -> None:
         openapi.add_openapi(app, tokens_required=settings.production)
         docs.add_docs(app)
         mount_explorer(app)
-        app.add_api_route("/", _redirect_to_explorer, methods=["GET"], include_in_schema=False)
-        app.add_api_route("/", _head_of_explorer, methods=["HEAD"], include_in_schema=False)
+    add_root(app, settings, container.media, GRAPHQL_PATH)
 
 
 def _graphql(
@@ -270,18 +279,3 @@ def _request_metrics(
     metrics = request_metrics.RequestMetrics(container, paths, documents.trusted_names)
     container.metrics.registry.register(metrics)
     return metrics
-
-
-async def _redirect_to_explorer(request: Request) -> RedirectResponse:
-    """Redirect a browser from `/` to the explorer."""
-    return RedirectResponse(public_path(request) + GRAPHQL_PATH)
-
-
-async def _head_of_explorer(request: Request) -> Response:
-    """Return the page for HEAD of `/`, of which only the headers are sent.
-
-    Always 200, also while the page is not built: uptime checks that send it follow no redirect, and the API works.
-    """
-    response = explorer_response(public_path(request))
-    response.status_code = 200
-    return response

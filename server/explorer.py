@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Mapping
+from html import escape
 from pathlib import Path
 
 from fastapi import FastAPI, Request
@@ -63,24 +64,37 @@ def explorer_response(public_path: str = "", dist: Path = DIST) -> Response:
     return page_response(dist / "index.html", public_path, POLICY, {"vary": "accept"})
 
 
-def page_response(page: Path, public_path: str, policy: str, headers: Mapping[str, str] | None = None) -> Response:
-    """Return a built page, to be revalidated by the browser each time; 503 while it is not built."""
+def page_response(
+    page: Path,
+    public_path: str,
+    policy: str,
+    headers: Mapping[str, str] | None = None,
+    *,
+    assets_path: str = ASSETS_PATH,
+    contents: Mapping[str, str] | None = None,
+) -> Response:
+    """Return a built page, to be revalidated by the browser each time; 503 while it is not built.
+
+    `contents` are written into the meta elements of these names.
+    """
     try:
         html, status_code = page.read_text("utf-8"), 200
     except FileNotFoundError:
         html, status_code = NOT_BUILT, 503
-    html = _ASSET_REFERENCE.sub(f"{public_path}{ASSETS_PATH}/", html)
+    html = _ASSET_REFERENCE.sub(f"{public_path}{assets_path}/", html)
     html = _ADDRESS.sub(public_path, html)
+    for name, content in (contents or {}).items():
+        html = html.replace(f'<meta name="{name}" content=""', f'<meta name="{name}" content="{escape(content)}"')
     own_headers = {"cache-control": "no-cache", "content-security-policy": policy}
     return HTMLResponse(html, status_code, headers=own_headers | dict(headers or {}))
 
 
 def mount_explorer(app: FastAPI, dist: Path = DIST) -> None:
     """Serve the scripts, styles and fonts of the page."""
-    app.mount(ASSETS_PATH, _Assets(dist / "assets"), name="explorer")
+    app.mount(ASSETS_PATH, Assets(dist / "assets"), name="explorer")
 
 
-class _Assets(StaticFiles):
+class Assets(StaticFiles):
     """Files that a browser caches for a year, because their names contain a hash of their content."""
 
     def __init__(self, directory: Path) -> None:

@@ -27,6 +27,7 @@ def check_combinations(settings: "Settings") -> None:
 def _check_keys(settings: "Settings") -> None:
     if settings.auth_jwks_url and not (settings.auth_issuer and settings.auth_audience):
         raise ValueError("AUTH_JWKS_URL is set, so AUTH_ISSUER and AUTH_AUDIENCE must be set for its tokens")
+    _check_sign_in(settings)
     if not settings.production:
         return
     if not settings.authenticates:
@@ -39,6 +40,16 @@ def _check_keys(settings: "Settings") -> None:
             f"SECRET_KEY ({SECRET_BYTES} bytes or more, the same for all processes) must be set in production "
             "when AUTH_SECRET is not"
         )
+
+
+def _check_sign_in(settings: "Settings") -> None:
+    if not settings.auth_client_id:
+        return
+    if not settings.auth_jwks_url:
+        raise ValueError("AUTH_CLIENT_ID is set, so AUTH_JWKS_URL must name the keys of the issuer")
+    issuer = urlsplit(settings.auth_issuer)
+    if not issuer.hostname or not (issuer.scheme == "https" or issuer.hostname in LOOPBACK):
+        raise ValueError("AUTH_ISSUER must begin with https:// and name a host, because AUTH_CLIENT_ID is set")
 
 
 def _check_comfyui(settings: "Settings") -> None:

@@ -64,12 +64,14 @@ class Settings(ProviderSettings, TelemetrySettings):
     auth_jwks_url: HttpsOrLoopbackUrl = ""
     auth_issuer: str = ""
     auth_audience: str = ""
+    auth_client_id: str = Field(default="", max_length=200)
     auth_roles_claim: str = Field(default="roles", min_length=1, max_length=200)
     secret_key: Secret = SecretStr("")
 
     introspection: bool | None = None
     suggestions: bool | None = None
     explorer: bool | None = None
+    storyboard: bool = True
     get_queries: bool | None = None
     persisted_queries: int = Field(default=1_000, ge=0, le=100_000)
     trusted_documents: str = ""

@@ -74,11 +74,20 @@ async def test_head_of_the_explorer_has_the_headers_of_get(shared: App) -> None:
 
 @pytest.mark.parametrize("prefix", ["", "/studio"], ids=["plain", "under_prefix"])
 async def test_head_of_the_root_is_200_with_the_headers_of_the_explorer(tmp_path: Path, prefix: str) -> None:
-    """To which GET redirects browsers; uptime checks that send HEAD follow no redirect."""
-    async with running(tmp_path, public_url=f"http://scenewire.test{prefix}") as app:
+    """To which GET redirects where the storyboard is off; uptime checks that send HEAD follow no redirect."""
+    async with running(tmp_path, public_url=f"http://scenewire.test{prefix}", storyboard=False) as app:
         page = f"{prefix}/graphql"
         requests = [("HEAD", f"{prefix}/"), ("HEAD", prefix or "/"), ("GET", page), ("GET", f"{prefix}/")]
         head, shorter, get, redirect = await heads(app, *requests, accept="text/html")
     assert head == shorter == get | {"status": "200"}
     assert head["content-type"].startswith("text/html")
     assert (redirect["status"], redirect["location"]) == ("307", page)
+
+
+async def test_head_of_the_root_has_the_headers_of_the_storyboard(shared: App) -> None:
+    """Always with status 200, also while the page is not built."""
+    head, get, other = await heads(shared, ("HEAD", "/"), ("GET", "/"), ("HEAD", "/?job=1"), accept="text/html")
+    assert head == other == get | {"status": "200"}
+    assert head["content-type"].startswith("text/html")
+    (plain,) = await heads(shared, ("HEAD", "/"))
+    assert plain["status"] == "200"

@@ -29,19 +29,22 @@ UNTRUSTED_PREFIXES = {
 
 
 async def location_of_root(http: httpx.AsyncClient, prefix: str, path: str = "/") -> str:
-    """Return the address to which the root redirects a browser behind a proxy with this prefix."""
-    response = await http.get(path, headers={**BROWSER, "x-forwarded-prefix": prefix})
+    """Return the address to which the root redirects a client that is no browser, behind a proxy with this prefix."""
+    response = await http.get(path, headers={"accept": "*/*", "x-forwarded-prefix": prefix})
     return response.headers["location"]
 
 
 async def test_prefix_of_trusted_proxy_is_in_every_address(tmp_path: Path) -> None:
-    """If PUBLIC_URL has no path: in the redirect, the page, the OpenAPI document and links to media."""
+    """If PUBLIC_URL has no path: in the redirect, the pages, the OpenAPI document and links to media."""
     async with running(tmp_path, trusted_proxies="127.0.0.1", public_url="https://scenes.example.com") as app:
         proxy = {"x-forwarded-prefix": "/studio/"}
         assert await location_of_root(app.http, "/studio") == "/studio/graphql"
         page = await app.http.get("/graphql", headers=BROWSER | proxy)
         assert 'content="/studio/graphql"' in page.text
         assert 'src="/studio/explorer/assets/' in page.text
+        root = await app.http.get("/", headers=BROWSER | proxy)
+        assert 'name="storyboard" content="/studio/"' in root.text
+        assert 'src="/studio/storyboard/assets/' in root.text
         assert (await app.http.get("/openapi.json", headers=proxy)).json()["servers"] == [{"url": "/studio"}]
         assert (await app.http.post("/studio/graphql", json=VIEWER, headers=proxy)).status_code == 200
         assert await video_url(app, proxy) == "https://scenes.example.com/studio/media/"
