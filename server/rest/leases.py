@@ -1,6 +1,6 @@
 """The five calls of leased workers in REST v3, for workers that are shell scripts or have no GraphQL client."""
 
-from typing import Any
+from typing import Any, Final
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict
@@ -20,9 +20,7 @@ from schema.lease_inputs import decoded_frame
 from server.rest.names import PREFIX
 from server.rest.openapi import ERROR_RESPONSES
 from server.rest.orders import Settings
-from server.rest.route import limited_route
-from server.rest.router import MakeContext
-from server.transports.rate_limiter import RateLimiter
+from server.rest.route import LimitedRoute, context_of
 
 RESPONSES = ERROR_RESPONSES | {
     409: {**ERROR_RESPONSES[422], "description": "The lease is over (LEASE_LOST): give the take up"}
@@ -98,70 +96,58 @@ class ReleaseBody(BaseModel):
     reason: str | None = None
 
 
-def lease_router(make_context: MakeContext, rates: RateLimiter) -> APIRouter:
-    """Return the routes of the five calls. Each docstring is the description of its call in OpenAPI."""
-    calls = _LeaseCalls(make_context)
-    api = APIRouter(prefix=f"{PREFIX}/leases", tags=["leases"], responses=RESPONSES, route_class=limited_route(rates))
-    api.add_api_route("/claim", calls.claim_takes, methods=["POST"])
-    api.add_api_route("/renew", calls.renew_lease, methods=["POST"])
-    api.add_api_route("/finish", calls.finish_take, methods=["POST"])
-    api.add_api_route("/fail", calls.fail_take, methods=["POST"])
-    api.add_api_route("/release", calls.release_take, methods=["POST"])
-    return api
-
-
-class _LeaseCalls:
-    def __init__(self, make_context: MakeContext) -> None:
-        self._make_context = make_context
-
-    async def claim_takes(self, request: Request, body: ClaimBody) -> Answer:
-        """Lease waiting takes; wait for the first of them."""
-        context = self._make_context(request)
-        async with context.coordinator.audit.mutation(context.viewer, context.audit, "claimTakes", None):
-            claimed = await context.commands.claims.claim(context.viewer, body.request(), context.is_gone)
-            if not claimed.granted:
-                context.audit.leave_out()
-        takes = await _takes(context, [each.lease.take_id for each in claimed.granted])
-        leases = [
-            await _lease_answer(context, each.lease, each.scene, takes[each.lease.take_id], each)
-            for each in claimed.granted
-            if each.lease.take_id in takes
-        ]
-        return {"data": {"leases": leases, "passed_over": [each._asdict() for each in claimed.passed_over]}}
-
-    async def renew_lease(self, request: Request, body: RenewBody) -> Answer:
-        """Extend a lease, and report how far its take is."""
-        context = self._make_context(request)
-        frame = None if body.frame is None else decoded_frame(body.frame)
-        renewal = Renewal(body.token, body.provider_id, body.percentage, body.lease_seconds, frame)
-        async with context.coordinator.audit.mutation(context.viewer, context.audit, "renewLease", None):
-            lease, _, scene = await context.commands.leases.renew(context.viewer, renewal)
+async def claim_takes(request: Request, body: ClaimBody) -> Answer:
+    """Lease waiting takes; wait for the first of them."""
+    context = context_of(request)
+    async with context.coordinator.audit.mutation(context.viewer, context.audit, "claimTakes", None):
+        claimed = await context.commands.claims.claim(context.viewer, body.request(), context.is_gone)
+        if not claimed.granted:
             context.audit.leave_out()
-        takes = await _takes(context, [lease.take_id])
-        return {"data": await _lease_answer(context, lease, scene, takes[lease.take_id])}
+    takes = await _takes(context, [each.lease.take_id for each in claimed.granted])
+    leases = [
+        await _lease_answer(context, each.lease, each.scene, takes[each.lease.take_id], each)
+        for each in claimed.granted
+        if each.lease.take_id in takes
+    ]
+    return {"data": {"leases": leases, "passed_over": [each._asdict() for each in claimed.passed_over]}}
 
-    async def finish_take(self, request: Request, body: FinishBody) -> Answer:
-        """End a lease with an uploaded clip, which the server then looks at."""
-        context = self._make_context(request)
-        told = None if body.settings is None else body.settings.given()
-        delivery = Delivery(body.token, body.seed, told, body.metrics)
-        async with context.coordinator.audit.mutation(context.viewer, context.audit, "finishTake", None):
-            return _ended(context, await context.commands.leases.finish(context.viewer, delivery))
 
-    async def fail_take(self, request: Request, body: FailBody) -> Answer:
-        """End a lease because the take failed."""
-        context = self._make_context(request)
-        failure: ReportedFailure = {"code": body.code, "message": body.message, "retryable": body.retryable}
-        async with context.coordinator.audit.mutation(context.viewer, context.audit, "failTake", None):
-            held = await context.commands.leases.fail(context.viewer, body.token, failure)
-        return _ended(context, held)
+async def renew_lease(request: Request, body: RenewBody) -> Answer:
+    """Extend a lease, and report how far its take is."""
+    context = context_of(request)
+    frame = None if body.frame is None else decoded_frame(body.frame)
+    renewal = Renewal(body.token, body.provider_id, body.percentage, body.lease_seconds, frame)
+    async with context.coordinator.audit.mutation(context.viewer, context.audit, "renewLease", None):
+        lease, _, scene = await context.commands.leases.renew(context.viewer, renewal)
+        context.audit.leave_out()
+    takes = await _takes(context, [lease.take_id])
+    return {"data": await _lease_answer(context, lease, scene, takes[lease.take_id])}
 
-    async def release_take(self, request: Request, body: ReleaseBody) -> Answer:
-        """Give a take back; no attempt is used up."""
-        context = self._make_context(request)
-        async with context.coordinator.audit.mutation(context.viewer, context.audit, "releaseTake", None):
-            held = await context.commands.leases.release(context.viewer, body.token, body.reason)
-        return _ended(context, held)
+
+async def finish_take(request: Request, body: FinishBody) -> Answer:
+    """End a lease with an uploaded clip, which the server then looks at."""
+    context = context_of(request)
+    used = None if body.settings is None else body.settings.given()
+    delivery = Delivery(body.token, body.seed, used, body.metrics)
+    async with context.coordinator.audit.mutation(context.viewer, context.audit, "finishTake", None):
+        return _ended(context, await context.commands.leases.finish(context.viewer, delivery))
+
+
+async def fail_take(request: Request, body: FailBody) -> Answer:
+    """End a lease because the take failed."""
+    context = context_of(request)
+    failure: ReportedFailure = {"code": body.code, "message": body.message, "retryable": body.retryable}
+    async with context.coordinator.audit.mutation(context.viewer, context.audit, "failTake", None):
+        held = await context.commands.leases.fail(context.viewer, body.token, failure)
+    return _ended(context, held)
+
+
+async def release_take(request: Request, body: ReleaseBody) -> Answer:
+    """Give a take back; no attempt is used up."""
+    context = context_of(request)
+    async with context.coordinator.audit.mutation(context.viewer, context.audit, "releaseTake", None):
+        held = await context.commands.leases.release(context.viewer, body.token, body.reason)
+    return _ended(context, held)
 
 
 async def _takes(context: Context, take_ids: list[str]) -> dict[str, TakeRow]:
@@ -207,3 +193,14 @@ async def _lease_answer(
         for each in granted.files
     ]
     return answer | {"token": granted.token, "files": files}
+
+
+# Each docstring is the description of its call in OpenAPI.
+LEASE_ROUTES: Final = APIRouter(
+    prefix=f"{PREFIX}/leases", tags=["leases"], responses=RESPONSES, route_class=LimitedRoute
+)
+LEASE_ROUTES.add_api_route("/claim", claim_takes, methods=["POST"])
+LEASE_ROUTES.add_api_route("/renew", renew_lease, methods=["POST"])
+LEASE_ROUTES.add_api_route("/finish", finish_take, methods=["POST"])
+LEASE_ROUTES.add_api_route("/fail", fail_take, methods=["POST"])
+LEASE_ROUTES.add_api_route("/release", release_take, methods=["POST"])

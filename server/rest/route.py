@@ -11,6 +11,7 @@ from starlette.responses import Response
 from starlette.types import Message, Receive
 
 from models.domain.errors import DomainError, DomainErrors, Unavailable
+from schema.context import Context
 from server.rates import REST_COST
 from server.rest.errors import error_response
 from server.transports.errors import INTERNAL_MESSAGE, TransportCode, report, request_id_of
@@ -21,20 +22,24 @@ BODY_BYTES = 1_048_576
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
-def limited_route(rates: RateLimiter) -> type[APIRoute]:
-    """Return a route class that counts each call with `rates` and reads at most BODY_BYTES of its body."""
+class LimitedRoute(APIRoute):
+    """Counts each call with the rate limits of its server, and reads at most BODY_BYTES of its body."""
 
-    class LimitedRoute(APIRoute):
-        def get_route_handler(self) -> Handler:
-            return _limited(super().get_route_handler(), rates)
-
-    return LimitedRoute
+    def get_route_handler(self) -> Handler:
+        """Return the handler of the call, limited."""
+        return _limited(super().get_route_handler())
 
 
-def _limited(handle: Handler, rates: RateLimiter) -> Handler:
+def context_of(request: Request) -> Context:
+    """Return the context of a call. The routes are shared by all applications of the process."""
+    return request.app.state.make_context(request)
+
+
+def _limited(handle: Handler) -> Handler:
     """Wrap the handler. An unexpected error ends here, because every layer that it passed would log it again."""
 
     async def handle_limited(request: Request) -> Response:
+        rates: RateLimiter = request.app.state.container.rates
         try:
             rates.request(request)
             rates.spend(request, REST_COST)

@@ -1,7 +1,6 @@
 """The five calls of REST v3, all on the scenes of a job."""
 
-from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from fastapi import APIRouter, Request
 from pydantic import ConfigDict, field_validator
@@ -19,10 +18,10 @@ from schema.context import Context
 from server.rest.names import DOMAIN_NAMES, PREFIX
 from server.rest.openapi import ERROR_RESPONSES
 from server.rest.orders import Ordered, Regenerate, without_orders
-from server.rest.route import limited_route
-from server.transports.rate_limiter import RateLimiter
+from server.rest.route import LimitedRoute, context_of
 
-MakeContext = Callable[[Request], Context]
+SCENES: Final = "/jobs/{job_id}/scenes"
+SCENE: Final = "/jobs/{job_id}/scenes/{scene_id}"
 
 
 class SceneUpdate(Ordered):
@@ -55,72 +54,56 @@ class SceneUpdate(Ordered):
         return without_orders(fields) | self.asked()
 
 
-def router(make_context: MakeContext, rates: RateLimiter) -> APIRouter:
-    """Return the routes of the five calls. Each docstring is the description of its call in OpenAPI."""
-    calls = _SceneCalls(make_context)
-    scenes, scene = "/jobs/{job_id}/scenes", "/jobs/{job_id}/scenes/{scene_id}"
-    api = APIRouter(prefix=PREFIX, tags=["scenes"], responses=ERROR_RESPONSES, route_class=limited_route(rates))
-    for path, read in ((scenes, calls.list_scenes), (scene, calls.get_scene)):
-        api.add_api_route(path, read, methods=["GET"])
-        api.add_api_route(path, read, methods=["HEAD"], include_in_schema=False)
-    api.add_api_route(scene, calls.update_scene, methods=["PUT"])
-    api.add_api_route(f"{scene}/regenerate", calls.regenerate_scene, methods=["POST"])
-    api.add_api_route(scene, calls.delete_scene, methods=["DELETE"])
-    return api
-
-
-class _SceneCalls:
-    def __init__(self, make_context: MakeContext) -> None:
-        self._make_context = make_context
-
-    async def list_scenes(self, request: Request, job_id: str) -> Answer:
-        """List the scenes of a job in play order, with the job's progress."""
-        context = self._make_context(request)
-        async with context.store.read() as connection:
-            snapshot = (await queries.progress_snapshots(connection, context.viewer, [job_id])).get(job_id)
-            job = (await queries.jobs_by_id(connection, context.viewer, [job_id])).get(job_id)
-            if snapshot is None or job is None or job.deleted_at is not None:
-                raise _no_job(job_id)
-            found = await listing.scenes_of_jobs(connection, [job_id], SceneQuery(Window(None)))
-        return {
-            "data": [scene_answer(context.media_url, scene) for scene in found[job_id].items],
-            "progress": progress_answer(snapshot),
-        }
-
-    async def get_scene(self, request: Request, job_id: str, scene_id: str) -> Answer:
-        """Get one scene."""
-        context = self._make_context(request)
-        scene = await _scene(context, job_id, scene_id)
-        if scene.job_deleted_at is not None:
+async def list_scenes(request: Request, job_id: str) -> Answer:
+    """List the scenes of a job in play order, with the job's progress."""
+    context = context_of(request)
+    async with context.store.read() as connection:
+        snapshot = (await queries.progress_snapshots(connection, context.viewer, [job_id])).get(job_id)
+        job = (await queries.jobs_by_id(connection, context.viewer, [job_id])).get(job_id)
+        if snapshot is None or job is None or job.deleted_at is not None:
             raise _no_job(job_id)
-        if scene.deleted_at is not None:
-            raise _no_scene(scene_id)
-        return {"data": scene_answer(context.media_url, scene)}
+        found = await listing.scenes_of_jobs(connection, [job_id], SceneQuery(Window(None)))
+    return {
+        "data": [scene_answer(context.media_url, scene) for scene in found[job_id].items],
+        "progress": progress_answer(snapshot),
+    }
 
-    async def update_scene(self, request: Request, job_id: str, scene_id: str, update: SceneUpdate) -> Answer:
-        """Edit a scene, or report its progress."""
-        context = self._make_context(request)
-        async with context.coordinator.audit.mutation(context.viewer, context.audit, "updateScene", scene_id):
-            await context.commands.scenes.update(context.viewer, SceneTarget(scene_id, job_id), update.edit())
-        return await _updated(context, job_id, scene_id)
 
-    async def regenerate_scene(
-        self, request: Request, job_id: str, scene_id: str, order: Regenerate | None = None
-    ) -> Answer:
-        """Set a finished scene back to pending, to be rendered again: as it is, or with what the body changes."""
-        order = order or Regenerate()
-        context = self._make_context(request)
-        async with context.coordinator.audit.mutation(context.viewer, context.audit, "regenerateScene", scene_id):
-            target = SceneTarget(scene_id, job_id)
-            await context.commands.scenes.regenerate(context.viewer, target, order.prompt, asked=order.asked())
-        return await _updated(context, job_id, scene_id)
+async def get_scene(request: Request, job_id: str, scene_id: str) -> Answer:
+    """Get one scene."""
+    context = context_of(request)
+    scene = await _scene(context, job_id, scene_id)
+    if scene.job_deleted_at is not None:
+        raise _no_job(job_id)
+    if scene.deleted_at is not None:
+        raise _no_scene(scene_id)
+    return {"data": scene_answer(context.media_url, scene)}
 
-    async def delete_scene(self, request: Request, job_id: str, scene_id: str) -> Answer:
-        """Delete a scene. Refused while its job is processing."""
-        context = self._make_context(request)
-        async with context.coordinator.audit.mutation(context.viewer, context.audit, "deleteScene", scene_id):
-            await context.commands.scenes.delete(context.viewer, SceneTarget(scene_id, job_id))
-        return await _updated(context, job_id, scene_id)
+
+async def update_scene(request: Request, job_id: str, scene_id: str, update: SceneUpdate) -> Answer:
+    """Edit a scene, or report its progress."""
+    context = context_of(request)
+    async with context.coordinator.audit.mutation(context.viewer, context.audit, "updateScene", scene_id):
+        await context.commands.scenes.update(context.viewer, SceneTarget(scene_id, job_id), update.edit())
+    return await _updated(context, job_id, scene_id)
+
+
+async def regenerate_scene(request: Request, job_id: str, scene_id: str, order: Regenerate | None = None) -> Answer:
+    """Set a finished scene back to pending, to be rendered again: as it is, or with what the body changes."""
+    order = order or Regenerate()
+    context = context_of(request)
+    async with context.coordinator.audit.mutation(context.viewer, context.audit, "regenerateScene", scene_id):
+        target = SceneTarget(scene_id, job_id)
+        await context.commands.scenes.regenerate(context.viewer, target, order.prompt, asked=order.asked())
+    return await _updated(context, job_id, scene_id)
+
+
+async def delete_scene(request: Request, job_id: str, scene_id: str) -> Answer:
+    """Delete a scene. Refused while its job is processing."""
+    context = context_of(request)
+    async with context.coordinator.audit.mutation(context.viewer, context.audit, "deleteScene", scene_id):
+        await context.commands.scenes.delete(context.viewer, SceneTarget(scene_id, job_id))
+    return await _updated(context, job_id, scene_id)
 
 
 async def _updated(context: Context, job_id: str, scene_id: str) -> Answer:
@@ -146,3 +129,13 @@ def _no_job(job_id: str) -> NotFound:
 
 def _no_scene(scene_id: str) -> NotFound:
     return NotFound("The job has no such scene.", ["scene_id"], scene_id if ids.is_id(scene_id, "scene") else None)
+
+
+# Each docstring is the description of its call in OpenAPI.
+SCENE_ROUTES: Final = APIRouter(prefix=PREFIX, tags=["scenes"], responses=ERROR_RESPONSES, route_class=LimitedRoute)
+for _path, _read in ((SCENES, list_scenes), (SCENE, get_scene)):
+    SCENE_ROUTES.add_api_route(_path, _read, methods=["GET"])
+    SCENE_ROUTES.add_api_route(_path, _read, methods=["HEAD"], include_in_schema=False)
+SCENE_ROUTES.add_api_route(SCENE, update_scene, methods=["PUT"])
+SCENE_ROUTES.add_api_route(f"{SCENE}/regenerate", regenerate_scene, methods=["POST"])
+SCENE_ROUTES.add_api_route(SCENE, delete_scene, methods=["DELETE"])
