@@ -1,0 +1,3 @@
+"""The version of this package; equal to that of pyproject.toml."""
+
+VERSION = "0.1.0"
