@@ -8,6 +8,8 @@ BIN := .venv/bin
 # Beside the locked packages, where `sync` does not take it away.
 UV := .venv/tool/bin/uv
 SYNC := $(UV) pip sync --quiet --python $(BIN)/python --require-hashes --only-binary :all: --compile-bytecode
+# The client that `watch` and `demo` use, from its source. uv builds it by itself: nothing is downloaded.
+ADD_CLIENT := $(UV) pip install --quiet --offline --no-deps --python $(BIN)/python --editable clients/python
 COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade
 # Node builds the explorer; where the system has none that is new enough, it comes as a wheel.
 RUNTIME_LOCK := $(if $(shell web/node-found),requirements.lock,requirements-explorer.lock)
@@ -88,6 +90,7 @@ fuzz: .venv/.dev ## minutes of random requests generated from the published sche
 
 proof: .venv/.dev ## minutes of random commands compared with a model, on both databases; prints its seed
 	@$(BIN)/python -m tests.any_order
+	@$(BIN)/python -m pytest -q -n auto --dist loadfile -m "thorough or thorough_on_postgres"
 	@SCENEWIRE_TEST_EFFORT=25 $(BIN)/python -m pytest -q tests/execution/test_sample_answers.py tests/api/test_random_answers.py tests/unit/test_joined_kinds.py
 	@SCENEWIRE_TEST_EFFORT=4 $(BIN)/python -m pytest -q tests/api/test_kept_answers.py tests/unit/replicate
 	@$(BIN)/python -m pytest -q -k leased tests/suites/test_providers.py tests/suites/test_provider_models.py
@@ -111,6 +114,9 @@ lock: $(UV) ## resolve the newest versions that pyproject.toml allows
 operations: .venv/.dev ## generate the typed operations of the storyboard from the schema and its documents
 	@$(BIN)/python -m tests.support.typed_operations
 
+client-types: .venv/.runtime ## generate the types of the JavaScript client from the schema
+	@tests/compilers/client-types
+
 explorer: web/dist/index.html ## build the explorer page
 
 clean: ## remove everything that was installed or built; keep the data in var/
@@ -123,14 +129,16 @@ $(UV):
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --target .venv/tool uv==$(UV_VERSION)
 
-.venv/.runtime: $(RUNTIME_LOCK) | $(UV)
+.venv/.runtime: $(RUNTIME_LOCK) clients/python/pyproject.toml | $(UV)
 	@echo "Installing the locked packages"
 	@$(SYNC) $(RUNTIME_LOCK)
+	@$(ADD_CLIENT)
 	@touch $@
 
-.venv/.dev: requirements-dev.lock | $(UV)
+.venv/.dev: requirements-dev.lock clients/python/pyproject.toml | $(UV)
 	@echo "Installing the locked packages, tools for tests included"
 	@$(SYNC) requirements-dev.lock
+	@$(ADD_CLIENT)
 	@touch $@ .venv/.runtime
 
 web/dist/index.html: $(EXPLORER_SOURCES) | .venv/.runtime

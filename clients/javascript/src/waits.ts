@@ -1,0 +1,13 @@
+const FIRST_MS = 250;
+const LONGEST_MS = 2_000;
+
+/** Returns the milliseconds to wait after so many failed attempts: they double, with a jitter of one half. */
+export function backoff(attempts: number): number {
+  return Math.min(LONGEST_MS, FIRST_MS * 2 ** attempts) * (0.5 + Math.random() / 2);
+}
+
+/** Returns the milliseconds that a close reason asks to wait ("retry after 3 s"), plus jitter; undefined without. */
+export function waitIn(reason: string | undefined): number | undefined {
+  const seconds = /retry after ([\d.]+) s/.exec(reason ?? '')?.[1];
+  return seconds === undefined ? undefined : Number(seconds) * 1000 + 250 * Math.random();
+}
