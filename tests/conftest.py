@@ -1,6 +1,7 @@
 """Options and parts for every test. Imports no server, so that a pure unit test starts within a second."""
 
 import gc
+import os
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ from tests.support.database_choice import KINDS
 from tests.support.plain_ids import plain_id
 
 HERE = Path(__file__).parent
+# As tests/support/property_settings.py has it, which imports Hypothesis.
+IN_FULL = float(os.environ.get("SCENEWIRE_TEST_EFFORT", "1")) >= 1
 PARALLEL = "parallel"
 PARTS = (PARALLEL, "waiting", "alone")
 # Tests that need the machine for themselves: they compare delays.
@@ -81,7 +84,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "database" in metafunc.fixturenames:
         only: str | None = metafunc.config.getoption("--database")
         definition = metafunc.definition
-        both = definition.get_closest_marker("both_databases") and not definition.get_closest_marker("sqlite_alone")
+        alone = ("sqlite_alone",) if IN_FULL else ("sqlite_alone", "thorough_on_postgres")
+        both = definition.get_closest_marker("both_databases") and not any(map(definition.get_closest_marker, alone))
         kinds = [only] if only else KINDS if both else KINDS[:1]
         metafunc.parametrize("database", kinds, indirect=True, scope="module")
 
@@ -91,8 +95,12 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     return plain_id(val, argname)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark each test with the part of `make test` that runs it, and those that need a process or a Postgres."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark each test with the part of `make test` that runs it, and those that need a process or a Postgres. Leave
+    thorough ones to runs with full effort."""
+    if not IN_FULL and (left_out := [item for item in items if item.get_closest_marker("thorough")]):
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if not item.get_closest_marker("thorough")]
     for item in items:
         part = _part(item.path)
         if part != PARALLEL:

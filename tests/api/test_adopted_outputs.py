@@ -24,7 +24,7 @@ from tests.support.scene_rows import scene_row
 from tests.support.server_app import App, running
 from tests.support.waiting import eventually
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.both_databases]
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.both_databases, pytest.mark.thorough_on_postgres]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -34,7 +34,7 @@ from tests.support.server_app import App, running
 from tests.support.server_process import ServerProcess
 from tests.support.waiting import TIMEOUT_SECONDS, eventually
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.thorough_on_postgres]
 
 STAGES = "subscription($id: ID!) { jobProgress(jobId: $id, minIntervalMs: 0) { currentStage percentage stageLabel } }"
 

@@ -24,7 +24,7 @@ from tests.support.queries import changes, read_scene
 from tests.support.rest_calls import data, error, place
 from tests.support.server_app import App, running
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.both_databases]
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.both_databases, pytest.mark.thorough_on_postgres]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -20,7 +20,7 @@ from tests.support.factories import accepted
 from tests.support.server_app import App, running
 from tests.support.waiting import TIMEOUT_SECONDS
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.both_databases]
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.both_databases, pytest.mark.thorough_on_postgres]
 
 PAST = timedelta(seconds=1)
 

@@ -26,7 +26,7 @@ from tests.support.waiting import TIMEOUT_SECONDS, eventually
 from tests.support.webhook_calls import hook
 from tests.support.webhook_receiver import Receiver
 
-pytestmark = pytest.mark.both_databases
+pytestmark = [pytest.mark.both_databases, pytest.mark.thorough_on_postgres]
 
 KEPT = timedelta(seconds=0.3)
 KEPT_EVENTS = 1

@@ -20,7 +20,7 @@ from tests.support.odd_clips import KINDS
 from tests.support.queries import changes
 from tests.support.server_app import App, running
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.thorough_on_postgres]
 
 PLAYED = ("plain", "sound", "vp9", "vp8", "av1", "vp9 in mp4", "turned by 90", "wide pixels", "variable rate")
 CONVERTED = ("quicktime", "matroska", "raw sound", "hevc", "prores", "ten bits", "all chroma", "mpeg4", "hevc pq")

@@ -21,7 +21,7 @@ from tests.support.recording_queue import RecordingQueue
 from tests.support.server_app import App, running
 from tests.support.waiting import TIMEOUT_SECONDS, eventually
 
-pytestmark = [pytest.mark.both_databases, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.both_databases, pytest.mark.asyncio(loop_scope="module"), pytest.mark.thorough_on_postgres]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -23,7 +23,7 @@ from tests.support.purges import NO_GRACE, delete, discarded, files, rows, run
 from tests.support.server_app import App, running
 from tests.support.waiting import eventually
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.both_databases]
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.both_databases, pytest.mark.thorough_on_postgres]
 
 
 class Crash(BaseException):

@@ -18,7 +18,7 @@ from tests.support.queries import changes
 from tests.support.server_app import App, running
 from tests.support.waiting import TIMEOUT_SECONDS
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.thorough_on_postgres]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

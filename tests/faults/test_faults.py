@@ -1,6 +1,8 @@
-"""Small fault scenarios; `python -m tests.faults` runs all of them in full."""
+"""Small fault scenarios; `make chaos` runs all of them in full."""
 
 from pathlib import Path
+
+import pytest
 
 from tests.faults import frozen_stop, lost_leases, orphaned_tasks, postgres_outages, shutdown
 from tests.support import jobs
@@ -15,6 +17,7 @@ async def test_postgres_outage_loses_no_change_and_closes_no_socket(tmp_path: Pa
     await postgres_outages.run(tmp_path, postgres_outages.Size(outages=2, longest_seconds=1.0), jobs.seeded("outages"))
 
 
+@pytest.mark.thorough
 async def test_stop_ends_while_postgres_is_frozen(tmp_path: Path) -> None:
     """A server and a worker log a line for each part that was given up; dispatch does not start again."""
     await frozen_stop.run(tmp_path)
@@ -26,6 +29,7 @@ async def test_terminated_connections_leave_no_task_without_an_owner(tmp_path: P
         await orphaned_tasks.run(tmp_path, url, terminations=15)
 
 
+@pytest.mark.thorough
 async def test_takes_of_lost_workers_are_recorded_once(tmp_path: Path) -> None:
     """One leased worker is killed, and one is frozen for longer than its lease."""
     size = lost_leases.Size(workers=3, kills=1, freezes=1)

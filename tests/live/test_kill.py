@@ -69,7 +69,7 @@ class TestKill:
     """SIGKILL, without any preparation."""
 
     @on_linux
-    @pytest.mark.parametrize("provider", SCENES_BY_PROVIDER)
+    @pytest.mark.parametrize("provider", ["local", pytest.param("scripted", marks=pytest.mark.thorough)])
     async def test_renders_resume_after_a_kill(
         self, tmp_path: Path, provider: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -185,7 +185,7 @@ class TestGracefulShutdown:
     """SIGTERM from a service manager, SIGINT from Ctrl+C."""
 
     @on_linux
-    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+    @pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.thorough)])
     async def test_shutdown_under_load(self, tmp_path: Path, number: signal.Signals) -> None:
         """Status 0, sockets closed with a code that means "reconnect"; the next start resumes the render."""
         async with serving(tmp_path, render_concurrency=1) as (server, client):

@@ -1,4 +1,5 @@
-"""Clips from Replicate that fail: what is bought again, and what is not. Against both fakes of the API."""
+"""Clips from Replicate that fail: what is bought again, and what is not. Against the stranger fake of the
+API, with full effort against both."""
 
 from pathlib import Path
 
@@ -9,7 +10,11 @@ from tests.support.replicate import OURS, STRANGE, FakeReplicate
 from tests.support.replicate_jobs import only_scene, started
 from tests.support.server_app import running
 
-pytestmark = pytest.mark.parametrize("fake_process", [OURS, STRANGE], indirect=True, ids=["ours", "strange"])
+pytestmark = pytest.mark.parametrize(
+    "fake_process",
+    [pytest.param(OURS, id="ours", marks=pytest.mark.thorough), pytest.param(STRANGE, id="strange")],
+    indirect=True,
+)
 
 
 @pytest.mark.parametrize(
