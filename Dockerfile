@@ -40,6 +40,8 @@ COPY schema schema
 COPY coordinator coordinator
 COPY providers providers
 COPY models models
+# The commands that call a server use it; it is found beside them.
+COPY clients/python/src/scenewire scenewire
 # Files of the image never change, so Python need not compare the time of each with that of its source.
 RUN rm requirements.lock && mv web/dist/licenses.md /licenses/web-packages.md && cp LICENSE /licenses/scenewire.txt \
  && /venv/bin/python -m compileall -q -j 0 --invalidation-mode unchecked-hash /venv/lib .

@@ -71,10 +71,16 @@ def imported(program: str, *arguments: str, folder: Path) -> set[str]:
 @pytest.mark.parametrize(
     ("arguments", "unused"),
     [
-        (["--help"], {"pydantic", "sqlalchemy", "graphql", "strawberry", "fastapi", "httpx", "gql", "asyncpg"}),
-        (["--version"], {"pydantic", "sqlalchemy", "graphql", "strawberry", "fastapi", "httpx", "gql", "asyncpg"}),
-        (["token", "--sub", "amy"], {"graphql", "strawberry", "fastapi", "httpx", "gql", "pgqueuer", "alembic", "av"}),
-        (["watch", "job_1", "--url", "nonsense"], {"sqlmodel", "strawberry", "fastapi", "httpx", "asyncpg", "av"}),
+        (["--help"], {"pydantic", "sqlalchemy", "graphql", "strawberry", "fastapi", "httpx", "scenewire", "asyncpg"}),
+        (
+            ["--version"],
+            {"pydantic", "sqlalchemy", "graphql", "strawberry", "fastapi", "httpx", "scenewire", "asyncpg"},
+        ),
+        (
+            ["token", "--sub", "amy"],
+            {"graphql", "strawberry", "fastapi", "httpx", "scenewire", "pgqueuer", "alembic", "av"},
+        ),
+        (["watch", "job_1", "--url", "nonsense"], {"sqlmodel", "graphql", "strawberry", "fastapi", "asyncpg", "av"}),
     ],
     ids=["help", "version", "token", "watch"],
 )
@@ -92,7 +98,7 @@ def test_import_of_a_command_makes_no_full_garbage_collections(tmp_path: Path) -
 
 def test_import_of_a_server_imports_no_encoder_client_or_migrations(tmp_path: Path) -> None:
     """Such modules are imported when they are needed; the encoder mostly in other processes."""
-    assert imported(IMPORTS_OF_SERVE, folder=tmp_path) & {"av", "PIL", "gql", "alembic", "typer"} == set()
+    assert imported(IMPORTS_OF_SERVE, folder=tmp_path) & {"av", "PIL", "scenewire", "alembic", "typer"} == set()
 
 
 def test_started_server_has_imported_only_what_it_uses(tmp_path: Path) -> None:
@@ -103,7 +109,7 @@ def test_started_server_has_imported_only_what_it_uses(tmp_path: Path) -> None:
     the encoder, what exposes metrics and exports traces, and what only commands use.
     """
     unused = {"httpx", "httpcore", "rich", "pygments", "joserfc", "cryptography", "standardwebhooks", "asyncpg"}
-    unused |= {"av", "PIL", "gql", "alembic", "typer", "uharfbuzz", "bidi", "fontTools", "multipart"}
+    unused |= {"av", "PIL", "scenewire", "alembic", "typer", "uharfbuzz", "bidi", "fontTools", "multipart"}
     unused |= {"sqlalchemy.dialects.postgresql", "prometheus_client", "opentelemetry.sdk", "opentelemetry.exporter"}
     assert "alembic" in imported(STARTED_SERVER, str(tmp_path), folder=tmp_path)
     modules = imported(STARTED_SERVER, str(tmp_path), folder=tmp_path)
