@@ -1,4 +1,5 @@
-"""README.md: its examples print the shown output on a fresh server, and its settings and make targets exist."""
+"""README.md and docs/rest.md: their examples print the shown output on a fresh server. Settings and make targets that
+the documents name exist."""
 
 import json
 import re
@@ -14,6 +15,7 @@ from tests.support.server_process import ROOT, ServerProcess
 from tests.support.waiting import TIMEOUT_SECONDS
 
 README = (ROOT / "README.md").read_text("utf-8")
+REST = (ROOT / "docs" / "rest.md").read_text("utf-8")
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
 ID = re.compile(r"\b(job|scene|take)_[0-9a-z]{26}\b")
 NEW_EXTERNAL_JOB = """
@@ -27,8 +29,12 @@ CANCEL = "mutation($id: ID!) { cancelJob(input: {jobId: $id}) { job { status } }
 
 
 def commands(heading: str) -> list[tuple[str, str]]:
-    """Return the commands of a section, each with its shown output."""
-    section = README.split(f"## {heading}\n")[1].split("\n## ")[0]
+    """Return the commands of a section of the README, each with its shown output."""
+    return console(README.split(f"## {heading}\n")[1].split("\n## ")[0])
+
+
+def console(section: str) -> list[tuple[str, str]]:
+    """Return the commands of a text, each with its shown output."""
     shown = "\n".join(re.findall(r"```console\n(.*?)```", section, re.DOTALL))
     parts = re.split(r"^\$ ", shown, flags=re.MULTILINE)[1:]
     return [(command, output.strip("\n")) for command, _, output in (part.partition("\n") for part in parts)]
@@ -93,7 +99,7 @@ def test_the_rest_examples_print_the_shown_output(server: ServerProcess) -> None
     shell = Shell(server.url)
     shell.ids = {match.group(1).upper(): match.group(0) for match in ID.finditer(str(graphql(NEW_EXTERNAL_JOB)))}
     assert set(shell.ids) == {"JOB", "SCENE"}
-    calls = commands("REST")
+    calls = console(REST)
     assert len(calls) == 5
     for command, shown in calls:
         output = shell.run(command)
@@ -150,8 +156,13 @@ def test_documented_make_targets_exist() -> None:
 
 
 def test_every_setting_is_documented() -> None:
-    """In the settings table of README.md or in docs/security.md; no other setting is."""
-    pages = README + (ROOT / "docs" / "security.md").read_text("utf-8")
-    rows = re.findall(r"^\| (`[A-Z_`, ]+`) \|", pages, re.MULTILINE)
-    documented = {name.lower() for row in rows for name in re.findall(r"[A-Z_]+", row)}
-    assert documented == set(Settings.model_fields)
+    """In docs/settings.md or docs/security.md; no other setting is, nor in the README."""
+    pages = [(ROOT / "docs" / name).read_text("utf-8") for name in ("settings.md", "security.md")]
+    assert documented_settings("".join(pages)) == set(Settings.model_fields)
+    assert documented_settings(README) <= set(Settings.model_fields)
+
+
+def documented_settings(page: str) -> set[str]:
+    """Return the settings of the tables of a page."""
+    rows = re.findall(r"^\| (`[A-Z_`, ]+`) \|", page, re.MULTILINE)
+    return {name.lower() for row in rows for name in re.findall(r"[A-Z_]+", row)}
