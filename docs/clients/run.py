@@ -3,19 +3,57 @@
 import asyncio
 import json
 import sys
+from typing import Any
 
-from follow import Json, follow
-from gql.transport.exceptions import TransportQueryError
+from follow import follow
+
+from scenewire import Event, Job, Message, Refused, SceneProgress, Snapshot
+
+Json = dict[str, Any]
 
 
-def show(job: Json, message: Json) -> None:
-    """Print one line of JSON per message."""
-    write({"message": message, "job": job})
+def show(message: Message) -> None:
+    """Print one line of JSON per message, in the names of feed.graphql."""
+    match message:
+        case Snapshot():
+            about = {"reason": message.reason, "version": message.version}
+        case Event():
+            about = {"version": message.version, "type": message.type, "sceneId": message.scene_id}
+        case SceneProgress():
+            about = {"sceneId": message.scene_id}
+    write({"message": {"__typename": _TYPENAMES[type(message)], **about}, "job": shown(message.job)})
+
+
+_TYPENAMES: dict[type[Message], str] = {Snapshot: "JobSnapshot", Event: "JobEvent", SceneProgress: "SceneProgress"}
+
+
+def shown(job: Job) -> Json:
+    """Return the fields of the fragment Shown."""
+    progress = {
+        "id": job.id.replace("job_", "progress_"),
+        "percentage": job.progress.percentage,
+        "stageLabel": job.progress.stage_label,
+        "version": job.progress.version,
+    }
+    scenes = [
+        {
+            "id": scene.id,
+            "title": scene.title,
+            "prompt": scene.prompt,
+            "status": scene.status,
+            "percentage": scene.percentage,
+            "output": scene.output and {"url": scene.output.url},
+        }
+        for scene in job.scenes
+    ]
+    fields = {"id": job.id, "title": job.title, "status": job.status, "version": job.version}
+    return {**fields, "progress": progress, "scenes": {"nodes": scenes}}
 
 
 def on_state(state: str) -> None:
-    """Print one line of JSON per change of the connection state."""
-    write({"state": state})
+    """Print one line of JSON per change of the connection state that a user sees."""
+    if state in ("live", "reconnecting"):
+        write({"state": state})
 
 
 def write(line: Json) -> None:
@@ -27,10 +65,10 @@ def write(line: Json) -> None:
 async def main(address: str, job_id: str) -> None:
     """Follow the job until the stream ends, then print the reason."""
     try:
-        await follow(f"{address}/graphql".replace("http", "ws", 1), job_id, show, on_state)
+        await follow(address, job_id, show, on_state)
         write({"end": None})
-    except TransportQueryError as refused:
-        write({"end": refused.errors})
+    except Refused as refused:
+        write({"end": str(refused)})
 
 
 asyncio.run(main(*sys.argv[1:]))

@@ -107,7 +107,7 @@ async def change_until_killed(server: ServerProcess, made: jobs.Made, watchers: 
 
 @pytest.mark.usefixtures("packages")
 class TestClientExamples:
-    """graphql-ws, Apollo Client and gql, all following the same job."""
+    """graphql-ws, Apollo Client and the Python client, all following the same job."""
 
     async def test_a_client_misses_no_event_when_the_server_is_killed(
         self, server: ServerProcess, tmp_path: Path

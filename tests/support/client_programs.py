@@ -16,7 +16,7 @@ from tests.support.server_process import ROOT
 from tests.support.waiting import TIMEOUT_SECONDS
 
 FOLDER = ROOT / "docs" / "clients"
-NAMES = ("graphql-ws", "apollo", "gql")
+NAMES = ("graphql-ws", "apollo", "scenewire")
 LINE_BYTES = 2**24
 
 
@@ -128,7 +128,7 @@ def install() -> None:
 
 
 def _command(name: str) -> list[str]:
-    if name == "gql":
+    if name == "scenewire":
         return [sys.executable, str(FOLDER / "run.py")]
     # Node 20 has the WebSocket of browsers behind this option; newer ones have it without.
     return [node(), "--experimental-websocket", "--no-warnings", str(FOLDER / "run.js"), name]
