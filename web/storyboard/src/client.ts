@@ -1,21 +1,20 @@
 /** The one client of the page, and whether what is shown may be old. */
-import { createClient, type ConnectionState, type TypedDocument } from '@scenewire/client'
 import { computed, signal } from '@preact/signals'
+import { createClient, type ConnectionState, type TypedDocument } from '@scenewire/client'
 
 import { isPassing } from './failures'
 import { written } from './page'
-import { accessToken, refused } from './session'
+import { accessToken, refused, token } from './session'
+
+/** The state of the websocket. */
+export const connection = signal<ConnectionState>('connecting')
+const unavailable = signal(false)
 
 export const client = createClient({
-  url: new URL(written('graphql'), location.href).href,
+  url: written('graphql'),
   token: accessToken,
   onState: (state) => (connection.value = state),
 })
-
-/** The state of the websocket. */
-export const connection = signal<ConnectionState>('closed')
-
-const unavailable = signal(false)
 
 /** Whether what is shown may be old, because the line or the server is away. */
 export const isCatchingUp = computed(() => connection.value === 'reconnecting' || unavailable.value)
@@ -26,6 +25,7 @@ export async function request<Data, Variables>(
   variables?: Variables,
   init?: { signal?: AbortSignal },
 ): Promise<Data> {
+  const sentWith = token.value
   try {
     const data = await client.request(document, variables, init)
     unavailable.value = false
@@ -33,7 +33,7 @@ export async function request<Data, Variables>(
   } catch (reason) {
     if (!init?.signal?.aborted) {
       unavailable.value = isPassing(reason)
-      refused(reason)
+      if (sentWith === token.value) refused(reason)
     }
     throw reason
   }

@@ -1,7 +1,7 @@
 /** What the server writes into the page, and the place that the address bar names. */
 import { signal } from '@preact/signals'
 
-type Name = 'graphql' | 'storyboard' | 'sign-in' | 'issuer' | 'client-id'
+type Name = 'graphql' | 'storyboard' | 'sign-in' | 'issuer' | 'client-id' | 'audience'
 
 /** Returns the content of a meta element of the page. */
 export function written(name: Name): string {
@@ -32,4 +32,12 @@ export function follow(event: MouseEvent, jobId: string | null) {
   if (event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return
   event.preventDefault()
   show(jobId)
+}
+
+/** Removes the answer of the issuer at which the user signed in from the address, and returns it; null without one. */
+export function takeAnswer(): URLSearchParams | null {
+  const answer = new URLSearchParams(location.search)
+  if (!answer.has('state') || !(answer.has('code') || answer.has('error'))) return null
+  history.replaceState(null, '', addressOf(null))
+  return answer
 }

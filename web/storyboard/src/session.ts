@@ -7,7 +7,7 @@ import { written } from './page'
 export type SignIn = 'none' | 'token' | 'oidc'
 
 /** How the server lets users in. */
-export const signIn = written('sign-in') as SignIn
+export const signIn = (written('sign-in') || 'none') as SignIn
 
 const KEY = 'scenewire:token' // of sessionStorage, which ends with the tab
 
@@ -16,8 +16,20 @@ export const token = signal(sessionStorage.getItem(KEY) ?? undefined)
 /** Why the user has to sign in again. */
 export const refusal = signal<string | undefined>(undefined)
 
-/** Returns the token for the next request. */
-export async function accessToken(): Promise<string | undefined> {
+/** Returns a token in place of the current one; undefined when there is none. */
+type Renew = (refused: boolean) => Promise<string | undefined>
+
+let renew: Renew = async () => undefined
+
+/** Lets tokens be renewed before they expire, and after they were refused. */
+export function renewBy(way: Renew) {
+  renew = way
+}
+
+/** Returns the token for the next request. `refused` is one that the server did not accept. */
+export async function accessToken(refused?: string): Promise<string | undefined> {
+  const renewed = await renew(refused !== undefined && refused === token.value)
+  if (renewed !== undefined) setToken(renewed)
   return token.value
 }
 
@@ -32,6 +44,7 @@ export function setToken(value: string | undefined) {
 /** Asks for another token, if this is the reason why a request failed. */
 export function refused(reason: unknown) {
   if (signIn === 'none' || !isUnauthenticated(reason)) return
+  const had = token.value !== undefined
   setToken(undefined)
-  refusal.value = (reason as Error).message
+  if (had) refusal.value = (reason as Error).message
 }

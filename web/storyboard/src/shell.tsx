@@ -1,24 +1,33 @@
 import { isCatchingUp } from './client'
 import { JobPage } from './job/page'
+import { NewJobDialog } from './jobs/new-job'
 import { Rail } from './jobs/rail'
+import { hasNoJobs } from './jobs/state'
 import { Welcome } from './jobs/welcome'
-import { follow, addressOf, shownJob } from './page'
+import { addressOf, follow, shownJob } from './page'
 import { Banner } from './parts/banner'
 import { Icon } from './parts/icon'
 import { Toasts } from './parts/toast'
+import { signIn, token } from './session'
+import { SignInPage } from './sign-in/page'
 
-/** The page: the list of jobs as a rail, and the job that the address names beside it. */
+/** The page: the list of jobs as a rail, and the job that the address names beside it; or the way in. */
 export function Shell() {
+  return signIn !== 'none' && token.value === undefined ? <SignInPage /> : <Board />
+}
+
+function Board() {
   const jobId = shownJob.value
+  const kind = jobId ? 'with-job' : hasNoJobs.value ? 'no-jobs' : ''
   return (
-    <div class={jobId ? 'shell with-job' : 'shell'}>
+    <div class={`shell ${kind}`}>
       {isCatchingUp.value && (
         <Banner icon="spinner" tone="warn">
-          Catching up: the server is not reachable, and what is shown may be old
+          Catching up: what is shown may be old
         </Banner>
       )}
       <Rail />
-      <main class="main">
+      <main class="main" id="main">
         {jobId && (
           <a class="back" href={addressOf(null)} onClick={(event) => follow(event, null)}>
             <Icon name="back" />
@@ -27,6 +36,7 @@ export function Shell() {
         )}
         {jobId ? <JobPage key={jobId} jobId={jobId} /> : <Welcome />}
       </main>
+      <NewJobDialog />
       <Toasts />
     </div>
   )

@@ -18,6 +18,7 @@ const PATHS = {
   play: 'M5 3.2v9.6L12.8 8z',
   retry: 'M13 8a5 5 0 1 1-1.6-3.7M13 2v3h-3',
   search: 'M7 2.5a4.5 4.5 0 1 0 0 9 4.5 4.5 0 0 0 0-9M10.4 10.4 14 14',
+  'sign-out': 'M6.5 2.5h-4v11h4M10 5l3 3-3 3M13 8H6',
   sliders: 'M2 5h5.5M10.5 5H14M9 3v4M2 11h2.5M7.5 11H14M6 9v4',
   stop: 'M4 4h8v8H4z',
   trash: 'M3 4.5h10M6.5 4.5v-2h3v2M4.5 4.5l.5 9h6l.5-9',

@@ -97,10 +97,7 @@ function TextOption({ option, value, errors, onChange }: Props) {
           {...control}
           class="input"
           dir="auto"
-          type={isNumber ? 'number' : 'text'}
-          min={min}
-          max={max}
-          step={isNumber ? (step ?? 'any') : undefined}
+          {...(isNumber ? ({ type: 'number', min, max, step: step ?? 'any' } as const) : ({ type: 'text' } as const))}
           placeholder={fallback === undefined ? undefined : String(fallback)}
           value={value === undefined ? '' : String(value)}
           onInput={({ currentTarget: { value: text } }) =>

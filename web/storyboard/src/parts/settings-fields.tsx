@@ -54,10 +54,12 @@ export function SettingsFields({ model, value, onChange, errors, path }: Props) 
               <input
                 {...control}
                 class="input"
-                inputMode="numeric"
+                type="number"
+                min={0}
+                max={4_294_967_295}
                 placeholder="Random"
                 value={value.seed ?? ''}
-                onInput={({ currentTarget }) => set({ seed: asNumber(currentTarget.value) })}
+                onInput={({ currentTarget: { value: text } }) => set({ seed: text === '' ? null : Number(text) })}
               />
             )}
           </Field>
@@ -110,11 +112,6 @@ function withOption(options: Record<string, unknown> | null | undefined, name: s
   const others = Object.fromEntries(Object.entries(options ?? {}).filter(([each]) => each !== name))
   const all = value === undefined ? others : { ...others, [name]: value }
   return Object.keys(all).length ? all : null
-}
-
-/** Returns the number, null for nothing, and for text that is no number NaN, which the server refuses by name. */
-function asNumber(text: string): number | null {
-  return text.trim() === '' ? null : Number(text)
 }
 
 type ChoiceProps = {

@@ -1,0 +1,29 @@
+/** Which jobs the list shows. */
+import { computed, effect, signal, untracked } from '@preact/signals'
+
+import type { JobFilter, JobStatus } from '../operations'
+import { signIn, token } from '../session'
+import { JobList } from './list'
+
+export const search = signal('')
+export const status = signal<JobStatus | ''>('')
+
+/** Whether some jobs may be left out. */
+export const isFiltered = computed(() => search.value !== '' || status.value !== '')
+
+/** The list that is shown; null while signed out. */
+export const list = signal<JobList | null>(null)
+
+const isIn = computed(() => signIn === 'none' || token.value !== undefined)
+
+effect(() => {
+  const filter: JobFilter = {}
+  if (search.value) filter.search = search.value
+  if (status.value) filter.status = [status.value]
+  const before = untracked(() => list.value)
+  before?.stop()
+  list.value = isIn.value ? new JobList(filter) : null
+})
+
+/** Whether there is no job at all. */
+export const hasNoJobs = computed(() => !isFiltered.value && list.value?.rows.value?.length === 0)
