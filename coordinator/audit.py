@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from models.db import clock
 from models.db.cancellation import shield_to_completion
 from models.db.tables import AUDIT
+from models.domain import grants
 from models.domain.access import Viewer
 from models.domain.errors import DomainError, DomainErrors, Unavailable
 from models.writes import audit
@@ -46,11 +47,13 @@ class AuditLog:
     ) -> AsyncGenerator[Outcome]:
         """Audit the mutation in this block: successful, refused or failed. A change in it writes an OK by itself.
 
-        Set the yielded `result` when the mutation is refused without an exception.
+        Set the yielded `result` when the mutation is refused without an exception. Raises Forbidden when the viewer has
+        an access token without the grant for it.
         """
         audit_context.begin(action, object_id)
         outcome = Outcome()
         try:
+            grants.check(viewer, action)
             yield outcome
         except Exception as error:
             self._append(viewer, audit_context, code_of(error))

@@ -19,11 +19,13 @@ from coordinator.assets.completion import Completions
 from coordinator.assets.looking import Looking
 from coordinator.assets.uploads import Uploads
 from coordinator.audit import AuditLog
-from coordinator.commands import idempotency
+from coordinator.bus.port import TokenRevoked
+from coordinator.commands import idempotency, tokens
 from coordinator.commands.batches import Batches
 from coordinator.commands.jobs import Jobs
 from coordinator.commands.policy import JobPolicy
 from coordinator.commands.scenes import Scenes
+from coordinator.commands.tokens import Tokens
 from coordinator.dispatcher import Dispatcher
 from coordinator.leases.claims import Claims
 from coordinator.leases.leases import Leases
@@ -78,6 +80,7 @@ class Commands(NamedTuple):
     assets: Assets
     claims: Claims
     leases: Leases
+    tokens: Tokens
 
 
 class Coordinator:
@@ -164,6 +167,7 @@ class Coordinator:
             Assets(store, self.uploads, self._completions, self._asset_policy),
             self._leasing.claims(store),
             self._leasing.leases(store),
+            Tokens(store, lambda token_id: self._deps.bus.publish(TokenRevoked(token_id))),
         )
 
     async def start(self, *, renders: bool = True) -> None:
@@ -250,6 +254,7 @@ class Coordinator:
             await retention.prune(self.store, self._retention)
             await audit.prune(self.store, self._audit_kept)
             await deliveries.prune(self.store)
+            await tokens.prune(self.store)
             await titles.fold_missing(self.store.database)
             await self._silent_takes.note_unnoted()
             await self._leasing.prune()

@@ -10,6 +10,7 @@ from resolvers.jobs import JobMutation
 from resolvers.leases import LeaseMutation, LeaseQuery
 from resolvers.query import CoreQuery
 from resolvers.scenes import SceneMutation
+from resolvers.tokens import TokenMutation
 from resolvers.webhooks import WebhookMutation, WebhookQuery
 
 
@@ -19,7 +20,7 @@ class Query(CoreQuery, AssetsQuery, LeaseQuery, WebhookQuery):
 
 
 @strawberry.type
-class Mutation(JobMutation, SceneMutation, BatchMutation, AssetMutation, LeaseMutation, WebhookMutation):
+class Mutation(JobMutation, SceneMutation, BatchMutation, AssetMutation, LeaseMutation, TokenMutation, WebhookMutation):
     """All mutations."""
 
 

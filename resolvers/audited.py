@@ -1,19 +1,22 @@
 """Audits every mutation, successful or refused."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from strawberry.extensions import FieldExtension
 from strawberry.extensions.field_extension import AsyncExtensionResolver
+from strawberry.types.base import StrawberryList, get_object_definition
 from strawberry.types.info import Info as StrawberryInfo
 
+from models.domain.errors import Forbidden
 from models.writes.audit import OK
 from schema.batches import ScenesPayload
 from schema.context import Context
 from schema.enums import ErrorCode
+from schema.errors import user_errors
 
 # The arguments that name the object of a mutation, the narrowest first.
-_OBJECT_ARGUMENTS = ("delivery_id", "take_id", "scene_id", "webhook_id", "asset_id", "job_id")
+_OBJECT_ARGUMENTS = ("delivery_id", "take_id", "scene_id", "webhook_id", "asset_id", "token_id", "job_id")
 
 
 class Audited(FieldExtension):
@@ -26,10 +29,26 @@ class Audited(FieldExtension):
         context, action, object_id = info.context, info.field_name, _object_of(kwargs)
         # The payload shows this field's commit, and no connection is kept while it waits for one to write.
         await context.snapshot.renew()
-        async with context.coordinator.audit.mutation(context.viewer, context.audit, action, object_id) as outcome:
-            payload = await next_(source, info, **kwargs)
-            outcome.result = _result_of(payload)
+        try:
+            async with context.coordinator.audit.mutation(context.viewer, context.audit, action, object_id) as outcome:
+                payload = await next_(source, info, **kwargs)
+                outcome.result = _result_of(payload)
+        except Forbidden as refusal:
+            # Of the access token; commands that refuse have been answered already.
+            return _refused(info, refusal)
         return payload
+
+
+def _refused(info: StrawberryInfo[Context, Any], refusal: Forbidden) -> Any:
+    """Return the payload of a mutation that was refused before anything of it was done."""
+    payload = cast("type[Any]", info.return_type)
+    fields = {field.python_name: _nothing(field.type) for field in get_object_definition(payload, strict=True).fields}
+    return payload(**fields | {"errors": user_errors([refusal])})
+
+
+def _nothing(kind: Any) -> Any:
+    """Return the value of a field of a payload that shows nothing."""
+    return [] if isinstance(kind, StrawberryList) else kind() if kind in (int, bool) else None
 
 
 def _result_of(payload: Any) -> str:

@@ -93,6 +93,8 @@ class CoreQuery:
                 found = await loaders.delivery.load(id)
             case "worker":
                 found = await loaders.worker.load(id)
+            case "token":
+                found = await loaders.token.load(id)
             case _:
                 found = None
         return cast("Node | None", found)

@@ -10,6 +10,7 @@ from enum import StrEnum
 import strawberry
 
 from coordinator.commands.inputs import BatchPolicy
+from models.domain.access import Grant
 from models.domain.assets import AssetKind, AssetStatus
 from models.domain.errors import ErrorCode
 from models.domain.events import DeliveryStatus, EventType
@@ -183,6 +184,15 @@ _enum(
     },
 )
 _enum(
+    Grant,
+    "What an access token permits.",
+    {
+        "READ": "Read the jobs that it names, and follow them live.",
+        "EDIT": "Change them, too.",
+        "WORK": "Lease takes as a worker: those of its maker's jobs, or of all jobs if its maker may.",
+    },
+)
+_enum(
     InputRole,
     "How a clip uses an input file.",
     {
@@ -220,6 +230,7 @@ __all__ = [
     "DeliveryStatus",
     "ErrorCode",
     "EventType",
+    "Grant",
     "InputRole",
     "JobOrderField",
     "JobStage",

@@ -18,9 +18,10 @@ from models.db.snapshot import Snapshot
 from models.domain.access import Viewer
 from models.domain.paging import Page
 from models.domain.progress import ProgressSnapshot
-from models.reads import assets, leases, listing, places, queries, waiting_for, webhook_queries
+from models.reads import assets, leases, listing, places, queries, tokens, waiting_for, webhook_queries
 from models.reads.eta import EtaInputs, eta_inputs
 from models.reads.listing import SceneQuery
+from models.reads.tokens import TokenRow
 from models.reads.webhook_queries import DeliveryQuery
 from schema.narrow import Narrow
 
@@ -124,6 +125,16 @@ class Loaders:
     def worker(self) -> DataLoader[str, WorkerRow | None]:
         """Leased workers by id."""
         return self._by_id(lambda connection, ids: leases.workers_by_id(connection, self._viewer, ids))
+
+    @cached_property
+    def token(self) -> DataLoader[str, TokenRow | None]:
+        """Access tokens by id."""
+        return self._by_id(lambda connection, ids: tokens.tokens_by_id(connection, self._viewer, ids))
+
+    @cached_property
+    def jobs_of_token(self) -> DataLoader[str, list[str] | None]:
+        """The jobs that access tokens name."""
+        return self._by_id(tokens.jobs_of_tokens)
 
     @cached_property
     def worker_of_take(self) -> DataLoader[str, WorkerRow | None]:

@@ -69,7 +69,7 @@ class Narrow:
         missing = [each for each in dict.fromkeys(job_ids) if each not in known and is_id(each, "job")]
         if missing:
             statement = shapes.progress(self.source.kind, shapes.scope_of(self._viewer), one=len(missing) == 1)
-            raw = await self.source.fetch(statement, {"ids": missing, "viewer": self._viewer.id})
+            raw = await self.source.fetch(statement, {"ids": missing, "viewer": self._viewer.reads_as})
             found = rows_of(ProgressSnapshot, statement, raw)
             self._show(found)
             known = known if self._number == self._snapshot.number else {}
@@ -91,10 +91,10 @@ class Narrow:
         statement = what.shape(self.source.kind, shapes.scope_of(self._viewer), one=len(ids) == 1, columns=selected)
         if is_only_read and not observed:
             found = await self._snapshot.fetch_alone_by_id(
-                statement, ids, {"viewer": self._viewer.id}, selected.index("id")
+                statement, ids, {"viewer": self._viewer.reads_as}, selected.index("id")
             )
             return {each: found[each] for each in ids if each in found}
-        rows = await self._snapshot.fetch(statement, {"ids": ids, "viewer": self._viewer.id})
+        rows = await self._snapshot.fetch(statement, {"ids": ids, "viewer": self._viewer.reads_as})
         if observed:
             self._show(rows_of(what.row, statement, rows))
             rows = narrowed(rows, selected, columns)

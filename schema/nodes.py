@@ -11,7 +11,7 @@ from models.domain import paging
 @strawberry.interface(
     description=(
         "An object with a globally unique id. Ids are typed and sortable (TypeID: job_…, scene_…, take_…, webhook_…, "
-        "delivery_…, asset_…) and the same in GraphQL, REST, logs and webhooks."
+        "delivery_…, asset_…, token_…) and the same in GraphQL, REST, logs and webhooks."
     )
 )
 class Node:

@@ -296,9 +296,10 @@ class Scene(Node):
     )
     @staticmethod
     async def available_actions(root: strawberry.Parent[SceneRow], info: Info) -> list[SceneAction]:
-        if root.job_deleted_at is not None:
+        viewer = info.context.viewer
+        if root.job_deleted_at is not None or not may_do(viewer, root, Act.REPORT):
             return []
-        loaders, owner = info.context.loaders, may_do(info.context.viewer, root, Act.CHANGE)
+        loaders, owner = info.context.loaders, may_do(viewer, root, Act.CHANGE)
         if root.deleted_at is not None:
             job = await loaders.job.load(root.job_id) if owner else None
             return [SceneAction.RESTORE] if is_restorable(root, job) else []

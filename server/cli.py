@@ -4,7 +4,7 @@ import asyncio
 import gc
 import importlib
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -24,7 +24,6 @@ app = typer.Typer(help="Scenewire: GraphQL API server for scenes of AI video job
 Url = Annotated[str | None, typer.Option(help="URL of the server; default: the one of the settings.")]
 Token = Annotated[str | None, typer.Option(envvar="SCENEWIRE_TOKEN", help="Bearer token, if the server requires one.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line, instead of a table.")]
-Subject = Annotated[str, typer.Option("--sub", help="Subject of the token: the user id that owns jobs.")]
 
 
 def _module(name: str) -> ModuleType:
@@ -144,23 +143,58 @@ def demo(url: Url = None, provider: str | None = None, token: Token = None) -> N
 
 @app.command()
 def token(
-    sub: Subject,
-    roles: Annotated[str, typer.Option(help="Comma-separated roles: user, worker, admin.")] = "user",
+    sub: Annotated[
+        str | None, typer.Option(help="Subject of the token: the user id that owns jobs; with --jobs, their owner.")
+    ] = None,
+    roles: Annotated[str | None, typer.Option(help="Comma-separated roles: user (default), worker, admin.")] = None,
     name: Annotated[str | None, typer.Option(help="Display name; default: the subject.")] = None,
-    ttl: Annotated[str, typer.Option(help="Lifetime, for example 90s, 15m, 1h or 7d; at most 365d.")] = "1h",
+    ttl: Annotated[str | None, typer.Option(help="Lifetime: 90s, 15m, 1h (default) or 7d; at most 365d.")] = None,
+    jobs: Annotated[str | None, typer.Option(help="Comma-separated ids: an access token for these jobs alone.")] = None,
+    grants: Annotated[
+        str | None, typer.Option(help="Comma-separated grants of an access token: read (default), edit, work.")
+    ] = None,
+    label: Annotated[str | None, typer.Option(help="What the access token is for.")] = None,
+    expires: Annotated[str | None, typer.Option(help="Lifetime of the access token, 60s to 24h; default: 1h.")] = None,
 ) -> None:
-    """Print a token signed with SCENEWIRE_AUTH_SECRET."""
+    """Print a token signed with SCENEWIRE_AUTH_SECRET, or with --jobs or --grants an access token."""
 
     def run(settings: "Settings") -> int:
-        return asyncio.run(_module("server.auth.issuing").token(settings, sub, roles, name, ttl))
+        if jobs is not None or grants is not None:
+            _refuse("--jobs and --grants", {"--roles": roles, "--ttl": ttl})
+            make = _module("server.commands.token").make
+            limits = {"jobs": jobs, "grants": grants or "read", "label": label, "expires": expires or "1h"}
+            return asyncio.run(make(settings, subject=sub, name=name, **limits))
+        _refuse("a token without --jobs or --grants", {"--label": label, "--expires": expires})
+        if sub is None:
+            raise typer.BadParameter("required, unless --jobs is given", param_hint="--sub")
+        issue = _module("server.auth.issuing").token
+        return asyncio.run(issue(settings, sub, roles or "user", name, ttl or "1h"))
 
     _exit_with(run)
 
 
+def _refuse(what: str, options: Mapping[str, object]) -> None:
+    """Raise BadParameter for options that were given and do not belong to this kind of token."""
+    for name, value in options.items():
+        if value is not None:
+            raise typer.BadParameter(f"not possible with {what}", param_hint=name)
+
+
 @app.command()
-def revoke(sub: Subject) -> None:
-    """Revoke all tokens of a subject that were issued before now, and close their connections."""
-    _exit_with(lambda settings: asyncio.run(_module("server.auth.issuing").revoke(settings, sub)))
+def revoke(
+    sub: Annotated[str | None, typer.Option(help="Subject whose tokens, issued before now, are revoked.")] = None,
+    token: Annotated[str | None, typer.Option(help="Id of one access token, token_….")] = None,
+) -> None:
+    """Revoke all tokens of a subject that were issued before now, or one access token, and close their connections."""
+    if (sub is None) == (token is None):
+        raise typer.BadParameter("give one of them", param_hint="--sub or --token")
+
+    def run(settings: "Settings") -> int:
+        if sub is not None:
+            return asyncio.run(_module("server.auth.issuing").revoke(settings, sub))
+        return asyncio.run(_module("server.commands.token").revoke(settings, token))
+
+    _exit_with(run)
 
 
 @app.command()

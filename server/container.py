@@ -96,6 +96,7 @@ class Container:
         if self.metrics is not None:
             self.telemetry.count_in(self.metrics, self.store)
         self.authenticator = Authenticator(settings, self.store, self.sessions, self.rates.failed_login)
+        self.bus.listen(self.authenticator.access_tokens.on_message)
         self.signed_urls = SignedUrls(settings)
         self.catalogue = Catalogue(providers, [LeasedModels(self.store)])
         self.hub = Hub(self.store, self.bus)
@@ -238,6 +239,7 @@ class Container:
             await self._postgres_bus.start()
         await self.hub.start()
         await self.sessions.start()
+        await self.authenticator.access_tokens.start()
         await self.coordinator.start(renders=self.renders)
 
     async def stop(self) -> None:
@@ -250,6 +252,7 @@ class Container:
         await asyncio.gather(
             limit.part("sessions", self.sessions.stop()),
             limit.part("token keys", self.authenticator.close()),
+            limit.part("access tokens", self.authenticator.access_tokens.stop()),
             limit.part("live streams", self.hub.stop()),
         )
         await self.coordinator.stop(limit)

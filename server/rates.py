@@ -98,7 +98,7 @@ class Rates:
     def caller(self, connection: HTTPConnection) -> str:
         """Return the key of the user, or of the address before authentication."""
         identity: Identity | None = connection.scope.get("state", {}).get("identity")
-        return f"address {client_network(connection)}" if identity is None else f"user {identity.viewer.id}"
+        return f"address {client_network(connection)}" if identity is None else f"user {identity.viewer.principal}"
 
     def _count(self, limit: str, window: SlidingWindow, caller: str, amount: int, message: str) -> None:
         wait = window.add(caller, amount)

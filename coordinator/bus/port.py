@@ -41,11 +41,17 @@ class LeasedWork(NamedTuple):
     """Takes wait for leased workers."""
 
 
+class TokenRevoked(NamedTuple):
+    """An access token was revoked."""
+
+    token_id: str
+
+
 class Resync(NamedTuple):
     """Messages may have been lost: compare the positions of all readers with the database."""
 
 
-Message = Hint | Tick | DeliveriesDue | LeasedWork | Resync
+Message = Hint | Tick | DeliveriesDue | LeasedWork | TokenRevoked | Resync
 Listener = Callable[[Message], None]
 
 

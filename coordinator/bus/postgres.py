@@ -15,7 +15,7 @@ from itertools import starmap
 
 from coordinator.bus.listener import LOST
 from coordinator.bus.listener import Listener as Connection
-from coordinator.bus.port import DeliveriesDue, Hint, LeasedWork, Listener, LocalBus, Message, Resync
+from coordinator.bus.port import DeliveriesDue, Hint, LeasedWork, Listener, LocalBus, Message, Resync, TokenRevoked
 from coordinator.retrying import RETRY_SECONDS, run_when_woken
 from coordinator.tasks import Tasks
 from models.writes.change import Tick
@@ -23,7 +23,7 @@ from models.writes.change import Tick
 log = logging.getLogger(__name__)
 
 Signal = DeliveriesDue | LeasedWork
-Sent = Hint | Tick | Signal
+Sent = Hint | Tick | TokenRevoked | Signal
 # By type, as they are empty and so equal.
 Signals = dict[type[Signal], Signal]
 
@@ -38,6 +38,8 @@ _SIGNALS: dict[tuple[str, int | str], Signal] = {
     ("", 0): DeliveriesDue(),
     ("", 1): LeasedWork(),
 }
+# What ids of access tokens begin with. Processes of older versions take one for a job without watchers.
+_TOKEN = "token_"  # noqa: S105 # the prefix of an id
 _ENCODED: dict[type[object], tuple[str, int | str]] = {type(signal): each for each, signal in _SIGNALS.items()}
 
 
@@ -50,6 +52,7 @@ class PostgresBus:
         self._name = uuid.uuid4().hex[:8]
         self._hints: dict[str, int] = {}
         self._signals: Signals = {}
+        self._revoked = set[str]()
         self._ticks: dict[str, str] = {}
         self._ticked_at: dict[str, float] = {}
         self._woken = asyncio.Event()
@@ -78,6 +81,8 @@ class PostgresBus:
                 self._ticks[scene_id] = job_id
             case DeliveriesDue() | LeasedWork():
                 self._signals[type(message)] = message
+            case TokenRevoked(token_id):
+                self._revoked.add(token_id)
             case Resync():
                 return
         self._woken.set()
@@ -100,26 +105,28 @@ class PostgresBus:
         await asyncio.sleep(BATCH_SECONDS)
         self._woken.clear()
         await self._send()
-        if self._ticks or self._hints or self._signals:
+        if self._ticks or self._hints or self._signals or self._revoked:
             asyncio.get_running_loop().call_later(RETRY_SECONDS, self._woken.set)
 
     async def _send(self) -> None:
         """Send pending messages. Hints that cannot be sent are kept; a lost tick is superseded by the next."""
         hints, self._hints = self._hints, {}
         signals, self._signals = self._signals, {}
-        messages = [*starmap(Hint, hints.items()), *signals.values(), *self._due_ticks()]
+        revoked, self._revoked = self._revoked, set[str]()
+        messages = [*map(TokenRevoked, revoked), *starmap(Hint, hints.items()), *signals.values(), *self._due_ticks()]
         try:
             for payload in encode(self._name, messages):
                 await self._connection.notify(CHANNEL, payload)
         except LOST as error:
-            self._keep(hints, signals)
+            self._keep(hints, signals, revoked)
             log.debug("hints not sent: %s", error, extra={"action": "bus.kept"})
         except BaseException:
-            self._keep(hints, signals)
+            self._keep(hints, signals, revoked)
             raise
 
-    def _keep(self, hints: dict[str, int], signals: Signals) -> None:
+    def _keep(self, hints: dict[str, int], signals: Signals, revoked: set[str]) -> None:
         self._signals |= signals
+        self._revoked |= revoked
         for job_id, version in hints.items():
             self._hints[job_id] = max(version, self._hints.get(job_id, 0))
 
@@ -136,7 +143,8 @@ def encode(sender: str, messages: Iterable[Sent]) -> list[str]:
     payloads: list[str] = []
     parts = head = json.dumps(sender)
     for message in messages:
-        part = json.dumps(_ENCODED.get(type(message), message), separators=(",", ":"))
+        fields = (message.token_id, 0) if isinstance(message, TokenRevoked) else _ENCODED.get(type(message), message)
+        part = json.dumps(fields, separators=(",", ":"))
         if len(parts) + len(part) + len("[,]") > PAYLOAD_BYTES:
             payloads.append(f"[{parts}]")
             parts = head
@@ -145,7 +153,8 @@ def encode(sender: str, messages: Iterable[Sent]) -> list[str]:
 
 
 def decode(payload: str) -> tuple[str, list[Sent]]:
-    """Return the sender and messages of a payload: a hint ends with a version, a tick with a scene id."""
+    """Return the sender and messages of a payload: a hint ends with a version, a tick with a scene id, and the
+    revocation of a token begins with its id."""
     sender, *parts = json.loads(payload)
     return sender, [_message(job, last) for job, last in parts]
 
@@ -154,4 +163,6 @@ def _message(job: str, last: int | str) -> Sent:
     signal = _SIGNALS.get((job, last))
     if signal is not None:
         return signal
+    if job.startswith(_TOKEN):
+        return TokenRevoked(job)
     return Hint(job, last) if isinstance(last, int) else Tick(job, last)

@@ -120,7 +120,7 @@ class Idempotency:
 
     def __init__(self, store: Store, viewer: Viewer, operation: str, key: str | None, request: object) -> None:
         self._store = store
-        self._owner = viewer.id
+        self._owner = viewer.principal
         self._operation = operation
         self._key = key
         self._hash = None if key is None else _hash(request)

@@ -113,7 +113,7 @@ class Registry:
 
 def serves_all(viewer: Viewer) -> bool:
     """Whether the viewer may lease takes of every owner; others lease those of their own jobs."""
-    return viewer.sees_all or viewer.is_worker
+    return viewer.leases_for_all
 
 
 def _is_as(known: WorkerRow, viewer: Viewer, declared: Declared) -> bool:

@@ -10,7 +10,7 @@ from datetime import timedelta
 from coordinator.retrying import run_when_woken
 from coordinator.tasks import Tasks
 from models.db import clock
-from models.domain.access import EXTERNAL, Viewer
+from models.domain.access import EXTERNAL, Grant, Viewer
 from models.reads import queries
 from models.writes.store import Store
 
@@ -22,13 +22,19 @@ OVERLAP = timedelta(seconds=10)
 # By job id: whether there was a tick, which does not raise the job's version.
 Changed = dict[str, bool]
 
-# Why a dashboard shows a job: the viewer sees all jobs, owns it, or is a worker that may report on external jobs.
+# Why a dashboard shows a job: the viewer sees all jobs, owns it, is a worker that may report on external
+# jobs, or has an access token that names it.
 Audience = tuple[str, str]
 EVERY = ("every", "")
 REPORTED = ("reported", "")
 
 
 def _of_viewer(viewer: Viewer) -> set[Audience]:
+    if viewer.scope is not None:
+        if not viewer.holds(Grant.READ):
+            return set()
+        if viewer.scope.jobs is not None:
+            return {("job", job_id) for job_id, _ in viewer.scope.jobs}
     if viewer.sees_all:
         return {EVERY}
     own = ("owner", viewer.id)
@@ -139,7 +145,7 @@ class Dashboards:
                 _add(self._changed, job_id, ticked=ticked)
             raise
         for job_id, ticked in changed.items():
-            for audience in self._audiences.get(job_id, {EVERY}):
+            for audience in (*self._audiences.get(job_id, {EVERY}), ("job", job_id)):
                 for dashboard in self._by_audience.get(audience, ()):
                     dashboard.on_update(job_id, ticked=ticked)
 

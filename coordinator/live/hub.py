@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
-from coordinator.bus.port import Bus, DeliveriesDue, Hint, LeasedWork, Message, Resync
+from coordinator.bus.port import Bus, DeliveriesDue, Hint, LeasedWork, Message, Resync, TokenRevoked
 from coordinator.live.dashboards import Dashboards
 from coordinator.live.positions import JOBS_A_READ, Positions
 from coordinator.live.reader import Reader, Watcher
@@ -80,7 +80,7 @@ class Hub:
                     del self._readers[job_id]
 
     def _on_message(self, message: Message) -> None:
-        if isinstance(message, DeliveriesDue | LeasedWork):
+        if isinstance(message, DeliveriesDue | LeasedWork | TokenRevoked):
             return
         if isinstance(message, Resync):
             self._resync_requested.set()

@@ -271,6 +271,8 @@ class Audit(SQLModel, table=True):
     object_id: str | None
     result: str
     request_id: str | None
+    # The access token that the principal used, if any.
+    token_id: str | None = Field(max_length=64)
 
 
 class Revocation(SQLModel, table=True):

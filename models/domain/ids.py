@@ -10,7 +10,7 @@ from typing import Literal
 
 from typeid import TypeID
 
-Prefix = Literal["job", "scene", "take", "webhook", "delivery", "audit", "asset", "upload", "worker"]
+Prefix = Literal["job", "scene", "take", "webhook", "delivery", "audit", "asset", "upload", "worker", "token"]
 
 # Seeded from the operating system, which is not asked for each id.
 _random = random.Random()  # noqa: S311 # no secret

@@ -6,9 +6,15 @@ import sqlalchemy as sa
 from alembic import context
 from sqlmodel import SQLModel
 
-from models.db import asset_tables, lease_tables, tables, turn_tables
+from models.db import asset_tables, lease_tables, tables, token_tables, turn_tables
 
-_named = {tables.JOB.name, turn_tables.JOB_TURN.name, asset_tables.ASSET.name, lease_tables.WORKER.name}
+_named = {
+    tables.JOB.name,
+    turn_tables.JOB_TURN.name,
+    asset_tables.ASSET.name,
+    lease_tables.WORKER.name,
+    token_tables.TOKEN.name,
+}
 assert _named <= SQLModel.metadata.tables.keys(), "Alembic compares tables"  # noqa: S101
 
 # Tables that only SQL of the migrations and of `models.reads` names, and what FTS5 stores.

@@ -17,10 +17,12 @@ from models.domain.folding import search_patterns
 from models.domain.ids import is_id
 from models.domain.lifecycle import SceneStatus
 from models.domain.paging import Beyond, Page, Window, page
+from models.reads import shapes
 from models.reads.cursors import instant_position
 from models.reads.list_shapes import ESCAPE
 from models.reads.listing import contains
 from models.reads.queries import Condition
+from models.reads.queries import visible as visible_job
 
 # The name of the order in a cursor of assets.
 ASSET_ORDER = "ASSET_CREATED_AT"
@@ -36,8 +38,24 @@ class AssetQuery:
 
 
 def visible(viewer: Viewer) -> Condition:
-    """Return the condition that an asset is visible: the only place that scopes reads of assets."""
+    """Return the condition that an asset is visible: the only place that scopes reads of assets.
+
+    An access token shows those that the inputs of its jobs name.
+    """
+    if viewer.scope is not None:
+        return ASSET.c.id.in_(_named_by_inputs(viewer))
     return sa.true() if viewer.sees_all else ASSET.c.owner_id == viewer.id
+
+
+def _named_by_inputs(viewer: Viewer) -> sa.Select[str]:
+    """Select the assets that the inputs of visible jobs name, deleted scenes included."""
+    joined = SCENE_INPUT.join(SCENE, SCENE.c.id == SCENE_INPUT.c.scene_id).join(JOB, JOB.c.id == SCENE.c.job_id)
+    select = sa.select(SCENE_INPUT.c.ref).select_from(joined).where(visible_job(viewer))
+    scope = viewer.scope
+    if scope is not None and scope.jobs is not None:
+        # The condition alone is true of few jobs, but looks at all of them.
+        select = select.where(JOB.c.id.in_(shapes.jobs_of_token(scope.token_id)))
+    return select
 
 
 async def assets_by_id(connection: Connection, viewer: Viewer, ids: Sequence[str]) -> dict[str, AssetRow]:

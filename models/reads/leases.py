@@ -11,9 +11,10 @@ from models.db.database import Connection
 from models.db.lease_rows import LEASE_SELECT, WORKER_SELECT, LeaseRow, WorkerRow
 from models.db.lease_tables import TAKE_LEASE, WORKER
 from models.db.tables import JOB, SCENE
-from models.domain.access import LEASED, Viewer
+from models.domain.access import LEASED, Grant, Viewer
 from models.domain.ids import is_id
 from models.domain.lifecycle import SceneStatus
+from models.reads.shapes import Scope, scope_of, within
 
 # More than the workers of one deployment; limits the list of a viewer that sees all of them.
 MOST_LISTED = 1_000
@@ -50,13 +51,22 @@ class OpenLease(NamedTuple):
 
 
 def visible(viewer: Viewer) -> sa.ColumnElement[bool]:
-    """Return the condition that a worker is visible: the viewer's own, and those that hold or held takes of theirs."""
+    """Return the condition that a worker is visible: the viewer's own, and those that hold or held takes of theirs.
+
+    An access token shows the former with the grant WORK, the latter with READ and for its jobs.
+    """
     if viewer.sees_all:
         return sa.true()
-    of_viewer = sa.select(TAKE_LEASE.c.worker_id).where(
-        TAKE_LEASE.c.worker_id == WORKER.c.id, TAKE_LEASE.c.owner_id == viewer.id
-    )
-    return (WORKER.c.owner_id == viewer.id) | of_viewer.correlate(WORKER).exists()
+    own = WORKER.c.owner_id == viewer.id if viewer.holds(Grant.WORK) else sa.false()
+    leases = sa.select(TAKE_LEASE.c.worker_id).where(TAKE_LEASE.c.worker_id == WORKER.c.id)
+    match scope_of(viewer):
+        case Scope.NONE:
+            return own
+        case Scope.TOKEN:
+            leases = leases.join(JOB, JOB.c.id == TAKE_LEASE.c.job_id).where(within(Scope.TOKEN, viewer.reads_as))
+        case _:
+            leases = leases.where(TAKE_LEASE.c.owner_id == viewer.id)
+    return own | leases.correlate(WORKER).exists()
 
 
 async def workers(connection: Connection, viewer: Viewer) -> list[WorkerRow]:

@@ -11,7 +11,17 @@ from models.db.statements import SHAPES, Kind, Statement, among, named
 from models.db.tables import JOB, SCENE
 from models.reads import job_counts, narrowing
 from models.reads.narrowing import FEW, Narrowing, without_index
-from models.reads.shapes import JOB_SOURCES, SCENE_SOURCES, Columns, Condition, Scope, scenes_with, selected, within
+from models.reads.shapes import (
+    JOB_SOURCES,
+    SCENE_SOURCES,
+    Columns,
+    Condition,
+    Scope,
+    jobs_of_token,
+    scenes_with,
+    selected,
+    within,
+)
 
 Side = Literal["after", "before"]
 ESCAPE = "/"
@@ -180,11 +190,9 @@ def _job_conditions(kind: Kind, shape: JobListShape) -> list[Condition]:
     if by is not Narrowing.SINCE and shape.order is not JobOrderField.UPDATED_AT:
         updated_at = without_index(kind, updated_at)
     conditions: list[Condition] = []
-    if by is Narrowing.TITLE or by is Narrowing.WORKER:
+    if by is Narrowing.TITLE or by is Narrowing.WORKER or by is Narrowing.TOKEN:
         owner_id = without_index(kind, owner_id)
-        titled = by is Narrowing.TITLE
-        found = narrowing.by_title(kind, shape.patterns) if titled else narrowing.of_worker(kind, shape.statuses)
-        conditions.append(JOB.c.id.in_(found))
+        conditions.append(JOB.c.id.in_(_found(kind, shape, by)))
     conditions.append(within(shape.scope, owner_id=owner_id))
     if not shape.include_deleted:
         conditions.append(JOB.c.deleted_at.is_(None))
@@ -197,6 +205,17 @@ def _job_conditions(kind: Kind, shape: JobListShape) -> list[Condition]:
     if shape.patterns:
         conditions.append(_title_contains(shape.patterns))
     return conditions
+
+
+def _found(
+    kind: Kind, shape: JobListShape, by: Literal[Narrowing.TITLE, Narrowing.WORKER, Narrowing.TOKEN]
+) -> sa.SelectBase:
+    """Select the ids of the jobs that the narrowing leaves."""
+    if by is Narrowing.TITLE:
+        return narrowing.by_title(kind, shape.patterns)
+    if by is Narrowing.WORKER:
+        return narrowing.of_worker(kind, shape.statuses)
+    return jobs_of_token(named("viewer", sa.Text()))
 
 
 def _title_contains(patterns: int) -> Condition:

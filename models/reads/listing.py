@@ -88,7 +88,7 @@ async def jobs_count(connection: Connection, viewer: Viewer, query: JobQuery) ->
     """Return the number of jobs that match the query."""
     source = Source(connection.dialect.name, partial(fetch, connection))
     shape, values = _shape(viewer, query), _values(viewer, query)
-    if query.search or query.updated_since:
+    if query.search or query.updated_since or shape.scope in (Scope.TOKEN, Scope.NONE):
         shape, values = await _narrowed(source, shape, values)
         statement = list_shapes.jobs_count(source.kind, shape)
     else:
@@ -99,6 +99,8 @@ async def jobs_count(connection: Connection, viewer: Viewer, query: JobQuery) ->
 
 async def _narrowed(source: Source, shape: JobListShape, values: Values) -> tuple[JobListShape, Values]:
     """Return the shape with the first of its filters that leaves few jobs."""
+    if shape.scope is Scope.TOKEN:
+        return shape._replace(narrowed=Narrowing.TOKEN), values
     filters: list[Narrowing] = []
     if shape.patterns and "part_0" in values:
         filters.append(Narrowing.TITLE)
@@ -233,7 +235,7 @@ def _shape(viewer: Viewer, query: JobQuery, window: Window | None = None) -> Job
 
 def _values(viewer: Viewer, query: JobQuery, window: Window | None = None) -> Values:
     values: dict[str, Any] = {
-        "viewer": viewer.id,
+        "viewer": viewer.reads_as,
         "statuses": query.status,
         "owner": query.owner_id,
         "since": query.updated_since,

@@ -46,6 +46,8 @@ class Narrowing(StrEnum):
     TITLE = "TITLE"
     WORKER = "WORKER"
     """Not a filter but the scope of a worker, with the statuses if they are given."""
+    TOKEN = "TOKEN"  # noqa: S105 # a kind of scope
+    """Not a filter but the jobs that an access token names, which are few."""
 
 
 def without_index(kind: Kind, column: sa.ColumnElement[T]) -> sa.ColumnElement[T]:

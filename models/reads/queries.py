@@ -36,7 +36,7 @@ class ByIdShape(Protocol):
 
 def visible(viewer: Viewer) -> Condition:
     """Return the condition that a job is visible."""
-    return shapes.within(shapes.scope_of(viewer), viewer.id)
+    return shapes.within(shapes.scope_of(viewer), viewer.reads_as)
 
 
 async def one(find: FindById[RowT], connection: Connection, viewer: Viewer, row_id: str) -> RowT | None:
@@ -203,4 +203,4 @@ async def _by_id(
     if not well_formed:
         return []
     statement = shape(connection.dialect.name, shapes.scope_of(viewer), one=len(well_formed) == 1)
-    return await fetch_rows(connection, row, statement, {"ids": well_formed, "viewer": viewer.id})
+    return await fetch_rows(connection, row, statement, {"ids": well_formed, "viewer": viewer.reads_as})

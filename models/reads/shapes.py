@@ -1,7 +1,8 @@
 """The compiled SELECTs of reads: one for each shape, which is what differs in their text.
 
-Parameters: `ids` (a list), `viewer` (an id, unless the scope is ALL), and those that a function names. Other values are
-ignored, so callers need not know which of them a shape has. `one` promises that `ids` has one item.
+Parameters: `ids` (a list), `viewer` (`Viewer.reads_as`, unless the scope is ALL or NONE), and those that a function
+names. Other values are ignored, so callers need not know which of them a shape has. `one` promises that `ids` has one
+item.
 """
 
 from collections.abc import Mapping
@@ -24,7 +25,8 @@ from models.db.rows import (
 )
 from models.db.statements import SHAPES, Kind, Statement, among, named
 from models.db.tables import EVENT, JOB, REVOCATION, SCENE, TAKE
-from models.domain.access import EXTERNAL, Viewer
+from models.db.token_tables import TOKEN_JOB
+from models.domain.access import EXTERNAL, Grant, Viewer
 from models.domain.lifecycle import JobStatus, SceneStatus
 from models.domain.progress import ProgressSnapshot
 
@@ -45,10 +47,17 @@ class Scope(StrEnum):
     ALL = "ALL"
     WORKER = "WORKER"
     OWN = "OWN"
+    TOKEN = "TOKEN"  # noqa: S105 # a kind of scope
+    """The jobs that an access token names; the parameter `viewer` is the id of the token."""
+    NONE = "NONE"
 
 
 def scope_of(viewer: Viewer) -> Scope:
     """Return the scope of a viewer."""
+    if viewer.scope is not None:
+        if not viewer.holds(Grant.READ):
+            return Scope.NONE
+        return Scope.OWN if viewer.scope.jobs is None else Scope.TOKEN
     if viewer.sees_all:
         return Scope.ALL
     return Scope.WORKER if viewer.is_worker else Scope.OWN
@@ -66,8 +75,20 @@ def within(
     """
     if scope is Scope.ALL:
         return sa.true()
-    own = owner_id == (named("viewer", JOB.c.owner_id.type) if viewer_id is None else viewer_id)
+    if scope is Scope.NONE:
+        return sa.false()
+    value = named("viewer", JOB.c.owner_id.type) if viewer_id is None else viewer_id
+    if scope is Scope.TOKEN:
+        # Until its owner changes.
+        of_token = jobs_of_token(value).where(TOKEN_JOB.c.job_id == JOB.c.id, TOKEN_JOB.c.owner_id == owner_id)
+        return of_token.correlate(JOB).exists()
+    own = owner_id == value
     return own | ((JOB.c.provider == EXTERNAL) & JOB.c.deleted_at.is_(None)) if scope is Scope.WORKER else own
+
+
+def jobs_of_token(token_id: sa.ColumnElement[str] | str) -> sa.Select[str]:
+    """Select the ids of the jobs that an access token names."""
+    return sa.select(TOKEN_JOB.c.job_id).where(TOKEN_JOB.c.token_id == token_id)
 
 
 def selected(sources: Mapping[str, Column], columns: Columns) -> list[Column]:

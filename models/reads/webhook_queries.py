@@ -26,7 +26,12 @@ class DeliveryQuery(NamedTuple):
 
 
 def visible(viewer: Viewer) -> Condition:
-    """Return the condition that a webhook is visible: the only place that scopes reads of webhooks."""
+    """Return the condition that a webhook is visible: the only place that scopes reads of webhooks.
+
+    Access tokens see none: a webhook shows the events of other jobs, and where they are sent.
+    """
+    if viewer.scope is not None:
+        return sa.false()
     return sa.true() if viewer.sees_all else WEBHOOK.c.owner_id == viewer.id
 
 

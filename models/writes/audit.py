@@ -58,6 +58,8 @@ class Entry(NamedTuple):
     object_id: str | None
     result: str
     request_id: str | None
+    token_id: str | None = None
+    """The access token that the principal used, if any."""
 
 
 def entry(
@@ -73,6 +75,7 @@ def entry(
         object_id,
         result,
         audit_context.request_id,
+        None if viewer.scope is None else viewer.scope.token_id,
     )
 
 

@@ -14,6 +14,7 @@ from starlette.websockets import WebSocket
 from models.domain.errors import Unavailable
 from models.lazy_import import lazily
 from models.writes.store import Store
+from server.auth.access_tokens import AccessTokens, is_secret
 from server.auth.identity import ANONYMOUS, Identity, Unauthenticated
 from server.auth.revoked_subjects import RevokedSubjects
 from server.auth.sessions import Sessions, is_older
@@ -59,6 +60,7 @@ class Authenticator:
 
     def __init__(self, settings: Settings, store: Store, sessions: Sessions, count_failure: CountFailure) -> None:
         self.count_failure = count_failure
+        self.access_tokens = AccessTokens(store, sessions.close_revoked_token)
         self._revoked = RevokedSubjects(store)
         self._sessions = sessions
         self._jwks = jwks.Jwks(settings.auth_jwks_url) if settings.auth_jwks_url else None
@@ -71,9 +73,13 @@ class Authenticator:
 
         Raises Unauthenticated, and Unavailable when the keys or the revocations cannot be read.
         """
-        if self._tokens is None or not (authorization or self._required):
+        secret = _access_token_of(authorization)
+        if secret is not None:
+            identity = await self.access_tokens.check(secret)
+        elif self._tokens is None or not (authorization or self._required):
             return ANONYMOUS
-        identity = await self._tokens.check(_token_of(authorization))
+        else:
+            identity = await self._tokens.check(_token_of(authorization))
         revoked_at = await self._revoked.revoked_at(identity.viewer.id)
         if revoked_at is not None and is_older(identity, revoked_at):
             raise Unauthenticated("The token was revoked.")
@@ -86,13 +92,16 @@ class Authenticator:
         It returns what `identify` would return at that moment without waiting, and None where `identify` would refuse
         the request or has something to read.
         """
-        tokens, revoked = self._tokens, self._revoked
-        if tokens is None or not (authorization or self._required):
+        revoked, secret = self._revoked, _access_token_of(authorization)
+        if secret is not None:
+            token, verified = secret, self.access_tokens.verified
+        elif self._tokens is None or not (authorization or self._required):
             return lambda: ANONYMOUS
-        token = _token_of(authorization)
+        else:
+            token, verified = _token_of(authorization), self._tokens.verified
 
         def identity_now() -> Identity | None:
-            identity = tokens.verified(token)
+            identity = verified(token)
             if identity is None or not revoked.was_read(identity.viewer.id):
                 return None
             revoked_at = revoked.as_read(identity.viewer.id)
@@ -134,6 +143,15 @@ def _token_of(authorization: Sequence[str]) -> str:
     if scheme.lower() != "bearer" or len(authorization) > 1:
         raise Unauthenticated(NO_CREDENTIALS)
     return token.strip()
+
+
+def _access_token_of(authorization: Sequence[str]) -> str | None:
+    """Return the secret of the access token of a request, also in development; None for any other token."""
+    if not authorization:
+        return None
+    scheme, _, token = authorization[0].strip().partition(" ")
+    # The common case first: JSON Web Tokens.
+    return _token_of(authorization) if is_secret(token.strip()) and scheme.lower() == "bearer" else None
 
 
 class AuthMiddleware:

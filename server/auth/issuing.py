@@ -30,8 +30,8 @@ async def token(settings: Settings, subject: str, roles: str, name: str | None, 
         raise WrongSettings(
             "SCENEWIRE_AUTH_SECRET must be set: it signs the tokens, and the server checks them with it"
         )
-    _check_text("--sub", subject)
-    _check_text("--name", subject if name is None else name)
+    check_text("--sub", subject)
+    check_text("--name", subject if name is None else name)
     issued = mint(settings, key, subject, subject if name is None else name, _roles(roles), _ttl_seconds(ttl))
     try:
         await _write(settings, "token", subject)
@@ -46,7 +46,7 @@ async def revoke(settings: Settings, subject: str) -> int:
 
     Raises WrongSettings for an invalid subject, and for a database that does not exist or is not migrated.
     """
-    _check_text("--sub", subject)
+    check_text("--sub", subject)
     try:
         await _write(settings, "revoke", subject)
     except Unavailable as error:
@@ -85,16 +85,22 @@ def _roles(text: str) -> list[str]:
     return roles
 
 
-def _ttl_seconds(text: str) -> float:
+def seconds_of(option: str, text: str) -> float:
+    """Return the duration that an option states, in seconds. Raises WrongSettings."""
     match = _TTL.fullmatch(text)
     if match is None or int(match[1]) == 0:
-        raise WrongSettings(f"--ttl: {text!r} is not a duration such as 90s, 15m, 1h or 7d")
-    seconds = int(match[1]) * _UNITS[match[2]]
+        raise WrongSettings(f"{option}: {text!r} is not a duration such as 90s, 15m, 1h or 7d")
+    return int(match[1]) * _UNITS[match[2]]
+
+
+def _ttl_seconds(text: str) -> float:
+    seconds = seconds_of("--ttl", text)
     if seconds > LONGEST_TTL_SECONDS:
         raise WrongSettings(f"--ttl: {text!r} is longer than 365d")
     return seconds
 
 
-def _check_text(option: str, text: str) -> None:
+def check_text(option: str, text: str) -> None:
+    """Raise WrongSettings for a subject or a name that cannot be displayed."""
     if not is_displayable(text):
         raise WrongSettings(f"{option} must be 1 to {SUBJECT_CHARACTERS} printable characters")

@@ -13,7 +13,7 @@ from coordinator.retrying import until_set
 from coordinator.tasks import Tasks
 from models.db.cancellation import raise_if_cancelled
 from models.domain.errors import Unavailable
-from models.reads import revocations
+from models.reads import revocations, tokens
 from models.writes.store import Store
 from server.auth.identity import Identity
 from server.transports.closing import CloseCode
@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 
 # The interval of reading revocations: the longest time a connection stays open after its token was revoked.
 CHECK_SECONDS = 2.0
+_REVOKED = "The token was revoked."
 
 
 class Sessions:
@@ -53,6 +54,10 @@ class Sessions:
             self._next_check_at = check_at
             self._woken.set()
 
+    def close_revoked_token(self, token_id: str) -> None:
+        """Close the connections of an access token that was revoked."""
+        self._close(_REVOKED, lambda identity: _access_token(identity) == token_id)
+
     async def _run(self) -> None:
         while True:
             now = time.time()
@@ -80,13 +85,16 @@ class Sessions:
         self._close("The token has expired.", lambda identity: (identity.expires_at or math.inf) <= now)
 
     async def _close_revoked(self) -> None:
-        """Close the connections of revoked tokens. One SQL statement for all connections."""
-        subjects = {identity.viewer.id for identity in self._open()}
+        """Close the connections of revoked tokens. One SQL statement for all connections, and one for access tokens."""
+        identities = self._open()
+        subjects = {identity.viewer.id for identity in identities}
+        access_tokens = {each for each in map(_access_token, identities) if each is not None}
         if not subjects:
             return
         async with self._store.read() as connection:
             revoked = await revocations.of_subjects(connection, subjects)
-        self._close("The token was revoked.", lambda identity: is_revoked(identity, revoked))
+            over = await tokens.revoked(connection, list(access_tokens)) if access_tokens else set[str]()
+        self._close(_REVOKED, lambda identity: is_revoked(identity, revoked) or _access_token(identity) in over)
 
     def _open(self) -> list[Identity]:
         identities = [_identity(member.connection) for member in self._connections]
@@ -112,6 +120,11 @@ def is_revoked(identity: Identity, revoked: Mapping[str, datetime]) -> bool:
 def is_older(identity: Identity, instant: datetime) -> bool:
     """Whether the token was issued before the instant; a token without `iat` counts as older."""
     return identity.issued_at is None or identity.issued_at < instant.timestamp()
+
+
+def _access_token(identity: Identity) -> str | None:
+    """Return the id of the access token that the identity came from."""
+    return None if identity.viewer.scope is None else identity.viewer.scope.token_id
 
 
 def _identity(connection: HTTPConnection) -> Identity | None:

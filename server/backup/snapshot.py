@@ -5,12 +5,12 @@ from typing import NamedTuple
 import sqlalchemy as sa
 from sqlmodel import SQLModel
 
-from models.db import asset_tables, lease_tables, tables, turn_tables
+from models.db import asset_tables, lease_tables, tables, token_tables, turn_tables
 from server.backup.files import FileSum
 from server.backup.manifest import Table
 
 # Importing them fills the metadata.
-_MODULES = (tables, turn_tables, asset_tables, lease_tables)
+_MODULES = (tables, turn_tables, asset_tables, lease_tables, token_tables)
 
 # Tables that are not copied: triggers and the restore make their rows again from the other tables, the reconciler makes
 # the tickets of PgQueuer again at every start, and `alembic_version` is the revision of the manifest.

@@ -1,14 +1,20 @@
 """The command `audit`: the latest entries of the audit log, newest last."""
 
+from collections.abc import Mapping, Sequence
+
 from models.db import clock
 from models.db.database import Database
 from models.domain import rfc3339
-from models.reads import audit
+from models.reads import audit, tokens
 from models.writes.audit import Entry
 from server.commands import options, reading, table
 from server.commands.cells import moment
 from server.settings import Settings
 
+Labels = Mapping[str, str | None]
+"""Of access tokens, by id."""
+
+TOKEN = table.Column("TOKEN", least=table.SHORTEST)
 COLUMNS = (
     table.Column("AT (UTC)"),
     table.Column("USER", least=table.SHORTEST),
@@ -43,13 +49,24 @@ async def show(
     async def print_entries(database: Database) -> None:
         async with reading.moment(database) as connection:
             entries = await audit.latest(connection, query, limit)
+            used = {each.token_id for each in entries if each.token_id is not None}
+            labels = await tokens.labels(connection, list(used))
         if as_json:
             for entry in entries:
-                table.write_json(_document(entry))
+                table.write_json(_document(entry, labels))
         else:
-            table.show(table.console(), COLUMNS, [_row(entry) for entry in entries])
+            _show(entries, labels)
 
     return await reading.read(settings, print_entries)
+
+
+def _show(entries: Sequence[Entry], labels: Labels) -> None:
+    """Print the table, with a column for access tokens where one was used."""
+    if any(entry.token_id for entry in entries):
+        rows = [(*_row(entry), _token(entry, labels)) for entry in entries]
+        table.show(table.console(), (*COLUMNS, TOKEN), rows)
+    else:
+        table.show(table.console(), COLUMNS, [_row(entry) for entry in entries])
 
 
 def _row(entry: Entry) -> table.Row:
@@ -63,7 +80,14 @@ def _row(entry: Entry) -> table.Row:
     )
 
 
-def _document(entry: Entry) -> dict[str, object]:
+def _token(entry: Entry, labels: Labels) -> str:
+    """Return the id of the access token that was used, and its label if it has one."""
+    label = labels.get(entry.token_id or "")
+    return " ".join(filter(None, (entry.token_id, label))) or "-"
+
+
+def _document(entry: Entry, labels: Labels) -> dict[str, object]:
+    of_token = None if entry.token_id is None else {"id": entry.token_id, "label": labels.get(entry.token_id)}
     return {
         "id": entry.id,
         "at": rfc3339.text(entry.at),
@@ -72,4 +96,5 @@ def _document(entry: Entry) -> dict[str, object]:
         "object": entry.object_id,
         "result": entry.result,
         "requestId": entry.request_id,
+        "token": of_token,
     }

@@ -58,7 +58,8 @@ async def test_scenes_of_jobs_are_found_by_an_index(file: Database, one: bool, l
 
 
 @pytest.mark.parametrize("one", [True, False])
-@pytest.mark.parametrize("scope", list(Scope))
+# A constant condition ends a statement in the scope NONE before it reads anything.
+@pytest.mark.parametrize("scope", [scope for scope in Scope if scope is not Scope.NONE])
 async def test_rows_are_found_by_id(file: Database, scope: Scope, one: bool) -> None:
     """Jobs with their progress, scenes, takes and events."""
     for statement in (

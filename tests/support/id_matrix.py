@@ -149,6 +149,8 @@ MATRIX: dict[str, Row] = {
     **change("rotateWebhookSecret", "webhook", webhookId=ID),
     **change("testWebhook", "webhook", webhookId=ID),
     **change("deleteWebhook", "doomed", webhookId=ID),
+    **change("createToken", "job", jobIds=[ID], grants=["READ"]),
+    **change("revokeToken", "token", tokenId=ID),
     "Mutation.redeliverWebhook(deliveryId)": read(
         "delivery", f"redeliverWebhook(deliveryId: $id) {{ {ERRORS} }}", "mutation"
     ),
@@ -161,6 +163,7 @@ MORE: dict[str, Row] = {
     "node of a webhook": read("webhook", "node(id: $id) { __typename id }"),
     "node of a delivery": read("delivery", "node(id: $id) { __typename id }"),
     "node of a worker": read("worker", "node(id: $id) { __typename id }"),
+    "node of a token": read("token", "node(id: $id) { __typename id }"),
     "node of a take": read("take", "node(id: $id) { __typename id }"),
     "a scene in a job of the caller": read("scene", "job(id: $job) { scene(id: $id) { id } }"),
     "a scene with a job of the caller": read("scene", "scene(id: $id, jobId: $job) { id }"),
@@ -215,6 +218,8 @@ RETURNED: dict[str, str] = {
     "WebhookDelivery.id": SEEN,
     "WebhookDelivery.jobId": SEEN,
     "OutputAdjustment.sceneIds": SEEN,
+    "AccessToken.id": SEEN,
+    "AccessToken.jobIds": SEEN,
     "Model.id": PUBLIC,
     "NotFoundError.id": GIVEN,
     "DeleteScenePayload.deletedSceneId": GIVEN,
