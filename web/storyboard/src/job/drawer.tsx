@@ -22,7 +22,7 @@ export function SceneDrawer({ scene, job, onClose }: { scene: Scene; job: Job; o
   const [details, end] = useDetails(scene.id)
   return (
     <Drawer title={nameOf(scene)} onClose={onClose}>
-      <div class="details" style={{ '--ratio': ratioOf(job) }}>
+      <div class="details" style={{ '--ratio': String(ratioOf(job)) }}>
         <div class="card-line">
           <SceneStatusWord status={scene.status} word={statusWord(scene, job.status)} />
           <SceneTimes scene={scene} jobStatus={job.status} />

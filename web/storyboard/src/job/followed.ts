@@ -1,4 +1,4 @@
-import { share } from './share'
+import { share, withAddresses } from './share'
 import type { Job } from './types'
 
 /** What a mutation resolved to: the version of the job that has the change, or why it was refused. */
@@ -20,6 +20,12 @@ export class FollowedJob {
   receive(job: Job): void {
     this.newest = share(this.newest, job)
     this.changes = this.changes.filter(({ settledAt }) => settledAt === undefined || settledAt > job.version)
+    this.update()
+  }
+
+  /** Takes the addresses of files from another reading of the job, and nothing else. */
+  readdress(job: Job): void {
+    if (this.newest) this.newest = withAddresses(this.newest, job)
     this.update()
   }
 

@@ -15,7 +15,7 @@ export function SceneGrid({ job, canAdd }: { job: Job; canAdd: boolean }) {
         <h2>Scenes</h2>
         <span class="hint">{scenes.length}</span>
       </div>
-      <ol class={drag ? 'scenes dragging' : 'scenes'} style={{ '--ratio': ratioOf(job) }}>
+      <ol class={drag ? 'scenes dragging' : 'scenes'} style={{ '--ratio': String(ratioOf(job)) }}>
         {scenes.map((scene) => (
           <SceneCard
             key={scene.id}

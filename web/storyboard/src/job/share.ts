@@ -39,10 +39,30 @@ function shareObject(previous: JsonObject, next: JsonObject, now: number): JsonO
 }
 
 function isSameFile(previous: JsonObject, next: JsonObject, now: number): boolean {
-  if (typeof previous.url !== 'string' || typeof next.url !== 'string') return false
+  if (!isFile(previous) || !isFile(next) || previous.url === next.url) return false
   if (fileOf(previous.url) !== fileOf(next.url)) return false
   const expiresAt = previous.expiresAt
   return typeof expiresAt === 'string' && Date.parse(expiresAt) - now > RENEW_BEFORE_MS
+}
+
+/** Returns `value` with the addresses of `source` for the files that both have; everything else stays as it is. */
+export function withAddresses<Value>(value: Value, source: unknown): Value {
+  return readdress(value as Json, source as Json | undefined) as Value
+}
+
+function readdress(value: Json, source: Json | undefined): Json {
+  if (!isContainer(value) || !isContainer(source)) return value
+  if (Array.isArray(value)) {
+    const byId = new Map(Array.isArray(source) ? source.map((each) => [idOf(each), each]) : [])
+    return value.map((each) => readdress(each, byId.get(idOf(each))))
+  }
+  if (Array.isArray(source)) return value
+  if (isFile(value) && isFile(source)) return fileOf(value.url) === fileOf(source.url) ? source : value
+  return Object.fromEntries(Object.entries(value).map(([name, part]) => [name, readdress(part, source[name])]))
+}
+
+function isFile(value: JsonObject): value is JsonObject & { url: string } {
+  return typeof value.url === 'string'
 }
 
 /** Returns what identifies the file at an address: without its signature, with the number of a live frame. */

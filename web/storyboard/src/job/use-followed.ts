@@ -1,7 +1,7 @@
 import { useCallback, useEffect, useRef, useState } from 'preact/hooks'
 
-import { client } from '../client'
-import { JobPageDocument } from '../operations'
+import { client, request } from '../client'
+import { JobAddressesDocument, JobPageDocument } from '../operations'
 import { refused } from '../session'
 import { FollowedJob } from './followed'
 import type { Job } from './types'
@@ -13,6 +13,7 @@ export type Followed = {
   job?: Job
   /** Set once the stream has ended for good: null when the job is purged. */
   end?: Error | null
+  /** Requests new addresses of files, because one does not load; at most once in five seconds. */
   renew: () => void
 }
 
@@ -21,7 +22,7 @@ export function useFollowed(jobId: string): Followed {
   const [followed] = useState(() => new FollowedJob())
   const [job, setJob] = useState<Job>()
   const [end, setEnd] = useState<Error | null>()
-  const [round, renew] = useRenewals()
+  const renew = useRenewal(jobId, followed)
   useEffect(() => followed.subscribe(() => setJob(followed.shown)), [followed])
   useEffect(() => {
     const onEnd = (reason?: Error) => {
@@ -29,18 +30,18 @@ export function useFollowed(jobId: string): Followed {
       if (reason) refused(reason)
     }
     return client.followJob<Job>(jobId, { show: (next) => followed.receive(next), end: onEnd }, JobPageDocument)
-  }, [jobId, followed, round])
+  }, [jobId, followed])
   return { followed, job, end, renew }
 }
 
-/** Returns a number and what increases it, at most once in five seconds. */
-function useRenewals(): [number, () => void] {
-  const [round, setRound] = useState(0)
+function useRenewal(jobId: string, followed: FollowedJob): () => void {
   const last = useRef(-Infinity)
-  const renew = useCallback(() => {
+  return useCallback(() => {
     if (performance.now() - last.current < RENEW_EVERY_MS) return
     last.current = performance.now()
-    setRound((before) => before + 1)
-  }, [])
-  return [round, renew]
+    request(JobAddressesDocument, { jobId }).then(
+      ({ job }) => job && followed.readdress(job),
+      () => undefined, // the picture stays empty; the next message has addresses as well
+    )
+  }, [jobId, followed])
 }

@@ -21,7 +21,7 @@ export type AssetActionInput = {
   assetId: string;
 };
 
-/** What the file of an asset is. */
+/** The kind of media in an asset. */
 export type AssetKind =
   | 'IMAGE'
   | 'VIDEO'
@@ -29,17 +29,17 @@ export type AssetKind =
 
 /** The status of an asset. */
 export type AssetStatus =
-  /** Announced: its bytes are not complete, or completeAsset was not called. */
+  /** The upload is not complete, or completeAsset was not called yet. */
   | 'WAITING'
-  /** The bytes are what was announced; takes can be made from it. */
+  /** The bytes match what was announced; takes can use the asset. */
   | 'READY'
-  /** The bytes were not what was announced, or cannot be used; see failure. */
+  /** The bytes do not match what was announced, or cannot be used; see failure. */
   | 'REJECTED';
 
 /** Whether clips of a model have sound. */
 export type AudioSupport =
   | 'NEVER'
-  /** If RenderSettings.audio asks for it. */
+  /** Only when RenderSettings.audio is true. */
   | 'OPTIONAL'
   | 'ALWAYS';
 
@@ -50,13 +50,13 @@ export type BatchPolicy =
   /** Valid items are written; failed items carry their own errors. */
   | 'BEST_EFFORT';
 
-/** A file to be uploaded. */
+/** A new asset: a file that will be uploaded. */
 export type CreateAssetInput = {
   kind: AssetKind;
-  /** PNG, JPEG or WebP pictures, MP4, QuickTime, WebM or Matroska videos, MP3, WAV, FLAC, Ogg or M4A sound. The bytes are checked against it. */
+  /** The media type of a PNG, JPEG or WebP image, an MP4, QuickTime, WebM or Matroska video, or an MP3, WAV, FLAC, Ogg or M4A audio file. The uploaded bytes must match it. */
   contentType: string;
   sizeBytes: number;
-  /** Lower-case hex. The bytes are checked against it. A file that the caller has already needs no upload: the asset is READY at once. */
+  /** SHA-256 of the file in lower-case hex; the uploaded bytes must match it. A file that the caller already has needs no upload: the asset is READY at once. */
   sha256?: string | null | undefined;
   /** 1 to 200 characters. */
   name?: string | null | undefined;
@@ -80,7 +80,7 @@ export type CreateJobInput = {
   start?: boolean;
   /** A retry with the same key and the same input within 24 hours returns the first result and changes nothing; another input with the same key fails with IDEMPOTENCY_CONFLICT. */
   idempotencyKey?: string | null | undefined;
-  /** The defaults of its scenes. */
+  /** The default settings of its scenes. */
   settings?: RenderSettingsInput | null | undefined;
 };
 
@@ -118,13 +118,13 @@ export type ErrorCode =
   | 'LIMIT_EXCEEDED'
   /** The item is valid, but another one aborted an ALL_OR_NOTHING batch. */
   | 'BATCH_ABORTED'
-  /** The report is about a take that is not the current one, or that another worker renders. */
+  /** The report is about a take that is not the current one, or that another worker is rendering. */
   | 'STALE_TAKE'
-  /** The inputs of a live scene name the asset. */
+  /** The inputs of a live scene refer to the asset. */
   | 'ASSET_IN_USE'
-  /** The bytes of the asset are not complete, or not what was announced. */
+  /** The upload is not complete, or its bytes do not match what was announced. */
   | 'UPLOAD_REFUSED'
-  /** The model cannot do what is asked; see allowed and alternatives. */
+  /** The model does not support the request; see allowed and alternatives. */
   | 'NOT_SUPPORTED'
   /** The lease has expired, or its take was canceled, regenerated, deleted or taken over. */
   | 'LEASE_LOST';
@@ -141,7 +141,7 @@ export type EventType =
   | 'JOB_DELETED'
   | 'JOB_RESTORED'
   | 'SCENE_ADDED'
-  /** Fields of the scene changed; its status did not, unless a leased take waits again because its worker gave it back or was lost. */
+  /** Fields of the scene changed. Its status did not, except when a leased take returned to the queue because its worker released it or was lost. */
   | 'SCENE_UPDATED'
   | 'SCENE_STARTED'
   | 'SCENE_COMPLETED'
@@ -165,17 +165,17 @@ export type FailureInput = {
   retryable?: boolean;
 };
 
-/** What a file is to the clip. */
+/** How a clip uses an input file. */
 export type InputRole =
-  /** The picture that the clip begins with. */
+  /** The first frame of the clip. */
   | 'FIRST_FRAME'
-  /** The picture that the clip ends with. */
+  /** The last frame of the clip. */
   | 'LAST_FRAME'
-  /** Something that the clip shows, such as a person or a style; there may be several. */
+  /** An image of a subject or style for the clip, such as a person; there may be several. */
   | 'REFERENCE'
-  /** The video that the clip changes or continues. */
+  /** The video that the clip edits or continues. */
   | 'SOURCE_VIDEO'
-  /** Sound that the clip follows, such as speech. */
+  /** Audio that the clip follows, such as speech. */
   | 'REFERENCE_AUDIO';
 
 /** The job that a mutation acts on. */
@@ -245,13 +245,13 @@ export type NewSceneInput = {
   prompt: string;
   /** 1 to 200 characters. */
   title?: string | null | undefined;
-  /** Length of the clip, 0.5 to 60 seconds. 5 when omitted, or what is nearest to it of the model. */
+  /** Length of the clip, 0.5 to 60 seconds. When omitted, 5 s or the nearest length of the model. */
   durationSeconds?: number | null | undefined;
   /** The client's own data; at most 16 KiB of JSON. */
   metadata?: Record<string, unknown> | null | undefined;
-  /** What clips of the scene are to be like; a setting that is left out is that of the job. */
+  /** Settings of the scene; an omitted setting is inherited from the job. */
   settings?: RenderSettingsInput | null | undefined;
-  /** What clips of the scene are made from; at most 16, which replace the former ones. Null or [] for none. */
+  /** Input files of the scene, at most 16; they replace the previous ones. Null or [] removes all. */
   inputs?: Array<RenderInputInput> | null | undefined;
 };
 
@@ -262,9 +262,9 @@ export type RegenerateSceneInput = {
   jobId?: string | null | undefined;
   /** 1 to 4,000 characters, in one or several lines. The scene's prompt when omitted. */
   prompt?: string | null | undefined;
-  /** What clips of the scene are to be like; a setting that is left out is that of the job. */
+  /** Settings of the scene; an omitted setting is inherited from the job. */
   settings?: RenderSettingsInput | null | undefined;
-  /** What clips of the scene are made from; at most 16, which replace the former ones. Null or [] for none. */
+  /** Input files of the scene, at most 16; they replace the previous ones. Null or [] removes all. */
   inputs?: Array<RenderInputInput> | null | undefined;
   /** Fail with STALE_VERSION unless Scene.version has this value. */
   expectedVersion?: number | null | undefined;
@@ -272,32 +272,32 @@ export type RegenerateSceneInput = {
   idempotencyKey?: string | null | undefined;
 };
 
-/** A file that the clip is made from. Exactly one of assetId and takeId. A take gives the picture at atSeconds of its clip, the last one when that is left out, and as SOURCE_VIDEO its clip. */
+/** An input file of the clip: exactly one of assetId and takeId. A take provides the frame of its clip at atSeconds (the last frame when omitted) or, with the role SOURCE_VIDEO, its clip. */
 export type RenderInputInput = {
   role: InputRole;
-  /** How the prompt refers to it; 1 to 200 characters, once in a scene. */
+  /** The name by which the prompt refers to the file; 1 to 200 characters, unique in the scene. */
   name?: string | null | undefined;
   /** An asset that is READY: an IMAGE as FIRST_FRAME, LAST_FRAME or REFERENCE, a VIDEO as SOURCE_VIDEO, an AUDIO as REFERENCE_AUDIO. */
   assetId?: string | null | undefined;
   /** A completed take of a job of the same owner. */
   takeId?: string | null | undefined;
-  /** The picture of the take at this second. */
+  /** Time of the frame in the clip of the take, in seconds. */
   atSeconds?: number | null | undefined;
 };
 
-/** What clips are to be like. A setting that is left out, or null, is the job's, else the model's. In updates a setting left out stays, and null falls back; null for all settings takes all of them away. */
+/** Settings of renders. An omitted or null setting is inherited from the job, else from the model. In an update an omitted setting keeps its value, and null removes it; null in place of the object removes all settings. */
 export type RenderSettingsInput = {
   /** Id of a model of the provider, such as "local/landscape". */
   model?: string | null | undefined;
-  /** Width to height, such as 16:9. */
+  /** Ratio of width to height, such as 16:9. */
   aspectRatio?: string | null | undefined;
   resolution?: Resolution | null | undefined;
-  /** 0 to 4294967295. The same seed and order give the same clip, where the model promises that. */
+  /** 0 to 4294967295. The same seed with the same prompt, settings and inputs gives the same clip, if the model is deterministic. */
   seed?: number | null | undefined;
   negativePrompt?: string | null | undefined;
-  /** Whether the clip is to have sound, where the model leaves the choice. */
+  /** Whether the clip has sound, if the model supports both. */
   audio?: boolean | null | undefined;
-  /** Fits Model.optionsSchema. It is inherited and replaced as a whole, like every setting. */
+  /** Options of the model, which must match Model.optionsSchema; inherited and replaced as a whole, like every setting. */
   options?: Record<string, unknown> | null | undefined;
 };
 
@@ -378,7 +378,7 @@ export type TakeReason =
   | 'INITIAL'
   /** A regenerate was requested. */
   | 'REGENERATE'
-  /** The take before failed with a retryable failure. */
+  /** The previous take failed with a retryable failure. */
   | 'AUTOMATIC_RETRY';
 
 /** An omitted field keeps its value; null clears a nullable field. metadata is replaced as a whole. */
@@ -390,7 +390,7 @@ export type UpdateJobInput = {
   metadata?: Record<string, unknown> | null | undefined;
   /** Fail with STALE_VERSION unless Job.version has this value. */
   expectedVersion?: number | null | undefined;
-  /** The defaults of its scenes, which must still fit their models. */
+  /** The default settings of its scenes; the models of the scenes must support them. */
   settings?: RenderSettingsInput | null | undefined;
 };
 
@@ -415,19 +415,19 @@ export type UpdateSceneInput = {
   percentage?: number | null | undefined;
   /** http or https address of the clip, with status PROCESSING or COMPLETED. */
   outputUrl?: string | null | undefined;
-  /** With status COMPLETED, in jobs of the provider external, instead of outputUrl: a READY asset of the kind VIDEO of the job's owner that is the clip. It is adopted, and cannot be deleted until that is done. */
+  /** The clip as an asset, instead of outputUrl: a READY asset of the kind VIDEO of the job's owner, with status COMPLETED in jobs of the provider external. It is adopted (see adoptOutput), and cannot be deleted until that is done. */
   outputAssetId?: string | null | undefined;
   /** With status FAILED. */
   failure?: FailureInput | null | undefined;
-  /** The take that a report is about; STALE_TAKE when it is not the current one. Without it the providerId of an earlier take is STALE_TAKE as well. So is, with or without it, another providerId than the one of the take that is being rendered. */
+  /** The number of the take that a report is about; fails with STALE_TAKE when it is not the current one. With or without it, so does a providerId that belongs to an earlier take or differs from that of the take being rendered. */
   takeNumber?: number | null | undefined;
-  /** Fetch the clip at outputUrl, keep it, look at it and join it, in jobs of the provider external; the scene completes when that is done, and is PROCESSING at 99 % meanwhile. The server's setting when omitted. */
+  /** Adopt the clip at outputUrl, in jobs of the provider external: download, store and inspect it, and join it to the output. The scene stays PROCESSING at 99 % until that is done. When omitted, the server's setting applies. */
   adoptOutput?: boolean | null | undefined;
   /** Fail with STALE_VERSION unless Scene.version has this value. */
   expectedVersion?: number | null | undefined;
-  /** What clips of the scene are to be like; a setting that is left out is that of the job. */
+  /** Settings of the scene; an omitted setting is inherited from the job. */
   settings?: RenderSettingsInput | null | undefined;
-  /** What clips of the scene are made from; at most 16, which replace the former ones. Null or [] for none. */
+  /** Input files of the scene, at most 16; they replace the previous ones. Null or [] removes all. */
   inputs?: Array<RenderInputInput> | null | undefined;
 };
 
@@ -569,6 +569,13 @@ export type OrderFormQueryVariables = Exact<{
 
 
 export type OrderFormQuery = { scene: { id: string, ownSettings: { model: string | null, aspectRatio: string | null, resolution: Resolution | null, seed: number | null, negativePrompt: string | null, audio: boolean | null, options: Record<string, unknown> }, inputs: Array<{ role: InputRole, name: string | null, atSeconds: number | null, asset: { id: string, kind: AssetKind, name: string | null, poster: { url: string, contentType: string, expiresAt: string | null, width: number | null, height: number | null, durationSeconds: number | null } | null } | null, take: { id: string, poster: { url: string, contentType: string, expiresAt: string | null, width: number | null, height: number | null, durationSeconds: number | null } | null } | null }> } | null };
+
+export type JobAddressesQueryVariables = Exact<{
+  jobId: string;
+}>;
+
+
+export type JobAddressesQuery = { job: { id: string, title: string, provider: string, status: JobStatus, version: number, startedAt: string | null, finishedAt: string | null, deletedAt: string | null, settings: { model: string | null, aspectRatio: string | null, resolution: Resolution | null, seed: number | null, negativePrompt: string | null, audio: boolean | null, options: Record<string, unknown> }, progress: { id: string, version: number, percentage: number, currentStage: JobStage, stageLabel: string, etaSeconds: number | null, total: number, completed: number, failed: number }, output: { url: string, contentType: string, expiresAt: string | null, width: number | null, height: number | null, durationSeconds: number | null } | null, outputFailure: { code: string, message: string, retryable: boolean, occurredAt: string } | null, outputAdjustments: Array<{ code: string, message: string }>, scenes: { nodes: Array<{ id: string, position: number, title: string | null, prompt: string, durationSeconds: number, status: SceneStatus, percentage: number | null, attempts: number, maxAttempts: number, nextAttemptAt: string | null, version: number, startedAt: string | null, finishedAt: string | null, queuePosition: number | null, waitingFor: string | null, availableActions: Array<SceneAction>, settings: { aspectRatio: string | null }, output: { url: string, contentType: string, expiresAt: string | null, width: number | null, height: number | null, durationSeconds: number | null } | null, poster: { url: string, contentType: string, expiresAt: string | null, width: number | null, height: number | null, durationSeconds: number | null } | null, preview: { url: string, contentType: string, expiresAt: string | null, width: number | null, height: number | null, durationSeconds: number | null } | null, failure: { code: string, message: string, retryable: boolean, occurredAt: string } | null, currentTake: { id: string, number: number, prompt: string, createdAt: string, startedAt: string | null } | null }> } } | null };
 
 export type JobPageSubscriptionVariables = Exact<{
   jobId: string;
@@ -1401,6 +1408,117 @@ fragment ShownInput on RenderInput {
     }
   }
 }`) as unknown as TypedDocumentString<OrderFormQuery, OrderFormQueryVariables>;
+export const JobAddressesDocument = new TypedDocumentString(`
+    query JobAddresses($jobId: ID!) {
+  job(id: $jobId) {
+    ...ShownJob
+  }
+}
+    fragment ShownJob on Job {
+  id
+  title
+  provider
+  status
+  version
+  startedAt
+  finishedAt
+  deletedAt
+  settings {
+    ...ShownSettings
+  }
+  progress {
+    ...ShownProgress
+  }
+  output {
+    ...ShownMedia
+  }
+  outputFailure {
+    ...ShownFailure
+  }
+  outputAdjustments {
+    code
+    message
+  }
+  scenes {
+    nodes {
+      ...ShownScene
+    }
+  }
+}
+fragment ShownProgress on JobProgress {
+  id
+  version
+  percentage
+  currentStage
+  stageLabel
+  etaSeconds
+  total
+  completed
+  failed
+}
+fragment ShownScene on Scene {
+  id
+  position
+  title
+  prompt
+  durationSeconds
+  status
+  percentage
+  attempts
+  maxAttempts
+  nextAttemptAt
+  version
+  startedAt
+  finishedAt
+  queuePosition
+  waitingFor
+  settings {
+    aspectRatio
+  }
+  output {
+    ...ShownMedia
+  }
+  poster {
+    ...ShownMedia
+  }
+  preview {
+    ...ShownMedia
+  }
+  failure {
+    ...ShownFailure
+  }
+  currentTake {
+    id
+    number
+    prompt
+    createdAt
+    startedAt
+  }
+  availableActions
+}
+fragment ShownMedia on Media {
+  url
+  contentType
+  expiresAt
+  width
+  height
+  durationSeconds
+}
+fragment ShownFailure on SceneFailure {
+  code
+  message
+  retryable
+  occurredAt
+}
+fragment ShownSettings on RenderSettings {
+  model
+  aspectRatio
+  resolution
+  seed
+  negativePrompt
+  audio
+  options
+}`) as unknown as TypedDocumentString<JobAddressesQuery, JobAddressesQueryVariables>;
 export const JobPageDocument = new TypedDocumentString(`
     subscription JobPage($jobId: ID!, $after: Int) {
   jobEvents(jobId: $jobId, after: $after) {

@@ -1,0 +1,124 @@
+import { useRef, useState } from 'preact/hooks'
+
+import { Button } from '../parts/button'
+import { marksOf, type Mark } from './marks'
+import { useAddress } from './picture'
+import type { Job } from './types'
+import { inTimecode } from './words'
+
+const STEP_SECONDS = 0.1
+
+/** Plays the joined video. Its controls are below the picture, so that they never cover it. */
+export function Player({ job }: { job: Job }) {
+  const video = useRef<HTMLVideoElement>(null)
+  const [at, setAt] = useState(0)
+  const [isPlaying, setPlaying] = useState(false)
+  const [isMuted, setMuted] = useState(false)
+  const source = useSource(job, video.current)
+  const length = job.output?.durationSeconds ?? 0
+
+  function toggle() {
+    if (video.current?.paused) void video.current.play().catch(() => undefined) // the file does not load: see onError
+    else video.current?.pause()
+  }
+
+  function seek(seconds: number) {
+    setAt(seconds)
+    if (video.current) video.current.currentTime = seconds
+  }
+
+  return (
+    <>
+      <div class="video-box">
+        <video
+          ref={video}
+          {...source}
+          playsInline
+          preload="metadata"
+          muted={isMuted}
+          aria-label={`Video of ${job.title}`}
+          poster={job.scenes.nodes[0]?.poster?.url}
+          onClick={toggle}
+          onPlay={() => setPlaying(true)}
+          onPause={() => setPlaying(false)}
+          onTimeUpdate={({ currentTarget }) => setAt(currentTarget.currentTime)}
+          onVolumeChange={({ currentTarget }) => setMuted(currentTarget.muted)}
+        />
+      </div>
+      <div class="player">
+        <Button label={isPlaying ? 'Pause' : 'Play'} icon={isPlaying ? 'pause' : 'play'} iconOnly onClick={toggle} />
+        <input
+          type="range"
+          class="seek"
+          aria-label="Position in the video"
+          aria-valuetext={`${inTimecode(at)} of ${inTimecode(length)}`}
+          min={0}
+          max={length}
+          step={STEP_SECONDS}
+          value={at}
+          style={{ '--played': length ? String(at / length) : '0' }}
+          onInput={({ currentTarget }) => seek(Number(currentTarget.value))}
+        />
+        <span class="timecode">
+          {inTimecode(at)} / {inTimecode(length)}
+        </span>
+        <Button
+          label={isMuted ? 'Sound on' : 'Sound off'}
+          icon={isMuted ? 'muted' : 'sound'}
+          iconOnly
+          kind="quiet"
+          onClick={() => setMuted(!isMuted)}
+        />
+        <Button
+          label="Full screen"
+          icon="full"
+          iconOnly
+          kind="quiet"
+          onClick={() => void video.current?.requestFullscreen().catch(() => undefined)}
+        />
+        <Marks marks={marksOf(job)} at={at} seek={seek} />
+      </div>
+    </>
+  )
+}
+
+/** Returns the properties of a video that goes on where it was when its address is replaced by a newer one. */
+function useSource(job: Job, video: HTMLVideoElement | null) {
+  const [src, onStale] = useAddress(job.output)
+  const resume = useRef<{ at: number; plays: boolean } | undefined>(undefined)
+  return {
+    src,
+    onError() {
+      if (video) resume.current = { at: video.currentTime, plays: !video.paused }
+      onStale()
+    },
+    onLoadedMetadata({ currentTarget }: { currentTarget: HTMLVideoElement }) {
+      if (!resume.current) return
+      currentTarget.currentTime = resume.current.at
+      if (resume.current.plays) void currentTarget.play().catch(() => undefined) // browsers may want a click first
+      resume.current = undefined
+    },
+  }
+}
+
+/** The scenes along the video: each begins at its mark, and plays from there when it is activated. */
+function Marks({ marks, at, seek }: { marks: Mark[]; at: number; seek: (seconds: number) => void }) {
+  return (
+    <ol class="marks" aria-label="Scenes in the video">
+      {marks.map(({ sceneId, number, start, end }) => (
+        <li key={sceneId} style={{ flexGrow: String(end - start) }}>
+          <button
+            type="button"
+            class="mark"
+            aria-current={at >= start && at < end ? 'true' : undefined}
+            aria-label={`Go to scene ${number}, at ${inTimecode(start)}`}
+            title={`Scene ${number} · ${inTimecode(start)}`}
+            onClick={() => seek(start)}
+          >
+            {number}
+          </button>
+        </li>
+      ))}
+    </ol>
+  )
+}
