@@ -3,7 +3,7 @@
 import sys
 
 from models.db import snapshot
-from server.serve import serve
+from server.processes.serve import serve
 from server.settings import load
 
 if __name__ == "__main__":

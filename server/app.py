@@ -19,16 +19,20 @@ from models.lazy_import import lazily
 from providers.port import Provider
 from schema.context import Context, never_gone
 from server.auth.authenticator import AuthMiddleware
-from server.callbacks import PATH as CALLBACK_PATH
-from server.callbacks import callback_routes
-from server.compiling import compiled_operations, schema_of
 from server.container import Container
 from server.explorer import ASSETS_PATH, explorer_response, mount_explorer, wants_explorer
-from server.forwarding import Forwarding, public_path
+from server.graphql.compiling import compiled_operations, schema_of
+from server.graphql.sharing import scope, shared_subscriptions
+from server.graphql.trusted_documents import persisted_documents
 from server.health import add_health
-from server.known_requests import KnownRequests
-from server.media import media_route
-from server.providers import configured
+from server.media.media import media_route
+from server.media.signed_urls import MEDIA_PATH
+from server.middleware.forwarding import Forwarding, public_path
+from server.middleware.known_requests import KnownRequests
+from server.middleware.security_middleware import install_security_middleware
+from server.providers.callbacks import PATH as CALLBACK_PATH
+from server.providers.callbacks import callback_routes
+from server.providers.providers import configured
 from server.rest import docs, openapi
 from server.rest.errors import error_response, install_error_handlers
 from server.rest.leases import LEASE_ROUTES
@@ -36,26 +40,22 @@ from server.rest.router import SCENE_ROUTES
 from server.root import PATH as ROOT_PATH
 from server.root import add_root
 from server.root import is_open as root_is_open
-from server.security_middleware import install_security_middleware
 from server.settings import Settings
-from server.sharing import scope, shared_subscriptions
-from server.signed_urls import MEDIA_PATH
 from server.storyboard import ASSETS_PATH as STORYBOARD_ASSETS_PATH
 from server.telemetry.endpoint import MetricsEndpoint, metrics_route
 from server.telemetry.observer import RequestObserver
 from server.telemetry.paths import HEALTH_PATHS, METRICS_PATH
 from server.telemetry.spans_operations import traced
 from server.telemetry.traces import take_up_trace
-from server.transports.accept import preferred
-from server.transports.compiled import CompiledOperations
-from server.transports.document_limiter import DocumentLimiter
+from server.transports.documents.compiled import CompiledOperations
+from server.transports.documents.document_limiter import DocumentLimiter
+from server.transports.documents.persisted import PersistedDocuments
 from server.transports.errors import TransportCode
-from server.transports.http_errors import GraphQLHTTPError
-from server.transports.messages import Payload
-from server.transports.persisted import PersistedDocuments
+from server.transports.http.upgrades import lost_upgrade
+from server.transports.responses.accept import preferred
+from server.transports.responses.http_errors import GraphQLHTTPError
 from server.transports.router import DirectRoute, Endpoints, graphql_endpoints
-from server.transports.upgrades import lost_upgrade
-from server.trusted_documents import persisted_documents
+from server.transports.websocket.messages import Payload
 from server.uploads.addresses import UPLOADS_PATH
 from server.uploads.routes import upload_routes
 from server.version import VERSION

@@ -70,9 +70,9 @@ def serve(
 
     def run(settings: "Settings") -> int:
         if processes > 1:
-            return _module("server.processes").serve_many(settings, processes, renders=render)
+            return _module("server.processes.supervisor").serve_many(settings, processes, renders=render)
         listener = None if fd is None else socket.socket(fileno=fd)
-        module = _module("server.serve")
+        module = _module("server.processes.serve")
         return module.serve(settings, renders=render, listener=listener, supervisor=supervisor)
 
     _exit_with(run, reports_unread=True, host=host, port=port)
@@ -81,7 +81,7 @@ def serve(
 @app.command()
 def worker() -> None:
     """Run a worker that only renders. Any number of workers can share one Postgres database and media store."""
-    _exit_with(lambda settings: _module("server.serve").work(settings), reports_unread=True)
+    _exit_with(lambda settings: _module("server.processes.serve").work(settings), reports_unread=True)
 
 
 @app.command()
@@ -89,7 +89,7 @@ def migrate(
     to: Annotated[str | None, typer.Option(help="Revision to upgrade or downgrade to; default: the newest.")] = None,
 ) -> None:
     """Migrate the database to the newest revision, or to another one. Stop the servers before a downgrade."""
-    _exit_with(lambda settings: asyncio.run(_module("server.migrate").migrate(settings, to)))
+    _exit_with(lambda settings: asyncio.run(_module("server.database.migrate").migrate(settings, to)))
 
 
 @app.command()
@@ -115,7 +115,7 @@ def restore(
 @app.command()
 def schema() -> None:
     """Print the GraphQL schema."""
-    typer.echo(_module("server.schema").sdl(), nl=False)
+    typer.echo(_module("server.graphql.schema").sdl(), nl=False)
 
 
 @app.command()
@@ -273,7 +273,7 @@ def _exit_with(command: "Callable[[Settings], int]", *, reports_unread: bool = F
     """
     settings = _module("server.settings")
     if not reports_unread:
-        for sentence in _module("server.unread_variables").unread_variables():
+        for sentence in _module("server.configuration.unread_variables").unread_variables():
             typer.echo(f"scenewire: {sentence}", err=True)
     try:
         status = command(settings.load(**{name: value for name, value in options.items() if value is not None}))

@@ -42,12 +42,12 @@ from schema.context import Context, ServerFacts, never_gone
 from server import keys
 from server.auth.authenticator import Authenticator
 from server.auth.sessions import Sessions
-from server.database_setup import opened
-from server.rates import Rates
+from server.database.database_setup import opened
+from server.limits.rates import Rates
+from server.media.signed_urls import SignedUrls
 from server.settings import Settings, as_wrong_setting
-from server.signed_urls import SignedUrls
 from server.telemetry.work import work_telemetry
-from server.transports.connections import Connections
+from server.transports.connections.registry import Connections
 from server.version import VERSION
 
 if TYPE_CHECKING:

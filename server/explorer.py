@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from server.transports.params import has_document
+from server.transports.documents.params import has_document
 
 DIST = Path(__file__).parent.parent / "web" / "dist"
 

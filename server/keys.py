@@ -6,7 +6,7 @@ import os
 import secrets
 from pathlib import Path
 
-from server.setting_types import SECRET_BYTES
+from server.configuration.setting_types import SECRET_BYTES
 from server.settings import ROOT, Settings
 
 KEY_FILE = ROOT / "var" / "secret.key"

@@ -5,7 +5,7 @@ from starlette.responses import RedirectResponse, Response
 
 from coordinator.storage.media import MediaStore
 from server.explorer import explorer_response, wants_explorer
-from server.forwarding import public_path
+from server.middleware.forwarding import public_path
 from server.settings import Settings
 from server.storyboard import Storyboard, mount_storyboard
 

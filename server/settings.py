@@ -11,10 +11,8 @@ from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from providers.clips.encoding import VideoCodec
-from server import plugins
-from server.provider_settings import ProviderSettings
-from server.setting_checks import check_combinations
-from server.setting_types import (
+from server.configuration.setting_checks import check_combinations
+from server.configuration.setting_types import (
     DatabaseUrl,
     DirectUrl,
     HeaderNames,
@@ -29,6 +27,8 @@ from server.setting_types import (
     Secret,
     Synchronous,
 )
+from server.providers import plugins
+from server.providers.provider_settings import ProviderSettings
 from server.telemetry.settings import TelemetrySettings
 from server.transports.limits import DocumentLimits, TransportLimits
 

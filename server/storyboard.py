@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from coordinator.storage.media import MediaStore
 from server.explorer import DIST, Assets, page_response
-from server.forwarding import public_path
+from server.middleware.forwarding import public_path
 from server.settings import Settings
 
 ASSETS_PATH = "/storyboard/assets"

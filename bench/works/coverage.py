@@ -11,7 +11,7 @@ from execution.deviation import Unsupported
 from execution.plans import Plans
 from execution.selections import condition_variables
 from schema.raw import raw_values
-from server.compiling import schema_of
+from server.graphql.compiling import schema_of
 from server.settings import Settings
 
 PERCENT = 95.0

@@ -22,9 +22,9 @@ from server.settings import Settings
 from server.transports.closing import CloseCode, CloseConnection
 from server.transports.errors import TransportCode
 from server.transports.header_values import values_of
-from server.transports.made_answers import made_answer
-from server.transports.messages import Payload
 from server.transports.rate_limiter import TooManyRequests
+from server.transports.responses.made_answers import made_answer
+from server.transports.websocket.messages import Payload
 
 if TYPE_CHECKING:
     from server.auth import jwks, tokens

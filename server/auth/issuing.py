@@ -13,8 +13,8 @@ from models.writes import audit
 from models.writes.store import Store
 from server.auth.identity import SUBJECT_CHARACTERS, is_displayable
 from server.auth.minting import mint, secret_of
-from server.database_refusals import explained
-from server.database_setup import check_exists, location, opened
+from server.database.database_refusals import explained
+from server.database.database_setup import check_exists, location, opened
 from server.settings import PREFIX, Settings, WrongSettings
 
 OPERATOR = "operator"

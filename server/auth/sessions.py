@@ -17,7 +17,7 @@ from models.reads import revocations, tokens
 from models.writes.store import Store
 from server.auth.identity import Identity
 from server.transports.closing import CloseCode
-from server.transports.connections import Connections
+from server.transports.connections.registry import Connections
 
 log = logging.getLogger(__name__)
 

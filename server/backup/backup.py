@@ -28,7 +28,7 @@ from server.backup.manifest import (
     MediaMode,
 )
 from server.backup.snapshot import Snapshot
-from server.database_setup import check_exists, opened
+from server.database.database_setup import check_exists, opened
 from server.settings import Settings, as_wrong_setting
 from server.version import VERSION
 

@@ -15,7 +15,7 @@ from coordinator.storage.media_errors import reason_of
 from models.domain.errors import Unavailable
 from models.lazy_import import lazily
 from server.backup.manifest import BackupError
-from server.database_refusals import explained
+from server.database.database_refusals import explained
 
 if TYPE_CHECKING:
     import asyncpg  # pyright: ignore[reportMissingTypeStubs] # it has none

@@ -15,7 +15,7 @@ from server.backup.files import FileSum, flushed
 from server.backup.manifest import BackupError, Table, file_of
 from server.backup.references import MEDIA_KEYS, UPLOADED
 from server.backup.snapshot import Snapshot, modelled_tables
-from server.database_setup import migrate
+from server.database.database_setup import migrate
 
 COPIED_BYTES = 1024 * 1024
 # As pg_dump does: what a role or a database sets must not change the text of COPY (03/04 is a day of March or of

@@ -13,9 +13,9 @@ from models.lazy_import import lazily
 from server.backup import manifest, media_files, secret, sqlite_database
 from server.backup.failures import reported
 from server.backup.manifest import DATABASE_FOLDER, BackupError, Manifest, MediaFile
-from server.database_refusals import refused_as_wrong_setting
-from server.database_setup import location, opened
-from server.file_lock import only_server
+from server.database.database_refusals import refused_as_wrong_setting
+from server.database.database_setup import location, opened
+from server.database.file_lock import only_server
 from server.settings import PREFIX, Settings, as_wrong_setting
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from server.backup.files import copied, flushed
 from server.backup.manifest import SQLITE_FILE, BackupError, Table
 from server.backup.references import MEDIA_KEYS, UPLOADED
 from server.backup.snapshot import Snapshot, modelled_tables
-from server.database_setup import location, migrate
+from server.database.database_setup import location, migrate
 from server.settings import Settings
 
 # Beside the database; left behind by a restore that was killed, and replaced by the next.

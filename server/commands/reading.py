@@ -7,8 +7,8 @@ import typer
 
 from models.db.database import Connection, Database
 from models.domain.errors import Unavailable
-from server.database_refusals import explained, refused_as_wrong_setting
-from server.database_setup import check_exists, location, opened
+from server.database.database_refusals import explained, refused_as_wrong_setting
+from server.database.database_setup import check_exists, location, opened
 from server.settings import PREFIX, Settings
 
 UNAVAILABLE_STATUS = 1

@@ -15,8 +15,8 @@ from models.reads import queries
 from models.writes import audit
 from models.writes.store import Store
 from server.auth.issuing import OPERATOR, check_text, seconds_of
-from server.database_refusals import explained
-from server.database_setup import check_exists, location, opened
+from server.database.database_refusals import explained
+from server.database.database_setup import check_exists, location, opened
 from server.settings import PREFIX, Settings, WrongSettings
 
 T = TypeVar("T")

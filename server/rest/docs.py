@@ -6,7 +6,7 @@ from fastapi import FastAPI, Request
 from starlette.responses import Response
 
 from server.explorer import DIST, page_response
-from server.forwarding import public_path
+from server.middleware.forwarding import public_path
 
 PATH = "/api/docs"
 # Swagger UI sets style attributes, and draws its icons from data: addresses.

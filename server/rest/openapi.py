@@ -6,7 +6,7 @@ from fastapi import FastAPI, Request
 from pydantic import BaseModel
 from starlette.responses import JSONResponse
 
-from server.forwarding import public_path
+from server.middleware.forwarding import public_path
 
 PATH: Final = "/openapi.json"
 

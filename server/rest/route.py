@@ -12,7 +12,7 @@ from starlette.types import Message, Receive
 
 from models.domain.errors import DomainError, DomainErrors, Unavailable
 from schema.context import Context
-from server.rates import REST_COST
+from server.limits.rates import REST_COST
 from server.rest.errors import error_response
 from server.transports.errors import INTERNAL_MESSAGE, TransportCode, report, request_id_of
 from server.transports.rate_limiter import RateLimiter, TooManyRequests

@@ -10,7 +10,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from server.listening import listening
+from server.processes.listening import listening
 from server.telemetry.paths import METRICS_PATH
 
 if TYPE_CHECKING:

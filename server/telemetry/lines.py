@@ -13,7 +13,7 @@ from starlette.types import Scope
 from coordinator.storage.keys import is_live_frame
 from models.domain import trace
 from models.domain.trace import TraceContext
-from server.signed_urls import MEDIA_PATH
+from server.media.signed_urls import MEDIA_PATH
 from server.telemetry.paths import QUIET_PATHS
 from server.transports.observation.port import ANSWERED_STATE, STREAM_STATE, Answered, Stream, StreamEnd
 

@@ -3,7 +3,7 @@
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings
 
-from server.setting_types import Secret
+from server.configuration.setting_types import Secret
 from server.telemetry.levels import LogLevels
 
 

@@ -3,7 +3,7 @@
 from starlette.websockets import WebSocket
 
 from models.domain import trace
-from server.transports.messages import Payload
+from server.transports.websocket.messages import Payload
 
 
 def take_up_trace(socket: WebSocket, payload: Payload | None) -> None:

@@ -15,18 +15,18 @@ from strawberry.types import ExecutionResult
 from execution.messages import CompiledMessages
 from execution.outcomes import Outcomes
 from server.transports.closing import CloseConnection
-from server.transports.compiled import CompiledOperations, Prepared
-from server.transports.document_limiter import Admitted, DocumentLimiter
-from server.transports.documents import find_operation, parsed_document
+from server.transports.documents.compiled import CompiledOperations, Prepared
+from server.transports.documents.document_limiter import Admitted, DocumentLimiter
+from server.transports.documents.documents import find_operation, parsed_document
+from server.transports.documents.params import Params
+from server.transports.documents.persisted import PersistedDocuments
 from server.transports.errors import TransportCode
-from server.transports.kept_queries import KeptQueries, KeptQuery
 from server.transports.limits import TransportLimits
 from server.transports.observation.port import Answered, NoObserver, Observer, Stream, StreamEnd, codes_of
 from server.transports.operation_context import GetContext, OperationContext
-from server.transports.params import Params
-from server.transports.persisted import PersistedDocuments
 from server.transports.rate_limiter import NoRateLimits, RateLimiter, TooManyRequests
 from server.transports.results import CompiledResult
+from server.transports.short_path.kept_queries import KeptQueries, KeptQuery
 
 if TYPE_CHECKING:
     from server.transports.shared.message import SharedMessage

@@ -8,22 +8,22 @@ from fastapi import APIRouter
 from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from server.transports.compiled import CompiledOperations
-from server.transports.connection_slots import ConnectionSlots
-from server.transports.connections import Connections
-from server.transports.document_limiter import DocumentLimiter
+from server.transports.connections.registry import Connections
+from server.transports.connections.slots import ConnectionSlots
+from server.transports.documents.compiled import CompiledOperations
+from server.transports.documents.document_limiter import DocumentLimiter
+from server.transports.documents.persisted import PersistedDocuments
 from server.transports.execution import Executor
-from server.transports.http import Explorer, HTTPEndpoint
-from server.transports.kept_heads import Renewal
-from server.transports.kept_queries import KeptQueries
+from server.transports.http.endpoint import Explorer, HTTPEndpoint
 from server.transports.limits import TransportLimits
 from server.transports.observation.port import NoObserver, Observer
-from server.transports.on_init import OnInit
 from server.transports.operation_context import GetContext
-from server.transports.persisted import PersistedDocuments
 from server.transports.rate_limiter import NoRateLimits, RateLimiter
 from server.transports.shared.streams import SharedStreams, SharedSubscriptions
-from server.transports.websocket_endpoint import WebSocketEndpoint
+from server.transports.short_path.kept_heads import Renewal
+from server.transports.short_path.kept_queries import KeptQueries
+from server.transports.websocket.endpoint import WebSocketEndpoint
+from server.transports.websocket.on_init import OnInit
 
 
 class Endpoints(NamedTuple):

@@ -21,7 +21,7 @@ from coordinator.assets.uploads import NoUpload, OffsetMismatch, Uploads
 from models.db.asset_rows import UploadRow
 from models.db.cancellation import raise_if_cancelled
 from models.domain.errors import Unavailable
-from server.transports.stream_control import stream_control
+from server.transports.connections.stream_control import stream_control
 from server.uploads.active import ActiveUploads, Busy
 from server.uploads.addresses import UPLOADS_PATH, UploadAddresses
 

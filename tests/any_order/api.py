@@ -7,8 +7,8 @@ from typing import Any
 from models.domain.access import LOCAL, Viewer
 from models.domain.errors import ErrorCode
 from server.container import Container
-from server.masking import MaskedSchema
-from server.schema import executable_schema
+from server.graphql.masking import MaskedSchema
+from server.graphql.schema import executable_schema
 from tests.any_order.model_state import Refused
 from tests.support.client import Json
 

@@ -8,10 +8,10 @@ from starlette.requests import HTTPConnection
 
 from models.domain.access import LOCAL
 from schema.context import Context
-from server.compiling import compiled_operations, schema_of
+from server.graphql.compiling import compiled_operations, schema_of
+from server.transports.documents.params import Params
 from server.transports.execution import Executor
 from server.transports.limits import TransportLimits
-from server.transports.params import Params
 from tests.support import jobs
 from tests.support.both_paths import CONNECTION, compiled_count, left
 from tests.support.server_app import App

@@ -13,7 +13,7 @@ from graphql import (
     print_schema,
 )
 
-from server.schema import sdl
+from server.graphql.schema import sdl
 from tests.support.server_app import App
 
 CONTRACT = (Path(__file__).parent / "contract.graphql").read_text("utf-8")

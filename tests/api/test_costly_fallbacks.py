@@ -14,11 +14,11 @@ from starlette.requests import HTTPConnection
 
 from models.domain.access import LOCAL
 from schema.context import Context
-from server.compiling import compiled_operations, schema_of
-from server.transports.document_limiter import DocumentLimiter
+from server.graphql.compiling import compiled_operations, schema_of
+from server.transports.documents.document_limiter import DocumentLimiter
+from server.transports.documents.params import Params
 from server.transports.execution import COST_FACTOR, COSTLY, Executor
 from server.transports.limits import TransportLimits
-from server.transports.params import Params
 from tests.support import jobs
 from tests.support.both_paths import CONNECTION
 from tests.support.client import Client

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from models import migrations
 from models.db.database import Database
 from models.writes.titles import JOBS_AT_ONCE
-from server.database_setup import migrate
+from server.database.database_setup import migrate
 from tests.support.database_choice import database_choice
 from tests.support.factories import a_job
 from tests.support.server_app import App, running

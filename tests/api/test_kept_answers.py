@@ -20,7 +20,7 @@ from models.domain.access import Viewer
 from models.domain.errors import Unavailable
 from models.reads.moving import WITHOUT_VERSION
 from schema.context import Context
-from server.compiling import compiled_operations, schema_of
+from server.graphql.compiling import compiled_operations, schema_of
 from server.transports.execution import Executor
 from server.transports.limits import TransportLimits
 from tests.support import jobs

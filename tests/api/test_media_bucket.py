@@ -16,7 +16,7 @@ from obstore.exceptions import GenericError
 from coordinator.storage import media
 from coordinator.storage.media import MediaStore
 from server import health
-from server.serve import ready
+from server.processes.serve import ready
 from server.settings import Settings, WrongSettings
 from tests.support import jobs
 from tests.support.assembled_video import wait_for_video

@@ -7,10 +7,10 @@ import pytest
 
 from execution.outcomes import Encoded
 from models.domain.access import LOCAL, Role, Viewer
-from server.compiling import compiled_operations, schema_of
-from server.transports.compiled import CompiledOperations
-from server.transports.documents import parsed_document
-from server.transports.params import Params
+from server.graphql.compiling import compiled_operations, schema_of
+from server.transports.documents.compiled import CompiledOperations
+from server.transports.documents.documents import parsed_document
+from server.transports.documents.params import Params
 from tests.support import jobs
 from tests.support.client import Json
 from tests.support.server_app import App

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from server.transports.kept_head_protocol import KeptHeadProtocol
+from server.transports.protocols.kept_head_protocol import KeptHeadProtocol
 from tests.support.client import Client
 from tests.support.log_lines import Line, LogLines, log_lines
 from tests.support.tokens import ProductionServer, production_server, token

@@ -13,7 +13,7 @@ from starlette.requests import HTTPConnection
 from execution.deviation import NULL
 from models.domain.access import LOCAL
 from schema.context import Context
-from server.compiling import compiled_operations, schema_of
+from server.graphql.compiling import compiled_operations, schema_of
 from server.transports.execution import Executor
 from server.transports.limits import TransportLimits
 from tests.support import jobs

@@ -11,10 +11,10 @@ import pytest
 
 from models.db.clock import now
 from models.reads import revocations
-from server import rates
 from server.auth import revoked_subjects
-from server.sliding_window import SlidingWindow
-from server.transports.kept_head_protocol import KeptHeadProtocol
+from server.limits import rates
+from server.limits.sliding_window import SlidingWindow
+from server.transports.protocols.kept_head_protocol import KeptHeadProtocol
 from tests.support.both_ways import Answer, BothWays, Way, both_ways
 from tests.support.jobs import seeded
 from tests.support.property_settings import scaled

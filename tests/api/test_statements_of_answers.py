@@ -19,7 +19,7 @@ from models.writes.store import Store
 from schema.context import Context
 from schema.loaders import Loaders
 from schema.narrow import Narrow
-from server.compiling import compiled_operations, schema_of
+from server.graphql.compiling import compiled_operations, schema_of
 from server.transports.execution import Executor
 from server.transports.limits import TransportLimits
 from tests.support import jobs

@@ -13,7 +13,7 @@ from websockets.typing import Subprotocol
 
 from server.app import create_app
 from server.settings import Settings, WrongSettings
-from server.transports.persisted import sha256
+from server.transports.documents.persisted import sha256
 from tests.support.client import READS_ON_DEMAND, Client, Json
 from tests.support.tokens import ProductionServer, production_server
 

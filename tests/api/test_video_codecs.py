@@ -9,7 +9,7 @@ import pytest
 from av.container import InputContainer
 
 from providers.clips.encoding import VideoCodec
-from server.providers import local
+from server.providers.providers import local
 from server.settings import Settings
 from tests.support import jobs
 from tests.support.assembled_video import video_bytes, wait_for_video

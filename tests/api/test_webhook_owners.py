@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from models.db.tables import WEBHOOK, WEBHOOK_DELIVERY
 from models.domain.access import Viewer
-from server.schema import executable_schema
+from server.graphql.schema import executable_schema
 from tests.support import jobs, webhook_calls
 from tests.support.client import Json
 from tests.support.factories import NO_DELIVERY, NO_WEBHOOK, a_job

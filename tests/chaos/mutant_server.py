@@ -2,7 +2,7 @@
 
 import sys
 
-from server.serve import serve
+from server.processes.serve import serve
 from server.settings import load
 from tests.chaos.mutants import Mutant, patched
 

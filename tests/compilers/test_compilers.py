@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from server.schema import sdl
+from server.graphql.schema import sdl
 from tests.support import document_compilers as compilers
 from tests.support.document_compilers import Outcome, cached_jobs
 from tests.support.factories import a_job, accepted, report

@@ -14,7 +14,7 @@ from models.domain import access
 from models.migrations import online
 from models.reads import listing
 from models.reads.listing import JobQuery
-from server.database_setup import migrate
+from server.database.database_setup import migrate
 from tests.support.postgres import Databases
 from tests.support.waiting import eventually
 

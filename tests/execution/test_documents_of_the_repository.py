@@ -15,7 +15,7 @@ from graphql import DocumentNode, GraphQLError, OperationDefinitionNode, Operati
 from execution.deviation import INTROSPECTION, Unsupported
 from execution.plans import Plans
 from execution.selections import condition_variables
-from server.schema import executable_schema
+from server.graphql.schema import executable_schema
 
 ROOT = Path(__file__).parent.parent.parent
 SUFFIXES = (".py", ".md", ".graphql", ".js", ".mjs", ".ts", ".tsx", ".html")

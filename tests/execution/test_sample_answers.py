@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from execution.deviation import ERROR, INTROSPECTION, NULL, VARIABLES
-from server.transports.params import Params
+from server.transports.documents.params import Params
 from tests.support.both_paths import CONNECTION, answer, compare, compiled_count, encoded, left
 from tests.support.compiled_sample import Context, executors, sample_schema
 from tests.support.property_settings import scaled

@@ -19,9 +19,9 @@ from models.reads import revocations
 from server.auth.issuing import revoke, token
 from server.auth.sessions import is_revoked
 from server.auth.tokens import Tokens
-from server.migrate import migrate
-from server.schema import sdl
-from server.serve import ready
+from server.database.migrate import migrate
+from server.graphql.schema import sdl
+from server.processes.serve import ready
 from server.settings import Settings, WrongSettings
 from server.version import VERSION
 from tests.support.cli import Ended, run

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from models import migrations
 from models.db.database import Database
 from models.db.tables import AUDIT
-from server.serve import ready
+from server.processes.serve import ready
 from server.settings import Settings, WrongSettings
 from tests.support import jobs
 from tests.support.command_line import invoke

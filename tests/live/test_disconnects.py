@@ -16,7 +16,7 @@ import pytest
 from models.db.rows import EventRow
 from models.domain.access import LOCAL
 from server.transports.limits import TransportLimits
-from server.transports.uvicorn_protocols import UvicornOptions, uvicorn_options
+from server.transports.protocols.uvicorn_protocols import UvicornOptions, uvicorn_options
 from tests.support import jobs, uvicorn_server
 from tests.support.client import Client, Json, Stream
 from tests.support.job_feed import FEED

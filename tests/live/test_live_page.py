@@ -17,7 +17,7 @@ from models.db.database import Connection
 from models.domain.access import LOCAL, SYSTEM, Viewer
 from models.reads import queries
 from schema.narrow import Narrow
-from server.rates import Rates
+from server.limits.rates import Rates
 from server.transports.rate_limiter import TooManyRequests
 from tests.support import client_programs, jobs
 from tests.support.client import Client, Json

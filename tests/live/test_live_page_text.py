@@ -3,7 +3,7 @@
 import re
 
 from models.domain.errors import Unavailable
-from server.schema import executable_schema
+from server.graphql.schema import executable_schema
 from server.settings import Settings
 from server.transports.closing import CloseCode
 from server.transports.errors import TransportCode

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from server.plugins import GROUP, found
-from server.providers import configured
+from server.providers.plugins import GROUP, found
+from server.providers.providers import configured
 from server.settings import Settings, WrongSettings, load
 from tests.support import jobs
 from tests.support.client import Client

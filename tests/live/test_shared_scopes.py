@@ -11,7 +11,7 @@ import pytest
 from models.db.clock import now
 from models.reads import revocations
 from schema.context import Context
-from server.sharing import Scope
+from server.graphql.sharing import Scope
 from server.transports.shared.group import Group
 from server.transports.shared.streams import Asked, SharedStreams
 from tests.support import jobs, purges

@@ -5,7 +5,7 @@ from typing import Any, cast
 
 from websockets.protocol import Protocol
 
-from server.transports.websocket_protocol import WebSocketProtocol
+from server.transports.protocols.websocket_protocol import WebSocketProtocol
 from tests.support.multiplexed import multiplexed
 from tests.support.server_app import App
 

@@ -125,7 +125,7 @@ async def test_stop_of_a_blocked_event_loop_is_forced(tmp_path: Path, monkeypatc
 
 FORCED_END = """
 import logging, time
-from server.stopping import ForcedEnd
+from server.processes.stopping import ForcedEnd
 logging.basicConfig()
 ForcedEnd(0.0).begin()
 time.sleep(3_600)
@@ -135,7 +135,7 @@ time.sleep(3_600)
 WORKER_OF_ANYIO = """
 import asyncio, logging, sys, threading, time
 import anyio.to_thread
-from server.stopping import end_what_is_left
+from server.processes.stopping import end_what_is_left
 logging.basicConfig(format="%(message)s")
 started = threading.Event()
 def work():

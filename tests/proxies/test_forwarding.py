@@ -8,9 +8,9 @@ from typing import Any
 import httpx
 import pytest
 
-from server.serve import listen
+from server.processes.serve import listen
 from server.settings import Settings, WrongSettings
-from server.transports.uvicorn_protocols import uvicorn_options
+from server.transports.protocols.uvicorn_protocols import uvicorn_options
 from tests.support import jobs
 from tests.support.server_app import App, running
 from tests.support.tokens import SECRET, production_server

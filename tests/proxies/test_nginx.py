@@ -12,7 +12,7 @@ import pytest
 from websockets.exceptions import InvalidStatus
 
 from server.settings import Settings
-from server.transports.http_protocol import HttpProtocol
+from server.transports.protocols.http_protocol import HttpProtocol
 from tests.support import jobs
 from tests.support.behind_proxy import FOLLOW, Place, behind, data_of, events_at, socket_at
 from tests.support.nginx import documented, nginx

@@ -11,7 +11,7 @@ import pytest
 from coordinator.bus import listener
 from coordinator.live import hub
 from models.db.database import Database
-from server.database_setup import check_migrated
+from server.database.database_setup import check_migrated
 from server.settings import Settings, WrongSettings
 from tests.support import jobs
 from tests.support.command_line import invoke

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from models.db.database import Database
 from server.commands.doctor.database import CHECKS
 from server.commands.doctor.findings import Finding, Findings, State
-from server.serve import ready
+from server.processes.serve import ready
 from server.settings import Settings, WrongSettings
 from tests.support import jobs
 from tests.support.command_line import invoke

@@ -22,7 +22,7 @@ from models.domain.paging import Window
 from models.reads import listing
 from models.reads.listing import JobOrderField, JobQuery
 from models.writes import job_counts
-from server.database_setup import migrate
+from server.database.database_setup import migrate
 from tests.support.database_choice import database_choice
 
 pytestmark = pytest.mark.both_databases

@@ -8,8 +8,8 @@ from graphql import OperationType
 from starlette.requests import HTTPConnection
 from strawberry.types import ExecutionResult
 
+from server.transports.documents.params import Params
 from server.transports.execution import Executor
-from server.transports.params import Params
 from server.transports.payloads import encode
 from server.transports.results import response_map
 from tests.support.random_documents import RandomDocument

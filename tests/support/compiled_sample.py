@@ -16,8 +16,8 @@ from execution.plans import Plans
 from execution.raw import RawValues
 from execution.relations import NEEDS, RELATION, Relation, Selected
 from models.domain.errors import Invalid
-from server.masking import MaskedSchema
-from server.transports.compiled import CompiledOperations
+from server.graphql.masking import MaskedSchema
+from server.transports.documents.compiled import CompiledOperations
 from server.transports.execution import Executor
 from server.transports.limits import TransportLimits
 

@@ -19,8 +19,8 @@ from graphql import (
     is_required_argument,
 )
 
+from server.graphql.schema import sdl
 from server.rest.router import SCENE_ROUTES
-from server.schema import sdl
 from tests.support.client import Json
 
 SCHEMA = build_schema(sdl())

@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from models.db.database import Database
-from server.database_setup import migrate
+from server.database.database_setup import migrate
 from tests.support.os_processes import UNPRIVILEGED_USER, children_of, runs
 from tests.support.waiting import TIMEOUT_SECONDS
 

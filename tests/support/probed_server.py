@@ -53,5 +53,5 @@ def create_probed_app(*arguments: object, **options: object) -> FastAPI:
 
 
 if __name__ == "__main__":
-    with patch("server.serve.create_app", create_probed_app):
+    with patch("server.processes.serve.create_app", create_probed_app):
         command_line()

@@ -2,7 +2,7 @@
 
 from starlette.types import Scope
 
-from server.transports.kept_heads import Renew
+from server.transports.short_path.kept_heads import Renew
 
 
 class SameState:

@@ -12,14 +12,14 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import HTMLResponse
 
 from models.domain.errors import DomainErrors, Invalid, NotFound
-from server.masking import MaskedSchema
+from server.graphql.masking import MaskedSchema
 from server.transports.closing import CloseCode, CloseConnection
-from server.transports.connections import Connections
-from server.transports.kept_heads import Renewal
+from server.transports.connections.registry import Connections
+from server.transports.documents.persisted import PersistedDocuments, RegisteredDocuments, TrustedDocuments
 from server.transports.limits import TransportLimits
-from server.transports.on_init import OnInit
-from server.transports.persisted import PersistedDocuments, RegisteredDocuments, TrustedDocuments
 from server.transports.router import graphql_endpoints, graphql_router
+from server.transports.short_path.kept_heads import Renewal
+from server.transports.websocket.on_init import OnInit
 from tests.support.waiting import TIMEOUT_SECONDS
 
 TRUSTED = {

@@ -4,10 +4,10 @@ import sys
 from dataclasses import replace
 from unittest.mock import patch
 
-from server.serve import serve
+from server.processes.serve import serve
 from server.settings import load
 from server.transports.limits import TransportLimits
-from server.transports.uvicorn_protocols import UvicornOptions, uvicorn_options
+from server.transports.protocols.uvicorn_protocols import UvicornOptions, uvicorn_options
 
 OPTIONS = uvicorn_options
 
@@ -18,5 +18,5 @@ def short_stall_options(limits: TransportLimits) -> UvicornOptions:
 
 
 if __name__ == "__main__":
-    with patch("server.serve.uvicorn_options", short_stall_options):
+    with patch("server.processes.serve.uvicorn_options", short_stall_options):
         sys.exit(serve(load()))

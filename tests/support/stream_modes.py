@@ -2,7 +2,7 @@
 
 import pytest
 
-from server.transports.websocket_protocol import WebSocketProtocol
+from server.transports.protocols.websocket_protocol import WebSocketProtocol
 from tests.support.client import Json
 
 MODES = ("alone", "direct", "asgi")

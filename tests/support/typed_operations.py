@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from server.schema import sdl
+from server.graphql.schema import sdl
 from tests.support import node_runtime
 from tests.support.server_process import ROOT
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import uvicorn
 from starlette.types import ASGIApp
 
-from server.transports.connections import Connections
+from server.transports.connections.registry import Connections
 from server.transports.limits import TransportLimits
-from server.transports.uvicorn_protocols import uvicorn_options
+from server.transports.protocols.uvicorn_protocols import uvicorn_options
 from tests.support.listeners import connections_are_accepted
 from tests.support.os_processes import children_of, command_line
 from tests.support.waiting import TIMEOUT_SECONDS, eventually

@@ -25,8 +25,8 @@ from typing import Any
 # What the programs import sooner or later. None of these modules reads a setting or starts a thread when imported.
 IMPORTED = (
     "server.cli",
-    "server.serve",
-    "server.processes",
+    "server.processes.serve",
+    "server.processes.supervisor",
     "models.migrations.run",
     "sqlalchemy.dialects.postgresql.asyncpg",
     "sqlalchemy.dialects.sqlite.aiosqlite",

@@ -4,7 +4,7 @@ from typing import Any
 
 import httpx
 
-from server.transports.accept import JSON
+from server.transports.responses.accept import JSON
 
 PATH = "/graphql"
 JSON_BODY = {"content-type": "application/json"}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from server.transports.accept import EVENT_STREAM, GRAPHQL_RESPONSE, HTML, JSON, names, preferred
+from server.transports.responses.accept import EVENT_STREAM, GRAPHQL_RESPONSE, HTML, JSON, names, preferred
 
 URQL = (
     "application/graphql-response+json, application/graphql+json, application/json, text/event-stream, multipart/mixed"

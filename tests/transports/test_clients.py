@@ -12,8 +12,8 @@ from gql.transport.httpx import HTTPXAsyncTransport
 from gql.transport.websockets import WebsocketsTransport
 
 from server.transports.closing import CloseCode, try_again_later
-from server.transports.stream_control import stream_control
-from server.transports.websocket_protocol import WebSocketProtocol
+from server.transports.connections.stream_control import stream_control
+from server.transports.protocols.websocket_protocol import WebSocketProtocol
 from tests.support import node_runtime
 from tests.support.sample_app import Sample
 from tests.support.uvicorn_server import Served, serve

@@ -5,7 +5,7 @@ from websockets.frames import Frame, Opcode
 from websockets.server import ServerProtocol
 
 from server.transports.limits import TransportLimits
-from server.transports.websocket_protocol import WebSocketProtocol
+from server.transports.protocols.websocket_protocol import WebSocketProtocol
 from tests.support.sample_app import Sample
 from tests.support.uvicorn_server import Served, idle
 from tests.support.waiting import eventually

@@ -5,8 +5,8 @@ from typing import Any
 import httpx
 import pytest
 
-from server.transports.accept import GRAPHQL_RESPONSE, JSON
 from server.transports.limits import TransportLimits
+from server.transports.responses.accept import GRAPHQL_RESPONSE, JSON
 from tests.support.client import NO_AUTHORITIES
 from tests.support.sample_app import SECRET, Sample
 from tests.transports.conftest import Start

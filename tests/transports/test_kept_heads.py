@@ -9,8 +9,8 @@ from collections.abc import AsyncGenerator
 
 import pytest
 
-from server.transports.kept_heads import MOST_CHARACTERS, KeptHeads
 from server.transports.limits import TransportLimits
+from server.transports.short_path.kept_heads import MOST_CHARACTERS, KeptHeads
 from tests.support.raw_http import RawConnection, raw_connection
 from tests.support.renewals import SameState
 from tests.support.sample_app import SECRET, Sample

@@ -9,8 +9,8 @@ from graphql import ASTValidationRule, FieldNode, GraphQLError, ValidationRule
 from strawberry.types import ExecutionContext
 
 from models.domain.errors import DomainErrors, Invalid, NotFound
-from server.masking import MaskedSchema
-from server.transports.documents import CACHEABLE_CHARACTERS
+from server.graphql.masking import MaskedSchema
+from server.transports.documents.documents import CACHEABLE_CHARACTERS
 
 SECRET = "the password is swordfish"
 

@@ -5,11 +5,11 @@ from contextlib import aclosing
 from starlette.requests import HTTPConnection
 from strawberry.types import ExecutionResult
 
-from server.transports.document_limiter import Admitted
-from server.transports.documents import find_operation, parse_document
+from server.transports.documents.document_limiter import Admitted
+from server.transports.documents.documents import find_operation, parse_document
+from server.transports.documents.params import Params
 from server.transports.execution import Executor
 from server.transports.limits import TransportLimits
-from server.transports.params import Params
 from tests.support.sample_app import SCHEMA, Context, Probe
 
 DOCUMENT = "subscription { count(to: 3) }"

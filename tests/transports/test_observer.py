@@ -7,10 +7,10 @@ from graphql import GraphQLError
 from starlette.requests import HTTPConnection
 
 from server.transports.closing import CloseConnection
+from server.transports.documents.params import Params
 from server.transports.execution import Executor
 from server.transports.limits import TransportLimits
 from server.transports.observation.port import Answered, NoObserver, Stream, StreamEnd
-from server.transports.params import Params
 from tests.support.sample_app import SCHEMA, Context, Sample
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
-from server.transports.one_write import ONE_WRITE_EXTENSION, OneWrite, one_write
+from server.transports.responses.one_write import ONE_WRITE_EXTENSION, OneWrite, one_write
 from tests.support.uvicorn_server import Served
 
 BODY = json.dumps({"query": "{ hello }"}).encode()

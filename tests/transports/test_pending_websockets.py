@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 from starlette.websockets import WebSocket
 
 from server.transports.limits import TransportLimits
-from server.transports.messages import Payload
+from server.transports.websocket.messages import Payload
 from tests.support.sample_app import Sample
 from tests.support.uvicorn_server import Served
 from tests.support.waiting import eventually

@@ -6,8 +6,8 @@ from typing import Any
 import httpx
 import pytest
 
-from server.transports.accept import GRAPHQL_RESPONSE, JSON
-from server.transports.persisted import PersistedDocuments, RegisteredDocuments, TrustedDocuments, sha256
+from server.transports.documents.persisted import PersistedDocuments, RegisteredDocuments, TrustedDocuments, sha256
+from server.transports.responses.accept import GRAPHQL_RESPONSE, JSON
 from tests.support.sample_app import TRUSTED, Sample
 from tests.support.uvicorn_server import Served
 from tests.support.websocket_peer import dial

@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
-from server.transports.http_protocol import HttpProtocol
 from server.transports.limits import TransportLimits
+from server.transports.protocols.http_protocol import HttpProtocol
 from tests.support.raw_http import RawConnection, RawResponse, raw_connection, raw_exchange
 from tests.support.sample_app import Sample
 from tests.support.uvicorn_server import Served

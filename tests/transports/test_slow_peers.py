@@ -6,9 +6,11 @@ import socket
 import httpx
 import pytest
 
-from server.transports import connections, sse, websocket_protocol
+from server.transports.connections import registry as connections
+from server.transports.http import sse
 from server.transports.limits import TransportLimits
-from server.transports.websocket_protocol import WebSocketProtocol
+from server.transports.protocols import websocket_protocol
+from server.transports.protocols.websocket_protocol import WebSocketProtocol
 from tests.support.client import NO_AUTHORITIES
 from tests.support.sample_app import Sample
 from tests.support.uvicorn_server import Served, idle

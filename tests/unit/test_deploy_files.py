@@ -18,7 +18,7 @@ from typer.main import get_command
 
 from server.cli import app
 from server.health import LIVENESS_PATH, READINESS_PATH
-from server.processes import STOP_SECONDS
+from server.processes.supervisor import STOP_SECONDS
 from server.settings import PREFIX, Settings
 
 ROOT = Path(__file__).parents[2]

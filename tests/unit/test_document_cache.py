@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 from graphql import GraphQLError
 
-from server.schema import executable_schema
-from server.transports.documents import CACHEABLE_CHARACTERS, MOST_DERIVED, DocumentCache, ParsedDocument
+from server.graphql.schema import executable_schema
+from server.transports.documents.documents import CACHEABLE_CHARACTERS, MOST_DERIVED, DocumentCache, ParsedDocument
 
 TEXT = "{ a0 }"
 

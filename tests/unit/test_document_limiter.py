@@ -8,11 +8,11 @@ import pytest
 from graphql import GraphQLError, OperationDefinitionNode, get_introspection_query, parse
 
 from server import demo, watch
-from server.schema import executable_schema
-from server.transports.cost import CostAnalyzer
-from server.transports.document_limiter import DocumentLimiter
+from server.graphql.schema import executable_schema
+from server.transports.documents.cost import CostAnalyzer
+from server.transports.documents.document_limiter import DocumentLimiter
+from server.transports.documents.params import Params
 from server.transports.limits import DocumentLimits
-from server.transports.params import Params
 
 ROOT = Path(__file__).parent.parent.parent
 SCHEMA = executable_schema().core

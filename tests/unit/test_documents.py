@@ -10,8 +10,8 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 from server.cli import app
+from server.configuration.unread_variables import TOKEN
 from server.settings import Settings
-from server.unread_variables import TOKEN
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"

@@ -24,10 +24,10 @@ from coordinator.queue.pgqueuer_memory import CappedInMemoryQueries, FinishedJob
 from coordinator.queue.pgqueuer_overrides import TABLE_CHANGED, ListenerDriver, ResilientQueries
 from schema.enums import JobStatus
 from schema.strawberry_internals import DiscreetExecution, Execution, enum_definition
-from server.schema import executable_schema
-from server.serve import Server
-from server.transports.http_protocol import HttpProtocol
-from server.transports.websocket_protocol import WebSocketProtocol
+from server.graphql.schema import executable_schema
+from server.processes.serve import Server
+from server.transports.protocols.http_protocol import HttpProtocol
+from server.transports.protocols.websocket_protocol import WebSocketProtocol
 
 
 def parameters_of(method: Callable[..., object]) -> list[str]:
@@ -51,7 +51,7 @@ async def no_app(_scope: object, _receive: object, _send: object) -> None:
 
 
 class TestUvicorn:
-    """server/transports/uvicorn_protocols.py, server/transports/websocket_protocol.py and server/serve.py."""
+    """Those of server/transports/protocols and server/processes/serve.py."""
 
     @pytest.mark.parametrize(
         ("kind", "parent", "expected"),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from server.transports.head_shapes import shaped
+from server.transports.short_path.head_shapes import shaped
 
 LINES = b"POST /graphql HTTP/1.1\r\nhost: a\r\n%b\r\naccept: */*\r\n\r\n"
 SAME = [

@@ -7,8 +7,8 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 
-from server.serve import Server
-from server.stopping import ForcedEnd
+from server.processes.serve import Server
+from server.processes.stopping import ForcedEnd
 from tests.support.waiting import TIMEOUT_SECONDS, eventually
 
 LONG_SECONDS = 3_600.0
@@ -23,7 +23,7 @@ async def test_signal_ends_the_main_loop_without_waiting_for_its_next_tick(monke
         async with asyncio.timeout(LONG_SECONDS):
             await event.wait()
 
-    monkeypatch.setattr("server.serve.until_set", until_set)
+    monkeypatch.setattr("server.processes.serve.until_set", until_set)
 
     def begin(_end: ForcedEnd) -> None: ...
 

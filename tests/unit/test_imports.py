@@ -17,12 +17,12 @@ with suppress(SystemExit):
     app(sys.argv[1:])
 print(json.dumps(sorted(sys.modules)))
 """
-IMPORTS_OF_SERVE = "import json, sys, server.serve; print(json.dumps(sorted(sys.modules)))"
+IMPORTS_OF_SERVE = "import json, sys, server.processes.serve; print(json.dumps(sorted(sys.modules)))"
 # Starts a server without a token secret, asks it for its version, and prints the modules that it has imported.
 STARTED_SERVER = """
 import asyncio, json, sys
 from server.app import create_app
-from server.serve import ready
+from server.processes.serve import ready
 from server.settings import Settings
 
 settings = Settings(auth_secret="", media_url=sys.argv[1] + "/media")

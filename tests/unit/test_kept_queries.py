@@ -7,11 +7,11 @@ from collections.abc import Callable
 
 import pytest
 
-from server.compiling import compiled_operations, schema_of
+from server.graphql.compiling import compiled_operations, schema_of
 from server.settings import Settings
-from server.transports.document_limiter import DocumentLimiter
-from server.transports.kept_queries import BYTES_OF_QUERY, MOST_BODY_BYTES, KeptQueries, KeptQuery
-from server.transports.params import read_params
+from server.transports.documents.document_limiter import DocumentLimiter
+from server.transports.documents.params import read_params
+from server.transports.short_path.kept_queries import BYTES_OF_QUERY, MOST_BODY_BYTES, KeptQueries, KeptQuery
 
 SETTINGS = Settings.model_validate({"limit_cost": 1_000_000})
 LARGE_BYTES = 100 * 2**20

@@ -8,8 +8,8 @@ from uvicorn.server import ServerState
 from websockets.protocol import State
 
 from server.transports.limits import TransportLimits
-from server.transports.read_turns import ReadTurns
-from server.transports.websocket_protocol import WebSocketProtocol
+from server.transports.protocols.read_turns import ReadTurns
+from server.transports.protocols.websocket_protocol import WebSocketProtocol
 from tests.unit.test_framework_internals import no_app
 
 

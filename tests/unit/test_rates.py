@@ -9,11 +9,11 @@ from starlette.requests import HTTPConnection
 
 from models.domain.access import Viewer
 from server.auth.identity import Identity
-from server.rates import Rates
-from server.setting_types import RateLimits
-from server.sliding_window import SlidingWindow
-from server.transports.bucket import Bucket
+from server.configuration.setting_types import RateLimits
+from server.limits.rates import Rates
+from server.limits.sliding_window import SlidingWindow
 from server.transports.rate_limiter import TooManyRequests
+from server.transports.websocket.bucket import Bucket
 
 FEW = RateLimits(requests=3, cost=100, connections=2, failed_logins=2, parallel_reads=1)
 
@@ -137,7 +137,7 @@ def test_connection_limit_counts_open_connections_per_user() -> None:
 
 def test_new_callers_share_one_count_above_the_limit_of_counted_callers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Callers that were counted before keep their own counts."""
-    monkeypatch.setattr("server.sliding_window.COUNTED_CALLERS", 5)
+    monkeypatch.setattr("server.limits.sliding_window.COUNTED_CALLERS", 5)
     rates = Rates(FEW)
     for number in range(6):
         rates.request(caller(f"192.0.2.{number}"))

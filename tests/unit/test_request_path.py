@@ -9,9 +9,9 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from server.app import telemetry_is_on
-from server.transports.accept import EVENT_STREAM, GRAPHQL_RESPONSE, JSON
 from server.transports.header_values import value_of, values_of
-from server.transports.http_errors import JSONAnswer, json_response
+from server.transports.responses.accept import EVENT_STREAM, GRAPHQL_RESPONSE, JSON
+from server.transports.responses.http_errors import JSONAnswer, json_response
 from server.transports.router import DirectRoute, Endpoints
 
 HEADERS = [(b"accept", b"text/html"), (b"origin", b"https://a.test"), (b"accept", b"\xe9*/*"), (b"x-empty", b"")]

@@ -6,8 +6,8 @@ import httpx
 import pytest
 from fastapi import FastAPI, Request
 
-from server.forwarding import Forwarding
-from server.security_middleware import install_security_middleware
+from server.middleware.forwarding import Forwarding
+from server.middleware.security_middleware import install_security_middleware
 from server.settings import Settings
 
 SECRET = "the password is swordfish"

@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from server import settings
-from server.setting_types import Profile
+from server.configuration.setting_types import Profile
+from server.configuration.unread_variables import unread_variables
 from server.settings import ROOT, Settings, WrongSettings, load
-from server.unread_variables import unread_variables
 from tests.support.property_settings import MODEST
 
 

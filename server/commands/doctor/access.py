@@ -9,7 +9,7 @@ from server import keys
 from server.auth import jwks
 from server.commands import reading
 from server.commands.doctor.findings import Check, Finding, Findings, State, apart
-from server.database_setup import check_exists, opened
+from server.database.database_setup import check_exists, opened
 from server.settings import PREFIX, Settings, WrongSettings
 
 

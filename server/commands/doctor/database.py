@@ -17,8 +17,8 @@ from models.db.cancellation import raise_if_cancelled
 from models.db.database import Connection, Database
 from models.domain.errors import Unavailable
 from server.commands.doctor.findings import Check, Finding, Findings, State, apart
-from server.database_refusals import explained, refused_as_wrong_setting
-from server.database_setup import check_connections, location, opened
+from server.database.database_refusals import explained, refused_as_wrong_setting
+from server.database.database_setup import check_connections, location, opened
 from server.settings import PREFIX, Settings, WrongSettings
 
 URL = f"{PREFIX}DATABASE_URL"

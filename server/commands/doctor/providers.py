@@ -9,10 +9,10 @@ from models.domain.leases import GONE_AFTER
 from models.reads import leases
 from providers.checks import Checkable
 from providers.port import Failure, Provider
-from server import plugins, providers
 from server.commands import reading
 from server.commands.doctor.findings import Check, Finding, Findings, State, apart
-from server.database_setup import check_exists, opened
+from server.database.database_setup import check_exists, opened
+from server.providers import plugins, providers
 from server.settings import PREFIX, Settings, WrongSettings
 
 Build = Callable[[Settings], Provider]

@@ -4,10 +4,10 @@ import shutil
 from pathlib import Path
 
 from server.commands.doctor.findings import Check, Finding, Findings, State, apart
+from server.configuration.unread_variables import unread_variables
 from server.explorer import DIST
+from server.graphql.trusted_documents import load_trusted_documents
 from server.settings import PREFIX, ROOT, Settings, WrongSettings
-from server.trusted_documents import load_trusted_documents
-from server.unread_variables import unread_variables
 from server.version import VERSION
 
 

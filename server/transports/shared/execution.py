@@ -9,7 +9,7 @@ from strawberry.types import ExecutionContext, ExecutionResult
 from strawberry.types.graphql import OperationType
 
 from execution.messages import CompiledMessages
-from server.transports.params import Params
+from server.transports.documents.params import Params
 from server.transports.payloads import encode
 from server.transports.results import is_request_error, requested_close, response_map
 from server.transports.shared.message import SharedMessage

@@ -25,11 +25,11 @@ from graphql import (
 from starlette.requests import HTTPConnection
 from strawberry.types import ExecutionResult
 
-from server.transports.compiled import CompiledOperations
-from server.transports.document_limiter import Admitted
-from server.transports.documents import ParsedDocument, find_operation
+from server.transports.documents.compiled import CompiledOperations
+from server.transports.documents.document_limiter import Admitted
+from server.transports.documents.documents import ParsedDocument, find_operation
+from server.transports.documents.params import Params
 from server.transports.observation.port import NoObserver, Observer, Stream, StreamEnd
-from server.transports.params import Params
 from server.transports.payloads import encode
 from server.transports.rate_limiter import RateLimiter
 from server.transports.shared.execution import MessageExecution

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from providers.comfyui.workflows.header import Header, Slots
-from server.providers import configured
+from server.providers.providers import configured
 from server.settings import Settings, WrongSettings, load
 from tests.support.comfyui import EXAMPLES
 from tests.support.server_process import ROOT

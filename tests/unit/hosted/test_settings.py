@@ -5,7 +5,7 @@ import re
 import pytest
 
 from providers.hosted.reading import Reading
-from server.providers import configured
+from server.providers.providers import configured
 from server.settings import Settings, WrongSettings, load
 from tests.support.server_process import ROOT
 

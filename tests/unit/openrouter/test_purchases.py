@@ -17,7 +17,7 @@ from providers.catalogue import AudioSupport, InputRole, Model, Resolution, Sett
 from providers.hosted.provider import HostedProvider
 from providers.openrouter.webhooks import TOLERANCE_SECONDS, SigningSecret
 from providers.port import Cost, EarlierOrder, Failure, Order
-from server.callbacks import callback_routes
+from server.providers.callbacks import callback_routes
 from server.settings import Settings as ServerSettings
 from tests.support.fake_service import Reply, running
 from tests.support.input_files import PictureFile

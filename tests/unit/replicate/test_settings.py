@@ -3,7 +3,7 @@
 import pytest
 
 from providers.replicate.template import PLACEHOLDERS
-from server.providers import configured
+from server.providers.providers import configured
 from server.settings import Settings, WrongSettings, load
 from tests.support.replicate_state import SECRET, TOKEN, VERSION
 

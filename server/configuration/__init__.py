@@ -1,0 +1,1 @@
+"""Types and checks of settings, and variables that nothing reads."""

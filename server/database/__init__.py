@@ -1,0 +1,1 @@
+"""The database at start: its checks, its migration, and the lock of an SQLite file."""

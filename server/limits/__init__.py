@@ -1,0 +1,1 @@
+"""Rate limits of each caller, in the memory of one process."""

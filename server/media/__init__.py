@@ -1,0 +1,1 @@
+"""Media files over HTTP, their signed URLs, and the check of their store."""

@@ -1,0 +1,1 @@
+"""The providers of a process: built-in and installed ones, their settings, and callbacks of hosted services."""

@@ -1,0 +1,1 @@
+"""Documents and their parameters: parsing, limits, cost, persisted documents, and compiled operations."""

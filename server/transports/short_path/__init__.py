@@ -1,0 +1,1 @@
+"""Requests and queries that clients send again: executed without parsing and checking them again."""

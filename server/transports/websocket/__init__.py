@@ -1,0 +1,1 @@
+"""GraphQL over websocket: the subprotocol graphql-transport-ws."""
