@@ -56,6 +56,7 @@ check: .venv/.dev ## check formatting, lints, types and the imports between laye
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/pyright --threads
+	@clients/build check
 
 audit: .venv/.dev ## look for known vulnerabilities in the locked packages
 	@$(BIN)/python .ci/audit.py
@@ -120,7 +121,7 @@ client-types: .venv/.runtime ## generate the types of the JavaScript client from
 explorer: web/dist/index.html ## build the pages: the explorer and the storyboard
 
 clean: ## remove everything that was installed or built; keep the data in var/
-	rm -rf .venv web/dist web/node_modules docs/clients/node_modules tests/transports/node/node_modules tests/compilers/node_modules .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv web/dist web/node_modules clients/node_modules clients/javascript/dist clients/react/dist docs/clients/node_modules tests/transports/node/node_modules tests/compilers/node_modules .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(UV):

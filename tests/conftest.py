@@ -24,6 +24,7 @@ WAITING = (
     "attacks/test_neighbours.py",
     "browser",
     "chaos/test_chaos.py",
+    "clients/test_javascript.py",
     "compilers",
     "distributed",
     "faults",

@@ -45,6 +45,6 @@ const types = await codegen({
 });
 const texts = documents.map(({ location, rawSDL }) => {
   const name = path.basename(location, '.graphql').toUpperCase().replaceAll('-', '_');
-  return `export const ${name} = \`${rawSDL.trim()}\`;\n`;
+  return `export const ${name} =\n  '${rawSDL.trim().replace(/\s+/g, ' ')}';\n`;
 });
 writeFileSync(path.join(target, 'operations.ts'), `${HEAD}${types}\n${texts.join('\n')}`);

@@ -28,9 +28,14 @@ class Outcome(NamedTuple):
 
 def install() -> None:
     """Install the packages of the locks, unless they are. Other processes that need them wait for it."""
-    node_runtime.install(FOLDER)
+    install_node_packages()
     with process_lock(PYTHON_PACKAGES):
         _install_python_packages()
+
+
+def install_node_packages() -> None:
+    """Install the compilers that run in Node."""
+    node_runtime.install(FOLDER)
 
 
 def _install_python_packages() -> None:

@@ -26,13 +26,13 @@ class Outcome:
     output: str
 
 
-async def run_tests(file: str, environment: dict[str, str]) -> Outcome:
+async def run_tests(file: str, environment: dict[str, str], folder: Path = FOLDER) -> Outcome:
     process = await asyncio.create_subprocess_exec(
         node(),
         "--test",
         "--test-reporter=tap",
         file,
-        cwd=FOLDER,
+        cwd=folder,
         env={**os.environ, **environment},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,

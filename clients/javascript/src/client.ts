@@ -123,8 +123,8 @@ export function createClient(options: Options): Client {
     },
     close() {
       stopWatching();
-      for (const feed of [...feeds.values()]) feed.stop();
       connection.close();
+      for (const feed of [...feeds.values()]) feed.stop();
     },
   };
 }

@@ -64,14 +64,14 @@ export class Connection {
     if (this.#closed) queueMicrotask(() => source.end(new Error('The client is closed')));
     else this.#streams.add(stream);
     this.#refusedForGood = false;
-    this.#open();
+    this.open();
     this.changed();
     return () => this.remove(stream);
   }
 
   remove(stream: Stream): void {
     if (!this.#streams.delete(stream)) return;
-    stream.interrupt();
+    stream.stop();
     if (this.idle) this.#stopRetrying();
     this.changed();
   }
@@ -93,7 +93,7 @@ export class Connection {
   /** Ends a wait for the next attempt: the page was shown, or the network is back. */
   retryNow(): void {
     this.#stopRetrying();
-    this.#open();
+    this.open();
     this.changed();
   }
 
@@ -103,6 +103,14 @@ export class Connection {
     void Promise.resolve(this.#socket?.dispose()).catch(() => undefined);
     this.#forgetSocket();
     this.changed();
+  }
+
+  /** Subscribes the streams that are pending; connects for that unless an attempt is due later. */
+  open(): void {
+    const pending = [...this.#streams].filter((stream) => stream.pending);
+    if (this.#paused || this.#retry || !pending.length) return;
+    if (!this.#socket) return void this.#connect();
+    for (const stream of pending) if (this.#streams.has(stream)) stream.open();
   }
 
   /** Sends one operation over the websocket. */
@@ -141,13 +149,6 @@ export class Connection {
     return streams.some((stream) => stream.current) ? 'live' : 'connecting';
   }
 
-  /** Subscribes every stream that is not; connects for that unless an attempt is due later. */
-  #open(): void {
-    if (this.#paused || this.#retry || this.idle) return;
-    if (this.#socket) for (const stream of [...this.#streams]) this.#streams.has(stream) && stream.open();
-    else void this.#connect();
-  }
-
   async #connect(): Promise<void> {
     if (this.#connecting) return;
     this.#connecting = true;
@@ -163,16 +164,18 @@ export class Connection {
     if (this.#closed || this.#paused || this.idle) return;
     this.#socket = this.#newSocket(this.#token);
     this.#renewBeforeExpiry();
-    this.#open();
+    this.open();
   }
 
   #newSocket(token: string | undefined): Socket {
+    let operations = 0;
     const socket: Socket = createClient({
       url: this.options.address(),
       webSocketImpl: this.options.webSocket,
       retryAttempts: 0,
       keepAlive: PING_MS,
       lazyCloseTimeout: LINGER_MS,
+      generateID: () => `${(operations += 1)}`,
       connectionParams: token ? { authorization: `Bearer ${token}` } : {},
       on: {
         connecting: () => this.#restartSilence(socket),

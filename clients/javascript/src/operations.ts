@@ -140,40 +140,11 @@ export type JobListSubscriptionVariables = Exact<{
 
 export type JobListSubscription = { jobsUpdated: { id: string, title: string, provider: string, status: JobStatus, version: number, ownerId: string, createdAt: string, updatedAt: string, deletedAt: string | null, progress: { id: string, total: number, completed: number, failed: number, percentage: number, currentStage: JobStage, stageLabel: string, etaSeconds: number | null, version: number }, output: { url: string, contentType: string, width: number | null, height: number | null, durationSeconds: number | null } | null } };
 
-export const JOB_FEED = `subscription JobFeed($jobId: ID!, $after: Int) {
-  jobEvents(jobId: $jobId, after: $after) {
-    __typename
-    ... on JobSnapshot { reason version job { ...FollowedJob } }
-    ... on JobEvent { version type sceneId occurredAt job { ...FollowedJob } }
-    ... on SceneProgress { sceneId takeNumber scene { id percentage } progress { ...FollowedProgress } }
-  }
-}
-fragment FollowedJob on Job {
-  id title provider status version createdAt updatedAt startedAt finishedAt deletedAt
-  progress { ...FollowedProgress }
-  output { ...File }
-  scenes { nodes { ...FollowedScene } }
-}
-fragment FollowedScene on Scene {
-  id position title prompt durationSeconds status percentage attempts maxAttempts nextAttemptAt queuePosition version
-  output { ...File }
-  poster { ...File }
-  failure { code message retryable }
-  availableActions
-}
-fragment FollowedProgress on JobProgress {
-  id total pending processing completed failed canceled percentage currentStage stageLabel etaSeconds version
-}
-fragment File on Media { url contentType width height durationSeconds }`;
+export const JOB_FEED =
+  'subscription JobFeed($jobId: ID!, $after: Int) { jobEvents(jobId: $jobId, after: $after) { __typename ... on JobSnapshot { reason version job { ...FollowedJob } } ... on JobEvent { version type sceneId occurredAt job { ...FollowedJob } } ... on SceneProgress { sceneId takeNumber scene { id percentage } progress { ...FollowedProgress } } } } fragment FollowedJob on Job { id title provider status version createdAt updatedAt startedAt finishedAt deletedAt progress { ...FollowedProgress } output { ...File } scenes { nodes { ...FollowedScene } } } fragment FollowedScene on Scene { id position title prompt durationSeconds status percentage attempts maxAttempts nextAttemptAt queuePosition version output { ...File } poster { ...File } failure { code message retryable } availableActions } fragment FollowedProgress on JobProgress { id total pending processing completed failed canceled percentage currentStage stageLabel etaSeconds version } fragment File on Media { url contentType width height durationSeconds }';
 
-export const JOB_IDS = `query JobIds($filter: JobFilter, $after: String) {
-  jobs(filter: $filter, first: 100, after: $after) { nodes { id } pageInfo { hasNextPage endCursor } }
-}`;
+export const JOB_IDS =
+  'query JobIds($filter: JobFilter, $after: String) { jobs(filter: $filter, first: 100, after: $after) { nodes { id } pageInfo { hasNextPage endCursor } } }';
 
-export const JOB_LIST = `subscription JobList($filter: JobFilter) {
-  jobsUpdated(filter: $filter) {
-    id title provider status version ownerId createdAt updatedAt deletedAt
-    progress { id total completed failed percentage currentStage stageLabel etaSeconds version }
-    output { url contentType width height durationSeconds }
-  }
-}`;
+export const JOB_LIST =
+  'subscription JobList($filter: JobFilter) { jobsUpdated(filter: $filter) { id title provider status version ownerId createdAt updatedAt deletedAt progress { id total completed failed percentage currentStage stageLabel etaSeconds version } output { url contentType width height durationSeconds } } }';

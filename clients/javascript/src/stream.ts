@@ -35,10 +35,14 @@ export class Stream {
     return this.#unsubscribe !== undefined && (this.source.isCurrent?.() ?? this.connection.accepted);
   }
 
-  /** Subscribes, unless it is subscribed. */
+  /** Whether it is not subscribed, and waits for nothing but a connection. */
+  get pending(): boolean {
+    return !this.#unsubscribe && !this.#timer;
+  }
+
+  /** Subscribes, if it is pending. */
   open(): void {
-    if (this.#unsubscribe) return;
-    clearTimeout(this.#timer);
+    if (!this.pending) return;
     let ended = false;
     const whileSubscribed =
       <Value>(act: (value: Value) => void) =>
@@ -64,9 +68,14 @@ export class Stream {
 
   /** Unsubscribes; `open` subscribes again. */
   interrupt(): void {
-    clearTimeout(this.#timer);
     this.#unsubscribe?.();
     this.#unsubscribe = undefined;
+  }
+
+  /** Unsubscribes for good. */
+  stop(): void {
+    clearTimeout(this.#timer);
+    this.interrupt();
   }
 
   /** Ends the stream with the reason that the server gave. */
@@ -90,7 +99,10 @@ export class Stream {
     const wait = this.#waitAfter(refusal);
     if (wait === undefined) return this.#end(refusal);
     this.interrupt();
-    this.#timer = setTimeout(() => this.open(), wait);
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      this.connection.open();
+    }, wait);
     this.connection.changed();
   }
 
