@@ -5,13 +5,14 @@ import { Icon } from '../parts/icon'
 import { Drawer } from '../parts/dialog'
 import { SceneStatusWord } from '../parts/status'
 import { can } from './abilities'
+import { Clip } from './clip'
 import { useJobContext } from './context'
 import { useDetails } from './details'
 import { Errors } from './errors'
 import { FailureNote } from './failure'
 import { ratioOf } from './grid'
 import { ROLE_WORDS } from './inputs'
-import { Picture, useAddress } from './picture'
+import { Picture } from './picture'
 import { TakeList } from './takes'
 import { SceneTimes } from './times'
 import type { Details, Input, Job, Scene } from './types'
@@ -20,6 +21,7 @@ import { nameOf, settingsInWords, statusWord } from './words'
 /** The details of a scene: its clip, takes, settings, inputs and times. */
 export function SceneDrawer({ scene, job, onClose }: { scene: Scene; job: Job; onClose: () => void }) {
   const [details, end] = useDetails(scene.id)
+  const still = scene.status === 'PROCESSING' ? scene.preview : scene.poster
   return (
     <Drawer title={nameOf(scene)} onClose={onClose}>
       <div class="details" style={{ '--ratio': String(ratioOf(job)) }}>
@@ -27,7 +29,7 @@ export function SceneDrawer({ scene, job, onClose }: { scene: Scene; job: Job; o
           <SceneStatusWord status={scene.status} word={statusWord(scene, job.status)} />
           <SceneTimes scene={scene} jobStatus={job.status} />
         </div>
-        <Clip scene={scene} />
+        <Clip clip={scene.output} poster={still} name={`scene ${scene.position + 1}`} />
         <p dir="auto" class="whole-prompt">
           {scene.prompt}
         </p>
@@ -43,21 +45,6 @@ export function SceneDrawer({ scene, job, onClose }: { scene: Scene; job: Job; o
         )}
       </div>
     </Drawer>
-  )
-}
-
-function Clip({ scene }: { scene: Scene }) {
-  const [src, onError] = useAddress(scene.output)
-  const still = scene.status === 'PROCESSING' ? scene.preview : scene.poster
-  return (
-    <div class="screen">
-      <Icon name="film" size={24} />
-      {src ? (
-        <video {...{ src, onError }} controls playsInline preload="metadata" poster={scene.poster?.url} aria-label={`Clip of scene ${scene.position + 1}`} />
-      ) : (
-        <Picture media={still} alt="" />
-      )}
-    </div>
   )
 }
 

@@ -27,7 +27,7 @@ export function JobHeader({ job }: { job: Job }) {
           job.title
         )}
       </h1>
-      <div class="job-line">
+      <div class="job-facts">
         <JobStatusWord status={job.status} stage={job.progress.currentStage} />
         <span class="hint">{countsOf(job)}</span>
       </div>

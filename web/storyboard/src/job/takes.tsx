@@ -8,10 +8,10 @@ import { Ago } from '../parts/times'
 import { can } from './abilities'
 import { announce } from './announce'
 import { useBusy } from './card-actions'
+import { Clip } from './clip'
 import { useJobContext } from './context'
 import { Errors } from './errors'
 import { FailureNote } from './failure'
-import { useAddress } from './picture'
 import type { Scene, Take } from './types'
 import { reasonWord, settingsInWords } from './words'
 
@@ -37,14 +37,13 @@ function TakeCard({ take, scene, onRefusal }: Props) {
   const isShown = take.isCurrent && scene.status === 'COMPLETED'
   return (
     <li class={isShown ? 'take current' : 'take'} aria-label={`Take ${take.number}`}>
-      <TakeClip take={take} />
+      <Clip clip={take.output} poster={take.poster} name={`take ${take.number}`} />
       <div class="card-line">
         <b>Take {take.number}</b>
         <SceneStatusWord status={take.status} />
       </div>
       <p class="times">
         {reasonWord(take)} · <Ago at={take.finishedAt ?? take.startedAt ?? take.createdAt} />
-        {take.startedAt && take.finishedAt && ` · took ${inSpan(secondsBetween(take.startedAt, take.finishedAt))}`}
       </p>
       {take.prompt !== scene.prompt && (
         <p class="take-prompt" dir="auto">
@@ -76,20 +75,9 @@ function UseButton({ take, scene, onRefusal }: Props) {
   return <Button label="Use this one" aria-label={`Use take ${take.number}`} icon="check" busy={busy} onClick={() => run(use)} />
 }
 
-function TakeClip({ take }: { take: Take }) {
-  const [src, onError] = useAddress(take.output)
-  return (
-    <div class="screen">
-      <Icon name="film" size={20} />
-      {src && (
-        <video {...{ src, onError }} controls playsInline preload="none" poster={take.poster?.url} aria-label={`Clip of take ${take.number}`} />
-      )}
-    </div>
-  )
-}
-
 function TakeFacts({ take }: { take: Take }) {
   const facts = settingsInWords(take.settings).map(([name, value]) => `${name} ${value}`)
+  if (take.startedAt && take.finishedAt) facts.unshift(`Took ${inSpan(secondsBetween(take.startedAt, take.finishedAt))}`)
   if (take.cost) facts.push(`Cost ${take.cost.amount} ${take.cost.currency}`)
   if (take.ignored.length) facts.push(`Without effect: ${take.ignored.join(', ')}`)
   return facts.length ? <p class="hint take-facts">{facts.join(' · ')}</p> : null

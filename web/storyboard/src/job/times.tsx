@@ -49,7 +49,7 @@ function Waiting({ scene: { nextAttemptAt, attempts, maxAttempts, queuePosition,
 
 function placeOf(queuePosition: number | null): string {
   if (queuePosition === null) return 'Queued'
-  return queuePosition === 0 ? 'Next in the queue' : `${queuePosition} ahead in the queue`
+  return queuePosition === 0 ? 'Next in the queue' : `${queuePosition} ahead`
 }
 
 function Rendering({ scene }: { scene: Scene }) {
@@ -57,7 +57,11 @@ function Rendering({ scene }: { scene: Scene }) {
   const waited = scene.currentTake?.startedAt && spanOf(scene.currentTake.createdAt, scene.currentTake.startedAt)
   return (
     <>
-      {since && <Elapsed since={since} />}
+      {since && (
+        <>
+          Rendering for <Elapsed since={since} />
+        </>
+      )}
       {waited && waited !== '0 s' && ` · waited ${waited}`}
       <Stall percentage={scene.percentage} />
     </>
