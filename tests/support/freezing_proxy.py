@@ -15,10 +15,12 @@ class FreezingProxy:
         self._writers: list[asyncio.StreamWriter] = []
         self._forwarding: list[asyncio.Task[None]] = []
         self._server: asyncio.Server | None = None
+        self.accepted = 0
+        """The number of connections so far."""
 
-    async def start(self) -> None:
-        """Listen at a free port of the loopback interface."""
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+    async def start(self, port: int = 0) -> None:
+        """Listen at this port of the loopback interface, by default at a free one; after `stop` at the same one again."""
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", port)
 
     @property
     def port(self) -> int:
@@ -30,6 +32,13 @@ class FreezingProxy:
         """Stop forwarding in both directions; neither side is notified."""
         for task in self._forwarding:
             task.cancel()
+
+    def cut(self) -> None:
+        """Abort all connections; new ones are accepted."""
+        self.freeze()
+        for writer in self._writers:
+            writer.transport.abort()
+        self._writers.clear()
 
     async def stop(self) -> None:
         """Drop all connections."""
@@ -43,6 +52,7 @@ class FreezingProxy:
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         upstream_reader, upstream_writer = await asyncio.open_connection(*self._target)
+        self.accepted += 1
         self._writers += [writer, upstream_writer]
         self._forwarding += [
             asyncio.create_task(_forward(reader, upstream_writer)),
