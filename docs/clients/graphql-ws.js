@@ -1,5 +1,4 @@
 import { createClient } from 'graphql-ws';
-import { FEED } from './feed.js';
 
 // #region page
 export function connect(url, onState) {
@@ -51,19 +50,5 @@ export function subscribe(socket, { query, variables: { ...variables } }, sink) 
   const end = () => ((ended = true), stop());
   start();
   return end;
-}
-
-export function follow(socket, jobId, { show, end }) {
-  let job;
-  const next = ({ data: { jobEvents: message } }) => show((job = fold(job, message)), message);
-  return subscribe(socket, { query: FEED, variables: { jobId } }, { next, error: end, complete: end });
-}
-
-export function fold(job, message) {
-  if (message.__typename !== 'SceneProgress') return message.job ?? job;
-  const { scene, progress } = message;
-  if (progress.version < job.version) return job; // the shown job is newer
-  const nodes = job.scenes.nodes.map((each) => (each.id === scene.id ? { ...each, ...scene } : each));
-  return { ...job, progress, scenes: { ...job.scenes, nodes } };
 }
 // #endregion

@@ -107,7 +107,7 @@ async def change_until_killed(server: ServerProcess, made: jobs.Made, watchers: 
 
 @pytest.mark.usefixtures("packages")
 class TestClientExamples:
-    """graphql-ws, Apollo Client and the Python client, all following the same job."""
+    """The JavaScript client, Apollo Client and the Python client, all following the same job."""
 
     async def test_a_client_misses_no_event_when_the_server_is_killed(
         self, server: ServerProcess, tmp_path: Path
@@ -202,7 +202,10 @@ class TestClientExamples:
                     for name in ("by_id", "progress"):
                         patch.setattr(Narrow, name, unreadable_rows)
                     await app.container.coordinator.commands().jobs.update(LOCAL, made.id, {"title": "Not readable"})
-                    await every(watchers, lambda follower: follower.states.count("reconnecting") >= 2)
+                    # The JavaScript client reports it once, and the end when it has caught up.
+                    await watchers["javascript"].until(lambda follower: follower.states[-1] == "reconnecting")
+                    others = {name: follower for name, follower in watchers.items() if name != "javascript"}
+                    await every(others, lambda follower: follower.states.count("reconnecting") >= 2)
                 last = await jobs.retitle(app, made.id, "Readable again")
                 end = await expected_job(app, made.id)
                 await every(watchers, lambda follower: follower.position == last)
@@ -234,7 +237,7 @@ class TestClientExamples:
             await every(watchers, lambda follower: follower.ends != [])
         assert [name for name in NAMES if "There is no such job." not in str(watchers[name].ends)] == []
         assert [len(watchers[name].ends) for name in NAMES] == [1] * len(NAMES)
-        assert [watchers[name].states for name in NAMES] == [["live"]] * len(NAMES)
+        assert [name for name in NAMES if "reconnecting" in watchers[name].states] == []
         assert complaints(tmp_path) == NO_COMPLAINTS
 
     async def test_unsubscribing_reports_no_end_and_leaves_no_watcher(self, app: App, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from tests.support.server_process import ROOT
 PAGE = (ROOT / "docs" / "live.md").read_text("utf-8")
 SHOWN_FILES = {
     "clients/feed.graphql",
+    "clients/scenewire.js",
     "clients/graphql-ws.js",
     "clients/apollo.js",
     "clients/event-source.js",

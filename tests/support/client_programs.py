@@ -2,21 +2,20 @@
 
 import asyncio
 import json
-import os
-import shutil
 import subprocess
 import sys
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from tests.support import javascript_clients, node_runtime
 from tests.support.client import Json
-from tests.support.node_runtime import node
 from tests.support.server_process import ROOT
 from tests.support.waiting import TIMEOUT_SECONDS
 
 FOLDER = ROOT / "docs" / "clients"
-NAMES = ("graphql-ws", "apollo", "scenewire")
+NAMES = ("javascript", "apollo", "scenewire")
+RUN_AS = {"javascript": "scenewire"}
 LINE_BYTES = 2**24
 
 
@@ -116,22 +115,22 @@ def complaints(folder: Path) -> dict[str, str]:
 
 
 def install() -> None:
-    """`npm ci` for the clients of Node, when their lock is newer than what it installed."""
-    lock, installed = FOLDER / "package-lock.json", FOLDER / "node_modules" / ".package-lock.json"
-    if installed.exists() and installed.stat().st_mtime >= lock.stat().st_mtime:
-        return
-    path = os.pathsep.join([str(Path(node()).parent), os.environ.get("PATH", "")])
-    npm = shutil.which("npm", path=path)
-    assert npm is not None, "Node comes with npm"
-    command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-    subprocess.run(command, cwd=FOLDER, env={**os.environ, "PATH": path}, check=True)
+    """Install what the clients of Node import, and build the client of this repository."""
+    node_runtime.install(FOLDER)
+    javascript_clients.build()
 
 
 def _command(name: str) -> list[str]:
-    if name == "scenewire":
+    if name == "scenewire":  # the one for Python
         return [sys.executable, str(FOLDER / "run.py")]
     # Node 20 has the WebSocket of browsers behind this option; newer ones have it without.
-    return [node(), "--experimental-websocket", "--no-warnings", str(FOLDER / "run.js"), name]
+    return [
+        node_runtime.node(),
+        "--experimental-websocket",
+        "--no-warnings",
+        str(FOLDER / "run.js"),
+        RUN_AS.get(name, name),
+    ]
 
 
 def _only(message: Json, *names: str) -> Json:
