@@ -14,18 +14,26 @@ TIMEOUT_MS = 1_000 * TIMEOUT_SECONDS
 
 @asynccontextmanager
 async def isolated_page(
-    browser: Browser, server: Server, expected_statuses: Sequence[int] = (), *, trusts_any_certificate: bool = False
+    browser: Browser,
+    server: Server,
+    expected_statuses: Sequence[int] = (),
+    *,
+    trusts_any_certificate: bool = False,
+    other_url: str | None = None,
+    loses_server: bool = False,
 ) -> AsyncGenerator[Page]:
     """Open a page; on exit assert that it made no request to another host and logged no error.
 
-    HTTP error statuses in `expected_statuses` are allowed, each once per entry.
+    HTTP error statuses in `expected_statuses` are allowed, each once per entry, and so are requests to `other_url`, and
+    failed connections when the page `loses_server`.
     """
     foreign_urls: list[str] = []
     failures: list[str] = []
     expected = [f"status of {status} " for status in expected_statuses]
 
     def is_foreign(url: str) -> bool:
-        return not url.startswith((f"{server.url}/", f"{server.websocket_url}/", "blob:", "data:"))
+        own = (f"{server.url}/", f"{server.websocket_url}/", "blob:", "data:")
+        return not url.startswith((*own, f"{other_url}/") if other_url else own)
 
     async def block(route: Route) -> None:
         foreign_urls.append(route.request.url)
@@ -33,10 +41,10 @@ async def isolated_page(
 
     def on_console_error(line: str) -> None:
         known = next((status for status in expected if status in line), None)
-        if known is None:
-            failures.append(line)
-        else:
+        if known is not None:
             expected.remove(known)
+        elif not (loses_server and "net::ERR_" in line):
+            failures.append(line)
 
     # `new_page` creates a new context, so cookies and storage are not shared.
     async with await browser.new_page(

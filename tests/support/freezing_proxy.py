@@ -19,7 +19,7 @@ class FreezingProxy:
         """The number of connections so far."""
 
     async def start(self, port: int = 0) -> None:
-        """Listen at this port of the loopback interface, by default at a free one; after `stop` at the same one again."""
+        """Listen at this port of the loopback interface, by default at a free one."""
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", port)
 
     @property

@@ -30,5 +30,6 @@ export function errorsAt(errors: UserError[], ...path: string[]): string[] {
 }
 
 function withAllowed({ message, allowed }: UserError): string {
-  return allowed?.length ? `${message} Accepted: ${allowed.join(', ')}.` : message
+  const sentence = message.replace(/^./u, (first) => first.toUpperCase()) // it may begin with the name of the field
+  return allowed?.length ? `${sentence} Accepted: ${allowed.join(', ')}.` : sentence
 }

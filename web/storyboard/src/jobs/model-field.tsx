@@ -13,6 +13,7 @@ export function ModelField({ errors }: { errors: UserError[] }) {
     <Field
       label="Model"
       hint={reason}
+      path="settings.model"
       errors={[...errorsAt(errors, 'provider'), ...errorsAt(errors, 'settings', 'model')]}
     >
       {(control) => (

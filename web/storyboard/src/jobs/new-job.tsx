@@ -36,20 +36,20 @@ export function NewJobDialog() {
 function NewJobForm() {
   const { title, way, settings, start } = draft.value
   const form = useRef<HTMLFormElement>(null)
-  const { errors, isSending, submit } = useSubmit()
+  const { errors, attempts, isSending, submit, drop } = useSubmit()
   useEffect(() => {
     form.current?.querySelector<HTMLElement>('[aria-invalid]')?.focus()
-  }, [errors])
+  }, [attempts])
   return (
-    <form class="new-job" ref={form} onSubmit={submit}>
+    <form class="new-job" ref={form} onSubmit={submit} onInput={drop}>
       <General errors={errors} />
-      <Field label="Title" errors={errorsAt(errors, 'title')}>
+      <Field label="Title" path="title" errors={errorsAt(errors, 'title')}>
         {(control) => (
           <input
             {...control}
             class="input"
             dir="auto"
-            autoFocus
+            data-autofocus
             autoComplete="off"
             value={title}
             onInput={({ currentTarget }) => change({ title: currentTarget.value })}
@@ -82,9 +82,10 @@ function NewJobForm() {
   )
 }
 
-/** Sends the draft; the errors of the last attempt stay until the next one. */
+/** Sends the draft. The error of a field stays until the field changes. */
 function useSubmit() {
   const [errors, setErrors] = useState<UserError[]>([])
+  const [attempts, setAttempts] = useState(0)
   const [isSending, setSending] = useState(false)
   const key = useRef({ of: '', is: '' })
   const submit = async (event: SubmitEvent) => {
@@ -103,8 +104,17 @@ function useSubmit() {
       setErrors([{ code: 'FAILED', message: inWords(reason), path: null }])
     }
     setSending(false)
+    setAttempts((before) => before + 1)
   }
-  return { errors, isSending, submit }
+  const drop = ({ target }: Event) => {
+    const changed = (target as Element).closest<HTMLElement>('[data-path]')?.dataset.path
+    if (changed) setErrors((before) => before.filter((error) => !isBelow(error, changed)))
+  }
+  return { errors, attempts, isSending, submit, drop }
+}
+
+function isBelow({ path }: UserError, place: string): boolean {
+  return `${path?.join('.')}.`.startsWith(`input.${place}.`)
 }
 
 type MadeJob = Parameters<NonNullable<typeof list.value>['accept']>[0]
@@ -128,7 +138,7 @@ const WAYS = [
 
 function Ways() {
   return (
-    <fieldset class="ways">
+    <fieldset class="ways" data-path="scenes">
       <legend class="visually-hidden">How to write the scenes</legend>
       {WAYS.map(([value, words]) => (
         <label key={value}>

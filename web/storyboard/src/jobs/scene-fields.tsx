@@ -14,7 +14,7 @@ export function ScenesField({ errors }: { errors: UserError[] }) {
     requestAnimationFrame(() => document.querySelector<HTMLElement>(`[data-scene="${scene.key}"] textarea`)?.focus())
   }
   return (
-    <fieldset class="scenes">
+    <fieldset class="scene-fields">
       <legend>Scenes</legend>
       <Messages messages={errorsAt(errors, 'scenes')} />
       <ol>
@@ -37,7 +37,7 @@ function SceneField({ scene, index, errors, isOnly }: Props) {
       <span class="scene-number" aria-hidden="true">
         {index + 1}
       </span>
-      <Field label={`Prompt of ${name}`} labelHidden errors={[...at('prompt'), ...at()]} class="grow">
+      <Field label={`Prompt of ${name}`} labelHidden path={`scenes.${index}`} errors={[...at('prompt'), ...at()]} class="grow">
         {(control) => (
           <textarea
             {...control}
@@ -50,7 +50,7 @@ function SceneField({ scene, index, errors, isOnly }: Props) {
           />
         )}
       </Field>
-      <Field label={`Seconds of ${name}`} labelHidden errors={at('durationSeconds')} class="seconds">
+      <Field label={`Seconds of ${name}`} labelHidden path={`scenes.${index}`} errors={at('durationSeconds')} class="seconds">
         {(control) => <Duration control={control} scene={scene} />}
       </Field>
       {!isOnly && (
@@ -107,7 +107,7 @@ export function PromptsField({ errors }: { errors: UserError[] }) {
   const count = promptsOf(pasted).length
   const hint = count === 1 ? 'One line, one scene: 1 scene' : `One line, one scene: ${count} scenes`
   return (
-    <Field label="Prompts" hint={hint} errors={errorsOfLines(errors)}>
+    <Field label="Prompts" hint={hint} path="scenes" errors={errorsOfLines(errors)}>
       {(control) => (
         <textarea
           {...control}

@@ -20,9 +20,11 @@ effect(() => {
   const filter: JobFilter = {}
   if (search.value) filter.search = search.value
   if (status.value) filter.status = [status.value]
-  const before = untracked(() => list.value)
-  before?.stop()
-  list.value = isIn.value ? new JobList(filter) : null
+  const signedIn = isIn.value
+  untracked(() => {
+    list.value?.stop()
+    list.value = signedIn ? new JobList(filter) : null
+  })
 })
 
 /** Whether there is no job at all. */

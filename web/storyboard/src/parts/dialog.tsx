@@ -22,6 +22,7 @@ function Modal({ kind, title, onClose, children }: Props & { kind: 'dialog' | 'd
     const before = document.activeElement
     const dialog = element.current
     dialog?.showModal()
+    dialog?.querySelector<HTMLElement>('[data-autofocus]')?.focus()
     return () => {
       dialog?.close()
       if (before instanceof HTMLElement && before.isConnected) before.focus()

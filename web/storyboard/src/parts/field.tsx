@@ -11,6 +11,8 @@ type Props = {
   hint?: string
   /** Why the server refused the value. */
   errors?: string[]
+  /** Where the value is in the input, such as "scenes.0": a form drops these errors when the control changes. */
+  path?: string
   /** The label is for screen readers only. */
   labelHidden?: boolean
   class?: string
@@ -18,7 +20,7 @@ type Props = {
 }
 
 /** A labelled control with its hint, and its errors below it. */
-export function Field({ label, hint, errors = [], labelHidden, class: extra = '', children }: Props) {
+export function Field({ label, hint, errors = [], path, labelHidden, class: extra = '', children }: Props) {
   const id = useId()
   const described = [hint && `${id}-hint`, errors.length && `${id}-errors`].filter(Boolean).join(' ')
   const control: ControlProps = {
@@ -27,7 +29,7 @@ export function Field({ label, hint, errors = [], labelHidden, class: extra = ''
     'aria-describedby': described || undefined,
   }
   return (
-    <div class={`field ${extra}`}>
+    <div class={`field ${extra}`} data-path={path}>
       <label for={id} class={labelHidden ? 'visually-hidden' : undefined}>
         {label}
       </label>

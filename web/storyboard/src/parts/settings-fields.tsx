@@ -36,6 +36,7 @@ export function SettingsFields({ model, value, onChange, errors, path }: Props) 
       <div class="field-row">
         <Choice
           label="Aspect ratio"
+          path={[...path, 'aspectRatio'].join('.')}
           value={value.aspectRatio}
           choices={ratios.map((ratio) => [ratio, ratio])}
           errors={at('aspectRatio')}
@@ -43,13 +44,14 @@ export function SettingsFields({ model, value, onChange, errors, path }: Props) 
         />
         <Choice
           label="Resolution"
+          path={[...path, 'resolution'].join('.')}
           value={value.resolution}
           choices={resolutions.map((each) => [each, RESOLUTIONS[each]])}
           errors={at('resolution')}
           onChange={(resolution) => set({ resolution: resolution as Resolution | null })}
         />
         {model?.seed !== false && (
-          <Field label="Seed" errors={at('seed')}>
+          <Field label="Seed" path={[...path, 'seed'].join('.')} errors={at('seed')}>
             {(control) => (
               <input
                 {...control}
@@ -67,6 +69,7 @@ export function SettingsFields({ model, value, onChange, errors, path }: Props) 
         {model?.audio !== 'NEVER' && model?.audio !== 'ALWAYS' && (
           <Choice
             label="Sound"
+          path={[...path, 'audio'].join('.')}
             value={value.audio == null ? null : String(value.audio)}
             choices={[
               ['true', 'With sound'],
@@ -78,7 +81,12 @@ export function SettingsFields({ model, value, onChange, errors, path }: Props) 
         )}
       </div>
       {model?.negativePrompt !== false && (
-        <Field label="Negative prompt" hint="What clips must not show" errors={at('negativePrompt')}>
+        <Field
+          label="Negative prompt"
+          hint="What clips must not show"
+          path={[...path, 'negativePrompt'].join('.')}
+          errors={at('negativePrompt')}
+        >
           {(control) => (
             <input
               {...control}
@@ -116,6 +124,7 @@ function withOption(options: Record<string, unknown> | null | undefined, name: s
 
 type ChoiceProps = {
   label: string
+  path?: string
   value: string | null | undefined
   choices: [string, string][]
   errors: string[]
@@ -123,9 +132,9 @@ type ChoiceProps = {
 }
 
 /** A list to choose from whose first entry leaves the choice to the model. */
-export function Choice({ label, value, choices, errors, onChange }: ChoiceProps) {
+export function Choice({ label, path, value, choices, errors, onChange }: ChoiceProps) {
   return (
-    <Field label={label} errors={errors}>
+    <Field label={label} path={path} errors={errors}>
       {(control) => (
         <select
           {...control}
