@@ -114,13 +114,15 @@ function Prompt({ scene }: { scene: Scene }) {
   }
   return (
     <div class="prompt">
-      <InPlace
-        value={prompt}
-        label={`Prompt of scene ${position + 1}`}
-        maxLength={MAX_PROMPT_LENGTH}
-        multiline
-        save={(text) => actions.edit(id, { prompt: text })}
-      />
+      <div dir="auto">
+        <InPlace
+          value={prompt}
+          label={`Prompt of scene ${position + 1}`}
+          maxLength={MAX_PROMPT_LENGTH}
+          multiline
+          save={(text) => actions.edit(id, { prompt: text })}
+        />
+      </div>
       {isNewer && <p class="hint">Edited since this clip was made</p>}
     </div>
   )

@@ -15,7 +15,7 @@ type Draft = { text: string; from: string; refusal?: string }
 
 /**
  * A text that becomes a field when it is activated. Enter saves it (in several lines Ctrl+Enter), as does leaving it;
- * Escape does not. A refused text stays in the field, with the reason below.
+ * Escape does not. A refused text stays in the field, with the reason below. The element around it has `dir="auto"`.
  */
 export function InPlace({ value, label, maxLength, multiline = false, save, children }: Props) {
   const [draft, setDraft] = useState<Draft>()
@@ -57,7 +57,6 @@ export function InPlace({ value, label, maxLength, multiline = false, save, chil
       ref={text}
       type="button"
       class={multiline ? 'in-place lines' : 'in-place'}
-      dir="auto"
       aria-label={`${label}: ${value}. Edit`}
       title="Edit"
       onClick={() => setDraft({ text: value, from: value })}
