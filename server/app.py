@@ -237,6 +237,10 @@ def _add_api(app: FastAPI, container: Container) -> None:
     add_root(app, settings, container.media, GRAPHQL_PATH)
 
 
+def _explorer(settings: Settings) -> Callable[[Request], Response]:
+    return lambda request: explorer_response(public_path(request), storyboard=settings.storyboard)
+
+
 def _graphql(
     container: Container, make_context: Callable[[HTTPConnection], Context], compiled: CompiledOperations | None
 ) -> Endpoints:
@@ -260,7 +264,7 @@ def _graphql(
         limits=settings.transport_limits,
         documents=documents,
         get_queries=settings.allows_get_queries,
-        explorer=(lambda request: explorer_response(public_path(request))) if settings.allows_explorer else None,
+        explorer=_explorer(settings) if settings.allows_explorer else None,
         shared=shared_subscriptions(schema, settings),
         compiled=compiled,
         # Telemetry has to see every request.

@@ -59,9 +59,10 @@ def wants_explorer(request: Request) -> bool:
     return html is not None and float(html["weight"] or 1) > 0
 
 
-def explorer_response(public_path: str = "", dist: Path = DIST) -> Response:
-    """Return the page, for a browser that reaches the server under `public_path`."""
-    return page_response(dist / "index.html", public_path, POLICY, {"vary": "accept"})
+def explorer_response(public_path: str = "", dist: Path = DIST, *, storyboard: bool = True) -> Response:
+    """Return the page, for a browser that reaches the server under `public_path`. It links a storyboard that is on."""
+    contents = {"storyboard": f"{public_path}/" if storyboard else ""}
+    return page_response(dist / "index.html", public_path, POLICY, {"vary": "accept"}, contents=contents)
 
 
 def page_response(

@@ -67,9 +67,9 @@ class Sockets:
 
 async def open_explorer(page: Page, server: Server) -> Explorer:
     """Open the explorer page."""
-    await page.goto(f"{server.url}/graphql")
-    await expect(page.get_by_role("region", name="Operation Editor")).to_contain_text("Welcome to Scenewire")
-    return Explorer(page)
+    explorer = Explorer(page)
+    await explorer.visit(f"{server.url}/graphql")
+    return explorer
 
 
 async def open_authenticated(page: Page, server: Server, bearer_token: str) -> Explorer:
@@ -93,8 +93,8 @@ async def create_job(server: Server, *scenes: dict[str, Any], start: bool = Fals
 
 
 async def watch(explorer: Explorer, job_id: str) -> None:
-    """Run a subscription to the job in the tab WatchJob."""
-    await explorer.open("WatchJob")
+    """Run a subscription to the job in the tab Watch job."""
+    await explorer.open("Watch job")
     await explorer.write(
         f'subscription WatchJob {{ jobEvents(jobId: "{job_id}") {{ ... on JobSnapshot {{ job {{ id }} }} }} }}'
     )
@@ -124,7 +124,7 @@ async def test_a_token_in_the_headers_editor_authenticates_every_tab(
         await expect(explorer.alert).to_have_count(0)
         await page.screenshot(path=tmp_path / "rendering.png")
 
-        await explorer.open("WatchJob")
+        await explorer.open("Watch job")
         await explorer.run()
         await expect(explorer.response).to_contain_text('"__typename": "JobSnapshot"')
         await page.get_by_role("button", name="Show Documentation Explorer").click()

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 from gql import Client, gql
 from gql.transport.websockets import WebsocketsTransport
-from playwright.async_api import Page
+from playwright.async_api import Page, expect
 
 LONGEST_RENDER_SECONDS = 120
 SETTLED = """
@@ -25,6 +25,9 @@ class Explorer:
     def __init__(self, page: Page) -> None:
         self.page = page
         self.response = page.get_by_role("region", name="Result Window")
+        self.messages = page.get_by_role("region", name="Messages")
+        self.editor = page.get_by_role("region", name="Operation Editor")
+        self.variables = page.locator("[data-uri$='-variables.json']")
         self.clips = page.get_by_role("article")
         self.video = page.get_by_role("figure")
         self.clips_pane = page.get_by_role("region", name="Clips")
@@ -34,8 +37,13 @@ class Explorer:
         self.stream = page.get_by_role("status")
         self.remembered_job = page.get_by_title("Copy jobId")
 
+    async def visit(self, url: str) -> None:
+        """Open the page for the first time, with its first tab."""
+        await self.page.goto(url)
+        await expect(self.editor).to_contain_text("Welcome to Scenewire")
+
     async def open(self, tab: str) -> None:
-        await self.page.get_by_role("tab", name=tab).get_by_text(tab).click()
+        await self.page.get_by_role("tab", name=tab, exact=True).click()
 
     async def write(self, operation: str) -> None:
         await self._fill("Operation Editor", operation)
@@ -47,7 +55,7 @@ class Explorer:
 
     async def show_job(self, job_id: str) -> None:
         """Show a job in the clips pane that was not created on this page."""
-        await self.open("QueryClips")
+        await self.open("Query clips")
         await self.page.get_by_role("button", name="Variables", exact=True).click()
         await self._fill("Variables", json.dumps({"jobId": job_id}))
         await self.run()
@@ -57,6 +65,10 @@ class Explorer:
         await self.page.keyboard.press("ControlOrMeta+A")
         await self.page.keyboard.press("Delete")  # text over a selection would get auto-closed brackets
         await self.page.keyboard.insert_text(text)
+
+    async def failures(self) -> int:
+        """Return how many errors the response shows."""
+        return len(re.findall(r'"message":', await self.response.inner_text()))
 
     async def run(self) -> None:
         """Run the operation of the open tab, or stop its subscription."""

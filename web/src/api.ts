@@ -1,18 +1,12 @@
-import { createGraphiQLFetcher, type Fetcher, type FetcherParams } from '@graphiql/toolkit'
-import { getOperationAST, GraphQLError, parse, type ExecutionResult } from 'graphql'
-import { createClient, type Client } from 'graphql-ws'
+import { createClient } from 'graphql-ws'
 import { create } from 'zustand'
 
 import { address } from './address'
-import { bearerIn, setAuthorization, TOKEN_HINT, useAccess, withAuthorization } from './access'
-import { keepIntrospectionError } from './docs'
-import { fillIn, remember, rememberIdsIn } from './memory'
+import { useAccess } from './access'
 
-const PATH = address('graphql')
+export const PATH = address('graphql')
 const MAX_BACKOFF_MS = 5_000
-const FORBIDDEN = 4403
-const CREATE_JOB = 'create a job in the first tab'
-const ADVICE = { jobId: CREATE_JOB, sceneId: CREATE_JOB, takeId: 'regenerate a scene first' }
+export const FORBIDDEN = 4403
 
 export const useStream = create(() => ({ state: 'idle' as 'idle' | 'live' | 'reconnecting' }))
 
@@ -61,53 +55,4 @@ export function explain(problem: unknown): string {
   }
   const [first] = Array.isArray(problem) ? problem : [problem]
   return first instanceof Error || first?.message ? first.message : 'The stream failed.'
-}
-
-// Delivers an error as a last result: GraphiQL would also report it as an unhandled rejection.
-const clientWithReadableErrors: Client = {
-  ...client,
-  subscribe: (payload, sink) =>
-    client.subscribe(payload, {
-      ...sink,
-      error: (problem) => {
-        sink.next({ errors: Array.isArray(problem) ? problem : [new GraphQLError(withHint(problem))] })
-        sink.complete()
-      },
-    }),
-}
-
-function withHint(problem: unknown): string {
-  const forbidden = problem instanceof CloseEvent && problem.code === FORBIDDEN
-  return forbidden ? `${explain(problem)} ${TOKEN_HINT}` : explain(problem)
-}
-
-const send = createGraphiQLFetcher({ url: PATH, wsClient: clientWithReadableErrors, enableIncrementalDelivery: false })
-
-export const fetcher: Fetcher = async (given, options) => {
-  const { document, operation } = parseOperation(given)
-  const { params, missing } = fillIn({ ...given, operationName: operation?.name?.value ?? given.operationName }, operation)
-  if (missing) return { errors: [new GraphQLError(`The ${missing} is empty: ${ADVICE[missing]}, or enter one.`)] }
-
-  const own = bearerIn(options?.headers)
-  if (own) setAuthorization(own) // before sending: a subscription authenticates its socket with it
-  remember(params.variables)
-  const answer = await send(params, { ...options, headers: withAuthorization(options?.headers), documentAST: document })
-  if (operation?.operation !== 'subscription') storeAuthError(answer as ExecutionResult)
-  if (operation?.operation === 'mutation') rememberIdsIn(answer)
-  return operation?.name?.value === 'IntrospectionQuery' ? keepIntrospectionError(answer as ExecutionResult) : answer
-}
-
-function storeAuthError({ errors }: ExecutionResult) {
-  const error = errors?.find(({ extensions }) => extensions?.code === 'UNAUTHENTICATED')
-  useAccess.setState({ authError: error?.message })
-}
-
-/** Parses the document here: GraphiQL debounces edits, so `operationName` may still be that of the previous text. */
-function parseOperation({ query, operationName }: FetcherParams) {
-  try {
-    const document = parse(query)
-    return { document, operation: getOperationAST(document, operationName) ?? getOperationAST(document) }
-  } catch {
-    return {} // the server reports the syntax error
-  }
 }

@@ -1,9 +1,13 @@
 import type { GraphiQLPlugin } from '@graphiql/react'
 
 import { TOKEN_HINT, useAccess } from './access'
+import { storyboardOf } from './address'
 import { useJob, type Job, type Scene } from './job-stream'
 import { remember, useMemory } from './memory'
+import { Status } from './status'
 import { useStableUrl, Video } from './video'
+
+const MOVES = !matchMedia('(prefers-reduced-motion: reduce)').matches
 
 function Clips() {
   const { jobId } = useMemory()
@@ -26,30 +30,50 @@ function Live({ jobId, showError }: { jobId: string; showError: boolean }) {
   return (
     <>
       {error && showError && <p role="alert">{error}</p>}
-      {job && <JobView job={job} renew={renew} />}
+      {job && <JobHeader job={job} jobId={jobId} />}
       {!job && !error && showError && <p>Loading {jobId} …</p>}
-      <ol aria-label="Steps, newest first" className="scenewire-steps">
-        {steps.map((step) => (
-          <li key={step}>{step}</li>
-        ))}
-      </ol>
+      {job && <Cards job={job} renew={renew} />}
+      {job && <Log steps={steps} />}
     </>
   )
 }
 
-function JobView({ job, renew }: { job: Job; renew: () => void }) {
-  const { sceneId } = useMemory()
+function JobHeader({ job, jobId }: { job: Job; jobId: string }) {
   const { percentage, currentStage, stageLabel } = job.progress
+  const storyboard = storyboardOf(jobId)
   return (
-    <>
-      <h2>{job.title}</h2>
-      <Bar percentage={currentStage === 'ASSEMBLING' ? null : percentage} />
+    <header>
+      <h2 dir="auto">{job.title}</h2>
+      {storyboard && <a href={storyboard}>Open in the storyboard</a>}
+      <Bar label="Job" percentage={currentStage === 'ASSEMBLING' ? null : percentage} />
       <p>{stageLabel}</p>
+    </header>
+  )
+}
+
+function Cards({ job, renew }: { job: Job; renew: () => void }) {
+  const { sceneId } = useMemory()
+  return (
+    <div className="scenewire-cards">
       <JoinedVideo job={job} renew={renew} />
       {job.scenes.nodes.map((scene) => (
         <Card key={scene.id} scene={scene} chosen={scene.id === sceneId} renew={renew} />
       ))}
-    </>
+    </div>
+  )
+}
+
+function Log({ steps }: { steps: string[] }) {
+  return (
+    <section className="scenewire-log" aria-label="Events">
+      <h3>Events</h3>
+      <ol aria-label="Steps, newest first" className="scenewire-steps" tabIndex={0}>
+        {steps.map((step) => (
+          <li key={step}>{step}</li>
+        ))}
+      </ol>
+      {steps.length === 0 && <p>None since this page was opened.</p>}
+    </section>
   )
 }
 
@@ -79,9 +103,10 @@ function Card({ scene, chosen, renew }: { scene: Scene; chosen: boolean; renew: 
     <article className={chosen ? 'chosen' : ''}>
       <Clip scene={scene} title={title} renew={renew} />
       <button type="button" aria-pressed={chosen} title="Use for an empty sceneId" onClick={() => remember({ sceneId: scene.id })}>
-        <b>{title}</b>
-        <span className={scene.status}>{scene.status}</span>
+        <b dir="auto">{title}</b>
+        <Status status={scene.status} />
       </button>
+      {scene.status === 'PROCESSING' && <Bar label={title} percentage={scene.percentage} />}
       {scene.failure && <p className="scenewire-failure">{scene.failure.message}</p>}
     </article>
   )
@@ -90,17 +115,14 @@ function Card({ scene, chosen, renew }: { scene: Scene; chosen: boolean; renew: 
 function Clip({ scene, title, renew }: { scene: Scene; title: string; renew: () => void }) {
   const still = useStableUrl((scene.preview ?? scene.poster)?.url)
   if (scene.output)
-    return <Video src={scene.output.url} poster={scene.poster?.url} onStale={renew} aria-label={title} autoPlay muted />
-  return (
-    <div className="scenewire-picture">
-      {still && <img src={still} alt="" />}
-      {scene.status === 'PROCESSING' && <Bar percentage={scene.percentage} />}
-    </div>
-  )
+    return (
+      <Video src={scene.output.url} poster={scene.poster?.url} onStale={renew} aria-label={title} autoPlay={MOVES} muted />
+    )
+  return <div className="scenewire-picture">{still && <img src={still} alt="" />}</div>
 }
 
-function Bar({ percentage }: { percentage: number | null }) {
-  return <progress max={100} value={percentage ?? undefined} />
+function Bar({ label, percentage }: { label: string; percentage: number | null }) {
+  return <progress aria-label={`Progress: ${label}`} max={100} value={percentage ?? undefined} />
 }
 
 const Icon = () => (

@@ -1,9 +1,15 @@
 import { pick, useGraphiQL, type MonacoEditor } from '@graphiql/react'
 import { useEffect } from 'react'
 
-const OPTIONS = { fontSize: 13, wordWrap: 'on', wrappingIndent: 'indent' } as const
+const OPTIONS = {
+  fontSize: 13,
+  wordWrap: 'on',
+  wrappingIndent: 'indent',
+  lineNumbersMinChars: 2,
+  scrollbar: { alwaysConsumeMouseWheel: false, useShadows: false }, // the page scrolls where the panes are stacked
+} as const
 
-/** Wraps long lines and shrinks the font: the clips pane makes the editors narrow. */
+/** Wraps long lines and shrinks font and margins: the clips pane makes the editors narrow. */
 export function EditorOptions() {
   const editors = useGraphiQL(
     pick('queryEditor', 'variableEditor', 'headerEditor', 'responseEditor'),

@@ -5,20 +5,27 @@ import '@graphiql/react/style.css'
 import '@graphiql/plugin-doc-explorer/style.css'
 import '@graphiql/plugin-history/style.css'
 import 'graphiql/graphiql.css'
+import '../look.css'
 import './style.css'
+import './clips.css'
+import './messages.css'
+import './stacked.css'
 
 import { HISTORY_PLUGIN, GraphiQL } from 'graphiql'
 import { StrictMode } from 'react'
 import { createRoot } from 'react-dom/client'
 
-import { fetcher } from './api'
 import { CLIPS } from './clips'
 import { EditorOptions } from './editor-options'
+import { fetcher } from './fetcher'
 import { Footer } from './footer'
 import { Headers } from './headers'
 import { Logo } from './logo'
+import { MessageList } from './message-list'
 import { storage } from './storage'
+import { TabBar } from './tab-bar'
 import { tabs } from './tabs'
+import { Theme } from './theme'
 
 const PLUGINS = [CLIPS, HISTORY_PLUGIN]
 
@@ -36,9 +43,12 @@ createRoot(document.getElementById('root')!).render(
         <Logo />
       </GraphiQL.Logo>
       <GraphiQL.Footer>
+        <MessageList />
         <Footer />
         <EditorOptions />
         <Headers />
+        <TabBar />
+        <Theme />
       </GraphiQL.Footer>
     </GraphiQL>
   </StrictMode>,

@@ -3,12 +3,19 @@ import { Kind, type OperationDefinitionNode } from 'graphql'
 import { create } from 'zustand'
 import { persist } from 'zustand/middleware'
 
+import { jobInAddress, nameJobInAddress } from './address'
+
 const NAMES = ['jobId', 'sceneId', 'takeId'] as const
 
 export type Ids = Partial<Record<(typeof NAMES)[number], string>>
 
 /** The job, scene and take ids that replace empty variables. Persisted over reloads. */
 export const useMemory = create<Ids>()(persist((): Ids => ({}), { name: 'scenewire:memory' }))
+
+const opened = jobInAddress()
+if (opened) remember({ jobId: opened })
+nameJobInAddress(useMemory.getState().jobId)
+useMemory.subscribe(({ jobId }) => nameJobInAddress(jobId))
 
 export function remember({ jobId, sceneId, takeId }: Ids) {
   const before = useMemory.getState()
@@ -26,12 +33,12 @@ export function rememberIdsIn(answer: unknown) {
   remember({ jobId: first('job'), sceneId: first('scene'), takeId: earlier })
 }
 
-/** Replaces empty id variables by the remembered ids; `missing` names one without a remembered id. */
+/** Replaces empty id variables by the remembered ids; `empty` names them, `missing` one without a remembered id. */
 export function fillIn(params: FetcherParams, operation?: OperationDefinitionNode | null) {
   const variables: Record<string, unknown> = { ...params.variables }
   const empty = NAMES.filter((name) => requires(operation, name) && !variables[name])
   for (const name of empty) variables[name] = useMemory.getState()[name]
-  return { params: { ...params, variables }, missing: empty.find((name) => !variables[name]) }
+  return { params: { ...params, variables }, empty, missing: empty.find((name) => !variables[name]) }
 }
 
 function requires(operation: OperationDefinitionNode | null | undefined, name: string) {

@@ -1,4 +1,4 @@
-import { useEffect, useMemo, useRef, useState, type ComponentProps, type SyntheticEvent } from 'react'
+import { useEffect, useMemo, useRef, useState, type ComponentProps, type PointerEvent, type SyntheticEvent } from 'react'
 
 type Props = ComponentProps<'video'> & { src: string; onStale: () => void }
 
@@ -45,5 +45,48 @@ function Player({ src: newest, poster, onStale, ...rest }: Props) {
     if (playing) video.play().catch(() => undefined)
   }
 
-  return <video {...rest} src={src} poster={useStableUrl(poster)} {...{ onError, onLoadedMetadata }} controls playsInline />
+  const video = useRef<HTMLVideoElement>(null)
+  const { controls, ...pointing } = usePointing()
+  const [playing, setPlaying] = useState(false)
+  const stopped = () => setPlaying(false)
+  return (
+    <div className="scenewire-video" {...pointing}>
+      <video
+        {...rest}
+        {...{ src, onError, onLoadedMetadata, controls }}
+        ref={video}
+        poster={useStableUrl(poster)}
+        onPlay={() => setPlaying(true)}
+        onPause={stopped}
+        onEnded={stopped}
+        tabIndex={0}
+        playsInline
+      />
+      {!playing && !controls && (
+        <button type="button" aria-label={`Play ${rest['aria-label']}`} onClick={() => void video.current?.play()}>
+          ▶
+        </button>
+      )}
+    </div>
+  )
+}
+
+/**
+ * Shows the controls of the browser while the pointer is over the video or the keyboard's focus is in it. A browser keeps
+ * those of an ended video in front of its picture, where they cover the caption.
+ */
+function usePointing() {
+  const [over, setOver] = useState(false)
+  const [focused, setFocused] = useState(false)
+  return {
+    controls: over || focused,
+    onPointerEnter: () => setOver(true),
+    // A finger leaves whenever it is lifted: its controls stay until another part of the page is tapped.
+    onPointerLeave: ({ pointerType }: PointerEvent) => pointerType === 'touch' || setOver(false),
+    onFocus: ({ target }: { target: Element }) => setFocused(target.tagName === 'VIDEO' && target.matches(':focus-visible')),
+    onBlur: () => {
+      setFocused(false)
+      setOver(false)
+    },
+  }
 }
