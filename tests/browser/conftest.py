@@ -1,29 +1,17 @@
 """Fixtures of the browser tests: Chromium, pages, and the servers behind them."""
 
-import os
-import shutil
 from collections.abc import AsyncGenerator, Generator
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page
 
+from tests.support import headless_chromium
 from tests.support.browser_page import isolated_page
 from tests.support.database_choice import database_choice
 from tests.support.explorer import Server
 from tests.support.server_process import ServerProcess
 from tests.support.tokens import SECRET, token
-
-CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
-FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -34,13 +22,7 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.fixture(scope="session")
 def chromium() -> str:
     """Return the path of Chromium. Skip the test without one, or fail it if SCENEWIRE_REQUIRE_BROWSER is 1."""
-    found = os.environ.get("SCENEWIRE_CHROMIUM") or next(filter(None, map(shutil.which, CHROMIUM_NAMES)), None)
-    if found:
-        return found
-    reason = f"no Chromium: SCENEWIRE_CHROMIUM is not set, and PATH has no {', '.join(CHROMIUM_NAMES)}"
-    if os.environ.get("SCENEWIRE_REQUIRE_BROWSER") == "1":
-        pytest.fail(reason)
-    pytest.skip(reason)
+    return headless_chromium.executable() or pytest.skip(headless_chromium.MISSING)
 
 
 @pytest.fixture
@@ -52,10 +34,8 @@ def server(server_url: str) -> Server:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def browser(chromium: str) -> AsyncGenerator[Browser]:
     """One browser per test module."""
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+    async with headless_chromium.running(chromium) as browser:
         yield browser
-        await browser.close()
 
 
 @pytest_asyncio.fixture(loop_scope="module")
