@@ -24,7 +24,7 @@ from tests.support import jobs
 from tests.support.server_app import App, running
 from tests.support.tokens import production_server, token
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.sqlite_alone]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 UNKNOWN = "job_01h455vb4pex5vsknk084sn02q"
 
 

@@ -107,7 +107,7 @@ class View:
         """Merge progress of the version that is shown; progress of a later one comes with the event of that version."""
         progress = decode(Progress, message["progress"])
         job = self._job
-        if job is None or progress.version != job.version or progress.percentage < job.progress.percentage:
+        if job is None or progress.version != job.version:
             return None
         scene_id: str = message["sceneId"]
         percentage: float | None = message["percentage"]
@@ -116,7 +116,10 @@ class View:
             replace(scene, percentage=percentage, preview=preview or scene.preview) if scene.id == scene_id else scene
             for scene in job.scenes
         )
-        self._job = replace(job, progress=progress, scenes=scenes)
+        changed = replace(job, progress=progress, scenes=scenes)
+        self._job = _later(job, changed)
+        if self._job is not changed:
+            return None
         return SceneProgress(job=self._job, scene_id=scene_id, take_number=message["takeNumber"], percentage=percentage)
 
 
@@ -125,5 +128,15 @@ def _media(value: dict[str, Any] | None) -> Media | None:
 
 
 def _later(shown: Job, read: Job) -> Job:
-    """Return the later of two readings: at the same version, the one with more progress, which only grows there."""
-    return max(read, shown, key=lambda job: (job.version, job.progress.percentage))
+    """Return the later of two readings: at the same version, percentages only grow."""
+    if read.version != shown.version:
+        return read if read.version > shown.version else shown
+    return read if all(map(_grows, _percentages(shown), _percentages(read))) else shown
+
+
+def _percentages(job: Job) -> list[float | None]:
+    return [job.progress.percentage, *(scene.percentage for scene in job.scenes)]
+
+
+def _grows(shown: float | None, read: float | None) -> bool:
+    return (read or 0.0) >= (shown or 0.0)

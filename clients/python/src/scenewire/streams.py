@@ -14,8 +14,8 @@ from scenewire.websocket import Connection, ConnectionLost, TokenRejected, conne
 
 FIRST_BACKOFF_SECONDS = 0.1
 # Reconnect within a second of the server's return. After a minute of attempts, less often.
-BACKOFF_SECONDS, LONG_BACKOFF_SECONDS = 1.0, 5.0
-LONG_AFTER_ATTEMPTS = 60
+BACKOFF_SECONDS, LONG_BACKOFF_SECONDS = 0.6, 5.0
+LONG_AFTER_ATTEMPTS = 130
 
 T = TypeVar("T")
 _rng = random.SystemRandom()
