@@ -4,7 +4,8 @@ import { precompress } from './precompress.ts'
 
 const API = 'http://127.0.0.1:4000'
 
-export default defineConfig({
+export default defineConfig(({ command }) => ({
+  logLevel: command === 'build' ? 'warn' : 'info',
   base: './', // server/explorer.py writes into the pages where it serves the assets
   plugins: [precompress()],
   build: {
@@ -26,4 +27,4 @@ export default defineConfig({
       '/openapi.json': API,
     },
   },
-})
+}))

@@ -7,7 +7,8 @@ import { precompress } from '../precompress.ts'
 const API = 'http://127.0.0.1:4000'
 const folder = (path: string) => fileURLToPath(new URL(path, import.meta.url))
 
-export default defineConfig({
+export default defineConfig(({ command }) => ({
+  logLevel: command === 'build' ? 'warn' : 'info',
   root: folder('.'),
   base: './', // server/storyboard.py writes into the page where it serves the assets
   plugins: [precompress()],
@@ -38,4 +39,4 @@ export default defineConfig({
       '/uploads': API,
     },
   },
-})
+}))

@@ -34,15 +34,23 @@ async def _documents(settings: Settings) -> Findings:
 
 
 async def _pages(settings: Settings) -> Findings:
-    if not settings.allows_explorer:
-        yield Finding("pages", State.OK, "the explorer is off, so no page is served")
-    elif (DIST / "index.html").is_file():
-        yield Finding("pages", State.OK, f"the explorer is built, in {DIST}")
+    pages = {
+        "storyboard": (settings.storyboard, DIST / "storyboard" / "index.html"),
+        "explorer": (settings.allows_explorer, DIST / "index.html"),
+    }
+    served = {name: page for name, (is_on, page) in pages.items() if is_on}
+    missing = [name for name, page in served.items() if not page.is_file()]
+    if not served:
+        yield Finding("pages", State.OK, "the storyboard and the explorer are off, so no page is served")
+    elif not missing:
+        yield Finding("pages", State.OK, f"built, in {DIST}: {', '.join(served)}")
     else:
         node = _node()
-        found = f"the explorer is not built; Node.js, which builds it, is {'at ' + node if node else 'not installed'}"
+        not_built = f"not built: {', '.join(missing)}"
+        found = f"{not_built}; Node.js, which builds pages, is {'at ' + node if node else 'not installed'}"
+        switches = " and ".join(f"{PREFIX}{name.upper()}=false" for name in missing)
         todo = "run: make explorer (it installs a Node.js in .venv where none is), or set "
-        yield Finding("pages", State.WARN, found, f"{todo}{PREFIX}EXPLORER=false; the API works without it")
+        yield Finding("pages", State.WARN, found, f"{todo}{switches}; the API works without")
 
 
 def _node() -> str | None:
