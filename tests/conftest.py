@@ -24,7 +24,7 @@ WAITING = (
     "attacks/test_neighbours.py",
     "browser",
     "chaos/test_chaos.py",
-    "clients/test_javascript.py",
+    "clients/test_javascript",
     "compilers",
     "distributed",
     "faults",

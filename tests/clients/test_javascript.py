@@ -29,7 +29,7 @@ def built() -> None:
         ("javascript/tests/job.test.js", 16),
         ("javascript/tests/jobs.test.js", 13),
         ("javascript/tests/page.test.js", 7),
-        ("react/tests/hooks.test.js", 14),
+        ("react/tests/hooks.test.js", 15),
     ],
 )
 async def test_all_tests_of_the_file_pass(file: str, tests: int) -> None:

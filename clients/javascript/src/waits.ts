@@ -1,9 +1,14 @@
 const FIRST_MS = 250;
-const LONGEST_MS = 2_000;
+/** Short, so that a client shows the last state within a second of the end of an outage. */
+const LONGEST_MS = 700;
+/** After some two minutes of failures. */
+const PATIENT_ATTEMPTS = 200;
+const PATIENT_MS = 5_000;
 
 /** Returns the milliseconds to wait after so many failed attempts: they double, with a jitter of one half. */
 export function backoff(attempts: number): number {
-  return Math.min(LONGEST_MS, FIRST_MS * 2 ** attempts) * (0.5 + Math.random() / 2);
+  const longest = attempts < PATIENT_ATTEMPTS ? LONGEST_MS : PATIENT_MS;
+  return Math.min(longest, FIRST_MS * 2 ** attempts) * (0.5 + Math.random() / 2);
 }
 
 /** Returns the milliseconds that a close reason asks to wait ("retry after 3 s"), plus jitter; undefined without. */

@@ -24,11 +24,11 @@ for (const code of [1000, 1001, 1005, 1006, 1011, 1012, 4408, 4499, 4500, 4999])
   });
 }
 
-test('attempts to connect wait twice as long each time, up to 2 s', async (t) => {
+test('attempts to connect wait twice as long each time, up to 0.7 s, and after two minutes up to 5 s', async (t) => {
   const world = setUp(t);
   world.client.followJob('job_1', recorder());
   const waits = [];
-  for (let attempt = 0; attempt < 6; attempt += 1) {
+  for (let attempt = 0; attempt < 202; attempt += 1) {
     await settled();
     world.sockets.at(-1).refuse();
     await settled();
@@ -36,7 +36,8 @@ test('attempts to connect wait twice as long each time, up to 2 s', async (t) =>
     while (world.sockets.length === attempt + 1) await pass(50);
     waits.push(Date.now() - before);
   }
-  assert.deepEqual(waits, [250, 500, 1000, 2000, 2000, 2000]);
+  assert.deepEqual(waits.slice(0, 5), [250, 500, 700, 700, 700]);
+  assert.deepEqual(waits.slice(199), [700, 5_000, 5_000]);
   assert.equal(world.client.state, 'connecting');
 });
 

@@ -1,5 +1,8 @@
 // The hooks in React, and in Preact by preact/compat.
 import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
@@ -10,6 +13,7 @@ import { renderToString } from 'react-dom/server';
 import { event, pass, setUp, settled, snapshot } from '../../javascript/tests/fake-server.js';
 import { ScenewireProvider, useClient, useConnectionState, useJob, useJobs } from '../dist/index.js';
 
+const CLIENTS = fileURLToPath(new URL('../..', import.meta.url));
 const window = new Window();
 const { document } = window;
 // The client finds no page, so that its timers are those of the test alone.
@@ -178,19 +182,23 @@ test('a hook outside of a provider says what it lacks', () => {
   assert.throws(() => renderToString(h(Outside)), /need a ScenewireProvider/);
 });
 
+/** Imports a module that esbuild bundles from this text. */
+async function bundled(t, contents, options) {
+  const folder = await mkdtemp(path.join(tmpdir(), 'scenewire-'));
+  t.after(() => rm(folder, { recursive: true }));
+  const outfile = path.join(folder, 'bundle.mjs');
+  const stdin = { contents, resolveDir: path.join(CLIENTS, 'react') };
+  await build({ stdin, bundle: true, format: 'esm', outfile, absWorkingDir: CLIENTS, ...options });
+  return inPage(() => import(outfile));
+}
+
 test('the hooks work in Preact', async (t) => {
   const world = setUp(t);
-  const { outputFiles } = await build({
-    stdin: {
-      contents: "export * from './dist/index.js'; export { createElement, render } from 'preact/compat'; export { act } from 'preact/test-utils';",
-      resolveDir: fileURLToPath(new URL('..', import.meta.url)),
-    },
-    bundle: true,
-    format: 'esm',
-    write: false,
-    alias: { react: 'preact/compat' },
-  });
-  const preact = await import(`data:text/javascript;base64,${Buffer.from(outputFiles[0].text).toString('base64')}`);
+  const contents = `
+    export * from './dist/index.js';
+    export { createElement, render } from 'preact/compat';
+    export { act } from 'preact/test-utils';`;
+  const preact = await bundled(t, contents, { alias: { react: 'preact/compat' } });
   const container = document.createElement('div');
   const Title = () => {
     const { job, state } = preact.useJob('job_1');
@@ -205,4 +213,28 @@ test('the hooks work in Preact', async (t) => {
   await inPage(() => preact.act(() => preact.render(null, container)));
   await pass(1_500);
   assert.deepEqual(socket.operations, []);
+});
+
+test('the example of docs/clients.md shows the jobs that run, and says when they may be old', async (t) => {
+  const world = setUp(t);
+  const contents = `
+    export { App } from '../../docs/clients/react.jsx';
+    export { act, createElement } from 'react';
+    export { createRoot } from 'react-dom/client';`;
+  const page = await bundled(t, contents, { jsx: 'automatic', nodePaths: [path.join(CLIENTS, 'node_modules')] });
+  const container = document.createElement('div');
+  const root = await inPage(() => page.createRoot(container));
+  const during = (change) => inPage(() => page.act(change));
+  await during(async () => root.render(page.createElement(page.App, { client: world.client })));
+  const socket = await world.accepted(1);
+  const ids = (nodes) => ({ nodes, pageInfo: { hasNextPage: false, endCursor: null } });
+  await during(() => socket.answer('jobs', ids([{ id: 'job_1' }])));
+  await during(() => socket.next('jobsUpdated', { id: 'job_1', status: 'PROCESSING', createdAt: '2026' }));
+  await during(() => socket.next('jobEvents', snapshot(5, { progress: { percentage: 40, version: 5 } })));
+  const bar = container.querySelector('progress');
+  assert.deepEqual([bar.getAttribute('aria-label'), bar.getAttribute('value')], ['Title 5', '40']);
+  assert.equal(container.querySelector('[role=status]'), null);
+  await during(() => socket.drop(1006));
+  assert.equal(container.querySelector('[role=status]').textContent, 'Catching up');
+  await during(() => root.unmount());
 });
