@@ -60,10 +60,10 @@ class Dispatcher:
         if committed.leased_work:
             self.bus.publish(LeasedWork())
         if committed.steps:
-            self._tell(committed.steps)
+            self._report(committed.steps)
         spans.report_published(self.telemetry, committed.job_id, committed.events)
 
-    def _tell(self, steps: Sequence[TakeStep]) -> None:
+    def _report(self, steps: Sequence[TakeStep]) -> None:
         for step in steps:
             self.telemetry.take(step)
             spans.report_step(self.telemetry, step)

@@ -22,7 +22,7 @@ Key = tuple[Hashable, ...]
 
 
 class Moments(NamedTuple):
-    """What tells whether anything has changed."""
+    """What shows whether anything has changed."""
 
     now: Callable[[Any], Awaitable[Hashable]]
     """Returns, from the context of an operation, a value that is equal for two moments only if nothing was committed

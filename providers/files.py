@@ -27,7 +27,7 @@ async def opened_for_writing(path: Path) -> AsyncGenerator[IO[Any]]:
 
 
 class _Opening:
-    """A file that a thread opens, and that is closed by whoever comes last when nobody waits for it any more.
+    """A file that a thread opens; closed when its caller abandons it, before or after it is open.
 
     Not by a callback of the future: it would not run if the loop ends first.
     """

@@ -142,7 +142,7 @@ class Made:
     metrics: Mapping[str, object] = field(default_factory=dict[str, object])
 
 
-UNTOLD = Made()
+UNREPORTED = Made()
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +160,7 @@ class Rendered:
     preview: Asset | None = None
     checked: bool = False
     repeatable: bool = False
-    made: Made = UNTOLD
+    made: Made = UNREPORTED
 
 
 class Failure(Exception):

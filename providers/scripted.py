@@ -21,8 +21,8 @@ class ScriptedProvider:
 
     Keys: outcome (succeed, fail, stall), retryable, code, message, steps, stepSeconds, failTakes (how many takes of a
     scene fail before one succeeds), frames (send an image with each step) and readInputs (fetch the inputs, and list
-    them in the metrics). What it tells of how the clip was made: seed, ignored, cost and metrics. `submissions` counts
-    submissions by order key, `cancels` counts cancels by provider id.
+    them in the metrics). What it reports of the result: seed, ignored, cost, metrics. `submissions` counts submissions
+    by order key, `cancels` counts cancels by provider id.
     """
 
     name = "scripted"

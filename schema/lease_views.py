@@ -36,7 +36,7 @@ async def leases_of(context: Context, worker: WorkerRow, held: Sequence[LeaseRow
 
 
 async def takes_of(context: Context, take_ids: Sequence[str]) -> Mapping[str, TakeRow]:
-    """Return takes that the caller holds leases on, whoever may see them otherwise."""
+    """Return takes that the caller leases, even if they are not visible to the caller otherwise."""
     if not take_ids:
         return {}
     async with context.snapshot.read() as connection:

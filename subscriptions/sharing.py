@@ -31,7 +31,7 @@ class Sharing:
 
 
 def job_events(context: Context, arguments: Mapping[str, Any], reads: bool) -> SharedJobEvents:
-    """Return the source of jobEvents; `reads` tells whether its messages read relations of their scenes."""
+    """Return the source of jobEvents; `reads`: whether its messages read relations of their scenes."""
     return SharedJobEvents(context, arguments["jobId"], until_settled=arguments["untilSettled"], reads_relations=reads)
 
 

@@ -54,7 +54,7 @@ EVERYTHING = Models({})
 
 
 class Source(Protocol):
-    """Tells of models besides those of the providers of this process."""
+    """A source of models besides those of the providers of this process."""
 
     async def __call__(self) -> OfProviders:
         """Return the models by the name of their provider. Answers soon; an error leaves the former ones in place."""
@@ -92,13 +92,13 @@ class Catalogue:
 
     async def _of_provider(self, name: str, provider: Provider) -> Sequence[Model]:
         """Return the models of a provider; one of a package that is older than the catalogue has a plain one."""
-        if not tells_models(provider):
+        if not describes_models(provider):
             return (plain_model(),)
         try:
             return tuple(await provider.models())
         except Exception as error:
             raise_if_cancelled(error)
-            log.exception("the provider %s does not tell its models", name, extra={"action": "catalogue.failed"})
+            log.exception("the models of the provider %s cannot be read", name, extra={"action": "catalogue.failed"})
             return self.latest.of[name]
 
     async def _from(self, source: Source) -> OfProviders:
@@ -113,6 +113,6 @@ class Catalogue:
         return self._of_source.get(source, {})
 
 
-def tells_models(provider: object) -> bool:
+def describes_models(provider: object) -> bool:
     """Whether the provider has a catalogue. Those of other packages may be older than it."""
     return callable(getattr(provider, "models", None))

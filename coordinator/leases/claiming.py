@@ -26,7 +26,7 @@ from models.reads.lines import Head
 from models.writes.change import Change
 from models.writes.store import Store
 
-# Workers deliver clips of any container; the bytes tell which.
+# Workers deliver clips of any container; the bytes show which.
 CLIP_TYPE = "application/octet-stream"
 # How often a request that lost the race for a take looks for the next one.
 RACES = 20

@@ -57,7 +57,7 @@ class Registry:
         self._seen[row.id] = None
         return row
 
-    def heard_of(self, worker_id: str) -> None:
+    def record_call(self, worker_id: str) -> None:
         """Note that a worker has called now."""
         self._seen[worker_id] = None
 

@@ -19,7 +19,7 @@ JOBS_A_READ = 500
 
 
 class Positions:
-    """Tells each new reader the version of its job, after which it has to send events."""
+    """Gives each new reader the version of its job, after which it has to send events."""
 
     def __init__(self, store: Store) -> None:
         self._store = store

@@ -149,7 +149,7 @@ class ResilientQueries(Queries):
     async def _retry_while_lost(self, write: Callable[[], Awaitable[None]]) -> None:
         """Retry the write until Postgres is available.
 
-        While stopping, give up after a time: what was not written keeps its ticket until the lease ends. PgQueuer would
+        While stopping, this has a time limit: a ticket that was not written stays until its lease ends. PgQueuer would
         log an error once for each of its attempts.
         """
         while True:

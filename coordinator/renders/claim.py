@@ -53,7 +53,7 @@ class Claim(NamedTuple):
 
 
 def claim_of(scene: SceneRow) -> Claim:
-    """Return the claim that a scene's columns tell of."""
+    """Return the claim in a scene's columns."""
     return Claim(
         scene.job_id,
         scene.id,

@@ -1,4 +1,4 @@
-"""What a take keeps of how it was really made, and the settings of its order."""
+"""What a take stores of the result that its provider reports, and the settings of its order."""
 
 import logging
 from collections.abc import Iterable, Mapping
@@ -6,16 +6,16 @@ from typing import Any
 
 import orjson
 
-from coordinator.commands.catalogue import tells_models
+from coordinator.commands.catalogue import describes_models
 from coordinator.renders.claim import Claim
 from models.domain import settings
 from models.domain.rules import METADATA_BYTES
 from providers.catalogue import Resolution, Settings
-from providers.port import UNTOLD, Made, Provider
+from providers.port import UNREPORTED, Made, Provider
 
 log = logging.getLogger(__name__)
 
-# What a provider without a catalogue can be asked for, and does not know of.
+# Settings that a request may have although a provider without a catalogue does not support them.
 _UNKNOWN_TO_PLAIN = ("aspect_ratio", "resolution")
 
 
@@ -28,14 +28,14 @@ def as_settings(stored: Mapping[str, Any] | None) -> Settings:
 
 
 def made_columns(claim: Claim, made: Made, provider: Provider | None) -> dict[str, Any]:
-    """Return the columns of the take that tell how it was made; none where that is what was asked."""
+    """Return the columns of the take that record how it was made; none if that is what was requested."""
     columns: dict[str, Any] = {}
     if made.settings is not None:
         used = settings.folded(settings.stored(made.settings), claim.settings)
         if _is_storable(used, claim):
             columns["settings"] = used
     ignored = list(dict.fromkeys([*made.ignored, *_ignored_by_plain(claim, provider)]))
-    if made == UNTOLD and not ignored:
+    if made == UNREPORTED and not ignored:
         return columns
     stored: dict[str, Any] = {"ignored": [str(each) for each in ignored]}
     if made.cost is not None:
@@ -46,19 +46,19 @@ def made_columns(claim: Claim, made: Made, provider: Provider | None) -> dict[st
 
 
 def _ignored_by_plain(claim: Claim, provider: Provider | None) -> Iterable[str]:
-    if provider is None or tells_models(provider):
+    if provider is None or describes_models(provider):
         return ()
     return [settings.NAMES[name] for name in _UNKNOWN_TO_PLAIN if (claim.settings or {}).get(name) is not None]
 
 
 def _is_storable(value: Mapping[str, Any], claim: Claim) -> bool:
-    """Whether it is JSON of a size that answers can show. Providers of other packages may tell anything."""
+    """Whether it is JSON of a size that answers can hold. Providers of other packages may report anything."""
     try:
         encoded = orjson.dumps(dict(value))
     except TypeError:
         encoded = None
     if encoded is not None and len(encoded) <= METADATA_BYTES and b"\\u0000" not in encoded:
         return True
-    details = {"action": "render.untold", "scene": claim.scene_id}
-    log.warning("the provider %s tells what cannot be stored", claim.provider, extra=details)
+    details = {"action": "render.report_not_storable", "scene": claim.scene_id}
+    log.warning("the provider %s reported values that cannot be stored", claim.provider, extra=details)
     return False

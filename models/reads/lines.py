@@ -18,7 +18,7 @@ from models.db.tables import JOB, SCENE
 from models.domain.leases import Demand
 from models.domain.lifecycle import SceneStatus
 
-# Not parameters, from which a generic plan of Postgres could not tell how few rows are read.
+# Not parameters, from which a generic plan of Postgres could not estimate how few rows are read.
 _ONE, _NONE = sa.literal_column("1", sa.Integer), sa.literal_column("0", sa.Integer)
 # Lines of one model, with different labels, that are looked at for a claim.
 LINES_AT_ONCE = 500

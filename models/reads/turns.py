@@ -18,7 +18,7 @@ from models.domain.lifecycle import SceneStatus
 
 # The order of the takes of a job.
 IN_JOB = (SCENE.c.queued_at, SCENE.c.position, SCENE.c.id)
-# Not parameters, from which a generic plan of Postgres could not tell how few rows are read.
+# Not parameters, from which a generic plan of Postgres could not estimate how few rows are read.
 _ONE, _NONE = sa.literal_column("1", sa.Integer), sa.literal_column("0", sa.Integer)
 
 

@@ -14,7 +14,7 @@ _OLD_QUICKTIME = frozenset({b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"
 
 
 class Container(NamedTuple):
-    """A kind of file. FFmpeg is told the demuxer: a file that claims to be a clip is never read as a playlist."""
+    """A kind of file. FFmpeg gets the demuxer explicitly, so that no file is read as a playlist."""
 
     demuxer: str
     content_type: str

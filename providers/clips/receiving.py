@@ -10,7 +10,7 @@ from providers.port import Failure
 
 
 async def receive(chunks: AsyncIterator[bytes], path: Path, most_bytes: int, kind_of: Callable[[bytes], str]) -> str:
-    """Write a file of at most `most_bytes`, and return its kind, which `kind_of` tells by its first HEAD_BYTES.
+    """Write a file of at most `most_bytes`, and return its kind, which `kind_of` finds from its first HEAD_BYTES.
 
     Nothing more is read once `kind_of` has raised. Raises Failure (OUTPUT_TOO_LARGE), and OSError.
     """

@@ -1,4 +1,4 @@
-"""The messages of a prompt on the websocket. They tell its progress only: what became of it is in the history."""
+"""The messages of a prompt on the websocket. They report only its progress; its result is in the history."""
 
 import asyncio
 import json

@@ -20,14 +20,14 @@ def is_job_id(text: str) -> bool:
 
 
 def job_id_of(model: str, request_id: object, response_url: object = None) -> str | None:
-    """Return the path of a request: that of its result as fal tells it, or else by its model; None without an id."""
+    """Return the path of a request, from fal's response or else built from its model; None without an id."""
     if isinstance(response_url, str):
         try:
-            told = urlsplit(response_url).path.strip("/")
+            path = urlsplit(response_url).path.strip("/")
         except ValueError:
-            told = ""
-        if is_job_id(told):
-            return told
+            path = ""
+        if is_job_id(path):
+            return path
     if not isinstance(request_id, str) or not _REQUEST_ID.fullmatch(request_id):
         return None
     return f"{'/'.join(model.split('/')[:2])}/requests/{request_id}"

@@ -32,13 +32,13 @@ class SigningKeys:
 
     async def signed(self, headers: Mapping[str, str], body: bytes) -> bool:
         """Return whether the body was signed within five minutes. Header names are in lower case."""
-        told = [headers.get(f"x-fal-webhook-{name}", "") for name in _NAMES]
-        timestamp = told[-1]
-        if not all(told) or not (timestamp.isascii() and timestamp.isdecimal() and len(timestamp) <= 12):
+        values = [headers.get(f"x-fal-webhook-{name}", "") for name in _NAMES]
+        timestamp = values[-1]
+        if not all(values) or not (timestamp.isascii() and timestamp.isdecimal() and len(timestamp) <= 12):
             return False
         if abs(time.time() - int(timestamp)) > TOLERANCE_SECONDS:
             return False
-        message = "\n".join((*told, hashlib.sha256(body).hexdigest())).encode()
+        message = "\n".join((*values, hashlib.sha256(body).hexdigest())).encode()
         try:
             signature = bytes.fromhex(headers.get("x-fal-webhook-signature", ""))
             self._keys.start()

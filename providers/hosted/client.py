@@ -56,7 +56,7 @@ class Client(Protocol):
         ...
 
     async def check(self) -> str:
-        """Return what a call that costs nothing tells of the account, in a few words.
+        """Return a short description of the account, from a call that costs nothing.
 
         Raises Failure when it can buy nothing.
         """
@@ -76,7 +76,7 @@ class Client(Protocol):
         ...
 
     def job_in(self, callback: Mapping[str, object]) -> str | None:
-        """Return the id of the job that a callback is about; None when it does not tell all of it."""
+        """Return the id of the job that a callback is about; None when the callback has no complete id."""
         ...
 
     async def close(self) -> None:

@@ -61,7 +61,7 @@ def error_of(
 
 
 def _class_of(reason: str, code: str) -> str:
-    """Return the code that names the class of a refusal, if its words tell."""
+    """Return the code that names the class of a refusal, if its text shows it."""
     match reason_of(reason):
         case Reason.MODERATED:
             return Reason.MODERATED.value

@@ -31,8 +31,8 @@ class Service:
 
     Outputs are fetched from `delivery` and its subdomains, and from the host of `address`; an output is untrusted, and
     could otherwise make this server request private addresses (SSRF). None: from any public host, for a service that
-    tells the address itself and redirects to the storage of others. The token is sent to the host of `address`, and to
-    those of `delivery` when `delivers_by_token`.
+    returns the address itself and redirects to the storage of others. The token is sent to the host of `address`, and
+    to those of `delivery` when `delivers_by_token`.
     """
 
     name: str

@@ -1,6 +1,6 @@
 """Provider ids of hosted jobs: the id at the service, and a digest of what was asked.
 
-The services do not tell what a job was asked for. A later take uses the clip of an earlier job only if the digest shows
+The services do not report the request of a job. A later take uses the clip of an earlier job only if the digest shows
 that both asked for the same.
 """
 

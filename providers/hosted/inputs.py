@@ -39,7 +39,7 @@ def _digest(value: object) -> Digest:
 
 
 def _plain(value: object) -> object:
-    """Return the value with whole numbers as int, since JSON does not tell 5 from 5.0."""
+    """Return the value with whole numbers as int, since JSON does not distinguish 5 from 5.0."""
     match value:
         case float() if value.is_integer():
             return int(value)

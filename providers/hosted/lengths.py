@@ -58,7 +58,7 @@ class Length:
 
 
 def length_of(fields: Mapping[str, Field]) -> Length | None:
-    """Return how the input tells the length; None when the model decides it."""
+    """Return how the input states the length; None when the model decides it."""
     for name in SECONDS:
         if name in fields and (found := _in_seconds(fields[name])) is not None:
             return found

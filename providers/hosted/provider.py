@@ -115,14 +115,14 @@ class HostedProvider:
         """Return whether a callback is from the service. Header names are in lower case."""
         return await self._client.signed(headers, body)
 
-    def heard(self, key: str, callback: Mapping[str, object]) -> None:
+    def on_callback(self, key: str, callback: Mapping[str, object]) -> None:
         """Poll the job of an order now, if it is followed in this process; `callback` has a signature.
 
         A process that died before it stored the id of the job may have bought it: then the id is remembered.
         """
-        told = self._client.job_in(callback)
-        if told is not None and key not in self._known and len(self._known) < MOST_REMEMBERED:
-            self._known[key] = told
+        job = self._client.job_in(callback)
+        if job is not None and key not in self._known and len(self._known) < MOST_REMEMBERED:
+            self._known[key] = job
         if key in self._known:
             self._follows.wake(ids.parsed(self._known[key]).job)
 

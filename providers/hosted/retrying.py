@@ -1,4 +1,4 @@
-"""Retries: the pauses between attempts, and when to give up."""
+"""Retries: the pauses between attempts, and the limit after which they stop."""
 
 import asyncio
 import logging

@@ -55,7 +55,7 @@ class Found(NamedTuple):
 
 
 class Unavailable(Exception):
-    """Nobody could look at the clip, for a reason that has nothing to do with it, such as a full disk."""
+    """The clip could not be inspected, for a reason that is not in the clip, such as a full disk."""
 
 
 class _Result(TypedDict, total=False):

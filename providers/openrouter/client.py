@@ -178,8 +178,8 @@ class OpenRouterClient:
     def _callback(self, order: Order) -> str:
         return self._callbacks + CALLBACK_PATH + quote(order.key, safe="")
 
-    def _files(self, job_id: str, told: object) -> Sequence[Candidate]:
-        given = [each for each in cast("list[object]", told) if isinstance(each, str)] if isinstance(told, list) else []
+    def _files(self, job_id: str, urls: object) -> Sequence[Candidate]:
+        given = [each for each in cast("list[object]", urls) if isinstance(each, str)] if isinstance(urls, list) else []
         own = f"{self.http.service.address.rstrip('/')}/videos/{quote(job_id, safe='')}/content?index=0"
         return [Candidate(Likelihood.LIKELY, address) for address in dict.fromkeys((*given, own))]
 

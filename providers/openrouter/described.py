@@ -1,6 +1,6 @@
 """What a model can do by OpenRouter's list, and the request that buys a clip of it.
 
-The list tells lengths, ratios, resolutions, frames, sound and seed. `input_references` is a parameter of the API of
+The list describes lengths, ratios, resolutions, frames, sound and seed. `input_references` is a parameter of the API of
 which the list says nothing: a model that takes none refuses the request, and nothing is bought.
 """
 

@@ -16,7 +16,7 @@ LINE_BYTES = 1 << 20
 NICENESS = 15
 # glibc returns each frame's memory to the system and has it zeroed again: 0.2 s of CPU in a 5 s clip at 1280x720.
 KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(1 << 26), "MALLOC_TRIM_THRESHOLD_": str(1 << 28)}
-# SVT-AV1 describes itself on standard error at each start, unless told to write errors alone.
+# SVT-AV1 describes itself on standard error at each start, unless configured to write errors only.
 QUIET = {"SVT_LOG": "1"}
 TAIL_BYTES = 4096
 TAIL_LINES = 12

@@ -49,7 +49,7 @@ class Api:
         return prediction
 
     async def cancel(self, prediction_id: str) -> Prediction | None:
-        """Cancel a prediction; return its state then, if the response tells."""
+        """Cancel a prediction; return its state afterwards, if the response has it."""
         body = await self.http.request("POST", f"predictions/{quote(prediction_id, safe='')}/cancel")
         try:
             return parse(body)

@@ -29,7 +29,7 @@ class _Purchase(NamedTuple):
 class Purchases:
     """Finds the prediction of an order that was submitted before, by this process or a dead one.
 
-    What the list tells is enough to rule nearly all predictions out. The others are read one by one, and remembered.
+    What the list contains is enough to rule nearly all predictions out. The others are read one by one, and remembered.
     """
 
     def __init__(self, api: Api, places: Iterable[Place]) -> None:

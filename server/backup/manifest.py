@@ -1,4 +1,4 @@
-"""The manifest of a backup: what it holds, and how to tell that it is complete and undamaged."""
+"""The manifest of a backup: what it holds, and how to check that it is complete and undamaged."""
 
 from collections.abc import Iterator
 from datetime import datetime

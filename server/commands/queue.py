@@ -93,7 +93,7 @@ async def _read(settings: Settings, database: Database, provider: str | None, li
 
 
 def _places(settings: Settings, database: Database) -> dict[str, int]:
-    """Return how many takes of each provider may be rendered at once, as far as these settings tell.
+    """Return how many takes of each provider may be rendered at once, as far as these settings show.
 
     On Postgres each process has places of its own, and only the limits over all processes are known.
     """

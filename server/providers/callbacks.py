@@ -49,7 +49,7 @@ def callback_routes(providers: Mapping[str, Provider], settings: Settings) -> li
 
 def _listener(name: str, provider: Provider, settings: Settings) -> Listener | None:
     if name in HOSTED and isinstance(provider, hosted.HostedProvider) and provider.listens:
-        return Listener(provider.signed, provider.heard)
+        return Listener(provider.signed, provider.on_callback)
     secret = settings.replicate_webhook_secret.get_secret_value()
     if name != "replicate" or not secret or not isinstance(provider, replicate.ReplicateProvider):
         return None

@@ -66,7 +66,7 @@ class RenewBody(BaseModel):
 
 
 class FinishBody(BaseModel):
-    """The clip is uploaded. Tell what differs from the lease, and further figures."""
+    """The clip is uploaded. Report settings that differ from the lease, and other measurements."""
 
     model_config = ConfigDict(strict=True)
 
@@ -143,7 +143,7 @@ async def fail_take(request: Request, body: FailBody) -> Answer:
 
 
 async def release_take(request: Request, body: ReleaseBody) -> Answer:
-    """Give a take back; no attempt is used up."""
+    """Return a take to the queue; no attempt is used up."""
     context = context_of(request)
     async with context.coordinator.audit.mutation(context.viewer, context.audit, "releaseTake", None):
         held = await context.commands.leases.release(context.viewer, body.token, body.reason)

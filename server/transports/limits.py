@@ -43,7 +43,7 @@ class TransportLimits:
 
     half_open: int = 2_000
     """Connections without a complete request head; one more drops the oldest of them. As many as websockets may be
-    pending: clients that connect at the same moment are half-open first, and many give up when they are dropped."""
+    pending: clients that connect at the same moment are half-open first, and many of them do not retry when dropped."""
 
     download_stall_seconds: float = 120
     """A peer that reads nothing of a plain response for this time is dropped. A paused video player is dropped too, and

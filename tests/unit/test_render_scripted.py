@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from providers.catalogue import InputRole, Settings
-from providers.port import UNTOLD, Cost, Failure, Made, Order, Progress
+from providers.port import UNREPORTED, Cost, Failure, Made, Order, Progress
 from providers.scripted import ScriptedProvider
 from tests.support.input_files import PictureFile
 from tests.support.orders import all_of, an_order, made
@@ -118,5 +118,5 @@ async def test_script_says_how_its_clip_was_made(tmp_path: Path) -> None:
 
 
 async def test_clip_without_a_script_says_nothing_of_how_it_was_made(tmp_path: Path) -> None:
-    """As by a provider that tells nothing."""
-    assert (await made(ScriptedProvider(), an_order(tmp_path, metadata={}))).made == UNTOLD
+    """As by a provider that reports nothing."""
+    assert (await made(ScriptedProvider(), an_order(tmp_path, metadata={}))).made == UNREPORTED

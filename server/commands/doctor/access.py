@@ -59,7 +59,7 @@ async def _webhooks(settings: Settings) -> Findings:
     try:
         await check_exists(settings)
     except (WrongSettings, Unavailable):
-        # The check of the database tells it.
+        # The check of the database reports it.
         return
     secrets = Secrets(keys.derived(settings, "webhooks"))
     database = opened(settings)

@@ -155,7 +155,7 @@ async def _look_inside(database: Database) -> Findings:
 async def _skew(connection: Connection) -> Finding:
     """Return how far the clocks differ: that of the database is read half a round trip before its answer is here.
 
-    It is read a few times, as the shortest round trip tells most, and what may be due to it is no difference.
+    It is read a few times, and the shortest round trip counts; a difference that the round trip may explain is none.
     """
     took, skew = min([await _sample(connection) for _ in range(SAMPLES)])
     ahead = "ahead of" if skew > timedelta() else "behind"
@@ -167,7 +167,7 @@ async def _skew(connection: Connection) -> Finding:
 
 
 async def _sample(connection: Connection) -> tuple[timedelta, timedelta]:
-    """Return how long the database took to tell the time, and how far its clock is ahead."""
+    """Return how long the database took to return its time, and how far its clock is ahead."""
     before = clock.now()
     theirs = await clock.current(connection)
     took = clock.now() - before

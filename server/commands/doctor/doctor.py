@@ -92,7 +92,7 @@ async def _look(check: Check, settings: Settings, found: list[Finding]) -> None:
 
 
 def _silence_logs() -> None:
-    """Let findings tell what parts of the server log, which may quote secrets."""
+    """Let findings show what parts of the server log, which may quote secrets."""
     if not logging.root.handlers:
         logging.root.addHandler(logging.NullHandler())
 

@@ -101,7 +101,7 @@ async def _leased(settings: Settings) -> Findings:
     try:
         await check_exists(settings)
     except (WrongSettings, Unavailable):
-        # The check of the database tells it.
+        # The check of the database reports it.
         return
     database = opened(settings)
     try:

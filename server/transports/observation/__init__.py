@@ -1,1 +1,1 @@
-"""What the transports tell the application about the operations that they have answered."""
+"""What the transports report to the application about the operations that they have answered."""

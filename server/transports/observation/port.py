@@ -19,7 +19,7 @@ class Answered(NamedTuple):
     """A query or a mutation that was executed, or any operation that was refused before that."""
 
     kind: str | None
-    """None when the document does not tell it."""
+    """None when the document does not show it."""
     name: str | None
     cost: int | None
     seconds: float

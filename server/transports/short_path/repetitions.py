@@ -8,7 +8,7 @@ MOST: Final = 4_096
 
 
 class Repetitions:
-    """Tells what comes for the second time from what never came, as far as it remembers.
+    """Distinguishes values seen before from new ones, as far as it remembers.
 
     Caches ask it, so that what comes only once costs them neither time nor memory. Two values with the same hash count
     as one.

@@ -267,7 +267,7 @@ async def test_callback_wakes_the_poll_of_its_order(service: FakeFal, order: Ord
     async with asyncio.timeout(TIMEOUT_SECONDS), aclosing(steps):
         for _ in range(3):
             await anext(steps)
-            provider.heard(order.key, {"request_id": "job-1"})
+            provider.on_callback(order.key, {"request_id": "job-1"})
     await provider.close()
 
 
@@ -279,10 +279,10 @@ async def test_callback_wakes_the_poll_of_its_order(service: FakeFal, order: Ord
         ("https://[", "maker/kling/requests/b-2"),
         (None, "maker/kling/requests/b-2"),
     ],
-    ids=["told", "strange", "no address", "none"],
+    ids=["given", "strange", "no address", "none"],
 )
 def test_id_of_a_request_is_its_path(response_url: str | None, expected: str) -> None:
-    """As fal tells it; only the path is used, on the address of the queue."""
+    """As in fal's response; only the path is used, on the address of the queue."""
     assert job_id_of("maker/kling/v2", "b-2", response_url) == expected
     assert job_id_of("maker/kling/v2", "../x", None) is None
     assert not is_job_id("../kling/requests/x")

@@ -185,7 +185,7 @@ async def test_callback_about_the_order_of_a_dead_process_tells_its_job(
     """Its clip is used."""
     await service.provider().submit(order)
     (job,) = service.jobs
-    provider.heard(order.key, {"type": "video.generation.completed", "data": {"id": job, "status": "completed"}})
+    provider.on_callback(order.key, {"type": "video.generation.completed", "data": {"id": job, "status": "completed"}})
     await made(provider, replace(order, fresh=False))
     assert service.counts["create"] == 1
 
@@ -261,7 +261,7 @@ async def test_job_that_is_refused_for_too_long_is_given_up_unsettled(service: F
 
 
 async def test_redirect_to_a_private_address_is_refused(service: FakeOpenRouter, order: Order) -> None:
-    """The token goes to nobody else, and this server requests nothing on its own network."""
+    """The token is sent to no other host, and this server requests nothing on its own network."""
     provider = service.provider(BRIEF)
     service.fault("download", Reply(302, {}, {"location": "https://127.0.0.1:1/clip.mp4"}), times=1000)
     assert (await failure(provider, order)).code == "OUTPUT_REFUSED"
@@ -300,6 +300,6 @@ async def test_callback_wakes_the_poll(service: FakeOpenRouter, order: Order) ->
     async with asyncio.timeout(TIMEOUT_SECONDS), aclosing(steps):
         for _ in range(2):
             await anext(steps)
-            provider.heard(order.key, {"data": {"id": "job-1"}})
+            provider.on_callback(order.key, {"data": {"id": "job-1"}})
         await anext(steps)
     await provider.close()
