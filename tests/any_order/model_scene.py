@@ -89,7 +89,7 @@ class ModelScene:
         self.stored = self.adopted = self.linked = False
 
     def begin_adoption(self) -> None:
-        """Lease the scene to whoever fetches the clip that a worker outside the server has made."""
+        """Lease the scene to the process that fetches the clip that a worker outside the server has made."""
         self.leased = self.linked = True
         self.run += 1
         self.advance(99.0)

@@ -86,7 +86,7 @@ class TestHosts:
 
     @pytest.mark.parametrize("code", [401, 403, 404, 410])
     async def test_refusal_of_the_host_fails_the_scene(self, app: App, host: Host, code: int) -> None:
-        """At once; the status is told."""
+        """At once; the failure names the status."""
         scene = await failure_of(app, host, status(code))
         assert scene["failure"] == {
             "code": "OUTPUT_UNAVAILABLE",

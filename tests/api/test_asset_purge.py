@@ -85,7 +85,7 @@ async def test_purge_does_not_wait_for_an_asset_that_another_transaction_has(app
 
 
 async def test_upload_that_is_never_completed_is_removed(app: App, folder: Path) -> None:
-    """Its row, its bytes and the asset; a client that goes on is told that it is over."""
+    """Its row, its bytes and the asset; a client that continues the upload gets an error."""
     before = files(folder)
     asset = await an_asset(app)
     assert files(folder) > before

@@ -85,7 +85,7 @@ async def test_other_sizes_than_announced_are_not_kept(
 
 
 async def test_file_that_is_too_large_is_not_copied(app: App, bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is rejected by the size that the bucket tells, so that it does not fill the disk of the server."""
+    """It is rejected by the size that the bucket reports, so that it does not fill the disk of the server."""
     hashed: list[Path] = []
     monkeypatch.setattr(gathering, "_as_it_is", hashed.append)
     payload = await create(app, FILE.announcement())

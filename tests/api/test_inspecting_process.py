@@ -157,7 +157,7 @@ class TestInspectingProcess:
     async def test_cancel_of_a_scene_ends_the_inspection_of_its_clip(
         self, app: App, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """The clip is not kept: nobody waits for it."""
+        """The clip is not kept, because its take was canceled."""
         began, ended = asyncio.Event(), asyncio.Event()
 
         async def inspect(*_: object) -> Seen:

@@ -42,7 +42,7 @@ async def empty_queue(server: ProductionServer) -> AsyncGenerator[None]:
 
 
 async def why(client: Client, made: jobs.Made) -> str | None:
-    """Return why nobody takes the first scene of a job."""
+    """Return why no worker can lease the first scene of a job."""
     return (await read_scene(client, made.scenes[0], "waitingFor"))["waitingFor"]
 
 
@@ -165,17 +165,17 @@ async def test_the_limit_of_the_provider_holds(server: ProductionServer) -> None
     assert limited == {"leases": [], "passedOver": [{"reason": reason, "takes": 3}]}
     await accepted(worker, "releaseTake", ENDED, token=leases[0]["token"])
     await a_lease(worker)
-    heard: list[Message] = []
-    stop_listening = server.app.container.bus.listen(heard.append)
+    received: list[Message] = []
+    stop_listening = server.app.container.bus.listen(received.append)
     await accepted(worker, "failTake", ENDED, token=leases[1]["token"], failure={"code": "X", "message": "x"})
     stop_listening()
     # Nothing new waits, but requests that the limit keeps waiting look again.
-    assert any(isinstance(each, LeasedWork) for each in heard)
+    assert any(isinstance(each, LeasedWork) for each in received)
     await a_lease(worker)
 
 
 async def test_an_unhealthy_worker_gets_nothing(server: ProductionServer) -> None:
-    """It is told why, and shown with its reason."""
+    """The response gives the reason, and the worker is shown with it."""
     owner, worker = server.user("olga"), server.user("wim", "worker")
     await a_leased_job(owner)
     ill: Json = {"worker": {"unhealthyReason": "It is hot."}}
@@ -231,14 +231,14 @@ class TestRights:
         await claim(owner, "home", "secret")
         await claim(worker, "shared", "public")
 
-        async def told() -> set[str]:
+        async def listed() -> set[str]:
             return {each["id"] for each in (await stranger.execute("{ models { id } }"))["models"]}
 
-        async def is_told() -> bool:
-            return "leased/public" in await told()
+        async def is_listed() -> bool:
+            return "leased/public" in await listed()
 
-        await eventually(is_told)
-        assert "leased/secret" not in await told()
+        await eventually(is_listed)
+        assert "leased/secret" not in await listed()
 
     async def test_a_principal_that_is_no_worker_any_more_loses_its_leases(self, server: ProductionServer) -> None:
         """Also when it has asked for takes of its own since, under the same name."""

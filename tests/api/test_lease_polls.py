@@ -45,7 +45,7 @@ async def test_each_waiting_worker_gets_a_take_of_a_new_job(app: App) -> None:
 
 
 async def test_a_waiting_worker_gets_a_retry_when_its_pause_is_over(app: App) -> None:
-    """Nothing is told then: the request knows when to look."""
+    """No notification is sent then: the request knows when to look."""
     await a_leased_job(app)
     lease = await a_lease(app)
     failure = {"code": "X", "message": "x", "retryable": True}
@@ -99,7 +99,7 @@ async def test_a_take_of_a_worker_that_goes_while_it_is_leased_waits_again(app: 
 
 async def test_a_stop_answers_those_that_wait(app: App) -> None:
     """With nothing; the worker asks the next process."""
-    waiting = asyncio.create_task(claim(app, "patient", waitSeconds=30))
-    await eventually(lambda: waits(app, "patient"))
+    waiting = asyncio.create_task(claim(app, "polling", waitSeconds=30))
+    await eventually(lambda: waits(app, "polling"))
     app.container.coordinator.hand_over()
     assert await waiting == {"leases": [], "passedOver": []}

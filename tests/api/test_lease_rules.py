@@ -119,7 +119,7 @@ async def test_a_lost_lease_that_another_process_ends_is_left_to_it(app: App) ->
 
 
 async def test_a_take_that_loses_all_its_workers_fails(app: App) -> None:
-    """After as many as a scene has attempts, without those that were never told of it and those of other takes."""
+    """After as many as a scene has attempts, without workers that never received the lease and those of other takes."""
     made = await a_leased_job(app)
     (scene_id,) = made.scenes
     for _ in range(3):

@@ -176,7 +176,7 @@ async def enqueued(app: App) -> list[assembly.Assembly]:
 
 @pytest.mark.sqlite_alone
 async def test_owner_with_many_videos_delays_no_other_owner(app: App, long_joins: LongJoins) -> None:
-    """The more somebody has waiting, the later the next one: that of somebody else goes first."""
+    """The more jobs of an owner wait, the later the next one: that of another owner goes first."""
     scene = {"prompt": "x", "durationSeconds": 10, "metadata": clip("red")["metadata"]}
     async with asyncio.timeout(TIMEOUT_SECONDS):
         held = await jobs.make(app, clip("red"), clip("blue"), start=True)

@@ -38,7 +38,7 @@ def lines() -> Generator[LogLines]:
 
 
 def facts(line: Line) -> tuple[Any, ...]:
-    """What a line tells of an operation, without what differs between runs."""
+    """What a line shows of an operation, without what differs between runs."""
     return tuple(line.get(name) for name in ("kind", "operation", "transport", "errors", "user", "status"))
 
 

@@ -65,12 +65,12 @@ CASES: dict[str, tuple[Json, list[Refusal]]] = {
         [not_supported("settings", "aspectRatio", allowed=("16:9", "9:16")), not_supported("settings", "seed")],
     ),
     "model": (
-        {"settings": {"model": "scripted/nobody", "seed": 1}},
+        {"settings": {"model": "scripted/unknown", "seed": 1}},
         [
             Refusal(
                 "NotSupportedError",
                 ("settings", "model"),
-                "scripted/nobody",
+                "scripted/unknown",
                 (PLAIN, PICKY, "scripted/gone"),
                 (PLAIN,),
             )
@@ -182,7 +182,7 @@ async def test_settings_of_a_new_job_are_refused_once(shared: App) -> None:
 
 
 async def test_external_workers_may_have_any_model(shared: App) -> None:
-    """Only the form of settings is checked, as nobody knows what they can do."""
+    """Only the form of settings is checked, as their models are not known."""
     settings = {"model": "ours/any", "aspectRatio": "3:7", "seed": 1, "audio": True, "options": {"steps": 3}}
     made = await jobs.make(shared, {"prompt": "A kite", "durationSeconds": 60}, provider="external", settings=settings)
     found = await jobs.job(shared, made.id, "settings { model } scenes { nodes { settings { model options } } }")

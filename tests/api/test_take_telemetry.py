@@ -140,7 +140,7 @@ async def test_webhooks_and_joins_are_counted(app: App) -> None:
 
 
 async def test_leases_are_logged_and_counted_by_their_end(app: App, caplog: pytest.LogCaptureFixture) -> None:
-    """Released, then failed; the worker is told the span of its render, which is a new one with each lease."""
+    """Released, then failed; the worker gets the span of its render, which is a new one with each lease."""
     caplog.set_level(logging.INFO)
     before = await samples(app)
     job = await leasing.a_leased_job(app)

@@ -243,7 +243,7 @@ async def test_signature_is_for_one_upload_until_its_end(shared: App) -> None:
 
 
 async def test_bytes_of_uploads_are_not_media(shared: App) -> None:
-    """Nobody reads them before they were looked at."""
+    """They are not served before they were inspected."""
     asset = await announced(shared, FILE)
     await shared.http.put(asset.url, content=CONTENT)
     stored = files(Path(shared.container.settings.media_url))

@@ -33,7 +33,7 @@ async def test_deleted_external_job_is_invisible_to_a_worker(server: ProductionS
 
 
 async def test_report_on_a_scene_of_a_deleted_job_is_refused_as_not_found(server: ProductionServer) -> None:
-    """Not as forbidden or deleted, which would tell that the job exists."""
+    """Not as forbidden or deleted, which would disclose that the job exists."""
     owner, worker = server.user("nora"), server.user("wim", "worker")
     made = await a_job(owner, "A kite")
     await accepted(owner, "deleteJob", jobId=made.id)

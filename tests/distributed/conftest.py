@@ -12,5 +12,5 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(autouse=True)
 def long_database_timeouts_of_processes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Start processes that do not give up a statement because the machine is busy."""
+    """Start processes whose statements do not time out because the machine is busy."""
     monkeypatch.setattr(ServerProcess, "default_module", "tests.support.long_timeout_server")

@@ -170,7 +170,7 @@ def check_reference(folder: Path, backup: Path, settings: Json) -> Path:
 
 
 def restore_reference(reference: Path, folder: Path) -> None:
-    """Restore the backup without copies: it is told how many files the store lacks."""
+    """Restore the backup without copies: the command reports how many files the store lacks."""
     listed = (reference / "media.jsonl").read_text().splitlines()
     for media, lost in (("media", False), ("empty", True)):
         places = {"database_url": f"sqlite+aiosqlite:///{folder / media}.db", "media_url": folder / media}
@@ -190,7 +190,7 @@ async def lose(folder: Path) -> None:
 
 
 def check_folder(backup: Path) -> None:
-    """Nobody else reads the backup or its secret, and its media are those that rows refer to."""
+    """The backup and its secret are readable by their owner only, and its media are those that rows refer to."""
     assert stat.S_IMODE(backup.stat().st_mode) == 0o700
     assert stat.S_IMODE((backup / "secret.key").stat().st_mode) == 0o600
     assert (backup / "secret.key").read_text() == SETTINGS["secret_key"]

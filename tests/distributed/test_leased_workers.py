@@ -27,8 +27,8 @@ async def test_a_job_of_one_process_ends_the_long_poll_at_another(tmp_path: Path
             ]
             # It has looked once, so that a request like it does not look before there is news.
             assert (await claim(second, "before"))["leases"] == []
-            polling = asyncio.create_task(claim(second, "patient", waitSeconds=30))
-            await eventually(lambda: _waits(first, "patient"))
+            polling = asyncio.create_task(claim(second, "polling", waitSeconds=30))
+            await eventually(lambda: _waits(first, "polling"))
             made = await a_leased_job(first)
             (lease,) = (await polling)["leases"]
             assert lease["scene"]["id"] == made.scenes[0]

@@ -29,7 +29,7 @@ class Crowd:
         self._process = process
 
     async def until_all_have(self, version: int) -> None:
-        """Wait until every client has received this version; fail when one of them gives up."""
+        """Wait until every client has received this version; fail when one of them ends."""
         async with asyncio.timeout(TIMEOUT_SECONDS):
             while (line := await self._next()) != {"version": version}:
                 assert "end" not in line, line

@@ -104,7 +104,7 @@ async def test_doctor_finds_a_working_server_well(
     assert (ran.status, ran.err) == (0, ""), ran.out
     assert json.loads(ran.out)["ok"] is True
     found = by_check(ran.out)
-    # A busy machine may need another attempt, which is told.
+    # A busy machine may need another attempt, which is reported.
     found["database"] = [each for each in found["database"] if "only at attempt" not in each[1]]
     states = {check: {state for state, _ in each} for check, each in found.items() if check not in ("fonts", "shaping")}
     names = ("settings", "pages", "database", "revision", "media", "tokens", "keys", "ffmpeg", "local")
@@ -170,7 +170,7 @@ async def test_doctor_finds_each_thing_that_fails_and_goes_on(
 
 
 async def test_check_that_blocks_is_given_up(tmp_path: Path) -> None:
-    """A file that nobody writes, as on a file server that does not answer, blocks its thread and nothing else."""
+    """A file without a writer, as on a file server that does not answer, blocks its thread and nothing else."""
     blocking = tmp_path / "manifest.json"
     os.mkfifo(blocking)
     (check,) = [each for each in setup.CHECKS if each.name == "documents"]
@@ -184,7 +184,7 @@ async def test_check_that_blocks_is_given_up(tmp_path: Path) -> None:
 
 
 async def test_check_that_does_not_let_go_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was found before is told, and the next check goes on."""
+    """What was found before is reported, and the next check goes on."""
 
     async def stuck(_settings: Settings) -> Findings:
         yield Finding("stuck", State.OK, "it answers")

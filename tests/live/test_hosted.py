@@ -88,7 +88,7 @@ def traces_of(service: FakeService, *kinds: str) -> set[str]:
 
 
 async def test_scene_gets_a_clip_of_openrouter_and_its_price(router: FakeOpenRouter, tmp_path: Path) -> None:
-    """With the settings of its job; the take tells the seed that was used."""
+    """With the settings of its job; the take shows the seed that was used."""
     settings = {"model": openrouter.VEO, "aspectRatio": "9:16", "resolution": "P1080"}
     async with serving(tmp_path, **of_router(router)) as app:
         assert await available(app, "openrouter") == [openrouter.VEO, openrouter.PLAIN]

@@ -52,14 +52,14 @@ async def clip_of(app: App, take: Json) -> bytes:
 
 
 async def test_clip_begins_with_the_last_picture_of_another_take(tmp_path: Path) -> None:
-    """In the size that was asked for; the take tells the settings that were used."""
+    """In the requested size; the take shows the settings that were used."""
     async with running(tmp_path, provider="local") as app:
         draft: Json = {"prompt": "A lighthouse", "durationSeconds": 0.5}
         first = await jobs.make(app, draft, start=True, settings=SETTINGS)
         assert await jobs.settled(app, first.id) == "COMPLETED"
         (before,) = (await scene(app, first.id, SELECTION))["takes"]
-        told = {"negativePrompt": None, "audio": False}
-        assert before["settings"] == SETTINGS | told
+        defaults = {"negativePrompt": None, "audio": False}
+        assert before["settings"] == SETTINGS | defaults
         assert (before["output"]["width"], before["output"]["height"]) == (360, 360)
         assert before["ignored"] == []
         assert before["metrics"]["renderSeconds"] > 0

@@ -73,8 +73,8 @@ async def _rendered(app: App, *scenes: Json, **fields: Any) -> jobs.Made:
 
 
 async def test_take_keeps_what_it_was_really_made_with(tmp_path: Path) -> None:
-    """What the provider tells goes before what was asked; later settings of scene and job change nothing."""
-    told = Made(
+    """What the provider reports takes precedence over the request; later settings of scene and job change nothing."""
+    reported = Made(
         Settings(seed=4_294_967_295),
         ignored=("negativePrompt",),
         cost=Cost(Decimal("0.350"), "USD"),
@@ -82,7 +82,7 @@ async def test_take_keeps_what_it_was_really_made_with(tmp_path: Path) -> None:
     )
 
     async def make(order: Order, _provider_id: str) -> AsyncGenerator[Progress | Rendered]:
-        yield replace(sample().write(order.workdir), made=told)
+        yield replace(sample().write(order.workdir), made=reported)
 
     shop = Shop(make)
     async with running(tmp_path, single_provider(shop)) as app:
@@ -110,11 +110,11 @@ async def test_take_keeps_what_it_was_really_made_with(tmp_path: Path) -> None:
 
 @pytest.mark.sqlite_alone
 async def test_what_cannot_be_stored_is_left_out(tmp_path: Path) -> None:
-    """A provider of another package may tell anything; the clip counts all the same."""
-    told = Made(Settings(options={"a": "x" * 20_000}), metrics={"when": object()})
+    """A provider of another package may report anything; the clip is used all the same."""
+    reported = Made(Settings(options={"a": "x" * 20_000}), metrics={"when": object()})
 
     async def make(order: Order, _provider_id: str) -> AsyncGenerator[Progress | Rendered]:
-        yield replace(sample().write(order.workdir), made=told)
+        yield replace(sample().write(order.workdir), made=reported)
 
     async with running(tmp_path, single_provider(Shop(make))) as app:
         made = await _rendered(app, {"prompt": "A kite", "settings": {"seed": 5}})
@@ -125,7 +125,7 @@ async def test_what_cannot_be_stored_is_left_out(tmp_path: Path) -> None:
 
 @pytest.mark.sqlite_alone
 async def test_provider_without_a_catalogue_has_one_model(tmp_path: Path) -> None:
-    """Which takes no more than a prompt; what it does not know of is told apart."""
+    """Which takes no more than a prompt; settings that it does not support are listed separately."""
     async with running(tmp_path, single_provider(cast("Provider", Older()))) as app:
         made = await _rendered(app, {"prompt": "A kite", "settings": {"aspectRatio": "1:1", "audio": False}})
         (take,) = await _takes(app, made.scenes[0])

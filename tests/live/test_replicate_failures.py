@@ -63,7 +63,7 @@ async def test_regenerated_scene_gets_the_clip_that_its_failed_take_was_paid_for
 async def test_regenerated_scene_whose_given_up_prediction_was_canceled_gets_another(
     fake: FakeReplicate, tmp_path: Path
 ) -> None:
-    """The failure tells the user that it was canceled."""
+    """The failure says that the prediction was canceled."""
     fake.behave(hold=True)
     async with running(tmp_path, **fake.settings(), render_deadline_seconds=6.0) as app:
         job = await started(app)
@@ -71,9 +71,9 @@ async def test_regenerated_scene_whose_given_up_prediction_was_canceled_gets_ano
         fake.fault("get", "page", status=403, times=2)
         fake.fault("get", "status", status=401, times=1_000_000)
         assert await jobs.settled(app, job.id) == "FAILED"
-        told = (await jobs.job(app, job.id, "scenes { nodes { failure { code message } } }"))["scenes"]["nodes"][0]
-        assert told["failure"]["code"] == "UNAUTHORIZED"
-        assert "It was canceled." in told["failure"]["message"]
+        scene = (await jobs.job(app, job.id, "scenes { nodes { failure { code message } } }"))["scenes"]["nodes"][0]
+        assert scene["failure"]["code"] == "UNAUTHORIZED"
+        assert "It was canceled." in scene["failure"]["message"]
         assert fake.predictions()[0]["status"] == "canceled"
         fake.command("mend")
         fake.behave(hold=False)

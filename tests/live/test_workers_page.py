@@ -1,4 +1,4 @@
-"""docs/workers.md: its commands lease a take, deliver its clip, and are told why nothing comes."""
+"""docs/workers.md: its commands lease a take, deliver its clip, and show why no take is leased."""
 
 import asyncio
 import json

@@ -134,7 +134,7 @@ async def test_order_of_a_take_that_fails_meanwhile_is_left_to_the_next_take_tha
 async def test_order_of_a_take_that_is_canceled_meanwhile_is_canceled(
     env: Domain, learns: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Nobody needs it."""
+    """It is not needed."""
     made = await frozen(env, learns, caplog)
     await env.scenes.cancel(LOCAL, SceneTarget(made.later.scene_id))
     assert await made.canceled() == [made.own_order]

@@ -67,7 +67,7 @@ async def test_owners_take_turns_whatever_the_number_of_their_jobs(env: Shared) 
 
 
 async def test_canceled_and_regenerated_takes_give_no_extra_turns(env: Shared) -> None:
-    """Their tickets are left in the queue, and are used for whoever's turn it is."""
+    """Their tickets are left in the queue, and are used for the owner whose turn it is."""
     await env.a_job(BOB, "b", 6)
     for _ in range(3):
         await env.world.jobs.cancel(ANN, await env.a_job(ANN, "canceled", 5))

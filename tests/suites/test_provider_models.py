@@ -180,7 +180,7 @@ async def test_everything_asked_of_a_clip_is_used_or_said_to_be_ignored(
 
 
 def check_settings(order: Order, rendered: Rendered) -> None:
-    """Check that what a clip is made with differs from what was asked only where that is told, also by its size."""
+    """Check that settings, and the clip's size, differ from the request only where the provider reports it."""
     used = asked(rendered.made.settings or order.settings)
     dropped = {name for name, value in asked(order.settings).items() if used.get(name) != value}
     assert dropped <= {*rendered.made.ignored}

@@ -53,12 +53,12 @@ async def test_provider_yields_progress_then_one_clip(provider: Provider, order:
 
 
 async def test_progress_of_a_provider_is_monotonic(provider: Provider, order: Order, provider_case: Case) -> None:
-    """Within 0..1, in steps of at most a tenth, if the service tells it."""
+    """Within 0..1, in steps of at most a tenth, if the service reports it."""
     steps = await all_of(provider.follow(order, await provider.submit(order)))
     fractions = [step.fraction for step in steps if isinstance(step, Progress) and step.fraction is not None]
     assert fractions == sorted(fractions)
     assert all(0 <= fraction <= 1 for fraction in fractions)
-    assert bool(fractions) == provider_case.tells_progress
+    assert bool(fractions) == provider_case.reports_progress
     if fractions:
         assert max(after - before for before, after in pairwise([0, *fractions, 1])) <= 0.1 + 1e-9
 

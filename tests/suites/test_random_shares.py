@@ -85,7 +85,7 @@ class Arrivals:
 
 
 async def test_no_take_starves_and_shares_differ_by_one_at_most(env: Shared) -> None:
-    """Of two owners, and of two jobs of one owner, while takes of both wait; positions tell each claim."""
+    """Of two owners, and of two jobs of one owner, while takes of both wait; positions predict each claim."""
     randomness = seeded("random shares")
     arrivals, owners, jobs = Arrivals(env, randomness), Shares(), {owner.id: Shares() for owner in OWNERS}
     used, claimed = 0, 0

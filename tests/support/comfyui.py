@@ -30,7 +30,7 @@ from tests.support.server_process import ROOT
 from tests.support.uvicorn_server import stop
 
 QUICK = Pace(0.05, first_backoff=0.02, last_backoff=0.1, give_up_after=300.0, refusals=300.0, settling=(0.01, 0.02))
-# Gives up soon.
+# Short time limits.
 BRIEF = replace(QUICK, give_up_after=0.3, refusals=0.3)
 EXAMPLES = ROOT / "docs" / "examples" / "comfyui"
 KNOWN_NODES = {

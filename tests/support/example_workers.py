@@ -13,7 +13,7 @@ EXAMPLES = ROOT / "docs" / "examples" / "workers"
 
 
 def slow_copy(clip: Path, seconds: float) -> list[str]:
-    """Return a command that renders for so long: it tells percentages, and copies a clip to its last argument."""
+    """Return a command that renders for so long: it reports percentages, and copies a clip to its last argument."""
     step = seconds / 4
     return ["bash", "-c", f'cat >/dev/null; for p in 20 40 60 80; do sleep {step}; echo $p; done; cp {clip} "$0"']
 

@@ -93,12 +93,12 @@ class FakeFal(FakeService):
 
     def signed(self, body: bytes, *, age_seconds: float = 0.0) -> dict[str, str]:
         """Return the headers of a callback."""
-        told = ("a-request", "a-user", str(round(time.time() - age_seconds)))
-        message = "\n".join((*told, hashlib.sha256(body).hexdigest())).encode()
+        values = ("a-request", "a-user", str(round(time.time() - age_seconds)))
+        message = "\n".join((*values, hashlib.sha256(body).hexdigest())).encode()
         names = ("request-id", "user-id", "timestamp", "signature")
         return {
             f"x-fal-webhook-{name}": value
-            for name, value in zip(names, (*told, self.key.sign(message).hex()), strict=True)
+            for name, value in zip(names, (*values, self.key.sign(message).hex()), strict=True)
         }
 
     def provider(
@@ -177,10 +177,10 @@ class FakeFal(FakeService):
                 {"message": f"{10 * job.looks}%|███   | {job.looks}/10", "level": "INFO", "timestamp": "2026-01-01"}
             ]
             return Reply(202, {"status": _STATUS[job.status], "logs": logs, "queue_position": 0})
-        told: Json = {"status": "COMPLETED", "metrics": {"inference_time": 3.7}, "logs": []}
+        answer: Json = {"status": "COMPLETED", "metrics": {"inference_time": 3.7}, "logs": []}
         if job.status == "canceled":
-            told |= {"error": "Request was cancelled", "error_type": "request_cancelled"}
-        return Reply(200, told)
+            answer |= {"error": "Request was cancelled", "error_type": "request_cancelled"}
+        return Reply(200, answer)
 
     def _result(self, job: Job) -> Reply:
         if job.status == "refused":

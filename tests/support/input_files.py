@@ -27,7 +27,7 @@ class PictureFile:
         return self._path
 
     async def url(self) -> str | None:
-        """Return None: nobody outside can fetch it."""
+        """Return None: the file cannot be fetched from outside."""
         return None
 
 

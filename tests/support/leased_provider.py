@@ -1,7 +1,7 @@
 """A leased worker behind the provider port, so that the conformance suites cover the whole path of a leased take.
 
 Orders become scenes of a running server; a worker leases their takes over the API and has them rendered by the scripted
-provider; what is followed is what the server tells.
+provider; what is followed is what the server reports.
 """
 
 import asyncio

@@ -38,7 +38,7 @@ class Pace:
         self._looked = asyncio.Event()
 
     async def news(self, seconds: float) -> None:
-        """Wait until a worker has told something, at most this long: what the server does by itself is not told."""
+        """Wait until a worker has called, at most this long: the server does not notify of its own changes."""
         try:
             async with asyncio.timeout(seconds):
                 await self._told.wait()
@@ -46,7 +46,7 @@ class Pace:
             return
 
     async def seen(self, scene_id: str) -> None:
-        """Tell that there is news of a scene, and wait for the end of a look that begins from now on."""
+        """Notify of a change of a scene, and wait for the end of a look that begins from now on."""
         look = self._begun[scene_id] + 1
         self._told.set()
         self._told = asyncio.Event()
@@ -100,8 +100,8 @@ async def _process(client: Client, pace: Pace, lease: Json) -> None:
             try:
                 await _render(client, pace, lease, folder)
             except Failure as failure:
-                told: Json = {"code": failure.code, "message": failure.message, "retryable": failure.retryable}
-                await _call(client, "fail", token=lease["token"], **told)
+                failed: Json = {"code": failure.code, "message": failure.message, "retryable": failure.retryable}
+                await _call(client, "fail", token=lease["token"], **failed)
 
 
 async def _render(client: Client, pace: Pace, lease: Json, folder: Path) -> None:

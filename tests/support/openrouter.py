@@ -42,7 +42,7 @@ _STATUS = {"running": "in_progress", "done": "completed"}
 
 @dataclass
 class FakeOpenRouter(FakeService):
-    """The service. `usage` is what it tells of the price, `limit_remaining` of its key."""
+    """The service. `usage` is the price that it reports, `limit_remaining` the rest of its key's budget."""
 
     usage: Json = field(default_factory=lambda: {"cost": 0.35, "is_byok": False})
     limit_remaining: float | None = None
@@ -85,12 +85,12 @@ class FakeOpenRouter(FakeService):
     def document(self, job: Job) -> Json:
         """Return the JSON of a job."""
         status = _STATUS.get(job.status, job.status)
-        told: Json = {"id": job.id, "polling_url": f"{self.address}/videos/{job.id}", "status": status}
+        answer: Json = {"id": job.id, "polling_url": f"{self.address}/videos/{job.id}", "status": status}
         if status == "completed":
-            told |= {"unsigned_urls": [f"{self.address}/videos/{job.id}/content?index=0"], "usage": self.usage}
+            answer |= {"unsigned_urls": [f"{self.address}/videos/{job.id}/content?index=0"], "usage": self.usage}
         if status in ("failed", "cancelled", "expired"):
-            told |= {"error": self.error}
-        return told
+            answer |= {"error": self.error}
+        return answer
 
     def provider(
         self, pace: Pace = QUICK, *, token: str | None = None, callbacks: str = "", **more: Any

@@ -37,8 +37,8 @@ class Case:
     make clips of `duration_seconds`, and long ones of `long_seconds`.
 
     `checked` and `repeatable` are those of its results; `shows_frames` says whether its progress has pictures, and
-    `tells_progress` whether it has fractions. `fresh`: orders of the suites have not been submitted before, because the
-    service cannot tell whether another process has bought one. `costly`: it takes a second of CPU for each test.
+    `reports_progress` whether it has fractions. `fresh`: orders of the suites were not submitted before, because the
+    service does not know whether another process has bought one. `costly`: it takes a second of CPU for each test.
     """
 
     name: str
@@ -49,7 +49,7 @@ class Case:
     checked: bool = False
     repeatable: bool = False
     shows_frames: bool = False
-    tells_progress: bool = True
+    reports_progress: bool = True
     fresh: bool = False
     costly: bool = False
 
@@ -119,7 +119,7 @@ CASES = (
         _hosted(FakeOpenRouter),
         duration_seconds=1.0,
         long_seconds=8.0,
-        tells_progress=False,
+        reports_progress=False,
         fresh=True,
     ),
     Case("fal", _hosted(FakeFal), duration_seconds=1.0, long_seconds=8.0, fresh=True),

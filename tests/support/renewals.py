@@ -6,7 +6,7 @@ from server.transports.short_path.kept_heads import Renew
 
 
 class SameState:
-    """Gives each request the state of the first one, unless told not to, and counts the answers."""
+    """Gives each request the state of the first one, unless disabled, and counts the answers."""
 
     def __init__(self) -> None:
         self.refuses = False

@@ -23,7 +23,7 @@ from tests.support.server_process import ROOT
 from tests.support.waiting import TIMEOUT_SECONDS
 
 QUICK = Pace(0.02, first_backoff=0.02, last_backoff=0.1, give_up_after=30.0, refusals=300.0, settling=(0.01, 0.02))
-# Gives up soon.
+# Short time limits.
 BRIEF = replace(QUICK, give_up_after=0.3, refusals=0.3)
 INPUT = '{"prompt": "{prompt}", "duration": "{duration_seconds}"}'
 CALLBACKS = "https://scenewire.test"

@@ -49,7 +49,7 @@ def content(kind: str, seconds: float) -> bytes:
         case "mp4":
             return clip(seconds)
         case "other":
-            # Longer than the clip, so that a test can tell them apart.
+            # Longer than the clip, so that a test can distinguish them.
             return clip(seconds + 0.5)
         case "png":
             picture = io.BytesIO()

@@ -1,4 +1,4 @@
-"""What an observer is told of operations that end in unusual ways."""
+"""What is reported to an observer of operations that end in unusual ways."""
 
 from collections.abc import Mapping
 
@@ -15,7 +15,7 @@ from tests.support.sample_app import SCHEMA, Context, Sample
 
 
 class Observed(NoObserver):
-    """Keeps what it is told."""
+    """Records the reports."""
 
     def __init__(self) -> None:
         self.codes: list[tuple[str, ...]] = []

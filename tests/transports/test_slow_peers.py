@@ -162,7 +162,7 @@ class TestSlowPeers:
     async def test_websocket_that_answers_no_ping_gets_a_code_after_which_clients_reconnect(
         self, start: Start, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """The code is 1013 if the peer can still read; uvicorn's 1011 would make clients give up."""
+        """The code is 1013 if the peer can still read; uvicorn's 1011 would stop clients from reconnecting."""
         monkeypatch.setattr(websocket_protocol, "LINGER_SECONDS", TIMEOUT_SECONDS)
         sample = Sample(limits=TransportLimits(keep_alive_seconds=0.1, dead_after_seconds=0.3))
         served = await start(sample)

@@ -1,4 +1,4 @@
-"""The catalogue: what it tells when a provider or a source fails, and what models of one moment say."""
+"""The catalogue: its models when a provider or a source fails, and consistent views of them."""
 
 import logging
 from collections.abc import Mapping, Sequence

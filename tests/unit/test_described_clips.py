@@ -62,7 +62,7 @@ def test_title_in_another_encoding_than_unicode_makes_no_clip_unreadable(tmp_pat
 
 @pytest.mark.parametrize("share", [Fraction(1, 3), Fraction(9, 10)])
 def test_clip_that_was_cut_off_in_a_box_without_a_size_is_truncated(tmp_path: Path, share: Fraction) -> None:
-    """A box of size 0 goes to the end of the file, wherever that is: only its packets tell."""
+    """A box of size 0 goes to the end of the file, wherever that is: only its packets show where."""
     whole = odd_clips.make(tmp_path / "whole.mp4", TWO_SECONDS)
     options = {"movflags": "faststart"}
     content = bytearray(remuxed(whole, tmp_path / "clip", "mp4", container_options=options).read_bytes())

@@ -49,7 +49,7 @@ def test_unsettled_orders_of_earlier_takes_are_returned_newest_first() -> None:
 
 
 def test_settings_that_the_model_has_by_default_are_no_others() -> None:
-    """Also those that a provider told only after the order; a value that was asked is another one."""
+    """Also those that a provider reported only after the order; a requested value that differs does not match."""
     defaults = {"model": "one", "audio": True}
     takes = [
         pending(4, settings={"model": "one", "audio": True}),

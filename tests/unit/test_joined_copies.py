@@ -70,7 +70,7 @@ ENCODED = (
 
 @pytest.mark.parametrize("name", ENCODED)
 def test_lone_clip_that_browsers_do_not_play_is_encoded(name: str, tmp_path: Path) -> None:
-    """As H.264 with 8 bits, which is told."""
+    """As H.264 with 8 bits, which is reported."""
     joined = video.join(planned(tmp_path, KINDS[name]), tmp_path / "joined.mp4")
     played = play(tmp_path / "joined.mp4")
     assert (played.codec, played.pixel_format) == ("h264", "yuv420p")
@@ -109,7 +109,7 @@ def test_video_of_high_dynamic_range_keeps_it_where_all_clips_are_equal(tmp_path
 
 
 def test_last_copied_picture_is_held_until_the_sound_ends(tmp_path: Path) -> None:
-    """Also that of the last clip; it is told which clips."""
+    """Also that of the last clip; the report names the clips."""
     kind = PLAIN._replace(tone=Tone(seconds=Fraction(1)))
     joined = video.join(planned(tmp_path, kind, kind), tmp_path / "joined.mp4")
     played = play(tmp_path / "joined.mp4")

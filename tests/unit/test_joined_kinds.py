@@ -114,12 +114,12 @@ def _check_sound(played: Played, kind: Odd, at: Fraction) -> None:
     origin = min(kind.times[0], kind.tone.start) if kind.times[0] - kind.tone.start > Fraction(1, 10) else kind.times[0]
     start = at + kind.tone.start - origin
     end = start + kind.tone.seconds
-    heard = [(start, end)]
+    audible = [(start, end)]
     if kind.tone.gap is not None:
         gap = start + kind.tone.gap, start + kind.tone.gap + kind.tone.gap_seconds
-        heard = [(start, gap[0]), (gap[1], end)]
+        audible = [(start, gap[0]), (gap[1], end)]
         assert played.loudness(gap[0] + twentieth, gap[1] - twentieth) < QUIET, "no gap"
-    for one, other in heard:
+    for one, other in audible:
         inside = one + twentieth, other - twentieth
         assert played.loudness(*inside) > LOUD, "no sound"
         assert played.share_of_tone(kind.tone.hertz, *inside) > 0.7, "another sound"

@@ -39,7 +39,7 @@ async def picture(order: Order, size: Size = SMALL) -> Picture:
 
 
 async def test_same_seed_makes_the_same_clip_in_any_take(tmp_path: Path) -> None:
-    """Byte for byte; the seed that was chosen for a take is told, and makes its picture again."""
+    """Byte for byte; the seed that was chosen for a take is reported, and makes the same picture again."""
     short = an_order(tmp_path, duration_seconds=0.5, settings=Settings(options={"caption": False}))
     first = await made(small_local(), short)
     assert first.made.settings is not None
@@ -128,7 +128,7 @@ async def test_large_clip_is_drawn_smaller_and_enlarged(tmp_path: Path) -> None:
 
 
 async def test_clip_with_sound_has_as_much_of_it_as_of_pictures(tmp_path: Path) -> None:
-    """A chord in stereo, which is heard; it is by the seed."""
+    """An audible chord in stereo, chosen by the seed."""
     order = an_order(tmp_path, duration_seconds=1.0, settings=Settings(audio=True))
     rendered = await made(small_local(), order)
     assert rendered.checked

@@ -46,10 +46,10 @@ def test_text_is_cut_to_columns_of_the_terminal(text: str, width: int, shown: st
     assert cut(text, width) == shown
 
 
-def test_span_is_told_in_its_two_largest_units() -> None:
+def test_span_is_texts_in_its_two_largest_units() -> None:
     """A clock that went back makes none negative."""
-    told = {-5: "0s", 0.4: "0s", 59.6: "1m 0s", 3_725: "1h 2m", 90_000: "1d 1h", 86_400: "1d 0h"}
-    assert {seconds: span(seconds) for seconds in told} == told
+    texts = {-5: "0s", 0.4: "0s", 59.6: "1m 0s", 3_725: "1h 2m", 90_000: "1d 1h", 86_400: "1d 0h"}
+    assert {seconds: span(seconds) for seconds in texts} == texts
 
 
 def test_share_is_whole_only_at_the_end() -> None:

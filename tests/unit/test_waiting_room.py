@@ -50,7 +50,7 @@ async def test_a_closed_room_keeps_nobody() -> None:
 
 
 def test_other_processes_hear_of_leased_work() -> None:
-    """It is told apart from due deliveries, although both are empty."""
+    """It is distinct from due deliveries, although both are empty."""
     sent = [Hint("job", 3), LeasedWork(), DeliveriesDue()]
     (payload,) = encode("me", sent)
     sender, received = decode(payload)

@@ -89,7 +89,7 @@ def adopted_scene_keeps_its_run() -> AbstractContextManager[object]:
 
 
 def silent_take_goes_on() -> AbstractContextManager[object]:
-    """A take on which nobody reports is waited for."""
+    """A take without any report is waited for."""
 
     def never(_silent: SilentTakes, _scene: SceneRow, _now: datetime) -> bool:
         return False

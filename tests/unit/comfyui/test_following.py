@@ -128,7 +128,7 @@ async def test_prompt_that_a_restart_of_comfyui_loses_fails_retryably(
 async def test_prompt_that_is_deleted_at_comfyui_fails_retryably(
     fake: FakeComfyUI, new_provider: NewProvider, order: Order, tmp_path: Path
 ) -> None:
-    """Somebody took it out of the queue there."""
+    """It was removed from the queue there by a user."""
     fake.behaviour.holds, fake.behaviour.hears = True, False
     provider = new_provider()
     await provider.submit(order)

@@ -58,7 +58,7 @@ async def test_node_of_an_input_that_is_not_given_is_left_out(
 async def test_file_of_the_same_name_and_another_content_is_kept(
     fake: FakeComfyUI, new_provider: NewProvider, order: Order, picture: GivenFile
 ) -> None:
-    """ComfyUI tells the name that it has stored an upload by."""
+    """ComfyUI returns the name under which it stored an upload."""
     provider = new_provider()
     await provider.submit(replace(order, inputs=(picture,)))
     (name,) = fake.inputs

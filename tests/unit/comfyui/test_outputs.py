@@ -67,7 +67,7 @@ async def test_workflow_without_a_clip_is_not_retried(
 
 
 async def test_file_that_is_no_clip_is_not_kept(fake: FakeComfyUI, new_provider: NewProvider, order: Order) -> None:
-    """Its first bytes tell, not its name."""
+    """Its first bytes decide, not its name."""
     fake.outputs["output/video/0_clip_00001_.mp4"] = b"<html>" * 1000
     assert await failed(new_provider(), order) == ("OUTPUT_NOT_A_CLIP", False)
 

@@ -82,7 +82,7 @@ def test_template_itself_does_not_change(example: Template, order: Order) -> Non
 
 
 def test_seed_follows_from_the_key_of_an_order_that_names_none(example: Template, order: Order) -> None:
-    """It is the same after a restart, another one for the next take, and told."""
+    """It is the same after a restart, another one for the next take, and reported."""
     first, again = example.fill(order, ()), example.fill(order, ())
     other = example.fill(replace(order, key="take_2"), ())
     assert first.workflow == again.workflow

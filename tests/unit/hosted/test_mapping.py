@@ -190,7 +190,7 @@ def test_missing_file_of_the_model_is_refused() -> None:
 
 
 def test_seed_is_kept_within_the_bounds_of_the_model() -> None:
-    """The same seed is always the same; what was used is told."""
+    """The same seed is always the same; the seed that was used is reported."""
     bounded = of_fields(seed={"type": "integer", "minimum": 10, "maximum": 19})
     assert [bounded.seed_for(seed) for seed in (10, 19, 27, 4294967295)] == [10, 19, 17, 15]
     assert of_fields(seed={"type": "integer", "minimum": 1, "maximum": 0}).seed_for(7) == 1

@@ -145,7 +145,7 @@ async def test_prediction_is_created_with_the_settings_and_files_of_its_order(
 async def test_version_of_a_model_is_described_and_ordered_by_its_id(
     service: DescribedReplicate, provider: ReplicateProvider, order: Order
 ) -> None:
-    """The seed that was used is told, also when the user chose none; a ratio that it does not know is not."""
+    """The seed that was used is reported, also when the user chose none; a ratio that it does not know is not."""
     rendered = await made(provider, replace(order, settings=Settings(VERSIONED, "16:9")))
     (body,) = service.bodies("create")
     assert body["version"] == VERSIONED
@@ -198,7 +198,7 @@ async def test_earlier_prediction_is_used_only_for_the_same_input(
 async def test_clip_does_not_wait_long_for_the_schema_of_its_model(
     service: DescribedReplicate, provider: ReplicateProvider, order: Order, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It counts more than how it was made; what its prediction tells is told."""
+    """It takes precedence over the request of the take; what its prediction reports is stored."""
     monkeypatch.setattr("providers.hosted.reading.SOON_SECONDS", 0.05)
     provider_id = await provider.submit(replace(order, settings=Settings(OFFICIAL, seed=7)))
     service.fault("models", times=10_000)

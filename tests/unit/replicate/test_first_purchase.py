@@ -56,7 +56,7 @@ async def test_list_rules_out_predictions_with_other_seeds(
 async def test_predictions_from_before_the_start_of_the_take_are_not_read(
     fake: FakeReplicate, new_provider: NewProvider, order: Order
 ) -> None:
-    """Not even those whose input was removed, of which the list tells nothing."""
+    """Not even those whose input was removed, of which the list shows nothing."""
     fake.behave(age_seconds=5400.0)
     await bought(fake, new_provider, order, 30)
     fake.command("expire")

@@ -95,7 +95,7 @@ async def test_prediction_that_is_refused_for_too_long_is_canceled(
 async def test_prediction_that_cannot_be_canceled_is_said_to_run_on(
     fake: FakeReplicate, new_provider: NewProvider, order: Order
 ) -> None:
-    """Somebody has to look for it."""
+    """An operator has to look for it."""
     fake.behave(hold=True)
     fake.fault("get", "status", status=403, times=100_000)
     fake.fault("cancel", "status", status=403, times=100_000)

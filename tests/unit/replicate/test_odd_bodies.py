@@ -47,7 +47,7 @@ def prediction(**fields: Any) -> bytes:
 
 @asynccontextmanager
 async def buying_at(answers: Answers) -> AsyncGenerator[ReplicateProvider]:
-    """Make a provider that gives up soon."""
+    """Make a provider with short time limits."""
     async with answering(answers) as origin:
         provider = a_provider(origin)
         yield provider
@@ -67,7 +67,7 @@ async def delivering(output: Any, files: Answers) -> AsyncGenerator[ReplicatePro
 
 
 def a_provider(origin: str) -> ReplicateProvider:
-    """Make a provider that gives up soon, with clips of at most 1000 bytes."""
+    """Make a provider with short time limits, with clips of at most 1000 bytes."""
     model = Model(VERSION, Template(INPUT), CALLBACKS)
     api = Api(f"{origin}/v1", TOKEN)
     return ReplicateProvider(api, Models(api, BRIEF, [model]), BRIEF, lifetime_seconds=60, most_bytes=1000)
