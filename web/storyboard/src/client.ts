@@ -1,23 +1,16 @@
-/** The one client of the page, and whether what is shown may be old. */
-import { computed, signal } from '@preact/signals'
-import { createClient, type ConnectionState, type TypedDocument } from '@scenewire/client'
+/** The one client of the page, and whether its requests reach the server. */
+import { signal } from '@preact/signals'
+import { createClient, type TypedDocument } from '@scenewire/client'
 
 import { isPassing } from './failures'
+import { ViewerDocument } from './operations'
 import { written } from './page'
 import { accessToken, refused, token } from './session'
 
-/** The state of the websocket. */
-export const connection = signal<ConnectionState>('connecting')
-const unavailable = signal(false)
+export const client = createClient({ url: written('graphql'), token: accessToken })
 
-export const client = createClient({
-  url: written('graphql'),
-  token: accessToken,
-  onState: (state) => (connection.value = state),
-})
-
-/** Whether what is shown may be old, because the line or the server is away. */
-export const isCatchingUp = computed(() => connection.value === 'reconnecting' || unavailable.value)
+/** Whether the last request failed because the line or the server is away. */
+export const isUnavailable = signal(false)
 
 /** Runs a query or mutation like `client.request`; records that the server is away, or that the token is refused. */
 export async function request<Data, Variables>(
@@ -28,13 +21,28 @@ export async function request<Data, Variables>(
   const sentWith = token.value
   try {
     const data = await client.request(document, variables, init)
-    unavailable.value = false
+    isUnavailable.value = false
     return data
   } catch (reason) {
     if (!init?.signal?.aborted) {
-      unavailable.value = isPassing(reason)
+      if (isPassing(reason)) lookAgain()
       if (sentWith === token.value) refused(reason)
     }
     throw reason
   }
+}
+
+const LOOK_AGAIN_MS = 2_000
+
+/** Asks until the server answers: the stream may be up all the while, and then nothing else says that requests are. */
+function lookAgain() {
+  if (isUnavailable.value) return
+  isUnavailable.value = true
+  const timer = setInterval(() => {
+    if (!isUnavailable.value) return clearInterval(timer)
+    client.request(ViewerDocument).then(
+      () => (isUnavailable.value = false),
+      (reason) => (isUnavailable.value = isPassing(reason)),
+    )
+  }, LOOK_AGAIN_MS)
 }

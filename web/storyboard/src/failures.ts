@@ -4,11 +4,9 @@ import { GraphQLFailure } from '@scenewire/client'
 /** An error of a payload: the caller can do something about it. */
 export type UserError = { code: string; message: string; path: string[] | null; allowed?: string[] }
 
-const PASSING = new Set(['UNAVAILABLE', 'INTERNAL'])
-
 /** Returns whether the same request may succeed by itself later: the line or the server is away. */
 export function isPassing(reason: unknown): boolean {
-  return reason instanceof GraphQLFailure ? PASSING.has(reason.code ?? '') : reason instanceof TypeError
+  return reason instanceof GraphQLFailure ? reason.code === 'UNAVAILABLE' : reason instanceof TypeError
 }
 
 /** Returns whether the server does not accept the token. */
@@ -29,7 +27,8 @@ export function errorsAt(errors: UserError[], ...path: string[]): string[] {
   return errors.filter((error) => error.path?.join('.') === names).map(withAllowed)
 }
 
-function withAllowed({ message, allowed }: UserError): string {
+/** Returns an error as a sentence for the user. */
+export function withAllowed({ message, allowed }: UserError): string {
   const sentence = message.replace(/^./u, (first) => first.toUpperCase()) // it may begin with the name of the field
   return allowed?.length ? `${sentence} Accepted: ${allowed.join(', ')}.` : sentence
 }

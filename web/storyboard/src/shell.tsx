@@ -1,4 +1,6 @@
-import { isCatchingUp } from './client'
+import { ScenewireProvider, useConnectionState } from '@scenewire/react'
+
+import { client, isUnavailable } from './client'
 import { JobPage } from './job/page'
 import { NewJobDialog } from './jobs/new-job'
 import { Rail } from './jobs/rail'
@@ -21,11 +23,9 @@ function Board() {
   const kind = jobId ? 'with-job' : hasNoJobs.value ? 'no-jobs' : ''
   return (
     <div class={`shell ${kind}`}>
-      {isCatchingUp.value && (
-        <Banner icon="spinner" tone="warn">
-          Catching up: what is shown may be old
-        </Banner>
-      )}
+      <ScenewireProvider client={client}>
+        <CatchingUp />
+      </ScenewireProvider>
       <Rail />
       <main class="main" id="main">
         {jobId && (
@@ -39,5 +39,16 @@ function Board() {
       <NewJobDialog />
       <Toasts />
     </div>
+  )
+}
+
+/** Says that what is shown may be old, while the line, the server or its database is away. */
+function CatchingUp() {
+  const state = useConnectionState()
+  if (state !== 'reconnecting' && !isUnavailable.value) return null
+  return (
+    <Banner icon="spinner" tone="warn">
+      Catching up: what is shown may be old
+    </Banner>
   )
 }

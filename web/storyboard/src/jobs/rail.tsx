@@ -8,7 +8,7 @@ import { Account } from '../sign-in/account'
 import type { JobList } from './list'
 import { openNewJob } from './new-job'
 import { JobRow } from './row'
-import { hasNoJobs, isFiltered, list, search, status } from './state'
+import { hasNoJobs, isFiltered, list, search, status, tryAgain } from './state'
 
 /** The list of jobs, with search, filter, and the button for a new one. */
 export function Rail() {
@@ -81,7 +81,7 @@ function Filters() {
 function Jobs({ list: { rows, failure, isLoading, hasMore, left, load } }: { list: JobList }) {
   const jobs = rows.value
   const current = list.value
-  if (failure.value) return <p class="rail-note">{failure.value}</p>
+  if (failure.value) return <Failed reason={failure.value} />
   if (jobs === null) return <Placeholders />
   return (
     <div class="rail-list">
@@ -95,6 +95,15 @@ function Jobs({ list: { rows, failure, isLoading, hasMore, left, load } }: { lis
         ))}
       </ul>
       {hasMore.value && <More left={left.value} isLoading={isLoading.value} load={() => void load.call(current)} />}
+    </div>
+  )
+}
+
+function Failed({ reason }: { reason: string }) {
+  return (
+    <div class="rail-note" role="alert">
+      <p>{reason}</p>
+      <Button label="Try again" icon="retry" onClick={tryAgain} />
     </div>
   )
 }

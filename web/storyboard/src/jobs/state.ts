@@ -14,6 +14,13 @@ export const isFiltered = computed(() => search.value !== '' || status.value !==
 /** The list that is shown; null while signed out. */
 export const list = signal<JobList | null>(null)
 
+const round = signal(0)
+
+/** Reads the list anew. */
+export function tryAgain() {
+  round.value++
+}
+
 const isIn = computed(() => signIn === 'none' || token.value !== undefined)
 
 effect(() => {
@@ -21,6 +28,7 @@ effect(() => {
   if (search.value) filter.search = search.value
   if (status.value) filter.status = [status.value]
   const signedIn = isIn.value
+  void round.value
   untracked(() => {
     list.value?.stop()
     list.value = signedIn ? new JobList(filter) : null
