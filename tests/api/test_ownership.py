@@ -2,96 +2,18 @@
 
 import json
 from collections.abc import AsyncGenerator
-from typing import NamedTuple
 
-import httpx
 import pytest
 import pytest_asyncio
 
 from coordinator.webhooks.http_client import Policy
-from tests.support import jobs, webhook_calls
-from tests.support.asset_files import an_asset
-from tests.support.client import Client, Json
-from tests.support.factories import (
-    NO_ASSET,
-    NO_DELIVERY,
-    NO_JOB,
-    NO_SCENE,
-    NO_TAKE,
-    NO_TOKEN,
-    NO_WEBHOOK,
-    NO_WORKER,
-    a_job,
-    accepted,
-    report,
-)
-from tests.support.id_matrix import CALLS, DONE, ID, JOB, MATRIX, MORE, SCENE, SCHEMA, TAKE, Row, everything
-from tests.support.leasing import claim
-from tests.support.tokens import ProductionServer, production_server
+from tests.support import jobs
+from tests.support.factories import NO_JOB, NO_SCENE, a_job, report
+from tests.support.id_matrix import CALLS, JOB, SCENE, SCHEMA, everything
+from tests.support.tenants import MISSING, RAISED_LIMITS, ROWS, Tenants, a_person, answer, comparable, request_body
+from tests.support.tokens import production_server
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.both_databases]
-
-MISSING = {
-    "job": NO_JOB,
-    "scene": NO_SCENE,
-    "take": NO_TAKE,
-    "asset": NO_ASSET,
-    "webhook": NO_WEBHOOK,
-    "doomed": NO_WEBHOOK,
-    "delivery": NO_DELIVERY,
-    "worker": NO_WORKER,
-    "token": NO_TOKEN,
-    "owner": "unknown",
-}
-
-
-class Person(NamedTuple):
-    """A user with a job, its scene, the take of that scene, and two webhooks; a test deletes the webhook `doomed`."""
-
-    client: Client
-    ids: dict[str, str]
-
-
-class Tenants(NamedTuple):
-    """The owner of objects, and a stranger who must not see them."""
-
-    server: ProductionServer
-    owner: Person
-    stranger: Person
-
-
-async def _person(server: ProductionServer, name: str) -> Person:
-    client = server.user(name)
-    made = await a_job(client, "One", "Two", "Three", title=f"The job of {name}")
-    scene, deleted, done = made.scenes
-    await accepted(client, "cancelScene", sceneId=done)
-    await accepted(client, "deleteScene", "deletedSceneId", sceneId=deleted)
-    take = (await jobs.job(client, made.id, "scenes { nodes { currentTake { id } } }"))["scenes"]["nodes"][0]
-    ids = {"job": made.id, "scene": scene, "take": take["currentTake"]["id"], "deleted": deleted, "owner": name}
-    webhook, doomed = [
-        await webhook_calls.hook(client, "http://127.0.0.1:9/", "JOB_DELETED", jobId=made.id) for _ in "12"
-    ]
-    sample = await webhook_calls.mutate(client, "testWebhook", webhook.id, "delivery { id }")
-    ids |= {"webhook": webhook.id, "doomed": doomed.id, "delivery": sample["delivery"]["id"]}
-    ids["asset"] = (await an_asset(client)).id
-    await claim(client, f"machine of {name}")
-    ((worker,),) = (await client.execute("{ workers { id } }")).values()
-    ids["worker"] = worker["id"]
-    ids["done"] = done
-    issued = await client.mutate("createToken", "token { id } errors { message }", jobIds=[made.id], grants=["READ"])
-    ids["token"] = issued["token"]["id"]
-    return Person(client, ids)
-
-
-# For one query that reads everything that the schema can return.
-RAISED_LIMITS: Json = {
-    "limit_cost": 10**9,
-    "limit_root_fields": 20,
-    "limit_cost_a_minute": 10**9,
-    "limit_depth": 50,
-    "limit_tokens": 10_000,
-    "limit_characters": 1_000_000,
-}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -100,46 +22,7 @@ async def tenants(database: None, tmp_path_factory: pytest.TempPathFactory) -> A
     async with production_server(tmp_path_factory.mktemp("ownership"), **RAISED_LIMITS) as server:
         # The webhooks point at the loopback address, which production refuses; test_webhook_http_client tests that.
         server.app.container.coordinator.delivery_deps.http.policy = Policy(http=True, loopback=True)
-        yield Tenants(server, await _person(server, "olga"), await _person(server, "sam"))
-
-
-def request_body(row: Row, caller: Person, target: str) -> dict[str, object]:
-    """Return the body of a request about an object."""
-    text = json.dumps({"query": row.document, "variables": row.variables})
-    for name, value in (
-        (ID, target),
-        (JOB, caller.ids["job"]),
-        (SCENE, caller.ids["scene"]),
-        (TAKE, caller.ids["take"]),
-        (DONE, caller.ids["done"]),
-    ):
-        text = text.replace(json.dumps(name), json.dumps(value))
-    return json.loads(text)
-
-
-async def answer(row: Row, caller: Person, target: str) -> tuple[int, bytes, dict[str, str]]:
-    """Return status, body and headers of the response, without the id itself."""
-    body = request_body(row, caller, target)
-    kind = "text/event-stream" if row.document.startswith("subscription") else "application/json"
-    response = await caller.client.http.post("/graphql", json=body, headers={"accept": kind})
-    return comparable(response, target)
-
-
-def comparable(response: httpx.Response, *ids: str) -> tuple[int, bytes, dict[str, str]]:
-    """Return the part of a response that must be equal for foreign and for missing objects."""
-    content = response.content
-    for each in ids:
-        content = content.replace(each.encode(), b"<id>")
-    headers = {name: value for name, value in response.headers.items() if name not in ("date", "x-request-id")}
-    if ids and all(len(each) == len(MISSING.get(each.partition("_")[0], each)) for each in ids):
-        return response.status_code, content, headers
-    headers.pop("content-length", None)
-    return response.status_code, content, headers
-
-
-# A dashboard without jobs waits for the first one; see below.
-ENDLESS = {"Subscription.jobsUpdated(filter.ownerId)"}
-ROWS = {name: row for name, row in (MATRIX | MORE).items() if name not in ENDLESS}
+        yield Tenants(server, await a_person(server, "olga"), await a_person(server, "sam"))
 
 
 @pytest.mark.parametrize("name", ROWS)

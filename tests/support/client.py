@@ -21,6 +21,7 @@ _INPUTS = {
     **dict.fromkeys(("regenerateScenes", "cancelScenes", "deleteScenes", "restoreScenes"), "SceneBatchInput"),
     **dict.fromkeys(("completeAsset", "deleteAsset", "restoreAsset"), "AssetActionInput"),
     **dict.fromkeys(("rotateWebhookSecret", "deleteWebhook", "testWebhook"), "WebhookActionInput"),
+    "revokeToken": "TokenActionInput",
 }
 
 # A test reads when it needs to. Unread messages wait in the client without a limit, because a client that stops reading
