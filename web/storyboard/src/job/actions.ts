@@ -1,5 +1,5 @@
 import { request } from '../client'
-import { inWords, type UserError } from '../failures'
+import { inWords, withAllowed, type UserError } from '../failures'
 import {
   AddSceneDocument,
   CancelJobDocument,
@@ -96,7 +96,7 @@ function orders(jobId: string) {
 async function send(ask: () => Promise<object>): Promise<Outcome> {
   try {
     const { job, errors } = payloadOf(await ask())
-    return errors.length ? { refusal: errors.map(({ message }) => message).join(' ') } : { version: job?.version }
+    return errors.length ? { refusal: errors.map(withAllowed).join(' ') } : { version: job?.version }
   } catch (reason) {
     return { refusal: inWords(reason) }
   }

@@ -90,13 +90,22 @@ function Screen({ scene, isActive }: { scene: Scene; isActive: boolean }) {
   const isLive = scene.status === 'PROCESSING'
   const moves = isActive && !isLive && !prefersStillness()
   return (
-    <button type="button" class="screen" aria-label={`Details of scene ${scene.position + 1}`} onClick={() => openDetails(scene.id)}>
-      <Icon name="film" size={24} />
-      <Picture media={isLive ? preview : poster} alt="" />
-      {moves && preview && <Picture class="moving" media={preview} alt="" />}
-      <span class="badge number">{scene.position + 1}</span>
+    <div class="screen-frame">
+      <button
+        type="button"
+        class="screen"
+        aria-label={`Details of scene ${scene.position + 1}`}
+        onClick={() => openDetails(scene.id)}
+      >
+        <Icon name="film" size={24} />
+        <Picture media={isLive ? preview : poster} alt="" />
+        {moves && preview && <Picture class="moving" media={preview} alt="" />}
+      </button>
+      <span class="badge number" aria-hidden="true">
+        {scene.position + 1}
+      </span>
       <span class="badge length">{inClock(scene.output?.durationSeconds ?? scene.durationSeconds)}</span>
-    </button>
+    </div>
   )
 }
 

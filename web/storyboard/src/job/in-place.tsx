@@ -1,5 +1,5 @@
 import type { ComponentChildren } from 'preact'
-import { useEffect, useId, useLayoutEffect, useRef, useState } from 'preact/hooks'
+import { useId, useLayoutEffect, useRef, useState } from 'preact/hooks'
 
 type Props = {
   value: string
@@ -11,21 +11,21 @@ type Props = {
   save: (text: string) => Promise<string | undefined>
   children?: ComponentChildren
 }
-type Draft = { text: string; from: string; refusal?: string }
+type Draft = { text: string; from: string; takesFocus: boolean; refusal?: string; refusedText?: string }
 
 /**
  * A text that becomes a field when it is activated. Enter saves it (in several lines Ctrl+Enter), as does leaving it;
  * Escape does not. A refused text stays in the field, with the reason below. The element around it has `dir="auto"`.
  */
 export function InPlace({ value, label, maxLength, multiline = false, save, children }: Props) {
-  const [draft, setDraft] = useState<Draft>()
+  const [draft, setDraft] = useDraft()
   const text = useRef<HTMLButtonElement>(null)
   const returnsFocus = useRef(false)
   useLayoutEffect(() => {
-    if (draft || !returnsFocus.current) return
+    if (draft.current || !returnsFocus.current) return
     returnsFocus.current = false
     text.current?.focus()
-  }, [draft])
+  }, [draft.current])
 
   function close(isByKey: boolean) {
     returnsFocus.current = isByKey
@@ -33,21 +33,24 @@ export function InPlace({ value, label, maxLength, multiline = false, save, chil
   }
 
   async function submit(isByKey: boolean) {
-    if (!draft) return
-    const changed = draft.text.trim()
+    const edited = draft.current
+    if (!edited || (!isByKey && edited.text === edited.refusedText)) return
+    const changed = edited.text.trim()
     close(isByKey)
-    if (changed === draft.from || (changed === '' && !isByKey)) return
+    if (changed === edited.from || (changed === '' && !isByKey)) return
     const refusal = await save(changed)
-    if (refusal !== undefined) setDraft({ ...draft, refusal })
+    if (refusal !== undefined) setDraft({ ...edited, refusal, refusedText: edited.text, takesFocus: isByKey })
   }
 
-  if (draft) {
-    const isOverwriting = value !== draft.from
+  if (draft.current) {
+    const edited = draft.current
+    const isOverwriting = value !== edited.from
     return (
       <Field
-        {...{ label, maxLength, multiline, draft, submit }}
+        {...{ label, maxLength, multiline, submit }}
+        draft={edited}
         note={isOverwriting ? `It was changed meanwhile to: ${value}` : undefined}
-        onInput={(changed) => setDraft({ ...draft, text: changed })}
+        onInput={(changed) => setDraft({ ...edited, text: changed })}
         onCancel={() => close(true)}
       />
     )
@@ -59,11 +62,24 @@ export function InPlace({ value, label, maxLength, multiline = false, save, chil
       class={multiline ? 'in-place lines' : 'in-place'}
       aria-label={`${label}: ${value}. Edit`}
       title="Edit"
-      onClick={() => setDraft({ text: value, from: value })}
+      onClick={() => setDraft({ text: value, from: value, takesFocus: true })}
     >
       {children ?? value}
     </button>
   )
+}
+
+/** Returns the draft as it is now: the blur of a field that is removed comes before the next rendering. */
+function useDraft(): [{ readonly current: Draft | undefined }, (draft: Draft | undefined) => void] {
+  const current = useRef<Draft | undefined>(undefined)
+  const [, render] = useState<Draft>()
+  return [
+    current,
+    (draft) => {
+      current.current = draft
+      render(draft)
+    },
+  ]
 }
 
 type FieldProps = Pick<Props, 'label' | 'maxLength' | 'multiline'> & {
@@ -77,7 +93,8 @@ type FieldProps = Pick<Props, 'label' | 'maxLength' | 'multiline'> & {
 function Field({ label, maxLength, multiline, draft, note, onInput, onCancel, submit }: FieldProps) {
   const field = useRef<HTMLInputElement & HTMLTextAreaElement>(null)
   const id = useId()
-  useEffect(() => {
+  useLayoutEffect(() => {
+    if (!draft.takesFocus) return
     field.current?.focus()
     field.current?.select()
   }, [])

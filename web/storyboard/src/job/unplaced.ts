@@ -1,4 +1,4 @@
-import type { UserError } from '../failures'
+import { withAllowed, type UserError } from '../failures'
 
 const FIELDS = ['prompt', 'durationSeconds', 'inputs', 'settings']
 
@@ -6,5 +6,5 @@ const FIELDS = ['prompt', 'durationSeconds', 'inputs', 'settings']
 export function unplaced(errors: UserError[], path: string[]): string[] {
   const places = FIELDS.map((field) => ['input', ...path, field].join('.'))
   const isPlaced = (at: string) => places.some((place) => at === place || at.startsWith(`${place}.`))
-  return errors.filter((error) => !isPlaced(error.path?.join('.') ?? '')).map(({ message }) => message)
+  return errors.filter((error) => !isPlaced(error.path?.join('.') ?? '')).map(withAllowed)
 }
