@@ -13,11 +13,14 @@ from graphql import GraphQLError, parse
 from starlette.requests import HTTPConnection
 
 from models.domain.access import Viewer
+from server.explorer import DIST
 from server.settings import PREFIX, Settings, WrongSettings
 from server.transports.documents.params import ID_CHARACTERS
 from server.transports.documents.persisted import PersistedDocuments, RegisteredDocuments, TrustedDocuments, sha256
 from server.transports.payloads import InvalidJSON, decode
 
+# Written by the build of the page.
+STORYBOARD_DOCUMENTS = DIST / "storyboard" / "documents.json"
 MANIFEST_BYTES = 64 * 1024 * 1024
 _APOLLO = ("apollo-persisted-query-manifest", 1)
 # https://graphql.github.io/graphql-over-http/draft/#sec-Document-identifier-syntax
@@ -45,15 +48,22 @@ def _is_restricted(connection: HTTPConnection) -> bool:
 
 
 def load_trusted_documents(settings: Settings) -> TrustedDocuments | None:
-    """Return the documents of the manifest; None when the settings name none. Raises WrongSettings."""
+    """Return the documents of the manifest, and those of the storyboard where that is on; None when the settings name
+    none. Raises WrongSettings."""
     if not settings.trusted_documents:
         return None
     path = Path(settings.trusted_documents)
     try:
-        return TrustedDocuments(_documents(path))
+        documents = _documents(path)
     except (_Unusable, OSError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise WrongSettings(f"{PREFIX}TRUSTED_DOCUMENTS: {path}: {reason}") from error
+    return TrustedDocuments(_of_storyboard(STORYBOARD_DOCUMENTS) | documents if settings.storyboard else documents)
+
+
+def _of_storyboard(path: Path) -> dict[str, str]:
+    """Return the documents that the page sends; none while it is not built."""
+    return _documents(path) if path.is_file() else {}
 
 
 def _documents(path: Path) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """HTTP responses of the storyboard page and its assets; needs no browser."""
 
+import json
 from pathlib import Path
 
 import httpx
@@ -56,6 +57,23 @@ async def test_page_that_is_off_is_not_served(tmp_path: Path) -> None:
     async with running(tmp_path / "on") as app:
         assert (await app.http.get("/")).headers["location"] == "/graphql"
         assert 'name="sign-in" content="none"' in (await app.http.get("/", headers=BROWSER)).text
+
+
+@pytest.mark.parametrize("storyboard", [True, False], ids=["on", "off"])
+async def test_documents_of_the_page_are_trusted_while_it_is_on(tmp_path: Path, storyboard: bool) -> None:
+    """So it works where users may execute trusted documents only."""
+    manifest = tmp_path / "manifest.json"
+    manifest.write_text(json.dumps({"own": "{ viewer { id } }"}))
+    texts: dict[str, str] = json.loads((ASSETS.parent / "documents.json").read_text())
+    (document,) = [text for text in texts.values() if text.lstrip().startswith("query Jobs(")]
+    settings = {"trusted_documents": str(manifest), "trusted_documents_only": True, "storyboard": storyboard}
+    async with production_server(tmp_path, **settings) as server:
+        body = {"query": document, "variables": {"first": 1}}
+        answer = (await server.user("amy").http.post("/graphql", json=body)).json()
+    if storyboard:
+        assert answer["data"]["jobs"]["nodes"] == []
+    else:
+        assert answer["errors"][0]["extensions"]["code"] == "DOCUMENT_NOT_TRUSTED"
 
 
 async def test_page_names_the_issuer_and_may_connect_to_it(tmp_path: Path) -> None:

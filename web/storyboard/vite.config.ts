@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vite'
 
 import { precompress } from '../precompress.ts'
+import { documents } from './documents.ts'
 
 const API = 'http://127.0.0.1:4000'
 const folder = (path: string) => fileURLToPath(new URL(path, import.meta.url))
@@ -11,7 +12,7 @@ export default defineConfig(({ command }) => ({
   logLevel: command === 'build' ? 'warn' : 'info',
   root: folder('.'),
   base: './', // server/storyboard.py writes into the page where it serves the assets
-  plugins: [precompress()],
+  plugins: [documents(), precompress()],
   oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
   resolve: {
     alias: [
