@@ -68,7 +68,7 @@ class Claims:
         if granted and await is_gone():
             await self._take_back(worker, granted)
             return Claimed(worker, [], [])
-        self._deps.registry.heard_of(worker.id)
+        self._deps.registry.record_call(worker.id)
         if granted:
             room.handed_out += len(granted)
             return Claimed(worker, granted, [])

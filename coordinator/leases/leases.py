@@ -175,7 +175,7 @@ class Leases:
         held = await self._found(viewer, token)
         if held.lease.ended_at is not None or not ends.holds(held.lease, held.scene):
             raise LeaseLost(TOKEN_PATH)
-        self._deps.registry.heard_of(held.worker.id)
+        self._deps.registry.record_call(held.worker.id)
         return held
 
     async def _again(self, held: Held) -> Held:
