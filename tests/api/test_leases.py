@@ -7,17 +7,11 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-import sqlalchemy as sa
 
 from coordinator.leases import tokens
-from coordinator.leases.inputs import Declared
-from coordinator.leases.registry import Registry
 from coordinator.storage.keys import live_frame_key
 from models.db.asset_tables import UPLOAD
-from models.db.lease_tables import TAKE_LEASE, WORKER
-from models.domain.access import LOCAL
-from models.domain.leases import GONE_AFTER
-from models.reads import leases
+from models.db.lease_tables import TAKE_LEASE
 from tests.support import jobs
 from tests.support.assembled_video import wait_for_video
 from tests.support.client import Json
@@ -282,33 +276,6 @@ class TestEnds:
         await accepted(app, "updateScene", sceneId=made.scenes[0], title="Kept")
         await finish(app, lease, clip)
         assert await jobs.settled(app, made.id) == "COMPLETED"
-
-
-async def test_a_worker_is_as_it_was_described_last(app: App) -> None:
-    """Also when it has described itself otherwise to another process in between."""
-    store = app.container.store
-    first, second = Registry(store), Registry(store)
-    well, ill = Declared("roaming", ("wan",)), Declared("roaming", ("wan",), unhealthy_reason="It is hot.")
-    for registry, declared in ((first, well), (second, ill), (first, well)):
-        await registry.seen(LOCAL, declared)
-    await first.flush()
-    await first.seen(LOCAL, well)
-    found = (await app.execute("{ workers { name reason } }"))["workers"]
-    assert {"name": "roaming", "reason": None} in found
-
-
-async def test_a_worker_that_comes_back_is_written_again(app: App) -> None:
-    """After a long silence a process does not trust what it knows: the row may have been deleted meanwhile."""
-    store, passed = app.container.store, [0.0]
-    registry, declared = Registry(store, lambda: passed[0]), Declared("away", ("wan",))
-    first = await registry.seen(LOCAL, declared)
-    assert await registry.seen(LOCAL, declared) is first
-    async with store.write() as connection:
-        await connection.execute(sa.delete(WORKER).where(WORKER.c.id == first.id))
-    passed[0] += 2 * GONE_AFTER.total_seconds()
-    again = await registry.seen(LOCAL, declared)
-    async with store.read() as connection:
-        assert [*await leases.workers_by_id(connection, LOCAL, [first.id, again.id])] == [again.id]
 
 
 async def test_a_foreign_token_is_lost(app: App) -> None:

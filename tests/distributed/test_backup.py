@@ -11,11 +11,10 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from models.db.database import Connection, Database
+from models.db.database import Database
 from models.db.tables import EVENT, JOB, SCENE, TAKE
 from providers.port import Provider
 from providers.scripted import ScriptedProvider
-from server.backup.snapshot import DERIVED, QUEUE_PREFIX, modelled_tables
 from tests.support import asset_files, jobs
 from tests.support.client import Client, Json
 from tests.support.command_line import Ran, invoke
@@ -23,7 +22,6 @@ from tests.support.database_choice import database_choice
 from tests.support.db_dump import DbDump
 from tests.support.fake_providers import Fake, Gate
 from tests.support.job_feed import FEED
-from tests.support.postgres import Databases
 from tests.support.recorded_takes import check_record, record_of
 from tests.support.row_checks import check_rows
 from tests.support.s3 import BUCKET, s3
@@ -269,28 +267,6 @@ async def assert_recorded(app: App, before: Before) -> None:
     takes.sort(key=lambda row: (row["scene_id"], row["number"]))
     events.sort(key=lambda row: row["version"])
     assert [str(violation) for violation in check_rows(DbDump(jobs_, scenes, takes, events))] == []
-
-
-async def test_every_table_is_copied_or_made_again(postgres: Databases) -> None:
-    """And no table that is copied takes numbers from a sequence, which a restore would have to set."""
-    with postgres.fresh() as url:
-        database = Database(url)
-        async with database.read() as connection:
-            tables = await names(connection, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
-            sequences = await names(connection, "SELECT sequencename FROM pg_sequences WHERE schemaname = 'public'")
-        await database.close()
-    assert tables == {table.name for table in modelled_tables()} | DERIVED | of_queue(tables)
-    assert sequences - of_queue(sequences) == {"jobcount_part_seq"}
-
-
-async def names(connection: Connection, query: str) -> set[str]:
-    """Return the first column of a query."""
-    return {str(name) for (name,) in await connection.exec_driver_sql(query)}
-
-
-def of_queue(found: set[str]) -> set[str]:
-    """Return the names that belong to PgQueuer."""
-    return {name for name in found if name.startswith(QUEUE_PREFIX)}
 
 
 @pytest.mark.sqlite_alone

@@ -1,30 +1,22 @@
 """Orders are bought once at OpenRouter, which has no idempotency keys, no list of jobs and no cancel."""
 
-import asyncio
 import json
-import time
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
-import httpx
 import pytest
-from starlette.applications import Starlette
 
 from providers.catalogue import AudioSupport, InputRole, Model, Resolution, Settings
 from providers.hosted.provider import HostedProvider
-from providers.openrouter.webhooks import TOLERANCE_SECONDS, SigningSecret
 from providers.port import Cost, EarlierOrder, Failure, Order
-from server.providers.callbacks import callback_routes
-from server.settings import Settings as ServerSettings
 from tests.support.fake_service import Reply, running
 from tests.support.input_files import PictureFile
-from tests.support.openrouter import CALLBACKS, PLAIN, SECRET, VEO, FakeOpenRouter
+from tests.support.openrouter import CALLBACKS, PLAIN, VEO, FakeOpenRouter
 from tests.support.orders import all_of, an_order, made
 from tests.support.replicate import BRIEF, QUICK
-from tests.support.waiting import TIMEOUT_SECONDS, eventually
+from tests.support.waiting import eventually
 
 
 @pytest.fixture
@@ -179,17 +171,6 @@ async def test_order_that_another_process_may_have_bought_is_not_bought(
     assert service.counts["create"] == 0
 
 
-async def test_callback_about_the_order_of_a_dead_process_tells_its_job(
-    service: FakeOpenRouter, provider: HostedProvider, order: Order
-) -> None:
-    """Its clip is used."""
-    await service.provider().submit(order)
-    (job,) = service.jobs
-    provider.on_callback(order.key, {"type": "video.generation.completed", "data": {"id": job, "status": "completed"}})
-    await made(provider, replace(order, fresh=False))
-    assert service.counts["create"] == 1
-
-
 async def test_earlier_job_is_used_if_it_asked_for_the_same(service: FakeOpenRouter, order: Order) -> None:
     """Its own seed apart; one that failed, is unknown, or has another length is not used."""
     # An unknown one is asked for again for a tenth of this.
@@ -265,41 +246,4 @@ async def test_redirect_to_a_private_address_is_refused(service: FakeOpenRouter,
     provider = service.provider(BRIEF)
     service.fault("download", Reply(302, {}, {"location": "https://127.0.0.1:1/clip.mp4"}), times=1000)
     assert (await failure(provider, order)).code == "OUTPUT_REFUSED"
-    await provider.close()
-
-
-async def test_only_signed_callbacks_are_heard(service: FakeOpenRouter, provider: HostedProvider, order: Order) -> None:
-    """By the route of the server; a forged or old one is answered with 401, one that is no object with 400."""
-    service.hold = True
-    await provider.submit(order)
-    now = str(round(time.time()))
-    old = str(round(time.time()) - TOLERANCE_SECONDS - 60)
-    body = json.dumps({"data": {"id": "job-1"}}).encode()
-    path = f"/callbacks/openrouter/{order.key}"
-    app = Starlette(routes=callback_routes({"openrouter": provider}, ServerSettings()))
-    transport = httpx.ASGITransport(app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
-        statuses: list[int] = []
-        for timestamp, secret, content in (
-            (now, SECRET, body),
-            (now, "x", body),
-            (old, SECRET, body),
-            (now, SECRET, b"[]"),
-        ):
-            signature = SigningSecret(secret).signature(timestamp, content)
-            headers = {"x-openrouter-signature": f"t={timestamp},v1={signature}"}
-            statuses.append((await client.post(path, content=content, headers=headers)).status_code)
-        statuses.append((await client.post(path, content=body)).status_code)
-    assert statuses == [204, 401, 401, 400, 401]
-
-
-async def test_callback_wakes_the_poll(service: FakeOpenRouter, order: Order) -> None:
-    """The next one would come in an hour."""
-    provider = service.provider(replace(BRIEF, poll=3600.0, give_up_after=30.0, refusals=30.0))
-    steps = provider.follow(order, await provider.submit(order))
-    async with asyncio.timeout(TIMEOUT_SECONDS), aclosing(steps):
-        for _ in range(2):
-            await anext(steps)
-            provider.on_callback(order.key, {"data": {"id": "job-1"}})
-        await anext(steps)
     await provider.close()
