@@ -227,20 +227,7 @@ class Change(Collected):
         return before._replace(**values, **written)
 
     def _insert_take(self, scene_id: str, take: NewTake) -> None:
-        self.pending.insert(
-            TAKE,
-            {
-                "id": take.id,
-                "scene_id": scene_id,
-                "job_id": self.job.id,
-                "number": take.number,
-                "reason": take.reason,
-                "prompt": take.prompt,
-                "status": SceneStatus.PENDING,
-                "provider": self.job.provider,
-                "created_at": self.now,
-            },
-        )
+        self.pending.insert(TAKE, take.columns(scene_id, self.job, self.now))
 
     async def arrangement(self) -> Arrangement:
         """Return the play order, to be changed; `arrange` writes the moved positions, at the end at the latest."""

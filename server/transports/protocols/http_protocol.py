@@ -45,8 +45,7 @@ READ_SECONDS: Final = 0.002
 
 
 class HttpProtocol(HttpToolsProtocol):
-    """HTTP with limits for the head and the trailers of a request, with deadlines for its head and its body, and for a
-    peer that stops reading."""
+    """HTTP with limits for head and trailers, and deadlines for head, body and a peer that stops reading."""
 
     limits: TransportLimits
     half_open: dict[RequestDeadline, None]
