@@ -126,7 +126,7 @@ async def test_a_token_in_the_headers_editor_authenticates_every_tab(
 
         await explorer.open("Watch job")
         await explorer.run()
-        await expect(explorer.response).to_contain_text('"__typename": "JobSnapshot"')
+        await expect(explorer.messages).to_contain_text("JobSnapshot")
         await page.get_by_role("button", name="Show Documentation Explorer").click()
         await expect(explorer.docs).to_contain_text("mutation: Mutation")
     assert {init["authorization"] for init in sockets.inits} == {f"Bearer {minted.stdout.strip()}"}

@@ -59,6 +59,14 @@ def test_page_under_a_path_names_its_assets_and_the_api_there(dist: Path) -> Non
     assert bytes(page.body).decode() == PAGE.format(path="/a/studio", assets="/a/studio/explorer/assets")
 
 
+@pytest.mark.parametrize(("storyboard", "content"), [(True, "/studio/"), (False, "")])
+def test_page_names_a_storyboard_that_is_on(dist: Path, storyboard: bool, content: str) -> None:
+    """The page links to it, under the path of the server; to one that is off there is no link."""
+    (dist / "index.html").write_text('<meta name="storyboard" content="" />')
+    page = explorer_response("/studio", dist, storyboard=storyboard)
+    assert bytes(page.body).decode() == f'<meta name="storyboard" content="{content}" />'
+
+
 @pytest.mark.parametrize("accept", ["*/*", "application/json", "application/json, text/html;q=0", "text/htmlx", ""])
 async def test_an_api_client_does_not_get_the_page(dist: Path, accept: str) -> None:
     """Only an Accept header with text/html is a browser."""

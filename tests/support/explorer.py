@@ -46,7 +46,7 @@ class Explorer:
         await self.page.get_by_role("tab", name=tab, exact=True).click()
 
     async def write(self, operation: str) -> None:
-        await self._fill("Operation Editor", operation)
+        await self._fill("Operation", operation)
 
     async def set_headers(self, headers: str) -> None:
         """Type the JSON of the Headers editor."""
@@ -61,7 +61,7 @@ class Explorer:
         await self.run()
 
     async def _fill(self, editor: str, text: str) -> None:
-        await self.page.get_by_role("region", name=editor).get_by_role("textbox").focus()
+        await self.page.get_by_role("textbox", name=editor, exact=True).focus()
         await self.page.keyboard.press("ControlOrMeta+A")
         await self.page.keyboard.press("Delete")  # text over a selection would get auto-closed brackets
         await self.page.keyboard.insert_text(text)

@@ -9,13 +9,15 @@ const OPTIONS = {
   scrollbar: { alwaysConsumeMouseWheel: false, useShadows: false }, // the page scrolls where the panes are stacked
 } as const
 
-/** Wraps long lines and shrinks font and margins: the clips pane makes the editors narrow. */
+const NAMES = { queryEditor: 'Operation', variableEditor: 'Variables', headerEditor: 'Headers', responseEditor: 'Response' }
+
+/** Names the editors, wraps long lines, and shrinks font and margins: the clips pane makes the editors narrow. */
 export function EditorOptions() {
   const editors = useGraphiQL(
     pick('queryEditor', 'variableEditor', 'headerEditor', 'responseEditor'),
   ) as Record<string, MonacoEditor | undefined>
   useEffect(() => {
-    for (const editor of Object.values(editors)) editor?.updateOptions(OPTIONS)
+    for (const [key, ariaLabel] of Object.entries(NAMES)) editors[key]?.updateOptions({ ...OPTIONS, ariaLabel })
   }, Object.values(editors))
   return null
 }
