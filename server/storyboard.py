@@ -33,6 +33,7 @@ class Storyboard:
         self._media = media if settings.direct_uploads else None
         self._issuer = settings.auth_issuer if settings.production and settings.auth_client_id else ""
         sign_in = "oidc" if self._issuer else "token" if settings.production else "none"
+        self._links_explorer = settings.allows_explorer
         self._contents = {
             "sign-in": sign_in,
             "issuer": self._issuer,
@@ -42,13 +43,15 @@ class Storyboard:
 
     async def response(self, request: Request) -> Response:
         """Return the page, for a browser that reaches the server under the path of the request."""
+        prefix = public_path(request)
+        explorer = f"{prefix}/graphql" if self._links_explorer else ""
         return page_response(
             self._page,
-            public_path(request),
+            prefix,
             policy(self._issuer, await self._bucket()),
             {"vary": "accept"},
             assets_path=ASSETS_PATH,
-            contents=self._contents,
+            contents=self._contents | {"explorer": explorer},
         )
 
     async def _bucket(self) -> str:

@@ -133,6 +133,8 @@ async def test_two_windows_agree_and_refused_changes_are_taken_back(browser: Bro
         await first.edit_title("After")
         await expect(first.title).to_have_text("After")
         await expect(second.title).to_have_text("After")
+        link = first.main.get_by_role("link", name="Open in the explorer")
+        await expect(link).to_have_attribute("href", f"/graphql?job={made.id}")
         await second.edit_prompt(2, "Hail")
         await expect(first.prompts).to_have_text(["Rain", "Hail"])
         await first.click("Delete scene 1")
@@ -175,7 +177,8 @@ async def test_picture_dropped_on_a_scene_is_an_input_of_its_next_take(tab: Page
     await form.get_by_role("button", name="Regenerate").click()
     await expect(form).to_have_count(0)
     await jobs.settled(app, made.id)
-    selection = "scenes(first: 1) { nodes { prompt takes(first: 1) { number settings { seed } inputs { role asset { name } } } } }"
+    taken = "takes(first: 1) { number settings { seed } inputs { role asset { name } } }"
+    selection = f"scenes(first: 1) {{ nodes {{ prompt {taken} }} }}"
     (scene,) = (await jobs.job(app, made.id, selection))["scenes"]["nodes"]
     assert scene["prompt"] == "A kite in the rain"
     assert scene["takes"][0] == {

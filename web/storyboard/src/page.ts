@@ -1,7 +1,7 @@
 /** What the server writes into the page, and the place that the address bar names. */
 import { signal } from '@preact/signals'
 
-type Name = 'graphql' | 'storyboard' | 'sign-in' | 'issuer' | 'client-id' | 'audience'
+type Name = 'graphql' | 'storyboard' | 'explorer' | 'sign-in' | 'issuer' | 'client-id' | 'audience'
 
 /** Returns the content of a meta element of the page. */
 export function written(name: Name): string {

@@ -1,6 +1,7 @@
 import { written } from '../page'
 
-/** Returns the address of a job in the explorer, which the server serves to browsers at the path of the API. */
-export function explorerAddress(jobId: string): string {
-  return `${written('graphql')}?job=${encodeURIComponent(jobId)}`
+/** Returns the address of a job in the explorer; undefined while that is off. */
+export function explorerAddress(jobId: string): string | undefined {
+  const path = written('explorer')
+  return path && `${path}?job=${encodeURIComponent(jobId)}`
 }

@@ -77,6 +77,7 @@ function JobProgress({ job: { progress, status } }: { job: Job }) {
 function JobActions({ job }: { job: Job }) {
   const { actions } = useJobContext()
   const { start, cancel, retryFailed, remove } = abilitiesOf(job)
+  const explorer = explorerAddress(job.id)
   const [busy, run] = useBusy()
   return (
     <div class="job-actions">
@@ -94,10 +95,12 @@ function JobActions({ job }: { job: Job }) {
       {remove && (
         <Button label="Delete the job" icon="trash" kind="quiet" busy={busy} onClick={() => run(actions.remove)} />
       )}
-      <a class="button quiet" href={explorerAddress(job.id)}>
-        <Icon name="open" />
-        <span>Open in the explorer</span>
-      </a>
+      {explorer && (
+        <a class="button quiet" href={explorer}>
+          <Icon name="open" />
+          <span>Open in the explorer</span>
+        </a>
+      )}
     </div>
   )
 }

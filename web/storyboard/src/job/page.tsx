@@ -55,8 +55,9 @@ function Loading() {
     <div class="job-page loading" role="status">
       <span class="visually-hidden">The job is loading</span>
       <div class="job-top" aria-hidden="true">
-        <div class="job-video">
-          <div class="video-box empty" />
+        <div class="job-video empty">
+          <div class="video-box" />
+          <div class="player" />
         </div>
         <div class="job-header">
           <div class="line" />

@@ -1,5 +1,4 @@
 import { Icon } from '../parts/icon'
-import { ProgressBar } from '../parts/progress'
 import { ratioOf } from './grid'
 import { Player } from './player'
 import type { Job } from './types'
@@ -7,7 +6,11 @@ import type { Job } from './types'
 /** The joined video of a job with marks at the borders of its scenes; before there is one, a box of the same size. */
 export function JobVideo({ job }: { job: Job }) {
   return (
-    <section class="job-video" aria-label="Video" style={{ '--ratio': String(ratioOf(job)) }}>
+    <section
+      class={job.output ? 'job-video' : 'job-video empty'}
+      aria-label="Video"
+      style={{ '--ratio': String(ratioOf(job)) }}
+    >
       {job.output ? <Player job={job} /> : <Placeholder job={job} />}
     </section>
   )
@@ -17,17 +20,11 @@ function Placeholder({ job }: { job: Job }) {
   const isJoining = job.progress.currentStage === 'ASSEMBLING'
   return (
     <>
-      <div class="video-box empty">
+      <div class="video-box" />
+      <div class="player" />
+      <div class="video-words">
         <Icon name={isJoining ? 'spinner' : job.outputFailure ? 'warn' : 'film'} size={32} />
         <p>{isJoining ? 'Joining the clips to one video' : wordsOf(job)}</p>
-        {isJoining && <ProgressBar percentage={null} label="The clips are being joined" />}
-      </div>
-      <div class="player" aria-hidden="true">
-        <div class="marks">
-          {job.scenes.nodes.map(({ id, status, durationSeconds }) => (
-            <span key={id} class={`mark ${status.toLowerCase()}`} style={{ flexGrow: String(durationSeconds) }} />
-          ))}
-        </div>
       </div>
     </>
   )

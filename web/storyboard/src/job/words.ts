@@ -30,9 +30,9 @@ export function joinAdvice({ code }: Failure): string {
 }
 
 const REASONS: Record<Take['reason'], string> = {
-  INITIAL: 'first take',
-  REGENERATE: 'regenerated',
-  AUTOMATIC_RETRY: 'automatic retry',
+  INITIAL: 'First take',
+  REGENERATE: 'Regenerated',
+  AUTOMATIC_RETRY: 'Automatic retry',
 }
 
 /** Returns why a take was made. */
