@@ -163,6 +163,6 @@ def _message(job: str, last: int | str) -> Sent:
     signal = _SIGNALS.get((job, last))
     if signal is not None:
         return signal
-    if job.startswith(_TOKEN):
+    if last == 0 and job.startswith(_TOKEN):
         return TokenRevoked(job)
     return Hint(job, last) if isinstance(last, int) else Tick(job, last)

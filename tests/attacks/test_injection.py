@@ -15,6 +15,7 @@ CREATE = """mutation($input: CreateJobInput!) {
   createJob(input: $input) { job { id title scenes { nodes { prompt metadata } } } errors { code path } }
 }"""
 UPDATE = "mutation($input: UpdateSceneInput!) { updateScene(input: $input) { scene { title } errors { code path } } }"
+MAKE_TOKEN = "mutation { createToken(input: {grants: [EDIT]}) { secret errors { code } } }"
 
 MEANINGFUL = {
     "sql": "'; DROP TABLE job; --",
@@ -212,8 +213,14 @@ async def test_log_holds_no_input_of_a_request(target: Target, mallory: Client) 
         await receive(socket, "connection_ack")
         await send(socket, "ping", payload={"a": secret})
         await receive(socket, "pong")
+    made = (await post(mallory, MAKE_TOKEN)).json()["data"]["createToken"]
+    holder = target.client(made["secret"])
+    for document in ("{ viewer { grants } }", "{ wrong }", MAKE_TOKEN):
+        await post(holder, document)
+    await holder.close()
     log = target.log
     assert secret not in log
+    assert made["secret"] not in log
     assert BOB not in log
     assert "\x1b" not in log
     assert not [line for line in log.splitlines() if line.startswith("2026-01-01")]

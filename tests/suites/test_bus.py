@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import pytest
 
-from coordinator.bus.port import Bus, Hint, LocalBus, Message
+from coordinator.bus.port import Bus, Hint, LocalBus, Message, TokenRevoked
 from models.writes.change import Tick
 from tests.support.database_choice import database_choice
 from tests.support.postgres_processes import buses_on
@@ -72,7 +72,7 @@ async def test_message_is_received_unchanged(buses: Buses) -> None:
     """Ids may contain any characters, such as quotes, line breaks and JSON or SQL syntax."""
     listener = RecordingListener()
     buses.receiver.listen(listener)
-    strange = [Hint("job_'; NOTIFY x; --", 2**40), Tick('job_\u00e9,"\n', "scene_\u6d77")]
+    strange = [Hint("job_'; NOTIFY x; --", 2**40), Tick('job_\u00e9,"\n', "scene_\u6d77"), TokenRevoked("token_1")]
     for message in (*strange, LAST):
         buses.publisher.publish(message)
     assert await listener.until(*strange, LAST) == {*strange, LAST}

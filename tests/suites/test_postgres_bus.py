@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coordinator.bus.port import Hint, Message, Resync
+from coordinator.bus.port import Hint, Message, Resync, TokenRevoked
 from coordinator.bus.postgres import CHANNEL, TICK_SECONDS, PostgresBus, decode, encode
 from models.writes.change import Tick
 from tests.support.postgres import Databases
@@ -146,12 +146,13 @@ async def test_invalid_notification_is_logged_and_ignored(env: Env, caplog: pyte
 
 
 HINTS = st.builds(Hint, st.text(min_size=1, max_size=80), st.integers(0, 2**53))
+REVOKED = st.builds(TokenRevoked, st.builds("token_{}".format, st.text(max_size=60)))
 TICKS = st.builds(Tick, st.text(max_size=80), st.text(max_size=80))
 
 
 @MODEST
-@given(st.lists(HINTS | TICKS, max_size=400), st.integers(1, 20))
-def test_decoding_reverses_encoding(messages: list[Hint | Tick], times: int) -> None:
+@given(st.lists(HINTS | TICKS | REVOKED, max_size=400), st.integers(1, 20))
+def test_decoding_reverses_encoding(messages: list[Hint | Tick | TokenRevoked], times: int) -> None:
     """All messages in order, each payload with its sender and within the limit."""
     payloads = encode("me", messages * times)
     assert all(len(payload.encode()) <= MOST_BYTES for payload in payloads)
