@@ -18,7 +18,7 @@ from tests.support.client import Client
 from tests.support.explorer import Server
 from tests.support.server_app import App, running
 from tests.support.server_process import ServerProcess
-from tests.support.storyboard_job_page import JobPage
+from tests.support.storyboard_job_page import JobPage, stores
 from tests.support.waiting import eventually
 
 pytestmark = [
@@ -30,10 +30,8 @@ pytestmark = [
 PHONE = {"width": 390, "height": 844}
 HEBREW = "שקיעה בחוף"
 REFUSED = {"failTakes": 1, "retryable": False, "code": "MODERATED", "message": "The prompt was flagged as sensitive."}
-# Renders that neither end nor fail, and retries that are not due within the test.
+# The render neither ends nor fails.
 STALLED = {"outcome": "stall", "steps": 2, "stepSeconds": 0.05}
-CURRENT_SECONDS = "(video) => video.currentTime"
-ORDER = "scenes { nodes { prompt } }"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -41,7 +39,8 @@ async def app(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[App]:
     """A development server, whose clips have addresses that the browser reaches."""
     listener = socket.create_server(("127.0.0.1", 0))
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    async with running(tmp_path_factory.mktemp("job-page"), listener=listener, public_url=url) as app:
+    folder = tmp_path_factory.mktemp("job-page")
+    async with running(folder, listener=listener, public_url=url, retry_first_seconds=60) as app:
         yield app
 
 
@@ -50,11 +49,6 @@ async def tab(browser: Browser, app: App) -> AsyncGenerator[Page]:
     """A blank page that may reach the server only."""
     async with isolated_page(browser, Server(app.url)) as tab:
         yield tab
-
-
-async def prompts_of(app: App, job_id: str) -> list[str]:
-    """Return the prompts of a job in play order."""
-    return [each["prompt"] for each in (await jobs.job(app, job_id, ORDER))["scenes"]["nodes"]]
 
 
 async def test_job_is_started_repaired_edited_reordered_and_played(tab: Page, app: App) -> None:
@@ -73,6 +67,12 @@ async def test_job_is_started_repaired_edited_reordered_and_played(tab: Page, ap
     await page.screenshot("failed")
     await page.click("Retry the failed scene")
     await expect(page.card(2)).to_contain_text("Done")
+
+    await page.card(1).hover()
+    await expect(page.card(1).locator("img.moving")).to_be_visible()
+    await page.page.emulate_media(reduced_motion="reduce")
+    await page.card(2).hover()
+    await expect(page.main.locator("img.moving")).to_have_count(0)
 
     await page.edit_prompt(1, "Rain on a roof")
     await expect(page.card(1)).to_contain_text("Edited since this clip was made")
@@ -98,7 +98,7 @@ async def test_job_is_started_repaired_edited_reordered_and_played(tab: Page, ap
     await page.page.keyboard.press("Home")
     await expect(page.page.get_by_role("button", name="Move scene 1")).to_be_focused()
     await expect(page.prompts).to_have_text(["Sun", "Rain", "Snow"])
-    await eventually(lambda: _holds(app, made.id, ["Sun", "Rain", "Snow"]))
+    await eventually(lambda: stores(app, made.id, ["Sun", "Rain", "Snow"]))
 
     await page.click("Delete scene 2")
     await expect(page.prompts).to_have_text(["Sun", "Snow"])
@@ -106,21 +106,12 @@ async def test_job_is_started_repaired_edited_reordered_and_played(tab: Page, ap
     await expect(page.prompts).to_have_text(["Sun", "Rain", "Snow"])
     await expect(page.card(1)).to_be_visible()
 
-    video = page.video.locator("video")
     await page.video.get_by_role("button", name="Go to scene 2, at 0:01").click()
     await expect(page.video.get_by_role("slider", name="Position in the video")).to_have_value("1")
-    assert await video.evaluate(CURRENT_SECONDS) == pytest.approx(1, abs=0.1)
+    assert await page.played_seconds() == pytest.approx(1, abs=0.1)
     await page.video.get_by_role("button", name="Play").click()
-    await eventually(lambda: _plays_after(page, 1.2))
+    await eventually(lambda: page.plays_after(1.2))
     await page.screenshot("done")
-
-
-async def _holds(app: App, job_id: str, prompts: list[str]) -> bool:
-    return await prompts_of(app, job_id) == prompts
-
-
-async def _plays_after(page: JobPage, seconds: float) -> bool:
-    return await page.video.locator("video").evaluate(CURRENT_SECONDS) > seconds
 
 
 async def test_two_windows_agree_and_refused_changes_are_taken_back(browser: Browser, app: App) -> None:
@@ -137,7 +128,9 @@ async def test_two_windows_agree_and_refused_changes_are_taken_back(browser: Bro
         await expect(link).to_have_attribute("href", f"/graphql?job={made.id}")
         await second.edit_prompt(2, "Hail")
         await expect(first.prompts).to_have_text(["Rain", "Hail"])
-        await first.click("Delete scene 1")
+        await first.drag(2, onto=1)
+        await expect(second.prompts).to_have_text(["Hail", "Rain"])
+        await first.click("Delete scene 2")
         await expect(second.prompts).to_have_text(["Hail"])
 
         await first.edit_title("")
@@ -267,23 +260,28 @@ async def test_job_is_run_by_keyboard_alone(tab: Page, app: App) -> None:
     await page.tab_to("Undo")
     await press("Enter")
     await expect(page.prompts).to_have_text(["Snow", "Hail"])
-    assert await prompts_of(app, made.id) == ["Snow", "Hail"]
+    assert await stores(app, made.id, ["Snow", "Hail"])
 
 
 async def test_page_and_drawer_fit_a_phone_and_break_no_rule_of_accessibility(tab: Page, app: App) -> None:
     """One column of 390 px, in light and in dark; axe finds nothing serious or critical in any state of a scene."""
     states = [jobs.scene(HEBREW), jobs.scene("Snow", **REFUSED), jobs.scene("Hail", **STALLED)]
+    states.append(jobs.scene("Fog", failTakes=1, message="The service is overloaded."))
     made = await jobs.make(app, *states, title=HEBREW * 12, start=True)
     page = JobPage(tab, app.url, made.id)
     await page.open()
     await expect(page.card(1)).to_contain_text("Done")
     await expect(page.card(2)).to_contain_text("Failed")
     await expect(page.card(3)).to_contain_text("Generating")
+    await expect(page.card(3).get_by_role("progressbar")).to_have_attribute("aria-valuenow", "50")
+    await expect(page.card(4)).to_contain_text("Retrying")
+    await expect(page.card(4)).to_contain_text(re.compile(r"Attempt 2 of 3 in \d+ s"))
+    await expect(page.card(4)).to_contain_text("The service is overloaded. The next attempt follows by itself.")
     assert await axe.problems(tab, "light") == []
     assert await axe.problems(tab, "dark") == []
     await page.screenshot("dark")
     await tab.set_viewport_size(PHONE)  # type: ignore[arg-type]
-    left = {await page.card(number).evaluate("(each) => each.getBoundingClientRect().left") for number in (1, 2, 3)}
+    left = {await page.card(number).evaluate("(each) => each.getBoundingClientRect().left") for number in (1, 2, 3, 4)}
     assert len(left) == 1
     assert await page.main.evaluate("(each) => each.scrollWidth - each.clientWidth") == 0
     await page.screenshot("phone")

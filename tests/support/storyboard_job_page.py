@@ -6,6 +6,9 @@ from pathlib import Path
 
 from playwright.async_api import Locator, Page, expect
 
+from tests.support import jobs
+from tests.support.client import Client
+
 # More than there are controls on the pages of tests: a search for one of them ends.
 MOST_TABS = 80
 FOCUSED = "document.activeElement?.getAttribute('aria-label') ?? document.activeElement?.innerText ?? ''"
@@ -19,6 +22,12 @@ DROP = """
     target.dispatchEvent(new DragEvent(kind, { dataTransfer, bubbles: true, cancelable: true }))
 }
 """
+
+
+async def stores(client: Client, job_id: str, prompts: list[str]) -> bool:
+    """Return whether the server has exactly these prompts in play order."""
+    found = await jobs.job(client, job_id, "scenes { nodes { prompt } }")
+    return [each["prompt"] for each in found["scenes"]["nodes"]] == prompts
 
 
 class JobPage:
@@ -76,9 +85,30 @@ class JobPage:
                 return
         raise AssertionError(f"no control {name!r} can be reached by Tab")
 
+    async def drag(self, number: int, *, onto: int) -> None:
+        """Drag a scene by its handle to the first half of another one."""
+        handle = self.page.get_by_role("button", name=f"Move scene {number}")
+        start, target = await handle.bounding_box(), await self.card(onto).bounding_box()
+        assert start is not None
+        assert target is not None
+        mouse = self.page.mouse
+        await mouse.move(start["x"] + start["width"] / 2, start["y"] + start["height"] / 2)
+        await mouse.down()
+        await mouse.move(target["x"] + target["width"] / 4, target["y"] + target["height"] / 2, steps=4)
+        await expect(self.page.locator(".drop-before")).to_be_visible()
+        await mouse.up()
+
     async def drop_file(self, target: Locator, name: str, content_type: str, base64: str) -> None:
         """Drop a file on an element."""
         await target.evaluate(DROP, [name, content_type, base64])
+
+    async def played_seconds(self) -> float:
+        """Return the position of the video."""
+        return await self.video.locator("video").evaluate("(video) => video.currentTime")
+
+    async def plays_after(self, seconds: float) -> bool:
+        """Return whether the position of the video is behind this one."""
+        return await self.played_seconds() > seconds
 
     async def screenshot(self, name: str) -> None:
         """Write a picture into the folder that SCENEWIRE_SHOTS names, if it does."""
