@@ -256,7 +256,9 @@ def _greeting(settings: Settings, *, answers: bool) -> str:
     data = f"data in {data_location(settings)}"
     if answers:
         explorer = " (explorer)" if settings.allows_explorer else ""
-        return f"Scenewire listens on {settings.listening_address}/graphql{explorer}{public_location(settings)}; {data}"
+        storyboard = f"; the storyboard is at {settings.address}/" if settings.storyboard else ""
+        address = f"{settings.listening_address}/graphql{explorer}{public_location(settings)}"
+        return f"Scenewire listens on {address}{storyboard}; {data}"
     return f"Scenewire renders; its health is at {settings.listening_address}/readyz; {data}"
 
 

@@ -10,6 +10,8 @@ export type Row = JobRowFragment
 
 const FIRST_PAGE = 50
 const FURTHER_PAGES = 100
+/** A new stream sends all that is loaded: while pages are scrolled through, one begins at the end only. */
+const SETTLED_MS = 500
 const RETRY_MS = [500, 1_000, 2_000, 4_000]
 
 /**
@@ -34,6 +36,7 @@ export class JobList {
   private last: Row | null = null
   private since: string | null = null
   private stopFollowing: (() => void) | null = null
+  private timer: ReturnType<typeof setTimeout> | undefined
 
   constructor(private readonly filter: JobFilter) {
     void this.load()
@@ -68,6 +71,7 @@ export class JobList {
   }
 
   stop(): void {
+    clearTimeout(this.timer)
     this.stopped.abort()
     this.stopFollowing?.()
   }
@@ -85,19 +89,23 @@ export class JobList {
     })
     this.cursor = pageInfo.endCursor
     this.last = nodes.at(-1) ?? this.last
-    const oldest = nodes.map(({ updatedAt }) => updatedAt).reduce(earlier, this.since ?? nodes[0]?.updatedAt ?? '')
-    if (this.stopFollowing && oldest === this.since) return
-    this.since = oldest
-    this.follow()
+    this.since = nodes.map(({ updatedAt }) => updatedAt).reduce(earlier, this.since ?? nodes[0]?.updatedAt ?? '')
+    clearTimeout(this.timer)
+    if (!this.stopFollowing) this.follow()
+    else this.timer = setTimeout(() => this.follow(), SETTLED_MS)
   }
 
+  /** Streams what is loaded now. Rows of pages that are read later stay as they are until the next stream. */
   private follow(): void {
     const filter = this.since ? { ...this.filter, updatedSince: this.since } : this.filter
+    const last = this.hasMore.value ? this.last : null
+    const isCovered = (job: Row) => last === null || !isOlder(job, last)
     const stopBefore = this.stopFollowing
     const sink = {
       show: (jobs: Row[]) => {
         stopBefore?.() // until now the stream before showed the jobs that it covers
-        this.rows.value = jobs.filter((job) => this.isLoaded(job))
+        const further = this.rows.value?.filter((job) => !isCovered(job)) ?? []
+        this.rows.value = [...jobs.filter(isCovered), ...further]
       },
       end: (reason?: Error) => {
         if (reason) refused(reason)
@@ -110,15 +118,15 @@ export class JobList {
       stop()
     }
   }
-
-  private isLoaded({ createdAt, id }: Row): boolean {
-    if (!this.hasMore.value || !this.last) return true
-    const { createdAt: boundary, id: lastId } = this.last
-    return earlier(createdAt, boundary) === boundary && (createdAt !== boundary || id >= lastId)
-  }
 }
 
 type PageInfo = { hasNextPage: boolean; endCursor: string | null }
+
+/** Whether a job is behind another in the list. */
+function isOlder(job: Row, other: Row): boolean {
+  if (job.createdAt === other.createdAt) return job.id < other.id
+  return earlier(job.createdAt, other.createdAt) === job.createdAt
+}
 
 /** Returns the earlier of two instants of the server, which differ in the number of their decimals. */
 function earlier(a: string, b: string): string {

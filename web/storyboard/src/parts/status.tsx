@@ -27,16 +27,7 @@ export function SceneStatusWord({ status, word }: { status: SceneStatus; word?: 
 
 /** The status of a job: icon, word and colour. */
 export function JobStatusWord({ status, stage }: { status: JobStatus; stage: JobStage }) {
-  return <Word {...lookOf(status, stage)} />
-}
-
-/** Returns the word for the status of a job. */
-export function wordOf(status: JobStatus, stage: JobStage): string {
-  return lookOf(status, stage).word
-}
-
-function lookOf(status: JobStatus, stage: JobStage): Look {
-  return stage === 'STOPPED' ? SCENE[status] : STAGE[stage]
+  return <Word {...(stage === 'STOPPED' ? SCENE[status] : STAGE[stage])} />
 }
 
 function Word({ word, icon, tone }: Look) {
