@@ -1,7 +1,6 @@
 // The hooks in React, and in Preact by preact/compat.
 import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -184,12 +183,12 @@ test('a hook outside of a provider says what it lacks', () => {
 
 /** Imports a module that esbuild bundles from this text. */
 async function bundled(t, contents, options) {
-  const folder = await mkdtemp(path.join(tmpdir(), 'scenewire-'));
+  const folder = await mkdtemp(path.join(CLIENTS, 'node_modules', '.test-')); // from where packages are found
   t.after(() => rm(folder, { recursive: true }));
   const outfile = path.join(folder, 'bundle.mjs');
   const stdin = { contents, resolveDir: path.join(CLIENTS, 'react') };
   await build({ stdin, bundle: true, format: 'esm', outfile, absWorkingDir: CLIENTS, ...options });
-  return inPage(() => import(outfile));
+  return import(outfile);
 }
 
 test('the hooks work in Preact', async (t) => {
@@ -217,15 +216,14 @@ test('the hooks work in Preact', async (t) => {
 
 test('the example of docs/clients.md shows the jobs that run, and says when they may be old', async (t) => {
   const world = setUp(t);
-  const contents = `
-    export { App } from '../../docs/clients/react.jsx';
-    export { act, createElement } from 'react';
-    export { createRoot } from 'react-dom/client';`;
-  const page = await bundled(t, contents, { jsx: 'automatic', nodePaths: [path.join(CLIENTS, 'node_modules')] });
+  const { App } = await bundled(t, "export { App } from '../../docs/clients/react.jsx';", {
+    jsx: 'automatic',
+    packages: 'external',
+  });
   const container = document.createElement('div');
-  const root = await inPage(() => page.createRoot(container));
-  const during = (change) => inPage(() => page.act(change));
-  await during(async () => root.render(page.createElement(page.App, { client: world.client })));
+  const root = createRoot(container);
+  const during = (change) => inPage(() => act(change));
+  await during(async () => root.render(h(App, { client: world.client })));
   const socket = await world.accepted(1);
   const ids = (nodes) => ({ nodes, pageInfo: { hasNextPage: false, endCursor: null } });
   await during(() => socket.answer('jobs', ids([{ id: 'job_1' }])));
