@@ -53,7 +53,7 @@ _TEXT = re.compile(r"(^|/)(LICEN[CS]E|COPYING|NOTICE|AUTHORS)[^/]*$|\.dist-info/
 INTRODUCTION = """\
 Scenewire itself is under the MIT licence: scenewire.txt.
 python-packages.txt   the Python packages, with the texts of their licences
-web-packages.md       the packages inside the pages of the explorer
+web-packages.md       the packages inside the pages
 /usr/share/doc/*/copyright and /usr/share/common-licenses   Debian's packages, fonts included, and common texts
 
 The wheel of PyAV holds FFmpeg, which is used to read and write videos and runs in processes of its own. That build of

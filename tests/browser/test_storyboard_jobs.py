@@ -29,6 +29,15 @@ PHONE = {"width": 390, "height": 844}
 HEBREW = "שקיעה בחוף"
 # The render neither ends nor fails.
 STALLED = {"outcome": "stall"}
+# Notes the least number of jobs that the list shows from now on.
+NOTE_FEWEST_ROWS = """
+() => {
+  const list = document.querySelector('nav ul')
+  window.fewestRows = list.children.length
+  const note = () => { window.fewestRows = Math.min(window.fewestRows, list.children.length) }
+  new MutationObserver(note).observe(list, { childList: true })
+}
+"""
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -125,6 +134,10 @@ async def test_long_list_is_searched_filtered_paged_and_live(browser: Browser, a
         await expect(page.rows).to_have_count(50)
         await page.rows.last.scroll_into_view_if_needed()
         await expect(page.rows).to_have_count(120)
+        await tab.evaluate(NOTE_FEWEST_ROWS)
+        await jobs.retitle(app, made[-1].id, "Still the newest")
+        await expect(page.rows.first).to_contain_text("Still the newest")
+        assert await tab.evaluate("window.fewestRows") == 120
         await expect(page.rows.last).to_contain_text("Not loaded yet")
 
         await jobs.retitle(app, made[0].id, "The oldest")

@@ -38,7 +38,10 @@ function NewJobForm() {
   const form = useRef<HTMLFormElement>(null)
   const { errors, attempts, isSending, submit, drop } = useSubmit()
   useEffect(() => {
-    form.current?.querySelector<HTMLElement>('[aria-invalid]')?.focus()
+    const invalid = form.current?.querySelector<HTMLElement>('[aria-invalid], .error')
+    const folded = invalid?.closest('details')
+    if (folded) folded.open = true
+    invalid?.focus()
   }, [attempts])
   return (
     <form class="new-job" ref={form} onSubmit={submit} onInput={drop}>
