@@ -16,7 +16,7 @@ from models.reads.lines import waiting
 NO_WORKER = "no worker is connected"
 NO_MODEL = "no worker has the model"
 NO_LABELS = "no worker has the labels"
-UNHEALTHY = "no worker that could is healthy"
+UNHEALTHY = "all workers that fit are unhealthy"
 
 
 async def waiting_for(connection: Connection, scene_ids: Sequence[str]) -> dict[str, str]:

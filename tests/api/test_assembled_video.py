@@ -88,7 +88,7 @@ class TestAssembly:
         assert await video_colors(app, job) == ["red", "green", "blue"]
         assert job["output"]["durationSeconds"] == pytest.approx(1.5, abs=0.1)
 
-    async def test_what_was_done_to_the_clips_is_told(self, app: App) -> None:
+    async def test_video_lists_what_was_done_to_its_clips(self, app: App) -> None:
         """With the scenes concerned; nothing while there is no video, and when the packets were copied."""
         fields = "outputAdjustments { code sceneIds message }"
         made = await jobs.make(app, clip("red"), clip("lime", width=200), clip("blue"))

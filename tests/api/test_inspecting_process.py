@@ -90,7 +90,7 @@ class TestInspectingProcess:
         scene = await one(app, "plain")
         assert (scene["status"], scene["attempts"], next(faulty, None)) == ("COMPLETED", 1, None)
 
-    async def test_clip_that_nobody_can_look_at_is_kept(
+    async def test_clip_that_cannot_be_inspected_is_kept(
         self, app: App, provider: DeliveryProvider, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """The system starts no process for minutes: the failure does not blame the clip."""

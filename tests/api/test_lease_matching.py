@@ -74,7 +74,7 @@ async def test_what_a_waiting_take_requires_can_be_edited(server: ProductionServ
     await accepted(owner, "updateScene", sceneId=made.scenes[0], metadata={"worker": {"site": "moon"}})
     assert await why(owner, made) == "no worker has the labels"
     await claim(worker, "known", "rare-1", worker={"labels": {"site": "moon"}, "unhealthyReason": "It is hot."})
-    assert await why(owner, made) == "no worker that could is healthy"
+    assert await why(owner, made) == "all workers that fit are unhealthy"
     assert (await claim(worker, "known", "rare-1", worker={"labels": {"site": "moon"}}))["leases"]
     assert await why(owner, made) is None
 
@@ -225,7 +225,7 @@ class TestRights:
         assert renewed["lease"]["token"] == lease["token"]
         assert (await read_scene(owner, made.scenes[0], "status"))["status"] == "PROCESSING"
 
-    async def test_models_of_workers_of_users_are_not_told_to_others(self, server: ProductionServer) -> None:
+    async def test_models_of_workers_of_users_are_not_listed_for_others(self, server: ProductionServer) -> None:
         """Who could not use them. Those of workers that serve all owners are in the catalogue."""
         owner, stranger, worker = server.user("olga"), server.user("sam"), server.user("wim", "worker")
         await claim(owner, "home", "secret")

@@ -202,7 +202,9 @@ async def test_newer_request_ends_one_that_hangs(shared: App) -> None:
     writer.close()
 
 
-async def test_too_many_uploads_at_once_are_told_to_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_too_many_uploads_at_once_are_refused_with_retry_after(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """423 with Retry-After; the one that is being received is not disturbed."""
     monkeypatch.setattr(active.ActiveUploads.__init__, "__defaults__", (1,))
     async with running(tmp_path, renders=False) as app:

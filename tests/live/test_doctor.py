@@ -238,7 +238,7 @@ async def test_sqlite_file_is_looked_at_and_never_made(tmp_path: Path) -> None:
     assert await states_of(path) == [("database", "FAIL")]
 
 
-async def test_wrong_settings_are_told_as_by_other_commands(tmp_path: Path) -> None:
+async def test_wrong_settings_are_reported_as_by_other_commands(tmp_path: Path) -> None:
     """In one line, with exit status 2."""
     ran = await asyncio.to_thread(
         invoke, "doctor", profile="production", database_url=f"sqlite+aiosqlite:///{tmp_path}"

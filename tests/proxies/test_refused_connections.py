@@ -106,7 +106,7 @@ def test_role_without_privileges_cannot_migrate(postgres: Databases) -> None:
     assert ran.err.startswith("scenewire: SCENEWIRE_DATABASE_URL: permission denied for schema public (")
 
 
-def test_role_that_may_not_read_is_told_so(postgres: Databases, url: str) -> None:
+def test_role_that_may_not_read_is_refused_with_the_reason(postgres: Databases, url: str) -> None:
     """By the commands that only read."""
     role = f"{ROLE}_stranger"
     in_a_thread(postgres.execute(f"CREATE ROLE {role} LOGIN"))

@@ -42,9 +42,9 @@ class Connection(BaseHTTPRequestHandler):
                 return
             if address.path.startswith("/_fake/"):
                 with self.account.turn:
-                    told = self.account.obey(address.path.removeprefix("/_fake/"), json.loads(body or b"{}"))
+                    body_json = self.account.obey(address.path.removeprefix("/_fake/"), json.loads(body or b"{}"))
                     self.account.turn.notify_all()
-                self.reply(200, told)
+                self.reply(200, body_json)
                 return
             kind, work = self.routed(address.path, body)
             self.perform(kind, work)
@@ -102,10 +102,10 @@ class Connection(BaseHTTPRequestHandler):
                     work()
                     account.turn.notify_all()
             case {"do": "status", "status": status}:
-                told = {"detail": fault.get("detail", "Something went wrong."), "status": status}
-                told |= {name: value for name, value in fault.items() if name == "retry_after_body"}
+                body_json = {"detail": fault.get("detail", "Something went wrong."), "status": status}
+                body_json |= {name: value for name, value in fault.items() if name == "retry_after_body"}
                 headers = {"Retry-After": str(fault["retry_after"])} if "retry_after" in fault else {}
-                self.reply(status, told, headers)
+                self.reply(status, body_json, headers)
             case {"do": "page", "status": status}:
                 self.send(status, HTML, {"Content-Type": "text/html; charset=utf-8"})
             case {"do": "redirect", "location": location}:

@@ -85,8 +85,8 @@ class Run:
             f"{100 * step // steps}%|{'#' * step}| {step}/{steps} [00:{step:02},  1.00s/it]\n"
             for step in range(steps + 1)
         ]
-        told = bars if self.wishes["log_progress"] else ["still thinking\n"] * len(bars)
-        return [("processing", line) for line in told] + [(end, "")]
+        lines = bars if self.wishes["log_progress"] else ["still thinking\n"] * len(bars)
+        return [("processing", line) for line in lines] + [(end, "")]
 
     def look(self) -> None:
         """Pass on to the next state of the plan, unless the test holds it."""
@@ -256,11 +256,11 @@ class Account:
         return None
 
     def state(self) -> Json:
-        told = [
+        listed = [
             run.document(self.origin) | {"looks": run.looks, "webhook": run.request.get("webhook")}
             for run in self.runs.values()
         ]
-        return {"counts": dict(self.counts), "predictions": told, "keys": self.keys, "deliveries": self.deliveries}
+        return {"counts": dict(self.counts), "predictions": listed, "keys": self.keys, "deliveries": self.deliveries}
 
     def reached(self, wanted: Mapping[str, int]) -> bool:
         counts = self.counts | Counter(

@@ -141,7 +141,7 @@ async def test_clip_with_sound_has_as_much_of_it_as_of_pictures(tmp_path: Path) 
     assert probe(rendered.clip.path).frames == 24
 
 
-def test_tone_bed_is_heard_and_by_its_seed() -> None:
+def test_tone_bed_is_audible_and_varies_by_seed() -> None:
     """It is not silent, ends where it should, and never exceeds full scale."""
     ones = [*tone_bed.frames(1, 24_000)]
     assert sum(frame.samples for frame in ones) == 24_000

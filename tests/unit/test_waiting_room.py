@@ -38,7 +38,7 @@ async def test_that_nothing_was_found_counts_for_one_round_and_kind() -> None:
     assert not room.nothing_for("wan")
 
 
-async def test_a_closed_room_keeps_nobody() -> None:
+async def test_a_closed_room_keeps_no_caller_waiting() -> None:
     """Those that wait are sent home, and later ones do not wait."""
     room = WaitingRoom(LocalBus())
     waiting = asyncio.create_task(room.changed_since(room.round, LONG_SECONDS))

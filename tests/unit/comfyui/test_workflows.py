@@ -143,7 +143,7 @@ def test_more_references_than_places_are_refused(order: Order) -> None:
     assert caught.value.code == "INVALID_INPUT"
 
 
-def test_settings_without_a_slot_are_told_as_ignored(order: Order) -> None:
+def test_settings_without_a_slot_are_listed_as_ignored(order: Order) -> None:
     """The workflow decides."""
     settings: dict[str, Any] = {"aspect_ratio": "16:9", "resolution": Resolution.P720, "seed": 1}
     filled = small().fill(asked(order, **settings, negative_prompt="fog", options={"steps": 3}), ())
@@ -252,7 +252,7 @@ def test_folder_without_templates_is_refused(tmp_path: Path, *, exists: bool) ->
     [(True, "NEVER", ("audio",)), (False, "NEVER", ()), (True, "ALWAYS", ()), (False, "ALWAYS", ("audio",))],
     ids=["none to make", "none asked for", "always made", "always made although none is asked for"],
 )
-def test_sound_that_cannot_be_switched_is_told_as_ignored(
+def test_sound_that_cannot_be_switched_is_listed_as_ignored(
     order: Order, *, audio: bool, supports: str, ignored: tuple[str, ...]
 ) -> None:
     """Only where the clip differs from what was asked for."""

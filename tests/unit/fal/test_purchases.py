@@ -232,7 +232,7 @@ async def test_submission_that_is_refused_buys_nothing(
     assert (refused.code, refused.retryable, len(service.jobs)) == ("INVALID_INPUT", False, 0)
 
 
-async def test_only_callbacks_with_a_signature_of_fal_are_heard(service: FakeFal, provider: HostedProvider) -> None:
+async def test_only_callbacks_with_a_signature_of_fal_are_accepted(service: FakeFal, provider: HostedProvider) -> None:
     """A forged or old one is not, nor one without a signature, nor one with another body."""
     body = json.dumps({"request_id": "job-1", "status": "OK"}).encode()
     signed = service.signed(body)

@@ -54,7 +54,9 @@ async def test_callback_about_the_order_of_a_dead_process_tells_its_job(
     assert service.counts["create"] == 1
 
 
-async def test_only_signed_callbacks_are_heard(service: FakeOpenRouter, provider: HostedProvider, order: Order) -> None:
+async def test_only_signed_callbacks_are_accepted(
+    service: FakeOpenRouter, provider: HostedProvider, order: Order
+) -> None:
     """By the route of the server; a forged or old one is answered with 401, one that is no object with 400."""
     service.hold = True
     await provider.submit(order)

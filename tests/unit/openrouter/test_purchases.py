@@ -79,7 +79,7 @@ async def test_models_are_those_that_openrouter_lists(service: FakeOpenRouter, p
     await chosen.close()
 
 
-async def test_order_is_bought_with_its_settings_and_its_price_is_told(
+async def test_order_is_bought_with_its_settings_and_its_price_is_reported(
     service: FakeOpenRouter, provider: HostedProvider, order: Order
 ) -> None:
     """The callback ends in the order's key; options go to the maker."""
@@ -106,7 +106,7 @@ async def test_order_is_bought_with_its_settings_and_its_price_is_told(
     assert rendered.made.settings == settings
 
 
-async def test_seed_that_was_used_is_told_and_none_where_the_model_takes_none(
+async def test_seed_that_was_used_is_reported_and_none_where_the_model_takes_none(
     service: FakeOpenRouter, provider: HostedProvider, order: Order
 ) -> None:
     """Each take has its own."""

@@ -1,4 +1,4 @@
-/** Who uses the page: nobody in development, the holder of a token in production. */
+/** Who uses the page: the local user in development, the holder of a token in production. */
 import { signal } from '@preact/signals'
 
 import { isUnauthenticated } from './failures'
