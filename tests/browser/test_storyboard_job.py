@@ -21,15 +21,12 @@ from tests.support.server_process import ServerProcess
 from tests.support.storyboard_job_page import JobPage, stores
 from tests.support.waiting import eventually
 
-pytestmark = [
-    pytest.mark.asyncio(loop_scope="module"),
-    pytest.mark.browser,
-    pytest.mark.sqlite_alone,
-]
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.browser, pytest.mark.sqlite_alone]
 
 PHONE = {"width": 390, "height": 844}
 HEBREW = "שקיעה בחוף"
 REFUSED = {"failTakes": 1, "retryable": False, "code": "MODERATED", "message": "The prompt was flagged as sensitive."}
+UNAVAILABLE = {"errors": [{"message": "The database is away.", "extensions": {"code": "UNAVAILABLE"}}]}
 # The render neither ends nor fails.
 STALLED = {"outcome": "stall", "steps": 2, "stepSeconds": 0.05}
 
@@ -91,8 +88,7 @@ async def test_job_is_started_repaired_edited_reordered_and_played(tab: Page, ap
     await expect(page.drawer).to_have_count(0)
     await expect(page.button("Details of scene 1")).to_be_focused()
 
-    handle = page.page.get_by_role("button", name="Move scene 3")
-    await handle.press("ArrowLeft")
+    await page.page.get_by_role("button", name="Move scene 3").press("ArrowLeft")
     await expect(page.changes).to_have_text("Moved to position 2 of 3.")
     await expect(page.page.get_by_role("button", name="Move scene 2")).to_be_focused()
     await page.page.keyboard.press("Home")
@@ -226,6 +222,16 @@ async def test_killed_server_is_shown_as_such_until_the_truth_is_back(browser: B
         process.kill()
 
 
+async def test_database_that_is_away_is_noticed_without_any_action(tab: Page, app: App) -> None:
+    """The open stream does not say that the database is away; the page asks, and shows the banner until it is back."""
+    page = JobPage(tab, app.url, (await jobs.make(app, jobs.scene("Rain"))).id)
+    await page.open()
+    await tab.route("**/graphql", lambda route: route.fulfill(json=UNAVAILABLE))
+    await expect(page.banner).to_be_visible()
+    await tab.unroute("**/graphql")
+    await expect(page.banner).to_have_count(0)
+
+
 async def test_job_is_run_by_keyboard_alone(tab: Page, app: App) -> None:
     """Every action is reached by Tab; the focus is visible and returns to where it was."""
     made = await jobs.make(app, jobs.scene("Rain"), jobs.scene("Snow"), title="By keys")
@@ -244,8 +250,9 @@ async def test_job_is_run_by_keyboard_alone(tab: Page, app: App) -> None:
     await press("Control+Enter")
     await expect(page.prompts).to_have_text(["Hail", "Snow"])
     await page.tab_to("Move scene 2")
-    await press("ArrowUp")
-    await expect(page.prompts).to_have_text(["Snow", "Hail"])
+    for key, order in (("ArrowUp", ["Snow", "Hail"]), ("End", ["Hail", "Snow"]), ("Home", ["Snow", "Hail"])):
+        await press(key)
+        await expect(page.prompts).to_have_text(order)
     await page.tab_to("Start", back=True)
     await press("Enter")
     await expect(page.card(2)).to_contain_text("Done")

@@ -3,7 +3,7 @@ import { signal } from '@preact/signals'
 import { createClient, type TypedDocument } from '@scenewire/client'
 
 import { isPassing } from './failures'
-import { ViewerDocument } from './operations'
+import { ReachableDocument } from './operations'
 import { written } from './page'
 import { accessToken, refused, token } from './session'
 
@@ -40,7 +40,7 @@ function lookAgain() {
   isUnavailable.value = true
   const timer = setInterval(() => {
     if (!isUnavailable.value) return clearInterval(timer)
-    client.request(ViewerDocument).then(
+    client.request(ReachableDocument).then(
       () => (isUnavailable.value = false),
       (reason) => (isUnavailable.value = isPassing(reason)),
     )

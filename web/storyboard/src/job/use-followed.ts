@@ -1,12 +1,13 @@
 import { useCallback, useEffect, useRef, useState } from 'preact/hooks'
 
 import { client, request } from '../client'
-import { JobAddressesDocument, JobPageDocument } from '../operations'
+import { JobAddressesDocument, JobPageDocument, ReachableDocument } from '../operations'
 import { refused } from '../session'
 import { FollowedJob } from './followed'
 import type { Job } from './types'
 
 const RENEW_EVERY_MS = 5_000
+const WATCH_EVERY_MS = 5_000
 
 export type Followed = {
   followed: FollowedJob
@@ -31,7 +32,17 @@ export function useFollowed(jobId: string): Followed {
     }
     return client.followJob<Job>(jobId, { show: (next) => followed.receive(next), end: onEnd }, JobPageDocument)
   }, [jobId, followed])
+  useWatch()
   return { followed, job, end, renew }
+}
+
+/** Notices that the database is away, which an open stream does not tell: it waits. `request` records the failure. */
+function useWatch(): void {
+  useEffect(() => {
+    const watch = () => document.hidden || request(ReachableDocument).catch(() => undefined)
+    const timer = setInterval(watch, WATCH_EVERY_MS)
+    return () => clearInterval(timer)
+  }, [])
 }
 
 function useRenewal(jobId: string, followed: FollowedJob): () => void {

@@ -815,6 +815,11 @@ export type JobsQuery = { jobs: { totalCount: number, nodes: Array<{ id: string,
 
 export type ModelFieldsFragment = { id: string, provider: string, name: string, available: boolean, unavailableReason: string | null, durationsSeconds: Array<number> | null, minDurationSeconds: number, maxDurationSeconds: number, aspectRatios: Array<string>, resolutions: Array<Resolution>, roles: Array<InputRole>, maxReferences: number, exclusive: Array<Array<InputRole>>, seed: boolean, negativePrompt: boolean, audio: AudioSupport, maxPromptLength: number | null, optionsSchema: Record<string, unknown> | null };
 
+export type ReachableQueryVariables = Exact<{ [key: string]: never; }>;
+
+
+export type ReachableQuery = { jobs: { nodes: Array<{ id: string }> } };
+
 export type ViewerQueryVariables = Exact<{ [key: string]: never; }>;
 
 
@@ -2164,6 +2169,15 @@ export const JobsDocument = new TypedDocumentString(`
     }
   }
 }`) as unknown as TypedDocumentString<JobsQuery, JobsQueryVariables>;
+export const ReachableDocument = new TypedDocumentString(`
+    query Reachable {
+  jobs(first: 1) {
+    nodes {
+      id
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<ReachableQuery, ReachableQueryVariables>;
 export const ViewerDocument = new TypedDocumentString(`
     query Viewer {
   viewer {
