@@ -8,6 +8,7 @@ import pytest
 
 from server.settings import Settings
 from server.storyboard import ASSETS_PATH
+from tests.support.client import Json
 from tests.support.server_app import running
 from tests.support.server_process import ROOT
 from tests.support.token_issuer import issuer_settings
@@ -66,7 +67,7 @@ async def test_documents_of_the_page_are_trusted_while_it_is_on(tmp_path: Path, 
     manifest.write_text(json.dumps({"own": "{ viewer { id } }"}))
     texts: dict[str, str] = json.loads((ASSETS.parent / "documents.json").read_text())
     (document,) = [text for text in texts.values() if text.lstrip().startswith("query Jobs(")]
-    settings = {"trusted_documents": str(manifest), "trusted_documents_only": True, "storyboard": storyboard}
+    settings: Json = {"trusted_documents": str(manifest), "trusted_documents_only": True, "storyboard": storyboard}
     async with production_server(tmp_path, **settings) as server:
         body = {"query": document, "variables": {"first": 1}}
         answer = (await server.user("amy").http.post("/graphql", json=body)).json()

@@ -85,7 +85,7 @@ def licences(image: Image, data: Path) -> str:
     assert [name for name in names if f"{name.replace('.', '_')} " not in index.replace(".", "_")] == []
     assert "x264" in (folder / "README").read_text()
     web = (folder / "web-packages.md").read_text()
-    assert all(name in web for name in ("react", "monaco-editor", "graphiql"))
+    assert all(name in web for name in ("react", "monaco-editor", "graphiql", "preact", "oauth4webapi"))
     return f"{len(names)} Python packages"
 
 
