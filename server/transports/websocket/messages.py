@@ -5,6 +5,7 @@ https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md#message-types
 
 from dataclasses import dataclass
 
+from server.transports.closing import CloseCode, CloseConnection
 from server.transports.documents.params import InvalidParams, Params, is_object, read_params
 from server.transports.payloads import InvalidJSON, decode
 
@@ -89,3 +90,18 @@ def _params(message: dict[str, object]) -> Params:
         return read_params(message.get("payload"))
     except InvalidParams as error:
         raise InvalidMessage(f"Message `payload`: {error}") from None
+
+
+def accepted_message(text: str | None, most_bytes: int) -> ClientMessage:
+    """Return a received message; `text` is None for a binary one.
+
+    Raises CloseConnection for one that is no message of the protocol, or is longer than `most_bytes`.
+    """
+    if text is None:
+        raise CloseConnection(CloseCode.BAD_REQUEST, "Message must be text in UTF-8")
+    if len(text.encode()) > most_bytes:
+        raise CloseConnection(CloseCode.MESSAGE_TOO_BIG, "Message too big")
+    try:
+        return read_message(text)
+    except InvalidMessage as error:
+        raise CloseConnection(CloseCode.BAD_REQUEST, str(error)) from None

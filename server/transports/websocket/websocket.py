@@ -32,12 +32,11 @@ from server.transports.websocket.frame_limiter import TOO_MANY_MESSAGES
 from server.transports.websocket.messages import (
     Complete,
     ConnectionInit,
-    InvalidMessage,
     Payload,
     Ping,
     Pong,
     Subscribe,
-    read_message,
+    accepted_message,
 )
 from server.transports.websocket.on_init import OnInit, call_on_init
 from server.transports.websocket.pending_connections import PendingConnections
@@ -137,16 +136,9 @@ class Connection:
             await asyncio.sleep(0)  # queued messages arrive without suspension, and must not delay other connections
 
     async def _handle(self, text: str | None, tasks: asyncio.TaskGroup) -> None:
-        if text is None:
-            raise CloseConnection(CloseCode.BAD_REQUEST, "Message must be text in UTF-8")
         if not self._messages.take():
             raise try_again_later(TOO_MANY_MESSAGES)
-        if len(text.encode()) > self._executor.limits.message_bytes:
-            raise CloseConnection(CloseCode.MESSAGE_TOO_BIG, "Message too big")
-        try:
-            message = read_message(text)
-        except InvalidMessage as error:
-            raise CloseConnection(CloseCode.BAD_REQUEST, str(error)) from None
+        message = accepted_message(text, self._executor.limits.message_bytes)
         match message:
             case ConnectionInit(payload):
                 if self._deadline is None:
