@@ -4,7 +4,7 @@ import { Feed } from './feed.js';
 /** The fields that the client itself reads in a job; a document may select more. */
 export interface JobShape {
   version?: number;
-  progress?: { version?: number } | null;
+  progress?: { version?: number; percentage?: number } | null;
   scenes?: { nodes?: readonly SceneShape[]; edges?: readonly { node: SceneShape }[] } | null;
 }
 
@@ -21,7 +21,7 @@ export interface JobMessage<Job> {
   sceneId?: string | null;
   job?: Job | null;
   scene?: (SceneShape & Record<string, unknown>) | null;
-  progress?: { version?: number } | null;
+  progress?: { version?: number; percentage?: number } | null;
 }
 
 export interface JobSink<Job> {
@@ -102,6 +102,8 @@ export function fold<Job>(job: Job | undefined, message: JobMessage<Job>): Job |
   const shown = job as JobShape | undefined;
   const { scene, progress } = message;
   if (!shown || (progress?.version !== undefined && progress.version !== shown.version)) return job;
+  // Within a version it only rises: this is an older reading, from a stream before or of another server.
+  if ((progress?.percentage ?? 100) < (shown.progress?.percentage ?? 0)) return job;
   const merged = <Scene extends SceneShape>(each: Scene): Scene => (scene && each.id === scene.id ? { ...each, ...scene } : each);
   const { nodes, edges } = shown.scenes ?? {};
   return {

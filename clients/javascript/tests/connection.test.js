@@ -65,6 +65,21 @@ test('a close reason says how long to wait', async (t) => {
   assert.equal(world.sockets.length, 2);
 });
 
+test('a stream that begins during a wait waits as well, unless all streams before it have stopped', async (t) => {
+  const world = setUp(t);
+  const { socket, stop } = await following(world);
+  socket.drop(1013, 'Too many connections; retry after 60 s');
+  await pass(1_000);
+  world.client.followJob('job_2', recorder())();
+  await pass(2_000);
+  assert.equal(world.sockets.length, 1);
+  stop();
+  await pass(2_000);
+  world.client.followJob('job_2', recorder());
+  await settled();
+  assert.equal(world.sockets.length, 2);
+});
+
 for (const code of [1008, 1009, 4400, 4406, 4409, 4429]) {
   test(`a client that is closed with ${code} four times in a row says so`, async (t) => {
     const world = setUp(t);
@@ -104,12 +119,13 @@ for (const code of [4401, 4403]) {
     world.client.followJob('job_1', recorder());
     await settled();
     assert.equal(world.sockets.length, 3, 'one who has signed in again may follow again');
+    assert.equal(world.client.state, 'connecting');
   });
 }
 
 test('a token that was accepted in between is renewed each time', async (t) => {
-  let asked = 0;
-  const world = setUp(t, { token: () => `token-${(asked += 1)}` });
+  const asked = [];
+  const world = setUp(t, { token: (refused) => `token-${asked.push(refused)}` });
   const { seen, socket } = await following(world);
   socket.drop(4403);
   await pass(50);
@@ -119,6 +135,10 @@ test('a token that was accepted in between is renewed each time', async (t) => {
   await pass(50);
   const third = await world.accepted(3);
   assert.equal(third.authorization, 'Bearer token-3');
+  await third.next('jobEvents', event(5));
+  third.drop(1006);
+  await pass(250);
+  assert.deepEqual(asked, [undefined, 'token-1', 'token-2', undefined], 'the last one was not refused');
   assert.deepEqual(seen.ends, []);
 });
 
@@ -152,6 +172,22 @@ test('a websocket is opened when the token is there, however long that takes', a
   assert.equal(world.sockets.length, 0);
   give('typed by a person');
   assert.equal((await world.accepted(1)).authorization, 'Bearer typed by a person');
+});
+
+test('a token that comes too late opens no websocket', async (t) => {
+  const given = [];
+  const world = setUp(t, { token: () => new Promise((resolve) => given.push(resolve)) });
+  const stop = world.client.followJob('job_1', recorder());
+  stop();
+  await pass(1_050);
+  given[0]('late');
+  await settled();
+  world.client.followJob('job_1', recorder());
+  await settled();
+  world.client.close();
+  given[1]('later');
+  await settled();
+  assert.equal(world.sockets.length, 0);
 });
 
 test('a token that expires is renewed half a minute before, and the stream continues', async (t) => {

@@ -32,6 +32,14 @@ test('progress is merged into its scene and its job', async (t) => {
   assert.deepEqual(seen.shown[0], before, 'a shown job is never changed');
 });
 
+test('progress of which the document selects nothing but the scene is merged', async (t) => {
+  const world = setUp(t);
+  const { seen, socket } = await following(world, 5, { job: running(5, 10, 20) });
+  await socket.next('jobEvents', { __typename: 'SceneProgress', scene: { id: 'scene_0', percentage: 60 } });
+  assert.deepEqual(seen.shown[1].scenes, scenes(60));
+  assert.equal(seen.shown[1].progress.percentage, 10);
+});
+
 test('progress is merged into scenes in edges', async (t) => {
   const world = setUp(t);
   const edges = scenes(20, null).nodes.map((node) => ({ cursor: node.id, node }));
@@ -51,6 +59,18 @@ for (const version of [4, 6]) {
     assert.equal(seen.shown.length, 1);
   });
 }
+
+test('progress that is older than shown, as after the restart of a server, is not merged', async (t) => {
+  const world = setUp(t);
+  const { seen, socket } = await following(world, 5, { job: running(5, 10, 20) });
+  await socket.next('jobEvents', progress(5, 60));
+  socket.drop(1006);
+  await pass(250);
+  const second = await world.accepted(2);
+  await second.next('jobEvents', event(5));
+  for (const percentage of [55, 60, 65]) await second.next('jobEvents', progress(5, percentage));
+  assert.deepEqual(seen.shown.map((each) => each.progress.percentage), [10, 60, 60, 65]);
+});
 
 test('an event shows the current job, which may be newer than the event', async (t) => {
   const world = setUp(t);

@@ -49,6 +49,20 @@ test('a page that is hidden for 30 s closes its streams, and resumes them when i
   assert.deepEqual(seen.shown.map(({ version }) => version), [5, 6]);
 });
 
+test('a stream that begins on a paused page waits until the page is shown', async (t) => {
+  const tab = page();
+  const world = setUp(t);
+  const { socket } = await following(world, 5);
+  await tab.hide();
+  await passAlive(socket, 30);
+  assert.deepEqual([world.client.state, socket.readyState], ['paused', 1], 'the websocket is about to be closed');
+  world.client.followJob('job_2', recorder());
+  await settled();
+  assert.deepEqual(socket.operations, []);
+  await tab.show();
+  assert.equal(socket.operations.length, 2);
+});
+
 test('a page that is hidden for less than 30 s keeps its streams', async (t) => {
   const tab = page();
   const world = setUp(t);
