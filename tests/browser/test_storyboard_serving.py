@@ -79,7 +79,7 @@ async def test_documents_of_the_page_are_trusted_while_it_is_on(tmp_path: Path, 
 
 async def test_page_names_the_issuer_and_may_connect_to_it(tmp_path: Path) -> None:
     """With a client id of the issuer the page signs in there, and nowhere else."""
-    issuer = issuer_settings("https://issuer.test/jwks") | {"auth_client_id": 'board"><script>'}
+    issuer: Json = issuer_settings("https://issuer.test/jwks") | {"auth_client_id": 'board"><script>'}
     async with production_server(tmp_path, **issuer) as server:
         page = await server.app.http.get("/", headers=BROWSER)
     assert 'name="sign-in" content="oidc"' in page.text

@@ -9,6 +9,7 @@ from playwright.async_api import Browser, expect
 
 from tests.support.browser_page import isolated_page
 from tests.support.explorer import Explorer, Server
+from tests.support.job_list_page import JobListPage
 from tests.support.nginx import documented, nginx
 from tests.support.proxy import unused_port
 from tests.support.server_app import running
@@ -45,6 +46,22 @@ async def test_explorer_under_a_path_runs_operations_and_streams(
         await expect(page.get_by_role("heading", name="Proxied")).to_be_visible()
         await expect(explorer.clips.get_by_text("COMPLETED")).to_have_count(1)
         await page.screenshot(path=tmp_path / "explorer.png")
+
+
+@pytest.mark.browser
+async def test_storyboard_under_a_path_makes_a_job_and_shows_it(browser: Browser, proxied: Server) -> None:
+    """The address of a job is under the path too, and leads to it."""
+    async with isolated_page(browser, proxied, trusts_any_certificate=True) as page:
+        board = JobListPage(page, proxied.url)
+        await board.open()
+        await board.open_form()
+        await board.form.get_by_label("Title").fill("Below a path")
+        await board.form.get_by_label("Prompt of scene 1").fill("Rain")
+        await board.form.get_by_role("button", name="Create and start").click()
+        await expect(board.row("Below a path").get_by_text("Done")).to_be_visible()
+        assert page.url.startswith(f"{proxied.url}/?job=job_")
+        await page.reload()
+        await expect(board.row("Below a path").get_by_role("link")).to_have_attribute("aria-current", "page")
 
 
 @pytest.mark.browser
