@@ -80,8 +80,7 @@ export class JobsFeed<Job extends ListedJob> extends Feed<JobsSink<Job>> {
   }
 
   #receive(job: Job): void {
-    const known = this.#sent.get(job.id);
-    if (this.filter?.search && known && (job.title === undefined || job.title !== known.title) && this.#matches(job)) {
+    if (this.#isDoubtful(job)) {
       this.#doubtful.set(job.id, job);
       if (!this.#stopAsking) this.#ask();
       return;
@@ -90,6 +89,12 @@ export class JobsFeed<Job extends ListedJob> extends Feed<JobsSink<Job>> {
     this.#sent.set(job.id, this.#matches(job) ? job : undefined);
     this.#missing?.delete(job.id);
     this.#show();
+  }
+
+  /** Whether only the server knows if a job that was sent before still matches: its title is another one. */
+  #isDoubtful(job: Job): boolean {
+    if (!this.filter?.search || !this.#sent.has(job.id) || !this.#matches(job)) return false;
+    return job.title === undefined || job.title !== this.#sent.get(job.id)?.title;
   }
 
   /** Whether a job matches, apart from the text search. Nothing leaves by `updatedSince`: changes are newer. */

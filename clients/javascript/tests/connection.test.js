@@ -252,6 +252,24 @@ for (const code of ['INTERNAL', 'UNAVAILABLE']) {
   });
 }
 
+test('a stream that fails again and again waits longer, until it has an answer', async (t) => {
+  const world = setUp(t);
+  const { socket } = await following(world);
+  const other = 'subscription S { sceneUpdated(sceneId: 1) { id } }'; // holds the websocket open
+  world.client.subscribe(other, {}, { next: () => undefined });
+  await settled();
+  const subscribes = () => socket.sent.filter(({ payload }) => payload?.query?.includes('jobEvents(')).length;
+  const waits = [];
+  for (const answered of [false, true, false]) {
+    await socket.error('jobEvents', 'UNAVAILABLE');
+    const [before, subscribed] = [Date.now(), subscribes()];
+    while (subscribes() === subscribed) await pass(50);
+    waits.push(Date.now() - before);
+    if (answered) await socket.next('jobEvents', event(5));
+  }
+  assert.deepEqual(waits, [250, 500, 250]);
+});
+
 test('an error in a message that has data is one of the stream as well', async (t) => {
   const world = setUp(t);
   const { seen, socket } = await following(world);

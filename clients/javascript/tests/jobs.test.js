@@ -136,6 +136,18 @@ test('under a text search the server decides whether a job with a new title stil
   assert.equal(socket.operations.length, 1);
 });
 
+test('a job that left by the answer of the server is not shown by the message that says so', async (t) => {
+  const world = setUp(t);
+  const { seen, socket } = await list(world, { search: 'job' }, [1, 2]);
+  await socket.next('jobsUpdated', listed(1, { version: 2, title: 'My job' }));
+  await socket.answer('jobs', page([2])); // it was renamed once more meanwhile
+  await socket.next('jobsUpdated', listed(1, { version: 3, title: 'Other' }));
+  await socket.answer('jobs', page([2]));
+  await socket.next('jobsUpdated', listed(1, { version: 4, title: 'Job again' }));
+  await socket.answer('jobs', page([2, 1]));
+  assert.deepEqual(titles(seen).slice(1), [['Job 2'], ['Job 2'], ['Job 2', 'Job again']]);
+});
+
 test('a job that leaves before it was sent does not hold up the list', async (t) => {
   const world = setUp(t);
   const seen = recorder();
