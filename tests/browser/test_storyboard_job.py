@@ -23,7 +23,6 @@ from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.browser, pytest.mark.sqlite_alone]
 
-PHONE = {"width": 390, "height": 844}
 HEBREW = "שקיעה בחוף"
 REFUSED = {"failTakes": 1, "retryable": False, "code": "MODERATED", "message": "The prompt was flagged as sensitive."}
 UNAVAILABLE = {"errors": [{"message": "The database is away.", "extensions": {"code": "UNAVAILABLE"}}]}
@@ -60,7 +59,6 @@ async def test_job_is_started_repaired_edited_reordered_and_played(tab: Page, ap
     await expect(page.card(2)).to_contain_text("Failed")
     await expect(page.card(2)).to_contain_text("The prompt was flagged as sensitive. Change the prompt or the inputs")
     await expect(page.card(3)).to_contain_text("Done")
-    await expect(page.changes).to_have_text(re.compile("Scene 2: failed|1 scene failed"))
     await page.screenshot("failed")
     await page.click("Retry the failed scene")
     await expect(page.card(2)).to_contain_text("Done")
@@ -89,7 +87,6 @@ async def test_job_is_started_repaired_edited_reordered_and_played(tab: Page, ap
     await expect(page.button("Details of scene 1")).to_be_focused()
 
     await page.page.get_by_role("button", name="Move scene 3").press("ArrowLeft")
-    await expect(page.changes).to_have_text("Moved to position 2 of 3.")
     await expect(page.page.get_by_role("button", name="Move scene 2")).to_be_focused()
     await page.page.keyboard.press("Home")
     await expect(page.page.get_by_role("button", name="Move scene 1")).to_be_focused()
@@ -142,6 +139,7 @@ async def test_two_windows_agree_and_refused_changes_are_taken_back(browser: Bro
         await expect(first.main.get_by_text("This job is deleted.")).to_have_count(0)
         await first.click("Start")
         await expect(second.card(1)).to_contain_text("Done")
+        await expect(second.changes).to_have_text("Scene 1: done.")
 
 
 async def test_picture_dropped_on_a_scene_is_an_input_of_its_next_take(tab: Page, app: App) -> None:
@@ -200,7 +198,6 @@ async def test_killed_server_is_shown_as_such_until_the_truth_is_back(browser: B
         page.page.on("pageerror", lambda error: errors.append(error.message))
         await page.open()
         await expect(page.card(1)).to_contain_text("Generating")
-        await expect(page.banner).to_have_count(0)
         process.kill()
         await expect(page.banner).to_be_visible()
         await page.screenshot("catching-up")
@@ -212,9 +209,9 @@ async def test_killed_server_is_shown_as_such_until_the_truth_is_back(browser: B
         process.start()
         await jobs.retitle(client, made.id, "After")
         await expect(page.title).to_have_text("After")
-        await expect(page.banner).to_have_count(0)
         await page.click("Cancel scene 1")
         await expect(page.card(1)).to_contain_text("Canceled")
+        await expect(page.banner).to_have_count(0)
         assert errors == []
         await client.close()
     finally:
@@ -250,9 +247,11 @@ async def test_job_is_run_by_keyboard_alone(tab: Page, app: App) -> None:
     await press("Control+Enter")
     await expect(page.prompts).to_have_text(["Hail", "Snow"])
     await page.tab_to("Move scene 2")
-    for key, order in (("ArrowUp", ["Snow", "Hail"]), ("End", ["Hail", "Snow"]), ("Home", ["Snow", "Hail"])):
+    for key, place in (("ArrowUp", 1), ("End", 2), ("Home", 1)):
         await press(key)
-        await expect(page.prompts).to_have_text(order)
+        await expect(page.changes).to_have_text(f"Moved to position {place} of 2.")
+        await expect(page.page.get_by_role("button", name=f"Move scene {place}")).to_be_focused()
+    await expect(page.prompts).to_have_text(["Snow", "Hail"])
     await page.tab_to("Start", back=True)
     await press("Enter")
     await expect(page.card(2)).to_contain_text("Done")
@@ -287,7 +286,7 @@ async def test_page_and_drawer_fit_a_phone_and_break_no_rule_of_accessibility(ta
     assert await axe.problems(tab, "light") == []
     assert await axe.problems(tab, "dark") == []
     await page.screenshot("dark")
-    await tab.set_viewport_size(PHONE)  # type: ignore[arg-type]
+    await tab.set_viewport_size({"width": 390, "height": 844})
     left = {await page.card(number).evaluate("(each) => each.getBoundingClientRect().left") for number in (1, 2, 3, 4)}
     assert len(left) == 1
     assert await page.main.evaluate("(each) => each.scrollWidth - each.clientWidth") == 0

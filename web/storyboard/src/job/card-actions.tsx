@@ -56,11 +56,21 @@ export function CardActions({ scene }: { scene: Scene }) {
           icon="trash"
           iconOnly
           kind="quiet"
-          onClick={() => void actions.removeScene(scene)}
+          onClick={({ currentTarget }) => {
+            focusNeighbour(currentTarget)
+            void actions.removeScene(scene)
+          }}
         />
       )}
     </div>
   )
+}
+
+/** Keeps the focus among the scenes when the card of a button is about to go. */
+function focusNeighbour(button: HTMLElement) {
+  const card = button.closest('li')
+  const neighbour = card?.nextElementSibling ?? card?.previousElementSibling
+  neighbour?.querySelector('button')?.focus({ preventScroll: true })
 }
 
 /** Returns whether an action runs, and what runs one. */

@@ -34,6 +34,11 @@ export function JobHeader({ job }: { job: Job }) {
       <JobProgress job={job} />
       {job.outputFailure && <FailureNote failure={job.outputFailure} todo={joinAdvice(job.outputFailure)} />}
       <JobActions job={job} />
+      {job.outputAdjustments.map(({ code, message }) => (
+        <p key={code} class="hint">
+          {message}
+        </p>
+      ))}
       <p class="hint facts">
         {job.provider}
         {job.settings.model && ` · ${job.settings.model}`}

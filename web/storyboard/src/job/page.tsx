@@ -4,9 +4,10 @@ import './job.css'
 import { GraphQLFailure } from '@scenewire/client'
 
 import { inWords } from '../failures'
-import { addressOf, follow } from '../page'
+import { addressOf, follow, written } from '../page'
 import { Button } from '../parts/button'
 import { Icon } from '../parts/icon'
+import { readServerClock } from '../parts/time'
 import { createActions } from './actions'
 import { Announcer } from './announce'
 import { abilitiesOf } from './abilities'
@@ -19,6 +20,8 @@ import type { Job } from './types'
 import { useFollowed } from './use-followed'
 import { JobVideo } from './video'
 
+void readServerClock(written('storyboard'))
+
 /** The page of one job; it is always what the server has, with the changes that are on their way to it. */
 export function JobPage({ jobId }: { jobId: string }) {
   const { followed, job, end, renew } = useFollowed(jobId)
@@ -28,10 +31,13 @@ export function JobPage({ jobId }: { jobId: string }) {
   const context = useMemo(() => ({ actions, openForm, openDetails, renew }), [actions, renew])
   const closeForm = useCallback(() => openForm(undefined), [])
   const closeDetails = useCallback(() => openDetails(undefined), [])
+  const detailed = job?.scenes.nodes.find(({ id }) => id === detailsOf)
   useTitle(job?.title)
+  useEffect(() => {
+    if (job && !detailed) openDetails(undefined) // its scene was deleted: it must not open again when that is restored
+  }, [job, detailed])
   if (end !== undefined && (!job || end === null)) return <Ended reason={end} />
   if (!job) return <Loading />
-  const detailed = job.scenes.nodes.find(({ id }) => id === detailsOf)
   return (
     <JobContextProvider value={context}>
       <article class="job-page">

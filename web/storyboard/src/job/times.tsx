@@ -1,6 +1,6 @@
 import { useEffect, useRef, useState } from 'preact/hooks'
 
-import { inSpan, useNow } from '../parts/time'
+import { inSpan, serverTime, useNow } from '../parts/time'
 import { Countdown, Elapsed } from '../parts/times'
 import type { Job, Scene } from './types'
 
@@ -71,10 +71,10 @@ function Rendering({ scene }: { scene: Scene }) {
 /** Says that a render makes no progress, once that takes long. */
 function Stall({ percentage }: { percentage: number | null }) {
   const now = useNow()
-  const [since, setSince] = useState(() => Date.now())
+  const [since, setSince] = useState(serverTime)
   const isFirst = useRef(true)
   useEffect(() => {
-    if (!isFirst.current) setSince(Date.now())
+    if (!isFirst.current) setSince(serverTime())
     isFirst.current = false
   }, [percentage])
   const seconds = (now.value - since) / 1_000

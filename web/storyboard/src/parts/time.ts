@@ -2,7 +2,9 @@
 import { signal, type ReadonlySignal } from '@preact/signals'
 import { useEffect } from 'preact/hooks'
 
+const NOTICED_MS = 2_000
 const clock = signal(Date.now())
+let ahead = 0 // how far the clock of the server is ahead of this one, in ms
 let users = 0
 let timer: ReturnType<typeof setInterval> | undefined
 
@@ -10,14 +12,30 @@ let timer: ReturnType<typeof setInterval> | undefined
 export function useNow(): ReadonlySignal<number> {
   useEffect(() => {
     if (users++ === 0) {
-      clock.value = Date.now()
-      timer = setInterval(() => (clock.value = Date.now()), 1_000)
+      clock.value = serverTime()
+      timer = setInterval(() => (clock.value = serverTime()), 1_000)
     }
     return () => {
       if (--users === 0) clearInterval(timer)
     }
   }, [])
   return clock
+}
+
+/** Returns the time in ms by the clock of the server, as far as it is known. */
+export function serverTime(): number {
+  return Date.now() + ahead
+}
+
+/** Learns the clock of the server, whose times the page shows, from an answer: the header Date of RFC 9110, in seconds. */
+export async function readServerClock(address: string): Promise<void> {
+  const sent = Date.now()
+  const date = await fetch(address, { method: 'HEAD', headers: { accept: 'text/html' }, cache: 'no-store' }).then(
+    ({ headers }) => Date.parse(headers.get('date') ?? ''),
+    () => NaN, // the server is away: the page's own clock has to do
+  )
+  const difference = date - (sent + Date.now()) / 2
+  ahead = Math.abs(difference) > NOTICED_MS ? difference : 0
 }
 
 /** Returns a span such as "8 s", "2 min 05 s" or "1 h 20 min". */
