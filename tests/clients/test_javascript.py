@@ -24,9 +24,9 @@ def built() -> None:
 @pytest.mark.parametrize(
     ("file", "tests"),
     [
-        ("javascript/tests/connection.test.js", 44),
+        ("javascript/tests/connection.test.js", 45),
         ("javascript/tests/http.test.js", 7),
-        ("javascript/tests/job.test.js", 18),
+        ("javascript/tests/job.test.js", 19),
         ("javascript/tests/jobs.test.js", 14),
         ("javascript/tests/page.test.js", 8),
         ("react/tests/hooks.test.js", 15),

@@ -25,10 +25,19 @@ def packages() -> None:
     client_programs.install()
 
 
-def test_every_example_equals_its_file() -> None:
+@pytest.mark.parametrize(
+    ("page", "examples"),
+    [
+        ("docs/clients.md", ["storyboard.js", "react.jsx"]),
+        ("clients/javascript/README.md", ["storyboard.js"]),
+        ("clients/react/README.md", ["react.jsx"]),
+    ],
+)
+def test_every_example_equals_its_file(page: str, examples: list[str]) -> None:
     """Its region between the comments `#region page` and `#endregion`."""
-    blocks = re.findall(r"^```jsx? clients/(\S+)\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
-    assert [name for name, _ in blocks] == ["storyboard.js", "react.jsx"]
+    text = (ROOT / page).read_text("utf-8")
+    blocks = re.findall(r"^```jsx? clients/(\S+)\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    assert [name for name, _ in blocks] == examples
     for name, code in blocks:
         assert f"// #region page\n{code}// #endregion\n" in (EXAMPLES / name).read_text("utf-8")
 

@@ -356,6 +356,18 @@ test('the websocket is closed a second after its last stream has stopped', async
   assert.equal(world.client.state, 'live');
 });
 
+test('one who returns within a second follows the same stream', async (t) => {
+  const world = setUp(t);
+  const { stop, socket } = await following(world);
+  stop();
+  await pass(500);
+  const again = recorder();
+  world.client.followJob('job_1', again);
+  await pass(2_000);
+  await socket.next('jobEvents', event(6));
+  assert.deepEqual(again.shown.map(({ version }) => version), [5, 6]);
+});
+
 test('followers of one job share a subscription, and one who joins is shown the job at once', async (t) => {
   const world = setUp(t);
   const { seen, socket, stop } = await following(world, 5);

@@ -185,3 +185,13 @@ test('one who stops is shown nothing more, also from within show', async (t) => 
   await socket.next('jobEvents', event(6));
   assert.deepEqual([second.shown.length, seen.shown.length], [1, 2]);
 });
+
+test('one who is stopped by another in the same message is not shown it', async (t) => {
+  const world = setUp(t);
+  const stops = [];
+  world.client.followJob('job_1', { show: () => stops.forEach((stop) => stop()) });
+  const { seen, socket, stop } = await following(world, 5);
+  stops.push(stop);
+  await socket.next('jobEvents', event(6));
+  assert.deepEqual(seen.shown.map(({ version }) => version), [5]);
+});
