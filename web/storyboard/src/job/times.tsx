@@ -62,7 +62,7 @@ function Rendering({ scene }: { scene: Scene }) {
           Rendering for <Elapsed since={since} />
         </>
       )}
-      {waited && waited !== '0 s' && ` · waited ${waited}`}
+      {waited && waited !== 'under 1 s' && ` · waited ${waited}`}
       <Stall percentage={scene.percentage} />
     </>
   )
@@ -83,7 +83,8 @@ function Stall({ percentage }: { percentage: number | null }) {
 }
 
 function spanOf(from: string, to: string): string {
-  return inSpan((Date.parse(to) - Date.parse(from)) / 1_000)
+  const seconds = (Date.parse(to) - Date.parse(from)) / 1_000
+  return seconds < 1 ? 'under 1 s' : inSpan(seconds)
 }
 
 function capitalized(text: string): string {
