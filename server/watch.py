@@ -58,7 +58,7 @@ async def watch(address: str, job_id: str, token: str | None = None) -> int:
 async def _watch(client: Client, job_id: str, bars: "_Bars") -> int:
     """Show the job until it is settled, and its video. Raises NoServer when no server answers at the start."""
     try:
-        await client.server_info()
+        await client.job(job_id)
     except NoServer:
         raise
     except (Unavailable, ServerError, RateLimited):

@@ -3,7 +3,6 @@
 import asyncio
 import socket
 from collections.abc import AsyncGenerator
-from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -22,7 +21,6 @@ from scenewire import (
 )
 from tests.support import jobs
 from tests.support.server_app import App, running
-from tests.support.tokens import production_server, token
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 UNKNOWN = "job_01h455vb4pex5vsknk084sn02q"
@@ -261,38 +259,3 @@ class TestErrors:
         """Before any request."""
         with pytest.raises(ValueError, match="is not the URL of a server"):
             Client(url)
-
-
-class TestTokens:
-    """The token of calls."""
-
-    async def test_token_is_asked_for_before_it_expires_and_when_refused(self, tmp_path: Path) -> None:
-        """Otherwise it is kept. A callback may be a coroutine function."""
-        given = [
-            token("amy", lasts=10),
-            token("amy"),
-            token("ben", secret="of another server, of 32 bytes"),
-            token("ben"),
-        ]
-        asked: list[str] = []
-
-        async def next_token() -> str:
-            asked.append(given[len(asked)])
-            return asked[-1]
-
-        async with production_server(tmp_path) as server, Client(server.app.url, next_token) as client:
-            names = [(await client.viewer()).id for _ in range(4)]
-            assert (names, len(asked)) == (["amy"] * 4, 2)
-            async with Client(server.app.url, next_token) as other:
-                assert (await other.viewer()).id == "ben"
-            assert asked == given
-
-    async def test_token_without_another_is_refused(self, tmp_path: Path) -> None:
-        """Without a callback, and where it returns the same token again."""
-        refused = token("amy", secret="of another server, of 32 bytes")
-        async with production_server(tmp_path) as server:
-            for source in (refused, lambda: refused, None):
-                async with Client(server.app.url, source) as client:
-                    with pytest.raises(TokenRefused) as error:
-                        await client.viewer()
-                    assert str(error.value) != ""

@@ -49,6 +49,7 @@ INPUTS = {
     "TakeOptions": ("SelectTakeInput", {"takeId"}),
     "Batch": ("SceneBatchInput", {"jobId"}),
     "Edits": ("UpdateScenesInput", {"jobId", "scenes"}),
+    "TokenOptions": ("CreateTokenInput", {"grants"}),
     "JobFilter": ("JobFilter", set[str]()),
     "JobOrder": ("JobOrder", set[str]()),
 }

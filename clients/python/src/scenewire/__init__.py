@@ -10,6 +10,7 @@ from scenewire.batches import BatchResult, SceneResult
 from scenewire.client import Client
 from scenewire.enums import (
     EventType,
+    Grant,
     JobStage,
     JobStatus,
     Resolution,
@@ -33,11 +34,13 @@ from scenewire.errors import (
 from scenewire.following import Event, Message, SceneProgress, Snapshot
 from scenewire.inputs import JobFilter, JobOrder, NewScene, RenderInput, RenderSettings
 from scenewire.models import (
+    AccessToken,
     DeletedScene,
     Failure,
     Job,
     JobSummary,
     Media,
+    NewToken,
     Page,
     Progress,
     Quota,
@@ -53,6 +56,7 @@ from scenewire.version import VERSION
 
 __version__ = VERSION
 __all__ = [
+    "AccessToken",
     "BatchResult",
     "Client",
     "Conflict",
@@ -61,6 +65,7 @@ __all__ = [
     "Event",
     "EventType",
     "Failure",
+    "Grant",
     "Job",
     "JobFilter",
     "JobOrder",
@@ -70,6 +75,7 @@ __all__ = [
     "Media",
     "Message",
     "NewScene",
+    "NewToken",
     "NoServer",
     "NotFound",
     "Page",

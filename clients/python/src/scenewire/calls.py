@@ -8,8 +8,19 @@ from scenewire import inputs
 from scenewire.batches import BatchResult
 from scenewire.decoding import decode
 from scenewire.documents import JOB, JOBS, MUTATIONS, SCENE, SERVER_INFO, VIEWER
+from scenewire.enums import Grant
 from scenewire.errors import Json, NotFound, UserError, refusal
-from scenewire.models import DeletedScene, Job, JobSummary, Page, SceneDetails, ServerInfo, Viewer
+from scenewire.models import (
+    AccessToken,
+    DeletedScene,
+    Job,
+    JobSummary,
+    NewToken,
+    Page,
+    SceneDetails,
+    ServerInfo,
+    Viewer,
+)
 
 T = TypeVar("T")
 
@@ -161,6 +172,14 @@ class Calls(ABC):
     async def restore_scenes(self, job_id: str, **batch: Unpack[inputs.Batch]) -> BatchResult:
         """Restore deleted scenes of one job."""
         return await self._batch("restoreScenes", batch, job_id=job_id)
+
+    async def create_token(self, grants: Sequence[Grant | str], **options: Unpack[inputs.TokenOptions]) -> NewToken:
+        """Make a token that may do less than the caller, for an hour unless the options say otherwise."""
+        return decode(NewToken, await self._mutate("createToken", options, grants=list(grants)))
+
+    async def revoke_token(self, token_id: str) -> AccessToken:
+        """Revoke a token and close its connections. Idempotent."""
+        return decode(AccessToken, (await self._mutate("revokeToken", {}, token_id=token_id))["token"])
 
     async def _job(self, name: str, fields: Mapping[str, Any], **ids: Any) -> Job:
         return decode(Job, (await self._mutate(name, fields, **ids))["job"])

@@ -1,7 +1,18 @@
 """The documents that the client sends. What they select follows from the dataclasses."""
 
 from scenewire.decoding import selection
-from scenewire.models import Job, JobSummary, Media, Progress, Scene, SceneDetails, ServerInfo, Viewer
+from scenewire.models import (
+    AccessToken,
+    Job,
+    JobSummary,
+    Media,
+    NewToken,
+    Progress,
+    Scene,
+    SceneDetails,
+    ServerInfo,
+    Viewer,
+)
 
 ERRORS = """errors {
   __typename code message path
@@ -52,6 +63,7 @@ _INPUTS = {
     **dict.fromkeys(_JOB_ACTION, "JobActionInput"),
     **dict.fromkeys((*_SCENE_ACTION, "deleteScene"), "SceneActionInput"),
     **dict.fromkeys(_BATCH, "SceneBatchInput"),
+    "revokeToken": "TokenActionInput",
 }
 
 
@@ -72,6 +84,8 @@ MUTATIONS = {
         for name in ("addScene", "updateScene", "regenerateScene", *_SCENE_ACTION, "selectTake", "moveScene")
     },
     **{name: _mutation(name, _RESULTS) for name in ("updateScenes", *_BATCH)},
+    "createToken": _mutation("createToken", selection(NewToken)),
+    "revokeToken": _mutation("revokeToken", f"token {{ {selection(AccessToken)} }}"),
     "deleteScene": _mutation("deleteScene", "deletedSceneId purgeAfter job { ...J }", _JOB),
 }
 """The document of each mutation, by its name."""

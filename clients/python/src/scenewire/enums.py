@@ -73,6 +73,14 @@ class TakeReason(OpenEnum):
     AUTOMATIC_RETRY = "AUTOMATIC_RETRY"
 
 
+class Grant(OpenEnum):
+    """What an access token may do."""
+
+    READ = "READ"
+    EDIT = "EDIT"
+    WORK = "WORK"
+
+
 class Resolution(OpenEnum):
     """The length of the shorter side in pixels."""
 

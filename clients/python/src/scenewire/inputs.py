@@ -159,6 +159,14 @@ class Edits(TypedDict, total=False):
     dry_run: bool
 
 
+class TokenOptions(TypedDict, total=False):
+    """Options of `create_token`. Without `job_ids` it is for all jobs of its maker; it lasts 60 to 86400 seconds."""
+
+    job_ids: Sequence[str] | None
+    expires_in_seconds: int
+    label: str | None
+
+
 class JobFilter(TypedDict, total=False):
     """Jobs that match every key. `search` is a part of the title, in any case; `updated_since` has an offset."""
 

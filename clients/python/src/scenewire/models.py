@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
-from scenewire.enums import JobStage, JobStatus, Resolution, SceneAction, SceneStatus, TakeReason
+from scenewire.enums import Grant, JobStage, JobStatus, Resolution, SceneAction, SceneStatus, TakeReason
 
 CONNECTION = {"connection": True}
 """Marks a field whose values are the `nodes` of a connection."""
@@ -184,6 +184,28 @@ class Viewer:
     name: str
     roles: tuple[str, ...]
     regenerate_quota: Quota
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessToken:
+    """A token for some jobs, or for all of its maker's when `job_ids` is None."""
+
+    id: str
+    label: str | None
+    job_ids: tuple[str, ...] | None
+    grants: tuple[Grant, ...]
+    created_at: datetime
+    expires_at: datetime
+    last_used_at: datetime | None
+    revoked_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewToken:
+    """What `create_token` answers. `secret` is the bearer token, which the server never shows again."""
+
+    token: AccessToken
+    secret: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
