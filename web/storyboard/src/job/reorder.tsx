@@ -12,7 +12,7 @@ export type Drag = { sceneId: string; target?: { sceneId: string; side: 'before'
 export type Reorder = {
   startDrag: (event: PointerEvent, scene: Scene) => void
   moveByKey: (event: KeyboardEvent, scene: Scene) => void
-  /** Whether a scene was moved by a key last, and so keeps the focus when its place in the page changes. */
+  /** Whether a scene was moved by a key last, and so keeps the focus; browsers without moveBefore() would take it. */
   keepsFocus: (sceneId: string) => boolean
 }
 
