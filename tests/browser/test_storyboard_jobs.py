@@ -1,9 +1,9 @@
-"""The storyboard's list of jobs, its form and its sign-in, in a real browser."""
+"""The storyboard's list of jobs and its form, in a real browser."""
 
 import socket
 from collections.abc import AsyncGenerator
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
 import pytest
 import pytest_asyncio
@@ -14,10 +14,7 @@ from tests.support.browser_page import HEIGHT, isolated_page
 from tests.support.explorer import Server
 from tests.support.freezing_proxy import freezing_proxy
 from tests.support.job_list_page import JobListPage
-from tests.support.openid_provider import AUDIENCE, openid_provider
 from tests.support.server_app import App, running
-from tests.support.tokens import production_server, token
-from tests.support.waiting import eventually
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
@@ -212,66 +209,3 @@ async def test_list_catches_up_after_the_line_was_cut(browser: Browser, app: App
             await expect(page.row("Changed meanwhile")).to_have_count(1)
             await expect(page.rows).to_have_count(1)
             await expect(page.banner).to_have_count(0)
-
-
-async def test_token_is_asked_once_and_ends_with_the_tab(browser: Browser, tmp_path: Path) -> None:
-    """It is in no address and in no storage that outlives the tab; a refused one is asked for again."""
-    async with production_server(tmp_path, public_url="") as served:
-        url, amys = served.app.url, token("amy", name="Amy")
-        await jobs.make(served.client(amys), title="Hers", scenes=[])
-        async with isolated_page(browser, Server(url), expected_statuses=[401] * 4) as tab:
-            page = JobListPage(tab, url)
-            await page.open()
-            assert await axe.problems(tab, "light") == []
-            await page.screenshot("token")
-            await page.token.fill("wrong")
-            await page.sign_in.click()
-            await expect(page.token).to_have_accessible_description(
-                "Kept until this tab is closed. The token is not accepted."
-            )
-            await page.token.fill(f" Bearer {amys} ")
-            await page.sign_in.click()
-            await expect(page.row("Hers")).to_have_count(1)
-            await expect(page.list.get_by_text("Amy")).to_be_visible()
-            assert amys not in await page.stored()
-            await tab.reload()
-            await expect(page.row("Hers")).to_have_count(1)
-            await page.list.get_by_role("button", name="Sign out").click()
-            await expect(page.token).to_be_visible()
-            assert amys not in await tab.evaluate("JSON.stringify(sessionStorage)")
-
-
-async def test_user_signs_in_at_the_issuer_and_tokens_are_renewed(browser: Browser, tmp_path: Path) -> None:
-    """Authorization code with PKCE: the code leaves the address at once, and the job that was asked for is shown."""
-    async with (
-        openid_provider() as provider,
-        production_server(tmp_path, **provider.settings(), public_url="") as served,
-    ):
-        url = served.app.url
-        async with isolated_page(browser, Server(url), other_url=provider.url) as tab:
-            page = JobListPage(tab, url)
-            addresses: list[str] = []
-            tab.on("framenavigated", lambda frame: addresses.append(frame.url))
-            await page.open("?job=job_unknown")
-            await page.sign_in.click()
-            await expect(page.list.get_by_text("Amy", exact=True)).to_be_visible()
-            assert tab.url == f"{url}/?job=job_unknown"
-            assert "code-1" not in await page.stored()
-            (asked,) = provider.authorizations
-            assert (asked["audience"], asked["scope"]) == (AUDIENCE, "openid profile offline_access")
-            assert provider.refreshes == 0
-
-            provider.lifetime_seconds = 30  # less than the minute before its end at which a token is renewed
-            await page.list.get_by_role("button", name="Sign out").click()
-            await expect(page.sign_in).to_be_visible()
-            assert provider.ended_sessions == 1
-            await page.sign_in.click()
-            await expect(page.list.get_by_text("Amy")).to_be_visible()
-            await eventually(lambda: provider.refreshes > 0)
-            await page.list.get_by_role("button", name="Sign out").click()
-            await expect(page.sign_in).to_be_visible()
-
-            await page.open("?code=stolen&state=forged")
-            await expect(tab.get_by_role("alert")).to_contain_text("Signing in failed")
-            assert tab.url == f"{url}/"
-            assert parse_qs(urlsplit(addresses[-1]).query) == {}

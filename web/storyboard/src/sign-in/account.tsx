@@ -2,6 +2,7 @@ import { useEffect, useState } from 'preact/hooks'
 
 import { request } from '../client'
 import { ViewerDocument } from '../operations'
+import { addressOf } from '../page'
 import { Button } from '../parts/button'
 import { setToken, signIn, token } from '../session'
 
@@ -26,7 +27,9 @@ export function Account() {
   )
 }
 
+/** Leaves the page, or loads it anew: no connection of this user, and nothing shown to them, may stay for the next. */
 async function signOut() {
-  if (signIn === 'oidc') await (await import('./oidc')).signOut()
-  else setToken(undefined)
+  const address = signIn === 'oidc' ? await (await import('./oidc')).signOut() : undefined
+  setToken(undefined)
+  location.replace(address ?? addressOf(null))
 }

@@ -121,21 +121,20 @@ async function renew(session: Session, refresh: string): Promise<string | undefi
   }
 }
 
-/** Forgets the tokens, and ends the session at the issuer if it has an address for that. */
-export async function signOut(): Promise<void> {
+/** Forgets the tokens of the session. Returns the address at which the issuer ends its own, if it has one. */
+export async function signOut(): Promise<string | undefined> {
   const session = stored()
   sessionStorage.removeItem(SESSION)
-  setToken(undefined)
   const endpoint = await server().then(
     ({ end_session_endpoint: address }) => address,
     () => undefined,
   )
-  if (!endpoint || !session) return
+  if (!endpoint || !session) return undefined
   const address = new URL(endpoint)
   address.searchParams.set('id_token_hint', session.id)
   address.searchParams.set('client_id', client.client_id)
   address.searchParams.set('post_logout_redirect_uri', redirectUri)
-  location.assign(address)
+  return address.href
 }
 
 function stored(): Session | null {

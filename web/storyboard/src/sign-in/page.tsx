@@ -1,4 +1,4 @@
-import { useState } from 'preact/hooks'
+import { useEffect, useRef, useState } from 'preact/hooks'
 
 import { Button } from '../parts/button'
 import { Field } from '../parts/field'
@@ -20,6 +20,8 @@ export function SignInPage() {
 
 function WithToken() {
   const [text, setText] = useState('')
+  const input = useRef<HTMLInputElement>(null)
+  useEffect(() => input.current?.focus(), [])
   const [missing, setMissing] = useState(false)
   const errors = missing ? ['Paste a token.'] : refusal.value ? [refusal.value] : []
   const use = (event: SubmitEvent) => {
@@ -34,6 +36,7 @@ function WithToken() {
         {(control) => (
           <input
             {...control}
+            ref={input}
             class="input"
             type="password"
             autoComplete="off"
