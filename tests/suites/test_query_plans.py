@@ -14,6 +14,7 @@ from coordinator.renders import silent_takes
 from models.db.database import Database
 from models.reads import list_shapes, shapes
 from models.reads.list_shapes import JobListShape, JobOrderField, SceneListShape
+from models.reads.narrowing import Narrowing
 from models.reads.shapes import Scope
 from tests.support.migrated_file import create_migrated
 
@@ -45,6 +46,21 @@ async def test_page_of_jobs_is_read_in_the_order_of_an_index(
     steps = await plan(file, list_shapes.jobs("sqlite", shape, columns=("id", "title", "status")).text)
     assert "INDEX ix_job_" in steps
     assert "TEMP B-TREE" not in steps
+
+
+@pytest.mark.parametrize("order", list(JobOrderField))
+async def test_page_of_jobs_of_a_token_begins_with_the_jobs_that_it_names(file: Database, order: JobOrderField) -> None:
+    """Not with all jobs in the order of the list."""
+    shape = JobListShape(Scope.TOKEN, order, True, False, True, False, False, None, False, False, False, 0)
+    shape = shape._replace(narrowed=Narrowing.TOKEN)
+    for statement in (
+        list_shapes.jobs("sqlite", shape, columns=("id", "title", "status")),
+        list_shapes.jobs_count("sqlite", shape),
+    ):
+        steps = await plan(file, statement.text)
+        assert "SEARCH job USING INDEX sqlite_autoindex_job_1 (id=?)" in steps
+        assert "SEARCH accesstokenjob USING" in steps
+        assert "SCAN" not in steps
 
 
 @pytest.mark.parametrize("limited", [True, False])
