@@ -5,6 +5,7 @@ snapshot, and what a stream observes is shown to it.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from operator import itemgetter
 from typing import Any, NamedTuple, cast
 
@@ -13,9 +14,10 @@ from models.db.snapshot import Snapshot
 from models.db.statements import Row, Statement, rows_of
 from models.domain.access import Viewer
 from models.domain.ids import Prefix, is_id
+from models.domain.paging import Page
 from models.domain.progress import ProgressSnapshot
 from models.reads import shapes
-from models.reads.listing import Source
+from models.reads.listing import SceneQuery, Source, narrow_scenes_of_jobs
 from models.reads.shapes import Columns
 
 Observe = Callable[[Iterable[object]], None]
@@ -75,6 +77,16 @@ class Narrow:
             known = known if self._number == self._snapshot.number else {}
             known.update({each.job_id: each for each in found})
         return [cast("ProgressSnapshot | None", known.get(each)) for each in job_ids]
+
+    async def scenes_of_jobs(self, job_ids: Sequence[str], query: SceneQuery, columns: Columns) -> dict[str, Page[Row]]:
+        """Return the page of scenes of each job, as `narrow_scenes_of_jobs` does; the jobs must be visible."""
+        if not self._observers:
+            return await narrow_scenes_of_jobs(self.source, job_ids, query, columns)
+        pages = await narrow_scenes_of_jobs(self.source, job_ids, query, SceneRow._fields)
+        statement = shapes.scenes(self.source.kind, shapes.scope_of(self._viewer), one=True)
+        self._show(rows_of(SceneRow, statement, [row for page in pages.values() for row in page.items]))
+        pick = itemgetter(*map(SceneRow._fields.index, columns))
+        return {each: replace(page, items=[pick(row) for row in page.items]) for each, page in pages.items()}
 
     def _known(self, what: str, columns: Columns) -> dict[str, Row | None]:
         """Return what was read in the current snapshot, with these columns."""

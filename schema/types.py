@@ -25,7 +25,6 @@ from models.reads.listing import (
     SceneQuery,
     jobs_count,
     narrow_scene_key,
-    narrow_scenes_of_jobs,
     scene_key,
 )
 from schema.adjustments import OutputAdjustment, adjustments
@@ -104,7 +103,7 @@ async def load_scenes(context: Context, parents: Parents, arguments: Arguments, 
         return [LazyConnection(Page((), False, False), scene_key, (each, query)) for each in ids]
     columns = with_columns(selected.columns, *SCENE_KEY)
     key = narrow_scene_key(columns)
-    found = await narrow_scenes_of_jobs(context.loaders.narrow.source, ids, query, columns)
+    found = await context.loaders.narrow.scenes_of_jobs(ids, query, columns)
     return [LazyConnection(found[each], key, (each, query)) for each in ids]
 
 
@@ -205,7 +204,7 @@ class Scene(Node):
     @strawberry.field(
         description=(
             'Why no worker can lease the queued take: "no worker is connected", "no worker has the model", "no worker '
-            'has the labels" or "no worker that could is healthy". Null when a worker can, when the scene is not '
+            'has the labels" or "all workers that fit are unhealthy". Null when a worker can, when the scene is not '
             'queued, and for providers other than "leased".'
         ),
         metadata=relation(("id", "status", "queued_at"), load_waiting_for),

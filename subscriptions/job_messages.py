@@ -90,7 +90,7 @@ class JobMessages:
                 return None
             case Running():
                 running = self._guard.clamp(received)
-                if running is not None and self._reads_relations:
+                if running is not None and (self._reads_relations or self._is_stale(received, running)):
                     running = await read_when_available(self._context, lambda: self._reread(received))
                 return None if running is None else self._scene_progress(running)
             case Lagged():
@@ -123,6 +123,10 @@ class JobMessages:
             return False
         latest: ProgressSnapshot | JobRow = self._feed.latest or await retry_until_available(self._read_job)
         return latest.status in SETTLED_JOB and self._position >= latest.version
+
+    def _is_stale(self, received: Running, clamped: Running) -> bool:
+        """Return whether a later version of the job was sent: the two together would be a state that never was."""
+        return received.snapshot.version < max(self._position, clamped.snapshot.version)
 
     async def _reread(self, received: Running) -> Running | None:
         """Return the scene and its job's progress as of the message's other reads; None when the take is over."""

@@ -1,19 +1,28 @@
 """SceneProgress messages of Subscription.jobEvents: sent beside the event log, and never in conflict with it."""
 
 import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 
 import pytest
 
 from coordinator.live.reader import JobUpdate
-from models.db.rows import EventRow
+from models.db.rows import EventRow, SceneRow
 from models.domain.access import SYSTEM
 from models.reads import queries
+from models.reads.listing import SCENE_KEY
+from schema.feed import SceneProgress
+from schema.types import scene_query
 from subscriptions.feed import Feed, Running
+from subscriptions.job_events import JobEvents
+from subscriptions.job_messages import Message
 from tests.support import jobs
 from tests.support.client import Json
+from tests.support.internals import context_of, info_of, row_of
 from tests.support.job_feed import FEED, messages_until_complete
 from tests.support.scene_rows import running_row
 from tests.support.server_app import App
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("no_resync")
 
@@ -51,6 +60,35 @@ class TestSceneProgress:
         feed.forget(version)
         assert feed.empty
 
+    async def test_progress_older_than_a_sent_event_shows_the_scene_as_it_is(self, app: App) -> None:
+        """Progress that waited while events were sent is read again: with their version it would be a false state."""
+        made = await jobs.make(app, jobs.scene(), jobs.scene(), provider="external")
+        running, over = made.scenes
+        version = made.version
+        for scene_id in made.scenes:
+            version = await jobs.change(app, "updateScene", sceneId=scene_id, status="PROCESSING", percentage=60)
+        old = await job_update(app, made.id, running={over: 50.0, running: 50.0})
+        stream = StreamWithFeed(info_of(context_of(app)), await row_of(app, made.id), version, until_settled=False)
+        async with aclosing(stream.messages()) as messages:
+            event = asyncio.ensure_future(anext(messages))
+            await eventually(lambda: stream.is_live)
+            last = await jobs.change(app, "updateScene", sceneId=over, status="COMPLETED")
+            assert isinstance(await event, EventRow)
+            stream.feed.on_update(old)
+            progress = await anext(messages)
+        assert isinstance(progress, SceneProgress)
+        assert (progress.scene_id, progress.percentage, progress.progress.version) == (running, 60, last)
+
+    async def test_scenes_in_a_job_are_observed_as_those_of_events(self, app: App) -> None:
+        """A stream remembers what it showed of each scene, whichever columns its document selects."""
+        made = await jobs.make(app, jobs.scene(), jobs.scene())
+        loaders, observed = context_of(app).loaders, list[object]()
+        query, columns = scene_query(), ("title", *SCENE_KEY)
+        with loaders.observed_by(observed.extend):
+            found = await loaders.narrow.scenes_of_jobs([made.id], query, columns)
+        assert [row.id for row in observed if isinstance(row, SceneRow)] == made.scenes
+        assert found == await context_of(app).loaders.narrow.scenes_of_jobs([made.id], query, columns)
+
     async def test_only_the_newest_progress_of_each_scene_is_buffered(self, app: App) -> None:
         """A slow client receives events first, then the newest progress of each scene."""
         made = await jobs.make(app, jobs.scene(), jobs.scene(), provider="external")
@@ -75,6 +113,22 @@ class TestSceneProgress:
         received = [await feed.next() for _ in range(version - made.version)]
         assert all(isinstance(each, EventRow) for each in received)
         assert feed.empty
+
+
+class StreamWithFeed(JobEvents):
+    """A stream with access to what it buffers. `is_live`: it has read the log, and buffers everything after it."""
+
+    is_live = False
+
+    @property
+    def feed(self) -> Feed:
+        return self._feed
+
+    async def _live(self) -> AsyncGenerator[Message]:
+        self.is_live = True
+        async with aclosing(super()._live()) as messages:
+            async for message in messages:
+                yield message
 
 
 async def job_update(
