@@ -27,7 +27,7 @@ def built() -> None:
         ("javascript/tests/connection.test.js", 45),
         ("javascript/tests/http.test.js", 7),
         ("javascript/tests/job.test.js", 19),
-        ("javascript/tests/jobs.test.js", 14),
+        ("javascript/tests/jobs.test.js", 15),
         ("javascript/tests/page.test.js", 8),
         ("react/tests/hooks.test.js", 15),
     ],

@@ -183,3 +183,15 @@ test('a refused list ends with its error, and reads no more ids', async (t) => {
   assert.deepEqual(seen.ends.map(({ code }) => code), ['BAD_USER_INPUT']);
   assert.equal(world.sockets.length, 1);
 });
+
+test('a list that is stopped before it was complete leaves nothing behind', async (t) => {
+  const world = setUp(t);
+  const stop = world.client.followJobs({}, recorder());
+  const socket = await world.accepted(1);
+  await socket.next('jobsUpdated', listed(1));
+  stop();
+  await pass(1_050);
+  assert.deepEqual(socket.operations, []);
+  await pass(3_000);
+  assert.deepEqual([socket.readyState, world.sockets.length], [3, 1]);
+});

@@ -7,6 +7,12 @@ import { event, following, pass, recorder, setUp, settled } from './fake-server.
 function page() {
   const window = new EventTarget();
   const document = Object.assign(new EventTarget(), { visibilityState: 'visible' });
+  const listeners = new Set();
+  for (const target of [window, document]) {
+    const [add, remove] = [target.addEventListener, target.removeEventListener];
+    target.addEventListener = (type, listener) => (listeners.add(listener), add.call(target, type, listener));
+    target.removeEventListener = (type, listener) => (listeners.delete(listener), remove.call(target, type, listener));
+  }
   globalThis.document = document;
   globalThis.addEventListener = window.addEventListener.bind(window);
   globalThis.removeEventListener = window.removeEventListener.bind(window);
@@ -15,7 +21,7 @@ function page() {
     document.dispatchEvent(new Event('visibilitychange'));
     await settled();
   };
-  return { hide: () => turn('hidden'), show: () => turn('visible'), online: () => window.dispatchEvent(new Event('online')) };
+  return { listeners, hide: () => turn('hidden'), show: () => turn('visible'), online: () => window.dispatchEvent(new Event('online')) };
 }
 
 /** Lets time pass on a connection that is alive. */
@@ -109,7 +115,9 @@ test('a closed client leaves no listener', async (t) => {
   const tab = page();
   const world = setUp(t);
   await following(world, 5);
+  assert.equal(tab.listeners.size, 2);
   world.client.close();
+  assert.equal(tab.listeners.size, 0);
   await tab.hide();
   await pass(60_000);
   await tab.show();
