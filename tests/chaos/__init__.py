@@ -13,6 +13,13 @@ Reading order:
     invariants   what must hold at the end, of the rows in db_dump;  violations  the kinds of failure
     mutants      bugs in the server that a run must detect
 
-`make test` runs it for a few seconds, and the checks on recorded faults. The long run, with the mutants, is
+Another run drives the clients of `clients/`: in Node, in Python and in a browser, each over a line that is cut and
+frozen. Every state that they show must be one that the database has recorded, and the last must be shown by all:
+    client_run    the course of a run
+    followers     the clients, whose programs are in `programs/`;  line  the network of one of them
+    recording     the record of every state, kept by the server of the run
+    shown_states  the comparison;  delays  how long it took to show what was committed
+
+`make test` runs both for a few seconds, and the checks on recorded faults. The long run, with the mutants, is
 `python -m tests.chaos`; a failure is repeated with the `--seed` that it printed.
 """

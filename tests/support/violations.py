@@ -12,6 +12,7 @@ class Kind(StrEnum):
     LATE = "late message"
     STUCK = "stuck stream"
     BACKWARDS = "value went backwards"
+    NEVER_WAS = "state that never was"
     VIEW_DIFFERS = "view differs from the database"
     LOST_CHANGE = "lost change"
     UNKNOWN_CHANGE = "change that was not requested"
