@@ -36,7 +36,7 @@ def add_root(app: FastAPI, settings: Settings, media: MediaStore, explorer_path:
         if storyboard is not None and wants_explorer(request):
             response = await storyboard.response(request)
         elif settings.allows_explorer:
-            response = explorer_response(public_path(request))
+            response = explorer_response(public_path(request), storyboard=settings.storyboard)
         else:
             raise HTTPException(404)
         response.status_code = 200
