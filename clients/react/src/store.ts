@@ -28,7 +28,7 @@ export class Store<Value> {
     private readonly follow: Follow<Value>,
     private readonly onUnused: () => void,
   ) {
-    this.current = { value: undefined, state: client.state, error: undefined };
+    this.current = client.state === NOTHING.state ? NOTHING : { ...NOTHING, state: client.state };
   }
 
   listen(listener: () => void): () => void {

@@ -62,8 +62,9 @@ async function shown(t, world, element = h(Job, { id: 'job_1' }), Outer = undefi
 test('a component shows the job, and whether it is current', async (t) => {
   const world = setUp(t);
   const page = screen(t, world);
+  const before = renders;
   await page.render(h(Job, { id: 'job_1' }));
-  assert.equal(page.text(), 'none connecting ');
+  assert.deepEqual([page.text(), renders - before], ['none connecting ', 1]);
   const socket = await world.accepted(1);
   await page.during(() => socket.next('jobEvents', snapshot(5)));
   assert.equal(page.text(), 'Title 5 live ');
@@ -84,6 +85,9 @@ test('components that show one job share a subscription', async (t) => {
   const world = setUp(t);
   const { page, socket } = await shown(t, world, h('div', null, h(Job, { id: 'job_1' }), h(Job, { id: 'job_1' })));
   assert.deepEqual([page.text(), subscribes(socket)], ['Title 5 live Title 5 live ', 1]);
+  await page.render(null);
+  await page.during(() => pass(1_500));
+  assert.deepEqual(socket.operations, []);
 });
 
 test('a component that is mounted later shows the job in its first render', async (t) => {
@@ -99,7 +103,9 @@ test('a component that is mounted later shows the job in its first render', asyn
   await page.render(null);
   await page.during(() => pass(500));
   await page.render(h(Late));
-  assert.deepEqual([...new Set(texts)], ['Title 5']);
+  await page.during(() => pass(2_000));
+  await page.during(() => socket.next('jobEvents', event(6)));
+  assert.deepEqual([...new Set(texts)], ['Title 5', 'Title 6']);
   assert.equal(subscribes(socket), 1);
 });
 
@@ -114,10 +120,17 @@ test('another id shows nothing of the job before', async (t) => {
 
 test('an unmounted component follows no longer', async (t) => {
   const world = setUp(t);
+  const listeners = new Set();
+  const { onState } = world.client;
+  world.client.onState = (listener) => {
+    const stop = onState(listener);
+    listeners.add(listener);
+    return () => (stop(), listeners.delete(listener));
+  };
   const { page, socket } = await shown(t, world);
   await page.render(null);
   await page.during(() => pass(2_500));
-  assert.deepEqual([socket.operations, socket.readyState], [[], 3]);
+  assert.deepEqual([socket.operations, socket.readyState, listeners.size], [[], 3, 0]);
 });
 
 test('a refused stream shows its error', async (t) => {
@@ -125,6 +138,10 @@ test('a refused stream shows its error', async (t) => {
   const { page, socket } = await shown(t, world);
   await page.during(() => socket.error('jobEvents', 'NOT_FOUND'));
   assert.equal(page.text(), 'Title 5 closed NOT_FOUND');
+  world.client.followJob('job_2', { show: () => undefined });
+  await page.during(settled);
+  await page.during(() => socket.next('jobEvents', snapshot(1)));
+  assert.deepEqual([page.text(), world.client.state], ['Title 5 closed NOT_FOUND', 'live']);
 });
 
 test('renders of a parent, with an equal filter each, subscribe once', async (t) => {
