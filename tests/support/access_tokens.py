@@ -7,6 +7,7 @@ from tests.support.factories import accepted
 from tests.support.tokens import ProductionServer
 
 TOKEN = "token { id label jobIds grants createdAt expiresAt lastUsedAt revokedAt }"
+PING = {"query": "{ __typename }"}
 EDITS = frozenset(
     [
         *("updateJob", "startJob", "cancelJob", "deleteJob", "restoreJob", "reorderScenes"),
@@ -41,3 +42,8 @@ async def issue(owner: Client, *job_ids: str, grants: tuple[str, ...] = ("READ",
 async def holder(server: ProductionServer, owner: Client, *job_ids: str, **fields: Any) -> Client:
     """Return a client with a new access token."""
     return server.client((await issue(owner, *job_ids, **fields)).secret)
+
+
+async def status(client: Client) -> int:
+    """Return the status of a small request."""
+    return (await client.http.post("/graphql", json=PING)).status_code
