@@ -45,7 +45,7 @@ def _spare_cores() -> int:
 
 
 class Settings(ProviderSettings, TelemetrySettings):
-    """The settings of one process; the README lists their meaning and units."""
+    """The settings of one process; docs/settings.md lists their meaning and units."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", allow_inf_nan=False, frozen=True)
 
