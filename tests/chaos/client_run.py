@@ -6,6 +6,8 @@ Every client follows every job. What it showed is compared with the record that 
 import asyncio
 import random
 from collections import Counter
+from collections.abc import Coroutine
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import time
@@ -23,7 +25,7 @@ from tests.chaos.shared_state import SharedState, Topic
 from tests.chaos.writers import Writer
 from tests.support.database_choice import database_choice
 from tests.support.server_process import ServerProcess
-from tests.support.violations import Kind, Violation
+from tests.support.violations import Kind, Violation, flattened
 from tests.support.waiting import eventually
 
 PROVIDERS = ("scripted", "external")
@@ -78,57 +80,66 @@ class ClientRun:
             external_deadline_seconds=3_600,
         )
         self._down: list[Interval] = []
+        self._followers: list[Follower] = []
 
     async def outcome(self) -> Outcome:
-        """Run until every client shows the last version of every job."""
+        """Run until every client shows the last version of every job, or until the first violation of a request."""
         outcome = Outcome(self._shared.amounts)
+        recorded: dict[str, list[Recorded]] = {}
         try:
             async with clip_host(self._folder) as self._shared.clips:
                 await asyncio.to_thread(self._server.start)
-                followers = await self._happen()
+                await self._happen()
                 recorded = await recording.read(self._database_url)
+        except* Violation as group:
+            outcome.violations += flattened(group)
         finally:
             self._server.kill()
-        for follower in followers:
-            self._compare(follower, recorded, outcome)
+        if recorded:
+            for follower in self._followers:
+                self._compare(follower, recorded, outcome)
         return outcome
 
-    async def _happen(self) -> list[Follower]:
+    async def _happen(self) -> None:
         writers = [Writer(f"w{number}", self._server.url, self._shared, self._history) for number in range(WRITERS)]
         topics = [await writers[0].create(provider, hot=True) for provider in PROVIDERS]
         job_ids = [topic.job_id for topic in topics]
-        async with following(self._server.url, job_ids, self._folder, self._browser) as followers:
-            await eventually(lambda: all(each.version(job_id) for each in followers for job_id in job_ids))
-            settling = asyncio.Event()
-            async with asyncio.TaskGroup() as writing:
-                for writer in writers:
-                    writing.create_task(writer.write(settling, lambda: self._random.choice(topics), PAUSE_SECONDS))
-                await self._break_everything(followers, topics)
-                settling.set()
-            for topic in topics:
-                await writers[0].cancel(topic)
-            await eventually(lambda: self._all_show_the_last(followers, job_ids))
+        async with following(self._server.url, job_ids, self._folder, self._browser) as self._followers:
+            await self._until_all_show_the_last(job_ids)
+            async with AsyncExitStack() as lagging:
+                for follower in self._followers:
+                    await lagging.enter_async_context(follower.line.frozen())
+                await self._write(writers, topics, self._until_enough_to_lag(topics))
+            await self._until_all_show_the_last(job_ids)
+            await self._write(writers, topics, self._break_everything())
+            await self._until_all_show_the_last(job_ids)
         for writer in writers:
             await writer.close()
-        return followers
 
-    async def _break_everything(self, followers: list[Follower], topics: list[Topic]) -> None:
-        """Let every client lag once; then cut and freeze lines, and kill the server, at random instants."""
-        async with asyncio.TaskGroup() as lagging:
-            for follower in followers:
-                lagging.create_task(self._let_lag(follower, topics))
+    async def _write(self, writers: list[Writer], topics: list[Topic], meanwhile: Coroutine[None, None, None]) -> None:
+        """Change the jobs until `meanwhile` ends; then cancel what still renders, so that the last version is known."""
+        over = asyncio.Event()
+        async with asyncio.TaskGroup() as writing:
+            for writer in writers:
+                writing.create_task(writer.write(over, lambda: self._random.choice(topics), PAUSE_SECONDS))
+            await meanwhile
+            over.set()
+        for topic in topics:
+            await writers[0].cancel(topic)
+
+    async def _until_enough_to_lag(self, topics: list[Topic]) -> None:
+        def made() -> int:
+            return sum(self._shared.newest(topic.job_id) for topic in topics)
+
+        enough = made() + LAGGING_VERSIONS
+        await eventually(lambda: made() >= enough)
+
+    async def _break_everything(self) -> None:
+        """Cut and freeze lines, and kill the server, at random instants."""
         async with asyncio.TaskGroup() as breaking:
-            for follower in followers:
+            for follower in self._followers:
                 breaking.create_task(self._break_line(follower, self._shared.random_source(follower.name)))
             breaking.create_task(self._kill())
-
-    async def _let_lag(self, follower: Follower, topics: list[Topic]) -> None:
-        async with follower.line.frozen():
-            enough = sum(map(self._newest, topics)) + LAGGING_VERSIONS
-            await eventually(lambda: sum(map(self._newest, topics)) >= enough)
-
-    def _newest(self, topic: Topic) -> int:
-        return self._shared.newest(topic.job_id)
 
     async def _break_line(self, follower: Follower, random_source: random.Random) -> None:
         """Cut and freeze at least once each."""
@@ -155,10 +166,25 @@ class ClientRun:
             self._down.append(Interval(began, time()))
             self._shared.amounts["kills"] += 1
 
-    async def _all_show_the_last(self, followers: list[Follower], job_ids: list[str]) -> bool:
-        recorded = await recording.read(self._database_url)
-        last = {job_id: recorded[job_id][-1].version for job_id in job_ids}
-        return all(each.version(job_id) == last[job_id] for each in followers for job_id in job_ids)
+    async def _until_all_show_the_last(self, job_ids: list[str]) -> None:
+        """Wait until every client shows the last version of every job. Raises Violation when one never does."""
+        missing: list[str] = []
+
+        async def all_show_it() -> bool:
+            recorded = await recording.read(self._database_url)
+            last = {job_id: recorded[job_id][-1].version for job_id in job_ids}
+            missing[:] = [
+                f"{each.name} shows version {each.version(job_id)} of {job_id}, and {version} is the last"
+                for each in self._followers
+                for job_id, version in last.items()
+                if each.version(job_id) != version
+            ]
+            return not missing
+
+        try:
+            await eventually(all_show_it)
+        except TimeoutError:
+            raise Violation(Kind.STUCK, "; ".join(missing)) from None
 
     def _compare(self, follower: Follower, recorded: dict[str, list[Recorded]], outcome: Outcome) -> None:
         waited: list[float] = []

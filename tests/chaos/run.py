@@ -18,7 +18,7 @@ from tests.chaos.writers import Writer
 from tests.support import row_checks
 from tests.support.db_dump import DbDump
 from tests.support.server_process import ServerProcess
-from tests.support.violations import Kind, Violation
+from tests.support.violations import Kind, Violation, flattened
 
 HOT_JOBS = ("scripted", "scripted", "external")
 COOL_JOBS = 6
@@ -120,7 +120,7 @@ class Run:
                 await asyncio.to_thread(self._server.start)
                 await self._happen()
         except* Violation as group:
-            violations += _flatten(group)
+            violations += flattened(group)
         finally:
             self._server.kill()
         if not violations:
@@ -220,10 +220,3 @@ class Run:
     def _check_coverage(self) -> Iterator[Violation]:
         for name in self._missing():
             yield Violation(Kind.TOO_LITTLE, f"{name}: none in {self._plan.seconds:g} + {EXTRA_SECONDS:g} s")
-
-
-def _flatten(group: ExceptionGroup[Violation]) -> list[Violation]:
-    violations: list[Violation] = []
-    for each in group.exceptions:
-        violations += _flatten(each) if isinstance(each, ExceptionGroup) else [each]
-    return violations

@@ -29,3 +29,11 @@ class Violation(Exception):
     def __init__(self, kind: Kind, message: str) -> None:
         super().__init__(f"{kind}: {message}")
         self.kind = kind
+
+
+def flattened(group: ExceptionGroup[Violation]) -> list[Violation]:
+    """Return the violations in a group and in the groups inside of it."""
+    violations: list[Violation] = []
+    for each in group.exceptions:
+        violations += flattened(each) if isinstance(each, ExceptionGroup) else [each]
+    return violations
