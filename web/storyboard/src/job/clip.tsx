@@ -1,8 +1,9 @@
 import { useRef, useState } from 'preact/hooks'
 
 import { Icon } from '../parts/icon'
-import { Picture, useAddress } from './picture'
+import { Picture } from './picture'
 import type { Media } from './types'
+import { useSource } from './use-source'
 
 type Props = {
   clip: Media | null
@@ -14,7 +15,7 @@ type Props = {
 /** A clip in its box: a click plays and pauses it. It has no controls over the picture, which would hide its caption. */
 export function Clip({ clip, poster, name }: Props) {
   const video = useRef<HTMLVideoElement>(null)
-  const [src, onError] = useAddress(clip)
+  const source = useSource(clip)
   const [isPlaying, setPlaying] = useState(false)
 
   function toggle() {
@@ -22,7 +23,7 @@ export function Clip({ clip, poster, name }: Props) {
     else video.current?.pause()
   }
 
-  if (!src) {
+  if (!source.src) {
     return (
       <div class="screen">
         <Icon name="film" size={24} />
@@ -34,7 +35,7 @@ export function Clip({ clip, poster, name }: Props) {
     <button type="button" class="screen" aria-label={`${isPlaying ? 'Pause' : 'Play'} ${name}`} onClick={toggle}>
       <video
         ref={video}
-        {...{ src, onError }}
+        {...source}
         playsInline
         loop
         preload="none"

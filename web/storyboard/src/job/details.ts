@@ -6,8 +6,11 @@ import { SceneDetailsDocument } from '../operations'
 import { share } from './share'
 import type { Details } from './types'
 
-/** Follows what only the drawer shows of a scene: its takes, settings and inputs. Returns also why that has ended. */
-export function useDetails(sceneId: string): [Details?, string?] {
+/**
+ * Follows what only the drawer shows of a scene: its takes, settings and inputs; anew with each of `renewals`, because
+ * addresses of files have expired. Returns also why that has ended.
+ */
+export function useDetails(sceneId: string, renewals: number): [Details?, string?] {
   const [details, setDetails] = useState<Details>()
   const [end, setEnd] = useState<string>()
   useEffect(
@@ -16,7 +19,7 @@ export function useDetails(sceneId: string): [Details?, string?] {
         next: ({ sceneUpdated }) => setDetails((before) => share(before, sceneUpdated)),
         end: (reason) => reason && setEnd(inWords(reason)),
       }),
-    [sceneId],
+    [sceneId, renewals],
   )
   return [details, end]
 }

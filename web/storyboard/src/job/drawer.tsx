@@ -18,9 +18,11 @@ import { SceneTimes } from './times'
 import type { Details, Input, Job, Scene } from './types'
 import { nameOf, settingsInWords, statusWord } from './words'
 
+type Props = { scene: Scene; job: Job; renewals: number; onClose: () => void }
+
 /** The details of a scene: its clip, takes, settings, inputs and times. */
-export function SceneDrawer({ scene, job, onClose }: { scene: Scene; job: Job; onClose: () => void }) {
-  const [details, end] = useDetails(scene.id)
+export function SceneDrawer({ scene, job, renewals, onClose }: Props) {
+  const [details, end] = useDetails(scene.id, renewals)
   const still = scene.status === 'PROCESSING' ? scene.preview : scene.poster
   return (
     <Drawer title={nameOf(scene)} onClose={onClose}>

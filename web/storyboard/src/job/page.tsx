@@ -24,7 +24,7 @@ void readServerClock(written('storyboard'))
 
 /** The page of one job; it is always what the server has, with the changes that are on their way to it. */
 export function JobPage({ jobId }: { jobId: string }) {
-  const { followed, job, end, renew } = useFollowed(jobId)
+  const { followed, job, end, renew, renewals } = useFollowed(jobId)
   const [form, openForm] = useState<OpenForm>()
   const [detailsOf, openDetails] = useState<string>()
   const actions = useMemo(() => createActions(jobId, followed), [jobId, followed])
@@ -50,7 +50,7 @@ export function JobPage({ jobId }: { jobId: string }) {
         <SceneGrid job={job} canAdd={abilitiesOf(job).edit} />
         <Announcer job={job} />
       </article>
-      {detailed && <SceneDrawer key={detailed.id} scene={detailed} job={job} onClose={closeDetails} />}
+      {detailed && <SceneDrawer key={detailed.id} scene={detailed} {...{ job, renewals }} onClose={closeDetails} />}
       {form && <SceneForm form={form} job={job} onClose={closeForm} />}
     </JobContextProvider>
   )

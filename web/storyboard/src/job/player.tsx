@@ -2,8 +2,8 @@ import { useRef, useState } from 'preact/hooks'
 
 import { Button } from '../parts/button'
 import { marksOf, type Mark } from './marks'
-import { useAddress } from './picture'
 import type { Job } from './types'
+import { useSource } from './use-source'
 import { inTimecode } from './words'
 
 const STEP_SECONDS = 0.1
@@ -14,7 +14,7 @@ export function Player({ job }: { job: Job }) {
   const [at, setAt] = useState(0)
   const [isPlaying, setPlaying] = useState(false)
   const [isMuted, setMuted] = useState(false)
-  const source = useSource(job, video.current)
+  const source = useSource(job.output)
   const length = job.output?.durationSeconds ?? 0
 
   function toggle() {
@@ -80,25 +80,6 @@ export function Player({ job }: { job: Job }) {
       </div>
     </>
   )
-}
-
-/** Returns the properties of a video that goes on where it was when its address is replaced by a newer one. */
-function useSource(job: Job, video: HTMLVideoElement | null) {
-  const [src, onStale] = useAddress(job.output)
-  const resume = useRef<{ at: number; plays: boolean } | undefined>(undefined)
-  return {
-    src,
-    onError() {
-      if (video) resume.current = { at: video.currentTime, plays: !video.paused }
-      onStale()
-    },
-    onLoadedMetadata({ currentTarget }: { currentTarget: HTMLVideoElement }) {
-      if (!resume.current) return
-      currentTarget.currentTime = resume.current.at
-      if (resume.current.plays) void currentTarget.play().catch(() => undefined) // browsers may want a click first
-      resume.current = undefined
-    },
-  }
 }
 
 /** The scenes along the video: each begins at its mark, and plays from there when it is activated. */

@@ -16,6 +16,8 @@ export type Followed = {
   end?: Error | null
   /** Requests new addresses of files, because one does not load; at most once in five seconds. */
   renew: () => void
+  /** How often new addresses were requested. */
+  renewals: number
 }
 
 /** Follows a job while the component is shown. */
@@ -23,7 +25,7 @@ export function useFollowed(jobId: string): Followed {
   const [followed] = useState(() => new FollowedJob())
   const [job, setJob] = useState<Job>()
   const [end, setEnd] = useState<Error | null>()
-  const renew = useRenewal(jobId, followed)
+  const [renewals, renew] = useRenewal(jobId, followed)
   useEffect(() => followed.subscribe(() => setJob(followed.shown)), [followed])
   useEffect(() => {
     const onEnd = (reason?: Error) => {
@@ -33,7 +35,7 @@ export function useFollowed(jobId: string): Followed {
     return client.followJob<Job>(jobId, { show: (next) => followed.receive(next), end: onEnd }, JobPageDocument)
   }, [jobId, followed])
   useWatch()
-  return { followed, job, end, renew }
+  return { followed, job, end, renew, renewals }
 }
 
 /** Notices that the database is away, which an open stream does not tell: it waits. `request` records the failure. */
@@ -45,14 +47,24 @@ function useWatch(): void {
   }, [])
 }
 
-function useRenewal(jobId: string, followed: FollowedJob): () => void {
+function useRenewal(jobId: string, followed: FollowedJob): [number, () => void] {
   const last = useRef(-Infinity)
-  return useCallback(() => {
-    if (performance.now() - last.current < RENEW_EVERY_MS) return
+  const timer = useRef<ReturnType<typeof setTimeout> | undefined>(undefined)
+  const [renewals, setRenewals] = useState(0)
+  useEffect(() => () => clearTimeout(timer.current), [])
+
+  const renewNow = useCallback(() => {
+    timer.current = undefined
     last.current = performance.now()
+    setRenewals((before) => before + 1)
     request(JobAddressesDocument, { jobId }).then(
       ({ job }) => job && followed.readdress(job),
       () => undefined, // the picture stays empty; the next message has addresses as well
     )
   }, [jobId, followed])
+
+  const renew = useCallback(() => {
+    timer.current ??= setTimeout(renewNow, Math.max(0, last.current + RENEW_EVERY_MS - performance.now()))
+  }, [renewNow])
+  return [renewals, renew]
 }
