@@ -1228,7 +1228,7 @@ export type Scene = Node & {
   job: Job;
   /** Number of takes of the provider ahead of this scene, over all jobs; null when it is not queued. */
   queuePosition?: Maybe<Scalars['Int']['output']>;
-  /** Why no worker can lease the queued take: "no worker is connected", "no worker has the model", "no worker has the labels" or "no worker that could is healthy". Null when a worker can, when the scene is not queued, and for providers other than "leased". */
+  /** Why no worker can lease the queued take: "no worker is connected", "no worker has the model", "no worker has the labels" or "all workers that fit are unhealthy". Null when a worker can, when the scene is not queued, and for providers other than "leased". */
   waitingFor?: Maybe<Scalars['String']['output']>;
   /** The settings of the next take. Each one is the scene's own, else the job's, else the model's. */
   settings: RenderSettings;
