@@ -41,6 +41,11 @@ export function setToken(value: string | undefined) {
   else sessionStorage.setItem(KEY, value)
 }
 
+/** Removes the token from the tab; the page has to be left right after. */
+export function forgetToken() {
+  sessionStorage.removeItem(KEY)
+}
+
 /** Asks for another token, if this is the reason why a request failed. */
 export function refused(reason: unknown) {
   if (signIn === 'none' || !isUnauthenticated(reason)) return

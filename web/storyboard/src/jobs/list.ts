@@ -30,6 +30,10 @@ export class JobList {
   /** How many jobs match that are not loaded; an estimate while jobs come and go. */
   readonly left = computed(() => Math.max(0, this.total.value - (this.rows.value?.length ?? 0)))
 
+  /** Resolves when there is something to show: the first page, or the failure. */
+  readonly ready: Promise<void>
+
+  private markReady = () => {}
   private readonly total = signal(0)
   private readonly stopped = new AbortController()
   private cursor: string | null = null
@@ -39,6 +43,7 @@ export class JobList {
   private timer: ReturnType<typeof setTimeout> | undefined
 
   constructor(private readonly filter: JobFilter) {
+    this.ready = new Promise((done) => (this.markReady = done))
     void this.load()
   }
 
@@ -56,6 +61,7 @@ export class JobList {
       if (!isPassing(reason)) {
         this.failure.value = inWords(reason)
         this.isLoading.value = false
+        this.markReady()
         return
       }
       const wait = RETRY_MS[Math.min(attempt, RETRY_MS.length - 1)]
@@ -87,6 +93,7 @@ export class JobList {
       this.total.value = totalCount
       this.hasMore.value = pageInfo.hasNextPage
     })
+    this.markReady()
     this.cursor = pageInfo.endCursor
     this.last = nodes.at(-1) ?? this.last
     this.since = nodes.map(({ updatedAt }) => updatedAt).reduce(earlier, this.since ?? nodes[0]?.updatedAt ?? '')

@@ -23,17 +23,29 @@ export function tryAgain() {
 
 const isIn = computed(() => signIn === 'none' || token.value !== undefined)
 
+let next: JobList | null = null
+
 effect(() => {
   const filter: JobFilter = {}
   if (search.value) filter.search = search.value
   if (status.value) filter.status = [status.value]
-  const signedIn = isIn.value
   void round.value
-  untracked(() => {
-    list.value?.stop()
-    list.value = signedIn ? new JobList(filter) : null
-  })
+  const signedIn = isIn.value
+  untracked(() => replaceBy(signedIn ? new JobList(filter) : null))
 })
+
+/** Shows another list. The one before stays until the other has its first page, so that typing does not blank the list. */
+function replaceBy(made: JobList | null) {
+  if (next !== list.value) next?.stop()
+  next = made
+  if (made === null || list.value === null) swap()
+  else void made.ready.then(() => made === next && swap())
+}
+
+function swap() {
+  list.value?.stop()
+  list.value = next
+}
 
 /** Whether there is no job at all. */
 export const hasNoJobs = computed(() => !isFiltered.value && list.value?.rows.value?.length === 0)

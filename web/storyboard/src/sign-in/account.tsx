@@ -4,7 +4,7 @@ import { request } from '../client'
 import { ViewerDocument } from '../operations'
 import { addressOf } from '../page'
 import { Button } from '../parts/button'
-import { setToken, signIn, token } from '../session'
+import { forgetToken, signIn, token } from '../session'
 
 /** The name of the user and "Sign out"; nothing in development, where there are no users. */
 export function Account() {
@@ -30,6 +30,6 @@ export function Account() {
 /** Leaves the page, or loads it anew: no connection of this user, and nothing shown to them, may stay for the next. */
 async function signOut() {
   const address = signIn === 'oidc' ? await (await import('./oidc')).signOut() : undefined
-  setToken(undefined)
+  forgetToken()
   location.replace(address ?? addressOf(null))
 }
