@@ -22,6 +22,7 @@ from tests.chaos.line import Interval
 from tests.chaos.outages import free_port
 from tests.chaos.recording import Recorded
 from tests.chaos.shared_state import SharedState, Topic
+from tests.chaos.ticking_job import TickingJob
 from tests.chaos.writers import Writer
 from tests.support.database_choice import database_choice
 from tests.support.server_process import ServerProcess
@@ -33,7 +34,7 @@ WRITERS = 2
 PAUSE_SECONDS = 0.15
 SUBSCRIBER_EVENTS = 6
 # With the padding of a job, more than a frozen line and the server hold for a client.
-LAGGING_VERSIONS = 60
+LAGGING_VERSIONS = 90
 
 
 @dataclass(frozen=True)
@@ -101,35 +102,44 @@ class ClientRun:
         return outcome
 
     async def _happen(self) -> None:
-        writers = [Writer(f"w{number}", self._server.url, self._shared, self._history) for number in range(WRITERS)]
+        url = self._server.url
+        writers = [Writer(f"w{number}", url, self._shared, self._history) for number in range(WRITERS)]
+        ticking = TickingJob(url, self._shared)
         topics = [await writers[0].create(provider, hot=True) for provider in PROVIDERS]
-        job_ids = [topic.job_id for topic in topics]
-        async with following(self._server.url, job_ids, self._folder, self._browser) as self._followers:
-            await self._until_all_show_the_last(job_ids)
+        await ticking.create()
+        async with following(url, list(self._shared.topics), self._folder, self._browser) as self._followers:
+            await self._until_all_show_the_last()
             async with AsyncExitStack() as lagging:
                 for follower in self._followers:
                     await lagging.enter_async_context(follower.line.frozen())
-                await self._write(writers, topics, self._until_enough_to_lag(topics))
-            await self._until_all_show_the_last(job_ids)
-            await self._write(writers, topics, self._break_everything())
-            await self._until_all_show_the_last(job_ids)
-        for writer in writers:
-            await writer.close()
+                await self._write(writers, topics, ticking, self._until_enough_to_lag())
+            await self._until_all_show_the_last()
+            await self._write(writers, topics, ticking, self._break_everything())
+            await self._until_all_show_the_last()
+        for client in (*writers, ticking):
+            await client.close()
 
-    async def _write(self, writers: list[Writer], topics: list[Topic], meanwhile: Coroutine[None, None, None]) -> None:
+    async def _write(
+        self,
+        writers: list[Writer],
+        topics: list[Topic],
+        ticking: TickingJob,
+        meanwhile: Coroutine[None, None, None],
+    ) -> None:
         """Change the jobs until `meanwhile` ends; then cancel what still renders, so that the last version is known."""
         over = asyncio.Event()
         async with asyncio.TaskGroup() as writing:
+            writing.create_task(ticking.change(over))
             for writer in writers:
                 writing.create_task(writer.write(over, lambda: self._random.choice(topics), PAUSE_SECONDS))
             await meanwhile
             over.set()
-        for topic in topics:
+        for topic in self._shared.topics.values():
             await writers[0].cancel(topic)
 
-    async def _until_enough_to_lag(self, topics: list[Topic]) -> None:
+    async def _until_enough_to_lag(self) -> None:
         def made() -> int:
-            return sum(self._shared.newest(topic.job_id) for topic in topics)
+            return sum(map(self._shared.newest, self._shared.topics))
 
         enough = made() + LAGGING_VERSIONS
         await eventually(lambda: made() >= enough)
@@ -166,13 +176,13 @@ class ClientRun:
             self._down.append(Interval(began, time()))
             self._shared.amounts["kills"] += 1
 
-    async def _until_all_show_the_last(self, job_ids: list[str]) -> None:
+    async def _until_all_show_the_last(self) -> None:
         """Wait until every client shows the last version of every job. Raises Violation when one never does."""
         missing: list[str] = []
 
         async def all_show_it() -> bool:
             recorded = await recording.read(self._database_url)
-            last = {job_id: recorded[job_id][-1].version for job_id in job_ids}
+            last = {job_id: recorded[job_id][-1].version for job_id in self._shared.topics}
             missing[:] = [
                 f"{each.name} shows version {each.version(job_id)} of {job_id}, and {version} is the last"
                 for each in self._followers

@@ -19,7 +19,7 @@ DECIMALS = 9
 class Shown(NamedTuple):
     """What a client showed of a job, at an instant in seconds since 1970. `progress` and `scenes` are as in the API.
 
-    `message` is what the state followed from, if the client says it.
+    `message` is what the state followed from, if the client says it: kind, what it is about, version.
     """
 
     at: float
@@ -39,6 +39,8 @@ def check(client: str, shown: Sequence[Shown], recorded: Sequence[Recorded]) -> 
     for state in shown:
         for reason in _differences(state, by_version.get(state.version, [])):
             yield Violation(Kind.NEVER_WAS, f"{client} showed version {state.version} with {reason}{_after(state)}")
+    for version, position in _gaps(shown):
+        yield Violation(Kind.GAP, f"{client} received event {version} after {position}")
     for before, after in pairwise(shown):
         for reason in _steps_back(before, after):
             yield Violation(Kind.BACKWARDS, f"{client} showed {reason}{_after(after)}")
@@ -102,6 +104,17 @@ def _steps_back(before: Shown, after: Shown) -> Iterator[str]:
 
 def _after(state: Shown) -> str:
     return f" after {state.message}" if state.message else ""
+
+
+def _gaps(shown: Iterable[Shown]) -> Iterator[tuple[int, int | None]]:
+    """Yield each event that does not follow the version before, and that version."""
+    position: int | None = None
+    for state in shown:
+        kind, *_, version = state.message.split() or ("", "0")
+        if kind == "JobEvent" and (position is None or int(version) != position + 1):
+            yield int(version), position
+        if kind in ("JobEvent", "JobSnapshot"):
+            position = int(version)
 
 
 def _fixed(scenes: Iterable[Json]) -> list[Json]:

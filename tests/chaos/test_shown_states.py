@@ -94,6 +94,20 @@ class TestShownStates:
         assert kinds(before, after) == {Kind.BACKWARDS}
 
     @pytest.mark.parametrize(
+        ("messages", "found"),
+        [
+            pytest.param(["JobSnapshot INITIAL 1", "SceneProgress a 1", "JobEvent a 2"], set[Kind](), id="none"),
+            pytest.param(["JobSnapshot INITIAL 1", "JobSnapshot LAGGED 5", "JobEvent a 6"], set[Kind](), id="lagged"),
+            pytest.param(["JobSnapshot INITIAL 1", "JobEvent a 3"], {Kind.GAP}, id="missed event"),
+            pytest.param(["JobSnapshot INITIAL 1", "JobEvent a 2", "JobEvent a 2"], {Kind.GAP}, id="repeated event"),
+            pytest.param(["JobEvent a 2"], {Kind.GAP}, id="event without a state"),
+        ],
+    )
+    def test_missed_or_repeated_event_is_a_violation(self, messages: list[str], found: set[Kind]) -> None:
+        """Although the client shows the right state."""
+        assert kinds(*(STATES[0]._replace(message=message) for message in messages)) == found
+
+    @pytest.mark.parametrize(
         ("states", "found"),
         [
             pytest.param(STATES, set[Kind](), id="last state"),

@@ -6,7 +6,7 @@ const [, , address, ...jobIds] = process.argv;
 const print = (line) => process.stdout.write(`${JSON.stringify({ at: Date.now() / 1000, ...line })}\n`);
 const client = createClient({ url: `${address}/graphql` });
 const summary = ({ __typename, reason, version, sceneId, progress }) =>
-  `${__typename} ${reason ?? version ?? `${sceneId} at ${progress?.version}`}`;
+  `${__typename} ${reason ?? sceneId ?? 'of the job'} ${version ?? progress?.version}`;
 
 jobIds.forEach((jobId, index) =>
   client.followJob(

@@ -29,11 +29,11 @@ def summary(message: Message) -> str:
     """Return what led to the state."""
     match message:
         case Snapshot():
-            return f"JobSnapshot {message.reason}"
+            return f"JobSnapshot {message.reason} {message.version}"
         case Event():
-            return f"JobEvent {message.version}"
+            return f"JobEvent {message.scene_id or 'of the job'} {message.version}"
         case SceneProgress():
-            return f"SceneProgress {message.scene_id} at {message.job.version}"
+            return f"SceneProgress {message.scene_id} {message.job.version}"
 
 
 def _only(value: Json, names: tuple[str, ...]) -> Json:
