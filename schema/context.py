@@ -90,7 +90,7 @@ class Context:
     link: Linking
     request_id: str
     is_gone: Callable[[], Awaitable[bool]] = never_gone
-    """Whether the client has closed its connection, so that the answer is not read."""
+    """Whether the answer is not read: the client has closed its connection, or its token is over."""
     snapshot: Snapshot = field(init=False)
     _loaders: list[Loaders] = field(init=False, default_factory=list[Loaders])
     _list_lock: asyncio.Lock = field(init=False, default_factory=asyncio.Lock)

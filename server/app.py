@@ -5,6 +5,7 @@ import logging
 import os
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
@@ -214,7 +215,7 @@ def _add_api(app: FastAPI, container: Container) -> None:
 
     def make_context(connection: HTTPConnection) -> Context:
         viewer, path = scope(connection)
-        is_gone = connection.is_disconnected if isinstance(connection, Request) else never_gone
+        is_gone = partial(_is_gone, container, connection) if isinstance(connection, Request) else never_gone
         return container.context(viewer, connection.scope["state"]["request_id"], path, is_gone)
 
     compiled = compiled_operations(container.settings)
@@ -235,6 +236,11 @@ def _add_api(app: FastAPI, container: Container) -> None:
         docs.add_docs(app)
         mount_explorer(app)
     add_root(app, settings, container.media, GRAPHQL_PATH)
+
+
+async def _is_gone(container: Container, request: Request) -> bool:
+    """Return whether the client has closed its connection, or must not read the answer any more."""
+    return await request.is_disconnected() or await container.authenticator.is_refused(request)
 
 
 def _explorer(settings: Settings) -> Callable[[Request], Response]:

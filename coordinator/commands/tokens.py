@@ -18,7 +18,7 @@ from models.domain.access import Grant, Viewer, owns
 from models.domain.errors import DomainError, ErrorCode, Forbidden, Invalid, NotFound, no_such_job
 from models.domain.ids import is_id
 from models.domain.rules import Problems
-from models.reads import queries, tokens
+from models.reads import queries, revocations, tokens
 from models.writes.store import Store
 
 SECRET_PREFIX: Final = "scenewire_"  # noqa: S105 # what every secret begins with
@@ -28,6 +28,10 @@ LEAST_SECONDS, MOST_SECONDS = 60, 86_400
 JOBS_PER_TOKEN = 100
 TOKENS_PER_OWNER = 1_000
 LABEL_CHARACTERS = 100
+
+REVOCATION_DELAY: Final = timedelta(seconds=10)
+"""The longest time for which a request or socket of a revoked subject goes on. A token that is made within it is
+revoked as well: one of these may have made it."""
 
 KEPT: Final = timedelta(days=30)
 """How long a token is listed after it has expired."""
@@ -60,7 +64,7 @@ class Tokens:
 
     async def create(self, viewer: Viewer, new: NewToken) -> IssuedToken:
         """Make a token. Raises NotFound for a job that the viewer may not see, Forbidden for one that it does not own,
-        and Invalid (LIMIT_EXCEEDED) when the viewer has too many tokens that are valid."""
+        or whose tokens were revoked a moment ago, and Invalid (LIMIT_EXCEEDED) when it has too many that are valid."""
         check(new)
         async with self._store.write() as connection:
             return await insert(connection, viewer, new)
@@ -115,6 +119,7 @@ async def insert(connection: Connection, viewer: Viewer, new: NewToken) -> Issue
     """Write a checked token of this viewer, in the transaction of `connection`. Raises as `Tokens.create`."""
     owners = None if new.job_ids is None else await _owners(connection, viewer, new.job_ids)
     instant = await clock.current(connection)
+    await _check_revoked(connection, viewer, instant)
     if await tokens.count_of_owner(connection, viewer.id, instant) >= TOKENS_PER_OWNER:
         message = f"You have {TOKENS_PER_OWNER} valid tokens already; revoke one first."
         raise Invalid(message, ("input",), ErrorCode.LIMIT_EXCEEDED)
@@ -139,6 +144,14 @@ async def insert(connection: Connection, viewer: Viewer, new: NewToken) -> Issue
         rows = [{"token_id": issued.token_id, "job_id": job, "owner_id": owner} for job, owner in owners.items()]
         await connection.execute(sa.insert(TOKEN_JOB), rows)
     return issued
+
+
+async def _check_revoked(connection: Connection, viewer: Viewer, instant: datetime) -> None:
+    """Raise Forbidden while a token would count as made before the last revocation of its owner."""
+    revoked_at = (await revocations.of_subjects(connection, [viewer.id])).get(viewer.id)
+    if revoked_at is not None and instant < revoked_at + REVOCATION_DELAY:
+        seconds = REVOCATION_DELAY.total_seconds()
+        raise Forbidden(f"All tokens of this user were revoked less than {seconds:g} seconds ago.", ("input",))
 
 
 async def _owners(connection: Connection, viewer: Viewer, job_ids: Sequence[str]) -> dict[str, str]:

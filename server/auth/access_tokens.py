@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Final, NamedTuple
 
 from coordinator.bus.port import Message, Resync, TokenRevoked
-from coordinator.commands.tokens import SECRET_PREFIX, hash_of, note_used
+from coordinator.commands.tokens import REVOCATION_DELAY, SECRET_PREFIX, hash_of, note_used
 from coordinator.tasks import Tasks
 from models.db import clock
 from models.db.cancellation import raise_if_cancelled
@@ -148,5 +148,7 @@ def _accepted(found: FoundToken) -> Identity:
         raise Unauthenticated("The token was revoked.")
     if found.expires_in_seconds <= 0:
         raise Unauthenticated("The token has expired.")
+    # Its maker may have been revoked already, by a process or a transaction that was not seen yet.
+    made_at = found.row.created_at - REVOCATION_DELAY
     # Connections are closed by the clock of this process, which may differ from that of the database.
-    return Identity(found.viewer, time.time() + found.expires_in_seconds, found.row.created_at.timestamp())
+    return Identity(found.viewer, time.time() + found.expires_in_seconds, made_at.timestamp())

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
+from models.db.cancellation import raise_if_cancelled
 from models.domain.errors import Unavailable
 from models.lazy_import import lazily
 from models.writes.store import Store
@@ -111,6 +112,17 @@ class Authenticator:
             return identity
 
         return identity_now
+
+    async def is_refused(self, connection: HTTPConnection) -> bool:
+        """Return whether the token of a request that takes long has expired or was revoked since it was identified."""
+        try:
+            await self.identify(values_of(connection.scope, b"authorization"))
+        except Unauthenticated:
+            return True
+        except Unavailable as error:
+            # What the request does next fails as well.
+            raise_if_cancelled(error)
+        return False
 
     async def on_init(self, socket: WebSocket, payload: Payload | None) -> None:
         """Authenticate a websocket by its `connection_init`, or else by the header of its handshake.

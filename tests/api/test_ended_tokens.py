@@ -21,6 +21,7 @@ from tests.support.access_tokens import PING, holder, issue, status
 from tests.support.client import Client
 from tests.support.database_choice import database_choice
 from tests.support.factories import a_job, accepted
+from tests.support.leasing import a_lease, a_leased_job, claim
 from tests.support.multiplexed import multiplexed
 from tests.support.tokens import ProductionServer, production_server
 from tests.support.waiting import TIMEOUT_SECONDS, eventually
@@ -170,6 +171,57 @@ async def test_revocation_of_the_maker_ends_its_tokens(server: ProductionServer)
         return await status(reader) == 401
 
     await eventually(is_refused)
+
+
+async def test_token_made_just_after_the_revocation_of_its_maker_is_revoked(server: ProductionServer) -> None:
+    """Its maker is noticed a moment later, and must not stay by a token that it makes meanwhile."""
+    client = server.user("remy")
+    issued = await issue(client)
+    reader = server.client(issued.secret)
+    assert await status(reader) == 200
+    made_at = datetime.fromisoformat(issued.shown["createdAt"])
+    async with server.app.container.store.write() as connection:
+        await revocations.revoke(connection, "remy", made_at - tokens.REVOCATION_DELAY / 2)
+
+    async def is_refused() -> bool:
+        return await status(reader) == 401
+
+    await eventually(is_refused)
+
+
+async def test_no_token_is_made_just_after_a_revocation(
+    server: ProductionServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would be refused: the error says so, and that it passes."""
+    async with server.app.container.store.write() as connection:
+        await revocations.revoke(connection, "rosa", now() - timedelta(seconds=30))
+    client = server.user("rosa")
+    await issue(client)
+    monkeypatch.setattr(tokens, "REVOCATION_DELAY", timedelta(hours=1))
+    refused = await client.mutate("createToken", "secret errors { code message path }", grants=["READ"])
+    message = "All tokens of this user were revoked less than 3600 seconds ago."
+    assert refused == {"secret": None, "errors": [{"code": "FORBIDDEN", "message": message, "path": ["input"]}]}
+
+
+async def test_waiting_claim_of_a_revoked_token_gets_no_take(servers: list[ProductionServer], owner: Client) -> None:
+    """The take stays for workers that may lease it."""
+    issued = await issue(owner, grants=("WORK",))
+    client = servers[1].client(issued.secret)
+    waiting = asyncio.create_task(claim(client, "late", waitSeconds=20))
+
+    async def waits() -> bool:
+        return "late" in str(await owner.execute("{ workers { name } }"))
+
+    await eventually(waits)
+    await accepted(owner, "revokeToken", "token { id }", tokenId=issued.id)
+
+    async def is_refused() -> bool:
+        return await status(client) == 401
+
+    await eventually(is_refused)
+    made = await a_leased_job(owner)
+    assert (await waiting)["leases"] == []
+    assert (await a_lease(owner, waitSeconds=5))["scene"]["id"] == made.scenes[0]
 
 
 async def test_last_use_is_stored_once_a_minute(servers: list[ProductionServer], owner: Client) -> None:
