@@ -22,23 +22,23 @@ function Board() {
   const jobId = shownJob.value
   const kind = jobId ? 'with-job' : hasNoJobs.value ? 'no-jobs' : ''
   return (
-    <div class={`shell ${kind}`}>
-      <ScenewireProvider client={client}>
+    <ScenewireProvider client={client}>
+      <div class={`shell ${kind}`}>
         <CatchingUp />
-      </ScenewireProvider>
-      <Rail />
-      <main class="main" id="main">
-        {jobId && (
-          <a class="back" href={addressOf(null)} onClick={(event) => follow(event, null)}>
-            <Icon name="back" />
-            All jobs
-          </a>
-        )}
-        {jobId ? <JobPage key={jobId} jobId={jobId} /> : <Welcome />}
-      </main>
-      <NewJobDialog />
-      <Toasts />
-    </div>
+        <Rail />
+        <main class="main" id="main">
+          {jobId && (
+            <a class="back" href={addressOf(null)} onClick={(event) => follow(event, null)}>
+              <Icon name="back" />
+              All jobs
+            </a>
+          )}
+          {jobId ? <JobPage key={jobId} jobId={jobId} /> : <Welcome />}
+        </main>
+        <NewJobDialog />
+        <Toasts />
+      </div>
+    </ScenewireProvider>
   )
 }
 

@@ -1,6 +1,7 @@
+import { useJob } from '@scenewire/react'
 import { useCallback, useEffect, useRef, useState } from 'preact/hooks'
 
-import { client, request } from '../client'
+import { request } from '../client'
 import { JobAddressesDocument, JobPageDocument, ReachableDocument } from '../operations'
 import { refused } from '../session'
 import { FollowedJob } from './followed'
@@ -24,18 +25,15 @@ export type Followed = {
 export function useFollowed(jobId: string): Followed {
   const [followed] = useState(() => new FollowedJob())
   const [job, setJob] = useState<Job>()
-  const [end, setEnd] = useState<Error | null>()
   const [renewals, renew] = useRenewal(jobId, followed)
   useEffect(() => followed.subscribe(() => setJob(followed.shown)), [followed])
+  const { job: received, state, error } = useJob<Job>(jobId, JobPageDocument)
+  useEffect(() => received && followed.receive(received), [received, followed])
   useEffect(() => {
-    const onEnd = (reason?: Error) => {
-      setEnd(reason ?? null)
-      if (reason) refused(reason)
-    }
-    return client.followJob<Job>(jobId, { show: (next) => followed.receive(next), end: onEnd }, JobPageDocument)
-  }, [jobId, followed])
+    if (error) refused(error)
+  }, [error])
   useWatch()
-  return { followed, job, end, renew, renewals }
+  return { followed, job, end: state === 'closed' ? (error ?? null) : undefined, renew, renewals }
 }
 
 /** Notices that the database is away, which an open stream does not tell: it waits. `request` records the failure. */
