@@ -1,5 +1,6 @@
 """Cost analysis of documents, its limits, and the work it takes."""
 
+import json
 import re
 from pathlib import Path
 from typing import Any, cast
@@ -7,8 +8,9 @@ from typing import Any, cast
 import pytest
 from graphql import GraphQLError, OperationDefinitionNode, get_introspection_query, parse
 
-from server import demo, watch
+from scenewire import documents as client
 from server.graphql.schema import executable_schema
+from server.graphql.trusted_documents import STORYBOARD_DOCUMENTS
 from server.transports.documents.cost import CostAnalyzer
 from server.transports.documents.document_limiter import DocumentLimiter
 from server.transports.documents.params import Params
@@ -170,15 +172,17 @@ def test_document_limits_are_configurable() -> None:
 
 
 def test_shipped_documents_are_within_the_limits() -> None:
-    """The operations of the explorer, the command line, the README and docs/live.md."""
+    """The operations of the pages, the Python client, the README and docs/live.md."""
     documents = [path.read_text("utf-8") for path in (ROOT / "web" / "src" / "operations").glob("*.graphql")]
-    documents += [getattr(module, "_DOCUMENT") for module in (watch, demo)]  # noqa: B009
+    documents += json.loads(STORYBOARD_DOCUMENTS.read_text("utf-8")).values()
+    documents += [client.FOLLOW, client.FOLLOW_JOBS, client.JOB_IDS, client.JOB, client.JOBS, client.SCENE]
+    documents += [client.VIEWER, client.SERVER_INFO, *client.MUTATIONS.values()]
     documents.append(get_introspection_query())
     for page in (ROOT / "README.md", ROOT / "docs" / "live.md"):
         text = page.read_text("utf-8")
         documents += re.findall(r"```graphql\n(.*?)```", text, re.DOTALL)
         documents += [quoted.replace('\\"', '"') for quoted in re.findall(r'"query": "((?:[^"\\]|\\.)*)"', text)]
-    assert len(documents) > 9
+    assert len(documents) > 60
     for document in documents:
         assert LIMITER.admit(Params(document)).cost
 
