@@ -204,6 +204,7 @@ async def test_killed_server_is_shown_as_such_until_the_truth_is_back(browser: B
         await page.edit_prompt(1, "Hail")
         field = page.page.get_by_role("textbox", name="Prompt of scene 1")
         await expect(field).to_have_accessible_description("The server cannot be reached.")
+        assert await field.evaluate("(each) => each.selectionStart") == len("Hail")  # typing does not replace the text
         await field.press("Escape")
         await expect(page.prompts).to_have_text(["Rain"])
         process.start()

@@ -21,6 +21,7 @@ export const MAX_PROMPT_LENGTH = 4_000
 type Props = {
   scene: Scene
   jobStatus: Job['status']
+  jobStart: string | null
   reorder: Reorder
   /** Where a scene that is being dragged would be put. */
   drop?: 'before' | 'after'
@@ -28,7 +29,7 @@ type Props = {
 }
 
 /** One scene. It is rendered again only when something of it changes, not with each message about the job. */
-export const SceneCard = memo(function SceneCard({ scene, jobStatus, reorder, drop, isDragged }: Props) {
+export const SceneCard = memo(function SceneCard({ scene, jobStatus, jobStart, reorder, drop, isDragged }: Props) {
   const { openForm } = useJobContext()
   const [isActive, setActive] = useState(false)
   const [isFileOver, setFileOver] = useState(false)
@@ -73,7 +74,7 @@ export const SceneCard = memo(function SceneCard({ scene, jobStatus, reorder, dr
             <h3 dir="auto">{scene.title ?? `Scene ${scene.position + 1}`}</h3>
             <SceneStatusWord status={scene.status} word={statusWord(scene, jobStatus)} />
           </div>
-          <SceneTimes scene={scene} jobStatus={jobStatus} />
+          <SceneTimes {...{ scene, jobStatus, jobStart }} />
           <Prompt scene={scene} />
           {scene.failure && <FailureNote failure={scene.failure} isRetried={scene.nextAttemptAt !== null} />}
           <CardActions scene={scene} />

@@ -29,7 +29,7 @@ export function SceneDrawer({ scene, job, renewals, onClose }: Props) {
       <div class="details" style={{ '--ratio': String(ratioOf(job)) }}>
         <div class="card-line">
           <SceneStatusWord status={scene.status} word={statusWord(scene, job.status)} />
-          <SceneTimes scene={scene} jobStatus={job.status} />
+          <SceneTimes scene={scene} jobStatus={job.status} jobStart={job.startedAt} />
         </div>
         <Clip clip={scene.output} poster={still} name={`scene ${scene.position + 1}`} />
         <p dir="auto" class="whole-prompt">

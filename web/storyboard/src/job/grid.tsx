@@ -21,6 +21,7 @@ export function SceneGrid({ job, canAdd }: { job: Job; canAdd: boolean }) {
             key={scene.id}
             scene={scene}
             jobStatus={job.status}
+            jobStart={job.startedAt}
             reorder={reorder}
             drop={drag?.target?.sceneId === scene.id ? drag.target.side : undefined}
             isDragged={drag?.sceneId === scene.id}

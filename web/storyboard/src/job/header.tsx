@@ -2,6 +2,7 @@ import { Button } from '../parts/button'
 import { Icon } from '../parts/icon'
 import { ProgressBar } from '../parts/progress'
 import { JobStatusWord } from '../parts/status'
+import { roughly } from '../parts/time'
 import { Ago, Elapsed } from '../parts/times'
 import { abilitiesOf } from './abilities'
 import { useBusy } from './card-actions'
@@ -10,7 +11,7 @@ import { explorerAddress } from './explorer-link'
 import { FailureNote } from './failure'
 import { InPlace } from './in-place'
 import type { Job } from './types'
-import { joinAdvice, roughly } from './words'
+import { joinAdvice } from './words'
 
 const MAX_TITLE_LENGTH = 200
 

@@ -96,7 +96,7 @@ function Field({ label, maxLength, multiline, draft, note, onInput, onCancel, su
   useLayoutEffect(() => {
     if (!draft.takesFocus) return
     field.current?.focus()
-    field.current?.select()
+    if (draft.refusal === undefined) field.current?.select() // a refused text is corrected, not typed again
   }, [])
   useLayoutEffect(() => fit(field.current), [draft.text])
 

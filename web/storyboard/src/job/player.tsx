@@ -7,6 +7,8 @@ import { useSource } from './use-source'
 import { inTimecode } from './words'
 
 const STEP_SECONDS = 0.1
+// More marks than that have no room for gaps between them.
+const MOST_APART = 40
 
 /** Plays the joined video. Its controls are below the picture, so that they never cover it. */
 export function Player({ job }: { job: Job }) {
@@ -85,7 +87,7 @@ export function Player({ job }: { job: Job }) {
 /** The scenes along the video: each begins at its mark, and plays from there when it is activated. */
 function Marks({ marks, at, seek }: { marks: Mark[]; at: number; seek: (seconds: number) => void }) {
   return (
-    <ol class="marks" aria-label="Scenes in the video">
+    <ol class={marks.length > MOST_APART ? 'marks dense' : 'marks'} aria-label="Scenes in the video">
       {marks.map(({ sceneId, number, start, end }) => (
         <li key={sceneId} style={{ flexGrow: String(end - start) }}>
           <button

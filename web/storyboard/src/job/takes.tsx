@@ -3,7 +3,7 @@ import { useState } from 'preact/hooks'
 import { Button } from '../parts/button'
 import { Icon } from '../parts/icon'
 import { SceneStatusWord } from '../parts/status'
-import { inSpan } from '../parts/time'
+import { spanBetween } from '../parts/time'
 import { Ago } from '../parts/times'
 import { can } from './abilities'
 import { announce } from './announce'
@@ -77,12 +77,8 @@ function UseButton({ take, scene, onRefusal }: Props) {
 
 function TakeFacts({ take }: { take: Take }) {
   const facts = settingsInWords(take.settings).map(([name, value]) => `${name} ${value}`)
-  if (take.startedAt && take.finishedAt) facts.unshift(`Took ${inSpan(secondsBetween(take.startedAt, take.finishedAt))}`)
+  if (take.startedAt && take.finishedAt) facts.unshift(`Took ${spanBetween(take.startedAt, take.finishedAt)}`)
   if (take.cost) facts.push(`Cost ${take.cost.amount} ${take.cost.currency}`)
   if (take.ignored.length) facts.push(`Without effect: ${take.ignored.join(', ')}`)
   return facts.length ? <p class="hint take-facts">{facts.join(' · ')}</p> : null
-}
-
-function secondsBetween(from: string, to: string): number {
-  return (Date.parse(to) - Date.parse(from)) / 1_000
 }

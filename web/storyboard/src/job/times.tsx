@@ -1,24 +1,26 @@
 import { useEffect, useRef, useState } from 'preact/hooks'
 
-import { inSpan, serverTime, useNow } from '../parts/time'
+import { inSpan, serverTime, spanBetween, useNow } from '../parts/time'
 import { Countdown, Elapsed } from '../parts/times'
 import type { Job, Scene } from './types'
 
 const STALLED_AFTER_SECONDS = 30
 
+type Props = { scene: Scene; jobStatus: Job['status']; jobStart: string | null }
+
 /** What a scene waits for, or how long its render takes: one line, so that slow and stuck look different. */
-export function SceneTimes({ scene, jobStatus }: { scene: Scene; jobStatus: Job['status'] }) {
-  return <p class="times">{timesOf(scene, jobStatus)}</p>
+export function SceneTimes({ scene, jobStatus, jobStart }: Props) {
+  return <p class="times">{timesOf(scene, jobStatus, jobStart)}</p>
 }
 
-function timesOf(scene: Scene, jobStatus: Job['status']) {
+function timesOf(scene: Scene, jobStatus: Job['status'], jobStart: string | null) {
   switch (scene.status) {
     case 'PENDING':
-      return jobStatus === 'PENDING' ? 'Not started' : <Waiting scene={scene} />
+      return jobStatus === 'PENDING' ? 'Not started' : <Waiting {...{ scene, jobStart }} />
     case 'PROCESSING':
-      return <Rendering scene={scene} />
+      return <Rendering {...{ scene, jobStart }} />
     case 'COMPLETED':
-      return scene.startedAt && scene.finishedAt && `Took ${spanOf(scene.startedAt, scene.finishedAt)}`
+      return scene.startedAt && scene.finishedAt && `Took ${spanBetween(scene.startedAt, scene.finishedAt)}`
     case 'FAILED':
       return scene.attempts === 1 ? 'After 1 attempt' : `After ${scene.attempts} attempts`
     case 'CANCELED':
@@ -26,7 +28,8 @@ function timesOf(scene: Scene, jobStatus: Job['status']) {
   }
 }
 
-function Waiting({ scene: { nextAttemptAt, attempts, maxAttempts, queuePosition, waitingFor, currentTake } }: { scene: Scene }) {
+function Waiting({ scene, jobStart }: Pick<Props, 'scene' | 'jobStart'>) {
+  const { nextAttemptAt, attempts, maxAttempts, queuePosition, waitingFor, currentTake } = scene
   if (nextAttemptAt) {
     return (
       <>
@@ -40,11 +43,16 @@ function Waiting({ scene: { nextAttemptAt, attempts, maxAttempts, queuePosition,
       {currentTake && (
         <>
           {' · waiting '}
-          <Elapsed since={currentTake.createdAt} />
+          <Elapsed since={waitsSince(currentTake, jobStart)} />
         </>
       )}
     </>
   )
+}
+
+/** Returns since when a take waits: the first one of a draft exists before its job is started. */
+function waitsSince({ createdAt }: { createdAt: string }, jobStart: string | null): string {
+  return jobStart && Date.parse(jobStart) > Date.parse(createdAt) ? jobStart : createdAt
 }
 
 function placeOf(queuePosition: number | null): string {
@@ -52,9 +60,9 @@ function placeOf(queuePosition: number | null): string {
   return queuePosition === 0 ? 'Next in the queue' : `${queuePosition} ahead`
 }
 
-function Rendering({ scene }: { scene: Scene }) {
-  const since = scene.currentTake?.startedAt ?? scene.startedAt
-  const waited = scene.currentTake?.startedAt && spanOf(scene.currentTake.createdAt, scene.currentTake.startedAt)
+function Rendering({ scene: { startedAt, currentTake, percentage }, jobStart }: Pick<Props, 'scene' | 'jobStart'>) {
+  const since = currentTake?.startedAt ?? startedAt
+  const waited = currentTake?.startedAt && spanBetween(waitsSince(currentTake, jobStart), currentTake.startedAt)
   return (
     <>
       {since && (
@@ -63,7 +71,7 @@ function Rendering({ scene }: { scene: Scene }) {
         </>
       )}
       {waited && waited !== 'under 1 s' && ` · waited ${waited}`}
-      <Stall percentage={scene.percentage} />
+      <Stall percentage={percentage} />
     </>
   )
 }
@@ -80,11 +88,6 @@ function Stall({ percentage }: { percentage: number | null }) {
   const seconds = (now.value - since) / 1_000
   if (percentage === null || seconds < STALLED_AFTER_SECONDS) return null
   return <b> · no progress for {inSpan(seconds)}</b>
-}
-
-function spanOf(from: string, to: string): string {
-  const seconds = (Date.parse(to) - Date.parse(from)) / 1_000
-  return seconds < 1 ? 'under 1 s' : inSpan(seconds)
 }
 
 function capitalized(text: string): string {

@@ -48,13 +48,6 @@ export function inTimecode(seconds: number): string {
   return hours ? `${hours}:${String(minutes).padStart(2, '0')}:${rest}` : `${minutes}:${rest}`
 }
 
-/** Returns an estimate such as "about 40 s" or "about 3 min", coarse so that it does not jump. */
-export function roughly(seconds: number): string {
-  if (seconds < 55) return `about ${Math.max(5, Math.ceil(seconds / 5) * 5)} s`
-  if (seconds < 3_300) return `about ${Math.ceil(seconds / 60)} min`
-  return `about ${Math.ceil(seconds / 3_600)} h`
-}
-
 /** Returns what a scene is called in labels, messages and announcements. */
 export function nameOf({ position, title }: Pick<Scene, 'position' | 'title'>): string {
   return title ? `Scene ${position + 1}, ${title}` : `Scene ${position + 1}`

@@ -4,7 +4,7 @@ import { addressOf, follow } from '../page'
 import { Poster } from '../parts/poster'
 import { ProgressBar } from '../parts/progress'
 import { JobStatusWord } from '../parts/status'
-import { inSpan } from '../parts/time'
+import { roughly } from '../parts/time'
 import { Ago } from '../parts/times'
 import type { Row } from './list'
 
@@ -34,7 +34,7 @@ export const JobRow = memo(function JobRow({ job, isShown }: Props) {
 function Running({ job: { progress } }: { job: Row }) {
   const figure = `${Math.floor(progress.percentage)} %`
   const { etaSeconds } = progress
-  return <>{etaSeconds === null ? figure : `${figure} · ${inSpan(Math.max(1, etaSeconds))} left`}</>
+  return <>{etaSeconds === null ? figure : `${figure} · ${roughly(etaSeconds)} left`}</>
 }
 
 const MOST = 5

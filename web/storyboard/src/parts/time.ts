@@ -48,6 +48,19 @@ export function inSpan(seconds: number): string {
   return hours < 48 ? `${hours} h ${minutes % 60} min` : `${Math.floor(hours / 24)} days`
 }
 
+/** Returns the span between two instants, such as "under 1 s" or "8 s". */
+export function spanBetween(from: string, to: string): string {
+  const seconds = (Date.parse(to) - Date.parse(from)) / 1_000
+  return seconds < 1 ? 'under 1 s' : inSpan(seconds)
+}
+
+/** Returns an estimate such as "about 40 s" or "about 3 min", coarse so that it does not jump. */
+export function roughly(seconds: number): string {
+  if (seconds < 55) return `about ${Math.max(5, Math.ceil(seconds / 5) * 5)} s`
+  if (seconds < 3_300) return `about ${Math.ceil(seconds / 60)} min`
+  return `about ${Math.ceil(seconds / 3_600)} h`
+}
+
 /** Returns how long ago something was, such as "just now", "5 min ago" or "3 Mar". */
 export function ago(instant: string, now: number): string {
   const seconds = (now - Date.parse(instant)) / 1_000
