@@ -14,7 +14,7 @@ import { Picture, prefersStillness } from './picture'
 import { MoveHandle, type Reorder } from './reorder'
 import { SceneTimes } from './times'
 import type { Job, Scene } from './types'
-import { nameOf, statusWord } from './words'
+import { nameOf, stageOf } from './words'
 
 export const MAX_PROMPT_LENGTH = 4_000
 
@@ -72,7 +72,7 @@ export const SceneCard = memo(function SceneCard({ scene, jobStatus, jobStart, r
           <div class="card-line">
             {can(scene, 'MOVE') && <MoveHandle scene={scene} reorder={reorder} />}
             <h3 dir="auto">{scene.title ?? `Scene ${scene.position + 1}`}</h3>
-            <SceneStatusWord status={scene.status} word={statusWord(scene, jobStatus)} />
+            <SceneStatusWord status={scene.status} stage={stageOf(scene, jobStatus)} />
           </div>
           <SceneTimes {...{ scene, jobStatus, jobStart }} />
           <Prompt scene={scene} />

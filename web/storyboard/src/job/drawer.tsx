@@ -16,7 +16,7 @@ import { Picture } from './picture'
 import { TakeList } from './takes'
 import { SceneTimes } from './times'
 import type { Details, Input, Job, Scene } from './types'
-import { nameOf, settingsInWords, statusWord } from './words'
+import { nameOf, settingsInWords, stageOf } from './words'
 
 type Props = { scene: Scene; job: Job; renewals: number; onClose: () => void }
 
@@ -28,7 +28,7 @@ export function SceneDrawer({ scene, job, renewals, onClose }: Props) {
     <Drawer title={nameOf(scene)} onClose={onClose}>
       <div class="details" style={{ '--ratio': String(ratioOf(job)) }}>
         <div class="card-line">
-          <SceneStatusWord status={scene.status} word={statusWord(scene, job.status)} />
+          <SceneStatusWord status={scene.status} stage={stageOf(scene, job.status)} />
           <SceneTimes scene={scene} jobStatus={job.status} jobStart={job.startedAt} />
         </div>
         <Clip clip={scene.output} poster={still} name={`scene ${scene.position + 1}`} />

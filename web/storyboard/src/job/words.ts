@@ -1,10 +1,11 @@
+import type { SceneStage } from '../parts/status'
 import type { Failure, Job, Scene, Settings, Take } from './types'
 
-/** Returns the word for the status of a scene where the usual one is less exact. */
-export function statusWord(scene: Scene, jobStatus: Job['status']): string | undefined {
+/** Returns the stage of a scene where its status is less exact. */
+export function stageOf(scene: Scene, jobStatus: Job['status']): SceneStage | undefined {
   if (scene.status !== 'PENDING') return undefined
-  if (jobStatus === 'PENDING') return 'Draft'
-  return scene.nextAttemptAt ? 'Retrying' : undefined
+  if (jobStatus === 'PENDING') return 'WAITING'
+  return scene.nextAttemptAt ? 'RETRYING' : undefined
 }
 
 const ADVICE: Readonly<Record<string, string>> = {

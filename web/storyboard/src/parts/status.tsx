@@ -1,6 +1,9 @@
 import type { JobStage, JobStatus, SceneStatus } from '../operations'
 import { Icon, type IconName } from './icon'
 
+/** The stage of a pending scene before the start, or after a failed attempt. */
+export type SceneStage = Extract<JobStage, 'WAITING' | 'RETRYING'>
+
 type Look = { word: string; icon: IconName; tone: 'idle' | 'busy' | 'ok' | 'bad' | 'warn' }
 
 const SCENE: Record<SceneStatus, Look> = {
@@ -20,9 +23,9 @@ const STAGE: Record<Exclude<JobStage, 'STOPPED'>, Look> = {
   DONE: { word: 'Done', icon: 'check', tone: 'ok' },
 }
 
-/** The status of a scene: icon, word and colour. `word` replaces the usual one, such as "Draft" before the start. */
-export function SceneStatusWord({ status, word }: { status: SceneStatus; word?: string }) {
-  return <Word {...SCENE[status]} word={word ?? SCENE[status].word} />
+/** The status of a scene: icon, word and colour. `stage` is more exact, such as WAITING before the start. */
+export function SceneStatusWord({ status, stage }: { status: SceneStatus; stage?: SceneStage }) {
+  return <Word {...(stage ? STAGE[stage] : SCENE[status])} />
 }
 
 /** The status of a job: icon, word and colour. */
