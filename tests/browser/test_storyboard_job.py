@@ -104,6 +104,9 @@ async def test_job_is_started_repaired_edited_reordered_and_played(tab: Page, ap
     assert await page.played_seconds() == pytest.approx(1, abs=0.1)
     await page.video.get_by_role("button", name="Play").click()
     await eventually(lambda: page.plays_after(1.2))
+    async with tab.expect_download() as saving:
+        await page.video.get_by_role("button", name="Download").click()
+    assert (await saving.value).suggested_filename == f"{HEBREW}.mp4"
     await page.screenshot("done")
 
 

@@ -1,6 +1,7 @@
 import { useRef, useState } from 'preact/hooks'
 
 import { Button } from '../parts/button'
+import { downloadVideo } from './download'
 import { marksOf, type Mark } from './marks'
 import type { Job } from './types'
 import { useSource } from './use-source'
@@ -16,6 +17,7 @@ export function Player({ job }: { job: Job }) {
   const [at, setAt] = useState(0)
   const [isPlaying, setPlaying] = useState(false)
   const [isMuted, setMuted] = useState(false)
+  const [isSaving, setSaving] = useState(false)
   const source = useSource(job.output)
   const length = job.output?.durationSeconds ?? 0
 
@@ -27,6 +29,11 @@ export function Player({ job }: { job: Job }) {
   function seek(seconds: number) {
     setAt(seconds)
     if (video.current) video.current.currentTime = seconds
+  }
+
+  function download() {
+    setSaving(true)
+    void downloadVideo(job.id).finally(() => setSaving(false))
   }
 
   return (
@@ -78,6 +85,7 @@ export function Player({ job }: { job: Job }) {
           kind="quiet"
           onClick={() => void video.current?.requestFullscreen().catch(() => undefined)}
         />
+        <Button label="Download" icon="down" iconOnly kind="quiet" busy={isSaving} onClick={download} />
         <Marks marks={marksOf(job)} at={at} seek={seek} />
       </div>
     </>
