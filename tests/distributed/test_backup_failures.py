@@ -231,8 +231,12 @@ def test_older_backup_is_migrated(backup: Path, target: dict[str, Any]) -> None:
     engine = sa.create_engine(f"sqlite:///{backup / 'database' / 'scenewire.db'}")
     with engine.begin() as connection:
         downgrade(connection, older)
+        existing = sa.inspect(connection).get_table_names()
     engine.dispose()
-    change(backup, "database/scenewire.db", (backup / "database" / "scenewire.db").read_bytes(), revision=older)
+    listed = json.loads((backup / "manifest.json").read_text())["tables"]
+    tables = {name: table for name, table in listed.items() if name in existing}
+    content = (backup / "database" / "scenewire.db").read_bytes()
+    change(backup, "database/scenewire.db", content, revision=older, tables=tables)
     ended = restore(backup, target)
     assert (ended.status, f"at revision {migrations.newest()}" in ended.out) == (0, True), ended
     assert assets(target) == ["asset_1"]

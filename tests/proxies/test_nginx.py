@@ -41,9 +41,14 @@ async def place(tmp_path: Path) -> AsyncGenerator[Place]:
 
 
 async def test_pages_behind_nginx_lead_to_addresses_under_its_path(place: Place) -> None:
-    """Covers the redirect from the root, the assets of both pages, the OpenAPI document and its servers."""
-    root = await place.http.get(f"{PATH}/", headers=BROWSER)
+    """Covers the redirect from the root, the assets of all pages, the OpenAPI document and its servers."""
+    root = await place.http.get(f"{PATH}/")
     assert (root.status_code, root.headers["location"]) == (307, f"{PATH}/graphql")
+    storyboard = await place.http.get(f"{PATH}/", headers=BROWSER)
+    assert storyboard.status_code == 200
+    for source in re.findall(r' (?:src|href)="([^"]+)"', storyboard.text):
+        assert source.startswith(f"{PATH}/storyboard/assets/"), source
+        assert (await place.http.get(source)).status_code == 200, source
     for path in ("/graphql", "/graphql/", "/api/docs", "/api/docs/"):
         page = await place.http.get(PATH + path, headers=BROWSER)
         assert page.status_code == 200, path
@@ -52,8 +57,8 @@ async def test_pages_behind_nginx_lead_to_addresses_under_its_path(place: Place)
         for source in sources:
             assert source.startswith(f"{PATH}/explorer/assets/"), source
             assert (await place.http.get(source)).status_code == 200, source
-        (address,) = re.findall(r'content="(/[^"]+)"', page.text)
-        assert address == f"{PATH}/graphql" if "graphql" in path else f"{PATH}/openapi.json"
+        addresses = [f"{PATH}/graphql", f"{PATH}/"] if "graphql" in path else [f"{PATH}/openapi.json"]
+        assert re.findall(r'content="(/[^"]+)"', page.text) == addresses
     document = (await place.http.get(f"{PATH}/openapi.json")).json()
     assert document["servers"] == [{"url": PATH}]
 
