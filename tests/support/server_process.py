@@ -90,6 +90,8 @@ class ServerProcess:
             if self._process.poll() is not None:
                 break
             time.sleep(0.02)
+        # A supervisor would start its processes again and again.
+        self.kill()
         raise AssertionError(f"the server did not start:\n{self.log.read_text()[seen:]}")
 
     def _started(self, environment: dict[str, str], log: int) -> "subprocess.Popen[bytes] | WarmProcess":
