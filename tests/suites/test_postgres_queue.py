@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from coordinator.queue import runner
-from coordinator.queue.port import Concurrency
+from coordinator.queue.port import Concurrency, Queue
+from models.domain.access import EXTERNAL
 from models.domain.errors import Unavailable
 from models.writes.change import Ticket
 from tests.support.postgres import Databases
@@ -26,9 +27,9 @@ def url(postgres: Databases) -> Generator[str]:
         yield url
 
 
-def ticket(name: str) -> Ticket:
+def ticket(name: str, provider: str = "local") -> Ticket:
     """A ticket of the scene with this id."""
-    return Ticket("local", "job_1", name, 1)
+    return Ticket(provider, "job_1", name, 1)
 
 
 async def rows(one: Process, statement: str) -> Sequence[Any]:
@@ -100,6 +101,13 @@ def no_polling(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runner, "POLL_SECONDS", 3_600.0)
 
 
+async def every_lane_runs(queue: Queue, handler: RecordingHandler) -> None:
+    """Wait until the lanes of renders and of adoptions have handled a ticket: a queue that still starts ends, for its
+    caller to start it again, when its connections are lost."""
+    await queue.enqueue([ticket("render"), ticket("adoption", provider=EXTERNAL)])
+    await handler.until(lambda: sorted(handler.names) == ["adoption", "render"])
+
+
 class TestLostConnections:
     """A worker that lost its connections continues after reconnecting."""
 
@@ -111,13 +119,12 @@ class TestLostConnections:
         async with process(url) as one, process(url) as other:
             queue = one.queue(ALONE)
             async with running(queue, handler):
-                await queue.enqueue([ticket("before")])
-                await handler.until(lambda: handler.names == ["before"])
+                await every_lane_runs(queue, handler)
                 with suppress(Exception):
                     # "" terminates the connection of this very statement, too.
                     await disconnect(other, purpose)
                 await eventually(lambda: accepted(other, ticket("after")))
-                await handler.until(lambda: handler.names == ["before", "after"])
+                await handler.until(lambda: handler.names[-1] == "after")
 
     @pytest.mark.usefixtures("no_polling")
     async def test_listening_connection_survives_garbage_collection(self, url: str) -> None:
@@ -137,8 +144,8 @@ class TestLostConnections:
     async def test_ticket_that_fails_during_an_outage_is_handled_again(self, url: str) -> None:
         """Its retry is written when Postgres is available again."""
 
-        async def work(_ticket: Ticket) -> None:
-            if len(handler.given) == 1:
+        async def work(given: Ticket) -> None:
+            if given.scene_id == "a" and handler.names.count("a") == 1:
                 await disconnect(other, "queue")
                 raise RuntimeError("the database is unavailable")
 
@@ -146,8 +153,9 @@ class TestLostConnections:
         async with process(url) as one, process(url) as other:
             queue = one.queue(ALONE)
             async with running(queue, handler):
+                await every_lane_runs(queue, handler)
                 await queue.enqueue([ticket("a")])
-                await handler.until(lambda: handler.names == ["a", "a"])
+                await handler.until(lambda: handler.names[-2:] == ["a", "a"])
 
 
 async def accepted(one: Process, ticket: Ticket) -> bool:
