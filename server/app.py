@@ -14,11 +14,11 @@ from opentelemetry.trace import ProxyTracerProvider, get_tracer_provider
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 from starlette.types import Scope
-from starlette.websockets import WebSocket
+from starlette.websockets import WebSocket, WebSocketState
 
 from models.lazy_import import lazily
 from providers.port import Provider
-from schema.context import Context, never_gone
+from schema.context import Context
 from server.auth.authenticator import AuthMiddleware
 from server.container import Container
 from server.explorer import ASSETS_PATH, explorer_response, mount_explorer, wants_explorer
@@ -215,7 +215,7 @@ def _add_api(app: FastAPI, container: Container) -> None:
 
     def make_context(connection: HTTPConnection) -> Context:
         viewer, path = scope(connection)
-        is_gone = partial(_is_gone, container, connection) if isinstance(connection, Request) else never_gone
+        is_gone = partial(_is_gone, container, connection)
         return container.context(viewer, connection.scope["state"]["request_id"], path, is_gone)
 
     compiled = compiled_operations(container.settings)
@@ -238,9 +238,14 @@ def _add_api(app: FastAPI, container: Container) -> None:
     add_root(app, settings, container.media, GRAPHQL_PATH)
 
 
-async def _is_gone(container: Container, request: Request) -> bool:
+async def _is_gone(container: Container, connection: HTTPConnection) -> bool:
     """Return whether the client has closed its connection, or must not read the answer any more."""
-    return await request.is_disconnected() or await container.authenticator.is_refused(request)
+    if isinstance(connection, WebSocket):
+        # One whose token is over is closed by the server.
+        return WebSocketState.DISCONNECTED in (connection.client_state, connection.application_state)
+    if not isinstance(connection, Request):
+        return False
+    return await connection.is_disconnected() or await container.authenticator.is_refused(connection)
 
 
 def _explorer(settings: Settings) -> Callable[[Request], Response]:

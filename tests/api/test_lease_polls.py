@@ -54,14 +54,26 @@ async def test_a_waiting_worker_gets_a_retry_when_its_pause_is_over(app: App) ->
     assert again["take"]["number"] == 2
 
 
-@pytest.mark.parametrize("api", ["GraphQL", "REST"])
+async def claim_over_websocket(worker: Client, name: str) -> None:
+    document = """mutation($name: String!) {
+        claimTakes(input: {worker: {name: $name, models: ["wan"]}, waitSeconds: 30, leaseSeconds: 3600}) {
+            leases { expiresAt }
+        }
+    }"""
+    async with worker.subscribe(document, name=name) as stream:
+        await stream.next()
+
+
+@pytest.mark.parametrize("api", ["GraphQL", "websocket", "REST"])
 async def test_a_worker_that_has_gone_gets_nothing(app: App, api: str) -> None:
     """Its connection is closed while it waits; the take goes to the next worker, not to a lease of an hour."""
     gone = Client(app.url)
     name = f"gone-{api}"
     try:
         await claim(gone)
-        if api == "GraphQL":
+        if api == "websocket":
+            waiting = asyncio.create_task(claim_over_websocket(gone, name))
+        elif api == "GraphQL":
             waiting = asyncio.create_task(claim(gone, name, waitSeconds=30, leaseSeconds=3600))
         else:
             body = {"worker": {"name": name, "models": ["wan"]}, "wait_seconds": 30, "lease_seconds": 3600}
