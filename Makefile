@@ -21,7 +21,7 @@ TWICE_THE_CORES := $(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN))))
 PAGE_SOURCES := $(shell find web clients/javascript/src clients/react/src -type f -not -path 'web/node_modules/*' -not -path 'web/dist/*')
 
 # Fewer random examples than a test has by itself: every run has new ones, and `make proof` tries many times as many.
-MODEST := SCENEWIRE_TEST_EFFORT=0.3
+MODEST := SCENEWIRE_TEST_EFFORT=0.2
 
 # Run pytest and print how long it took: name, environment, arguments. A failed test does not keep the next part from running.
 define run-part

@@ -26,7 +26,7 @@ from tests.support.waiting import TIMEOUT_SECONDS, eventually
 from tests.support.webhook_calls import hook
 from tests.support.webhook_receiver import Receiver
 
-pytestmark = [pytest.mark.both_databases, pytest.mark.thorough_on_postgres]
+pytestmark = pytest.mark.both_databases
 
 KEPT = timedelta(seconds=0.3)
 KEPT_EVENTS = 1
@@ -86,6 +86,7 @@ async def join(clips: Sequence[Clip], folder: Path, most_cpu_seconds: float) -> 
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 async def test_steady_work_leaves_a_bounded_number_of_rows_and_files(
     tmp_path: Path, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:

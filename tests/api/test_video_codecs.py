@@ -40,7 +40,7 @@ async def videos(app: App, job_id: str) -> tuple[list[bytes], list[str]]:
     return [*clips, video], [each["code"] for each in job["outputAdjustments"]]
 
 
-@pytest.mark.parametrize("codec", [VideoCodec.VP9, VideoCodec.AV1])
+@pytest.mark.parametrize("codec", [pytest.param(VideoCodec.VP9, marks=pytest.mark.thorough), VideoCodec.AV1])
 async def test_the_setting_chooses_the_codec_of_what_is_encoded(tmp_path: Path, codec: VideoCodec) -> None:
     """Clips, renditions and joins of clips that differ have it; what browsers play is joined by copying."""
     settings = Settings(video_codec=codec, local_width=64, local_height=64)
