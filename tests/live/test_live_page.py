@@ -170,6 +170,7 @@ class TestClientExamples:
             assert (name, follower.states) == (name, ["live", "reconnecting", "live"])
         assert complaints(tmp_path) == NO_COMPLAINTS
 
+    @pytest.mark.thorough
     async def test_a_client_reconnects_when_pings_are_not_answered(self, server: ServerProcess, tmp_path: Path) -> None:
         """A frozen server closes no socket: the client times out, and reconnects when the server continues."""
         async with client_of(server) as client:
