@@ -50,12 +50,12 @@ async def test_a_client_shows_the_last_state_after_cuts_and_after_more_events_th
             async with javascript_follower(address, made.id) as follower:
                 await follower.until(lambda it: it.states[-1:] == ["live"] and it.jobs != [] and it.lists != [])
                 proxy.cut()
-                await follower.until(lambda it: it.states[-1] == "reconnecting")
+                await follower.until(lambda it: it.states[-1:] == ["reconnecting"])
                 last = await jobs.retitle(app, made.id, "Renamed meanwhile")
                 await jobs.change(app, "deleteJob", jobId=other.id)
                 await jobs.make(app, title="Made meanwhile", provider="external")
                 titles = await expected_titles(app)
-                await follower.until(lambda it: it.states[-1] == "live" and it.jobs[-1]["version"] == last)
+                await follower.until(lambda it: it.states[-1:] == ["live"] and it.jobs[-1]["version"] == last)
                 await follower.until(lambda it: [job["title"] for job in it.lists[-1]] == titles)
                 updates = [{"sceneId": scene_id, "prompt": "Burst"} for scene_id in made.scenes]
                 await jobs.change(app, "updateScenes", jobId=made.id, scenes=updates)
@@ -102,6 +102,6 @@ async def test_a_client_asks_for_a_new_token_when_its_token_is_revoked(tmp_path:
             follower.request("{ viewer { id } }")
             await follower.until(lambda it: len(it.answers) == 2)
     assert follower.ends == ["UNAUTHENTICATED", "UNAUTHENTICATED"]
-    assert follower.states[-1] == "closed"
+    assert follower.states[-1:] == ["closed"]
     assert follower.answers[1] == {"failed": "UNAUTHENTICATED"}
     assert asked[2:] == [None, tokens[1], None, tokens[1]]

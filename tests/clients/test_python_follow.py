@@ -87,7 +87,7 @@ class TestMessages:
             await purges.delete(app, made.id)
             await purges.run(app)
             await eventually(lambda: follower.ended)
-            assert follower.states[-1] == "closed"
+            assert follower.states[-1:] == ["closed"]
         for job_id in (made.id, UNKNOWN):
             with pytest.raises(NotFound):
                 await anext(client.follow(job_id))
@@ -134,7 +134,7 @@ class TestInterruptions:
             version = made.version
             for _ in range(CUTS):
                 changing = asyncio.create_task(change_at_random(app, made, 12))
-                await eventually(lambda: all(each.states[-1] == "live" for each in (one, other)))
+                await eventually(lambda: all(each.states[-1:] == ["live"] for each in (one, other)))
                 for _ in range(chance.randrange(20)):
                     await asyncio.sleep(0)
                 line.cut()
