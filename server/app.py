@@ -21,7 +21,7 @@ from providers.port import Provider
 from schema.context import Context
 from server.auth.authenticator import AuthMiddleware
 from server.container import Container
-from server.explorer import ASSETS_PATH, explorer_response, mount_explorer, wants_explorer
+from server.explorer import ASSETS_PATH, explorer_response, mount_explorer, wants_page
 from server.graphql.compiling import compiled_operations, schema_of
 from server.graphql.sharing import scope, shared_subscriptions
 from server.graphql.trusted_documents import persisted_documents
@@ -184,7 +184,7 @@ def _open_requests(settings: Settings) -> Callable[[Scope], bool]:
         if path == GRAPHQL_PATH:
             if scope["method"] == "POST":
                 return False
-            is_explorer = settings.allows_explorer and wants_explorer(Request(scope))
+            is_explorer = settings.allows_explorer and wants_page(Request(scope))
             return is_explorer or lost_upgrade(scope) is not None
         if path == ROOT_PATH:
             return root_is_open(Request(scope), settings)

@@ -51,7 +51,7 @@ NOT_BUILT = """<!doctype html>
 _TEXT_HTML = re.compile(r"(?:^|,)\s*text/html\s*(?:;\s*q=(?P<weight>[01](?:\.\d*)?)\s*)?(?=,|$)", re.IGNORECASE)
 
 
-def wants_explorer(request: Request) -> bool:
+def wants_page(request: Request) -> bool:
     """Whether a browser requests a page, as opposed to a client that sends a GraphQL query by GET."""
     if request.method not in {"GET", "HEAD"} or has_document(request.query_params):
         return False

@@ -4,7 +4,7 @@ from fastapi import FastAPI, HTTPException, Request
 from starlette.responses import RedirectResponse, Response
 
 from coordinator.storage.media import MediaStore
-from server.explorer import explorer_response, wants_explorer
+from server.explorer import explorer_response, wants_page
 from server.middleware.forwarding import public_path
 from server.settings import Settings
 from server.storyboard import Storyboard, mount_storyboard
@@ -14,7 +14,7 @@ PATH = "/"
 
 def is_open(request: Request, settings: Settings) -> bool:
     """Return whether a request to `/` needs no token."""
-    return settings.allows_explorer or (settings.storyboard and wants_explorer(request))
+    return settings.allows_explorer or (settings.storyboard and wants_page(request))
 
 
 def add_root(app: FastAPI, settings: Settings, media: MediaStore, explorer_path: str) -> None:
@@ -22,7 +22,7 @@ def add_root(app: FastAPI, settings: Settings, media: MediaStore, explorer_path:
     storyboard = Storyboard(settings, media) if settings.storyboard else None
 
     async def get(request: Request) -> Response:
-        if storyboard is not None and wants_explorer(request):
+        if storyboard is not None and wants_page(request):
             return await storyboard.response(request)
         if settings.allows_explorer:
             return RedirectResponse(public_path(request) + explorer_path)
@@ -33,7 +33,7 @@ def add_root(app: FastAPI, settings: Settings, media: MediaStore, explorer_path:
 
         Always 200, also while the page is not built: uptime checks that send it follow no redirect, and the API works.
         """
-        if storyboard is not None and wants_explorer(request):
+        if storyboard is not None and wants_page(request):
             response = await storyboard.response(request)
         elif settings.allows_explorer:
             response = explorer_response(public_path(request), storyboard=settings.storyboard)

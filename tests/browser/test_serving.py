@@ -7,7 +7,7 @@ import httpx
 import pytest
 from fastapi import FastAPI, Request, Response
 
-from server.explorer import explorer_response, mount_explorer, wants_explorer
+from server.explorer import explorer_response, mount_explorer, wants_page
 
 PAGE = """<!doctype html>
 <meta name="viewport" content="width=device-width" />
@@ -36,7 +36,7 @@ def client(dist: Path) -> httpx.AsyncClient:
     mount_explorer(app, dist)
 
     def answer(request: Request) -> Response:
-        return explorer_response(dist=dist) if wants_explorer(request) else Response("api")
+        return explorer_response(dist=dist) if wants_page(request) else Response("api")
 
     app.add_api_route("/graphql", answer, methods=["GET", "POST"])
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test")
