@@ -18,16 +18,21 @@ TIMES = 3
 def main() -> int:
     """Return 0 when each of the tests that failed, at most three, passes three times."""
     failed = sorted(json.loads(FAILED.read_text()))
-    print(f"\n{len(failed)} failed:", *failed, sep="\n  ", flush=True)  # noqa: T201
+    say(f"{len(failed)} failed:", *failed)
     if not 1 <= len(failed) <= MOST:
         return 1
     for number in range(1, TIMES + 1):
-        print(f"\nAgain, {number} of {TIMES}:", flush=True)  # noqa: T201
+        say(f"Again, {number} of {TIMES}:")
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *failed]
-        if status := subprocess.call(command):  # noqa: S603 # the names were written by pytest
+        if status := subprocess.call(command):  # noqa: S603 # no shell, and names that pytest wrote
             return status
-    print("\nUNSTABLE: passed three times alone after a failure beside others:", *failed, sep="\n  ")  # noqa: T201
+    say("UNSTABLE: passed three times alone after a failure beside others:", *failed)
     return 0
+
+
+def say(title: str, *lines: str) -> None:
+    """Print a title and lines below it, before what the next command prints."""
+    print(f"\n{title}", *lines, sep="\n  ", flush=True)  # noqa: T201 # the output of CI is its only reader
 
 
 sys.exit(main())

@@ -204,7 +204,7 @@ export class Connection {
     if (wait > 0 && wait < LONGEST_TIMER_MS) this.#renewal = setTimeout(() => this.#renew(), wait);
   }
 
-  /** Connects anew with a new token; streams continue where they were. */
+  /** Connects again with a new token; streams continue where they were. */
   #renew(): void {
     const socket = this.#socket;
     this.#forgetSocket();

@@ -11,7 +11,7 @@ export type JobContext = {
   actions: Actions
   openForm: (form: OpenForm) => void
   openDetails: (sceneId: string) => void
-  /** Follows the job anew, because an address of a file has expired. */
+  /** Requests new addresses of files, because one has expired. */
   renew: () => void
 }
 

@@ -7,7 +7,7 @@ import { share } from './share'
 import type { Details } from './types'
 
 /**
- * Follows what only the drawer shows of a scene: its takes, settings and inputs; anew with each of `renewals`, because
+ * Follows what only the drawer shows of a scene: its takes, settings and inputs; again with each of `renewals`, because
  * addresses of files have expired. Returns also why that has ended.
  */
 export function useDetails(sceneId: string, renewals: number): [Details?, string?] {

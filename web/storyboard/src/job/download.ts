@@ -10,7 +10,7 @@ export async function downloadVideo(jobId: string): Promise<void> {
   try {
     const { job } = await request(JobAddressesDocument, { jobId })
     if (job?.output) save(job.output.url, job.title)
-    else toast('The video is being joined anew.', { kind: 'bad' })
+    else toast('The video is being joined again.', { kind: 'bad' })
   } catch (reason) {
     toast(inWords(reason), { kind: 'bad' })
   }

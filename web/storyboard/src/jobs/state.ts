@@ -16,7 +16,7 @@ export const list = signal<JobList | null>(null)
 
 const round = signal(0)
 
-/** Reads the list anew. */
+/** Reads the list again. */
 export function tryAgain() {
   round.value++
 }

@@ -27,7 +27,7 @@ export function Account() {
   )
 }
 
-/** Leaves the page, or loads it anew: no connection of this user, and nothing shown to them, may stay for the next. */
+/** Leaves the page, or reloads it: no connection of this user, and nothing shown to them, may stay for the next. */
 async function signOut() {
   const address = signIn === 'oidc' ? await (await import('./oidc')).signOut() : undefined
   forgetToken()
