@@ -105,12 +105,12 @@ async def change_until_killed(server: ServerProcess, made: jobs.Made, watchers: 
             await change_at_random(client, made, changes=10_000)
 
 
-@pytest.mark.usefixtures("packages")
 def has_begun(follower: Follower) -> bool:
     """Whether a client shows the job; it may report its state after that."""
     return follower.snapshots != [] and "live" in follower.states
 
 
+@pytest.mark.usefixtures("packages")
 class TestClientExamples:
     """The JavaScript client, Apollo Client and the Python client, all following the same job."""
 

@@ -22,13 +22,14 @@ LINE_BYTES = 2**24
 class Follower:
     """The states, messages and job that a client has reported so far."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, complaints: Path) -> None:
         self.states: list[str] = []
         self.messages: list[Json] = []
         self.job: Json = {}
         self.ends: list[object] = []
         self._ended = False
         self._process = process
+        self._complaints = complaints
         self._changed = asyncio.Condition()
         self._reading = asyncio.create_task(self._read())
 
@@ -51,7 +52,7 @@ class Follower:
         """Wait until something is true of it."""
         async with asyncio.timeout(TIMEOUT_SECONDS), self._changed:
             await self._changed.wait_for(lambda: true(self) or self._ended)
-        assert true(self), (self.states, self.ends, self.messages[-3:])
+        assert true(self), (self.states, self.ends, self.messages[-3:], self._complaints.read_text())
 
     async def stop(self) -> None:
         """Have it leave: its process ends when nothing is left running in it."""
@@ -94,11 +95,12 @@ async def following(address: str, job_id: str, folder: Path) -> AsyncGenerator[d
     followers: dict[str, Follower] = {}
     try:
         for name in NAMES:
-            with (folder / f"{name}.err").open("wb") as complaints:
+            path = folder / f"{name}.err"
+            with path.open("wb") as complaints:
                 process = await asyncio.create_subprocess_exec(
                     *_command(name), address, job_id, stdout=subprocess.PIPE, stderr=complaints, limit=LINE_BYTES
                 )
-            followers[name] = Follower(process)
+            followers[name] = Follower(process, path)
         yield followers
     finally:
         await asyncio.gather(*(follower.stop() for follower in followers.values()))
