@@ -99,7 +99,11 @@ async def test_job_is_started_repaired_edited_reordered_and_played(tab: Page, ap
     await expect(page.prompts).to_have_text(["Sun", "Rain", "Snow"])
     await expect(page.card(1)).to_be_visible()
 
-    await page.video.get_by_role("button", name="Go to scene 2, at 0:01").click()
+    await page.video.get_by_role("button", name="Go to scene 1, at 0:00").focus()
+    for key, number in [("ArrowRight", 2), ("End", 3), ("ArrowLeft", 2)]:
+        await page.page.keyboard.press(key)
+        await expect(page.video.get_by_role("button", name=f"Go to scene {number}, at 0:0")).to_be_focused()
+    await page.page.keyboard.press("Enter")
     await expect(page.video.get_by_role("slider", name="Position in the video")).to_have_value("1")
     assert await page.played_seconds() == pytest.approx(1, abs=0.1)
     await page.video.get_by_role("button", name="Play").click()
@@ -227,8 +231,10 @@ async def test_database_that_is_away_is_noticed_without_any_action(tab: Page, ap
     """The open stream does not say that the database is away; the page asks, and shows the banner until it is back."""
     page = JobPage(tab, app.url, (await jobs.make(app, jobs.scene("Rain"))).id)
     await page.open()
+    place = await page.title.bounding_box()
     await tab.route("**/graphql", lambda route: route.fulfill(json=UNAVAILABLE))
     await expect(page.banner).to_be_visible()
+    assert await page.title.bounding_box() == place
     await tab.unroute("**/graphql")
     await expect(page.banner).to_have_count(0)
 

@@ -12,7 +12,7 @@ export function readCatalogue(again = false): Promise<void> {
   if (again || reading === null) {
     reading = request(CatalogueDocument, {})
       .then((found) => void (catalogue.value = found))
-      .catch(() => void (reading = null)) // the next form that opens tries again; the banner tells why
+      .catch(() => void (reading = null)) // the next form that opens tries again; the banner says why
   }
   return reading
 }

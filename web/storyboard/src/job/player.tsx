@@ -1,6 +1,7 @@
 import { useRef, useState } from 'preact/hooks'
 
 import { Button } from '../parts/button'
+import { positionByKey } from '../parts/position-by-key'
 import { downloadVideo } from './download'
 import { marksOf, type Mark } from './marks'
 import type { Job } from './types'
@@ -92,15 +93,31 @@ export function Player({ job }: { job: Job }) {
   )
 }
 
-/** The scenes along the video: each begins at its mark, and plays from there when it is activated. */
+/**
+ * The scenes along the video: each begins at its mark, and plays from there when it is activated.
+ *
+ * They are one tab stop, the mark of the scene that is shown; the arrow keys, Home and End go to the others.
+ */
 function Marks({ marks, at, seek }: { marks: Mark[]; at: number; seek: (seconds: number) => void }) {
+  const list = useRef<HTMLOListElement>(null)
+  const current = Math.max(0, marks.findLastIndex(({ start }) => at >= start))
+
+  function move(event: KeyboardEvent, from: number) {
+    const to = positionByKey(event.key, from, marks.length)
+    if (to === undefined) return
+    event.preventDefault()
+    list.current?.querySelectorAll('button')[to]?.focus()
+  }
+
   return (
-    <ol class={marks.length > MOST_APART ? 'marks dense' : 'marks'} aria-label="Scenes in the video">
-      {marks.map(({ sceneId, number, start, end }) => (
+    <ol ref={list} class={marks.length > MOST_APART ? 'marks dense' : 'marks'} aria-label="Scenes in the video">
+      {marks.map(({ sceneId, number, start, end }, index) => (
         <li key={sceneId} style={{ flexGrow: String(end - start) }}>
           <button
             type="button"
             class="mark"
+            tabIndex={index === current ? 0 : -1}
+            onKeyDown={(event) => move(event, index)}
             aria-current={at >= start && at < end ? 'true' : undefined}
             aria-label={`Go to scene ${number}, at ${inTimecode(start)}`}
             title={`Scene ${number} · ${inTimecode(start)}`}

@@ -1,6 +1,7 @@
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
 
 import { Icon } from '../parts/icon'
+import { positionByKey } from '../parts/position-by-key'
 import { announce } from './announce'
 import type { Actions } from './actions'
 import type { Scene } from './types'
@@ -78,21 +79,6 @@ export function MoveHandle({ scene, reorder }: { scene: Scene; reorder: Reorder 
       <Icon name="grip" />
     </button>
   )
-}
-
-function positionByKey(key: string, position: number, count: number): number | undefined {
-  switch (key) {
-    case 'ArrowLeft':
-    case 'ArrowUp':
-      return Math.max(0, position - 1)
-    case 'ArrowRight':
-    case 'ArrowDown':
-      return Math.min(count - 1, position + 1)
-    case 'Home':
-      return 0
-    case 'End':
-      return count - 1
-  }
 }
 
 /** Returns the new position of a dropped scene; undefined when it stays where it is. */
