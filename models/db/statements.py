@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import orjson
 import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
+from sqlalchemy.sql import operators
 from sqlalchemy.sql.dml import UpdateBase
 from sqlmodel.sql.sqltypes import UTCDateTime
 
@@ -27,6 +28,7 @@ Arguments = tuple[Any, ...]
 Values = Mapping[str, Any]
 Convert = Callable[[Any], Any]
 RowT = TypeVar("RowT", bound=tuple[Any, ...])
+T = TypeVar("T")
 
 Returning = sa.Select[*tuple[Any, ...]] | UpdateBase
 """A statement that returns rows: a SELECT, or an INSERT, UPDATE or DELETE with or without RETURNING."""
@@ -37,6 +39,8 @@ Kind = str
 _UTC: sa.ColumnElement[str] = sa.literal_column("'UTC'")
 # https://www.postgresql.org/docs/current/functions-formatting.html
 _STORED_FORMAT: sa.ColumnElement[str] = sa.literal_column("'YYYY-MM-DD HH24:MI:SS.US'")
+
+_PLUS: operators.custom_op[Any] = operators.custom_op("+")
 
 # How many shapes of one statement stay compiled: by the columns that operations select, and by filters.
 SHAPES = 256
@@ -111,6 +115,13 @@ def among(kind: Kind, column: sa.ColumnElement[Any], name: str, *, one: bool = F
         return column == sa.bindparam(name, type_=_OnlyText())
     each = sa.func.json_each(sa.bindparam(name, type_=_JsonArray())).table_valued("value")
     return column.in_(sa.select(each.c.value))
+
+
+def without_index(kind: Kind, column: sa.ColumnElement[T]) -> sa.ColumnElement[T]:
+    """Return a column that SQLite looks up in no index (https://www.sqlite.org/optoverview.html#uplus)."""
+    if kind != "sqlite":
+        return column
+    return sa.UnaryExpression(column, operator=_PLUS, type_=column.type)
 
 
 class _JsonArray(sa.types.TypeDecorator[Sequence[str]]):

@@ -7,10 +7,10 @@ from typing import Any, Literal, NamedTuple
 import sqlalchemy as sa
 
 from models.db.rows import JobRow
-from models.db.statements import SHAPES, Kind, Statement, among, named
+from models.db.statements import SHAPES, Kind, Statement, among, named, without_index
 from models.db.tables import JOB, SCENE
 from models.reads import job_counts, narrowing
-from models.reads.narrowing import FEW, Narrowing, without_index
+from models.reads.narrowing import FEW, Narrowing
 from models.reads.shapes import (
     JOB_SOURCES,
     SCENE_SOURCES,
@@ -272,5 +272,7 @@ def _scene_conditions(kind: Kind, shape: SceneListShape) -> list[Condition]:
     if not shape.include_deleted:
         conditions.append(SCENE.c.deleted_at.is_(None))
     if shape.statuses is not None:
-        conditions.append(among(kind, SCENE.c.status, "statuses", one=shape.statuses == "one"))
+        # By the index of all statuses, the scenes of every job would be read.
+        status = without_index(kind, SCENE.c.status)
+        conditions.append(among(kind, status, "statuses", one=shape.statuses == "one"))
     return conditions

@@ -6,7 +6,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from models.db.statements import SHAPES, Kind, Statement, among
+from models.db.statements import SHAPES, Kind, Statement, among, without_index
 from models.db.tables import SCENE
 from models.domain.lifecycle import SceneStatus
 from models.reads.listing import Source
@@ -33,7 +33,7 @@ Also, the purge removes deleted scenes and lowers the positions of others of the
 def _moving(kind: Kind, *, one: bool) -> Statement:
     """The processing scenes of jobs."""
     select = sa.select(SCENE.c.job_id, SCENE.c.id, *(SCENE.c[name] for name in SHOWN))
-    processing = (SCENE.c.status == SceneStatus.PROCESSING) & SCENE.c.deleted_at.is_(None)
+    processing = (without_index(kind, SCENE.c.status) == SceneStatus.PROCESSING) & SCENE.c.deleted_at.is_(None)
     return Statement(kind, select.where(among(kind, SCENE.c.job_id, "ids", one=one), processing))
 
 

@@ -7,22 +7,17 @@ titles.
 
 import re
 from enum import StrEnum
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import sqlalchemy as sa
-from sqlalchemy.sql import operators
 
 from models.db.statements import Kind, among, named
 from models.db.tables import JOB
 from models.domain.access import EXTERNAL
 from models.reads.shapes import Condition, Scope, within
 
-T = TypeVar("T")
-
 # Of the statements within statements.
 JOB_ = JOB.alias("found")
-
-_PLUS: operators.custom_op[Any] = operators.custom_op("+")
 
 # Sorting so many rows takes about as long as passing over the entries of 10,000 jobs in an index.
 FEW = 200
@@ -48,13 +43,6 @@ class Narrowing(StrEnum):
     """Not a filter but the scope of a worker, with the statuses if they are given."""
     TOKEN = "TOKEN"  # noqa: S105 # a kind of scope
     """Not a filter but the jobs that an access token names, which are few."""
-
-
-def without_index(kind: Kind, column: sa.ColumnElement[T]) -> sa.ColumnElement[T]:
-    """Return a column that SQLite looks up in no index (https://www.sqlite.org/optoverview.html#uplus)."""
-    if kind != "sqlite":
-        return column
-    return sa.UnaryExpression(column, operator=_PLUS, type_=column.type)
 
 
 def changed_since(scope: Scope, *, owner: bool) -> sa.Select[Any]:

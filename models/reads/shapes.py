@@ -23,7 +23,7 @@ from models.db.rows import (
     select_columns,
     take_sources,
 )
-from models.db.statements import SHAPES, Kind, Statement, among, named
+from models.db.statements import SHAPES, Kind, Statement, among, named, without_index
 from models.db.tables import EVENT, JOB, REVOCATION, SCENE, TAKE
 from models.db.token_tables import TOKEN_JOB
 from models.domain.access import EXTERNAL, Grant, Viewer
@@ -99,8 +99,8 @@ def selected(sources: Mapping[str, Column], columns: Columns) -> list[Column]:
 @lru_cache(SHAPES)
 def jobs(kind: Kind, scope: Scope, *, one: bool, columns: Columns = JobRow._fields) -> Statement:
     """Jobs by id; the columns may be those of their progress, too."""
-    select = sa.select(*selected(JOB_SOURCES | _progress_sources(), columns))
-    return Statement(kind, select.where(among(kind, JOB.c.id, "ids", one=one), within(scope)))
+    select = sa.select(*selected(JOB_SOURCES | _progress_sources(kind), columns))
+    return Statement(kind, select.where(*_jobs_by_id(kind, scope, one=one)))
 
 
 @lru_cache(SHAPES)
@@ -184,15 +184,15 @@ def heads(kind: Kind, *, one: bool) -> Statement:
 @lru_cache(SHAPES)
 def progress(kind: Kind, scope: Scope, *, one: bool) -> Statement:
     """The progress of jobs by id, in one statement and so at one version."""
-    select = sa.select(*select_columns(ProgressSnapshot._fields, _progress_sources()))
-    return Statement(kind, select.where(among(kind, JOB.c.id, "ids", one=one), within(scope)))
+    select = sa.select(*select_columns(ProgressSnapshot._fields, _progress_sources(kind)))
+    return Statement(kind, select.where(*_jobs_by_id(kind, scope, one=one)))
 
 
 @lru_cache(SHAPES)
 def running(kind: Kind, *, one: bool) -> Statement:
     """Of these scenes, those that are being rendered."""
     select = sa.select(*selected(SCENE_SOURCES, SceneRow._fields)).select_from(scenes_with(SceneRow._fields))
-    rendered = (SCENE.c.status == SceneStatus.PROCESSING) & SCENE.c.deleted_at.is_(None)
+    rendered = (without_index(kind, SCENE.c.status) == SceneStatus.PROCESSING) & SCENE.c.deleted_at.is_(None)
     return Statement(kind, select.where(among(kind, SCENE.c.id, "ids", one=one), rendered))
 
 
@@ -219,11 +219,18 @@ def _over_live_scenes(column: sa.ColumnElement[float], condition: Condition) -> 
     return total.where(SCENE.c.job_id == JOB.c.id, SCENE.c.deleted_at.is_(None), condition).scalar_subquery()
 
 
-def _progress_sources() -> dict[str, Column]:
+def _jobs_by_id(kind: Kind, scope: Scope, *, one: bool) -> tuple[Condition, Condition]:
+    """Return the conditions of jobs by id, which SQLite must not look for among all jobs of their owner."""
+    return among(kind, JOB.c.id, "ids", one=one), within(scope, owner_id=without_index(kind, JOB.c.owner_id))
+
+
+def _progress_sources(kind: Kind) -> dict[str, Column]:
+    # By the index of all statuses, SQLite would read the processing scenes of every job.
+    status = without_index(kind, SCENE.c.status)
     computed: dict[str, Column] = {
         "job_id": JOB.c.id,
-        "high_water": _over_live_scenes(SCENE.c.high_water, SCENE.c.status != SceneStatus.COMPLETED),
-        "under_way": _over_live_scenes(SCENE.c.percentage, SCENE.c.status == SceneStatus.PROCESSING),
+        "high_water": _over_live_scenes(SCENE.c.high_water, status != SceneStatus.COMPLETED),
+        "under_way": _over_live_scenes(SCENE.c.percentage, status == SceneStatus.PROCESSING),
         "awaiting_assembly": awaits_assembly(),
     }
     return columns_by_name(JOB, [field for field in ProgressSnapshot._fields if field not in computed]) | computed

@@ -1,10 +1,11 @@
 """The plans of SQLite for lists: an index has the order of each page, so a page costs the same in a large database."""
 
+import re
 from collections.abc import AsyncGenerator, Callable
 from datetime import UTC, datetime
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import sqlalchemy as sa
@@ -12,8 +13,10 @@ from sqlalchemy.dialects import sqlite
 
 from coordinator.renders import silent_takes
 from models.db.database import Database
-from models.reads import list_shapes, shapes
+from models.db.statements import Row, Statement, Values
+from models.reads import list_shapes, moving, shapes
 from models.reads.list_shapes import JobListShape, JobOrderField, SceneListShape
+from models.reads.listing import Source
 from models.reads.narrowing import Narrowing
 from models.reads.shapes import Scope
 from tests.support.migrated_file import create_migrated
@@ -63,11 +66,14 @@ async def test_page_of_jobs_of_a_token_begins_with_the_jobs_that_it_names(file: 
         assert "SCAN" not in steps
 
 
+@pytest.mark.parametrize("statuses", [None, "one", "many"])
 @pytest.mark.parametrize("limited", [True, False])
 @pytest.mark.parametrize("one", [True, False])
-async def test_scenes_of_jobs_are_found_by_an_index(file: Database, one: bool, limited: bool) -> None:
-    """No other job's scenes are read."""
-    shape = SceneListShape(one, False, limited, False, False, None, False)
+async def test_scenes_of_jobs_are_found_by_an_index(
+    file: Database, one: bool, limited: bool, statuses: Literal["one", "many"] | None
+) -> None:
+    """No other job's scenes are read, whatever their status."""
+    shape = SceneListShape(one, False, limited, False, False, statuses, False)
     steps = await plan(file, list_shapes.scenes("sqlite", shape, columns=("job_id", "position", "id")).text)
     assert "USING INDEX ix_scene_job_position (job_id=?)" in steps
     assert "SCAN scene" not in steps
@@ -86,10 +92,29 @@ async def test_rows_are_found_by_id(file: Database, scope: Scope, one: bool) -> 
         shapes.takes_of_scenes("sqlite", one=one),
         shapes.events("sqlite", one=one),
         shapes.heads("sqlite", one=one),
+        shapes.running("sqlite", one=one),
     ):
         steps = await plan(file, statement.text)
         assert "SEARCH" in steps
         assert not any(f"SCAN {table}" in steps for table in ("job", "scene", "take", "event"))
+        # Whatever else is in an index, such as owners and statuses, many rows have in common.
+        assert not re.search("SEARCH .* ix_(job|scene_queue)", steps)
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+async def test_what_moves_in_jobs_is_found_by_an_index(file: Database, jobs: int) -> None:
+    """Not among the processing scenes of every job."""
+    texts: list[str] = []
+
+    async def fetch(statement: Statement, _values: Values) -> list[Row]:
+        texts.append(statement.text)
+        return []
+
+    await moving.moving(Source("sqlite", fetch), ["job"] * jobs)
+    (text,) = texts
+    steps = await plan(file, text)
+    assert "SEARCH scene USING INDEX ix_scene_job_position (job_id=?)" in steps
+    assert "ix_scene_queue" not in steps
 
 
 @pytest.mark.parametrize("select", [silent_takes.silent_since, silent_takes.reported_after])
