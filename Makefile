@@ -40,7 +40,7 @@ run: setup ## start the server and print its address
 	@exec $(BIN)/python -m server
 
 unit: .venv/.dev web/dist/index.html ## run the tests that need no process, browser or Postgres, with fewer random examples
-	@$(call run-part,unit,SCENEWIRE_TEST_EFFORT=0.1,-n auto --dist worksteal --database sqlite \
+	@$(call run-part,unit,SCENEWIRE_TEST_EFFORT=0.1,-n $(MORE_THAN_THE_CORES) --dist worksteal --database sqlite \
 		-m "not slow and not process and not postgres" tests/unit tests/suites tests/api tests/transports); \
 	exit $${failed:-0}
 

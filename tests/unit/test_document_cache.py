@@ -41,6 +41,7 @@ FILLINGS: dict[str, Callable[[int], str]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", FILLINGS.values(), ids=[name.replace(" ", "_") for name in FILLINGS])
 def test_estimate_of_bytes_is_no_less_than_the_memory(text: Callable[[int], str]) -> None:
     """Of the tree with what validation derives from it, so that no kind of document fills more than the bound."""

@@ -16,7 +16,7 @@ from tests.support.property_settings import EFFORT
 
 NAMES = list(KINDS)
 # Each kind meets the plain one and that which is so far away in the list, so that neighbours of one sort do not meet
-# each other only; `make proof` joins all pairs, `make unit` those with the plain one.
+# each other only; `make proof` joins all pairs, `make test` those with the plain one.
 FAR = (23,)
 FAR_EFFORT = 0.3
 ALL_PAIRS_EFFORT = 20
@@ -42,6 +42,7 @@ def partners(name: str) -> Iterator[str]:
     yield from dict.fromkeys([NAMES[0], name, *far])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_kind_of_clip_is_joined_with_others_in_both_orders(name: str, clips: dict[str, Path], tmp_path: Path) -> None:
     """Also with itself, where it may be copied."""

@@ -86,6 +86,7 @@ def test_queries_of_one_document_count_it_once() -> None:
     assert small.queries.bytes == first
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("body", BODIES.values(), ids=[name.replace(" ", "_") for name in BODIES])
 def test_kept_queries_take_no_more_memory_than_their_bound(body: Callable[[int], object]) -> None:
     """The estimate is no less than what is allocated, whatever clients send."""
