@@ -36,10 +36,14 @@ WAITING = (
     "unit/replicate",
 )
 
-# Tests that start a short process: a render, a joining, or Node.
+# Tests that start a short process: a render, an inspection, a joining, or Node.
 CHILD_PROCESSES = (
+    "api/test_adopted_outputs.py",
+    "api/test_adopting_hosts.py",
+    "api/test_adoption_places.py",
     "api/test_assembled_video.py",
     "api/test_assembly_races.py",
+    "api/test_asset_outputs.py",
     "api/test_asset_purge.py",
     "api/test_assets.py",
     "api/test_bucket_uploads.py",
@@ -49,21 +53,25 @@ CHILD_PROCESSES = (
     "api/test_inspecting_process.py",
     "api/test_purge.py",
     "api/test_stale_video.py",
+    "api/test_video_codecs.py",
+    "suites/test_provider_models.py",
     "suites/test_providers.py",
     "transports/test_clients.py",
-    "unit/replicate/test_creation.py",
-    "unit/replicate/test_downloads.py",
-    "unit/replicate/test_first_purchase.py",
-    "unit/replicate/test_following.py",
-    "unit/replicate/test_odd_answers.py",
-    "unit/replicate/test_outputs.py",
-    "unit/replicate/test_refused_models.py",
     "unit/test_imports.py",
     "unit/test_inspection.py",
     "unit/test_joining.py",
     "unit/test_joining_limits.py",
+    "unit/test_render_inputs.py",
     "unit/test_render_local.py",
 )
+# Fixtures that start a process which a file of tests shares.
+PROCESS_FIXTURES = frozenset({"fake_process", "server_url"})
+
+
+def pytest_configure() -> None:
+    """Collect no garbage until all tests are imported: almost nothing that imports make is garbage, and looking for it
+    is a fifth of their CPU time."""
+    gc.disable()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -106,7 +114,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         part = _part(item.path)
         if part != PARALLEL:
             item.add_marker(part)
-        elif item.path.relative_to(HERE).as_posix().startswith(CHILD_PROCESSES):
+        if _starts_processes(item):
             item.add_marker("process")
         if isinstance(item, pytest.Function) and _needs_postgres(item):
             item.add_marker("postgres")
@@ -117,11 +125,18 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000)
+    gc.enable()
 
 
 def _part(path: Path) -> str:
     where = path.relative_to(HERE).as_posix()
     return "alone" if where.startswith(ALONE) else "waiting" if where.startswith(WAITING) else PARALLEL
+
+
+def _starts_processes(item: pytest.Item) -> bool:
+    fixtures = item.fixturenames if isinstance(item, pytest.Function) else ()
+    where = item.path.relative_to(HERE).as_posix()
+    return where.startswith(CHILD_PROCESSES) or not PROCESS_FIXTURES.isdisjoint(fixtures)
 
 
 def _needs_postgres(item: pytest.Function) -> bool:
