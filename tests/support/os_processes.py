@@ -31,6 +31,15 @@ def children_of(parent: int) -> list[int]:
     return found
 
 
+def has_children() -> bool:
+    """Return whether this process has children, without looking at all processes of the machine."""
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return True
+
+
 def runs(pid: int) -> bool:
     """Return whether a process has not ended; a zombie has."""
     try:

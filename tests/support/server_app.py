@@ -1,5 +1,6 @@
 """A server in the event loop of the test, on a real port: called over HTTP, inspected through its container."""
 
+import os
 import socket
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
@@ -7,10 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
+
 from coordinator import coordinator
 from providers.port import Provider
 from server.app import Container, create_app
-from server.settings import Settings
+from server.settings import PREFIX, Settings
 from tests.support.client import Client
 from tests.support.database_choice import database_choice
 from tests.support.migrated_file import create_migrated
@@ -19,6 +22,21 @@ from tests.support.uvicorn_server import serve
 # Tests purge by themselves: a purge by the server would be in the way of those of races. Those of the server's own
 # purge set a short pause.
 coordinator.PURGE_SECONDS = 86_400.0
+
+
+class GivenSettings(Settings):
+    """Settings that are not looked for in the environment, which takes as long as a tenth of the start of a server."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (init_settings,)
 
 
 class App(Client):
@@ -54,7 +72,7 @@ async def running(
     }
     if "database_url" not in settings:
         create_migrated(folder)
-    chosen = Settings.model_validate(usual | settings)
+    chosen = _settings(usual | settings)
     app = create_app(chosen, providers=providers, renders=renders)
     container: Container = app.state.container
     # A test may leave a stream unread for as long as a busy machine needs for the rest of it.
@@ -65,3 +83,10 @@ async def running(
             yield client
         finally:
             await client.close()
+
+
+def _settings(values: Mapping[str, Any]) -> Settings:
+    """Return settings of these values, and of variables of the environment if there are any."""
+    variables = {name.upper().removeprefix(PREFIX).lower() for name in os.environ if name.upper().startswith(PREFIX)}
+    kind = GivenSettings if variables.isdisjoint(Settings.model_fields) else Settings
+    return kind.model_validate(values)

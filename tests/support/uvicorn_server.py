@@ -15,7 +15,7 @@ from server.transports.connections.registry import Connections
 from server.transports.limits import TransportLimits
 from server.transports.protocols.uvicorn_protocols import uvicorn_options
 from tests.support.listeners import connections_are_accepted
-from tests.support.os_processes import children_of, command_line
+from tests.support.os_processes import children_of, command_line, has_children
 from tests.support.waiting import TIMEOUT_SECONDS, eventually
 
 # The loop learns of the end of a process a little later.
@@ -73,7 +73,7 @@ async def serve(
 async def _programs_have_ended() -> None:
     """Wait for the programs that render and join clips: one that was killed on a busy machine may take longer to end
     than a stop waits for it, and would be left to the next test."""
-    while programs := [pid for pid in children_of(os.getpid()) if _is_program(pid)]:
+    while has_children() and (programs := [pid for pid in children_of(os.getpid()) if _is_program(pid)]):
         await eventually(lambda: not any(map(_is_program, programs)))
         await asyncio.sleep(REAPING_SECONDS)
 
