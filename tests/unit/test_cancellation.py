@@ -106,16 +106,27 @@ RULES: dict[str, Callable[[ast.AST], Iterator[Finding]]] = {
 }
 
 
+# A source without any of these words has nothing that a rule finds.
+WORDS = {
+    "caught": ("except",),
+    "suppressed": ("suppress",),
+    "wait_for": ("wait_for",),
+    "retried": ("except", "suppress"),
+}
+
+
 @cache
 def parsed(source: str) -> ast.AST:
     """Parse a source once for all rules."""
     return ast.parse(source)
 
 
-def findings(source: str, rule: Callable[[ast.AST], Iterator[Finding]]) -> list[Finding]:
+def findings(source: str, rule: str) -> list[Finding]:
     """Return what a rule finds in a source, except in marked lines."""
+    if not any(word in source for word in WORDS[rule]):
+        return []
     lines = source.splitlines()
-    return [(line, what) for line, what in rule(parsed(source)) if MARK not in lines[line - 1]]
+    return [(line, what) for line, what in RULES[rule](parsed(source)) if MARK not in lines[line - 1]]
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -124,9 +135,7 @@ def test_product_swallows_no_cancellation(rule: str) -> None:
     files = [file for package in PRODUCT for file in (ROOT / package).rglob("*.py")]
     assert len(files) > 100
     found = [
-        f"{file.relative_to(ROOT)}:{line}: {what}"
-        for file in files
-        for line, what in findings(file.read_text(), RULES[rule])
+        f"{file.relative_to(ROOT)}:{line}: {what}" for file in files for line, what in findings(file.read_text(), rule)
     ]
     assert found == []
 
@@ -148,8 +157,8 @@ def test_swallowed_cancellation_is_found(rule: str, statement: str) -> None:
     """Every kind is found, unless the line is marked with a reason."""
     indented = statement.replace("\n", "\n    ")
     source = f"async def work():\n    {indented}\n"
-    assert len(findings(source, RULES[rule])) == 1
+    assert len(findings(source, rule)) == 1
     lines = source.splitlines()
-    ((line, _),) = findings(source, RULES[rule])
+    ((line, _),) = findings(source, rule)
     lines[line - 1] += f"  {MARK}on purpose"
-    assert findings("\n".join(lines), RULES[rule]) == []
+    assert findings("\n".join(lines), rule) == []
