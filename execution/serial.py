@@ -7,6 +7,7 @@ from typing import Any
 from graphql import FieldNode, GraphQLObjectType
 
 from execution.compiler import Compiler
+from execution.direct import direct_call
 from execution.module import literal
 from execution.sites import Site, Slots
 from execution.values import Completion, Pure
@@ -52,10 +53,12 @@ def step(compiler: Compiler, root: GraphQLObjectType, key: str, nodes: list[Fiel
         return Step(key, None, None, root.name)
     site = compiler.site(root, key, nodes, None)
     completion = compiler.completion(site.type, site)
-    return Step(key, _calling(site), completion, root.name)
+    return Step(key, direct_call(compiler.operation.schema, site) or _calling(site), completion, root.name)
 
 
 def _calling(site: Site) -> Callable[[Slots], Any]:
+    """Return the call as graphql-core would make it."""
+
     def call(slots: Slots) -> Any:
         run = slots[0]
         return site.resolve(run.root, site.raw_info(run), **site.raw_arguments(run))

@@ -18,10 +18,11 @@ from graphql.execution.values import VariableValues, get_argument_values
 from graphql.language import VariableNode, Visitor, visit
 from graphql.pyutils import Path
 from strawberry.execution import optimized_is_awaitable
-from strawberry.types.arguments import convert_arguments
 from strawberry.types.field import StrawberryField
 from strawberry.types.info import Info
 from strawberry.types.unset import UnsetType
+
+from execution.conversions import Argument, arguments_of, converted
 
 Slots = list[Any]
 """The values of one execution: the `Run`, and what the sites need, each at its own index."""
@@ -155,14 +156,11 @@ class Site:
         return found
 
     def _arguments(self, run: Run) -> dict[str, Any]:
-        schema = run.operation.schema
-        return convert_arguments(
-            self.raw_arguments(run),
-            self.definition.arguments,
-            scalar_registry=schema.schema_converter.scalar_registry,
-            config=schema.config,
-            info=SiteInfo(run, self),
-        )
+        return converted(self._conversions, self.raw_arguments(run))
+
+    @cached_property
+    def _conversions(self) -> tuple[Argument, ...]:
+        return arguments_of(self._operation.schema, self.definition)
 
     def raw_arguments(self, run: Run) -> dict[str, Any]:
         """Return the arguments as graphql-core passes them to Strawberry."""

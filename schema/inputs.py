@@ -34,8 +34,8 @@ def given(value: T | None) -> T | None:
 
 def edit_of(source: object, *names: str) -> dict[str, Any]:
     """Return the named fields that were given, null included."""
-    fields = {name: getattr(source, name) for name in names}
-    return {name: value for name, value in fields.items() if value is not strawberry.UNSET}
+    fields = vars(source)
+    return {name: fields[name] for name in names if fields[name] is not strawberry.UNSET}
 
 
 def given_settings(settings: RenderSettingsInput | None) -> dict[str, Any] | None:

@@ -3,13 +3,14 @@
 None stands for an answer that graphql-core has to make, in the same snapshot. Every error is such an answer.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from graphql import GraphQLError, GraphQLSchema
+from graphql import GraphQLError, GraphQLSchema, VariableDefinitionNode
 from graphql.execution.values import VariableValues, get_variable_values
 
 from execution.answers import Answers
+from execution.coercion import variable_values, variables_of
 from execution.counters import Paths, reason_of
 from execution.deviation import VARIABLES, Unsupported
 from execution.fragments import Fragments
@@ -94,7 +95,7 @@ class CompiledOperations:
             return None
         operation = find_operation(parsed.document, params.operation_name)
         definitions = operation.variable_definitions or ()
-        variables = get_variable_values(self._core, definitions, params.variables or {}) if definitions else _NONE
+        variables = self._variables(params, parsed, definitions) if definitions else _NONE
         if isinstance(variables, list):
             self.paths.leave(VARIABLES)
             return None
@@ -112,6 +113,12 @@ class CompiledOperations:
         except Unsupported as unsupported:
             self.paths.leave(unsupported.reason)
         return None
+
+    def _variables(
+        self, params: Params, parsed: ParsedDocument, definitions: Sequence[VariableDefinitionNode]
+    ) -> VariableValues | list[GraphQLError]:
+        prepared = parsed.derived(("variables", params.operation_name), lambda: variables_of(self._core, definitions))
+        return variable_values(self._core, definitions, prepared, params.variables or {})
 
 
 _NONE = VariableValues({}, {})

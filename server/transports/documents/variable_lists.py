@@ -1,6 +1,6 @@
 """The length of lists in the variables. Lists inside a JSON scalar are ignored."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, cast
 
 from graphql import (
@@ -33,7 +33,11 @@ def longest_list(schema: GraphQLSchema, operation: OperationDefinitionNode, vari
             longest = max(longest, len(items))
             unvisited.extend((kind, item) for item in items[:EXAMINED])
         elif isinstance(value, dict) and isinstance(kind, GraphQLInputObjectType):
-            unvisited.extend(_fields(kind, cast("dict[str, object]", value)))
+            fields = cast("Mapping[str, Any]", kind.fields)
+            for name, found in cast("dict[str, object]", value).items():
+                # Texts and numbers are most of the values.
+                if isinstance(found, list | dict) and name in fields:
+                    unvisited.append((cast("Any", get_named_type(fields[name].type)), cast("object", found)))
     return longest
 
 
@@ -41,9 +45,3 @@ def _name(node: TypeNode) -> str:
     while isinstance(node, ListTypeNode | NonNullTypeNode):
         node = node.type
     return cast("NamedTypeNode", node).name.value
-
-
-def _fields(kind: GraphQLInputObjectType, value: dict[str, object]) -> Iterator[tuple[Any, object]]:
-    for name, definition in cast("Mapping[str, Any]", kind.fields).items():
-        if name in value:
-            yield get_named_type(definition.type), value[name]
