@@ -12,20 +12,25 @@ from models.db.statements import Kind, Returning, Statement
 FORMS = 512
 # The parameter of an UPDATE that is the id of its row.
 KEY = "key_of_row"
+# A parameter must not have the name of a column that the statement sets.
+_PREFIX = "to_"
 
 
 class Prepared:
     """A statement with named parameters (`sa.bindparam`), compiled at its first use on each kind of database.
 
     `on_postgres` makes the statement where its construct differs between the two: then Postgres' is imported when it is
-    needed.
+    needed. Calls name the parameters without `prefix`.
     """
 
-    __slots__ = ("_compiled", "_on_postgres", "_statement", "returns_rows")
+    __slots__ = ("_compiled", "_on_postgres", "_prefix", "_statement", "returns_rows")
 
-    def __init__(self, statement: Returning, on_postgres: Callable[[], Returning] | None = None) -> None:
+    def __init__(
+        self, statement: Returning, on_postgres: Callable[[], Returning] | None = None, *, prefix: str = ""
+    ) -> None:
         self._statement = statement
         self._on_postgres = on_postgres
+        self._prefix = prefix
         self._compiled: dict[Kind, Statement] = {}
         self.returns_rows = bool(tuple(statement.exported_columns))
 
@@ -33,7 +38,7 @@ class Prepared:
         """Return the statement for this kind of database."""
         compiled = self._compiled.get(kind)
         if compiled is None:
-            compiled = self._compiled[kind] = Statement(kind, self.plain(kind))
+            compiled = self._compiled[kind] = Statement(kind, self.plain(kind), self._prefix)
         return compiled
 
     def plain(self, kind: Kind) -> Returning:
@@ -51,30 +56,25 @@ class Call(NamedTuple):
 
 @lru_cache(FORMS)
 def _insert(table: sa.Table, columns: tuple[str, ...]) -> Prepared:
-    return Prepared(sa.insert(table).values({name: _parameter(table, name) for name in columns}))
+    return Prepared(sa.insert(table).values({name: _parameter(table, name) for name in columns}), prefix=_PREFIX)
 
 
 @lru_cache(FORMS)
 def _update(table: sa.Table, columns: tuple[str, ...]) -> Prepared:
     key = sa.bindparam(KEY, type_=table.c.id.type)
     values = {name: _parameter(table, name) for name in columns}
-    return Prepared(sa.update(table).where(table.c.id == key).values(values))
+    return Prepared(sa.update(table).where(table.c.id == key).values(values), prefix=_PREFIX)
 
 
 def _parameter(table: sa.Table, name: str) -> sa.BindParameter[Any]:
-    # A parameter must not have the name of a column that the statement sets.
-    return sa.bindparam(_name(name), type_=table.c[name].type)
-
-
-def _name(column: str) -> str:
-    return f"to_{column}"
+    return sa.bindparam(_PREFIX + name, type_=table.c[name].type)
 
 
 def inserts(table: sa.Table, rows: Iterable[Mapping[str, Any]]) -> list[Call]:
     """Return the INSERTs of these rows: one statement for all that have the same columns."""
-    forms: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    forms: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
     for row in rows:
-        forms.setdefault(tuple(row), []).append({_name(column): value for column, value in row.items()})
+        forms.setdefault(tuple(row), []).append(row)
     return [Call(_insert(table, columns), parameters) for columns, parameters in forms.items()]
 
 
@@ -82,6 +82,5 @@ def updates(table: sa.Table, rows: Mapping[str, Mapping[str, Any]]) -> list[Call
     """Return the UPDATEs that set these columns of the rows with these ids."""
     forms: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     for row_id, values in rows.items():
-        parameters = {_name(column): value for column, value in values.items()}
-        forms.setdefault(tuple(values), []).append(parameters | {KEY: row_id})
+        forms.setdefault(tuple(values), []).append({**values, KEY: row_id})
     return [Call(_update(table, columns), parameters) for columns, parameters in forms.items()]

@@ -5,7 +5,8 @@ Building and compiling a statement at each call costs more than the database nee
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, lru_cache
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import orjson
@@ -47,11 +48,14 @@ SHAPES = 256
 
 
 class Statement:
-    """A statement in the SQL of one kind of database. Its parameters are the bind parameters that were given a name."""
+    """A statement in the SQL of one kind of database. Its parameters are the bind parameters that were given a name.
 
-    __slots__ = ("_bound", "_conversions", "_converts", "text")
+    The names in `arguments` are those without `prefix`.
+    """
 
-    def __init__(self, kind: Kind, statement: Returning) -> None:
+    __slots__ = ("_bound", "_conversions", "_converts", "_converts_arguments", "_take", "text")
+
+    def __init__(self, kind: Kind, statement: Returning, prefix: str = "") -> None:
         """Compile for a kind of database. Values in the conditions that have no name become constants."""
         dialect = _dialect(kind)
         self._converts = [_converter(column.type, dialect) for column in statement.exported_columns]
@@ -60,10 +64,23 @@ class Statement:
             statement = _with_instants_as_text(statement)
         compiled = statement.compile(dialect=dialect)
         self.text = compiled.string
-        self._bound = [_bound(compiled.binds[name], name, dialect) for name in compiled.positiontup or ()]
+        bound = [(name, compiled.binds[name]) for name in compiled.positiontup or ()]
+        self._bound = [_bound(bind, name.removeprefix(prefix), dialect) for name, bind in bound]
+        names = [name for name, _, _ in self._bound if name is not None]
+        converts = [(index, each) for index, (_, each, _) in enumerate(self._bound) if each is not None]
+        # With what each conversion makes of null, which most columns of a new row are.
+        self._converts_arguments = [(index, each, each(None)) for index, each in converts]
+        # The values of all parameters, if there are several and none is a constant.
+        self._take = itemgetter(*names) if len(names) == len(self._bound) > 1 else None
 
     def arguments(self, values: Values) -> Arguments:
         """Return the arguments of the statement in its order, as the driver takes them."""
+        if self._take is not None:
+            taken: list[Any] = list(self._take(values))
+            for index, convert, null in self._converts_arguments:
+                value = taken[index]
+                taken[index] = null if value is None else convert(value)
+            return tuple(taken)
         return tuple(
             [
                 constant if name is None else values[name] if convert is None else convert(values[name])
@@ -83,7 +100,9 @@ class Statement:
     def _converted(self, row: Row) -> tuple[Any, ...]:
         values = list(row)
         for index, convert in self._conversions:
-            values[index] = convert(values[index])
+            value = values[index]
+            if value is not None:
+                values[index] = convert(value)
         return tuple(values)
 
 
@@ -146,11 +165,37 @@ class _OnlyText(sa.types.TypeDecorator[Sequence[str]]):
 
 def _bound(bind: sa.BindParameter[Any], name: str, dialect: sa.Dialect) -> tuple[str | None, Convert | None, Any]:
     """Return the name of a parameter with its conversion, or the constant."""
-    convert = cast("Convert | None", bind.type.dialect_impl(dialect).bind_processor(dialect))
+    convert = _binder(bind.type, dialect)
     if bind.required:
         return name, convert, None
     value: Any = bind.effective_value
     return None, None, value if convert is None else convert(value)
+
+
+def _binder(of: sa.types.TypeEngine[Any], dialect: sa.Dialect) -> Convert | None:
+    """Return the conversion of a Python value to what the driver takes; None if there is none.
+
+    It does what SQLAlchemy's does; where a change writes many values, in a fraction of its time.
+    """
+    convert = cast("Convert | None", of.dialect_impl(dialect).bind_processor(dialect))
+    if convert is None:
+        return None
+    if isinstance(of, UTCDateTime) and dialect.name == "sqlite":
+        return lambda value: (
+            _stored_instant(value) if type(value) is datetime and value.tzinfo is UTC else convert(value)
+        )
+    if isinstance(of, sa.Enum) and of.enum_class is not None:
+        return {None: None, **{member: member.value for member in of.enum_class}}.__getitem__
+    if isinstance(of, sa.JSON):
+        empty = convert({})
+        return lambda value: empty if value == {} else convert(value)
+    return convert
+
+
+# A change writes its instant in several columns and rows.
+@lru_cache(16)
+def _stored_instant(value: datetime) -> str:
+    return value.isoformat(" ", "microseconds")[:-6]
 
 
 def _converter(of: sa.types.TypeEngine[Any], dialect: sa.Dialect) -> Convert | None:

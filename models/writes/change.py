@@ -1,8 +1,10 @@
 """A change of a job: collected in the block of `store.change`, and committed at its end."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
+from itertools import compress
+from operator import is_not
 from typing import Any
 
 from models.db.prepared import Call, Prepared
@@ -259,10 +261,10 @@ class Change(Collected):
     async def write_job(self) -> None:
         """Write the columns of the job that changed, and the events."""
         # JSON that was set differs, although Python takes true for 1.
-        changed = {
+        changed: dict[str, Any] = {
             name: value
-            for name, value, stored in zip(JobRow._fields, self.job, self._stored, strict=True)
-            if value is not stored and (value != stored or isinstance(value, dict))
+            for name, value, stored in _replaced(self.job, self._stored)
+            if value != stored or isinstance(value, dict)
         }
         if changed:
             self.pending.update(JOB, self.job.id, changed)
@@ -284,6 +286,11 @@ class Change(Collected):
         self.set_job(**{name: getattr(self.job, name) + by})
         if retrying:
             self.set_job(retrying=self.job.retrying + by)
+
+
+def _replaced(job: JobRow, stored: JobRow) -> Iterable[tuple[str, Any, Any]]:
+    """Return the names of columns with another object, which may be equal, and both objects."""
+    return compress(zip(JobRow._fields, job, stored, strict=True), map(is_not, job, stored))
 
 
 def _waits_for_retry(scene: SceneRow) -> bool:
