@@ -186,10 +186,13 @@ class Scenes:
         known = self._store.jobs_of_scenes.get(target.scene_id)
         if known is not None and target.job_id in (None, known):
             return known
-        async with self._store.read() as connection:
-            found = await queries.job_of_scene(connection, viewer, target.scene_id)
-            if target.job_id is not None and not await queries.jobs_by_id(connection, viewer, [target.job_id]):
-                raise no_such_job(["input", "jobId"], target.job_id)
+        if target.job_id is None:
+            found = await queries.job_of_scene_alone(self._store.database, viewer, target.scene_id)
+        else:
+            async with self._store.read() as connection:
+                found = await queries.job_of_scene(connection, viewer, target.scene_id)
+                if not await queries.jobs_by_id(connection, viewer, [target.job_id]):
+                    raise no_such_job(["input", "jobId"], target.job_id)
         job_id = preconditions.job_of(found, target.scene_id, target.job_id, _PATH)
         self._store.jobs_of_scenes.add(job_id, [target.scene_id])
         return job_id

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -83,7 +83,7 @@ class Database:
             self.reader = sqlite_engine(self.url, pool_size=READERS, begin=None)
             self._each_transaction = str
             self.maintenance = self.writer
-            self._shared_commits = SharedCommits(self._borrow_writer, self._wait_timeout)
+            self._shared_commits = SharedCommits(self._borrow_writer, self._wait_timeout, self.answered)
         else:
             pooler = Pooler(self._arguments(self.url, "start"))
             self.writer = postgres_engine(self.url, pooler)
@@ -114,43 +114,41 @@ class Database:
                 yield await self.borrow(stack, engine)
             self.answered()
 
-    @asynccontextmanager
-    async def transaction(
+    def transaction(
         self, engine: AsyncEngine | None = None, turn: asyncio.Semaphore | None = None
-    ) -> AsyncGenerator[Transaction]:
+    ) -> AbstractAsyncContextManager[Transaction]:
         """A write transaction, on Postgres after `turn` is acquired. `engine` may be that of maintenance.
 
         Raises Unavailable when the database does not respond in time.
         """
         if self._shared_commits is not None:
-            async with self._shared_commits.transaction() as transaction:
-                yield transaction
-            self.answered()
-        elif engine is None:
-            with translate_errors():
-                async with self._own_transaction(turn) as transaction:
-                    yield transaction
-            self.answered()
-        else:
-            async with self.connect(without_transactions(engine)) as connection:
-                yield OwnTransaction(await postgres_driver(connection))
+            return self._shared_commits.transaction()
+        return self._own_transaction(turn) if engine is None else self._maintenance_transaction(engine)
+
+    @asynccontextmanager
+    async def _maintenance_transaction(self, engine: AsyncEngine) -> AsyncGenerator[Transaction]:
+        """A transaction on Postgres, on a connection of an engine."""
+        async with self.connect(without_transactions(engine)) as connection:
+            yield OwnTransaction(await postgres_driver(connection))
 
     @asynccontextmanager
     async def _own_transaction(self, turn: asyncio.Semaphore | None) -> AsyncGenerator[Transaction]:
         """A transaction on Postgres, on the connection of a reader; rolled back unless it is committed."""
-        reader = await self.readers.take(turn)
-        if not isinstance(reader, PostgresReader):
-            raise TypeError("on SQLite, transactions share their commits")
-        driver = PostgresDriver(reader.connection, reader.driver, reader.begin_to_write)
-        broken = True
-        try:
-            yield OwnTransaction(driver)
-            broken = False
-        except Exception as error:
-            broken = not (says_nothing_about_connection(error) or refused_by_server(error))
-            raise
-        finally:
-            await self.readers.give_back(reader, turn, broken=broken, in_transaction=driver.in_transaction)
+        with translate_errors():
+            reader = await self.readers.take(turn)
+            if not isinstance(reader, PostgresReader):
+                raise TypeError("on SQLite, transactions share their commits")
+            driver = PostgresDriver(reader.connection, reader.driver, reader.begin_to_write)
+            broken = True
+            try:
+                yield OwnTransaction(driver)
+                broken = False
+            except Exception as error:
+                broken = not (says_nothing_about_connection(error) or refused_by_server(error))
+                raise
+            finally:
+                await self.readers.give_back(reader, turn, broken=broken, in_transaction=driver.in_transaction)
+        self.answered()
 
     async def borrow(self, stack: AsyncExitStack, engine: AsyncEngine) -> Connection:
         """Return a connection of the engine; closing the stack gives it back.

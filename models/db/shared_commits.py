@@ -88,16 +88,19 @@ class SharedTransaction(OnDriver):
 class SharedCommits:
     """The write transactions of one SQLite file in this process. They take turns on one connection, first come first.
 
-    `borrow` takes the connection, which is kept until an error or `close`; `limit_wait` bounds the wait for a turn.
+    `borrow` takes the connection, which is kept until an error or `close`; `limit_wait` bounds the wait for a turn, and
+    `answered` is called after a transaction that did not fail.
     """
 
     def __init__(
         self,
         borrow: Callable[[AsyncExitStack], Awaitable[SqliteDriver]],
         limit_wait: Callable[[], AbstractAsyncContextManager[None]],
+        answered: Callable[[], None],
     ) -> None:
         self._borrow = borrow
         self._limit_wait = limit_wait
+        self._answered = answered
         # Serves waiters in the order of their arrival, which is what bounds a group: see `commit`.
         self._turn = asyncio.Lock()
         self._waiting = 0
@@ -120,6 +123,7 @@ class SharedCommits:
                         await shield_to_completion(self._roll_back(transaction))
             finally:
                 self._turn.release()
+        self._answered()
 
     async def commit(self, transaction: SharedTransaction, calls: Sequence[Call]) -> None:
         """Complete the transaction, and commit it with its group; at once when no other one is concerned."""

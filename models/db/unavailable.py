@@ -4,6 +4,7 @@ import sqlite3
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
+from types import TracebackType
 from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
@@ -48,18 +49,36 @@ def refused_by_server(error: BaseException) -> bool:
     return "asyncpg" in sys.modules and isinstance(error, asyncpg.PostgresError)
 
 
-@contextmanager
-def translate_errors() -> Generator[None]:
-    """Raise Unavailable for temporary errors of the database; let errors of the statement itself pass.
+class _Translating:
+    """Not a generator: every transaction enters it, and hardly any has an error."""
 
-    While the task is being cancelled, raise the cancellation instead of an error, which closing a connection may cause.
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if not isinstance(error, Exception):
+            return
+        try:
+            with _translated_errors():
+                raise error
+        except Exception as translated:
+            raise_if_cancelled(translated)
+            if translated is not error:
+                raise
+
+
+_TRANSLATING = _Translating()
+
+
+def translate_errors() -> _Translating:
+    """Return a block that raises Unavailable for temporary errors of the database.
+
+    Errors of the statement itself pass. While the task is being cancelled, the block raises the cancellation instead of
+    an error, which closing a connection may cause.
     """
-    try:
-        with _translated_errors():
-            yield
-    except Exception as error:
-        raise_if_cancelled(error)
-        raise
+    return _TRANSLATING
 
 
 @contextmanager
