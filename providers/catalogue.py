@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 
 
 class InputRole(StrEnum):
@@ -93,6 +94,8 @@ def plain_model(name: str = DEFAULT_MODEL_NAME) -> Model:
     return Model(name, *ANY_DURATION_SECONDS)
 
 
+# Each scene of a new job asks for it again.
+@lru_cache(64)
 def any_model(name: str = DEFAULT_MODEL_NAME) -> Model:
     """Return a model of which nothing is known, so that everything can be asked of it."""
     return Model(

@@ -89,8 +89,9 @@ def misfits(model: Model, asked: Asked) -> Iterator[Misfit]:
     yield from _prompt(model, asked.prompt)
     yield from _duration(model, asked.duration_seconds)
     settings = asked.settings
-    for check in (_aspect_ratio, _resolution, _seed, _negative_prompt, _audio, _options):
-        yield from check(model, settings)
+    if settings:
+        for check in (_aspect_ratio, _resolution, _seed, _negative_prompt, _audio, _options):
+            yield from check(model, settings)
     yield from _roles(model, asked.inputs)
 
 

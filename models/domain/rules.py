@@ -142,11 +142,17 @@ def too_many_scenes(path: Path) -> Invalid:
 
 
 def _is_bidirectional(value: str, *, multiline: bool) -> bool:
+    if value.isascii() or value.isprintable():
+        # The controls of direction are format characters, which are not printable.
+        return False
     codes = frozenset(map(ord, value))
     return not codes.isdisjoint(_OVERRIDES if multiline else _OVERRIDES | _ISOLATES)
 
 
 def _is_printable(value: str, *, multiline: bool) -> bool:
+    if value.isprintable():
+        # Neither control characters nor surrogates are (https://docs.python.org/3/library/stdtypes.html#str.isprintable).
+        return True
     for character in value:
         code = ord(character)
         if code < 0x20 and not (multiline and character in _LINE_BREAKS):
