@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Coroutine
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any, cast
@@ -80,7 +80,7 @@ class TestSqlite:
         assert turns > 100
 
     async def test_many_rows_are_fetched_in_parts(self, env: Domain, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Other tasks run between the parts, whose sum is complete and in order."""
+        """Their sum is complete and in order."""
         monkeypatch.setattr(sqlite_reader, "ROWS_AT_ONCE", 7)
         database = env.store.database
         text = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?) SELECT i FROM n"
@@ -89,6 +89,27 @@ class TestSqlite:
             for number in (0, 6, 7, 8, 14, 100):
                 expected = [(each,) for each in range(1, max(number, 1) + 1)]
                 assert await reader.fetch(text, (number,)) == expected
+
+    async def test_other_tasks_run_behind_some_parts(self, env: Domain, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Not behind each part: a list that is read in one turn ends before the next one begins."""
+        monkeypatch.setattr(sqlite_reader, "ROWS_AT_ONCE", 7)
+        monkeypatch.setattr(sqlite_reader, "ROWS_OF_TURN", 21)
+        text = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?) SELECT i FROM n"
+        async with env.store.database.readers.reader() as reader:
+            await reader.begin()
+            for number, turns in ((6, 0), (20, 0), (21, 1), (100, 4)):
+                assert await turns_during(reader.fetch(text, (number,))) == turns
+
+
+async def turns_during(reading: Coroutine[Any, Any, object]) -> int:
+    """Return how often a read lets other tasks run."""
+    steps = 0
+    try:
+        while True:
+            reading.send(None)
+            steps += 1
+    except StopIteration:
+        return steps
 
 
 class TestPostgres:
