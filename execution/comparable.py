@@ -15,6 +15,8 @@ def comparable_values(values: Mapping[str, Any], names: Iterable[str]) -> tuple[
         found = tuple([_comparable(values.get(name, _ABSENT)) for name in names])
     except TypeError:
         return None
+    if len(found) == 1 and type(found[0]) is str:
+        return found if len(found[0]) <= MOST_CHARACTERS else None
     return found if not found or len(repr(found)) <= MOST_CHARACTERS else None
 
 

@@ -4,7 +4,7 @@ The constants are keys of a field's metadata: `strawberry.field(metadata={RELATI
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, Protocol
 
 RELATION: Final = "relation"
@@ -94,3 +94,6 @@ class FromRow:
 
     renamed: Mapping[str, str]
     """The columns of the parent that have another name than the field of `row`, by the latter."""
+
+    constants: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """The values of fields of `row` that no field of the schema shows, so that they are not read."""

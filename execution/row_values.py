@@ -29,7 +29,11 @@ def made_value(module: Module, source: Source, rows: NarrowRows, made_of: FromRo
     made = module.constant(made_of.row)
     names: Sequence[str] = getattr(made_of.row, "_fields")  # noqa: B009 # the bound cannot say that it is a NamedTuple
     values = [
-        converted(module, source.read(made_of.renamed.get(name, name), "o"), converter(made_of.row, name, rows.raw))
+        module.constant(made_of.constants[name])
+        if name in made_of.constants
+        else converted(
+            module, source.read(made_of.renamed.get(name, name), "o"), converter(made_of.row, name, rows.raw)
+        )
         for name in names
     ]
     return f"{made}({', '.join(values)})"

@@ -1,10 +1,11 @@
 """JobProgress: the progress of a job at one version."""
 
 from datetime import datetime
-from typing import ClassVar, cast
+from typing import ClassVar, Final, cast
 
 import strawberry
 
+from execution.relations import FromRow
 from execution.versions import VersionedColumns
 from models.db import clock
 from models.domain.errors import NotFound, no_such_job
@@ -14,6 +15,9 @@ from models.reads.eta import eta_seconds
 from schema.context import Context, Info
 from schema.enums import JobStage
 from schema.versions import WITH_JOB
+
+PROGRESS_OF_ROW: Final = FromRow(ProgressSnapshot, {"job_id": "id"}, {"under_way": 0.0})
+"""How the progress is made of the row of its job. Streams compare `under_way`; no field shows it."""
 
 
 @strawberry.type(

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, cast
 import strawberry
 
 from coordinator.commands.deletion import is_restorable
-from execution.relations import FROM_ROW, NEEDS, FromRow, Selected
+from execution.relations import FROM_ROW, NEEDS, Selected
 from execution.versions import FragmentOf, VersionedColumns
 from models.db.rows import EventRow, JobRow, SceneRow, TakeRow
 from models.domain import lifecycle, paging
@@ -18,7 +18,6 @@ from models.domain.access import LEASED, Act, may_do
 from models.domain.errors import Invalid
 from models.domain.lifecycle import OPEN, SETTLED_SCENE
 from models.domain.paging import Page
-from models.domain.progress import ProgressSnapshot
 from models.reads.listing import (
     SCENE_KEY,
     JobQuery,
@@ -35,7 +34,7 @@ from schema.inputs import given
 from schema.media import Media, live_frame, media
 from schema.narrow import JOBS, SCENES, TAKES, with_columns
 from schema.nodes import Node, PageInfo, page_info
-from schema.progress import JobProgress, gone, progress_of
+from schema.progress import PROGRESS_OF_ROW, JobProgress, gone, progress_of
 from schema.relations import (
     Arguments,
     LazyConnection,
@@ -402,7 +401,7 @@ class Job(Node):
 
     @strawberry.field(
         description="The current progress.",
-        metadata=WITH_JOB | relation(("id",), progress(gone)) | {FROM_ROW: FromRow(ProgressSnapshot, {"job_id": "id"})},
+        metadata=WITH_JOB | relation(("id",), progress(gone)) | {FROM_ROW: PROGRESS_OF_ROW},
     )
     @staticmethod
     async def progress(root: strawberry.Parent[JobRow], info: Info) -> JobProgress:

@@ -155,8 +155,11 @@ class Snapshot:
 
         Raises Unavailable when the database does not respond; the reads of the answer then fail like it.
         """
-        with self._noted():
+        try:
             return await self._database.moments.now()
+        except Exception as error:
+            self._failure = error
+            raise
 
     async def keep_alive(self) -> None:
         """Keep the transaction from being ended as idle; to be called in the pauses of a long answer."""

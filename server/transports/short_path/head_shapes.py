@@ -19,6 +19,8 @@ _LINE: Final = re.compile(
     rb"\r\n(" + b"|".join(sorted(VARYING)) + rb"): ([!-~](?:[ -~]*[!-~])?)(?=\r\n)", re.IGNORECASE
 )
 _UNIQUE: Final = (LENGTH, REQUEST_ID, TRACE_PARENT, TRACE_STATE)
+# Before the field, its name and its value, and behind it.
+_PARTS_OF_ONE: Final = 4
 
 Shape = tuple[bytes, ...]
 """The bytes before, between and behind the values, and the names of the fields."""
@@ -37,6 +39,9 @@ class ShapedHead(NamedTuple):
 def shaped(head: bytes) -> ShapedHead | None:
     """Return the head by its shape; None when a field that must be unique occurs twice."""
     parts = _LINE.split(head)
+    if len(parts) == _PARTS_OF_ONE and parts[1].lower() == LENGTH:
+        # What most clients send.
+        return ShapedHead((parts[0], parts[3], LENGTH), parts[2], None)
     names = [name.lower() for name in parts[1::3]]
     if any(names.count(name) > 1 for name in _UNIQUE):
         return None
