@@ -1,6 +1,5 @@
 """The server as an ASGI application: all its routes and middleware."""
 
-import gc
 import logging
 import os
 from collections.abc import AsyncGenerator, Callable, Mapping
@@ -19,6 +18,7 @@ from starlette.websockets import WebSocket, WebSocketState
 from models.lazy_import import lazily
 from providers.port import Provider
 from schema.context import Context
+from server import garbage_collection
 from server.auth.authenticator import AuthMiddleware
 from server.container import Container
 from server.explorer import ASSETS_PATH, explorer_response, mount_explorer, wants_page
@@ -129,11 +129,7 @@ def _fastapi(container: Container) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncGenerator[None]:
         await container.start()
-        # All objects that exist now live as long as the process; the garbage collector need not visit them again.
-        gc.collect()
-        gc.freeze()
-        # A list of a thousand rows makes more objects than the default of 700, and frees them without a collection.
-        gc.set_threshold(max(2_500, gc.get_threshold()[0]))
+        garbage_collection.tune()
         try:
             yield
         finally:

@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
 from coordinator import coordinator
 from providers.port import Provider
+from server import garbage_collection
 from server.app import Container, create_app
 from server.settings import PREFIX, Settings
 from tests.support.client import Client
@@ -22,6 +23,8 @@ from tests.support.uvicorn_server import serve
 # Tests purge by themselves: a purge by the server would be in the way of those of races. Those of the server's own
 # purge set a short pause.
 coordinator.PURGE_SECONDS = 86_400.0
+# What is imported is exempt already (tests/conftest.py), and a server of a test does not live long.
+garbage_collection.tune = lambda: None
 
 
 class GivenSettings(Settings):
