@@ -40,9 +40,12 @@ class Feed:
         self._woken = Signal()
         self._interrupted = False
         self.latest: ProgressSnapshot | JobRow | None = None
+        self.updates = 0
+        """The number of updates so far."""
 
     def on_update(self, update: JobUpdate) -> None:
         """Buffer an update. On overflow, or behind a gap, the events are dropped, and the next message is Lagged."""
+        self.updates += 1
         if update.is_gone:
             self._gone = True
         self.latest = update.snapshot or update.job or self.latest

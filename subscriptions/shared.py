@@ -18,6 +18,10 @@ class SharedValue:
     """What the value was made from, to make it again."""
     is_snapshot: bool = False
     """Whether the value replaces all events up to its version."""
+    more_follow: bool = False
+    """Whether a value with another key follows at once."""
+    is_update: bool = False
+    """Of the values of a state: whether it is one for the others, who had another state before."""
     occurred_at: datetime | None = None
     """When what it shows happened, by the clock of the database; None when that is no single instant."""
 

@@ -21,6 +21,7 @@ class SharedJobEvents(JobMessages):
 
     def __init__(self, context: Context, job_id: str, *, until_settled: bool, reads_relations: bool) -> None:
         super().__init__(context, job_id, -1, until_settled=until_settled, reads_relations=reads_relations)
+        self._updates_read = 0
 
     @asynccontextmanager
     async def joined(self) -> AsyncGenerator[int]:
@@ -53,6 +54,10 @@ class SharedJobEvents(JobMessages):
 
     async def take(self) -> SharedValue | None:
         """Return the next value; None when the pending update has none, END when the job is gone."""
+        # Several values are made from one snapshot, but none from one that is older than its event.
+        if self._feed.updates != self._updates_read:
+            self._updates_read = self._feed.updates
+            await self._context.snapshot.renew()
         received = self._feed.take()
         if isinstance(received, Inaccessible):
             return END
@@ -68,6 +73,11 @@ class SharedJobEvents(JobMessages):
     async def again(self, received: object) -> SharedValue | None:
         """Return an event that was sent to others; what it shows is read again."""
         return shared_message(cast("JobEvent", received))
+
+    async def states(self, *, lagged: bool) -> AsyncGenerator[SharedValue]:
+        """Yield the state, for members that join or lag behind; END when the stream of the latter ends."""
+        async with self.making_message():
+            yield await self.state(lagged=lagged) or END
 
     async def state(self, *, lagged: bool) -> SharedValue | None:
         """Return the state, for members that join or lag behind; None when the job of the latter is gone.

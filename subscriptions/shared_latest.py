@@ -89,6 +89,11 @@ class SharedLatest:
         self._made = compared
         return SharedValue(value, key=KEY)
 
+    async def states(self, *, lagged: bool) -> AsyncGenerator[SharedValue]:
+        """Yield the state, for members that join or lag behind; END when the stream of the latter ends."""
+        async with self.making_message():
+            yield await self.state(lagged=lagged) or END
+
     async def state(self, *, lagged: bool) -> SharedValue | None:
         """Return the newest value, for members that join. Raises NotFound when it is gone."""
         found = await read_when_available(self._context, lambda: self._read(self._job_id))

@@ -5,10 +5,12 @@ import json
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
+from models.db.snapshot import Snapshot
 from server.transports.shared.execution import MessageExecution
 from tests.support import jobs
 from tests.support.client import NO_AUTHORITIES, Json
@@ -131,3 +133,54 @@ async def test_missing_required_version_is_an_error_of_its_subscriber_alone(app:
         assert [(await socket.message(id_))["type"] for id_ in ("wrong", "null")] == ["error", "error"]
         version = await jobs.retitle(app, made.id, "Live")
         assert (await socket.feed("right"))["version"] == version
+
+
+async def test_message_is_not_older_than_its_event_when_several_are_made_together(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A change is committed after the first of them was read; its own message follows in the same write."""
+    made = await jobs.make(app, jobs.scene("One"), provider="external")
+    query = "subscription($id: ID!) { jobEvents(jobId: $id) { ... on JobEvent { version scene { title } } } }"
+    execute, titles = MessageExecution.execute, [f"Title {number}" for number in range(4)]
+
+    async def change_afterwards(self: MessageExecution, value: object) -> object:
+        result = await execute(self, value)
+        if titles:
+            await app.mutate("updateScene", "errors { code }", sceneId=made.scenes[0], title=titles.pop(0))
+        return result
+
+    monkeypatch.setattr("server.transports.shared.pace.SECONDS", TIMEOUT_SECONDS)
+    monkeypatch.setattr(MessageExecution, "execute", change_afterwards)
+    async with app.subscribe(query, id=made.id) as stream:
+        await stream.next()
+        received = [(await stream.next())["jobEvents"] for _ in range(4)]
+    assert [each["version"] for each in received] == [2, 3, 4, 5]
+    assert [each["scene"]["title"] for each in received] == ["Title 0", "Title 1", "Title 2", "Title 3"]
+
+
+async def test_events_that_wait_together_are_read_once(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One snapshot of the database serves their messages."""
+    made = await jobs.make(app, jobs.scene("One"), provider="external")
+    query = "subscription($id: ID!) { jobEvents(jobId: $id) { ... on JobEvent { version scene { title } } } }"
+    execute, fetch = MessageExecution.execute, Snapshot.fetch
+    reads: list[Snapshot] = []
+
+    async def change_meanwhile(self: MessageExecution, value: object) -> object:
+        monkeypatch.setattr(MessageExecution, "execute", execute)
+        for number in range(3):
+            await app.mutate("updateScene", "errors { code }", sceneId=made.scenes[0], title=f"Title {number}")
+        monkeypatch.setattr(Snapshot, "fetch", count)
+        return await execute(self, value)
+
+    async def count(self: Snapshot, *arguments: Any) -> Any:
+        reads.append(self)
+        return await fetch(self, *arguments)
+
+    monkeypatch.setattr(MessageExecution, "execute", change_meanwhile)
+    monkeypatch.setattr("server.transports.shared.pace.SECONDS", TIMEOUT_SECONDS)
+    async with app.subscribe(query, id=made.id) as stream:
+        await stream.next()
+        received = [(await stream.next())["jobEvents"] for _ in range(3)]
+    assert [each["version"] for each in received] == [2, 3, 4]
+    assert {each["scene"]["title"] for each in received} == {"Title 2"}
+    assert len(reads) == 1

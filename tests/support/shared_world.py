@@ -132,6 +132,9 @@ class Source:
         await self._pause()
         return SharedValue(self._value("event", received), version=cast("int", received), received=received)
 
+    async def states(self, *, lagged: bool) -> AsyncGenerator[SharedValue]:
+        yield await self.state(lagged=lagged) or END
+
     async def state(self, *, lagged: bool) -> SharedValue | None:
         await self._pause()
         if self._world.is_gone:

@@ -28,7 +28,7 @@ def quick_limits(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(Members, "spend_when_available", spend)
     monkeypatch.setattr("server.transports.shared.members.CHUNK", 3)
-    monkeypatch.setattr("server.transports.shared.group.CHUNK", 3)
+    monkeypatch.setattr("server.transports.shared.joins.CHUNK", 3)
     monkeypatch.setattr("server.transports.shared.replay.CHUNK", 3)
     monkeypatch.setattr("server.transports.shared.replay.IN_STEP_SECONDS", 0.001)
 

@@ -3,15 +3,16 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from strawberry.types import ExecutionResult
 
 from models.domain import trace
 from server.transports.light import LightEvent
 from server.transports.shared.execution import MessageExecution, encoded, failure
+from server.transports.shared.joins import Joins
 from server.transports.shared.member import Member, State
-from server.transports.shared.members import CHUNK, Members
+from server.transports.shared.members import Members
 from server.transports.shared.message import SharedMessage
 from server.transports.shared.pace import Batch, Rests
 from server.transports.shared.replay import Replays
@@ -24,13 +25,17 @@ if TYPE_CHECKING:
 class Group(Members):
     """Makes each value of a stream once, and sends it to all members."""
 
-    def __init__(self, streams: "SharedStreams", asked: "Asked") -> None:
+    def __init__(self, streams: "SharedStreams", asked: "Asked", *, is_alone: bool = False) -> None:
+        """`is_alone`: it has one member only, ever."""
         super().__init__(streams, asked)
+        self.is_alone = is_alone
         self.ready = LightEvent()
         """Set when the source misses no value any more."""
         self._joining: list[Member] = []
         self._entering: list[tuple[Missed, list[Member]]] = []
         self._replays = Replays(self)
+        self._joins = Joins(self)
+        self._context: Any = None
         self._execution: MessageExecution | None = None
         self._has_served_members = False
         self._rests = Rests()
@@ -66,6 +71,15 @@ class Group(Members):
         if self.source is not None:
             self.source.continue_after(missed)
 
+    @property
+    def more_follow(self) -> bool:
+        """Whether the next value is made at once, from the same snapshot."""
+        return self._context.more_follow
+
+    async def answered(self) -> None:
+        """Give back what making values uses: sending them to a slow member may take any time."""
+        await self._context.answered()
+
     def remove(self, member: Member) -> None:
         """Forget a member that has left. The last one stops the group."""
         self.live.pop(member, None)
@@ -90,8 +104,8 @@ class Group(Members):
 
     async def _serve(self) -> None:
         asked = self.asked
-        context = await self.streams.context(asked.connection)
-        self._execution = self.streams.execution(asked, context)
+        self._context = await self.streams.context(asked.connection)
+        self._execution = self.streams.execution(asked, self._context)
         self.source = self._execution.source(asked.sharing, asked.field, asked.operation.selected)
         async with self.source.joined() as version:
             self.ring.begin(version)
@@ -108,8 +122,9 @@ class Group(Members):
             self._has_served_members = True
             for members, lagged in ((self._joining, False), (self.lagging, True)):
                 if members:
-                    await self._send_state(source, execution, members, lagged=lagged)
-        elif self._entering:
+                    await self._joins.send(source, execution, members, lagged=lagged)
+            return bool(self.live or self.others)
+        if self._entering:
             self._let_in(source)
         elif await source.finished():
             if self.stripped:
@@ -129,38 +144,6 @@ class Group(Members):
         else:
             await source.wait()
         return True
-
-    async def _send_state(
-        self, source: Source, execution: MessageExecution, waiting: list[Member], *, lagged: bool
-    ) -> None:
-        """Send the state to members that join or lag behind; it is read once for all that wait."""
-        members = waiting.copy()
-        waiting.clear()
-        try:
-            async with source.making_message():
-                value = await source.state(lagged=lagged)
-                result = None if value is None else await execution.execute(value.value)
-        except Exception as error:
-            self.end(members, execution.failure(error))
-            return
-        if value is None or result is None:
-            self.end(members)
-            return
-        message = encoded(result)
-        if isinstance(message, ExecutionResult):
-            self.end(members, message)
-            return
-        members = [member for member in members if member.state is not State.LEFT]
-        has_spent = self.spend(len(members))
-        for index, member in enumerate(members, 1):
-            member.version = member.version if value.version is None else value.version
-            member.number = member.started_at = self.ring.number
-            member.last = message.body if value.key is not None else None
-            member.plain = False  # the group may still make messages that this state includes
-            self.hand(member, [message], has_spent=has_spent)
-            self.continue_with(member)
-            if not index % CHUNK:
-                await asyncio.sleep(0)
 
     async def _make_stripped(self, source: Source, execution: MessageExecution) -> None:
         """Make a message again for members that are behind, which may have needed it or a later one."""
@@ -188,13 +171,16 @@ class Group(Members):
         # It stays there meanwhile, so that no member that may need it becomes live.
         key, received = next(iter(self.outdated.items()))
         batch = Batch()
-        goes_on = await self._make(source, execution, lambda: source.make(received), batch)
+        async with source.making_message():
+            await self._make(execution, lambda: source.make(received), batch)
         await self.publish(batch.made, again=True)
+        if batch.is_last:
+            self._end_all(batch.result)
         self.outdated.pop(key, None)
         for member in self.others:
             if member.state is State.BEHIND:
                 member.wake()
-        return goes_on
+        return not batch.is_last
 
     def _let_in(self, source: Source) -> None:
         entering, self._entering = self._entering, []
@@ -212,36 +198,32 @@ class Group(Members):
         await self._rests.rest()
         batch = Batch(self.ring.limit)
         try:
-            while source.pending and not batch.is_full:
-                if not await self._make(source, execution, source.take, batch):
-                    return False
+            # In one block: what several of them show is read once, unless something was committed in between.
+            async with source.making_message():
+                while source.pending and not batch.is_full:
+                    await self._make(execution, source.take, batch)
         except Exception:
             await self.publish(batch.made)
             raise
         with self._rests.writing(batch):
             await self.publish(batch.made)
-        return True
+        if batch.is_last:
+            self._end_all(batch.result)
+        return not batch.is_last
 
     async def _make(
-        self,
-        source: Source,
-        execution: MessageExecution,
-        make: Callable[[], Awaitable[Value | None]],
-        batch: Batch,
-    ) -> bool:
-        """Make a value and add it to the batch; return False when the stream ends, after sending the batch."""
-        async with source.making_message():
-            value = await make()
-            if value is None:
-                return True
-            result = None if value.value is None else await execution.execute(value.value)
+        self, execution: MessageExecution, make: Callable[[], Awaitable[Value | None]], batch: Batch
+    ) -> None:
+        """Make a value and add it to the batch, which it ends when it is the last of the stream."""
+        value = await make()
+        if value is None:
+            return
+        result = None if value.value is None else await execution.execute(value.value)
         message = None if result is None else encoded(result)
         if isinstance(message, SharedMessage):
-            batch.add(value, message)
-            return True
-        await self.publish(batch.made)
-        self._end_all(message)
-        return False
+            batch.add(value, message, has_errors=bool(result and result.errors))
+        else:
+            batch.end(message)
 
     def _complete(self) -> None:
         """End the stream of every member after the messages that it still has to get."""

@@ -64,7 +64,7 @@ class Members:
             if is_old and entry.version is not None and entry.version <= member.version:
                 member.number = entry.number
                 continue
-            if is_old and entry.key is not None:
+            if entry.key is not None and (is_old or entry.message is None):
                 member.number = entry.number
                 self.outdated[entry.key] = entry.received
                 self.interrupt()

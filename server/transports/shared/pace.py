@@ -9,6 +9,8 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Final, NamedTuple
 
+from strawberry.types import ExecutionResult
+
 from server.transports.shared.message import SharedMessage
 from server.transports.shared.source import Value
 
@@ -18,15 +20,16 @@ MOST: Final = 16
 BYTES: Final = 16_384
 """As soon as they have more bytes, nothing is added: a quarter of what a transport buffers before it counts as full."""
 
-SECONDS: Final = 0.002
+SECONDS: Final = 0.005
 """How long the first of them may wait for the others to be made."""
 
 LONG_SECONDS: Final = 0.001
-"""A group that has written to its sockets for longer than this rests as long before it writes again, so that changes
-which follow each other quickly share a write, and the rest of the process gets half of the time."""
+"""A group that has written to its sockets for longer than this rests for REST_FACTOR times as long before it writes
+again, so that changes which follow each other quickly share a write, and the rest of the process gets its time."""
 
-REST_SECONDS: Final = 0.005
-"""The longest rest."""
+REST_FACTOR: Final = 2
+REST_SECONDS: Final = 0.015
+"""The longest rest: with the write before and the write after it, the longest delay of a message."""
 
 
 class Made(NamedTuple):
@@ -44,11 +47,21 @@ class Batch:
         self._most = min(most, MOST)
         self._bytes = 0
         self._until = time.monotonic() + SECONDS
+        self._has_errors = False
+        self.is_last = False
+        """Whether the stream ends after these messages."""
+        self.result: ExecutionResult | None = None
+        """The result that ends the stream, if there is one."""
 
-    def add(self, value: Value, message: SharedMessage) -> None:
+    def add(self, value: Value, message: SharedMessage, *, has_errors: bool = False) -> None:
         """Add the newest message."""
         self.made.append(Made(value, message))
         self._bytes += len(message.body)
+        self._has_errors = has_errors
+
+    def end(self, result: ExecutionResult | None) -> None:
+        """End the stream after the messages, with a result if given."""
+        self.is_last, self.result = True, result
 
     @property
     def has_key(self) -> bool:
@@ -57,11 +70,13 @@ class Batch:
 
     @property
     def is_full(self) -> bool:
-        """Whether nothing may follow. Of a value with a key only the newest counts, so it waits for nothing."""
-        if not self.made:
-            return False
+        """Whether nothing may follow. Of a value with a key only the newest counts, so it waits for no others."""
+        if self.is_last or not self.made:
+            return self.is_last
         is_large = len(self.made) >= self._most or self._bytes > BYTES
-        return is_large or self.has_key or time.monotonic() > self._until
+        # After a failed read, the others of the same snapshot fail like it.
+        waits = not self.has_key or self.made[-1].value.more_follow
+        return is_large or not waits or self._has_errors or time.monotonic() > self._until
 
 
 class Rests:
@@ -86,4 +101,4 @@ class Rests:
         yield
         ended = time.monotonic()
         if ended - began > LONG_SECONDS and not batch.has_key:
-            self._until = ended + min(ended - began, REST_SECONDS)
+            self._until = ended + min(REST_FACTOR * (ended - began), REST_SECONDS)

@@ -40,6 +40,7 @@ class Ring:
         self._entries: list[Entry] = []
         self._bytes = 0
         self._keyed: dict[str, Entry] = {}
+        self._keyed_bytes = 0
         self.number = 0
         # The last dropped message, and its version or that of a message before it.
         self._dropped = 0
@@ -53,11 +54,13 @@ class Ring:
         """Add the newest message. Return those with a key that it outdates."""
         self.number = entry.number
         if entry.key is not None:
-            self._keyed.pop(entry.key, None)
+            replaced = self._keyed.pop(entry.key, None)
+            self._keyed_bytes += entry.size - (0 if replaced is None else replaced.size)
             self._keyed[entry.key] = entry
+            self._strip_keyed()
             return []
         outdated = list(self._keyed.values())
-        self._keyed.clear()
+        self._clear_keyed()
         self._entries.append(entry)
         self._bytes += entry.size
         while len(self._entries) > self.limit:
@@ -67,7 +70,7 @@ class Ring:
 
     def clear(self) -> None:
         """Drop everything: no subscriber is behind."""
-        self._keyed.clear()
+        self._clear_keyed()
         if self._entries:
             self._drop(len(self._entries))
 
@@ -98,6 +101,20 @@ class Ring:
             if entry.message is not None and entry.received is not None:
                 self._bytes -= entry.size
                 entry.message = None
+
+    def _strip_keyed(self) -> None:
+        """Drop the oldest messages with a key until the others are small enough; the newest are made in their place."""
+        if self._keyed_bytes <= RING_BYTES:
+            return
+        for entry in list(self._keyed.values())[:-1]:
+            if self._keyed_bytes <= RING_BYTES:
+                return
+            self._keyed_bytes -= entry.size
+            entry.message = None
+
+    def _clear_keyed(self) -> None:
+        self._keyed.clear()
+        self._keyed_bytes = 0
 
 
 def _number(entry: Entry) -> int:

@@ -37,6 +37,16 @@ class Value(Protocol):
         ...
 
     @property
+    def more_follow(self) -> bool:
+        """Whether a value with another key follows at once."""
+        ...
+
+    @property
+    def is_update(self) -> bool:
+        """Of the values of a state: whether it is one for the others, who had another state before."""
+        ...
+
+    @property
     def occurred_at(self) -> datetime | None:
         """When what it shows happened, by the clock of the database; None when that is no single instant."""
         ...
@@ -93,8 +103,11 @@ class Source(Protocol):
         """Make a value with a version again that was sent to others; None when it cannot be made any more."""
         ...
 
-    async def state(self, *, lagged: bool) -> Value | None:
-        """Return the current state, for members that join or lag behind; None when the latter's stream ends."""
+    def states(self, *, lagged: bool) -> AsyncGenerator[Value]:
+        """Yield the values of the current state, for members that join or lag behind; `end` when their stream ends.
+
+        Each is executed before the next one is made.
+        """
         ...
 
     def missed(self, context: Any, after: int, is_covered: Callable[[int], bool]) -> Missed:

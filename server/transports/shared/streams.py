@@ -194,6 +194,11 @@ class SharedStreams:
         member.group = self._group(asked)
         member.group.join(member, None)
 
+    def join_alone(self, asked: Asked, member: Member) -> None:
+        """Add a subscriber to a group of its own, closed to others."""
+        member.group = Group(self, asked, is_alone=True)
+        member.group.join(member, None)
+
     def forget(self, group: Group) -> None:
         """Close a group to new members."""
         if self._groups.get(group.asked.key) is group:
