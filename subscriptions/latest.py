@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from typing import TypeVar
 
@@ -64,7 +64,7 @@ async def jobs(context: Context, query: JobQuery) -> AsyncGenerator[JobRow]:
     # The sent version of each job.
     shown: dict[str, int] = {}
     with context.hub.dashboards.join(context.viewer) as dashboard:
-        async with aclosing(_all(context, query)) as current:
+        async with aclosing(all_jobs(context, query)) as current:
             async for job in current:
                 shown[job.id] = job.version
                 yield job
@@ -82,7 +82,7 @@ async def _changed_jobs(
     unsent = dict(changed)
     while unsent:
         async with context.making_message():
-            rows, matching = await read_when_available(context, lambda: _changed(context, query, list(unsent)))
+            rows, matching = await read_when_available(context, lambda: changed_rows(context, query, list(unsent)))
             new = [
                 job
                 for job in rows
@@ -99,7 +99,7 @@ async def _changed_jobs(
                 return
 
 
-async def _changed(context: Context, query: JobQuery, ids: list[str]) -> tuple[list[JobRow], set[str]]:
+async def changed_rows(context: Context, query: JobQuery, ids: Sequence[str]) -> tuple[list[JobRow], set[str]]:
     """Return the visible jobs among `ids`, the least recently changed first, and the ids of those that match."""
     async with context.snapshot.read() as connection:
         rows = await queries.jobs_by_id(connection, context.viewer, ids)
@@ -107,7 +107,7 @@ async def _changed(context: Context, query: JobQuery, ids: list[str]) -> tuple[l
     return sorted(rows.values(), key=lambda job: job.updated_at), {job.id for job in matching}
 
 
-async def _all(context: Context, query: JobQuery) -> AsyncGenerator[JobRow]:
+async def all_jobs(context: Context, query: JobQuery) -> AsyncGenerator[JobRow]:
     """Yield every job that matches; each is read in the snapshot in which its message is made."""
     last: JobRow | None = None
     while True:

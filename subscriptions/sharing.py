@@ -10,19 +10,22 @@ from strawberry.types.nodes import Selection
 from models.domain.errors import Invalid, NotFound, no_such_job
 from models.reads import queries
 from schema.context import Context
+from schema.job_inputs import JobFilter, job_query
 from subscriptions.latest import SCENE_INTERVAL_SECONDS
 from subscriptions.selection import reads_relations
 from subscriptions.shared_job_events import SharedJobEvents
+from subscriptions.shared_jobs import SharedJobs
 from subscriptions.shared_latest import SharedLatest
 
 INTERVAL_MS = (0, 60_000)
+_FILTERS = {"status": "status", "search": "search", "updatedSince": "updated_since", "ownerId": "owner_id"}
 
 
 @dataclass(frozen=True, slots=True)
 class Sharing:
     """How the values of one subscription are made for many subscribers."""
 
-    make: Callable[[Context, Mapping[str, Any], Any], SharedJobEvents | SharedLatest]
+    make: Callable[[Context, Mapping[str, Any], Any], SharedJobEvents | SharedJobs | SharedLatest]
     """Makes the source from the context, the arguments by their names in the schema, and what `analyze` found."""
     analyze: Callable[[Sequence[Selection]], object] = lambda _: None
     """Finds what matters of the selected fields, once for a document."""
@@ -82,8 +85,16 @@ def scene_updated(context: Context, arguments: Mapping[str, Any], _selected: obj
     return SharedLatest(context, find_job, read, gone, SCENE_INTERVAL_SECONDS)
 
 
+def jobs_updated(context: Context, arguments: Mapping[str, Any], _selected: object) -> SharedJobs:
+    """Return the source of jobsUpdated. Raises DomainErrors."""
+    given: Mapping[str, Any] = arguments.get("filter") or {}
+    criteria = JobFilter(**{_FILTERS[name]: value for name, value in given.items()})
+    return SharedJobs(context, job_query(criteria, None))
+
+
 SHARED: Mapping[str, Sharing] = {
     "jobEvents": Sharing(job_events, reads_relations, position="after"),
     "jobProgress": Sharing(job_progress),
     "sceneUpdated": Sharing(scene_updated),
+    "jobsUpdated": Sharing(jobs_updated),
 }

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 from coordinator.retrying import run_when_woken
+from coordinator.signal import Signal
 from coordinator.tasks import Tasks
 from models.db import clock
 from models.domain.access import EXTERNAL, Grant, Viewer
@@ -52,17 +53,27 @@ class Dashboard:
     def __init__(self, viewer: Viewer) -> None:
         self.viewer = viewer
         self._changed: Changed = {}
-        self._woken = asyncio.Event()
+        self.woken = Signal()
+        """Set when a job changes."""
+
+    @property
+    def has_changed(self) -> bool:
+        """Whether a job changed."""
+        return bool(self._changed)
 
     def on_update(self, job_id: str, *, ticked: bool) -> None:
         """Store that a job changed; `ticked` when its version may not have."""
         _add(self._changed, job_id, ticked=ticked)
-        self._woken.set()
+        self.woken.set()
 
     async def take(self) -> Changed:
         """Wait until a job changes, then return and forget all changed jobs."""
-        await self._woken.wait()
-        self._woken.clear()
+        await self.woken.wait()
+        return self.take_now()
+
+    def take_now(self) -> Changed:
+        """Return and forget all changed jobs."""
+        self.woken.clear()
         changed, self._changed = self._changed, {}
         return changed
 

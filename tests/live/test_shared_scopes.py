@@ -49,8 +49,8 @@ def groups(monkeypatch: pytest.MonkeyPatch) -> list[Group]:
     made: list[Group] = []
 
     class Recorded(Group):
-        def __init__(self, streams: SharedStreams, asked: Asked) -> None:
-            super().__init__(streams, asked)
+        def __init__(self, streams: SharedStreams, asked: Asked, *, is_alone: bool = False) -> None:
+            super().__init__(streams, asked, is_alone=is_alone)
             made.append(self)
 
     monkeypatch.setattr("server.transports.shared.streams.Group", Recorded)
@@ -75,6 +75,27 @@ async def test_viewers_with_other_rights_get_their_own_values(server: Production
         await jobs.change(owner, "updateScene", sceneId=made.scenes[0], prompt="Changed")
         for socket, actions in zip(sockets, (*expected, *expected), strict=True):
             assert (await socket.feed("1"))["scene"] == {"availableActions": actions}
+    assert len(groups) == len(clients)
+
+
+async def test_viewers_share_no_list_of_jobs(server: ProductionServer, groups: list[Group]) -> None:
+    """Owners receive their own jobs only, an administrator those of all; two sockets of each share a group."""
+    owners, admin = (server.user("ada"), server.user("eve")), server.user("root", "admin")
+    made = [(await jobs.make(owner, provider="external")).id for owner in owners]
+    expected = [{made[0]}, {made[1]}, set(made)]
+    clients = (*owners, admin)
+    async with AsyncExitStack() as stack:
+        sockets = [await stack.enter_async_context(multiplexed(each)) for each in (*clients, *clients)]
+        for socket, visible in zip(sockets, (*expected, *expected), strict=True):
+            await socket.subscribe("1", "subscription { jobsUpdated { id title } }")
+            received = [(await socket.payload("1"))["data"]["jobsUpdated"]["id"] for _ in visible]
+            assert set(received) == visible
+        await jobs.retitle(owners[0], made[0], "Changed")
+        for socket in (sockets[0], sockets[2], sockets[3], sockets[5]):
+            assert (await socket.payload("1"))["data"]["jobsUpdated"] == {"id": made[0], "title": "Changed"}
+        for socket in (sockets[1], sockets[4]):
+            await socket.flush()
+            assert socket.unread("1") == 0
     assert len(groups) == len(clients)
 
 
