@@ -9,7 +9,7 @@ from execution.relations import Selected
 from models.db.rows import JobRow, SceneRow
 from models.domain import ids, paging
 from models.reads import listing
-from schema.catalogue import Model, fitting_models, wanted_model
+from schema.catalogue import Model, fitting_models, model_query
 from schema.context import Context, Info
 from schema.enums import InputRole
 from schema.inputs import given
@@ -164,9 +164,9 @@ class CoreQuery:
         roles: list[InputRole] | None = strawberry.UNSET,
     ) -> list[Model]:
         # First, since the catalogue is rarely waited for: errors come in the same order each time.
-        wanted = wanted_model(given(fits), given(roles))
+        query = model_query(given(fits), given(roles))
         found = await info.context.coordinator.catalogue.read()
-        return fitting_models(found, given(provider), wanted)
+        return fitting_models(found, given(provider), query)
 
     @strawberry.field(description="The authenticated principal of the request.")
     def viewer(self, info: Info) -> Viewer:

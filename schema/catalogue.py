@@ -81,7 +81,7 @@ def models_by_id(models: Models, ids: Sequence[str]) -> list[Model]:
     return [known[strawberry.ID(each)] for each in ids if each in known]
 
 
-class Wanted(NamedTuple):
+class ModelQuery(NamedTuple):
     """What a model has to be able to do."""
 
     name: str | None
@@ -89,25 +89,25 @@ class Wanted(NamedTuple):
     asked: Asked
 
 
-def wanted_model(fits: RenderSettingsInput | None, roles: Sequence[InputRole] | None) -> Wanted:
+def model_query(fits: RenderSettingsInput | None, roles: Sequence[InputRole] | None) -> ModelQuery:
     """Return what these arguments ask of a model. Raises DomainErrors for settings that no model can have."""
     given = {} if fits is None else fits.given()
     problems = Problems()
     settings.check(problems, given, ["fits"])
     problems.check()
-    wanted = settings.edited(None, given) or {}
-    name = wanted.pop("model", None)
-    return Wanted(name, Asked(wanted, [{"role": each} for each in roles or ()]))
+    edited = settings.edited(None, given) or {}
+    name = edited.pop("model", None)
+    return ModelQuery(name, Asked(edited, [{"role": each} for each in roles or ()]))
 
 
-def fitting_models(models: Models, provider: str | None, wanted: Wanted) -> list[Model]:
+def fitting_models(models: Models, provider: str | None, query: ModelQuery) -> list[Model]:
     """Return the models, those of one provider only if it is given, that can do all of this."""
     return [
         as_model(of, model)
         for of, found in models.of.items()
         if provider in (None, of)
         for model in found
-        if wanted.name in (None, model.name, fitting.model_id(of, model.name)) and fitting.can_do(model, wanted.asked)
+        if query.name in (None, model.name, fitting.model_id(of, model.name)) and fitting.can_do(model, query.asked)
     ]
 
 

@@ -124,7 +124,7 @@ class _Bars:
         self._console.print(line, soft_wrap=True)
 
     def on_state(self, state: ConnectionState) -> None:
-        """Say beside the bar of the job whether the connection is lost."""
+        """Show beside the bar of the job whether the connection is lost."""
         if state in (ConnectionState.LIVE, ConnectionState.RECONNECTING):
             note = "waiting for the server …" if state is ConnectionState.RECONNECTING else self._stage
             self._progress.update(self._job, note=note)

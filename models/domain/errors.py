@@ -147,7 +147,7 @@ class LeaseLost(DomainError):
     """The token is not, or no longer, the right to render a take; nothing was changed."""
 
     def __init__(self, path: Sequence[str] = ("input", "token")) -> None:
-        message = "The lease is over: the take was given to another worker, or is not wanted any more."
+        message = "The lease is over: the take was given to another worker, or is no longer needed."
         super().__init__(ErrorCode.LEASE_LOST, message, path)
 
 

@@ -30,7 +30,7 @@ class Prompts:
 
     async def find(self, key: str) -> Prompt | None:
         """Return the prompt of an order, wherever it is. Raises NoResponse and Refused after a while."""
-        return await self._patiently(lambda: self._find(key))
+        return await self._retried(lambda: self._find(key))
 
     async def find_settled(self, order: Order) -> Prompt | None:
         """Return the prompt of an order that was just submitted without a response, or by a worker that was killed."""
@@ -58,7 +58,7 @@ class Prompts:
         """Return the polling of a prompt, from its first look on."""
         return Poll(self._api, self._pace, name)
 
-    async def _patiently(self, call: Callable[[], Awaitable[Prompt | None]]) -> Prompt | None:
+    async def _retried(self, call: Callable[[], Awaitable[Prompt | None]]) -> Prompt | None:
         return await retry_until_available(
             self._pace, call, give_up_after=self._pace.give_up_after, refusals=self._pace.refusals
         )

@@ -29,7 +29,7 @@ from providers.refusals import failure_for, reason_of
 
 log = logging.getLogger(__name__)
 
-# A preview is shown at most so often, because each is encoded anew.
+# A preview is shown at most so often, because each is re-encoded.
 PREVIEW_SECONDS = 1.0
 
 

@@ -61,7 +61,7 @@ def adjustments(plan: Plan) -> list[Adjustment]:
         target = plan.target
         done += [
             Adjustment(
-                "ENCODED", [], "The pictures were encoded anew, because the clips differ or browsers lack them."
+                "ENCODED", [], "The pictures were re-encoded, because the clips differ or browsers lack them."
             ),
             _where(plan, "TURNED", "The clip was turned upright.", lambda it: it.turn != it.turn.__class__()),
             _where(

@@ -58,10 +58,10 @@ class Photograph:
         return boxed(self._image, self._image.size, box, Image.Resampling.BILINEAR)
 
 
-def _middle(size: tuple[int, int], wanted: tuple[int, int]) -> tuple[float, float, float, float]:
+def _middle(size: tuple[int, int], target: tuple[int, int]) -> tuple[float, float, float, float]:
     """Return the largest box in the middle of a picture that has the aspect ratio of a frame."""
-    scale = min(size[0] / wanted[0], size[1] / wanted[1])
-    left, top = (size[0] - scale * wanted[0]) / 2, (size[1] - scale * wanted[1]) / 2
+    scale = min(size[0] / target[0], size[1] / target[1])
+    left, top = (size[0] - scale * target[0]) / 2, (size[1] - scale * target[1]) / 2
     return max(0.0, left), max(0.0, top), min(size[0], size[0] - left), min(size[1], size[1] - top)
 
 

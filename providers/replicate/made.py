@@ -19,7 +19,7 @@ _LOG_CHARACTERS = 20_000
 def made(order: Order, prediction: Prediction, model: Model | None) -> Made:
     """Return the seed of the prediction, what it ignored, and its figures. `model` is None when it is not known yet."""
     seed = model.seed_in(prediction.input) if model is not None else None
-    seed = _told(prediction.logs) if seed is None else seed
+    seed = _seed_in(prediction.logs) if seed is None else seed
     settings = order.settings if seed is None else replace(order.settings, seed=seed)
     return Made(
         settings=settings,
@@ -28,7 +28,7 @@ def made(order: Order, prediction: Prediction, model: Model | None) -> Made:
     )
 
 
-def _told(logs: str) -> int | None:
+def _seed_in(logs: str) -> int | None:
     found = _SEED.search(logs[:_LOG_CHARACTERS])
     seed = int(found.group(1)) if found else None
     return seed if seed is not None and seed <= _LARGEST_SEED else None

@@ -73,7 +73,7 @@ class RequestMetrics(Collector):
         if name is None:
             name = UNNAMED
         elif name not in self._names:
-            name = self._told_apart(name, is_valid=TransportCode.VALIDATION_FAILED not in codes)
+            name = self._limited_name(name, is_valid=TransportCode.VALIDATION_FAILED not in codes)
         key = (answered.kind or "unknown", name)
         operations = self._operations.get(key)
         if operations is None:
@@ -85,11 +85,11 @@ class RequestMetrics(Collector):
 
     def stream_started(self, stream: Stream) -> None:
         """Count a subscription."""
-        self._open[self._told_apart(stream.name)] += 1
+        self._open[self._limited_name(stream.name)] += 1
 
     def stream_ended(self, stream: Stream, end: StreamEnd) -> None:
         """Count the end of a subscription."""
-        name = self._told_apart(stream.name)
+        name = self._limited_name(stream.name)
         self._open[name] -= 1
         self._streams[name, outcome_of(end.codes) if end.codes else "ok"] += 1
 
@@ -113,7 +113,7 @@ class RequestMetrics(Collector):
             refused.add_metric([limit], count)
         yield refused
 
-    def _told_apart(self, name: str | None, *, is_valid: bool = True) -> str:
+    def _limited_name(self, name: str | None, *, is_valid: bool = True) -> str:
         """Return the label for a name. That of an invalid document takes no place, nor does a long one."""
         if name is None:
             return UNNAMED

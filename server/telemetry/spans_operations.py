@@ -56,5 +56,5 @@ class TracingObserver:
 
 
 def traced(observer: Observer, telemetry: Telemetry) -> Observer:
-    """Return the observer, which also reports spans where they are wanted."""
+    """Return the observer, which also reports spans if they are exported."""
     return TracingObserver(observer, telemetry) if telemetry.traces else observer

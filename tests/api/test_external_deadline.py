@@ -97,7 +97,7 @@ class TestSilence:
         await report(shared, made.scenes[0], "PROCESSING", providerId="w2", takeNumber=2)
         assert (await read_scene(shared, made.scenes[0], "attempts"))["attempts"] == 2
 
-    async def test_last_attempt_fails_the_scene_and_a_regenerate_begins_anew(self, shared: App) -> None:
+    async def test_last_attempt_fails_the_scene_and_a_regenerate_restarts_the_deadline(self, shared: App) -> None:
         """After three silent takes; each has its time."""
         made = await a_job(shared, "A kite", start=True)
         before = await version(shared, made)

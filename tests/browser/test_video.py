@@ -82,7 +82,7 @@ async def a_clip(folder: Path, codec: VideoCodec, *size: int) -> Asset:
 @pytest.mark.browser
 @pytest.mark.parametrize("codec", [VideoCodec.VP9, VideoCodec.AV1])
 async def test_clips_of_other_codecs_play_when_joined(page: Page, tmp_path: Path, codec: VideoCodec) -> None:
-    """Copied or encoded anew."""
+    """Copied or re-encoded."""
     folders = [tempfile.mkdtemp(dir=tmp_path) for _ in range(4)]
     first, second = [await a_clip(Path(folders.pop()), codec, 128, height) for height in (72, 128)]
     for assets in ([first, first], [first, second]):

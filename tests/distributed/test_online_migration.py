@@ -90,7 +90,7 @@ async def test_jobs_change_while_indexes_are_made(url: str) -> None:
 
 
 async def test_interrupted_migration_goes_on(url: str) -> None:
-    """An index that was left incomplete is made anew, and what is there is kept."""
+    """An index that was left incomplete is created again, and what is there is kept."""
     database = Database(url)
     await migrate(database, online.PREPARED)
     await online.build(database)

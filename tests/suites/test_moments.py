@@ -97,7 +97,7 @@ async def test_what_is_read_between_equal_moments_is_what_is_read_later(env: Dom
 
 @pytest.mark.sqlite_alone
 async def test_moments_of_two_connections_differ(env: Domain) -> None:
-    """Their versions begin anew, so a kept answer could be that of another state."""
+    """Their versions begin again, so a kept answer could be that of another state."""
     moments = env.store.database.moments
     before = await moments.now()
     moments.close()

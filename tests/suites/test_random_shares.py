@@ -36,7 +36,7 @@ class Shares:
         self._claims: dict[tuple[str, str], list[int]] = {}
 
     def waiting(self, members: Sequence[str]) -> None:
-        """Note the members with waiting takes: two of which one had none begin anew."""
+        """Note the members with waiting takes: two of which one had none begin again."""
         pairs = set(combinations(sorted(members), 2))
         self._claims = {pair: self._claims.get(pair, [0, 0]) for pair in pairs}
 

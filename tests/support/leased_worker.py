@@ -24,7 +24,7 @@ class Pace:
         self._begun: defaultdict[str, int] = defaultdict(int)
         self._ended: defaultdict[str, int] = defaultdict(int)
         self._looked = asyncio.Event()
-        self._told = asyncio.Event()
+        self._changed = asyncio.Event()
 
     def begin(self, scene_id: str) -> int:
         """Begin a look at a scene; return its number."""
@@ -41,15 +41,15 @@ class Pace:
         """Wait until a worker has called, at most this long: the server does not notify of its own changes."""
         try:
             async with asyncio.timeout(seconds):
-                await self._told.wait()
+                await self._changed.wait()
         except TimeoutError:
             return
 
     async def seen(self, scene_id: str) -> None:
         """Notify of a change of a scene, and wait for the end of a look that begins from now on."""
         look = self._begun[scene_id] + 1
-        self._told.set()
-        self._told = asyncio.Event()
+        self._changed.set()
+        self._changed = asyncio.Event()
         while self._ended[scene_id] < look:
             await self._looked.wait()
 

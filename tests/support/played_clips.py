@@ -58,19 +58,19 @@ class Played(NamedTuple):
 
     def loudness(self, start: Fraction, end: Fraction) -> float:
         """Return the root mean square of the sound, 0..1."""
-        samples = self._heard(start, end)
+        samples = self._samples_of(start, end)
         return math.sqrt(sum(each * each for each in samples) / len(samples)) if samples else 0.0
 
     def share_of_tone(self, hertz: float, start: Fraction, end: Fraction) -> float:
         """Return how much of the power of the sound is a tone: 1 for a pure one."""
-        samples = self._heard(start, end)
+        samples = self._samples_of(start, end)
         angle = 2 * math.pi * hertz / RATE
         real = sum(each * math.cos(angle * number) for number, each in enumerate(samples))
         imaginary = sum(each * math.sin(angle * number) for number, each in enumerate(samples))
         power = sum(each * each for each in samples)
         return 2 * (real * real + imaginary * imaginary) / len(samples) / power if power else 0.0
 
-    def _heard(self, start: Fraction, end: Fraction) -> Sequence[float]:
+    def _samples_of(self, start: Fraction, end: Fraction) -> Sequence[float]:
         return (self.sound or ())[round(start * RATE) : round(end * RATE)]
 
 

@@ -91,7 +91,7 @@ def test_settings_that_the_model_has_by_default_are_no_others() -> None:
     ],
 )
 def test_order_that_is_settled_or_does_not_fit_is_not_returned(earlier: list[TakeRow]) -> None:
-    """The current take orders anew."""
+    """The current take submits a new order."""
     assert unsettled([pending(9), *earlier]) == ()
 
 

@@ -17,7 +17,7 @@ _OPEN = sa.text("ended_at IS NULL")
 
 
 def upgrade() -> None:
-    """Make the tables, and add a column of waiting takes; no table is rewritten on either database."""
+    """Create the tables, and add a column of waiting takes; no table is rewritten on either database."""
     text, instant = sqlmodel.sql.sqltypes.AutoString, sqlmodel.sql.sqltypes.UTCDateTime
     op.create_table(
         "worker",

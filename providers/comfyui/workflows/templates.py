@@ -18,7 +18,7 @@ EXPORT = 'is not in the API format: use "Export (API)" of ComfyUI'
 
 
 class WrongTemplate(ValueError):
-    """A file is no template. The message is one line, and begins with the name of the file."""
+    """A file is not a valid template. The message is one line, and begins with the name of the file."""
 
 
 class Templates:

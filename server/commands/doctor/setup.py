@@ -28,7 +28,7 @@ async def _documents(settings: Settings) -> Findings:
     try:
         await apart(lambda: load_trusted_documents(settings))
     except WrongSettings as error:
-        yield Finding("documents", State.FAIL, str(error), "make the manifest anew: docs/persisted-documents.md")
+        yield Finding("documents", State.FAIL, str(error), "generate the manifest again: docs/persisted-documents.md")
     else:
         yield Finding("documents", State.OK, f"{settings.trusted_documents} can be used")
 

@@ -10,7 +10,7 @@ from scenewire.models import JobSummary, Scene
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SceneResult:
-    """What became of one scene: `scene`, or `error`."""
+    """The result for one scene: `scene`, or `error`."""
 
     scene_id: str
     scene: Scene | None
