@@ -60,9 +60,7 @@ def adjustments(plan: Plan) -> list[Adjustment]:
     if plan.target is not None:
         target = plan.target
         done += [
-            Adjustment(
-                "ENCODED", [], "The pictures were re-encoded, because the clips differ or browsers lack them."
-            ),
+            Adjustment("ENCODED", [], "The pictures were re-encoded, because the clips differ or browsers lack them."),
             _where(plan, "TURNED", "The clip was turned upright.", lambda it: it.turn != it.turn.__class__()),
             _where(
                 plan, "PIXELS_SQUARED", "Pixels that are not square were made square.", lambda it: it.pixel_aspect != 1

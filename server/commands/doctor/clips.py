@@ -62,7 +62,9 @@ def _shaping(installed: Fonts) -> Finding:
     """Return whether Arabic letters are joined, and read from right to left."""
     base, levels = bidi.levels(list(ARABIC))
     if base != 1 or bidi.visual(levels) != list(reversed(range(len(ARABIC)))):
-        return Finding("shaping", State.FAIL, "Arabic is not read from right to left", "install requirements.lock again")
+        return Finding(
+            "shaping", State.FAIL, "Arabic is not read from right to left", "install requirements.lock again"
+        )
     face = installed.find(ARABIC)
     if face is None or face.path is None:
         found = "text is read from right to left; whether letters are joined cannot be seen without an Arabic font"
