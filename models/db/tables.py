@@ -36,6 +36,7 @@ class Job(SQLModel, table=True):
         sa.Index("ix_job_owner_status", "owner_id", "status", "id"),
         sa.Index("ix_job_status", "status"),
         sa.Index("ix_job_reported", "status", "id", sqlite_where=_REPORTED),
+        sa.Index("ix_job_reported_owner", "owner_id", "status", "id", sqlite_where=_REPORTED),
         sa.Index("ix_job_unjoined", "status", sqlite_where=_UNJOINED),
         sa.Index("ix_job_purge_after", "purge_after"),
         sa.Index("ix_job_unfolded", "id", sqlite_where=_UNFOLDED),

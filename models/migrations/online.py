@@ -6,6 +6,7 @@ They run outside of the migration's transaction, whose locks would block every w
 
 import importlib
 from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 from types import ModuleType
 from typing import NamedTuple
 
@@ -45,7 +46,11 @@ class Stage(NamedTuple):
 
 def stages(before: str | None, target: str) -> Iterator[Stage]:
     """Yield the work of an upgrade between two revisions, in order."""
-    for stage in (Stage(PREPARED, DONE, build), Stage("0009", "0010", build_reports)):
+    for stage in (
+        Stage(PREPARED, DONE, build),
+        Stage("0009", "0010", partial(_build_one, "0009_reports_of_workers")),
+        Stage("0017", "0018", partial(_build_one, "0017_reported_jobs_of_owners")),
+    ):
         if (before or "") < stage.done <= target:
             yield stage
 
@@ -80,12 +85,12 @@ async def _add_titles(free: Connection, after: str) -> str | None:
             raise_if_cancelled(error)
 
 
-async def build_reports(database: Database) -> None:
-    """Make the index of revision 0009."""
+async def _build_one(revision: str, database: Database) -> None:
+    """Make the index of a revision that has a single one."""
     async with database.connect(database.maintenance) as connection:
         free = await connection.execution_options(isolation_level="AUTOCOMMIT")
-        reports = importlib.import_module("models.migrations.versions.0009_reports_of_workers")
-        await _make(free, reports.INDEX, reports.STATEMENT)
+        migration = importlib.import_module(f"models.migrations.versions.{revision}")
+        await _make(free, migration.INDEX, migration.STATEMENT)
 
 
 async def _make(free: Connection, name: str, statement: str) -> None:

@@ -129,7 +129,7 @@ def few(kind: Kind, shape: JobListShape, filtered_by: Narrowing) -> Statement:
     if filtered_by is Narrowing.STATUS:
         return kept_count(kind, shape._replace(include_deleted=True))
     if filtered_by is Narrowing.WORKER:
-        return kept_count(kind, shape._replace(include_deleted=True, owner=False))
+        return kept_count(kind, shape._replace(include_deleted=True))
     if filtered_by is Narrowing.TITLE:
         return Statement(kind, narrowing.titles(kind, shape.patterns))
     found = narrowing.changed_since(shape.scope, owner=shape.owner)
@@ -214,7 +214,7 @@ def _found(
     if by is Narrowing.TITLE:
         return narrowing.by_title(kind, shape.patterns)
     if by is Narrowing.WORKER:
-        return narrowing.of_worker(kind, shape.statuses)
+        return narrowing.of_worker(kind, shape.statuses, owner=shape.owner)
     return jobs_of_token(named("viewer", sa.Text()))
 
 

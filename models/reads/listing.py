@@ -104,10 +104,10 @@ async def _narrowed(source: Source, shape: JobListShape, values: Values) -> tupl
     filters: list[Narrowing] = []
     if shape.patterns and "part_0" in values:
         filters.append(Narrowing.TITLE)
+    if shape.scope is Scope.WORKER and (shape.owner or source.kind == "sqlite"):
+        filters.append(Narrowing.WORKER)
     if source.kind == "sqlite":
-        if shape.scope is Scope.WORKER:
-            filters.append(Narrowing.WORKER)
-        elif shape.statuses is not None:
+        if shape.scope is not Scope.WORKER and shape.statuses is not None:
             filters.append(Narrowing.STATUS)
         if shape.since and shape.order is not JobOrderField.UPDATED_AT:
             filters.append(Narrowing.SINCE)

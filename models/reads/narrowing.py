@@ -16,6 +16,9 @@ from models.db.tables import JOB
 from models.domain.access import EXTERNAL
 from models.reads.shapes import Condition, Scope, within
 
+# Not a parameter, by whose value Postgres would not know that a partial index has the rows.
+_EXTERNAL: sa.ColumnElement[str] = sa.literal_column(f"'{EXTERNAL}'")
+
 # Of the statements within statements.
 JOB_ = JOB.alias("found")
 
@@ -68,10 +71,16 @@ def by_title(kind: Kind, patterns: int) -> sa.CompoundSelect[str]:
     return sa.union_all(*each, sa.select(JOB_.c.id).where(JOB_.c.title_folded.is_(None)))
 
 
-def of_worker(kind: Kind, statuses: Literal["one", "many"] | None) -> sa.CompoundSelect[str]:
-    """Select the ids of the jobs that a worker sees, each half by an index; with the statuses if they are given."""
-    reported = (JOB_.c.provider == EXTERNAL) & JOB_.c.deleted_at.is_(None)
-    halves = [sa.select(JOB_.c.id).where(half) for half in (JOB_.c.owner_id == named("viewer", sa.Text()), reported)]
+def of_worker(kind: Kind, statuses: Literal["one", "many"] | None, *, owner: bool) -> sa.CompoundSelect[str]:
+    """Select the ids of the jobs that a worker sees, each half by an index; with the statuses if they are given, and of
+    the parameter `owner` if there is one."""
+    viewer = named("viewer", sa.Text())
+    own = JOB_.c.owner_id == viewer
+    reported = (JOB_.c.provider == _EXTERNAL) & JOB_.c.deleted_at.is_(None)
+    if owner:
+        of_owner = JOB_.c.owner_id == named("owner", sa.Text())
+        own, reported = of_owner & (named("owner", sa.Text()) == viewer), of_owner & reported
+    halves = [sa.select(JOB_.c.id).where(half) for half in (own, reported)]
     if statuses is not None:
         among_these = among(kind, JOB_.c.status, "statuses", one=statuses == "one")
         halves = [half.where(among_these) for half in halves]

@@ -67,6 +67,21 @@ async def test_page_of_jobs_of_a_token_begins_with_the_jobs_that_it_names(file: 
 
 
 @pytest.mark.parametrize("statuses", [None, "one", "many"])
+async def test_page_of_the_reported_jobs_of_an_owner_begins_with_them(
+    file: Database, statuses: Literal["one", "many"] | None
+) -> None:
+    """A worker that filters by another owner reads no job of this owner that it may not see."""
+    shape = JobListShape(
+        Scope.WORKER, JobOrderField.CREATED_AT, True, False, True, False, False, statuses, True, False, False, 0
+    )
+    found = list_shapes.jobs("sqlite", shape._replace(narrowed=Narrowing.WORKER), columns=("id", "title"))
+    steps = await plan(file, found.text)
+    assert "SEARCH job USING INDEX sqlite_autoindex_job_1 (id=?)" in steps
+    assert "SEARCH found USING INDEX ix_job_reported_owner (owner_id=?" in steps
+    assert "SCAN found" not in steps
+
+
+@pytest.mark.parametrize("statuses", [None, "one", "many"])
 @pytest.mark.parametrize("limited", [True, False])
 @pytest.mark.parametrize("one", [True, False])
 async def test_scenes_of_jobs_are_found_by_an_index(
