@@ -1,6 +1,7 @@
-"""The layout of the tests: folders share code through tests.support only, and ids of tests are plain."""
+"""The layout of the tests: folders share code through tests.support only, marks stand on tests, and ids are plain."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,20 @@ from tests.support.plain_ids import LONGEST, is_plain, plain_id
 
 TESTS = Path(__file__).parents[1]
 SHARED = "support"
+# What the first mark of pytest above a definition is followed by: other decorators, and the name.
+MARKED = re.compile(
+    r"^( *)@pytest\.mark\..*\n(?:\1(?!(?:async )?(?:def|class) ).*\n|\n)*?\1(?:async )?(?:def|class) (\w+)", re.M
+)
+
+
+def sources() -> list[Path]:
+    """List the modules of the tests."""
+    return [path for path in sorted(TESTS.rglob("*.py")) if "node_modules" not in path.parts]
+
+
+def marked_helpers(source: str) -> list[str]:
+    """Return the names of what has a mark of pytest and is no test."""
+    return [name for _, name in MARKED.findall(source) if not name.startswith(("test_", "Test"))]
 
 
 def imported_folders(source: str) -> Iterator[str]:
@@ -37,12 +52,37 @@ def test_no_test_folder_imports_from_another() -> None:
     """Shared helpers belong in tests/support, which itself imports no test folder."""
     offenders = [
         f"{path.relative_to(TESTS)} imports tests.{folder}"
-        for path in sorted(TESTS.rglob("*.py"))
-        if "node_modules" not in path.parts
+        for path in sources()
         for folder in imported_folders(path.read_text("utf-8"))
         if folder not in (SHARED, path.relative_to(TESTS).parts[0])
     ]
     assert offenders == []
+
+
+def test_marks_stand_on_tests() -> None:
+    """pytest ignores a mark on a helper, such as `usefixtures`, without a word."""
+    found = {str(path.relative_to(TESTS)): marked_helpers(path.read_text("utf-8")) for path in sources()}
+    assert {path: names for path, names in found.items() if names} == {}
+
+
+@pytest.mark.parametrize(
+    ("names", "source"),
+    [
+        (["helper"], '@pytest.mark.usefixtures("packages")\nasync def helper() -> None:'),
+        (["packages"], "@pytest.mark.slow\n@pytest.fixture\ndef packages() -> None:"),
+        (["Helper"], "@pytest.mark.slow\nclass Helper:"),
+        (
+            ["helper"],
+            "class TestX:\n    @pytest.mark.parametrize(\n        'x',\n        [1],\n    )\n    def helper(self):",
+        ),
+        ([], "@pytest.mark.slow\n@other(1)\nasync def test_x() -> None:\n    ...\n\n\ndef helper() -> None:"),
+        ([], "@pytest.mark.slow\nclass TestX:\n    def helper(self):"),
+    ],
+    ids=["function", "fixture", "class", "method", "test", "class-of-tests"],
+)
+def test_marks_on_helpers_are_found(names: list[str], source: str) -> None:
+    """On functions, fixtures, classes and methods."""
+    assert marked_helpers(f"{source}\n") == names
 
 
 def test_the_root_conftest_imports_no_server() -> None:
