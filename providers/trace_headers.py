@@ -1,4 +1,4 @@
-"""The headers by which the API of a provider learns to which trace a request belongs (W3C Trace Context).
+"""The W3C Trace Context headers with which a provider relates its requests to the trace of a render.
 
 The caller of a provider sets them, and a provider that calls others over HTTP sends them.
 """
@@ -19,7 +19,7 @@ def trace_headers() -> Mapping[str, str]:
 
 @contextmanager
 def carrying(headers: Mapping[str, str]) -> Generator[None]:
-    """Let requests of the block, and of tasks that it starts, have these headers."""
+    """Set these headers for requests of the block, and of tasks that it starts."""
     token = _headers.set(headers)
     try:
         yield

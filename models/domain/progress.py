@@ -1,7 +1,7 @@
 """The progress of a job. Pure.
 
-Each scene stores the highest percentage of its takes since its last regenerate (its high water, 0..100). The percentage
-of a job is computed from those alone, so a retry, a failure, a cancellation or a crash can never lower it.
+Each scene stores the highest percentage of its takes since its last regenerate (its high-water mark, 0..100). The
+percentage of a job is computed from those alone, so a retry, a failure, a cancellation or a crash can never lower it.
 """
 
 from datetime import datetime
@@ -30,8 +30,8 @@ class ProgressSnapshot(NamedTuple):
     """The progress of a job at one version.
 
     `high_water` is the sum over live scenes that are not completed. `under_way` is the sum of the percentages of scenes
-    that are being rendered: by it a snapshot differs from an earlier one when a take advances below its high water,
-    which changes only the ETA. `awaiting_assembly` means that the clips of a completed job are not joined yet.
+    that are being rendered: by it a snapshot differs from an earlier one when a take advances below its high-water
+    mark, which changes only the ETA. `awaiting_assembly` means that the clips of a completed job are not joined yet.
     """
 
     job_id: str

@@ -1,4 +1,4 @@
-"""Previews of the picture in the making: binary messages of the websocket, made into small WebP images."""
+"""Previews of the unfinished picture: binary messages of the websocket, made into small WebP images."""
 
 import logging
 import struct

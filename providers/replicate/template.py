@@ -47,7 +47,7 @@ class Template:
 
     @property
     def takes_files(self) -> bool:
-        """No: a template has no place for files."""
+        """Whether inputs can be files: never, since a template has no placeholder for them."""
         return False
 
     def described(self, name: str) -> catalogue.Model:
@@ -55,7 +55,7 @@ class Template:
         return replace(catalogue.plain_model(name), seed=self.seeded, negative_prompt="negative_prompt" in self._names)
 
     def check(self, order: Order) -> None:
-        """Any order has an input."""
+        """Accept every order: a template has an input for each."""
 
     def input(self, order: Order, files: Mapping[int, str] | None = None) -> dict[str, object]:
         """Return the input for an order."""

@@ -12,7 +12,7 @@ from server.commands.cells import moment
 from server.settings import Settings
 
 Labels = Mapping[str, str | None]
-"""Of access tokens, by id."""
+"""The labels of access tokens, by id."""
 
 TOKEN = table.Column("TOKEN", least=table.SHORTEST)
 COLUMNS = (

@@ -23,7 +23,7 @@ operation_log = logging.getLogger("scenewire.operations")
 SUBSCRIPTION: Final = "subscription"
 UNAUTHORIZED: Final = 401
 _MOST_CHARACTERS: Final = 100
-"""Of the name of an operation."""
+"""The longest name of an operation that is reported in full."""
 _MOST_OF_PATH: Final = 1_000
 """The characters of a path, which clients without a token may make long."""
 

@@ -11,7 +11,7 @@ from models.domain import trace
 from server.transports.observation.port import Answered, Observer, Stream, StreamEnd
 
 _MOST_CHARACTERS: Final = 100
-"""Of the name of an operation."""
+"""The longest name of an operation that is reported in full."""
 
 
 class TracingObserver:

@@ -238,7 +238,7 @@ def provider(
     most_bytes: int = 1_000_000,
     headers: dict[str, str] | None = None,
 ) -> ComfyUIProvider:
-    """Make a provider that uses a fake, in a hurry."""
+    """Make a provider that uses a fake, with short pauses."""
     return ComfyUIProvider(Api(fake.origin, headers or {}), using or templates(), pace, most_bytes=most_bytes)
 
 

@@ -104,7 +104,7 @@ class DescribedReplicate(FakeService):
         callbacks: str = "",
         names: tuple[str, ...] = (OFFICIAL, VERSIONED),
     ) -> ReplicateProvider:
-        """Make a provider that buys here, in a hurry."""
+        """Make a provider that uses the fake, with short pauses."""
         api = Api(f"{self.origin}/v1", token or self.token)
         models = Models(api, pace, (), names, Callbacks(callbacks))
         return ReplicateProvider(api, models, pace, lifetime_seconds=1800, most_bytes=1_000_000)

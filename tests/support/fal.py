@@ -104,7 +104,7 @@ class FakeFal(FakeService):
     def provider(
         self, pace: Pace = QUICK, *, token: str | None = None, callbacks: str = "", **more: Any
     ) -> HostedProvider:
-        """Make a provider that buys here, in a hurry."""
+        """Make a provider that uses the fake, with short pauses."""
         client = FalClient(
             Addresses(self.origin, f"{self.origin}/v1"),
             token or self.token,

@@ -25,7 +25,7 @@ class JavaScriptFollower:
         self.messages: list[Json] = []
         self.lists: list[list[Json]] = []
         self.answers: list[Json] = []
-        """Of requests: `data` or `failed`."""
+        """The outcomes of requests: `data` or `failed`."""
         self.ends: list[str | None] = []
         self._process = process
         self._token = token

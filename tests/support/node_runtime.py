@@ -18,7 +18,7 @@ OLDEST_MAJOR = 20
 
 @dataclass(frozen=True)
 class Outcome:
-    """Of one run of `node --test`."""
+    """The result of one run of `node --test`."""
 
     exit_status: int
     passed: int

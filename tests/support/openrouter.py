@@ -49,7 +49,7 @@ class FakeOpenRouter(FakeService):
 
     @property
     def address(self) -> str:
-        """Of the API."""
+        """The address of the API."""
         return f"{self.origin}/api/v1"
 
     def kind(self, asked: Asked) -> str:
@@ -95,7 +95,7 @@ class FakeOpenRouter(FakeService):
     def provider(
         self, pace: Pace = QUICK, *, token: str | None = None, callbacks: str = "", **more: Any
     ) -> HostedProvider:
-        """Make a provider that buys here, in a hurry."""
+        """Make a provider that uses the fake, with short pauses."""
         client = OpenRouterClient(
             self.address, token or self.token, pace, callbacks=callbacks, signing=SigningSecret(SECRET), **more
         )

@@ -53,11 +53,11 @@ class FakeReplicate:
 
     @property
     def address(self) -> str:
-        """Of the API."""
+        """The address of the API."""
         return f"{self.origin}/v1"
 
     def command(self, name: str, **arguments: Any) -> Json:
-        """Any command; answers what came of it."""
+        """Send a command to the fake; return its result."""
         return self._http.post(name, json=arguments).raise_for_status().json()
 
     def behave(self, **commands: Any) -> None:
@@ -108,7 +108,7 @@ class FakeReplicate:
         most_bytes: int = 1_000_000,
         address: str | None = None,
     ) -> ReplicateProvider:
-        """Make a provider that buys here, in a hurry."""
+        """Make a provider that uses the fake, with short pauses."""
         api = Api(address or self.address, token)
         return ReplicateProvider(
             api,

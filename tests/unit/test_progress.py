@@ -14,7 +14,7 @@ from tests.support.property_settings import MODEST
 
 PENDING, PROCESSING, COMPLETED, FAILED, CANCELED = SceneStatus
 shares = st.floats(0, 100)
-# The high water of each scene that is not completed.
+# The high-water mark of each scene that is not completed.
 unfinished = st.lists(shares, max_size=8)
 
 

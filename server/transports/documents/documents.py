@@ -23,7 +23,7 @@ BYTES_OF_CHARACTER: Final = 8
 """The memory that a syntax tree takes in the worst case, with the errors of its validation; usually half of that."""
 
 MOST_ERRORS: Final = 100
-"""Of validation, which ends then."""
+"""The number of errors at which validation ends."""
 
 MOST_DERIVED: Final = 32
 """Most documents have two or three derived values; the costs for page sizes in variables may be many."""

@@ -64,7 +64,7 @@ class RequestSize:
     is_upload: bool = False
     """Whether the body is a file."""
     _bytes: int = 0
-    """Of the head and the trailers, as far as they were parsed."""
+    """The size of the head and the trailers, as far as they were parsed."""
     _fields: int = 0
     _chunks: int = 0
     _portions: int = 0

@@ -110,5 +110,5 @@ def regenerated_scene_keeps_clip() -> AbstractContextManager[object]:
 
 
 def regenerated_scene_keeps_high_water() -> AbstractContextManager[object]:
-    """A regenerate does not reset the high water of the progress."""
+    """A regenerate does not reset the high-water mark of the progress."""
     return altered(EventType.SCENE_REGENERATED, lambda _, values: values.pop("high_water"))
