@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from typing import Any
 
 from starlette.requests import HTTPConnection
 
@@ -129,5 +130,7 @@ def _access_token(identity: Identity) -> str | None:
 
 def _identity(connection: HTTPConnection) -> Identity | None:
     """Return the identity of the connection if it came from a token."""
-    identity: Identity | None = getattr(connection.state, "identity", None)
+    # Not by `connection.state`, which makes an object each time: all connections are looked at every other second.
+    state: dict[str, Any] = connection.scope.get("state", {})
+    identity: Identity | None = state.get("identity")
     return identity if identity is not None and identity.revocable else None
