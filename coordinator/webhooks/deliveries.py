@@ -15,6 +15,8 @@ from coordinator.webhooks import backoff
 from coordinator.webhooks.backoff import Attempt
 from models.db import clock, rows
 from models.db.database import Connection
+from models.db.prepared import Prepared
+from models.db.readers import fetch
 from models.db.rows import DELIVERY_COLUMNS, WEBHOOK_COLUMNS, DeliveryRow, WebhookRow
 from models.db.tables import WEBHOOK, WEBHOOK_DELIVERY
 from models.domain.events import DeliveryStatus
@@ -33,6 +35,12 @@ KEPT = timedelta(days=30)
 UNFINISHED = (DeliveryStatus.PENDING, DeliveryStatus.FAILED)
 _EARLIER = WEBHOOK_DELIVERY.alias("earlier")
 _TEST = WEBHOOK_DELIVERY.c.version == 0
+# Compiled once, as it is executed all the time, and has no rows on a server without webhooks.
+_ANY_UNFINISHED = Prepared(
+    sa.select(WEBHOOK_DELIVERY.c.id)
+    .where(sa.or_(*(WEBHOOK_DELIVERY.c.status == status for status in UNFINISHED)))
+    .limit(sa.literal_column("1", sa.Integer))
+)
 
 
 class Due(NamedTuple):
@@ -48,6 +56,8 @@ async def due(connection: Connection, limit: int, in_flight: Mapping[str, int], 
     Of one job and webhook only the earliest unfinished one, so that events arrive in order. `in_flight` counts the
     attempts of this process by webhook.
     """
+    if not await fetch(connection, _ANY_UNFINISHED.on(connection.dialect.name), {}):
+        return []
     conditions = [
         _claimable(await clock.current(connection)),
         WEBHOOK.c.active | _TEST,
