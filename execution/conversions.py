@@ -80,18 +80,18 @@ def _list_converter(item: Convert | None) -> Convert:
 @lru_cache(TYPES)
 def _object_converter(schema: strawberry.Schema, kind: type[Any]) -> Convert:
     """Return the conversion to an input object, whose fields are looked at with the first value."""
-    fields: list[Argument] = []
+    fields: dict[str, Argument] = {}
     absent: dict[str, None] = {}
 
     def convert(value: Mapping[str, Any]) -> Any:
         if not fields:
             absent.update(_without_default(kind))
-            fields.extend(_fields(schema, kind))
+            fields.update((each.name, each) for each in _fields(schema, kind))
         given: dict[str, Any] = dict(absent)
-        for name, python_name, convert in fields:
-            if name in value:
-                found = value[name]
-                given[python_name] = found if found is None or convert is None else convert(found)
+        # Most fields of a large input object are not given.
+        for name, found in value.items():
+            _, python_name, convert = fields[name]
+            given[python_name] = found if found is None or convert is None else convert(found)
         return kind(**given)
 
     return convert

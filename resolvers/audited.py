@@ -62,5 +62,9 @@ def _result_of(payload: Any) -> str:
 
 def _object_of(arguments: Mapping[str, Any]) -> str | None:
     """Return the id that the request names, if any."""
-    named = [getattr(arguments.get("input"), name, arguments.get(name)) for name in _OBJECT_ARGUMENTS]
-    return next((value for value in named if isinstance(value, str)), None)
+    given = arguments.get("input")
+    for name in _OBJECT_ARGUMENTS:
+        value = getattr(given, name, arguments.get(name))
+        if isinstance(value, str):
+            return value
+    return None

@@ -76,14 +76,15 @@ class DocumentLimiter:
         names = parsed.derived("page variables", lambda: page_variables(parsed.document))
         sizes = tuple(sorted(page_sizes(names, operation, params.variables).items())) if names else ()
         try:
-            measured = parsed.derived(
+            measured, fits = parsed.derived(
                 (self, operation.name and operation.name.value, sizes),
-                lambda: self._measure(parsed.document, operation, sizes),
+                lambda: self._measure_and_compare(parsed.document, operation, sizes),
             )
         except RecursionError:
             raise self.limit_exceeded("depth") from None
-        for name in _MEASURES:
-            self._check(name, getattr(measured, name))
+        if not fits:
+            for name in _MEASURES:
+                self._check(name, getattr(measured, name))
         return Admitted(operation.operation, measured.cost, parsed, operation)
 
     def limit_exceeded(self, limit: str, found: int | None = None) -> GraphQLError:
@@ -103,6 +104,13 @@ class DocumentLimiter:
             if error.message.endswith(f"contains more than {self.limits.tokens} tokens. Parsing aborted."):
                 raise self.limit_exceeded("tokens") from None
             raise
+
+    def _measure_and_compare(
+        self, document: DocumentNode, operation: OperationDefinitionNode, sizes: tuple[tuple[str, int], ...]
+    ) -> tuple[MeasuredDocument, bool]:
+        """Return the measures, and whether they are within the limits."""
+        measured = self._measure(document, operation, sizes)
+        return measured, all(getattr(measured, name) <= getattr(self.limits, name) for name in _MEASURES)
 
     def _measure(
         self, document: DocumentNode, operation: OperationDefinitionNode, sizes: tuple[tuple[str, int], ...]
