@@ -83,7 +83,9 @@ class Database:
             self.reader = sqlite_engine(self.url, pool_size=READERS, begin=None)
             self._each_transaction = str
             self.maintenance = self.writer
-            self._shared_commits = SharedCommits(self._borrow_writer, self._wait_timeout, self.answered)
+            # A file does not stop responding: see `_wait_timeout`.
+            limit_wait = partial(asyncio.timeout, LONGEST_WAIT_SECONDS)
+            self._shared_commits = SharedCommits(self._borrow_writer, limit_wait, self.answered)
         else:
             pooler = Pooler(self._arguments(self.url, "start"))
             self.writer = postgres_engine(self.url, pooler)

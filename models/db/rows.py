@@ -16,6 +16,10 @@ Json = dict[str, Any]
 Column = sa.ColumnElement[Any]
 
 
+COUNTERS = {status: status.value.lower() for status in SceneStatus}
+"""The columns of a job that count its live scenes, by their status."""
+
+
 class JobRow(NamedTuple):
     """A job as stored; fields as in `tables.Job`."""
 
@@ -52,7 +56,7 @@ class JobRow(NamedTuple):
     @property
     def counts(self) -> dict[SceneStatus, int]:
         """The number of live scenes by status."""
-        return {status: getattr(self, status.value.lower()) for status in SceneStatus}
+        return {status: getattr(self, name) for status, name in COUNTERS.items()}
 
     @property
     def left_draft(self) -> bool:

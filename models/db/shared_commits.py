@@ -95,7 +95,7 @@ class SharedCommits:
     def __init__(
         self,
         borrow: Callable[[AsyncExitStack], Awaitable[SqliteDriver]],
-        limit_wait: Callable[[], AbstractAsyncContextManager[None]],
+        limit_wait: Callable[[], AbstractAsyncContextManager[object]],
         answered: Callable[[], None],
     ) -> None:
         self._borrow = borrow

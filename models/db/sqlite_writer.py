@@ -78,7 +78,7 @@ class SqliteDriver:
             steps.append((each.text, [each.arguments(values) for values in parameters], statement.returns_rows))
             rows += len(parameters)
         found = await self._run([*steps, *after], on_loop=COMMIT not in after and rows <= ROWS_ON_LOOP)
-        return [each.converted(rows) for each, rows in zip(compiled, found, strict=True)]
+        return [each.converted(rows) if rows else rows for each, rows in zip(compiled, found, strict=True)]
 
     async def run_together(
         self, calls: Sequence[Call], *, before: Sequence[str] = (), after: Sequence[str] = ()

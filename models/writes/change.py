@@ -1,14 +1,12 @@
 """A change of a job: collected in the block of `store.change`, and committed at its end."""
 
-from collections.abc import AsyncGenerator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
-from itertools import compress
-from operator import is_not
 from typing import Any
 
 from models.db.prepared import Call, Prepared
-from models.db.rows import SCENE_FIELDS_OF_TAKE, EventRow, JobRow, SceneRow
+from models.db.rows import COUNTERS, SCENE_FIELDS_OF_TAKE, EventRow, JobRow, SceneRow
 from models.db.tables import EVENT, JOB, SCENE, TAKE
 from models.db.transactions import Transaction
 from models.domain.access import SYSTEM, Viewer
@@ -19,6 +17,7 @@ from models.domain.folding import folded_title
 from models.domain.lifecycle import SETTLED_JOB, SceneStatus, job_status
 from models.domain.trace import TraceContext
 from models.writes.collected import Collected
+from models.writes.differences import counted_as, replaced, waits_for_retry
 from models.writes.locking import SCENE_OF_JOB
 from models.writes.new_take import NewTake
 from models.writes.scene_statements import AMONG, DELETED, LIVE, PENDING_TAKES, PLACES
@@ -263,7 +262,7 @@ class Change(Collected):
         # JSON that was set differs, although Python takes true for 1.
         changed: dict[str, Any] = {
             name: value
-            for name, value, stored in _replaced(self.job, self._stored)
+            for name, value, stored in replaced(self.job, self._stored)
             if value != stored or isinstance(value, dict)
         }
         if changed:
@@ -276,22 +275,15 @@ class Change(Collected):
             self.pending.insert(EVENT, event._asdict())
 
     def _recount(self, before: SceneRow, after: SceneRow) -> None:
+        if counted_as(before) == counted_as(after):
+            return
         if before.deleted_at is None:
-            self._count(before.status, -1, retrying=_waits_for_retry(before))
+            self._count(before.status, -1, retrying=waits_for_retry(before))
         if after.deleted_at is None:
-            self._count(after.status, 1, retrying=_waits_for_retry(after))
+            self._count(after.status, 1, retrying=waits_for_retry(after))
 
     def _count(self, status: SceneStatus, by: int, *, retrying: bool = False) -> None:
-        name = status.value.lower()
+        name = COUNTERS[status]
         self.set_job(**{name: getattr(self.job, name) + by})
         if retrying:
             self.set_job(retrying=self.job.retrying + by)
-
-
-def _replaced(job: JobRow, stored: JobRow) -> Iterable[tuple[str, Any, Any]]:
-    """Return the names of columns with another object, which may be equal, and both objects."""
-    return compress(zip(JobRow._fields, job, stored, strict=True), map(is_not, job, stored))
-
-
-def _waits_for_retry(scene: SceneRow) -> bool:
-    return scene.status is SceneStatus.PENDING and scene.next_attempt_at is not None
