@@ -4,6 +4,7 @@ import json
 from typing import Any, cast
 
 import pytest
+import strawberry
 from graphql import GraphQLEnumType, OperationDefinitionNode, parse
 from graphql.execution.values import get_variable_values
 from strawberry.types.arguments import convert_arguments
@@ -128,3 +129,24 @@ def check(text: str, values: list[Any]) -> None:
             assert plain(found.coerced) == plain(expected.coerced)
             values_found = {name: repr(source.value) for name, source in found.sources.items()}
             assert values_found == {name: repr(source.value) for name, source in expected.sources.items()}
+
+
+def test_a_nullable_field_without_a_default_is_null_when_it_is_absent() -> None:
+    """The constructor of its dataclass requires it."""
+
+    @strawberry.input
+    class Note:
+        text: str
+        author: str | None
+
+    @strawberry.type
+    class Query:
+        @strawberry.field
+        def echo(self, note: Note) -> str:
+            return note.text
+
+    schema = strawberry.Schema(Query)
+    core: Any = schema._schema  # pyright: ignore[reportPrivateUsage] # there is no public accessor
+    definition = core.query_type.fields["echo"].extensions[DEFINITION]
+    found = converted(arguments_of(schema, definition), {"note": {"text": "Hello"}})
+    assert found == {"note": Note(text="Hello", author=None)}
