@@ -56,6 +56,17 @@ class Stored(NamedTuple):
     etag: str
 
 
+class Whole(NamedTuple):
+    """A stored file and its metadata, read at one moment."""
+
+    stored: Stored
+    content: bytes
+
+    async def read(self, start: int, end: int) -> AsyncIterator[bytes]:
+        """Yield the bytes start..end (end excluded)."""
+        yield self.content[start:end]
+
+
 class MediaStore:
     """Stores finished files under the keys of `keys.py`, such as `job_…/scene_…/take_….mp4`."""
 
@@ -153,13 +164,21 @@ class MediaStore:
         try:
             with unavailable_errors():
                 async with asyncio.timeout(ANSWER_SECONDS):
-                    meta = await obstore.head_async(self._store, key)
+                    return _stored(await obstore.head_async(self._store, key))
         except FileNotFoundError:
             await self._check_present()
             return None
-        return Stored(
-            meta["size"], (meta["e_tag"] or f"{meta['size']:x}-{meta['last_modified'].timestamp():.0f}").strip('"')
-        )
+
+    async def whole(self, key: str) -> Whole | None:
+        """Return a small file that may be overwritten meanwhile, None when it does not exist. Raises Unavailable."""
+        try:
+            with unavailable_errors():
+                async with asyncio.timeout(ANSWER_SECONDS):
+                    found = await obstore.get_async(self._store, key)
+                    return Whole(_stored(found.meta), bytes(await found.bytes_async()))
+        except FileNotFoundError:
+            await self._check_present()
+            return None
 
     async def _check_present(self) -> None:
         """Raise Unavailable when a file is missing because its whole folder is, such as an unmounted volume."""
@@ -262,3 +281,8 @@ def _attributes(key: str, content_type: str) -> "Attributes":
 def _finite(number: float | None) -> float | None:
     """Return a number that JSON can carry; None for NaN and infinity."""
     return number if number is not None and math.isfinite(number) else None
+
+
+def _stored(meta: "ObjectMeta") -> Stored:
+    etag = meta["e_tag"] or f"{meta['size']:x}-{meta['last_modified'].timestamp():.0f}"
+    return Stored(meta["size"], etag.strip('"'))

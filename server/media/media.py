@@ -4,6 +4,7 @@ import logging
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
+from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
@@ -27,6 +28,9 @@ _RETRY_SECONDS = 5
 # Any page may embed the file: access depends on the URL alone, not on cookies or headers.
 _EMBEDDABLE = {"access-control-allow-origin": "*", "cross-origin-resource-policy": "cross-origin"}
 
+# Yields the bytes of a file from the first number to the second, which is excluded.
+_Read = Callable[[int, int], AsyncIterator[bytes]]
+
 
 def media_route(store: MediaStore, signed_urls: SignedUrls, redirect_seconds: int) -> Route:
     """Return the route GET and HEAD /media/{key}. A file is found only with a valid signed URL; otherwise 404.
@@ -43,28 +47,43 @@ def media_route(store: MediaStore, signed_urls: SignedUrls, redirect_seconds: in
         except Unavailable as error:
             return _unavailable(key, error)
         if stored is None:
-            return Response("Not found", 404, media_type="text/plain")
+            return _not_found()
         valid = min(seconds_left, redirect_seconds, _REDIRECT_SECONDS)
         method = "HEAD" if request.method == "HEAD" else "GET"
         address = await store.address(key, method, timedelta(seconds=max(1, int(valid)))) if valid else None
         if address is not None:
             # The address expires soon, so the redirect must not be remembered.
             return RedirectResponse(address, 307, {"cache-control": "no-store", **_EMBEDDABLE})
-        return _response(request, store, key, stored, int(min(seconds_left, _A_YEAR_SECONDS)))
+        if is_live_frame(key):
+            return await _live_frame(request, store, key)
+        return _response(request, key, stored, partial(store.read, key), int(min(seconds_left, _A_YEAR_SECONDS)))
 
     endpoint: Callable[[Request], Awaitable[Response]] = serve
     return Route("/media/{key:path}", endpoint, methods=["GET"])
 
 
 class _File(StreamingResponse):
-    """The bytes of a file. When the store stops answering, the response ends early and uvicorn closes the connection,
-    so that the client notices that bytes are missing."""
+    """The bytes of a file. When the store stops answering, or the file is deleted, the response ends early and uvicorn
+    closes the connection, so that the client notices that bytes are missing."""
 
     async def stream_response(self, send: Send) -> None:
         try:
             await super().stream_response(send)
-        except Unavailable as error:
+        except (Unavailable, FileNotFoundError) as error:
             _log_unavailable("a file that is being sent", error)
+
+
+async def _live_frame(request: Request, store: MediaStore, key: str) -> Response:
+    """Answer with one live frame: renders overwrite them, so the size and the bytes are read at one moment."""
+    try:
+        frame = await store.whole(key)
+    except Unavailable as error:
+        return _unavailable(key, error)
+    return _not_found() if frame is None else _response(request, key, frame.stored, frame.read)
+
+
+def _not_found() -> Response:
+    return Response("Not found", 404, media_type="text/plain")
 
 
 def _unavailable(key: str, error: Unavailable) -> Response:
@@ -73,12 +92,12 @@ def _unavailable(key: str, error: Unavailable) -> Response:
     return Response(error.message, 503, headers, media_type="text/plain")
 
 
-def _log_unavailable(what: str, error: Unavailable) -> None:
+def _log_unavailable(what: str, error: Exception) -> None:
     reason = reason_of(error.__cause__ or error)
     log.warning("Not readable: %s: %s", what, reason, extra={"action": "media.unavailable"})
 
 
-def _response(request: Request, store: MediaStore, key: str, stored: Stored, max_age: int) -> Response:
+def _response(request: Request, key: str, stored: Stored, read: _Read, max_age: int = 0) -> Response:
     etag = f'"{stored.etag}"'
     headers = {
         "accept-ranges": "bytes",
@@ -105,8 +124,7 @@ def _response(request: Request, store: MediaStore, key: str, stored: Stored, max
     status = 200 if requested is None else 206
     if request.method == "HEAD":
         return Response(status_code=status, headers=headers)
-    body: AsyncIterator[bytes] = store.read(key, start, end)
-    return _File(body, status, headers)
+    return _File(read(start, end), status, headers)
 
 
 def _range(request: Request, etag: str) -> tuple[str, str] | None:

@@ -1,5 +1,6 @@
 """Media files over HTTP: byte ranges and conditional requests (RFC 9110, sections 13 and 14), and unknown paths."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import NamedTuple
@@ -8,6 +9,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
+from coordinator.storage.keys import live_frame_key
 from tests.support import jobs
 from tests.support.client import Json
 from tests.support.factories import UNUSED_SUFFIX
@@ -44,6 +46,29 @@ async def rendered(database: None, tmp_path_factory: pytest.TempPathFactory) -> 
         files = await read_scene(app, made.scenes[0], f"output {MEDIA} poster {MEDIA} preview {MEDIA}")
         path: str = files["output"]["url"].removeprefix(ORIGIN)
         yield Rendered(app, folder, files, path, (await app.http.get(path)).content)
+
+
+@pytest.mark.sqlite_alone
+async def test_live_frame_that_is_overwritten_meanwhile_is_complete(rendered: Rendered) -> None:
+    """Each response is one frame, whichever: pictures of two renders are not mixed, and none is cut off."""
+    container = rendered.app.container
+    key = live_frame_key(f"take_{UNUSED_SUFFIX}")
+    frames = [bytes([number]) * 1_000 * number for number in range(1, 9)]
+    path = container.signed_urls(key, 1).url.removeprefix(ORIGIN)
+    await container.coordinator.media.put(key, frames[0])
+    is_read = asyncio.Event()
+
+    async def overwrite() -> None:
+        while not is_read.is_set():
+            for frame in frames:
+                await container.coordinator.media.put(key, frame)
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(overwrite())
+        responses = [await rendered.app.http.get(path) for _ in range(200)]
+        is_read.set()
+    assert {response.status_code for response in responses} == {200}
+    assert [response.content for response in responses if response.content not in frames] == []
 
 
 async def test_media_files_have_the_size_and_type_of_the_api(rendered: Rendered) -> None:
