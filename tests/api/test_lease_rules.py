@@ -40,7 +40,7 @@ async def app(database: None, tmp_path_factory: pytest.TempPathFactory) -> Async
         yield app
 
 
-async def goes_before_it_is_told(app: App) -> None:
+async def claims_and_disconnects(app: App) -> None:
     """Claim as a worker that disconnects while the take is leased to it."""
     # It is asked before the search, and before the answer.
     answers = [True, False]
@@ -123,7 +123,7 @@ async def test_a_take_that_loses_all_its_workers_fails(app: App) -> None:
     made = await a_leased_job(app)
     (scene_id,) = made.scenes
     for _ in range(3):
-        await goes_before_it_is_told(app)
+        await claims_and_disconnects(app)
     first = await a_lease(app)
     await end_leases(app, scene_id)
     second = await a_lease(app, "second", waitSeconds=30)
@@ -236,3 +236,19 @@ async def test_a_model_without_a_name_is_refused(app: App) -> None:
     worker: Json = {"name": "gpu", "models": ["wan", "leased/"]}
     assert await path("claimTakes", worker=worker, waitSeconds=0) == ["input", "worker", "models", "1"]
     await accepted(app, "cancelJob", jobId=made.id)
+
+
+async def test_invalid_fields_of_a_claim_are_named(app: App) -> None:
+    """All problems at once."""
+    worker: Json = {"name": "", "models": [], "labels": {}}
+    payload = await app.mutate(
+        "claimTakes", "errors { code path }", worker=worker, most=17, leaseSeconds=5, waitSeconds=31
+    )
+    assert [error["path"][1:] for error in payload["errors"]] == [
+        ["worker", "name"],
+        ["worker", "models"],
+        ["most"],
+        ["leaseSeconds"],
+        ["waitSeconds"],
+    ]
+    assert (await claim(app))["leases"] == []

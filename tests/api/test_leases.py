@@ -19,7 +19,7 @@ from tests.support.clip_host import clip_bytes
 from tests.support.delivered_files import PLAIN
 from tests.support.factories import accepted
 from tests.support.inspected import served
-from tests.support.leasing import ENDED, a_lease, a_leased_job, claim, end_leases, finish, lost, upload
+from tests.support.leasing import ENDED, a_lease, a_leased_job, end_leases, finish, lost, upload
 from tests.support.queries import FAILURE, MEDIA, changes, read_scene
 from tests.support.server_app import App, running
 from tests.support.waiting import eventually
@@ -284,19 +284,3 @@ async def test_a_foreign_token_is_lost(app: App) -> None:
     for token in ("", "lease_x", "x" * 10_000, "\u0000", "é"):
         payload = await app.mutate("releaseTake", "errors { code }", token=token)
         assert payload["errors"] == [{"code": "LEASE_LOST"}]
-
-
-async def test_invalid_fields_of_a_claim_are_named(app: App) -> None:
-    """All problems at once."""
-    worker: Json = {"name": "", "models": [], "labels": {}}
-    payload = await app.mutate(
-        "claimTakes", "errors { code path }", worker=worker, most=17, leaseSeconds=5, waitSeconds=31
-    )
-    assert [error["path"][1:] for error in payload["errors"]] == [
-        ["worker", "name"],
-        ["worker", "models"],
-        ["most"],
-        ["leaseSeconds"],
-        ["waitSeconds"],
-    ]
-    assert (await claim(app))["leases"] == []

@@ -14,28 +14,14 @@ from models.db.tables import JOB, SCENE_INPUT
 from tests.support import jobs
 from tests.support.access_tokens import EDITS, WORK, holder
 from tests.support.client import Client, Json
+from tests.support.every_mutation import MUTATIONS, WORKER, mutations
 from tests.support.factories import a_job
-from tests.support.id_matrix import CALLS, ERRORS, MATRIX, SCHEMA, Row, everything
+from tests.support.id_matrix import CALLS, MATRIX, SCHEMA, everything
 from tests.support.multiplexed import multiplexed
 from tests.support.tenants import MISSING, RAISED_LIMITS, ROWS, Person, a_person, answer, comparable, request_body
 from tests.support.tokens import ProductionServer, production_server
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.both_databases]
-
-assert SCHEMA.mutation_type is not None
-MUTATIONS = SCHEMA.mutation_type.fields
-WORKER = {"name": "gpu", "models": ["wan"]}
-FAILURE = {"code": "X", "message": "X", "retryable": False}
-# The mutations that name no object by an id.
-OTHER_INPUTS: dict[str, Json] = {
-    "createJob": {"title": "Mine"},
-    "createAsset": {"kind": "IMAGE", "contentType": "image/png", "sizeBytes": 1},
-    "claimTakes": {"worker": WORKER, "waitSeconds": 0},
-    "renewLease": {"token": "x"},
-    "finishTake": {"token": "x"},
-    "failTake": {"token": "x", "failure": FAILURE},
-    "releaseTake": {"token": "x"},
-}
 
 
 class World(NamedTuple):
@@ -115,25 +101,6 @@ async def test_queries_without_an_id_return_the_jobs_of_the_token_only(world: Wo
     )
     assert counts["jobs"]["totalCount"] == counts["found"]["totalCount"] == len(counts["found"]["nodes"]) == 1
     assert counts["assets"]["totalCount"] == 0
-
-
-def mutations() -> dict[str, Row]:
-    """Return a request for each mutation of the schema, about a job or a scene where it can be."""
-    found: dict[str, Row] = {}
-    for place, row in MATRIX.items():
-        name = _mutation(place)
-        if name is not None and name not in OTHER_INPUTS:
-            found.setdefault(name, row)
-    for name, fields in OTHER_INPUTS.items():
-        kind = MUTATIONS[name].args["input"].type
-        document = f"mutation($input: {kind}) {{ {name}(input: $input) {{ {ERRORS} }} }}"
-        found[name] = Row("job", document, {"input": fields})
-    return found
-
-
-def _mutation(place: str) -> str | None:
-    kind, _, rest = place.partition(".")
-    return rest.partition("(")[0] if kind == "Mutation" else None
 
 
 async def codes(world: World, person: Person, client: Client) -> dict[str, str | None]:

@@ -1,11 +1,9 @@
 """The explorer page of a development server, in a real browser."""
 
 from pathlib import Path
-from typing import cast
 
 import pytest
 import pytest_asyncio
-from graphql import IntrospectionQuery, build_client_schema, get_introspection_query, parse, validate
 from playwright.async_api import Page, expect
 
 from tests.support import axe
@@ -13,8 +11,6 @@ from tests.support.browser_page import HEIGHT
 from tests.support.explorer import Explorer, Server
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-OPERATIONS = sorted((Path(__file__).parents[2] / "web" / "src" / "operations").glob("*.graphql"))
 
 CREATE_JOB = """
 mutation Create {
@@ -298,12 +294,3 @@ async def test_an_empty_job_id_without_a_remembered_one_is_an_error(explorer: Ex
     await explorer.open("Watch job")
     await explorer.run()
     await expect(explorer.response).to_contain_text("The jobId is empty")
-
-
-async def test_every_prepared_operation_is_valid(server: Server) -> None:
-    """They validate against the schema of the server."""
-    introspection = await server.execute(get_introspection_query(), {})
-    schema = build_client_schema(cast("IntrospectionQuery", introspection))
-    problems = {path.name: validate(schema, parse(path.read_text("utf-8"))) for path in OPERATIONS}
-    assert problems == {path.name: [] for path in OPERATIONS}
-    assert OPERATIONS

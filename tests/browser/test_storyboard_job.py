@@ -5,7 +5,6 @@ import io
 import re
 import socket
 from collections.abc import AsyncGenerator
-from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -13,11 +12,9 @@ from PIL import Image
 from playwright.async_api import Browser, Page, expect
 
 from tests.support import axe, jobs
-from tests.support.browser_page import TIMEOUT_MS, isolated_page
-from tests.support.client import Client
+from tests.support.browser_page import isolated_page
 from tests.support.explorer import Server
 from tests.support.server_app import App, running
-from tests.support.server_process import ServerProcess
 from tests.support.storyboard_job_page import JobPage, stores
 from tests.support.waiting import eventually
 
@@ -190,41 +187,6 @@ async def test_picture_dropped_on_a_scene_is_an_input_of_its_next_take(tab: Page
     await form.get_by_label("Length in seconds").fill("2")
     await form.get_by_role("button", name="Add the scene").click()
     await expect(page.prompts).to_have_text(["A kite in the rain", "Another kite"])
-
-
-async def test_killed_server_is_shown_as_such_until_the_truth_is_back(browser: Browser, tmp_path: Path) -> None:
-    """While it is away a banner says so and changes are taken back; after its restart the page shows what holds."""
-    process = ServerProcess(tmp_path, provider="scripted").start()
-    context = await browser.new_context()  # its console has errors of the network
-    try:
-        client = Client(process.url)
-        made = await jobs.make(client, jobs.scene("Rain", **STALLED), title="Before", start=True)
-        page = JobPage(await context.new_page(), process.url, made.id)
-        page.page.set_default_timeout(TIMEOUT_MS)
-        errors: list[str] = []
-        page.page.on("pageerror", lambda error: errors.append(error.message))
-        await page.open()
-        await expect(page.card(1)).to_contain_text("Generating")
-        process.kill()
-        await expect(page.banner).to_be_visible()
-        await page.screenshot("catching-up")
-        await page.edit_prompt(1, "Hail")
-        field = page.page.get_by_role("textbox", name="Prompt of scene 1")
-        await expect(field).to_have_accessible_description("The server cannot be reached.")
-        assert await field.evaluate("(each) => each.selectionStart") == len("Hail")  # typing does not replace the text
-        await field.press("Escape")
-        await expect(page.prompts).to_have_text(["Rain"])
-        process.start()
-        await jobs.retitle(client, made.id, "After")
-        await expect(page.title).to_have_text("After")
-        await page.click("Cancel scene 1")
-        await expect(page.card(1)).to_contain_text("Canceled")
-        await expect(page.banner).to_have_count(0)
-        assert errors == []
-        await client.close()
-    finally:
-        await context.close()
-        process.kill()
 
 
 async def test_database_that_is_away_is_noticed_without_any_action(tab: Page, app: App) -> None:

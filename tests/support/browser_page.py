@@ -10,6 +10,8 @@ from tests.support.waiting import TIMEOUT_SECONDS
 
 WIDTH, HEIGHT = 1280, 800
 TIMEOUT_MS = 1_000 * TIMEOUT_SECONDS
+# For all pages of the process, those of tests that open one by themselves included.
+expect.set_options(timeout=TIMEOUT_MS)
 
 
 @asynccontextmanager
@@ -51,7 +53,6 @@ async def isolated_page(
         viewport={"width": WIDTH, "height": HEIGHT}, ignore_https_errors=trusts_any_certificate
     ) as page:
         page.set_default_timeout(TIMEOUT_MS)
-        expect.set_options(timeout=TIMEOUT_MS)
         await page.context.route(is_foreign, block)
         page.on("websocket", lambda socket: foreign_urls.append(socket.url) if is_foreign(socket.url) else None)
         page.on("pageerror", lambda error: failures.append(error.message))

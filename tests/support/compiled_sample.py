@@ -1,12 +1,11 @@
 """A schema with everything that an answer can contain, and its execution on both paths."""
 
 import asyncio
-import enum
 from collections import Counter
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Annotated, Any, NamedTuple, NewType
+from datetime import datetime
+from typing import Annotated, Any, NewType
 
 import strawberry
 from starlette.requests import HTTPConnection
@@ -20,27 +19,10 @@ from server.graphql.masking import MaskedSchema
 from server.transports.documents.compiled import CompiledOperations
 from server.transports.execution import Executor
 from server.transports.limits import TransportLimits
+from tests.support.sample_pets import PETS, Hue, Mood, PetRow
 
 Instant = NewType("Instant", datetime)
 CONNECTION = HTTPConnection({"type": "http"})
-
-
-class Hue(enum.Enum):
-    """An enum whose values are no strings."""
-
-    RED = 1
-    GREEN = 2
-
-
-class Mood(enum.StrEnum):
-    """An enum whose values are other strings than its names."""
-
-    GLAD = "glad"
-    SAD = "sad"
-
-
-strawberry.enum(Hue)
-strawberry.enum(Mood)
 
 
 @strawberry.interface
@@ -48,45 +30,6 @@ class Named:
     """Implemented by rows and by objects."""
 
     name: str
-
-
-class PetRow(NamedTuple):
-    """An ordinary row; `narrow` makes narrow ones, as a database would store them."""
-
-    id: str
-    owner_id: str
-    name: str
-    mood: Mood
-    born_at: datetime
-    tags: list[str]
-    tame: bool
-    weight: float | None
-
-    def stored(self) -> dict[str, Any]:
-        """Return the raw values by column."""
-        raw: dict[str, Any] = self._asdict()
-        tags = '["' + '", "'.join(self.tags) + '"]' if self.tags else "[]"
-        return raw | {
-            "mood": self.mood.value,
-            "born_at": self.born_at.isoformat(),
-            "tags": tags,
-            "tame": int(self.tame),
-        }
-
-
-PETS = [
-    PetRow(
-        f"pet{number}",
-        f"owner{number % 3}",
-        f"Pet {number}",
-        Mood.SAD if number % 2 else Mood.GLAD,
-        datetime(2026, 1, number + 1, 10, tzinfo=UTC),
-        ["a", "b"][: number % 3],
-        number % 2 == 0,
-        None if number == 4 else number / 2,
-    )
-    for number in range(7)
-]
 
 
 @dataclass

@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from tests.support.replicate_files import HTML, content
-from tests.support.replicate_state import OFFICIAL, OVER, SECRET, TOKEN, VERSION, Commands, Fake, Json, Prediction
+from tests.support.replicate_state import OFFICIAL, OVER, TOKEN, VERSION, Commands, Fake, Json, Prediction
 from tests.support.waiting import TIMEOUT_SECONDS
 
 INPUTS: dict[str, tuple[type, ...]] = {"prompt": (str,), "duration": (int, float), "seed": (int,), "style": (str,)}
@@ -223,7 +223,7 @@ class Handler(BaseHTTPRequestHandler):
         fake = self.fake
         match command:
             case "send":
-                return {"status": self.send_webhook(arguments)}
+                return {"status": fake.send_webhook(arguments)}
             case "until":
                 with fake.changed:
                     reached = fake.changed.wait_for(
@@ -263,16 +263,6 @@ class Handler(BaseHTTPRequestHandler):
                     prediction.removed = True
             case _:
                 raise AssertionError(command)
-
-    def send_webhook(self, arguments: Json) -> int:
-        """Send a webhook about the newest prediction, with another signature, age or content if given."""
-        prediction = list(self.fake.predictions.values())[-1]
-        assert prediction.webhook is not None
-        document = prediction.as_json(self.fake.origin) | arguments.get("fields", {})
-        body = arguments["body"].encode() if "body" in arguments else json.dumps(document).encode()
-        return self.fake.deliver(
-            prediction.webhook, body, arguments.get("secret", SECRET), arguments.get("age_seconds", 0.0)
-        )
 
     def send(self, status: int, document: Json | bytes, headers: dict[str, str] | None = None) -> None:
         body = document if isinstance(document, bytes) else json.dumps(document).encode()

@@ -216,6 +216,15 @@ class Fake:
                 body = json.dumps(prediction.as_json(self.origin)).encode()
                 threading.Thread(target=self.deliver, args=(prediction.webhook, body), daemon=True).start()
 
+    def send_webhook(self, arguments: Json) -> int:
+        """Send a webhook about the newest prediction, with another signature, age or content if given."""
+        prediction = list(self.predictions.values())[-1]
+        assert prediction.webhook is not None
+        document = prediction.as_json(self.origin) | arguments.get("fields", {})
+        body = arguments["body"].encode() if "body" in arguments else json.dumps(document).encode()
+        secret, age_seconds = arguments.get("secret", SECRET), arguments.get("age_seconds", 0.0)
+        return self.deliver(prediction.webhook, body, secret, age_seconds)
+
     def deliver(self, webhook: str, body: bytes, signing: str = SECRET, age_seconds: float = 0.0) -> int:
         """Send one webhook. Return the status of the response, 0 when no server is configured for its host."""
         parts = urlsplit(webhook)
