@@ -177,6 +177,11 @@ class Member:
         """Whether everything for it alone was taken and paid, or it has left."""
         return self.state is State.LEFT or not (self.inbox or self.unpaid)
 
+    @property
+    def has_last(self) -> bool:
+        """Whether the result that ends its stream waits to be taken."""
+        return bool(self.inbox) and isinstance(self.inbox[-1], ExecutionResult)
+
     async def drained(self) -> None:
         """Wait until `is_drained`; one caller at a time."""
         while not self.is_drained:

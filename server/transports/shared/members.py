@@ -254,7 +254,7 @@ class Members:
     def end(self, members: Iterable[Member], result: ExecutionResult | None = None) -> None:
         """End the streams of members, with a result if given."""
         for member in members:
-            if member.state is not State.LEFT:
+            if member.state is not State.LEFT and not member.has_last:
                 self.live.pop(member, None)
                 self.others.add(member)
                 member.state = State.COMPLETE
