@@ -63,11 +63,12 @@ class Source:
         self._ticked: int | None = None
         self._shown = 0
         self._position = 0
+        self._known = 0
         self._woken = asyncio.Event()
         self._interrupted = False
 
     def on_events(self, events: Sequence[int]) -> None:
-        self._events.extend(events)
+        self._events.extend(version for version in events if version > self._known)
         self._woken.set()
 
     def ticked(self, progress: int) -> None:
@@ -113,7 +114,7 @@ class Source:
             value = await self.state(lagged=True)
             if value is None:
                 return END
-            self._position = value.version or 0
+            self._forget(value.version or 0)
             return value
         if self._events:
             version = self._events.popleft()
@@ -146,6 +147,11 @@ class Source:
 
     def missed(self, context: Any, after: int, is_covered: Callable[[int], bool]) -> "Missed":
         return Missed(self._world, after, is_covered)
+
+    def _forget(self, version: int) -> None:
+        """Drop the events that a state includes, as the feed does, so that they cannot overflow it again."""
+        self._position = self._known = version
+        self._events = deque(each for each in self._events if each > version)
 
     def continue_after(self, missed: "Missed") -> None:
         self._shown = max(self._shown, missed.shown)

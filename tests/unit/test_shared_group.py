@@ -16,9 +16,9 @@ from server.transports.shared.pace import LONG_SECONDS, REST_SECONDS, Batch, Res
 from subscriptions.shared import SharedValue
 from tests.support.shared_followers import Follower, Streams
 from tests.support.shared_world import Source, World
-from tests.support.waiting import eventually
+from tests.support.waiting import TIMEOUT_SECONDS, eventually
 
-SECONDS = 20
+SECONDS = TIMEOUT_SECONDS
 
 
 @pytest.fixture(autouse=True)
