@@ -52,7 +52,7 @@ async def rendered(database: None, tmp_path_factory: pytest.TempPathFactory) -> 
 async def test_live_frame_that_is_overwritten_meanwhile_is_complete(rendered: Rendered) -> None:
     """Each response is one frame, whichever: pictures of two renders are not mixed, and none is cut off."""
     container = rendered.app.container
-    key = live_frame_key(f"take_{UNUSED_SUFFIX}")
+    key = live_frame_key(f"take_{'1' * 26}")
     frames = [bytes([number]) * 1_000 * number for number in range(1, 9)]
     path = container.signed_urls(key, 1).url.removeprefix(ORIGIN)
     await container.coordinator.media.put(key, frames[0])
