@@ -63,11 +63,14 @@ class TestResult:
     async def test_concurrent_renders_reach_the_limit_and_never_exceed_it(self, tmp_path: Path, limit: int) -> None:
         """Scenes are submitted in play order."""
 
-        async def slowly(order: Order, _provider_id: str) -> AsyncGenerator[Progress | Rendered]:
-            await asyncio.sleep(0.05)
+        others = asyncio.Barrier(limit)
+
+        async def together(order: Order, _provider_id: str) -> AsyncGenerator[Progress | Rendered]:
+            await others.wait()
+            await asyncio.sleep(0.05)  # one too many would start meanwhile
             yield sample().write(order.workdir)
 
-        fake = Fake(slowly)
+        fake = Fake(together)
         async with running(tmp_path, single_provider(fake), provider="external", render_concurrency=limit) as app:
             prompts = [f"Scene {number}" for number in range(6)]
             made = await jobs.make(app, *(jobs.scene(prompt) for prompt in prompts), provider="fake", start=True)
