@@ -5,11 +5,11 @@ import logging
 import math
 import shutil
 import time
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar, cast
 from urllib.parse import urlsplit
 
 import obstore
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from obstore.store import RetryConfig
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 CHUNK_BYTES = 256 * 1024
 # Timeout of the store for a user or a readiness probe.
@@ -161,29 +163,29 @@ class MediaStore:
 
         Raises Unavailable when the store does not answer, or its folder is missing.
         """
-        try:
-            with unavailable_errors():
-                async with asyncio.timeout(ANSWER_SECONDS):
-                    return _stored(await obstore.head_async(self._store, key))
-        except FileNotFoundError:
-            await self._check_present()
-            return None
+        meta = await self._found(lambda: obstore.head_async(self._store, key))
+        return None if meta is None else _stored(meta)
 
     async def whole(self, key: str) -> Whole | None:
-        """Return a small file that may be overwritten meanwhile, None when it does not exist. Raises Unavailable."""
+        """Return a small file that may be overwritten meanwhile, None when it does not exist. Raises as `head`."""
+
+        async def read() -> Whole:
+            found = await obstore.get_async(self._store, key)
+            return Whole(_stored(found.meta), bytes(await found.bytes_async()))
+
+        return await self._found(read)
+
+    async def _found(self, read: Callable[[], Awaitable[T]]) -> T | None:
+        """Return what is read of a file, None when it does not exist. Raises Unavailable when the store does not
+        answer, or a file is missing because its whole folder is, such as an unmounted volume."""
         try:
             with unavailable_errors():
                 async with asyncio.timeout(ANSWER_SECONDS):
-                    found = await obstore.get_async(self._store, key)
-                    return Whole(_stored(found.meta), bytes(await found.bytes_async()))
+                    return await read()
         except FileNotFoundError:
-            await self._check_present()
+            if self._folder is not None:
+                await self.ping()
             return None
-
-    async def _check_present(self) -> None:
-        """Raise Unavailable when a file is missing because its whole folder is, such as an unmounted volume."""
-        if self._folder is not None:
-            await self.ping()
 
     async def address(self, key: str, method: Literal["GET", "HEAD", "PUT"], lifetime: timedelta) -> str | None:
         """Return a URL of the bucket at which anyone may read or write the file for this long; None when it cannot be
