@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple, TypeGuard, cast
 
+from starlette.requests import HTTPConnection
+
 from models.domain.access import LOCAL, Role, Viewer
 
 SUBJECT_CHARACTERS = 200
@@ -40,6 +42,12 @@ def identity_of(claims: Mapping[str, Any], roles_claim: str = "roles") -> Identi
     name = claims.get("name")
     viewer = Viewer(subject, name if is_displayable(name) else subject, _roles(_claim_at(claims, roles_claim)))
     return Identity(viewer, _seconds(claims.get("exp")), _seconds(claims.get("iat")))
+
+
+def connected_as(connection: HTTPConnection) -> Identity | None:
+    """Return the identity of a connection, None before authentication."""
+    # Not by `connection.state`, which makes an object each time: all connections are looked at every other second.
+    return connection.scope.get("state", {}).get("identity")
 
 
 def is_displayable(text: object) -> TypeGuard[str]:

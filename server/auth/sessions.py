@@ -6,7 +6,6 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any
 
 from starlette.requests import HTTPConnection
 
@@ -16,7 +15,7 @@ from models.db.cancellation import raise_if_cancelled
 from models.domain.errors import Unavailable
 from models.reads import revocations, tokens
 from models.writes.store import Store
-from server.auth.identity import Identity
+from server.auth.identity import Identity, connected_as
 from server.transports.closing import CloseCode
 from server.transports.connections.registry import Connections
 
@@ -130,7 +129,5 @@ def _access_token(identity: Identity) -> str | None:
 
 def _identity(connection: HTTPConnection) -> Identity | None:
     """Return the identity of the connection if it came from a token."""
-    # Not by `connection.state`, which makes an object each time: all connections are looked at every other second.
-    state: dict[str, Any] = connection.scope.get("state", {})
-    identity: Identity | None = state.get("identity")
+    identity = connected_as(connection)
     return identity if identity is not None and identity.revocable else None

@@ -14,7 +14,7 @@ from weakref import WeakValueDictionary
 from starlette.requests import HTTPConnection
 
 from schema.context import LIST_COST
-from server.auth.identity import Identity
+from server.auth.identity import connected_as
 from server.configuration.setting_types import RateLimits
 from server.limits.sliding_window import SlidingWindow
 from server.transports.connections.client_network import client_network
@@ -97,7 +97,7 @@ class Rates:
 
     def caller(self, connection: HTTPConnection) -> str:
         """Return the key of the user, or of the address before authentication."""
-        identity: Identity | None = connection.scope.get("state", {}).get("identity")
+        identity = connected_as(connection)
         return f"address {client_network(connection)}" if identity is None else f"user {identity.viewer.principal}"
 
     def _count(self, limit: str, window: SlidingWindow, caller: str, amount: int, message: str) -> None:
