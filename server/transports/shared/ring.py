@@ -1,6 +1,7 @@
 """The last messages of a group, for subscribers that are behind."""
 
 from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -57,7 +58,8 @@ class Ring:
             replaced = self._keyed.pop(entry.key, None)
             self._keyed_bytes += entry.size - (0 if replaced is None else replaced.size)
             self._keyed[entry.key] = entry
-            self._strip_keyed()
+            if self._keyed_bytes > RING_BYTES:
+                self._keyed_bytes = _stripped(list(self._keyed.values()), self._keyed_bytes)
             return []
         outdated = list(self._keyed.values())
         self._clear_keyed()
@@ -65,7 +67,8 @@ class Ring:
         self._bytes += entry.size
         while len(self._entries) > self.limit:
             self._drop(1)
-        self._strip()
+        if self._bytes > RING_BYTES:
+            self._bytes = _stripped(self._entries, self._bytes)
         return outdated
 
     def clear(self) -> None:
@@ -93,28 +96,23 @@ class Ring:
         self._bytes -= sum(entry.size for entry in self._entries[:count])
         del self._entries[:count]
 
-    def _strip(self) -> None:
-        """Drop the oldest messages, but not what they are made from, until the others are small enough."""
-        for entry in self._entries[:-1]:
-            if self._bytes <= RING_BYTES:
-                return
-            if entry.message is not None and entry.received is not None:
-                self._bytes -= entry.size
-                entry.message = None
-
-    def _strip_keyed(self) -> None:
-        """Drop the oldest messages with a key until the others are small enough; the newest are made in their place."""
-        if self._keyed_bytes <= RING_BYTES:
-            return
-        for entry in list(self._keyed.values())[:-1]:
-            if self._keyed_bytes <= RING_BYTES:
-                return
-            self._keyed_bytes -= entry.size
-            entry.message = None
-
     def _clear_keyed(self) -> None:
         self._keyed.clear()
         self._keyed_bytes = 0
+
+
+def _stripped(entries: Sequence[Entry], size: int) -> int:
+    """Drop the oldest messages, but not what they are made from, until the others are small enough; return their bytes.
+
+    Of those with a key, the newest are made in their place.
+    """
+    for entry in entries[:-1]:
+        if size <= RING_BYTES:
+            break
+        if entry.message is not None and entry.received is not None:
+            size -= entry.size
+            entry.message = None
+    return size
 
 
 def _number(entry: Entry) -> int:
