@@ -1,7 +1,6 @@
 """Floods: half-open requests, pending websockets, many messages, subscriptions and connections, unread responses."""
 
 import asyncio
-import json
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -11,7 +10,7 @@ import pytest
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
-from tests.support.attack_target import BOB, MALLORY, Target, bearer, codes, post, receive, send
+from tests.support.attack_target import BOB, MALLORY, Target, bearer, codes, next_message, post, receive, send
 from tests.support.client import Client, Json
 from tests.support.waiting import TIMEOUT_SECONDS
 
@@ -80,12 +79,6 @@ async def refused(socket: ClientConnection, payload: Json) -> Json:
         if message["type"] == "complete":
             await send(socket, "subscribe", id="1", payload=payload)
     return message
-
-
-async def next_message(socket: ClientConnection) -> Json:
-    """Receive one message."""
-    async with asyncio.timeout(TIMEOUT_SECONDS):
-        return json.loads(await socket.recv())
 
 
 async def test_half_open_requests_get_a_408(target: Target) -> None:

@@ -106,9 +106,15 @@ async def send(socket: ClientConnection, kind: str, **rest: Any) -> None:
 async def receive(socket: ClientConnection, kind: str) -> Json:
     """The next message of one type, whatever comes before it."""
     async with asyncio.timeout(TIMEOUT_SECONDS):
-        while (message := json.loads(await socket.recv()))["type"] != kind:
+        while (message := await next_message(socket))["type"] != kind:
             pass
     return message
+
+
+async def next_message(socket: ClientConnection) -> Json:
+    """Receive one message."""
+    async with asyncio.timeout(TIMEOUT_SECONDS):
+        return json.loads(await socket.recv())
 
 
 def codes(answer: Json) -> list[str]:

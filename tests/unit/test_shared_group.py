@@ -3,13 +3,10 @@
 import asyncio
 import random
 import time
-from typing import Any, cast
 
 import pytest
-from graphql import GraphQLError
-from strawberry.types import ExecutionResult
 
-from server.transports.shared.member import PulledOutlet, State
+from server.transports.shared.member import State
 from server.transports.shared.members import Members
 from server.transports.shared.message import SharedMessage
 from server.transports.shared.pace import LONG_SECONDS, REST_SECONDS, Batch, Rests
@@ -300,15 +297,3 @@ async def test_member_that_leaves_waits_for_its_own_group_only(world: World) -> 
     assert not other.done()
     may_stop.set()
     await asyncio.wait([other])
-
-
-async def test_error_that_ends_a_stream_is_sent_although_its_group_ends_meanwhile(world: World) -> None:
-    """The subscriber has not taken its error yet when all streams of the group end without one."""
-    streams = Streams(world)
-    member = streams.join(streams.ask(None), PulledOutlet(cast("Any", None)))
-    error = ExecutionResult(data=None, errors=[GraphQLError("There is no such job.")])
-    member.group.end([member], error)
-    member.group.end([member])
-    assert [each async for each in member.messages()] == [error]
-    member.leave()
-    await streams.stopped([member])
