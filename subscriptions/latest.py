@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Container, Mapping, Sequence
 from contextlib import aclosing
 from typing import TypeVar
 
@@ -83,20 +83,27 @@ async def _changed_jobs(
     while unsent:
         async with context.making_message():
             rows, matching = await read_when_available(context, lambda: changed_rows(context, query, list(unsent)))
-            new = [
-                job
-                for job in rows
-                if (unsent[job.id] or shown.get(job.id) != job.version if job.id in matching else job.id in shown)
-            ]
+            new = [job for job in rows if has_to_be_sent(job, unsent, matching, shown)]
             for job in context.snapshot.series(new):
                 unsent.pop(job.id)
-                if job.id in matching:
-                    shown[job.id] = job.version
-                else:
-                    del shown[job.id]
+                note_sent(job, matching, shown)
                 yield job
             if all(job.id not in unsent for job in new):
                 return
+
+
+def has_to_be_sent(job: JobRow, changed: Changed, matching: Container[str], shown: Mapping[str, int]) -> bool:
+    """Whether a changed job matches and is not shown as it is, or is shown but no longer matches."""
+    return (changed[job.id] or shown.get(job.id) != job.version) if job.id in matching else job.id in shown
+
+
+def note_sent(job: JobRow, matching: Container[str], shown: dict[str, int]) -> bool:
+    """Note that a job is sent; return whether it matches."""
+    if job.id in matching:
+        shown[job.id] = job.version
+        return True
+    shown.pop(job.id, None)
+    return False
 
 
 async def changed_rows(context: Context, query: JobQuery, ids: Sequence[str]) -> tuple[list[JobRow], set[str]]:

@@ -1,7 +1,11 @@
 """The values of a stream that several subscribers share."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Never
+
+from schema.context import Context
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +28,22 @@ class SharedValue:
     """Of the values of a state: whether it is one for the others, who had another state before."""
     occurred_at: datetime | None = None
     """When what it shows happened, by the clock of the database; None when that is no single instant."""
+
+
+class WithoutPositions:
+    """What a source of latest values has instead of a log."""
+
+    async def again(self, received: object) -> Never:
+        """Not called: a latest value has no version."""
+        raise NotImplementedError
+
+    def missed(self, context: Context, after: int, is_covered: Callable[[int], bool]) -> Never:
+        """Not called: a latest value has no position."""
+        raise NotImplementedError
+
+    def continue_after(self, missed: object) -> Never:
+        """Not called: a latest value has no position."""
+        raise NotImplementedError
 
 
 END = SharedValue(None)

@@ -1,9 +1,9 @@
 """jobsUpdated for all subscribers that select the same fields with the same filter and rights."""
 
 import time
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
-from typing import Never, cast
+from typing import cast
 
 from coordinator.live.dashboards import Changed, Dashboard
 from coordinator.retrying import until_set
@@ -13,12 +13,12 @@ from schema.context import Context
 from schema.types import as_job
 from subscriptions import latest
 from subscriptions.reads import read_when_available
-from subscriptions.shared import SharedValue
+from subscriptions.shared import SharedValue, WithoutPositions
 
 JOBS_A_READ = 100
 
 
-class SharedJobs:
+class SharedJobs(WithoutPositions):
     """The jobs that match a filter, then each that changes; one that no longer matches is sent once more.
 
     All members have been sent the same jobs. When the list is read for those that join, the others get what it shows
@@ -80,23 +80,23 @@ class SharedJobs:
         job = await self._next()
         if job is None:
             return None
-        self._note(job)
+        latest.note_sent(job, self._matching, self._shown)
         return SharedValue(as_job(job), key=job.id, received=job.id, more_follow=bool(self._rows))
 
     async def states(self, *, lagged: bool) -> AsyncGenerator[SharedValue]:
         """Yield the jobs that match, for members that join, then what the others were not sent of them."""
         listed: dict[str, int] = {}
-        self._noted: set[str] = set()
+        noted: set[str] = set()
         async with aclosing(latest.all_jobs(self._context, self._query)) as jobs:
             async for job in jobs:
                 listed[job.id] = job.version
                 yield SharedValue(as_job(job))
         if self._has_members:
             self._unsent |= {job_id: False for job_id in self._differing(listed) if job_id not in self._unsent}
-            async with aclosing(self._updates(listed)) as updates:
+            async with aclosing(self._updates(listed, noted)) as updates:
                 async for value in updates:
                     yield value
-        self._shown = {job_id: self._shown[job_id] for job_id in self._noted if job_id in self._shown} | listed
+        self._shown = {job_id: self._shown[job_id] for job_id in noted if job_id in self._shown} | listed
         self._has_members = True
 
     async def make(self, received: object) -> SharedValue | None:
@@ -106,18 +106,6 @@ class SharedJobs:
             self._context, lambda: latest.changed_rows(self._context, self._query, [job_id])
         )
         return SharedValue(as_job(rows[0]), key=job_id, received=job_id) if rows else None
-
-    async def again(self, received: object) -> Never:
-        """Not called: a latest value has no version."""
-        raise NotImplementedError
-
-    def missed(self, context: Context, after: int, is_covered: Callable[[int], bool]) -> Never:
-        """Not called: a latest value has no position."""
-        raise NotImplementedError
-
-    def continue_after(self, missed: object) -> Never:
-        """Not called: a latest value has no position."""
-        raise NotImplementedError
 
     @property
     def _joined(self) -> Dashboard:
@@ -129,14 +117,15 @@ class SharedJobs:
         """Return the seconds until the interval has passed."""
         return self._made_at + latest.JOBS_INTERVAL_SECONDS - time.monotonic()
 
-    async def _updates(self, listed: dict[str, int]) -> AsyncGenerator[SharedValue]:
-        """Yield what members were not sent yet. What is newer than the list is sent once more, to all."""
+    async def _updates(self, listed: dict[str, int], noted: set[str]) -> AsyncGenerator[SharedValue]:
+        """Yield what members were not sent yet, and add the jobs to `noted`. What is newer than the list is sent once
+        more, to all."""
         newer: Changed = {}
         while self._unsent:
             async with self.making_message():
                 while (job := await self._next()) is not None:
-                    is_shown = self._note(job)
-                    self._noted.add(job.id)
+                    is_shown = latest.note_sent(job, self._matching, self._shown)
+                    noted.add(job.id)
                     if listed.get(job.id) != (job.version if is_shown else None):
                         newer[job.id] = True
                     yield SharedValue(as_job(job), key=job.id, received=job.id, is_update=True)
@@ -155,7 +144,7 @@ class SharedJobs:
             rows, self._matching = await read_when_available(
                 self._context, lambda: latest.changed_rows(self._context, self._query, ids)
             )
-            self._rows = [job for job in rows if self._has_to_be_sent(job)]
+            self._rows = [job for job in rows if latest.has_to_be_sent(job, self._unsent, self._matching, self._shown)]
             for job_id in set(ids) - {job.id for job in self._rows}:
                 del self._unsent[job_id]
         job = self._rows.pop(0) if self._rows else None
@@ -164,16 +153,3 @@ class SharedJobs:
         if not self._unsent:
             self._made_at = time.monotonic()
         return job
-
-    def _has_to_be_sent(self, job: JobRow) -> bool:
-        if job.id not in self._matching:
-            return job.id in self._shown
-        return self._unsent[job.id] or self._shown.get(job.id) != job.version
-
-    def _note(self, job: JobRow) -> bool:
-        """Note that a job is sent; return whether it matches."""
-        if job.id in self._matching:
-            self._shown[job.id] = job.version
-            return True
-        self._shown.pop(job.id, None)
-        return False

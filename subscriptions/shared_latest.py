@@ -11,7 +11,7 @@ from coordinator.signal import Signal
 from models.domain.errors import NotFound
 from schema.context import Context
 from subscriptions.reads import read_when_available
-from subscriptions.shared import END, SharedValue
+from subscriptions.shared import END, SharedValue, WithoutPositions
 
 KEY = "latest"
 
@@ -21,7 +21,7 @@ Read = Callable[[str], Awaitable[tuple[object, object] | None]]
 """Returns the compared value and the value to show, of a job id; None when it is gone."""
 
 
-class SharedLatest:
+class SharedLatest(WithoutPositions):
     """The newest value of something, at most once per interval; the last one is never skipped."""
 
     def __init__(
@@ -107,18 +107,6 @@ class SharedLatest:
 
     async def make(self, received: object) -> Never:
         """Not called: of a latest value, nothing is made again."""
-        raise NotImplementedError
-
-    async def again(self, received: object) -> Never:
-        """Not called: a latest value has no version."""
-        raise NotImplementedError
-
-    def missed(self, context: Context, after: int, is_covered: Callable[[int], bool]) -> Never:
-        """Not called: a latest value has no position."""
-        raise NotImplementedError
-
-    def continue_after(self, missed: object) -> Never:
-        """Not called: a latest value has no position."""
         raise NotImplementedError
 
     def _left(self) -> float:

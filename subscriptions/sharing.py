@@ -10,7 +10,7 @@ from strawberry.types.nodes import Selection
 from models.domain.errors import Invalid, NotFound, no_such_job
 from models.reads import queries
 from schema.context import Context
-from schema.job_inputs import JobFilter, job_query
+from schema.job_inputs import job_query
 from subscriptions.latest import SCENE_INTERVAL_SECONDS
 from subscriptions.selection import reads_relations
 from subscriptions.shared_job_events import SharedJobEvents
@@ -18,7 +18,6 @@ from subscriptions.shared_jobs import SharedJobs
 from subscriptions.shared_latest import SharedLatest
 
 INTERVAL_MS = (0, 60_000)
-_FILTERS = {"status": "status", "search": "search", "updatedSince": "updated_since", "ownerId": "owner_id"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +25,7 @@ class Sharing:
     """How the values of one subscription are made for many subscribers."""
 
     make: Callable[[Context, Mapping[str, Any], Any], SharedJobEvents | SharedJobs | SharedLatest]
-    """Makes the source from the context, the arguments by their names in the schema, and what `analyze` found."""
+    """Makes the source from the context, the arguments as the resolver gets them, and what `analyze` found."""
     analyze: Callable[[Sequence[Selection]], object] = lambda _: None
     """Finds what matters of the selected fields, once for a document."""
     position: str | None = None
@@ -35,7 +34,9 @@ class Sharing:
 
 def job_events(context: Context, arguments: Mapping[str, Any], reads: bool) -> SharedJobEvents:
     """Return the source of jobEvents; `reads`: whether its messages read relations of their scenes."""
-    return SharedJobEvents(context, arguments["jobId"], until_settled=arguments["untilSettled"], reads_relations=reads)
+    return SharedJobEvents(
+        context, arguments["job_id"], until_settled=arguments["until_settled"], reads_relations=reads
+    )
 
 
 def check_interval(min_interval_ms: int) -> float:
@@ -48,8 +49,8 @@ def check_interval(min_interval_ms: int) -> float:
 
 def job_progress(context: Context, arguments: Mapping[str, Any], _selected: object) -> SharedLatest:
     """Return the source of jobProgress. Raises Invalid."""
-    job_id: str = arguments["jobId"]
-    interval_seconds = check_interval(arguments["minIntervalMs"])
+    job_id: str = arguments["job_id"]
+    interval_seconds = check_interval(arguments["min_interval_ms"])
 
     async def find_job() -> str:
         return job_id
@@ -63,7 +64,7 @@ def job_progress(context: Context, arguments: Mapping[str, Any], _selected: obje
 
 def scene_updated(context: Context, arguments: Mapping[str, Any], _selected: object) -> SharedLatest:
     """Return the source of sceneUpdated."""
-    scene_id: str = arguments["sceneId"]
+    scene_id: str = arguments["scene_id"]
 
     def gone() -> NotFound:
         return NotFound("There is no such scene.", ["sceneId"], scene_id)
@@ -87,9 +88,7 @@ def scene_updated(context: Context, arguments: Mapping[str, Any], _selected: obj
 
 def jobs_updated(context: Context, arguments: Mapping[str, Any], _selected: object) -> SharedJobs:
     """Return the source of jobsUpdated. Raises DomainErrors."""
-    given: Mapping[str, Any] = arguments.get("filter") or {}
-    criteria = JobFilter(**{_FILTERS[name]: value for name, value in given.items()})
-    return SharedJobs(context, job_query(criteria, None))
+    return SharedJobs(context, job_query(arguments.get("filter"), None))
 
 
 SHARED: Mapping[str, Sharing] = {

@@ -8,7 +8,9 @@ from graphql.execution.values import get_argument_values
 from strawberry.types import ExecutionContext, ExecutionResult
 from strawberry.types.graphql import OperationType
 
+from execution.conversions import arguments_of, converted
 from execution.messages import CompiledMessages
+from execution.sites import DEFINITION
 from server.transports.documents.params import Params
 from server.transports.payloads import encode
 from server.transports.results import is_request_error, requested_close, response_map
@@ -57,8 +59,10 @@ class MessageExecution:
         subscription = self._core.subscription_type
         if subscription is None:
             raise TypeError("the schema has no subscriptions")
-        arguments = get_argument_values(subscription.fields[field.name.value], field, values)
-        return sharing.make(self._context, arguments, selected)
+        definition = subscription.fields[field.name.value]
+        arguments = arguments_of(self._schema, definition.extensions[DEFINITION])
+        given = converted(arguments, get_argument_values(definition, field, values))
+        return sharing.make(self._context, given, selected)
 
     async def execute(self, value: object) -> ExecutionResult:
         """Return the result for one value, with masked errors."""

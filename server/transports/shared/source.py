@@ -129,7 +129,7 @@ class Sharing(Protocol):
 
     @property
     def make(self) -> Callable[[Any, Mapping[str, Any], Any], Source]:
-        """Makes the source from the context, the arguments by their names in the schema, and what `analyze` found."""
+        """Makes the source from the context, the arguments as the resolver gets them, and what `analyze` found."""
         ...
 
     @property
