@@ -1,5 +1,6 @@
 """The storyboard's list of jobs and its form, in a real browser."""
 
+import asyncio
 import socket
 from collections.abc import AsyncGenerator
 from pathlib import Path
@@ -7,7 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, expect
+from playwright.async_api import Browser, Route, expect
 
 from tests.support import axe, jobs
 from tests.support.browser_page import HEIGHT, isolated_page
@@ -115,6 +116,27 @@ async def test_pasted_prompts_are_scenes_and_the_form_survives_being_closed(brow
         found = (await app.execute(f"{{ jobs {{ nodes {{ {selection} }} }} }}"))["jobs"]["nodes"]
     assert [each["prompt"] for each in found[0]["scenes"]["nodes"]] == ["Rain", "Snow", "Sun"]
     assert found[0]["settings"] == {"model": "local/placeholder", "aspectRatio": "9:16", "seed": 7}
+
+
+async def test_focus_returns_to_the_button_that_replaced_the_opener_of_the_form(browser: Browser, app: App) -> None:
+    """While the form is open, the list turns out to be empty, and another button takes the place of its own."""
+    listed = asyncio.Event()
+
+    async def hold_the_list(route: Route) -> None:
+        if "query Jobs(" in (route.request.post_data or ""):
+            await listed.wait()
+        await route.continue_()
+
+    async with isolated_page(browser, Server(app.url)) as tab:
+        page = JobListPage(tab, app.url)
+        await tab.route("**/graphql", hold_the_list)
+        await page.open()
+        await page.open_form()
+        listed.set()
+        await expect(tab.get_by_text("Make your first job")).to_be_visible()
+        await tab.keyboard.press("Escape")
+        await expect(page.form).to_have_count(0)
+        await expect(tab.get_by_role("button", name="New job")).to_be_focused()
 
 
 async def test_long_list_is_searched_filtered_paged_and_live(browser: Browser, app: App) -> None:

@@ -26,7 +26,7 @@ function Board() {
       <div class={`shell ${kind}`}>
         <CatchingUp />
         <Rail />
-        <main class="main" id="main">
+        <main class="main" id="main" tabIndex={-1}>
           {jobId && (
             <a class="back" href={addressOf(null)} onClick={(event) => follow(event, null)}>
               <Icon name="back" />

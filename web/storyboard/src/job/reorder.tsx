@@ -1,4 +1,4 @@
-import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks'
 
 import { Icon } from '../parts/icon'
 import { positionByKey } from '../parts/position-by-key'
@@ -63,7 +63,7 @@ export function useReorder(scenes: Scene[], move: Actions['move']): [Drag | unde
 /** The handle by which a scene is dragged, or moved with the arrow keys, Home and End. */
 export function MoveHandle({ scene, reorder }: { scene: Scene; reorder: Reorder }) {
   const handle = useRef<HTMLButtonElement>(null)
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (reorder.keepsFocus(scene.id) && document.activeElement === document.body) handle.current?.focus()
   }, [scene.position])
   return (

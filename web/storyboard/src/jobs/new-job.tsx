@@ -1,5 +1,5 @@
 import { signal } from '@preact/signals'
-import { useEffect, useRef, useState } from 'preact/hooks'
+import { useLayoutEffect, useRef, useState } from 'preact/hooks'
 
 import { modelOf, readCatalogue } from '../catalogue'
 import { request } from '../client'
@@ -27,7 +27,7 @@ export function openNewJob() {
 export function NewJobDialog() {
   if (!isOpen.value) return null
   return (
-    <Dialog title="New job" onClose={() => (isOpen.value = false)}>
+    <Dialog title="New job" openers="[data-opens='new-job']" onClose={() => (isOpen.value = false)}>
       <NewJobForm />
     </Dialog>
   )
@@ -37,7 +37,7 @@ function NewJobForm() {
   const { title, way, settings, start } = draft.value
   const form = useRef<HTMLFormElement>(null)
   const { errors, attempts, isSending, submit, drop } = useSubmit()
-  useEffect(() => {
+  useLayoutEffect(() => {
     const invalid = form.current?.querySelector<HTMLElement>('[aria-invalid], .error')
     const folded = invalid?.closest('details')
     if (folded) folded.open = true

@@ -23,7 +23,7 @@ export function Rail() {
       </header>
       {!hasNoJobs.value && (
         <div class="rail-tools">
-          <Button label="New job" icon="add" kind="primary" onClick={openNewJob} />
+          <Button label="New job" icon="add" kind="primary" data-opens="new-job" onClick={openNewJob} />
           <Filters />
         </div>
       )}

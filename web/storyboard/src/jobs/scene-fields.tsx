@@ -1,3 +1,5 @@
+import { useLayoutEffect, useRef } from 'preact/hooks'
+
 import { modelOf } from '../catalogue'
 import { errorsAt, type UserError } from '../failures'
 import type { ModelFieldsFragment } from '../operations'
@@ -8,13 +10,20 @@ import { change, changeScene, draft, newScene, promptsOf, type SceneDraft } from
 /** The scenes one by one, each with its prompt and length. */
 export function ScenesField({ errors }: { errors: UserError[] }) {
   const { scenes } = draft.value
+  const fields = useRef<HTMLFieldSetElement>(null)
+  const added = useRef<number | undefined>(undefined)
   const add = () => {
     const scene = newScene()
+    added.current = scene.key
     change({ scenes: [...scenes, scene] })
-    requestAnimationFrame(() => document.querySelector<HTMLElement>(`[data-scene="${scene.key}"] textarea`)?.focus())
   }
+  // With the field itself and not later: by then the user may have gone on.
+  useLayoutEffect(() => {
+    fields.current?.querySelector<HTMLElement>(`[data-scene="${added.current}"] textarea`)?.focus()
+    added.current = undefined
+  }, [scenes])
   return (
-    <fieldset class="scene-fields">
+    <fieldset class="scene-fields" ref={fields}>
       <legend>Scenes</legend>
       <Messages messages={errorsAt(errors, 'scenes')} />
       <ol>

@@ -15,7 +15,7 @@ function FirstJob() {
       <Icon name="film" size={48} />
       <h1>Make your first job</h1>
       <p>A job is a list of scenes. Each prompt becomes a clip, and the clips become one video.</p>
-      <Button class="big" label="New job" icon="add" kind="primary" onClick={openNewJob} />
+      <Button class="big" label="New job" icon="add" kind="primary" data-opens="new-job" onClick={openNewJob} />
     </section>
   )
 }

@@ -1,9 +1,15 @@
 import type { ComponentChildren } from 'preact'
-import { useEffect, useId, useRef } from 'preact/hooks'
+import { useId, useLayoutEffect, useRef } from 'preact/hooks'
 
 import { Button } from './button'
 
-type Props = { title: string; onClose: () => void; children: ComponentChildren }
+type Props = {
+  title: string
+  onClose: () => void
+  /** CSS selector of all buttons that open it: one may replace the other while it is open. */
+  openers?: string
+  children: ComponentChildren
+}
 
 /** A window over the page. Escape and a click beside it close it; the focus returns to where it was. */
 export function Dialog(props: Props) {
@@ -15,17 +21,26 @@ export function Drawer(props: Props) {
   return <Modal kind="drawer" {...props} />
 }
 
-function Modal({ kind, title, onClose, children }: Props & { kind: 'dialog' | 'drawer' }) {
+/** Focuses the first of these that is still on the page, so that the next Tab does not begin at its top. */
+function focusFirst(...candidates: unknown[]) {
+  for (const each of candidates) {
+    if (!(each instanceof HTMLElement) || !each.isConnected || each === document.body) continue
+    each.focus({ preventScroll: true })
+    if (document.activeElement === each) return
+  }
+}
+
+function Modal({ kind, title, onClose, openers, children }: Props & { kind: 'dialog' | 'drawer' }) {
   const element = useRef<HTMLDialogElement>(null)
   const heading = useId()
-  useEffect(() => {
+  useLayoutEffect(() => {
     const before = document.activeElement
     const dialog = element.current
     dialog?.showModal()
     dialog?.querySelector<HTMLElement>('[data-autofocus]')?.focus()
     return () => {
       dialog?.close()
-      if (before instanceof HTMLElement && before.isConnected) before.focus()
+      focusFirst(before, openers && document.querySelector(openers), document.querySelector('main'))
     }
   }, [])
   return (

@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from 'preact/hooks'
+import { useLayoutEffect, useRef, useState } from 'preact/hooks'
 
 import { Button } from '../parts/button'
 import { Field } from '../parts/field'
@@ -21,7 +21,7 @@ export function SignInPage() {
 function WithToken() {
   const [text, setText] = useState('')
   const input = useRef<HTMLInputElement>(null)
-  useEffect(() => input.current?.focus(), [])
+  useLayoutEffect(() => input.current?.focus(), [])
   const [missing, setMissing] = useState(false)
   const errors = missing ? ['Paste a token.'] : refusal.value ? [refusal.value] : []
   const use = (event: SubmitEvent) => {
