@@ -36,6 +36,8 @@ ROOT = Path(__file__).parent.parent
 PREFIX = "SCENEWIRE_"
 # 68 years: the type Int of the schema shows these spans.
 LONGEST_SECONDS = 2**31 - 1
+# A rate limit above what any machine answers in a minute.
+NEVER_REACHED = 10**12
 T = TypeVar("T")
 
 
@@ -210,8 +212,8 @@ class Settings(ProviderSettings, TelemetrySettings):
     def rate_limits(self) -> RateLimits:
         """The rate limits of one caller; unless set, those of the profile, which in development are never reached."""
         return RateLimits(
-            requests=self._by_profile(self.limit_requests, production=3_000, development=1_000_000),
-            cost=self._by_profile(self.limit_cost_a_minute, production=300_000, development=100_000_000),
+            requests=self._by_profile(self.limit_requests, production=3_000, development=NEVER_REACHED),
+            cost=self._by_profile(self.limit_cost_a_minute, production=300_000, development=NEVER_REACHED),
             connections=self._by_profile(self.limit_connections, production=50, development=10_000),
             failed_logins=self._by_profile(self.limit_failed_logins, production=30, development=300),
             parallel_reads=self._by_profile(self.limit_parallel_reads, production=1, development=1_000),
