@@ -159,8 +159,9 @@ async def test_deliveries_of_many_webhooks_are_read_by_one_statement(app: App) -
     await a_job(app, "Another")
     async with recorded_reads(app.container.database) as statements:
         found = await app.execute("{ webhooks { id deliveries(first: 1) { version jobId } } }")
-    # The deliverer reads what is due with the addresses of the webhooks.
-    assert len([each for each in statements if "webhookdelivery" in each and "webhook.url" not in each]) == 1
+    # The deliverer and housekeeping read deliveries at any time, but in another order than the newest first.
+    newest_first = [each for each in statements if "webhookdelivery.created_at DESC" in each]
+    assert len(newest_first) == 1
     newest = (await app.execute("{ jobs(first: 1) { nodes { id } } }"))["jobs"]["nodes"][0]["id"]
     expected = [{"id": each.id, "deliveries": [{"version": 1, "jobId": newest}]} for each in made]
     assert sorted(found["webhooks"], key=lambda each: each["id"]) == sorted(expected, key=lambda each: str(each["id"]))

@@ -256,4 +256,4 @@ def measured_growth() -> Generator[Growth]:
 
 def count_events() -> int:
     """Return the number of event rows in memory."""
-    return sum(isinstance(each, EventRow) for each in gc.get_objects())
+    return sum(type(each) is EventRow for each in gc.get_objects())

@@ -19,7 +19,7 @@ from tests.support.shares import BUSY, Shared, shared
 pytestmark = [pytest.mark.usefixtures("database"), pytest.mark.both_databases]
 
 OWNERS = [Viewer(id=name, name=name, roles=()) for name in ("ann", "bob", "cid")]
-STEPS = scaled(150)
+CLAIMS = scaled(60)
 MOST_JOBS = 12
 
 
@@ -89,7 +89,7 @@ async def test_no_take_starves_and_shares_differ_by_one_at_most(env: Shared) -> 
     randomness = seeded("random shares")
     arrivals, owners, jobs = Arrivals(env, randomness), Shares(), {owner.id: Shares() for owner in OWNERS}
     used, claimed = 0, 0
-    for _ in range(STEPS):
+    while claimed < CLAIMS:
         if randomness.random() < 0.35:
             await arrivals.change()
         waiting = await arrivals.waiting()
@@ -115,7 +115,6 @@ async def test_no_take_starves_and_shares_differ_by_one_at_most(env: Shared) -> 
             await claims.failed(env.world.store, held, BUSY, backoff_seconds=0)
         else:
             await claims.completed(env.world.store, held, {})
-    assert claimed > STEPS / 4
     left = len(await arrivals.waiting())
     assert len(await env.rendered()) == left
     assert not await arrivals.waiting()
