@@ -8,16 +8,13 @@ import time
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar, cast
-from urllib.parse import urlsplit
 
-import obstore
-from obstore.exceptions import BaseError
-from obstore.store import AzureStore, GCSStore, LocalStore, ObjectStore, S3Store, from_url
-
-from coordinator.storage.content_types import UNKNOWN, stored_type, suffix_of, type_of
-from coordinator.storage.keys import LIVE_FRAMES, PROBE, is_live_frame
+from coordinator.storage.content_types import stored_type, suffix_of, type_of
+from coordinator.storage.keys import LIVE_FRAMES, PROBE
+from coordinator.storage.media_bucket import attributes_of, bucket_of, can_sign
 from coordinator.storage.media_errors import FileTooLarge, MediaRefused, reason_of, refused_errors, unavailable_errors
 from coordinator.storage.media_folder import (
     COPIED_BYTES,
@@ -30,12 +27,18 @@ from coordinator.storage.media_folder import (
 )
 from coordinator.storage.media_writes import MediaWrites
 from models.domain.errors import Unavailable
+from models.lazy_import import lazily
 from providers.files import opened_for_writing
 from providers.port import Asset
 
 if TYPE_CHECKING:
-    from obstore import Attributes, ObjectMeta
-    from obstore.store import RetryConfig
+    import obstore
+    from obstore import ObjectMeta, exceptions
+    from obstore import store as stores
+    from obstore.store import AzureStore, GCSStore, ObjectStore, S3Store
+else:
+    # A server on a folder needs it from its first file on: 7 MB, and 3 ms of CPU.
+    obstore, exceptions, stores = lazily("obstore"), lazily("obstore.exceptions"), lazily("obstore.store")
 
 log = logging.getLogger(__name__)
 
@@ -46,9 +49,6 @@ CHUNK_BYTES = 256 * 1024
 ANSWER_SECONDS = 3.0
 # The pause after a failed attempt to sign.
 SIGN_AGAIN_SECONDS = 60.0
-# Short, because a render that cannot store its clip itself retries for minutes.
-_RETRIES: "RetryConfig" = {"max_retries": 3, "retry_timeout": timedelta(seconds=10)}
-_IMMUTABLE = "private, max-age=31536000, immutable"
 
 
 class Stored(NamedTuple):
@@ -75,10 +75,13 @@ class MediaStore:
     def __init__(self, url: str) -> None:
         self.url = url
         self._folder = folder_of(url)
-        self._store = LocalStore(self._folder) if self._folder is not None else _bucket(url)
         self._writes = MediaWrites()
         # No address of the bucket is signed before this monotonic time; infinite for stores that cannot sign.
-        self._unsigned_until = -math.inf if isinstance(self._store, S3Store | GCSStore | AzureStore) else math.inf
+        self._unsigned_until = -math.inf if self._folder is None and can_sign(self._store) else math.inf
+
+    @cached_property
+    def _store(self) -> "ObjectStore":
+        return stores.LocalStore(self._folder) if self._folder is not None else bucket_of(self.url)
 
     async def check(self) -> None:
         """Write a small file. Raises MediaRefused for a folder that cannot be written, and for a wrong bucket or wrong
@@ -131,7 +134,7 @@ class MediaStore:
         size = await asyncio.to_thread(lambda: path.stat().st_size)
         with self._writes.attempt(size):
             if self._folder is None:
-                await obstore.put_async(self._store, key, path, attributes=_attributes(key, type_of(key)))
+                await obstore.put_async(self._store, key, path, attributes=attributes_of(key, type_of(key)))
             else:
                 # obstore does not flush files to disk.
                 await asyncio.to_thread(copy_durably, path, self._folder / key, self._folder)
@@ -140,7 +143,7 @@ class MediaStore:
     async def put(self, key: str, content: bytes) -> None:
         """Store a small file of a known type, replacing an earlier one."""
         # A folder has no place for attributes.
-        attributes = _attributes(key, type_of(key)) if self._folder is None else None
+        attributes = attributes_of(key, type_of(key)) if self._folder is None else None
         with self._writes.attempt(len(content)):
             await obstore.put_async(self._store, key, content, attributes=attributes)
 
@@ -156,7 +159,8 @@ class MediaStore:
     def put_headers(self) -> dict[str, str]:
         """The headers that a client must send when it writes by an address of the bucket."""
         # https://learn.microsoft.com/en-us/rest/api/storageservices/put-blob
-        return {"x-ms-blob-type": "BlockBlob"} if isinstance(self._store, AzureStore) else {}
+        is_azure = self._folder is None and isinstance(self._store, stores.AzureStore)
+        return {"x-ms-blob-type": "BlockBlob"} if is_azure else {}
 
     async def head(self, key: str) -> Stored | None:
         """Return the size and entity tag of a file, None when it does not exist.
@@ -196,7 +200,7 @@ class MediaStore:
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 return await obstore.sign_async(store, method, key, lifetime)
-        except (BaseError, TimeoutError) as error:
+        except (exceptions.BaseError, TimeoutError) as error:
             # Such as the credentials of an anonymous user, or a service of credentials that does not answer just now.
             self._unsigned_until = time.monotonic() + SIGN_AGAIN_SECONDS
             log.info(
@@ -249,6 +253,8 @@ class MediaStore:
             await obstore.delete_async(self._store, paths)
 
     async def _list(self, prefix: str, predicate: Callable[["ObjectMeta"], bool]) -> AsyncIterator[list[str]]:
+        if self._folder is not None and not await asyncio.to_thread((self._folder / prefix).is_dir):
+            return
         # list is overloaded with Arrow's types, which are not installed
         listed = cast("AsyncIterable[Sequence[ObjectMeta]]", obstore.list(self._store, prefix))  # pyright: ignore[reportUnknownMemberType]
         async for batch in listed:
@@ -262,22 +268,9 @@ class MediaStore:
         old: list[str] = []
         async for paths in self._list(LIVE_FRAMES, lambda meta: meta["last_modified"] < older_than):
             old.extend(paths)
-        await obstore.delete_async(self._store, old)
+        if old:
+            await obstore.delete_async(self._store, old)
         return len(old)
-
-
-def _bucket(url: str) -> ObjectStore:
-    """Return the store of a bucket's URL. Stores that are no service, such as memory, take no options."""
-    if urlsplit(url).scheme == "memory":
-        return from_url(url)
-    return from_url(url, retry_config=_RETRIES)
-
-
-def _attributes(key: str, content_type: str) -> "Attributes":
-    """Return what a bucket sends with an object, for the clients that read it directly."""
-    caching = {"Cache-Control": "no-store" if is_live_frame(key) else _IMMUTABLE}
-    saving = {"Content-Disposition": "attachment"} if content_type == UNKNOWN else {}
-    return {"Content-Type": content_type, **caching, **saving}
 
 
 def _finite(number: float | None) -> float | None:

@@ -3,22 +3,16 @@
 import errno
 from collections.abc import Generator
 from contextlib import contextmanager
-
-from obstore.exceptions import (
-    BaseError,
-    PermissionDeniedError,
-    UnauthenticatedError,
-    UnknownConfigurationKeyError,
-)
+from typing import TYPE_CHECKING
 
 from models.domain.errors import Unavailable
+from models.lazy_import import lazily
 
-_REFUSALS = (
-    FileNotFoundError,
-    PermissionDeniedError,
-    UnauthenticatedError,
-    UnknownConfigurationKeyError,
-)
+if TYPE_CHECKING:
+    from obstore import exceptions
+else:
+    exceptions = lazily("obstore.exceptions")
+
 # Of the errors that obstore does not classify: a status 4xx other than 408 and 429, which are retried.
 _CLIENT_ERROR, _RETRIED_STATUSES = "status 4", ("status 408", "status 429")
 # The address at which virtual machines get credentials, which is asked when none are configured.
@@ -45,7 +39,7 @@ def unavailable_errors() -> Generator[None]:
         yield
     except FileNotFoundError:
         raise
-    except (BaseError, OSError) as error:  # TimeoutError is an OSError
+    except (exceptions.BaseError, OSError) as error:  # TimeoutError is an OSError
         raise Unavailable("UNAVAILABLE", "The media store does not answer.") from error
 
 
@@ -54,7 +48,7 @@ def refused_errors() -> Generator[None]:
     """Raise MediaRefused for a permanent error, Unavailable for a temporary one."""
     try:
         yield
-    except (BaseError, OSError) as error:
+    except (exceptions.BaseError, OSError) as error:
         if getattr(error, "errno", None) in _NO_SPACE:
             raise Unavailable("STORAGE", "The media store has no space left.") from error
         if not _is_refusal(error):
@@ -71,8 +65,14 @@ def reason_of(error: BaseException) -> str:
 
 def _is_refusal(error: BaseException) -> bool:
     text = str(error)
-    if isinstance(error, _REFUSALS) or _METADATA_SERVICE in text:
+    refusals = (
+        FileNotFoundError,
+        exceptions.PermissionDeniedError,
+        exceptions.UnauthenticatedError,
+        exceptions.UnknownConfigurationKeyError,
+    )
+    if isinstance(error, refusals) or _METADATA_SERVICE in text:
         return True
-    if isinstance(error, BaseError):
+    if isinstance(error, exceptions.BaseError):
         return _CLIENT_ERROR in text and not any(status in text for status in _RETRIED_STATUSES)
     return not isinstance(error, TimeoutError)

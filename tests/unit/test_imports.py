@@ -21,6 +21,7 @@ IMPORTS_OF_SERVE = "import json, sys, server.processes.serve; print(json.dumps(s
 # Starts a server without a token secret, asks it for its version, and prints the modules that it has imported.
 STARTED_SERVER = """
 import asyncio, json, sys
+from models.db.clock import now
 from server.app import create_app
 from server.processes.serve import ready
 from server.settings import Settings
@@ -44,6 +45,8 @@ async def main():
     container = app.state.container
     await container.start()
     await app(scope, receive, send)
+    # Housekeeping does it soon after the start.
+    await container.media.sweep_frames(now())
     await container.stop()
 
 assert ready(settings)
@@ -106,11 +109,12 @@ def test_started_server_has_imported_only_what_it_uses(tmp_path: Path) -> None:
     these modules would cost it time at its start, and memory.
 
     The driver of Postgres and its dialect of SQLAlchemy, clients of webhooks and of Replicate, what verifies tokens,
-    the encoder, what exposes metrics and exports traces, and what only commands use.
+    the encoder, what exposes metrics and exports traces, what reads media files, and what only commands use.
     """
     unused = {"httpx", "httpcore", "rich", "pygments", "joserfc", "cryptography", "standardwebhooks", "asyncpg"}
     unused |= {"av", "PIL", "scenewire", "alembic", "typer", "uharfbuzz", "bidi", "fontTools", "multipart"}
     unused |= {"sqlalchemy.dialects.postgresql", "prometheus_client", "opentelemetry.sdk", "opentelemetry.exporter"}
+    unused |= {"obstore"}
     assert "alembic" in imported(STARTED_SERVER, str(tmp_path), folder=tmp_path)
     modules = imported(STARTED_SERVER, str(tmp_path), folder=tmp_path)
     assert {"fastapi", "strawberry", "aiosqlite"} <= modules
