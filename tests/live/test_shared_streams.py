@@ -254,3 +254,20 @@ async def test_messages_are_executed_once_for_all_subscribers(tmp_path: Path, mo
                 await socket.feed(id_)
         assert joined < 20
         assert len(executed) - joined == 1
+
+
+@pytest.mark.parametrize("app", [mode for mode in MODES if mode != "alone"], indirect=True)
+async def test_answer_to_change_is_sent_before_its_event(app: App) -> None:
+    """One client waits for the answer, any number for the event."""
+    made = await jobs.make(app, provider="external")
+    change = "mutation($id: ID!, $title: String!) { updateJob(input: {jobId: $id, title: $title}) { errors { code } } }"
+    async with multiplexed(app) as socket:
+        await socket.subscribe("events", VERSIONS, id=made.id)
+        await socket.feed("events")
+        for number in range(10):
+            await socket.subscribe(f"change {number}", change, id=made.id, title=f"Title {number}")
+            await socket.payload(f"change {number}")
+            await socket.feed("events")
+    first, *order = [each for each in socket.order if each != "connection_ack"]
+    answered = [[f"change {number}", f"change {number}", "events"] for number in range(10)]
+    assert (first, order) == ("events", [each for one in answered for each in one])

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from strawberry.types import ExecutionResult
 
@@ -20,6 +20,10 @@ from server.transports.shared.source import Missed, Source, Value
 
 if TYPE_CHECKING:
     from server.transports.shared.streams import Asked, SharedStreams
+
+TURNS_FOR_ANSWERS: Final = 2
+"""The turns of the event loop that a group leaves to others before it makes what a change has caused: by then the
+answer to the change is written, which goes to one client in the time that the group needs for many."""
 
 
 class Group(Members):
@@ -143,6 +147,8 @@ class Group(Members):
             return await self._make_outdated(source, execution)
         else:
             await source.wait()
+            for _ in range(TURNS_FOR_ANSWERS):
+                await asyncio.sleep(0)
         return True
 
     async def _make_stripped(self, source: Source, execution: MessageExecution) -> None:
