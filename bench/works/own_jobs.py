@@ -1,20 +1,21 @@
 """Streams: many subscribers, each of a job of its own."""
 
 import asyncio
+from dataclasses import replace
 
 from bench import asyncpg_driver, contenders, data
 from bench.contenders import LIMIT, OURS
 from bench.context import Context
-from bench.measure import Figure
-from bench.queries import EVENTS
+from bench.measure import Figure, Requests, figure_of
+from bench.queries import EVENTS, UPDATE_SCENE, body
 from bench.results import Result
 from bench.server import Server
-from bench.streams import Stream, last_arrival, write
+from bench.streams import Stream, last_arrival
 
 CONNECTION_KB = 35.0
 JOINED_SECONDS_OF_A_THOUSAND = 1.5
-# Changes without subscribers, whose CPU time is subtracted.
-ALONE = 300
+# Many renders report at once; one writer alone measures how fast a change is answered.
+WRITERS = {1: "1 writer", 16: "16 writers"}
 WRITING_SECONDS = 600.0
 WARM_UP = 50
 INSTANTS, BETWEEN_SECONDS = 10, 0.1
@@ -25,52 +26,58 @@ IN_USE = (
 
 
 def own_jobs(context: Context) -> list[Result]:
-    """Measure one change of each job, each with one subscriber."""
+    """Measure one change of each job, each with one subscriber, by one writer and by several at once."""
     results: list[Result] = []
     for count in context.scale.own_jobs:
-        result = Result(f"{count:,} subscribers of a job each", "deliveries/s")
+        of_writers = [
+            Result(f"{count:,} subscribers of a job each, {name}", "deliveries/s") for name in WRITERS.values()
+        ]
 
         def database(jobs: int = count) -> str:
             return context.sqlite(jobs)
 
         for launch in [*context.scenewire(database), contenders.limit("frames", database())]:
             with context.running([launch]) as (server,):
-                _each_job(server, count, result)
-        result.compare(LIMIT, 0.6)
-        results.append(result)
+                _each_job(server, count, of_writers)
+        one, several = of_writers
+        one.show(LIMIT)
+        several.compare(LIMIT, 0.6)
+        results += of_writers
     held = _in_use(context, context.scale.own_jobs[0])
     results[0].at_most("database connections held (Postgres)", held, 0.0)
     return results
 
 
-def _each_job(server: Server, count: int, result: Result) -> None:
+def _each_job(server: Server, count: int, results: list[Result]) -> None:
     # What the first subscribers load and allocate is not the price of a connection.
     Stream(server, EVENTS, range(min(WARM_UP, count))).stop()
-    scenes = [data.scene_id(job) for job in range(count)]
     before = server.resident_bytes
     stream = Stream(server, EVENTS, range(count))
     kilobytes = (server.resident_bytes - before) / 1024 / count
     try:
-        cpu = server.cpu_seconds
-        written = write(server, scenes, count, seconds=WRITING_SECONDS)
-        arrived = stream.wait_for(2)
-        cpu = server.cpu_seconds - cpu
+        for version, (writers, result) in enumerate(zip(WRITERS, results, strict=True), start=2):
+            result.figures[server.name] = _changes(server, stream, count, writers, version)
     finally:
         stream.stop()
-    alone = server.cpu_seconds
-    changed = len(write(server, scenes, min(ALONE, count)))
-    alone = (server.cpu_seconds - alone) / changed
-    seconds = last_arrival(arrived) - written[0]["sent"]
-    result.figures[server.name] = Figure(count / seconds, cpu * 1000 / count, cpu / seconds)
-    net = (cpu / count - alone) * 1e6
-    result.notes.append(
-        f"{server.name}: {kilobytes:.1f} KB a connection, {stream.joined_seconds:.2f} s to join, "
-        f"{net:.0f} µs CPU a delivery without the change itself"
-    )
+    results[0].notes.append(f"{server.name}: {kilobytes:.1f} KB a connection, {stream.joined_seconds:.2f} s to join")
     if server.name == OURS:
-        result.at_most("memory of a connection", kilobytes, CONNECTION_KB, " KB")
+        results[0].at_most("memory of a connection", kilobytes, CONNECTION_KB, " KB")
         of_a_thousand = stream.joined_seconds * 1000 / count
-        result.at_most("a thousand joined", of_a_thousand, JOINED_SECONDS_OF_A_THOUSAND, " s")
+        results[0].at_most("a thousand joined", of_a_thousand, JOINED_SECONDS_OF_A_THOUSAND, " s")
+
+
+def _changes(server: Server, stream: Stream, count: int, writers: int, version: int) -> Figure:
+    """Change each job once, which makes this version of it, until the last subscriber has its event."""
+    title = f"Title {version}"
+    bodies = [body(UPDATE_SCENE, input={"sceneId": data.scene_id(job), "title": title}) for job in range(count)]
+    load = Requests(bodies, connections=writers, seconds=WRITING_SECONDS, limit=count)
+    cpu = server.cpu_seconds
+    written = load.start(server).last_answer()
+    arrived = stream.wait_for(version)
+    cpu = server.cpu_seconds - cpu
+    answers = figure_of(written, cpu, server.name)
+    seconds = last_arrival(arrived) - float(written["began"])
+    return replace(answers, rate=count / seconds, share=cpu / seconds)
 
 
 def _in_use(context: Context, count: int) -> int:
