@@ -6,6 +6,7 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 from graphql import OperationDefinitionNode
+from graphql.execution.values import VariableValues
 
 from execution.comparable import comparable_values
 from execution.dependence import Dependence
@@ -31,6 +32,9 @@ class Moments(NamedTuple):
     are_free: bool
     """Whether asking costs much less than the cheapest answer."""
 
+    at_once: Callable[[Any], Hashable] | None = None
+    """Returns the same as `now` without waiting, if that is possible at all."""
+
 
 class Answers:
     """The answers of one server at the latest moment that was asked for; the least recently used ones are forgotten.
@@ -55,17 +59,26 @@ class Answers:
 
     def get(self, key: Key, moment: Hashable) -> Encoded | None:
         """Return the answer if it is kept for this moment. Those of another moment are forgotten."""
-        if moment != self._moment:
+        if not self.is_latest(moment):
             self._entries.clear()
             self.bytes = 0
             self._moment = moment
-        found = self._entries.get(key)
+        found = self.found(key)
         if found is None:
             self.misses += 1
-            return None
-        self.hits += 1
-        self._entries.move_to_end(key)
         return found
+
+    def found(self, key: Key) -> Encoded | None:
+        """Return the answer if it is kept for the latest moment that was asked for. A miss is not counted."""
+        found = self._entries.get(key)
+        if found is not None:
+            self.hits += 1
+            self._entries.move_to_end(key)
+        return found
+
+    def is_latest(self, moment: Hashable) -> bool:
+        """Return whether the moment is the one for which answers are kept."""
+        return moment == self._moment
 
     def put(self, key: Key, moment: Hashable, data: Data) -> Data | Encoded:
         """Keep the answer of a moment, read after it; return it encoded. One that orjson cannot encode is returned."""
@@ -93,6 +106,22 @@ class AnswersOfPlan:
         self._names = tuple(each.variable.name.value for each in operation.variable_definitions or ())
         self._missed = 0
 
+    def answer_at_once(self, context: Any, values: Key) -> Encoded | None:
+        """Return the kept answer of an execution with these values of variables (`values_of`), if it may be known
+        without waiting. Otherwise None, and `answer` has to be asked."""
+        answers, at_once = self._answers, self._answers.moments.at_once
+        # After a miss the next answers are likely to be new ones, too.
+        if self._missed or at_once is None:
+            return None
+        moment = at_once(context)
+        if moment is None or not answers.is_latest(moment):
+            return None
+        return answers.found((self, answers.scope(context), values, *[key(context) for key in self._keys]))
+
+    def values_of(self, variables: VariableValues) -> Key | None:
+        """Return what an answer depends on of the variables; None if it cannot be compared."""
+        return comparable_values(variables.coerced, self._names)
+
     async def answer(self, run: Run, make: Callable[[Run], Awaitable[Data]]) -> Data | Encoded:
         """Return the kept answer of an execution, or make it."""
         answers, moments = self._answers, self._answers.moments
@@ -113,12 +142,11 @@ class AnswersOfPlan:
 
     def _key(self, run: Run) -> Key | None:
         """Return what the answer depends on besides the stored rows; None if it cannot be compared."""
-        context = run.context
-        variables = comparable_values(run.variables.coerced, self._names)
-        if variables is None:
+        context, values = run.context, self.values_of(run.variables)
+        if values is None:
             return None
         # The object of the plan stands for the document, and for the conditions of its directives.
-        return (self, self._answers.scope(context), variables, *[key(context) for key in self._keys])
+        return (self, self._answers.scope(context), values, *[key(context) for key in self._keys])
 
 
 def _size(answer: Encoded) -> int:

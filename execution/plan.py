@@ -58,13 +58,14 @@ class Plan:
         compiler = Compiler(self._operation, selections, raw, kept)
         fields = compiler.counted(selections.fields(root, [operation.selection_set]))
         self._steps: list[Step] = []
-        self._kept: AnswersOfPlan | None = None
+        self.kept: AnswersOfPlan | None = None
+        """Its answers; None where none is kept."""
         if self.kind is OperationType.QUERY:
             self._query = ObjectCompiler(compiler, root, None, ORDINARY, nullable=False).of_fields(fields)
             depends = None if answers is None else dependence_of_answer(selections, root, operation)
             # To ask for the moment by a statement would cost as much as to make an answer of one statement.
             if answers is not None and depends is not None and (answers.moments.are_free or not compiler.reads_once):
-                self._kept = AnswersOfPlan(answers, depends, operation)
+                self.kept = AnswersOfPlan(answers, depends, operation)
         else:
             self._steps = [step(compiler, root, key, nodes) for key, nodes in fields.items()]
         self._prepares = tuple(compiler.prepares)
@@ -80,7 +81,7 @@ class Plan:
     ) -> Data | Encoded:
         """Return the data of a query. `memory` must be the same for executions with the same variables only."""
         run = Run(self._operation, context, variables, None, extensions, memory)
-        return await (self._make(run) if self._kept is None else self._kept.answer(run, self._make))
+        return await (self._make(run) if self.kept is None else self.kept.answer(run, self._make))
 
     async def _make(self, run: Run) -> Data:
         slots = self._slots(run)

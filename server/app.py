@@ -276,6 +276,7 @@ def _graphql(
         compiled=compiled,
         # Telemetry has to see every request.
         renewal=None if telemetry_is_on() else KnownRequests(container.authenticator),
+        context_at_once=make_context,
         observer=traced(RequestObserver(_request_metrics(container, compiled, documents)), container.telemetry),
     )
 

@@ -1,22 +1,19 @@
 """The command line, `python -m server`. A command's module is imported only when it runs, so that all start fast."""
 
 import asyncio
-import gc
-import importlib
-import socket
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from models.domain.lifecycle import JobStatus
+from server import command
+from server.command import module
 
 if TYPE_CHECKING:
     from server.settings import Settings
 
-WRONG_SETTINGS_STATUS = 2
 MOST_ROWS = 10_000
 
 app = typer.Typer(help="Scenewire: GraphQL API server for scenes of AI video jobs.", pretty_exceptions_enable=False)
@@ -26,20 +23,9 @@ Token = Annotated[str | None, typer.Option(envvar="SCENEWIRE_TOKEN", help="Beare
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line, instead of a table.")]
 
 
-def _module(name: str) -> ModuleType:
-    """Import a module of a command without garbage collection. Nearly all objects that an import makes are permanent,
-    and traversing them repeatedly takes a sixth of the start-up time."""
-    gc.disable()
-    try:
-        return importlib.import_module(name)
-    finally:
-        gc.freeze()
-        gc.enable()
-
-
 def _print_version(requested: bool) -> None:
     if requested:
-        typer.echo(f"Scenewire {_module('server.version').VERSION}")
+        typer.echo(f"Scenewire {module('server.version').VERSION}")
         raise typer.Exit
 
 
@@ -68,20 +54,14 @@ def serve(
 ) -> None:
     """Run the server: API, streams and renders."""
 
-    def run(settings: "Settings") -> int:
-        if processes > 1:
-            return _module("server.processes.supervisor").serve_many(settings, processes, renders=render)
-        listener = None if fd is None else socket.socket(fileno=fd)
-        module = _module("server.processes.serve")
-        return module.serve(settings, renders=render, listener=listener, supervisor=supervisor)
-
-    _exit_with(run, reports_unread=True, host=host, port=port)
+    status = command.serve(render=render, host=host, port=port, processes=processes, fd=fd, supervisor=supervisor)
+    raise typer.Exit(status)
 
 
 @app.command()
 def worker() -> None:
     """Run a worker that only renders. Any number of workers can share one Postgres database and media store."""
-    _exit_with(lambda settings: _module("server.processes.serve").work(settings), reports_unread=True)
+    _exit_with(lambda settings: module("server.processes.serve").work(settings), reports_unread=True)
 
 
 @app.command()
@@ -89,7 +69,7 @@ def migrate(
     to: Annotated[str | None, typer.Option(help="Revision to upgrade or downgrade to; default: the newest.")] = None,
 ) -> None:
     """Migrate the database to the newest revision, or to another one. Stop the servers before a downgrade."""
-    _exit_with(lambda settings: asyncio.run(_module("server.database.migrate").migrate(settings, to)))
+    _exit_with(lambda settings: asyncio.run(module("server.database.migrate").migrate(settings, to)))
 
 
 @app.command()
@@ -101,7 +81,7 @@ def backup(
     ] = "copy",
 ) -> None:
     """Back up the database, the media files and the secret into a folder, while servers and workers run."""
-    _exit_with(lambda settings: asyncio.run(_module("server.backup.backup").backup(settings, directory, media)))
+    _exit_with(lambda settings: asyncio.run(module("server.backup.backup").backup(settings, directory, media)))
 
 
 @app.command()
@@ -109,13 +89,13 @@ def restore(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="Folder that `backup` has made.")],
 ) -> None:
     """Check a backup and restore it into an empty database. Stop the servers before."""
-    _exit_with(lambda settings: asyncio.run(_module("server.backup.restore").restore(settings, directory)))
+    _exit_with(lambda settings: asyncio.run(module("server.backup.restore").restore(settings, directory)))
 
 
 @app.command()
 def schema() -> None:
     """Print the GraphQL schema."""
-    typer.echo(_module("server.graphql.schema").sdl(), nl=False)
+    typer.echo(module("server.graphql.schema").sdl(), nl=False)
 
 
 @app.command()
@@ -126,7 +106,7 @@ def watch(job: str, url: Url = None, token: Token = None) -> None:
     """
 
     def run(settings: "Settings") -> int:
-        return asyncio.run(_module("server.watch").watch(url or settings.address, job, token))
+        return asyncio.run(module("server.watch").watch(url or settings.address, job, token))
 
     _exit_with(run)
 
@@ -136,7 +116,7 @@ def demo(url: Url = None, provider: str | None = None, token: Token = None) -> N
     """Create a job from a small storyboard on a running server and watch it."""
 
     def run(settings: "Settings") -> int:
-        return asyncio.run(_module("server.demo").demo(url or settings.address, provider, token))
+        return asyncio.run(module("server.demo").demo(url or settings.address, provider, token))
 
     _exit_with(run)
 
@@ -161,13 +141,13 @@ def token(
     def run(settings: "Settings") -> int:
         if jobs is not None or grants is not None:
             _refuse("--jobs and --grants", {"--roles": roles, "--ttl": ttl})
-            make = _module("server.commands.token").make
+            make = module("server.commands.token").make
             limits = {"jobs": jobs, "grants": grants or "read", "label": label, "expires": expires or "1h"}
             return asyncio.run(make(settings, subject=sub, name=name, **limits))
         _refuse("a token without --jobs or --grants", {"--label": label, "--expires": expires})
         if sub is None:
             raise typer.BadParameter("required, unless --jobs is given", param_hint="--sub")
-        issue = _module("server.auth.issuing").token
+        issue = module("server.auth.issuing").token
         return asyncio.run(issue(settings, sub, roles or "user", name, ttl or "1h"))
 
     _exit_with(run)
@@ -191,8 +171,8 @@ def revoke(
 
     def run(settings: "Settings") -> int:
         if sub is not None:
-            return asyncio.run(_module("server.auth.issuing").revoke(settings, sub))
-        return asyncio.run(_module("server.commands.token").revoke(settings, token))
+            return asyncio.run(module("server.auth.issuing").revoke(settings, sub))
+        return asyncio.run(module("server.commands.token").revoke(settings, token))
 
     _exit_with(run)
 
@@ -212,7 +192,7 @@ def audit(
     """Print the latest entries of the audit log, newest last. Needs no server."""
 
     def run(settings: "Settings") -> int:
-        show = _module("server.commands.audit").show
+        show = module("server.commands.audit").show
         filters = {"request": request, "user": user, "job": job, "since": since, "until": until}
         return asyncio.run(show(settings, **filters, limit=limit, as_json=as_json))
 
@@ -229,7 +209,7 @@ def jobs(
     """Print the newest jobs of all users. Needs no server."""
 
     def run(settings: "Settings") -> int:
-        show = _module("server.commands.jobs").show
+        show = module("server.commands.jobs").show
         return asyncio.run(show(settings, status=status or [], owner=owner, limit=limit, as_json=as_json))
 
     _exit_with(run)
@@ -244,7 +224,7 @@ def queue(
     """Print the takes that wait, for how long and for what. Needs no server."""
 
     def run(settings: "Settings") -> int:
-        show = _module("server.commands.queue").show
+        show = module("server.commands.queue").show
         return asyncio.run(show(settings, provider=provider, limit=limit, as_json=as_json))
 
     _exit_with(run)
@@ -261,25 +241,10 @@ def doctor(
     """
 
     def run(settings: "Settings") -> int:
-        return asyncio.run(_module("server.commands.doctor.doctor").doctor(settings, seconds=seconds, as_json=as_json))
+        return asyncio.run(module("server.commands.doctor.doctor").doctor(settings, seconds=seconds, as_json=as_json))
 
     _exit_with(run, reports_unread=True)
 
 
-def _exit_with(command: "Callable[[Settings], int]", *, reports_unread: bool = False, **options: object) -> None:
-    """Run the command and exit with its status; an invalid setting prints one line and exits with status 2.
-
-    A command that `reports_unread` variables does it itself. `options` replace settings, unless they are None.
-    """
-    settings = _module("server.settings")
-    if not reports_unread:
-        for sentence in _module("server.configuration.unread_variables").unread_variables():
-            typer.echo(f"scenewire: {sentence}", err=True)
-    try:
-        status = command(settings.load(**{name: value for name, value in options.items() if value is not None}))
-    except settings.WrongSettings as error:
-        typer.echo(f"scenewire: {error}", err=True)
-        status = WRONG_SETTINGS_STATUS
-    except KeyboardInterrupt:
-        status = 130
-    raise typer.Exit(status)
+def _exit_with(run: "Callable[[Settings], int]", *, reports_unread: bool = False) -> None:
+    raise typer.Exit(command.status_of(run, reports_unread=reports_unread))

@@ -22,6 +22,10 @@ class Moments(Protocol):
         """Return this moment, None if it is unknown. Raises what the driver raises."""
         ...
 
+    def at_once(self) -> Hashable:
+        """Return this moment without waiting, None if it is unknown or has to be waited for."""
+        ...
+
     def close(self) -> None:
         """Close what was opened for it; it is opened again when needed."""
         ...
@@ -43,6 +47,10 @@ class FileMoments:
         self._opened = 0
 
     async def now(self) -> Hashable:
+        """Return this moment; None while a lock is held."""
+        return self.at_once()
+
+    def at_once(self) -> Hashable:
         """Return this moment; None while a lock is held."""
         try:
             if self._file is None:
@@ -82,6 +90,10 @@ class PostgresMoments:
         """Return this moment."""
         (moment,) = await self._fetch(self._statement, {})
         return tuple(moment)
+
+    def at_once(self) -> Hashable:
+        """Return None: the statement has to be waited for."""
+        return None
 
     def close(self) -> None:
         """Do nothing: the connection is one of the readers."""

@@ -161,6 +161,10 @@ class Snapshot:
             self._failure = error
             raise
 
+    def moment_at_once(self) -> Hashable:
+        """Return the same without waiting, None where that is not possible."""
+        return self._database.moments.at_once()
+
     async def keep_alive(self) -> None:
         """Keep the transaction from being ended as idle; to be called in the pauses of a long answer."""
         if time.monotonic() - self._read_at > KEEP_ALIVE_SECONDS:

@@ -20,6 +20,9 @@ _TRACEPARENT: Final = re.compile(
 )
 _STATE: Final = re.compile(r"[ -~\t]*")
 _SAMPLED: Final = 1
+_TRACE_BITS: Final = 128
+_SPAN_BITS: Final = 64
+_SPAN_MASK: Final = (1 << _SPAN_BITS) - 1
 
 
 class TraceContext(NamedTuple):
@@ -51,8 +54,12 @@ class TraceContext(NamedTuple):
 
 def new() -> TraceContext:
     """Return the first span of a new trace."""
-    trace_id = unique_bits(128) or 1
-    return TraceContext(f"{trace_id:032x}", _new_span_id(), _sampling.decide(trace_id))
+    # The bits of both ids at once: most requests begin a trace.
+    bits = unique_bits(_TRACE_BITS + _SPAN_BITS)
+    trace_id, span_id = bits >> _SPAN_BITS, bits & _SPAN_MASK
+    if not (trace_id and span_id):
+        return new()
+    return TraceContext(f"{trace_id:032x}", f"{span_id:016x}", _sampling.decide(trace_id))
 
 
 def sample_by(decide: Callable[[int], bool]) -> None:
@@ -114,7 +121,7 @@ class _Sampling:
 
 
 def _new_span_id() -> str:
-    return f"{unique_bits(64) or 1:016x}"
+    return f"{unique_bits(_SPAN_BITS) or 1:016x}"
 
 
 def _valid_state(state: str) -> str:

@@ -33,7 +33,8 @@ def compiled_operations(settings: Settings) -> CompiledOperations | None:
     most_bytes = settings.fragment_cache_bytes
     # Half of the memory for whole answers, which are forgotten at each change, half for the jobs that they consist of.
     fragments = Fragments(most_bytes - most_bytes // 2, _scope) if most_bytes else None
-    moments = Moments(_moment, are_free=kind == "sqlite")
+    is_free = kind == "sqlite"
+    moments = Moments(_moment, is_free, _moment_at_once if is_free else None)
     answers = Answers(most_bytes // 2, moments, _scope) if most_bytes else None
     plans = Plans(schema, raw_values(kind), fragments, answers)
     return CompiledOperations(schema.core, schema.validation_errors, plans, fragments, answers)
@@ -42,6 +43,10 @@ def compiled_operations(settings: Settings) -> CompiledOperations | None:
 async def _moment(context: Context) -> Hashable:
     """Return a value that differs between two moments with different rows."""
     return await context.snapshot.moment()
+
+
+def _moment_at_once(context: Context) -> Hashable:
+    return context.snapshot.moment_at_once()
 
 
 def _scope(context: Context) -> Hashable:

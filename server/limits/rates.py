@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Generator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
-from typing import Final
+from typing import Final, NoReturn
 from weakref import WeakValueDictionary
 
 from starlette.requests import HTTPConnection
@@ -45,11 +45,15 @@ class Rates:
 
     def request(self, connection: HTTPConnection) -> None:
         """Count one GraphQL operation or REST call. Raises TooManyRequests."""
-        self._count("requests", self._requests, self.caller(connection), 1, "Too many requests")
+        wait = self._requests.add(self.caller(connection), 1)
+        if wait is not None:
+            self._refuse("requests", wait, "Too many requests")
 
     def spend(self, connection: HTTPConnection, cost: int) -> None:
         """Count the cost of an operation. Raises TooManyRequests."""
-        self._count("cost", self._cost, self.caller(connection), cost, "Too much work was requested")
+        wait = self._cost.add(self.caller(connection), cost)
+        if wait is not None:
+            self._refuse("cost", wait, "Too much work was requested")
 
     def read_slot(self, connection: HTTPConnection, cost: int) -> AbstractAsyncContextManager[None]:
         """Wait for a slot of this user, and hold it while a list is read. After a read longer than LONG_READ_SECONDS
@@ -93,15 +97,15 @@ class Rates:
         Called only after a token was refused: valid tokens are never counted, so failures of other clients at the same
         address do not lock them out.
         """
-        self._count("failed_logins", self._failures, client_network(connection), 1, "Too many failed attempts")
+        wait = self._failures.add(client_network(connection), 1)
+        if wait is not None:
+            self._refuse("failed_logins", wait, "Too many failed attempts")
 
     def caller(self, connection: HTTPConnection) -> str:
         """Return the key of the user, or of the address before authentication."""
         identity = connected_as(connection)
         return f"address {client_network(connection)}" if identity is None else f"user {identity.viewer.principal}"
 
-    def _count(self, limit: str, window: SlidingWindow, caller: str, amount: int, message: str) -> None:
-        wait = window.add(caller, amount)
-        if wait is not None:
-            self.refused[limit] += 1
-            raise TooManyRequests(message, wait)
+    def _refuse(self, limit: str, wait: float, message: str) -> NoReturn:
+        self.refused[limit] += 1
+        raise TooManyRequests(message, wait)

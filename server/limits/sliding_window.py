@@ -27,25 +27,35 @@ class SlidingWindow:
         self.limit = limit
         self._seconds = seconds
         self._clock = clock
-        self._number = -1
+        self._number: int = -1
+        self._ends_at = -math.inf
+        """The end of the current window, by the clock."""
         self._current: dict[str, int] = {}
         self._previous: dict[str, int] = {}
 
     def add(self, caller: str, amount: int) -> float | None:
         """Count an amount; return None, or when it exceeds the limit and is not counted, the seconds to wait."""
-        number, elapsed = divmod(self._clock(), self._seconds)
-        if number != self._number:
-            self._previous = self._current if number == self._number + 1 else {}
-            self._current = {}
-            self._number = number
+        now = self._clock()
+        if now >= self._ends_at:
+            self._begin_window(now)
         current, previous = self._current.get(caller, 0), self._previous.get(caller, 0)
         if not (current or previous) and len(self._current) + len(self._previous) > COUNTED_CALLERS:
             caller = _OTHERS
             current, previous = self._current.get(caller, 0), self._previous.get(caller, 0)
-        if math.floor(previous * (1 - elapsed / self._seconds) + current) + amount > self.limit:
-            return self._wait(amount, elapsed, current, previous)
+        # Few callers are so near their limit that it matters how much of the window before still counts.
+        if previous + current + amount > self.limit:
+            elapsed = now - self._number * self._seconds
+            if math.floor(previous * (1 - elapsed / self._seconds) + current) + amount > self.limit:
+                return self._wait(amount, elapsed, current, previous)
         self._current[caller] = current + amount
         return None
+
+    def _begin_window(self, now: float) -> None:
+        number = math.floor(now / self._seconds)
+        self._previous = self._current if number == self._number + 1 else {}
+        self._current = {}
+        self._number = number
+        self._ends_at = (number + 1) * self._seconds
 
     def _wait(self, amount: int, elapsed: float, current: int, previous: int) -> float:
         """Return after how many seconds the amount will be within the limit, if nothing else is counted."""

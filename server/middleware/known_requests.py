@@ -1,5 +1,7 @@
 """What is decided for each request whose head is known: who sends it, and its id."""
 
+from contextvars import Token
+
 from starlette.types import Scope
 
 from models.domain import trace
@@ -36,9 +38,13 @@ class KnownRequests:
 
         return renewed
 
-    def begin(self, scope: Scope) -> None:
+    def begin(self, scope: Scope) -> Token[trace.TraceContext | None]:
         """Let what the task of the request does belong to its trace."""
-        trace.enter(scope["state"]["trace"])
+        return trace.enter(scope["state"]["trace"])
+
+    def end(self, begun: Token[trace.TraceContext | None]) -> None:
+        """Leave the trace."""
+        trace.leave(begun)
 
     def answered(self, scope: Scope, status: int) -> None:
         """Log the request."""

@@ -174,11 +174,16 @@ class Executor:
             operation_extensions=params.extensions,
         )
 
+    def count_compiled(self) -> None:
+        """Count an answer that was made by a plan."""
+        if self.compiled is not None:
+            self.compiled.paths.compiled += 1
+
     def ask(self, params: Params, connection: HTTPConnection, admitted: Admitted) -> "Asked | None":
         """Return a subscription that can be shared with others; None for one that has to be executed alone."""
         if self.shared is None:
             return None
-        return self.shared.ask(params, connection, admitted, self._cost_extension(admitted))
+        return self.shared.ask(params, connection, admitted, self.cost_extension(admitted))
 
     async def subscribe(
         self, params: Params, connection: HTTPConnection, admitted: Admitted
@@ -269,11 +274,12 @@ class Executor:
                 await asyncio.sleep(max(1.0, limited.retry_after_seconds))
 
     def _with_cost(self, result: ExecutionResult, admitted: Admitted) -> ExecutionResult:
-        if (cost := self._cost_extension(admitted)) is not None:
+        if (cost := self.cost_extension(admitted)) is not None:
             result.extensions = {**(result.extensions or {}), **cost}
         return result
 
-    def _cost_extension(self, admitted: Admitted) -> dict[str, object] | None:
+    def cost_extension(self, admitted: Admitted) -> dict[str, object] | None:
+        """Return the extensions of the response to an operation with a cost."""
         if admitted.cost is None or self.document_limiter is None:
             return None
         return {"cost": {"requested": admitted.cost, "limit": self.document_limiter.limits.cost}}

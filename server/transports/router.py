@@ -20,6 +20,7 @@ from server.transports.observation.port import NoObserver, Observer
 from server.transports.operation_context import GetContext
 from server.transports.rate_limiter import NoRateLimits, RateLimiter
 from server.transports.shared.streams import SharedStreams, SharedSubscriptions
+from server.transports.short_path.kept_answers import GetContextAtOnce, KeptAnswers
 from server.transports.short_path.kept_heads import Renewal
 from server.transports.short_path.kept_queries import KeptQueries
 from server.transports.websocket.endpoint import WebSocketEndpoint
@@ -48,16 +49,17 @@ def graphql_endpoints(
     shared: SharedSubscriptions | None = None,
     compiled: CompiledOperations | None = None,
     renewal: Renewal | None = None,
+    context_at_once: GetContextAtOnce | None = None,
     observer: Observer | None = None,
 ) -> Endpoints:
     """Return the applications that answer GraphQL over HTTP, server-sent events and websocket.
 
-    `context` is called for each operation, on every transport. The caller passes `connections` to close websockets and
-    streams later. Without `document_limiter` and `rate_limiter` nothing but `limits` applies. Without `documents` every
-    request sends its document. `explorer` makes the page for a browser that requests HTML without a query.
-    Without `shared` each subscription is executed for its subscriber alone. Without `compiled` graphql-core makes every
-    answer. Without `renewal` every request passes all middleware, also one with a known head. `observer` follows all
-    operations.
+    `context` is called for each operation, on every transport; `context_at_once` does the same without waiting, and
+    without it kept answers are sent by a task. The caller passes `connections` to close websockets and streams later.
+    Without `document_limiter` and `rate_limiter` nothing but `limits` applies. Without `documents` every request sends
+    its document. `explorer` makes the page for a browser that requests HTML without a query. Without `shared` each
+    subscription is executed for its subscriber alone. Without `compiled` graphql-core makes every answer. Without
+    `renewal` every request passes all middleware, also one with a known head. `observer` follows all operations.
     """
     chosen, rates = limits or TransportLimits(), rate_limiter or NoRateLimits()
     streams = shared and SharedStreams(schema, context, rates, shared, compiled, observer)
@@ -75,7 +77,12 @@ def graphql_endpoints(
     )
     registry = Connections() if connections is None else connections  # an empty registry is falsy
     slots = ConnectionSlots(executor.rate_limiter)
-    http = HTTPEndpoint(executor, registry, slots, get_queries=get_queries, explorer=explorer, renewal=renewal)
+    kept = None
+    if compiled is not None and compiled.has_answers_at_once and context_at_once is not None:
+        kept = KeptAnswers(executor, context_at_once)
+    http = HTTPEndpoint(
+        executor, registry, slots, get_queries=get_queries, explorer=explorer, renewal=renewal, kept_answers=kept
+    )
     websocket = WebSocketEndpoint(executor, registry, slots, on_init)
     return Endpoints(http, websocket)
 

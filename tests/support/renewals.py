@@ -20,6 +20,9 @@ class SameState:
     def begin(self, scope: Scope) -> None:
         """Do nothing."""
 
+    def end(self, begun: object) -> None:
+        """Do nothing."""
+
     def answered(self, scope: Scope, status: int) -> None:
         """Note the status."""
         self.answered_with.append(status)

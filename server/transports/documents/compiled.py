@@ -53,6 +53,11 @@ class CompiledOperations:
         self.answers = answers
         self.paths = Paths()
 
+    @property
+    def has_answers_at_once(self) -> bool:
+        """Whether answers are kept, and may be known to be valid without waiting."""
+        return self.answers is not None and self.answers.moments.at_once is not None
+
     async def query(self, prepared: Prepared, params: Params, context: Any) -> Data | Encoded | None:
         """Return the data of a query."""
         try:

@@ -35,6 +35,7 @@ from server.transports.responses.http_errors import GraphQLHTTPError, JSONAnswer
 from server.transports.responses.made_answers import made_answer
 from server.transports.results import is_internal, is_request_error, requested_close, response_map
 from server.transports.short_path.head_recorder import head_recorder
+from server.transports.short_path.kept_answers import KeptAnswers
 from server.transports.short_path.kept_heads import Renewal
 from server.transports.short_path.kept_queries import KeptQuery
 
@@ -63,8 +64,10 @@ class HTTPEndpoint:
         get_queries: bool,
         explorer: Explorer | None,
         renewal: Renewal | None = None,
+        kept_answers: KeptAnswers | None = None,
     ) -> None:
         self._executor = executor
+        self._kept_answers = kept_answers
         self._renewal = renewal
         self._slots = slots
         self._connections = connections
@@ -102,6 +105,15 @@ class HTTPEndpoint:
         except Exception as error:
             return _error_response(error, request, media_type)
 
+    def _answer_at_once(
+        self, kept_answers: KeptAnswers, media_type: str, request: Request, body: bytes
+    ) -> ASGIApp | None:
+        try:
+            content = kept_answers.answer(request, body)
+        except Exception as error:
+            return _error_response(error, request, media_type)
+        return None if content is None else JSONAnswer(content, 200, media_type)
+
     def _record_head(self, scope: Scope, response: ASGIApp, accepted: str) -> None:
         """Keep the head of an answered request, so that the next one with this head reaches `_answer` at once."""
         recorder = head_recorder(scope)
@@ -109,7 +121,9 @@ class HTTPEndpoint:
             return
         media_type = accept.preferred(accepted)
         if media_type is not None:
-            recorder.record(scope, response.body, partial(self._answer, media_type), self._renewal)
+            kept = self._kept_answers
+            at_once = None if kept is None else partial(self._answer_at_once, kept, media_type)
+            recorder.record(scope, response.body, partial(self._answer, media_type), at_once, self._renewal)
 
     async def _handle(self, request: Request, media_type: str | None) -> ASGIApp:
         """Check the method, then the media types, then the content, each with its own status."""

@@ -7,6 +7,8 @@ other head.
 """
 
 import asyncio
+import math
+import weakref
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Any, cast
 
@@ -20,7 +22,7 @@ from server.transports.responses.http_errors import JSONAnswer
 from server.transports.responses.made_answers import MADE_ANSWER_EXTENSION
 from server.transports.short_path.head_recorder import RECORDER_EXTENSION, HeadRecorder
 from server.transports.short_path.head_shapes import LENGTH, REQUEST_ID, ShapedHead, shaped
-from server.transports.short_path.kept_heads import MOST_CHARACTERS, KeptHead, KeptHeads, State
+from server.transports.short_path.kept_heads import MOST_CHARACTERS, AnswerAtOnce, KeptHead, KeptHeads, LastHead, State
 from server.transports.short_path.response_heads import lines_of
 
 _END_OF_HEAD = b"\r\n\r\n"
@@ -66,6 +68,10 @@ class KeptHeadProtocol(HttpProtocol):
     """Shared by all connections of the server."""
     _arrived: tuple[Hashable, bytes, ShapedHead] | None = None
     """The key, the text and the shape of the head, if what is being parsed may be a whole request."""
+    _kept: Callable[[], KeptHead | None] = staticmethod(lambda: None)
+    """Returns what is kept of the head of the request before, until it is forgotten."""
+    _idle_since = -math.inf
+    """When the last short response was written, by the clock of the loop."""
     _server_headers: list[tuple[bytes, bytes]] | None = None
     _server_lines = b""
 
@@ -74,17 +80,29 @@ class KeptHeadProtocol(HttpProtocol):
         self._addresses = (self.client and self.client[0], self.server, self.scheme)
 
     def data_received(self, data: bytes) -> None:
-        if self._expects_request():
-            end = data.find(_END_OF_HEAD, 0, MOST_CHARACTERS) + len(_END_OF_HEAD)
-            if end >= len(_END_OF_HEAD):
-                head, body = data[:end], data[end:]
-                if self._recognise(head, body):
-                    return
+        if self._expects_request() and (self._is_repeated(data) or self._is_recognised(data)):
+            return
         super().data_received(data)
         self._arrived = None
 
-    def _recognise(self, head: bytes, body: bytes) -> bool:
+    def _is_repeated(self, data: bytes) -> bool:
+        """Answer a request with the same head as the one before; return whether it is one."""
+        kept = self._kept()
+        last = None if kept is None else kept.last
+        if kept is None or last is None or not data.startswith(last.text):
+            return False
+        body = data[len(last.text) :]
+        if len(body) != last.body_bytes:
+            return False
+        kept.is_used = True
+        return self._is_answered(kept, last.shaped, body)
+
+    def _is_recognised(self, data: bytes) -> bool:
         """Answer a request, if it is whole and its head is kept; return whether it is."""
+        end = data.find(_END_OF_HEAD, 0, MOST_CHARACTERS) + len(_END_OF_HEAD)
+        if end < len(_END_OF_HEAD):
+            return False
+        head, body = data[:end], data[end:]
         found = shaped(head)
         if found is None or found.length != b"%d" % len(body) or not 0 < len(body) <= self.limits.body_bytes:
             return False
@@ -93,6 +111,11 @@ class KeptHeadProtocol(HttpProtocol):
         if kept is None:
             self._arrived = (key, head, found)
             return False
+        kept.last = LastHead(head, found, len(body))
+        self._kept = weakref.ref(kept)
+        return self._is_answered(kept, found, body)
+
+    def _is_answered(self, kept: KeptHead, found: ShapedHead, body: bytes) -> bool:
         state = kept.renew(found)
         if state is None:
             return False
@@ -128,24 +151,42 @@ class KeptHeadProtocol(HttpProtocol):
         return names.count(LENGTH) == 1 and has_usual_ids and _FORBIDDEN.isdisjoint(names)
 
     def _answer(self, kept: KeptHead, state: State, body: bytes) -> None:
-        self._unset_keepalive_if_required()
         if self._deadline.runs:
             self._deadline.stop()
         cycle = ShortCycle()
         self.cycle = cast("RequestResponseCycle", cycle)
-        task = self.loop.create_task(self._run(cycle, kept, state, body))
+        scope = kept.scope(state)
+        request = Request(scope, cycle.receive)
+        answer = None if kept.at_once is None else self._answer_at_once(kept, kept.at_once, request, body)
+        if isinstance(answer, JSONAnswer) and answer.status == 200:
+            kept.renewal.answered(scope, 200)
+            self._write(cycle, kept, state, answer.body)
+            return
+        task = self.loop.create_task(self._run(cycle, kept, request, state, body, answer))
         task.add_done_callback(self.tasks.discard)
         self.tasks.add(task)
 
-    async def _run(self, cycle: ShortCycle, kept: KeptHead, state: State, body: bytes) -> None:
-        scope = kept.scope(state)
+    def _answer_at_once(self, kept: KeptHead, at_once: AnswerAtOnce, request: Request, body: bytes) -> ASGIApp | None:
+        begun = kept.renewal.begin(request.scope)
         try:
-            kept.renewal.begin(scope)
-            answer = await kept.answer(Request(scope, cycle.receive), body)
+            return at_once(request, body)
+        except Exception as error:
+            return _raising(error)
+        finally:
+            kept.renewal.end(begun)
+
+    async def _run(
+        self, cycle: ShortCycle, kept: KeptHead, request: Request, state: State, body: bytes, answer: ASGIApp | None
+    ) -> None:
+        """Execute a request that has no `answer` yet, and send the answer."""
+        try:
+            kept.renewal.begin(request.scope)
+            if answer is None:
+                answer = await kept.answer(request, body)
         except BaseException as error:  # cancellation: raised again behind the middleware, which answers other errors
             answer = _raising(error)
         if isinstance(answer, JSONAnswer) and answer.status == 200:
-            kept.renewal.answered(scope, 200)
+            kept.renewal.answered(request.scope, 200)
             self._write(cycle, kept, state, answer.body)
         else:
             await self._send_through_middleware(cycle, kept, state, answer)
@@ -163,7 +204,32 @@ class KeptHeadProtocol(HttpProtocol):
         cycle.response_complete = True
         if closes:
             self.transport.close()
-        self.on_response_complete()
+        if closes or self.pipeline or self._unread or self._in_head or self._rejection is not None:
+            self.on_response_complete()
+        else:
+            self.server_state.total_requests += 1
+            self.flow.resume_reading()
+            self._begin_to_idle()
+
+    def _begin_to_idle(self) -> None:
+        """Start the time after which an idle connection is closed: by its timer, which goes on while short requests are
+        answered, because to cancel and to start one for each request costs as much as to recognise it."""
+        self._idle_since = self.loop.time()
+        if self.timeout_keep_alive_task is None:
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close the connection, or wait for the rest of its time."""
+        self.timeout_keep_alive_task = None
+        if not self._is_idle():
+            return  # `_begin_to_idle` follows
+        left = self._idle_since + self.timeout_keep_alive - self.loop.time()
+        if left > 0:
+            self.timeout_keep_alive_task = self.loop.call_later(left, self.timeout_keep_alive_handler)
+        else:
+            super().timeout_keep_alive_handler()
 
     async def _send_through_middleware(self, short: ShortCycle, kept: KeptHead, state: State, answer: ASGIApp) -> None:
         """Send a response for which no head is kept, such as an error, or answer an unexpected error."""

@@ -61,12 +61,15 @@ def json_response(
 
 
 class JSONAnswer:
-    """The response of an operation: the same as `json_response` without further headers, made with fewer steps."""
+    """The response of an operation: the same as `json_response` without further headers, made with fewer steps.
+
+    A body of bytes is JSON already.
+    """
 
     __slots__ = ("_media_type", "body", "status")
 
     def __init__(self, body: object, status: int, media_type: str | None) -> None:
-        self.body = encode(body)
+        self.body = body if type(body) is bytes else encode(body)
         self.status = status
         self._media_type = media_type
 

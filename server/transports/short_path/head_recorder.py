@@ -9,7 +9,7 @@ from starlette.types import Scope
 from server.transports.errors import REQUEST_ID_STATE
 from server.transports.responses.one_write import ONE_WRITE_EXTENSION, OneWrite
 from server.transports.short_path.head_shapes import without_varying
-from server.transports.short_path.kept_heads import Answer, KeptHead, KeptHeads, Renewal
+from server.transports.short_path.kept_heads import Answer, AnswerAtOnce, KeptHead, KeptHeads, Renewal
 from server.transports.short_path.response_heads import ResponseHead
 
 RECORDER_EXTENSION: Final = "scenewire.head_recorder"
@@ -28,11 +28,13 @@ class HeadRecorder:
     """The scope before the middleware."""
     server_lines: Callable[[], bytes]
 
-    def record(self, scope: Scope, content: bytes, answer: Answer, renewal: Renewal) -> None:
+    def record(
+        self, scope: Scope, content: bytes, answer: Answer, at_once: AnswerAtOnce | None, renewal: Renewal
+    ) -> None:
         """Keep the head with the response that is sent next.
 
         `scope` is that of the endpoint, `content` the body of the response, and `answer` executes other requests with
-        this head.
+        this head, unless `at_once` answers them.
         """
         one_write: OneWrite | None = scope["extensions"].get(ONE_WRITE_EXTENSION)
         if one_write is None:
@@ -44,7 +46,7 @@ class HeadRecorder:
         def keep(head: bytes) -> None:
             response = ResponseHead.of(head, self.server_lines(), len(content), request_id)
             if response is not None:
-                kept = KeptHead(_kept_part(self.received), passed, renew, renewal, answer, response)
+                kept = KeptHead(_kept_part(self.received), passed, renew, renewal, answer, at_once, response)
                 self.heads.add(self.key, self.text, kept)
 
         one_write.on_head = keep

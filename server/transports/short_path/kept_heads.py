@@ -9,7 +9,7 @@ depends on time as well (a token that expires or is revoked, the request id) is 
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from starlette.requests import Request
 from starlette.types import ASGIApp, Scope
@@ -40,8 +40,13 @@ class Renewal(Protocol):
         """Return what decides about further requests like this one, which the middleware has let pass."""
         ...
 
-    def begin(self, scope: Scope) -> None:
-        """Do what the middleware does before a request is executed, in the task of the request."""
+    def begin(self, scope: Scope) -> object:
+        """Do what the middleware does before a request is executed, in the task of the request. Returns what `end`
+        takes."""
+        ...
+
+    def end(self, begun: Any) -> None:
+        """Undo what `begin` did, where the task of the request does not end with it."""
         ...
 
     def answered(self, scope: Scope, status: int) -> None:
@@ -52,8 +57,20 @@ class Renewal(Protocol):
 Answer = Callable[[Request, bytes], Awaitable[ASGIApp]]
 """Executes a request with this body, and returns the response to send. Raises nothing but unexpected errors."""
 
+AnswerAtOnce = Callable[[Request, bytes], ASGIApp | None]
+"""Returns the response to a request with this body if nothing has to be executed for it; else None, and nothing is
+counted. Raises nothing but unexpected errors."""
 
-@dataclass(frozen=True, slots=True)
+
+class LastHead(NamedTuple):
+    """A head as it was last sent, and the length of the body behind it."""
+
+    text: bytes
+    shaped: ShapedHead
+    body_bytes: int
+
+
+@dataclass(slots=True, weakref_slot=True)
 class KeptHead:
     """What was decided by a head."""
 
@@ -64,7 +81,12 @@ class KeptHead:
     renew: Renew
     renewal: Renewal
     answer: Answer
+    at_once: AnswerAtOnce | None
+    """None where no answer is kept."""
     response: ResponseHead
+    last: LastHead | None = None
+    is_used: bool = True
+    """Whether it was used since it was last considered to be forgotten."""
 
     def scope(self, state: State) -> Scope:
         """Return the scope of a request behind the middleware."""
@@ -74,7 +96,9 @@ class KeptHead:
 class KeptHeads:
     """The heads that one server keeps, by the addresses of the connection and the shape of the head.
 
-    The least recently used are forgotten beyond a number of bytes. A head is kept when it is sent for the second time.
+    Beyond a number of bytes, those are forgotten that were not used for the longest time. Connections that have found a
+    head mark it as used (`is_used`), which takes less time than to change the order. A head is kept when it is sent for
+    the second time.
     """
 
     def __init__(self, most_bytes: int) -> None:
@@ -106,8 +130,13 @@ class KeptHeads:
         self._kept[key] = head, size
         self.bytes += size
         while self.bytes > self._most_bytes:
-            _, (_, forgotten) = self._kept.popitem(last=False)
-            self.bytes -= forgotten
+            oldest, (kept, forgotten) = next(iter(self._kept.items()))
+            if kept.is_used:
+                kept.is_used = False
+                self._kept.move_to_end(oldest)
+            else:
+                del self._kept[oldest]
+                self.bytes -= forgotten
 
     def _discard(self, key: Hashable) -> None:
         found = self._kept.pop(key, None)

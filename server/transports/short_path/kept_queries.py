@@ -5,7 +5,7 @@ Who may execute it, and how often, is decided for each request.
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -27,7 +27,7 @@ MOST_BODY_BYTES: Final = 8_192
 _MARKS_OF_VALUES: Final = (b",", b"[", b"{")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class KeptQuery:
     """A query that was answered by a plan."""
 
@@ -37,6 +37,10 @@ class KeptQuery:
     """The same with the document."""
     admitted: Admitted
     prepared: Prepared
+    values: tuple[Hashable, ...] | None = None
+    """The values of its variables as parts of a key, once they were needed (`AnswersOfPlan.values_of`)."""
+    behind_data: bytes | None = None
+    """The end of the body of its response, behind the data, once it was needed."""
 
 
 class KeptQueries:
