@@ -17,6 +17,17 @@ with suppress(SystemExit):
     app(sys.argv[1:])
 print(json.dumps(sorted(sys.modules)))
 """
+# Runs the program, which exits with a status, and prints the modules that it has imported.
+WHOLE_PROGRAM = """
+import json, runpy, sys
+status = None
+try:
+    runpy.run_module("server", run_name="__main__", alter_sys=True)
+except SystemExit as end:
+    status = end.code
+assert status == 2, status
+print(json.dumps(sorted(sys.modules)))
+"""
 IMPORTS_OF_SERVE = "import json, sys, server.processes.serve; print(json.dumps(sorted(sys.modules)))"
 # Starts a server without a token secret, asks it for its version, and prints the modules that it has imported.
 STARTED_SERVER = """
@@ -57,9 +68,10 @@ print(json.dumps(sorted(sys.modules)))
 SECRET = "a secret of the tests, of more than 32 bytes"
 
 
-def imported(program: str, *arguments: str, folder: Path) -> set[str]:
+def imported(program: str, *arguments: str, folder: Path, **settings: str) -> set[str]:
     """Return the modules of the last line of a program's output."""
-    environment = {"SCENEWIRE_AUTH_SECRET": SECRET, "SCENEWIRE_DATABASE_URL": f"sqlite+aiosqlite:///{folder}/none.db"}
+    given = {"auth_secret": SECRET, "database_url": f"sqlite+aiosqlite:///{folder}/none.db", **settings}
+    environment = {f"SCENEWIRE_{name.upper()}": value for name, value in given.items()}
     ran = subprocess.run(
         [sys.executable, "-c", program, *arguments],
         cwd=ROOT,
@@ -102,6 +114,14 @@ def test_import_of_a_command_makes_no_full_garbage_collections(tmp_path: Path) -
 def test_import_of_a_server_imports_no_encoder_client_or_migrations(tmp_path: Path) -> None:
     """Such modules are imported when they are needed; the encoder mostly in other processes."""
     assert imported(IMPORTS_OF_SERVE, folder=tmp_path) & {"av", "PIL", "scenewire", "alembic", "typer"} == set()
+
+
+@pytest.mark.parametrize("arguments", [[], ["serve"]], ids=["none", "serve"])
+def test_program_that_serves_imports_no_parser_of_options(tmp_path: Path, arguments: list[str]) -> None:
+    """Which it needs for options alone. The server refuses to start, as others can reach its address."""
+    modules = imported(WHOLE_PROGRAM, *arguments, folder=tmp_path, host="192.0.2.1")
+    assert "server.processes.serve" in modules
+    assert modules & {"typer", "server.cli"} == set()
 
 
 def test_started_server_has_imported_only_what_it_uses(tmp_path: Path) -> None:
