@@ -3,12 +3,15 @@
 Source of the format: the TypeID specification 0.3 (prefix, underscore, 26 characters of base32 UUIDv7).
 """
 
+import importlib
 import os
 import random
 import re
-from typing import Literal
+from functools import cache
+from typing import TYPE_CHECKING, Literal
 
-from typeid import TypeID
+if TYPE_CHECKING:
+    from typeid import TypeID
 
 Prefix = Literal["job", "scene", "take", "webhook", "delivery", "audit", "asset", "upload", "worker", "token"]
 
@@ -21,7 +24,13 @@ _SUFFIX = re.compile(r"[0-7][0-9a-hjkmnp-tv-z]{25}", re.ASCII)
 
 def new(prefix: Prefix) -> str:
     """Return a new id such as `job_01kav…`; ids sort by their time of creation, to the millisecond."""
-    return str(TypeID(prefix=prefix))
+    return str(_type()(prefix=prefix))
+
+
+@cache
+def _type() -> "type[TypeID[Prefix]]":
+    """Import the library, 1 MB, for the first new id; a server that only reads needs none."""
+    return importlib.import_module("typeid").TypeID
 
 
 def unique_bits(count: int) -> int:

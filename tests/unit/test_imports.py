@@ -129,12 +129,13 @@ def test_started_server_has_imported_only_what_it_uses(tmp_path: Path) -> None:
     these modules would cost it time at its start, and memory.
 
     The driver of Postgres and its dialect of SQLAlchemy, clients of webhooks and of Replicate, what verifies tokens,
-    the encoder, what exposes metrics and exports traces, what reads media files, and what only commands use.
+    the encoder, what exposes metrics and exports traces, what reads media files, what makes new ids, and
+    what only commands use.
     """
     unused = {"httpx", "httpcore", "rich", "pygments", "joserfc", "cryptography", "standardwebhooks", "asyncpg"}
     unused |= {"av", "PIL", "scenewire", "alembic", "typer", "uharfbuzz", "bidi", "fontTools", "multipart"}
     unused |= {"sqlalchemy.dialects.postgresql", "prometheus_client", "opentelemetry.sdk", "opentelemetry.exporter"}
-    unused |= {"obstore"}
+    unused |= {"obstore", "typeid"}
     assert "alembic" in imported(STARTED_SERVER, str(tmp_path), folder=tmp_path)
     modules = imported(STARTED_SERVER, str(tmp_path), folder=tmp_path)
     assert {"fastapi", "strawberry", "aiosqlite"} <= modules
