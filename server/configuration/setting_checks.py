@@ -3,12 +3,15 @@
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from providers.replicate.template import Template
+from models.lazy_import import lazily
 from server.configuration.setting_types import LOOPBACK, SECRET_BYTES
 from server.providers import plugins
 
 if TYPE_CHECKING:
+    from providers.replicate import template
     from server.settings import Settings
+else:
+    template = lazily("providers.replicate.template")
 
 
 def check_combinations(settings: "Settings") -> None:
@@ -78,8 +81,8 @@ def _check_provider(settings: "Settings") -> None:
         raise ValueError(f"PROVIDER must be one of {', '.join(settings.provider_names)}")
     if settings.replicates and not (settings.replicate_version or settings.replicate_models):
         raise ValueError("REPLICATE_TOKEN is set, so REPLICATE_VERSION must name the model version to run")
-    template = settings.replicate_template if settings.replicates else None
-    if template is not None and not settings.replicate_callbacks and not Template(template).seeded:
+    text = settings.replicate_template if settings.replicates else None
+    if text is not None and not settings.replicate_callbacks and not template.Template(text).seeded:
         raise ValueError(
             "REPLICATE_TOKEN is set, so REPLICATE_INPUT needs a {seed}, or PUBLIC_URL or REPLICATE_CALLBACK_URL "
             "must begin with https://: one of them is needed to find a paid clip again after a crash"

@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import ip_network
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 from urllib.parse import urlsplit
 
 import sqlalchemy as sa
@@ -13,8 +13,13 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, Validati
 from pydantic_settings import NoDecode
 from sqlalchemy.exc import ArgumentError
 
-from providers.replicate.template import Template
+from models.lazy_import import lazily
 from providers.replicate.webhooks import SigningSecret
+
+if TYPE_CHECKING:
+    from providers.replicate import template
+else:
+    template = lazily("providers.replicate.template")
 
 SECRET_BYTES = 32
 # The sizes of a clip, in pixels, which most video encodings need even.
@@ -103,7 +108,7 @@ def _check_direct_url(value: str) -> str:
 
 def _check_template(value: str) -> str:
     if value:
-        Template(value)
+        template.Template(value)
     return value
 
 

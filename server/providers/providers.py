@@ -6,12 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from models.lazy_import import lazily
-from providers.hosted.retrying import Pace
 from providers.local import LocalProvider
 from providers.port import Provider
-from providers.replicate.model import Model
-from providers.replicate.models import Callbacks, Models
-from providers.replicate.template import Template
 from providers.scripted import ScriptedProvider
 from server.providers import plugins
 from server.settings import PREFIX, Settings, WrongSettings
@@ -23,17 +19,21 @@ if TYPE_CHECKING:
     from providers.fal import client as fal_client
     from providers.fal import webhooks as fal_webhooks
     from providers.hosted import provider as hosted
+    from providers.hosted import retrying
     from providers.openrouter import client as openrouter_client
     from providers.openrouter import webhooks as openrouter_webhooks
-    from providers.replicate import api, provider
+    from providers.replicate import api, model, models, provider, template
 else:
+    # Most servers have none of these services.
     fal_client, fal_webhooks = lazily("providers.fal.client"), lazily("providers.fal.webhooks")
-    hosted = lazily("providers.hosted.provider")
+    hosted, retrying = lazily("providers.hosted.provider"), lazily("providers.hosted.retrying")
     openrouter_client = lazily("providers.openrouter.client")
     openrouter_webhooks = lazily("providers.openrouter.webhooks")
     comfyui_api, comfyui_provider = lazily("providers.comfyui.api"), lazily("providers.comfyui.provider")
     templates = lazily("providers.comfyui.workflows.templates")
     api, provider = lazily("providers.replicate.api"), lazily("providers.replicate.provider")
+    model, models = lazily("providers.replicate.model"), lazily("providers.replicate.models")
+    template = lazily("providers.replicate.template")
 
 # A creation without an answer times out before its render does, because it must not be retried like a render: the
 # prediction may exist and be paid for.
@@ -72,19 +72,19 @@ def local(settings: Settings) -> LocalProvider:
 def replicate(settings: Settings) -> provider.ReplicateProvider:
     """Return the provider that runs predictions on Replicate."""
     client = api.Api(settings.replicate_api_url, settings.replicate_token.get_secret_value())
-    callbacks = Callbacks(
+    callbacks = models.Callbacks(
         settings.replicate_callbacks, listening=bool(settings.replicate_webhook_secret.get_secret_value())
     )
-    fixed: list[Model] = []
+    fixed: list[model.Model] = []
     if settings.replicate_template is not None:
-        template = Template(settings.replicate_template)
+        made = template.Template(settings.replicate_template)
         version = settings.replicate_version
-        fixed.append(Model(version, template, callbacks.address, listening=callbacks.listening))
+        fixed.append(model.Model(version, made, callbacks.address, listening=callbacks.listening))
     pace = pace_of(settings, settings.replicate_poll_seconds)
     names = [name for name in (settings.replicate_version, *settings.replicate_models) if name]
     return provider.ReplicateProvider(
         client,
-        Models(client, pace, fixed, names, callbacks),
+        models.Models(client, pace, fixed, names, callbacks),
         pace,
         lifetime_seconds=settings.render_deadline_seconds,
         most_bytes=settings.replicate_max_bytes,
@@ -120,9 +120,9 @@ def fal(settings: Settings) -> hosted.HostedProvider:
     return hosted.HostedProvider("fal", client, pace, most_bytes=settings.fal_max_bytes)
 
 
-def pace_of(settings: Settings, poll_seconds: float) -> Pace:
+def pace_of(settings: Settings, poll_seconds: float) -> retrying.Pace:
     """Return the pauses and timeouts of a hosted provider."""
-    return Pace(
+    return retrying.Pace(
         poll=poll_seconds,
         give_up_after=min(CREATION_TIMEOUT_SECONDS, settings.render_deadline_seconds * CREATION_SHARE_OF_DEADLINE),
         refusals=min(REFUSALS_SECONDS, settings.render_deadline_seconds * REFUSALS_SHARE_OF_DEADLINE),
