@@ -1,57 +1,28 @@
 """Compiles the selections of one object type to functions over all objects of a level."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from contextlib import suppress
+from typing import Any
 
 from graphql import GraphQLEnumType, GraphQLObjectType, OperationType, is_leaf_type
 from graphql.language import FieldNode
-from graphql.pyutils import Path
 from strawberry.types.field import StrawberryField
 
 from execution.calls import Call, call
 from execution.columns import check_object, completing
+from execution.compiling import Compiling
 from execution.deviation import NULL, TYPE, deviate
 from execution.kinds import item_type, nullable
 from execution.leaves import is_specified
-from execution.module import Module, literal
-from execution.raw import RawValues
+from execution.made_objects import MadeRows
+from execution.module import literal
 from execution.relations import FROM_ROW, NEEDS, RELATION, FromRow, Relation, Selected
 from execution.row_values import converted, light_object, made_value
 from execution.selections import Fields
-from execution.sites import DEFINITION, Operation, Prepare, Site, Slots
-from execution.sources import ORDINARY, NarrowRows, NeedsWholeRow, Source, rows_at
+from execution.sites import DEFINITION, Prepare, Site, Slots
+from execution.sources import NarrowRows, NeedsWholeRow, Source, rows_at
 from execution.unpacking import unpacking
 from execution.values import Awaiting, Column, Completion, Many, Pure, all_of, columns, present
-
-
-class Compiling(Protocol):
-    """The compiler of the operation."""
-
-    module: Module
-    operation: Operation
-    raw: RawValues
-    reads_once: bool
-    """Whether the operation reads by one statement."""
-
-    def fields(self, kind: GraphQLObjectType, nodes: Sequence[FieldNode]) -> Fields:
-        """Return the fields that are selected below these nodes."""
-        ...
-
-    def slot(self, prepare: Prepare) -> int:
-        """Return the index of a value that is made when the plan is executed."""
-        ...
-
-    def site(self, kind: GraphQLObjectType, key: str, nodes: list[FieldNode], path: Path | None) -> Site:
-        """Return a field at one place."""
-        ...
-
-    def completion(self, kind: Any, site: Site, source: Source = ORDINARY) -> Completion:
-        """Return the completion of the values of a type."""
-        ...
-
-    def names_below(self, site: Site) -> frozenset[str]:
-        """Return the names of the fields that are selected directly below a field."""
-        ...
 
 
 class ObjectCompiler:
@@ -171,14 +142,33 @@ class ObjectCompiler:
         made_of: FromRow | None = definition.metadata.get(FROM_ROW)
         rows = self._source.rows
         if made_of is not None and rows is not None and rows.computes:
-            return self._completed(
-                made_value(self._module, self._source, rows, made_of), self._compiler.completion(site.type, site)
-            )
+            return self._made_of_columns(site, made_of, rows)
         if relation is not None:
             return self._column(self._relation(site, relation))
         if self._is_basic(definition):
             return self._basic(site)
         return self._resolved(site)
+
+    def _made_of_columns(self, site: Site, made_of: FromRow, rows: NarrowRows) -> str:
+        """Return the source of an object made of columns: of its answer at once, unless that takes the whole object."""
+        kind = nullable(site.type)[0]
+        if isinstance(kind, GraphQLObjectType):
+            fields = self._compiler.fields(kind, site.nodes)
+            others = [nodes for nodes in fields.values() if nodes[0].name.value != "__typename"]
+            names = [kind.fields[nodes[0].name.value].extensions[DEFINITION].python_name for nodes in others]
+            made = MadeRows(self._module, rows, made_of, names)
+            with suppress(NeedsWholeRow):
+                return ObjectCompiler(self._compiler, kind, site, Source(rows=made), nullable=False).inlined(fields)
+        return self._completed(
+            made_value(self._module, self._source, rows, made_of), self._compiler.completion(site.type, site)
+        )
+
+    def inlined(self, fields: Fields) -> str:
+        """Return the source of the answer for the row in `o`. Raises NeedsWholeRow if that is no mere expression."""
+        items = [f"{literal(key)}: {self._value(key, nodes)}" for key, nodes in fields.items()]
+        if self._columns or self._needs:
+            raise NeedsWholeRow
+        return "{" + ", ".join(items) + "}"
 
     def _is_basic(self, definition: StrawberryField) -> bool:
         schema = self._compiler.operation.schema
@@ -194,6 +184,9 @@ class ObjectCompiler:
     def _raw(self, site: Site, rows: NarrowRows) -> str:
         """Return the source of a column of a narrow row as an answer."""
         column = site.definition.python_name
+        computed = rows.computed(column)
+        if computed is not None:
+            return self._completed(computed, self._compiler.completion(site.type, site))
         value = self._source.read(column, "o")
         bare, can_be_null = nullable(site.type)
         answer = rows.raw.answers.get(bare.name) if is_leaf_type(bare) else None

@@ -97,3 +97,7 @@ class FromRow:
 
     constants: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """The values of fields of `row` that no field of the schema shows, so that they are not read."""
+
+    computed: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    """The attributes of `row` that are no columns, with all fields that each of them reads. They are read of an object
+    in which the other fields may be None."""

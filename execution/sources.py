@@ -20,7 +20,7 @@ class NarrowRows:
         self._indices: dict[str, int] = {}
         self.raw = raw
         self.computes = computes
-        self._is_table = is_table
+        self.is_table = is_table
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -31,9 +31,13 @@ class NarrowRows:
         """Return the index of a column in the rows."""
         return self._indices.setdefault(column, len(self._indices))
 
+    def computed(self, _name: str) -> str | None:
+        """Return the source of an attribute that is no column; None, because all are."""
+        return None
+
     def is_exact(self, column: str, scalar: str, *, nullable: bool) -> bool:
         """Return whether the values of a column need no check to be answers for this scalar of the specification."""
-        return self._is_table and is_exact(self._row, column, scalar, nullable=nullable)
+        return self.is_table and is_exact(self._row, column, scalar, nullable=nullable)
 
     def converter(self, column: str) -> Convert | None:
         """Return the conversion to the value of an ordinary row, None if it is equal. Raises NeedsWholeRow."""

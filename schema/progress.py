@@ -16,7 +16,19 @@ from schema.context import Context, Info
 from schema.enums import JobStage
 from schema.versions import WITH_JOB
 
-PROGRESS_OF_ROW: Final = FromRow(ProgressSnapshot, {"job_id": "id"}, {"under_way": 0.0})
+_COUNTS: Final = ("pending", "processing", "completed", "failed", "canceled")
+_STAGE: Final = ("status", "pending", "processing", "retrying", "awaiting_assembly")
+PROGRESS_OF_ROW: Final = FromRow(
+    ProgressSnapshot,
+    {"job_id": "id"},
+    {"under_way": 0.0},
+    {
+        "total": _COUNTS,
+        "percentage": (*_COUNTS, "high_water"),
+        "current_stage": _STAGE,
+        "stage_label": (*_STAGE, *_COUNTS),
+    },
+)
 """How the progress is made of the row of its job. Streams compare `under_way`; no field shows it."""
 
 

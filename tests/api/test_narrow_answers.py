@@ -35,9 +35,17 @@ JOB = (
 PROGRESS = (
     "progress { id jobId total pending completed percentage currentStage stageLabel version updatedAt etaSeconds }"
 )
+COLUMNS_OF_PROGRESS = (
+    "progress { stageLabel __typename jobId total pending processing completed failed canceled percentage version "
+    "updatedAt currentStage }"
+)
 EVENT = "version type jobId sceneId occurredAt actorId changed"
 DOCUMENTS = {
     "one job": f"query($job: ID!) {{ job(id: $job) {{ {JOB} {PROGRESS} }} }}",
+    "progress by columns": (
+        f"query($job: ID!) {{ job(id: $job) {{ {COLUMNS_OF_PROGRESS} stage: progress {{ currentStage }} "
+        f"counts: progress {{ pending processing failed }} }} jobs {{ nodes {{ {COLUMNS_OF_PROGRESS} }} }} }}"
+    ),
     "one column": "query($job: ID!) { job(id: $job) { createdAt } }",
     "no column": "query($job: ID!) { job(id: $job) { scenes { totalCount } } }",
     "whole list": f"{{ jobs {{ nodes {{ {JOB} {PROGRESS} scenes {{ nodes {{ {SCENE} }} {PAGE} }} }} {PAGE} }} }}",

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from models.domain import lifecycle, progress
 from models.domain.lifecycle import JobStatus, SceneStatus
 from models.domain.progress import JobStage, ProgressSnapshot
+from schema.progress import PROGRESS_OF_ROW
 from tests.support.property_settings import MODEST
 
 PENDING, PROCESSING, COMPLETED, FAILED, CANCELED = SceneStatus
@@ -125,3 +126,20 @@ def test_progress_snapshot_is_consistent(scenes: list[SceneStatus], left_draft: 
     assert 0 <= seen.percentage <= 100
     assert seen.stage_label
     assert (seen.current_stage is JobStage.DONE) == (seen.status is JobStatus.COMPLETED)
+
+
+@pytest.mark.parametrize("name", PROGRESS_OF_ROW.computed)
+def test_computed_attribute_reads_the_declared_columns_only(name: str) -> None:
+    """Compiled operations make the others None."""
+    unread = dict.fromkeys({*ProgressSnapshot._fields} - {*PROGRESS_OF_ROW.computed[name]})
+    for whole in (
+        snapshot_of(PENDING, PROCESSING, COMPLETED, high_water=40.0),
+        snapshot_of(PENDING, COMPLETED, FAILED, retrying=1, high_water=40.0),
+        snapshot_of(PENDING, PENDING, CANCELED, retrying=1),
+        snapshot_of(PENDING, left_draft=False),
+        snapshot_of(COMPLETED, awaiting_assembly=True),
+        snapshot_of(COMPLETED),
+        snapshot_of(FAILED, COMPLETED),
+        snapshot_of(),
+    ):
+        assert getattr(whole._replace(**unread), name) == getattr(whole, name)
