@@ -27,6 +27,7 @@ from schema.strawberry_internals import DiscreetExecution, Execution, enum_defin
 from server.graphql.schema import executable_schema
 from server.processes.serve import Server
 from server.transports.protocols.http_protocol import HttpProtocol
+from server.transports.protocols.kept_head_protocol import KeptHeadProtocol
 from server.transports.protocols.websocket_protocol import WebSocketProtocol
 
 
@@ -77,6 +78,16 @@ class TestUvicorn:
                 },
             ),
             (
+                KeptHeadProtocol,
+                HttpToolsProtocol,
+                {
+                    "connection_made": ["transport"],
+                    "data_received": ["data"],
+                    "on_headers_complete": [],
+                    "timeout_keep_alive_handler": [],
+                },
+            ),
+            (
                 WebSocketProtocol,
                 WebSocketsSansIOProtocol,
                 {
@@ -114,7 +125,7 @@ class TestUvicorn:
                 },
             ),
         ],
-        ids=["HttpProtocol", "WebSocketProtocol", "Server"],
+        ids=["HttpProtocol", "KeptHeadProtocol", "WebSocketProtocol", "Server"],
     )
     def test_overridden_methods_have_the_expected_parameters_in_uvicorn(
         self, kind: type, parent: type, expected: dict[str, list[str]]
@@ -151,6 +162,15 @@ class TestUvicorn:
     def test_uvicorn_calls_the_overridden_method(self, caller: Callable[..., object], callee: str) -> None:
         """An override that uvicorn no longer calls has no effect, and nothing else reports that."""
         assert callee in names_used_by(caller)
+
+    def test_short_way_does_all_that_uvicorn_does_after_a_response(self) -> None:
+        """`KeptHeadProtocol._write` does it by itself, except for the timer and for requests that wait."""
+        assert names_used_by(HttpToolsProtocol.on_response_complete) == (
+            *("server_state", "total_requests", "transport", "is_closing", "_unset_keepalive_if_required"),
+            *("flow", "resume_reading", "pipeline", "pop", "_start_asgi_task"),
+            *("loop", "call_later", "timeout_keep_alive", "timeout_keep_alive_handler", "timeout_keep_alive_task"),
+        )
+        assert "timeout_keep_alive_task" in names_used_by(HttpToolsProtocol._unset_keepalive_if_required)  # pyright: ignore[reportPrivateUsage] # it ends the timer of the short way too
 
     async def test_uvicorn_protocols_have_the_attributes_used(self) -> None:
         """Attributes of the connection, with the initial values that the subclasses rely on."""

@@ -4,6 +4,9 @@ A request is recognised by its bytes: the head has the shape of one that was par
 connection between the same addresses, and the rest of what arrived is exactly the body of the length that the head
 states. The parser would find the same. Whatever is not recognised is parsed: a request in parts, several at once, any
 other head.
+
+Overrides of uvicorn's protocol, beside those of the parent class (see `http_protocol` for versions and the test): the
+end of its timer of idle connections, and what it does after a response, because it starts this timer for each request.
 """
 
 import asyncio
