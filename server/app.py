@@ -36,8 +36,7 @@ from server.providers.callbacks import callback_routes
 from server.providers.providers import configured
 from server.rest import docs, openapi
 from server.rest.errors import error_response, install_error_handlers
-from server.rest.leases import LEASE_ROUTES
-from server.rest.router import SCENE_ROUTES
+from server.rest.rest_routes import RestRoutes
 from server.root import PATH as ROOT_PATH
 from server.root import add_root
 from server.root import is_open as root_is_open
@@ -220,7 +219,8 @@ def _add_api(app: FastAPI, container: Container) -> None:
     app.add_middleware(DirectRoute, endpoints=_graphql(container, make_context, compiled), path=GRAPHQL_PATH)
     app.state.make_context = make_context
     # Not included, which would make each of them again.
-    app.router.routes.extend([*SCENE_ROUTES.routes, *LEASE_ROUTES.routes])
+    rest = RestRoutes(app.router)
+    app.router.routes.append(rest)
     install_error_handlers(app)
     settings = container.settings
     redirect_seconds = settings.media_url_seconds if settings.media_redirects else 0
@@ -228,7 +228,7 @@ def _add_api(app: FastAPI, container: Container) -> None:
     uploads, addresses = container.coordinator.uploads, container.signed_urls.uploads
     app.router.routes.extend(upload_routes(uploads, addresses, settings.asset_max_bytes))
     if settings.allows_explorer:
-        openapi.add_openapi(app, tokens_required=settings.production)
+        openapi.add_openapi(app, rest, tokens_required=settings.production)
         docs.add_docs(app)
         mount_explorer(app)
     add_root(app, settings, container.media, GRAPHQL_PATH)

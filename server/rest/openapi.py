@@ -7,6 +7,7 @@ from pydantic import BaseModel
 from starlette.responses import JSONResponse
 
 from server.middleware.forwarding import public_path
+from server.rest.rest_routes import RestRoutes
 
 PATH: Final = "/openapi.json"
 
@@ -47,11 +48,12 @@ BEARER: Final = {
 }
 
 
-def add_openapi(app: FastAPI, *, tokens_required: bool) -> None:
+def add_openapi(app: FastAPI, rest: RestRoutes, *, tokens_required: bool) -> None:
     """Add the route of the document. In development a token is optional."""
     security: list[dict[str, list[str]]] = [{"bearer": []}] if tokens_required else [{}, {"bearer": []}]
 
     async def document(request: Request) -> JSONResponse:
+        await rest.load()
         described = app.openapi()
         return JSONResponse(
             {

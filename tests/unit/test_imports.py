@@ -129,13 +129,14 @@ def test_started_server_has_imported_only_what_it_uses(tmp_path: Path) -> None:
     these modules would cost it time at its start, and memory.
 
     The driver of Postgres and its dialect of SQLAlchemy, clients of webhooks and of hosted providers, what verifies
-    tokens, the encoder, what exposes metrics and exports traces, what reads media files, what makes new ids, and what
-    only commands use.
+    tokens, the encoder, what exposes metrics and exports traces, what reads media files, what makes new ids, the
+    calls of REST, and what only commands use.
     """
     unused = {"httpx", "httpcore", "rich", "pygments", "joserfc", "cryptography", "standardwebhooks", "asyncpg"}
     unused |= {"av", "PIL", "scenewire", "alembic", "typer", "uharfbuzz", "bidi", "fontTools", "multipart"}
     unused |= {"sqlalchemy.dialects.postgresql", "prometheus_client", "opentelemetry.sdk", "opentelemetry.exporter"}
     unused |= {"obstore", "typeid", "providers.hosted", "providers.refusals", "providers.comfyui"}
+    unused |= {"server.rest.router", "server.rest.leases", "pydantic.v1"}
     assert "alembic" in imported(STARTED_SERVER, str(tmp_path), folder=tmp_path)
     modules = imported(STARTED_SERVER, str(tmp_path), folder=tmp_path)
     assert {"fastapi", "strawberry", "aiosqlite"} <= modules
