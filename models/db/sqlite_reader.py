@@ -39,6 +39,17 @@ class FileConnection(aiosqlite.Connection):
         super().__init__(connector, iter_chunk_size=ROWS_AT_ONCE)
         # As SQLAlchemy does for the connections that it makes: the thread must not keep the process alive.
         self._thread.daemon = True
+        self._stopped: asyncio.Future[None] | None = None
+
+    def stop(self) -> asyncio.Future[None] | None:
+        """Stop the thread, once; return the future that it resolves.
+
+        `close` and SQLAlchemy, when its `close` is cancelled, both stop it: the second of them would wait for ever for
+        a thread that has ended.
+        """
+        if self._stopped is None:
+            self._stopped = super().stop()  # pyright: ignore[reportUnknownMemberType] # untyped
+        return self._stopped
 
     @property
     def file(self) -> sqlite3.Connection:

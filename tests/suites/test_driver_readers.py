@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any, cast
@@ -11,9 +11,10 @@ from unittest.mock import patch
 import pytest
 import sqlalchemy as sa
 
-from models.db import engines, sqlite_reader
+from models.db import engines, sqlite_reader, sqlite_writer
 from models.db.database import Database
 from models.db.snapshot import Snapshot
+from models.db.sqlite_reader import FileConnection
 from models.domain.errors import Unavailable
 from tests.support.database_choice import database_choice
 from tests.support.domain import Domain, domain
@@ -64,6 +65,19 @@ class TestSqlite:
                         await reading
             finally:
                 await driver.close()
+
+    @pytest.mark.parametrize("connect", [sqlite_reader.connect_file, sqlite_writer.connect_writer])
+    async def test_close_ends_although_the_connection_is_stopped_meanwhile(
+        self, tmp_path: Path, connect: Callable[..., FileConnection]
+    ) -> None:
+        """SQLAlchemy stops a connection whose close was cancelled, and the close goes on without its caller."""
+        connection = connect(str(tmp_path / "other.db"))
+        await connection
+        closing_it = asyncio.create_task(connection.close())
+        await asyncio.sleep(0)
+        connection.stop()
+        async with asyncio.timeout(TIMEOUT_SECONDS):
+            await closing_it
 
     async def test_long_statement_does_not_block_the_loop(self, env: Domain) -> None:
         """It is interrupted after some milliseconds and computed on the thread."""
