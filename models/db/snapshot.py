@@ -38,7 +38,7 @@ class Snapshot:
     def __init__(self, database: Database) -> None:
         self._database = database
         self.kind = database.kind
-        self._statement_lock = asyncio.Lock()
+        self._lock: asyncio.Lock | None = None
         self._turns: asyncio.Semaphore | None = None
         self._reader: Reader | None = None
         self._failure: Exception | None = None
@@ -67,10 +67,13 @@ class Snapshot:
     async def close(self) -> None:
         """End the transaction and give the connection back: the answer is made. Idempotent."""
         self.answering_now = self.more_follow = False
-        if self._statement_lock.locked():
+        if self._lock is not None and self._lock.locked():
             await shield_to_completion(self._close())
+            return
+        self._failure = None
+        if self._reader is None:
+            self.number += 1
         else:
-            self._failure = None
             await self._give_back()
 
     @asynccontextmanager
@@ -188,6 +191,13 @@ class Snapshot:
             yield item
             if not self.more_follow:
                 return
+
+    @property
+    def _statement_lock(self) -> asyncio.Lock:
+        """Held by one statement at a time. Most answers have one statement only, which needs no lock."""
+        if self._lock is None:
+            self._lock = asyncio.Lock()
+        return self._lock
 
     async def _opened(self) -> Reader:
         if self._failure is not None:

@@ -33,7 +33,9 @@ class KnownRequests:
                 **kept,
                 "identity": identity,
                 "request_id": accepted_id(head.request_id) or new_id(),
-                "trace": trace.continued(head.traceparent, head.tracestate),
+                "trace": trace.new()
+                if head.traceparent is None
+                else trace.continued(head.traceparent, head.tracestate),
             }
 
         return renewed

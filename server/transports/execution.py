@@ -92,7 +92,8 @@ class Executor:
         else:
             admitted = self.document_limiter.admit(params)
             self.rate_limiter.spend(connection, admitted.cost or 1)
-        self.documents.register(params)
+        if params.document_id is not None:
+            self.documents.register(params)
         return params, admitted
 
     def prepare(self, params: Params, admitted: Admitted) -> Prepared | None:
@@ -275,7 +276,7 @@ class Executor:
 
     def _with_cost(self, result: ExecutionResult, admitted: Admitted) -> ExecutionResult:
         if (cost := self.cost_extension(admitted)) is not None:
-            result.extensions = {**(result.extensions or {}), **cost}
+            result.extensions = {**result.extensions, **cost} if result.extensions else cost
         return result
 
     def cost_extension(self, admitted: Admitted) -> dict[str, object] | None:

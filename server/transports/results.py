@@ -38,10 +38,12 @@ def requested_close(result: ExecutionResult) -> CloseConnection | None:
 
 def response_map(result: ExecutionResult) -> dict[str, object]:
     """Return the JSON of a result (https://spec.graphql.org/draft/#sec-Response-Format)."""
-    body = error_body(result.errors) if result.errors else {}
-    if not is_request_error(result):
-        data: Any = result.data
-        body["data"] = data.fragment if type(data) is Encoded else data
+    data: Any = result.data
+    if type(data) is Encoded:
+        data = data.fragment
+    body: dict[str, object] = {"data": data} if not result.errors else error_body(result.errors)
+    if result.errors and not is_request_error(result):
+        body["data"] = data
     if result.extensions:
         body["extensions"] = result.extensions
     return body

@@ -196,11 +196,11 @@ class HTTPEndpoint:
         return EventStream(request, results, self._executor.limits, self._connections, slot)
 
     def _respond(self, request: Request, result: ExecutionResult, media_type: str) -> ASGIApp:
-        if closing := requested_close(result):
+        if result.errors and (closing := requested_close(result)):
             raise closing
         if media_type == accept.EVENT_STREAM:
             return EventStream(request, single_result(result), self._executor.limits, self._connections)
-        return JSONAnswer(response_map(result), _status(result, media_type), media_type)
+        return JSONAnswer(response_map(result), _status(result, media_type) if result.errors else 200, media_type)
 
     def _method_not_allowed(self, message: str, allow: str) -> GraphQLHTTPError:
         return GraphQLHTTPError(405, TransportCode.METHOD_NOT_ALLOWED, message, {"allow": allow})
