@@ -1,10 +1,9 @@
 """The ETA of a job, from the durations of the latest takes of its provider and from the queue ahead of its takes."""
 
-import statistics
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -12,7 +11,13 @@ from models.db.database import Connection
 from models.db.tables import JOB, SCENE, TAKE
 from models.domain.lifecycle import JobStatus, SceneStatus
 from models.domain.progress import ProgressSnapshot
+from models.lazy_import import lazily
 from models.reads import places
+
+if TYPE_CHECKING:
+    import statistics
+else:
+    statistics = lazily("statistics")
 
 # The number of latest takes of a provider whose median is its typical duration.
 TYPICAL_SAMPLE_SIZE = 20

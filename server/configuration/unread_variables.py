@@ -1,11 +1,17 @@
 """Environment variables with the prefix SCENEWIRE_ that nothing reads, which are usually misspelled settings."""
 
-import difflib
 import logging
 import os
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
+from models.lazy_import import lazily
 from server.settings import PREFIX, Settings
+
+if TYPE_CHECKING:
+    import difflib
+else:
+    difflib = lazily("difflib")
 
 log = logging.getLogger("scenewire")
 

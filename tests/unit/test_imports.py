@@ -136,7 +136,7 @@ def test_started_server_has_imported_only_what_it_uses(tmp_path: Path) -> None:
     unused |= {"av", "PIL", "scenewire", "alembic", "typer", "uharfbuzz", "bidi", "fontTools", "multipart"}
     unused |= {"sqlalchemy.dialects.postgresql", "prometheus_client", "opentelemetry.sdk", "opentelemetry.exporter"}
     unused |= {"obstore", "typeid", "providers.hosted", "providers.refusals", "providers.comfyui"}
-    unused |= {"server.rest.router", "server.rest.leases", "pydantic.v1"}
+    unused |= {"server.rest.router", "server.rest.leases", "pydantic.v1", "difflib", "statistics"}
     assert "alembic" in imported(STARTED_SERVER, str(tmp_path), folder=tmp_path)
     modules = imported(STARTED_SERVER, str(tmp_path), folder=tmp_path)
     assert {"fastapi", "strawberry", "aiosqlite"} <= modules
