@@ -13,7 +13,7 @@ from server.rest.names import PREFIX
 class RestRoutes(BaseRoute):
     """Stands among the routes of an application for those of REST v3, and is replaced by them once they are imported.
 
-    At the start they would take 2 MB and a tenth of its CPU time, and many servers get only requests of GraphQL.
+    At the start they would take 2.3 MB and 30 ms of CPU, and many servers get only requests of GraphQL.
     """
 
     def __init__(self, router: APIRouter) -> None:
