@@ -120,13 +120,13 @@ async def test_repeated_request_has_the_trace_of_its_own_head(
 ) -> None:
     """Also when the request is recognised by its bytes, and when its header is malformed or missing."""
     recognised: list[bool] = []
-    recognise = KeptHeadProtocol._recognise  # pyright: ignore[reportPrivateUsage] # the answers do not show it
+    recognise = KeptHeadProtocol._is_recognised  # pyright: ignore[reportPrivateUsage] # the answers do not show it
 
-    def recorded(protocol: KeptHeadProtocol, head: bytes, body: bytes) -> bool:
-        recognised.append(recognise(protocol, head, body))
+    def recorded(protocol: KeptHeadProtocol, data: bytes) -> bool:
+        recognised.append(recognise(protocol, data))
         return recognised[-1]
 
-    monkeypatch.setattr(KeptHeadProtocol, "_recognise", recorded)
+    monkeypatch.setattr(KeptHeadProtocol, "_is_recognised", recorded)
     dan = server.user("dan")
     for number in range(1, 9):
         named = {"traceparent": f"00-{number:032x}-{number:016x}-01"}
