@@ -6,12 +6,13 @@ snapshot, and what a stream observes is shown to it.
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from operator import itemgetter
 from typing import Any, NamedTuple, cast
 
 from models.db.rows import JobRow, SceneRow, TakeRow
 from models.db.snapshot import Snapshot
-from models.db.statements import Row, Statement, rows_of
+from models.db.statements import SHAPES, Kind, Row, Statement, rows_of
 from models.domain.access import Viewer
 from models.domain.ids import Prefix, is_id
 from models.domain.paging import Page
@@ -98,25 +99,37 @@ class Narrow:
         return self._read.setdefault((what, columns), {})
 
     async def _found(self, what: ById, ids: list[str], columns: Columns, *, is_only_read: bool) -> dict[str, Row]:
-        observed = bool(self._observers)
-        selected = what.row._fields if observed else with_columns(columns, "id")
-        statement = what.shape(self.source.kind, shapes.scope_of(self._viewer), one=len(ids) == 1, columns=selected)
+        observed, scope = bool(self._observers), shapes.scope_of(self._viewer)
+        read = _read_of(what, self.source.kind, scope, len(ids) == 1, what.row._fields if observed else columns)
+        statement, selected, id_at = read
         if is_only_read and not observed:
-            found = await self._snapshot.fetch_alone_by_id(
-                statement, ids, {"viewer": self._viewer.reads_as}, selected.index("id")
-            )
+            found = await self._snapshot.fetch_alone_by_id(statement, ids, {"viewer": self._viewer.reads_as}, id_at)
             return {each: found[each] for each in ids if each in found}
         rows = await self._snapshot.fetch(statement, {"ids": ids, "viewer": self._viewer.reads_as})
         if observed:
             self._show(rows_of(what.row, statement, rows))
             rows = narrowed(rows, selected, columns)
             return dict(zip([str(row[-1]) for row in rows], rows, strict=True))
-        key = selected.index("id")
-        return {row[key]: row for row in rows}
+        return {row[id_at]: row for row in rows}
 
     def _show(self, rows: Sequence[object]) -> None:
         for observer in self._observers:
             observer(rows)
+
+
+class _Read(NamedTuple):
+    """How rows are read by id: the statement, the columns that it selects, and which of them is the id."""
+
+    statement: Statement
+    selected: Columns
+    id_at: int
+
+
+@lru_cache(SHAPES)
+def _read_of(what: ById, kind: Kind, scope: shapes.Scope, one: bool, columns: Columns) -> _Read:
+    """Return the statement for these columns and the id."""
+    selected = with_columns(columns, "id")
+    return _Read(what.shape(kind, scope, one=one, columns=selected), selected, selected.index("id"))
 
 
 def with_columns(columns: Columns, *needed: str) -> Columns:
