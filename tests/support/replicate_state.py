@@ -227,6 +227,7 @@ class Fake:
 
     def deliver(self, webhook: str, body: bytes, signing: str = SECRET, age_seconds: float = 0.0) -> int:
         """Send one webhook. Return the status of the response, 0 when no server is configured for its host."""
+        deliveries = self.deliveries  # after `reset`, the status belongs to no test any more
         parts = urlsplit(webhook)
         really = self.commands.hosts.get(f"{parts.scheme}://{parts.netloc}")
         if really is None:
@@ -242,7 +243,7 @@ class Fake:
         except OSError:
             status = 0
         with self.changed:
-            self.deliveries.append(status)
+            deliveries.append(status)
             self.changed.notify_all()
         return status
 

@@ -204,12 +204,15 @@ class Account:
         if address is None or event not in run.request.get("webhook_events_filter", ["start", "completed"]):
             return
         document, hosts = run.document(self.origin), self.wishes["hosts"]
-        threading.Thread(target=self._deliver, args=(address, document, hosts, event), daemon=True).start()
+        threading.Thread(
+            target=self._deliver, args=(address, document, hosts, event, self.deliveries), daemon=True
+        ).start()
 
-    def _deliver(self, address: str, document: Json, hosts: Json, event: str) -> None:
+    def _deliver(self, address: str, document: Json, hosts: Json, event: str, deliveries: list[int]) -> None:
+        """Send a webhook, and note its statuses: after `forget` they belong to no test any more."""
         statuses = deliver(address, document, hosts, final=event == "completed")
         with self.turn:
-            self.deliveries += statuses
+            deliveries += statuses
             self.turn.notify_all()
 
     def newest(self) -> tuple[str, Json, Json]:
