@@ -15,12 +15,12 @@ from server.transports.documents.document_limiter import DocumentLimiter
 from server.transports.documents.persisted import PersistedDocuments
 from server.transports.execution import Executor
 from server.transports.http.endpoint import Explorer, HTTPEndpoint
+from server.transports.http.kept_answers import GetContextAtOnce, KeptAnswers
 from server.transports.limits import TransportLimits
 from server.transports.observation.port import NoObserver, Observer
 from server.transports.operation_context import GetContext
 from server.transports.rate_limiter import NoRateLimits, RateLimiter
 from server.transports.shared.streams import SharedStreams, SharedSubscriptions
-from server.transports.short_path.kept_answers import GetContextAtOnce, KeptAnswers
 from server.transports.short_path.kept_heads import Renewal
 from server.transports.short_path.kept_queries import KeptQueries
 from server.transports.websocket.endpoint import WebSocketEndpoint

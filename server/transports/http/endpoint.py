@@ -25,6 +25,7 @@ from server.transports.errors import TransportCode, error_body, internal_error
 from server.transports.execution import Executor
 from server.transports.header_values import values_of
 from server.transports.http.body import read_body
+from server.transports.http.kept_answers import KeptAnswers
 from server.transports.http.sse import EventStream, single_result
 from server.transports.http.upgrades import lost_upgrade
 from server.transports.observation.port import STREAM_STATE
@@ -35,7 +36,6 @@ from server.transports.responses.http_errors import GraphQLHTTPError, JSONAnswer
 from server.transports.responses.made_answers import made_answer
 from server.transports.results import is_internal, is_request_error, requested_close, response_map
 from server.transports.short_path.head_recorder import head_recorder
-from server.transports.short_path.kept_answers import KeptAnswers
 from server.transports.short_path.kept_heads import Renewal
 from server.transports.short_path.kept_queries import KeptQuery
 
