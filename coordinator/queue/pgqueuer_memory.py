@@ -1,6 +1,6 @@
 """What depends on internals of PgQueuer in a single process, and in both modes: how often it looks for results.
 
-Written for PgQueuer 1.6.0 and bounded in pyproject.toml; see tests/unit/test_framework_internals.py.
+Written for PgQueuer 1.6.0 and bounded in pyproject.toml; see tests/unit/test_pgqueuer_internals.py.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ def monotonic_now() -> datetime:
 
 # A queue in memory ends with its process, so it can use the monotonic clock: setting the system clock back would
 # lengthen its delays.
-in_memory.utc_now = monotonic_now  # pyright: ignore[reportPrivateImportUsage] # checked in test_framework_internals
+in_memory.utc_now = monotonic_now  # pyright: ignore[reportPrivateImportUsage] # checked in test_pgqueuer_internals
 
 
 class FinishedJobs(buffers.JobStatusLogBuffer):

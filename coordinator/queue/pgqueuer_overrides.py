@@ -1,6 +1,6 @@
 """What depends on internals of PgQueuer on Postgres: overridden methods, and a message that it sends to itself.
 
-Written for PgQueuer 1.6.0 and bounded in pyproject.toml. tests/unit/test_framework_internals.py fails when an
+Written for PgQueuer 1.6.0 and bounded in pyproject.toml. tests/unit/test_pgqueuer_internals.py fails when an
 overridden method, the set of methods that PgQueuer's loop calls, or the message changes.
 """
 

@@ -4,6 +4,9 @@ Handing a statement to another thread costs more than most statements. And with 
 thread, each row waits for the interpreter's lock: a busy loop makes a list of a thousand rows take seconds. So rows are
 fetched on the loop, some at a time with other tasks in between, and a statement that computes for long before it has
 rows is interrupted and repeated on the thread.
+
+Written for aiosqlite 0.22.1 and bounded in pyproject.toml; tests/unit/test_aiosqlite_internals.py fails when what is
+overridden or used here and in `sqlite_writer` changes.
 """
 
 import asyncio

@@ -1,27 +1,17 @@
 """What the product overrides or uses of other libraries beyond their public API is still there."""
 
 import asyncio
-import inspect
-import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 import uvicorn
 from graphql import Executor, build_schema, parse
-from pgqueuer import Queries
-from pgqueuer.adapters.drivers.asyncpg import AsyncpgPoolDriver
-from pgqueuer.adapters.inmemory import InMemoryQueries
-from pgqueuer.core import buffers
-from pgqueuer.models import AnyEvent, TableChangedEvent
-from pgqueuer.qm import QueueManager
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
 from websockets.protocol import State
 
-from coordinator.queue.pgqueuer_memory import CappedInMemoryQueries, FinishedJobs, monotonic_now, write_results_at_once
-from coordinator.queue.pgqueuer_overrides import TABLE_CHANGED, ListenerDriver, ResilientQueries
 from schema.enums import JobStatus
 from schema.strawberry_internals import DiscreetExecution, Execution, enum_definition
 from server.graphql.schema import executable_schema
@@ -29,22 +19,7 @@ from server.processes.serve import Server
 from server.transports.protocols.http_protocol import HttpProtocol
 from server.transports.protocols.kept_head_protocol import KeptHeadProtocol
 from server.transports.protocols.websocket_protocol import WebSocketProtocol
-
-
-def parameters_of(method: Callable[..., object]) -> list[str]:
-    """The names of the parameters, without those of the instance or the class."""
-    return [name for name in inspect.signature(method).parameters if name not in ("self", "cls")]
-
-
-def overridden(kind: type, parent: type) -> dict[str, list[str]]:
-    """The methods of the parent that `kind` overrides, with the parent's parameters."""
-    names = [name for name, value in vars(kind).items() if inspect.isfunction(value) and hasattr(parent, name)]
-    return {name: parameters_of(getattr(parent, name)) for name in names}
-
-
-def names_used_by(method: Callable[..., object]) -> tuple[str, ...]:
-    """The attributes and methods that the compiled function refers to."""
-    return inspect.unwrap(method).__code__.co_names
+from tests.support.overridden import names_used_by, overridden, parameters_of
 
 
 async def no_app(_scope: object, _receive: object, _send: object) -> None:
@@ -215,88 +190,3 @@ class TestStrawberry:
         assert "Job" in executable_schema().core.type_map
         described = {value.name: value.description for value in enum_definition(JobStatus).values}
         assert described["CANCELED"]
-
-
-class TestPgQueuer:
-    """coordinator/queue/pgqueuer_overrides.py and pgqueuer_memory.py."""
-
-    @pytest.mark.parametrize(
-        ("kind", "parent", "expected"),
-        [
-            (
-                CappedInMemoryQueries,
-                InMemoryQueries,
-                {
-                    "dequeue": [
-                        "batch_size",
-                        "entrypoints",
-                        "queue_manager_id",
-                        "global_concurrency_limit",
-                        "heartbeat_timeout",
-                    ],
-                },
-            ),
-            (
-                ListenerDriver,
-                AsyncpgPoolDriver,
-                {"__init__": ["pool"], "add_listener": ["channel", "callback"]},
-            ),
-            (
-                ResilientQueries,
-                Queries,
-                {
-                    "dequeue": [
-                        "batch_size",
-                        "entrypoints",
-                        "queue_manager_id",
-                        "global_concurrency_limit",
-                        "heartbeat_timeout",
-                    ],
-                    "eligible_queued_work": ["entrypoints"],
-                    "queued_work": ["entrypoints"],
-                    "next_deferred_eta": ["entrypoints"],
-                    "update_heartbeat": ["job_ids"],
-                    "retry_job": ["job", "delay", "traceback_record"],
-                    "log_jobs": ["job_status"],
-                },
-            ),
-        ],
-        ids=["CappedInMemoryQueries", "ListenerDriver", "ResilientQueries"],
-    )
-    def test_overridden_methods_have_the_expected_parameters_in_pgqueuer(
-        self, kind: type, parent: type, expected: dict[str, list[str]]
-    ) -> None:
-        """A method that PgQueuer removes or changes would no longer be overridden."""
-        actual = overridden(kind, parent)
-        assert {name: actual.get(name) for name in expected} == expected
-
-    def test_pgqueuer_makes_its_buffer_of_results_from_the_module(self) -> None:
-        """So that ours takes its place; its writes are those of PgQueuer's."""
-        write_results_at_once()
-        assert buffers.JobStatusLogBuffer is FinishedJobs
-        assert "buffers.JobStatusLogBuffer(" in inspect.getsource(QueueManager.run)
-
-    def test_pgqueuer_calls_no_query_that_is_not_overridden(self) -> None:
-        """A lost connection in any other query would end PgQueuer's loop and all running renders with it."""
-        source = "".join(inspect.getsource(each) for each in (QueueManager.run, QueueManager.fetch_jobs, buffers))
-        source += "".join(
-            inspect.getsource(vars(QueueManager)[name]) for name in ("_dispatch", "_effective_dequeue_timeout")
-        )
-        called = set(re.findall(r"\.(?:queries|repository)\.(\w+)\(", source))
-        assert called <= overridden(ResilientQueries, Queries).keys()
-        assert {"dequeue", "log_jobs", "retry_job", "update_heartbeat"} <= called
-
-    def test_queue_in_memory_takes_the_time_from_the_replaced_function(self) -> None:
-        """Its methods read `utc_now` from their module, where ours ignores changes of the system clock."""
-        assert InMemoryQueries.dequeue.__globals__["utc_now"] is monotonic_now
-        timed = ("enqueue", "dequeue", "retry_job", "eligible_queued_work", "next_deferred_eta", "update_heartbeat")
-        for name in timed:
-            used = names_used_by(getattr(InMemoryQueries, name))
-            assert "utc_now" in used, name
-            assert not {"datetime", "time"} & set(used), name
-
-    def test_the_sent_notification_is_one_of_a_changed_table(self) -> None:
-        """Any other message would not make a manager look for work."""
-        event = AnyEvent.model_validate_json(TABLE_CHANGED % "channel").root
-        assert isinstance(event, TableChangedEvent)
-        assert event.operation == "insert"
