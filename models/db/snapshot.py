@@ -12,7 +12,6 @@ from models.db.readers import Reader
 from models.db.shared_reads import IDS
 from models.db.statements import Row, Statement, Values
 from models.db.unavailable import says_nothing_about_connection, translate_errors
-from models.domain.errors import Unavailable
 
 SERIES_SECONDS = 0.1
 """How long consecutive messages of a stream may share a snapshot, so the maximum age of the rows that they show."""
@@ -32,7 +31,9 @@ class Snapshot:
     operation must not wait for a client, a change or a second connection. A read at any other time has its own
     transaction.
 
-    After a failed statement the transaction is over, and the other reads of the same answer fail like it.
+    After a failed statement the transaction is over, and the other reads of the same answer fail like it. After one
+    that was cancelled with its field, they go on in another transaction: such an answer has the error of another field,
+    and may show two moments.
     """
 
     def __init__(self, database: Database) -> None:
@@ -221,8 +222,9 @@ class Snapshot:
         except BaseException as error:
             if says_nothing_about_connection(error):
                 raise
-            interrupted = Unavailable("UNAVAILABLE", "The database does not answer.")
-            await self._fail(error if isinstance(error, Exception) else interrupted)
+            # A field that is cancelled beside a failed one says nothing about the database: the other reads go on.
+            self._failure = error if isinstance(error, Exception) else None
+            await self._give_back(broken=True)
             raise
         self._succeeded()
 
@@ -238,10 +240,6 @@ class Snapshot:
     def _succeeded(self) -> None:
         self._database.answered()
         self._read_at = time.monotonic()
-
-    async def _fail(self, failure: Exception) -> None:
-        self._failure = failure
-        await self._give_back(broken=True)
 
     async def _close(self) -> None:
         async with self._statement_lock:
