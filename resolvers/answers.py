@@ -3,7 +3,8 @@
 from collections.abc import Awaitable
 from typing import TypeVar
 
-from models.domain.errors import DomainError, DomainErrors
+from coordinator.commands.idempotency import KEY_PATH
+from models.domain.errors import DomainError, DomainErrors, NotFound
 from resolvers.committed import shows_columns_only
 from schema.context import Info
 from schema.errors import UserError, user_errors
@@ -51,7 +52,8 @@ async def job_payload(info: Info, command: Awaitable[str | None], job_id: str = 
     outcome = await attempt(command)
     if isinstance(outcome, list):
         return JobPayload(job=None, errors=outcome)
-    return JobPayload(job=await _job(info, outcome or job_id), errors=[])
+    found = await _job(info, outcome or job_id)
+    return JobPayload(job=found, errors=_gone(info, outcome or job_id) if found is None else [])
 
 
 async def scene_payload(info: Info, command: Awaitable[str | None], scene_id: str = "") -> ScenePayload:
@@ -60,4 +62,11 @@ async def scene_payload(info: Info, command: Awaitable[str | None], scene_id: st
     if isinstance(outcome, list):
         return ScenePayload(scene=None, job=None, errors=outcome)
     scene, job = await _scene_and_job(info, outcome or scene_id)
-    return ScenePayload(scene=scene, job=job, errors=[])
+    return ScenePayload(scene=scene, job=job, errors=_gone(info, outcome or scene_id) if scene is None else [])
+
+
+def _gone(info: Info, id_: str) -> list[UserError]:
+    """Return the error of a repeated request whose object was deleted for good after the first one."""
+    if info.context.audit.rows is not None:
+        return []  # a change of this request, whose object the caller may not see any more
+    return user_errors([NotFound("What the first request with this key was about no longer exists.", KEY_PATH, id_)])

@@ -54,6 +54,7 @@ class KeyedRequest(NamedTuple):
     job: ModelJob
     mutation: str
     fields: Json
+    scene_id: str
 
 
 class Harness(RuleBasedStateMachine):
@@ -72,6 +73,7 @@ class Harness(RuleBasedStateMachine):
         self.tickets: list[IssuedTicket] = []
         self.claims: list[HeldClaim] = []
         self.keyed_requests: list[KeyedRequest] = []
+        self.purged_scenes: set[str] = set()
         self.checks = Checks()
         self.killed = self.killed_after_commit = False
         folder = self.resources.enter_context(tempfile.TemporaryDirectory())
@@ -133,7 +135,14 @@ class Harness(RuleBasedStateMachine):
                 (same,) = [each for each in real["scenes"]["nodes"] if each["id"] == scene["id"]]
                 assert scene == api.payload_scene(scene, same)
         if "idempotencyKey" in fields and (payload is not None or self.killed_after_commit):
-            self.keyed_requests.append(KeyedRequest(job, mutation, fields))
+            self.keyed_requests.append(KeyedRequest(job, mutation, fields, self._scene_of(job, mutation, fields)))
+
+    def _scene_of(self, job: ModelJob, mutation: str, fields: Json) -> str:
+        """Return the id of the scene that an accepted mutation is about; empty when it is about the job."""
+        if mutation == "addScene":
+            # Ids are ordered by the time at which they were made.
+            return max(row["id"] for row in rows_of(SCENE, job.id, self.rows))
+        return fields.get("sceneId", "")
 
     def new_scene_id(self, job: ModelJob) -> str:
         """Return the id of the scene that the model does not know yet; empty when there is none."""

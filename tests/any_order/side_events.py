@@ -42,8 +42,12 @@ class SideEvents(RenderRules):
 
     def retry(self, request: KeyedRequest, *, same: bool) -> None:
         """A retry with the same key changes nothing; another request with that key is a conflict."""
-        job, mutation, fields = request
-        if same:
+        job, mutation, fields, scene_id = request
+        if same and scene_id in self.purged_scenes:
+            result = self.outcome(lambda: api.mutate(self.env.container, mutation, fields))
+            assert isinstance(result, Refused), result
+            assert result.code is ErrorCode.NOT_FOUND
+        elif same:
             payload = self.runner.run(api.mutate(self.env.container, mutation, fields))
             assert payload["job"] == api.payload_job(payload["job"], self.checks.last[job.id])
         else:
@@ -110,5 +114,6 @@ class SideEvents(RenderRules):
             self.jobs.remove(job)
         self.keyed_requests = [request for request in self.keyed_requests if not request.job.purged]
         for job in self.jobs:
+            self.purged_scenes |= {scene.id for scene in job.deleted_scenes if scene.expired}
             job.purge_scenes()
             self.checks.expect_gaps_closed(job)
