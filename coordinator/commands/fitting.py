@@ -61,7 +61,7 @@ def refusals(
 
 
 def model_id(provider: str, name: str) -> str:
-    """Return the id of a model, under which everybody knows it."""
+    """Return the public id of a model."""
     return f"{provider}/{name}"
 
 

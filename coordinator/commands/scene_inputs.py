@@ -40,7 +40,7 @@ async def check(change: Change, inputs: Sequence[Input], path: Sequence[str]) ->
 async def _takes(change: Change, ids: Sequence[str]) -> dict[str, TakeRow]:
     """Return those of these takes that the viewer sees and that belong to the owner of the job.
 
-    An administrator sees those of everybody, but a job must not show its owner the clips of others.
+    An administrator sees those of all owners, but a job must not show its owner the clips of others.
     """
     if not ids:
         return {}

@@ -61,9 +61,9 @@ class Claims:
             left = wait_until - time.monotonic()
             if granted or left <= 0 or room.closed:
                 break
-            await _news(room, seen_round, min(left, pause), is_gone)
+            await _changed(room, seen_round, min(left, pause), is_gone)
             if room.round == seen_round and pause > left:
-                # Nothing has come meanwhile.
+                # No message has come meanwhile.
                 break
         if granted and await is_gone():
             await self._take_back(worker, granted)
@@ -142,7 +142,7 @@ class Claims:
         return None if due is None else max(0.0, (due - instant).total_seconds())
 
 
-async def _news(room: WaitingRoom, seen_round: int, seconds: float, is_gone: Callable[[], Awaitable[bool]]) -> None:
+async def _changed(room: WaitingRoom, seen_round: int, seconds: float, is_gone: Callable[[], Awaitable[bool]]) -> None:
     """Wait for a later round, at most this long, and no longer than the worker does."""
     wait_until = time.monotonic() + seconds
     while room.round == seen_round and not room.closed and not await is_gone():

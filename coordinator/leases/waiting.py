@@ -7,23 +7,23 @@ from collections.abc import Callable, Hashable
 
 from coordinator.bus.port import Bus, LeasedWork, Message, Resync
 
-# Requests that look for takes at once, when all are woken together.
+# The most requests that search for takes at the same time, when all are woken together.
 AT_ONCE = 2
 # How long it counts that nothing was found: the hint of another process may have been lost.
 NOTHING_SECONDS = 5.0
-# How long a request waits before it looks again without a hint, which may have been lost with a connection.
+# How long a request waits before it searches again without a hint, which may have been lost with a connection.
 LONGEST_PAUSE_SECONDS = 30.0
 
 
 class WaitingRoom:
-    """Where requests wait. Each piece of news begins a new round, in which every request looks once more."""
+    """Where requests wait. Each message about leased work begins a new round, in which every request searches again."""
 
     def __init__(self, bus: Bus) -> None:
         self.round = 0
         self.closed = False
-        # Of the takes that this process has handed out.
+        # The number of takes that this process has leased.
         self.handed_out = 0
-        self._news = asyncio.Event()
+        self._next_round = asyncio.Event()
         self._turns = asyncio.Semaphore(AT_ONCE)
         self._found_nothing: tuple[int, dict[Hashable, float]] = (0, {})
         self._stop_listening: Callable[[], None] | None = bus.listen(self._on_message)
@@ -39,7 +39,7 @@ class WaitingRoom:
         return of_round == self.round and time.monotonic() - kinds.get(kind, -math.inf) < NOTHING_SECONDS
 
     def note_nothing_for(self, kind: Hashable, seen_round: int) -> None:
-        """Note that a request of this kind, which began to look in a round, has found nothing."""
+        """Note that a request of this kind, which began to search in a round, has found nothing."""
         if self._found_nothing[0] != self.round:
             self._found_nothing = (self.round, {})
         if seen_round == self.round:
@@ -49,18 +49,18 @@ class WaitingRoom:
         """Wait for a later round, at most so many seconds."""
         if self.round != seen_round or self.closed:
             return
-        news = self._news
+        next_round = self._next_round
         try:
             async with asyncio.timeout(min(seconds, LONGEST_PAUSE_SECONDS)):
-                await news.wait()
+                await next_round.wait()
         except TimeoutError:
             return
 
     def begin_round(self) -> None:
         """Wake all requests to search again."""
         self.round += 1
-        self._news.set()
-        self._news = asyncio.Event()
+        self._next_round.set()
+        self._next_round = asyncio.Event()
 
     def close(self) -> None:
         """End all waits, because the process stops."""

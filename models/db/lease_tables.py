@@ -44,7 +44,7 @@ class TakeLease(SQLModel, table=True):
     # SHA-256 of the token, which is not stored.
     token_hash: str = Field(primary_key=True, max_length=64)
     worker_id: str = Field(max_length=64)
-    # Of the job.
+    # The owner of the job.
     owner_id: str
     job_id: str = Field(max_length=64)
     scene_id: str = Field(foreign_key="scene.id", ondelete="CASCADE", max_length=64)
@@ -53,10 +53,10 @@ class TakeLease(SQLModel, table=True):
     run: int
     seconds: int
     claimed_at: datetime
-    # Where the clip is uploaded to.
+    # The upload of the clip, once it was opened.
     upload_id: str | None
     ended_at: datetime | None
-    # How it ended, a `models.domain.leases.Outcome`.
+    # How the lease ended: a `models.domain.leases.Outcome`.
     outcome: str | None
     # What the worker reported when it delivered the clip: `seed`, `settings` and `metrics`.
     delivery: Json | None = Field(sa_column=sa.Column(sa.JSON(none_as_null=True)))

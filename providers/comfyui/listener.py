@@ -25,7 +25,7 @@ _LAST = frozenset({"execution_success", "execution_error", "execution_interrupte
 
 
 class Listener:
-    """Hears of one prompt, and calls `wake` for news. `fractions` are the new ones, oldest first.
+    """Receives the messages about one prompt, and calls `wake` for each. `fractions` are the new ones, oldest first.
 
     `look_again`: the prompt may be finished, or lost by a restart.
     """
@@ -68,13 +68,13 @@ class Listener:
                     while True:
                         async with asyncio.timeout(SILENCE_SECONDS):
                             message = await socket.recv()
-                        self._hear(message)
+                        self._receive(message)
             except (OSError, WebSocketException, TimeoutError) as error:
                 raise_if_cancelled(error)
                 log.info("the websocket has ended: %r", error, extra={"action": "comfyui.socket"})
             await asyncio.sleep(next(backoffs))
 
-    def _hear(self, message: str | bytes) -> None:
+    def _receive(self, message: str | bytes) -> None:
         if isinstance(message, bytes):
             picture = picture_in(message)
             if picture is not None:

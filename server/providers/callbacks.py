@@ -35,7 +35,7 @@ class Listener(NamedTuple):
     """
 
     signed: Callable[[Mapping[str, str], bytes], Awaitable[bool]]
-    hear: Callable[[str, Mapping[str, object]], None]
+    receive: Callable[[str, Mapping[str, object]], None]
 
 
 def callback_routes(providers: Mapping[str, Provider], settings: Settings) -> list[Route]:
@@ -58,13 +58,13 @@ def _listener(name: str, provider: Provider, settings: Settings) -> Listener | N
     async def signed(headers: Mapping[str, str], body: bytes) -> bool:
         return signing.signed(headers, body)
 
-    def hear(_: str, callback: Mapping[str, object]) -> None:
+    def receive(_: str, callback: Mapping[str, object]) -> None:
         prediction_id = callback.get("id")
         if not isinstance(prediction_id, str):
             raise ValueError("there is no id")
         provider.wake(prediction_id)
 
-    return Listener(signed, hear)
+    return Listener(signed, receive)
 
 
 def _endpoint(listener: Listener) -> Callable[[Request], Awaitable[Response]]:
@@ -80,7 +80,7 @@ def _endpoint(listener: Listener) -> Callable[[Request], Awaitable[Response]]:
             return Response(status_code=401)
         try:
             # The content is not used, because a callback may be late, out of order or repeated.
-            listener.hear(str(request.path_params["key"]), _parsed(body))
+            listener.receive(str(request.path_params["key"]), _parsed(body))
         except ValueError:
             return Response(status_code=400)
         return Response(status_code=204)

@@ -69,7 +69,7 @@ def _open_of(scene_id: str) -> sa.ColumnElement[bool]:
 async def test_takes_of_a_claim_that_fails_wait_again(
     app: App, monkeypatch: pytest.MonkeyPatch, ends: type[BaseException]
 ) -> None:
-    """At once, those included that were made ready before: the worker hears of an error alone, or of nothing."""
+    """At once, those included that were made ready before: the worker receives an error alone, or nothing."""
     made = await a_leased_job(app, 2)
     number = itertools.count()
 

@@ -85,7 +85,7 @@ async def test_long_join_delays_no_other_video(app: App, long_joins: LongJoins) 
 
 
 async def test_reconciler_begins_no_long_join_again(app: App, long_joins: LongJoins) -> None:
-    """It enqueues every video that is missing, and knows not which joins take long."""
+    """It enqueues every missing video, because it does not know which joins take long."""
     coordinator = app.container.coordinator
     made = await jobs.make(app, clip("red"), clip("blue"), start=True)
     async with asyncio.timeout(TIMEOUT_SECONDS):

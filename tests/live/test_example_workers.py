@@ -104,7 +104,7 @@ async def test_a_failed_command_fails_its_take(app: App, tmp_path: Path, workers
 async def test_a_worker_drives_comfyui(app: App, tmp_path: Path, workers: ExitStack) -> None:
     """It fills the slots of a template, and submits a take once, also after the worker was killed."""
     async with comfyui() as fake:
-        fake.behaviour.hears = False
+        fake.behaviour.waits_for_client = False
         fake.behaviour.holds = True
         made = await a_leased_job(app, settings={"seed": 42})
         template = tmp_path / "workflow.json"

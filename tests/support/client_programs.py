@@ -69,12 +69,12 @@ class Follower:
     async def _read(self) -> None:
         assert self._process.stdout is not None
         async for line in self._process.stdout:
-            self._hear(json.loads(line))
+            self._receive(json.loads(line))
             await self._notify()
         self._ended = True
         await self._notify()
 
-    def _hear(self, line: Json) -> None:
+    def _receive(self, line: Json) -> None:
         if "state" in line:
             if line["state"] != (self.states or [""])[-1]:
                 self.states.append(line["state"])

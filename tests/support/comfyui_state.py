@@ -33,14 +33,14 @@ class Behaviour:
     """What prompts come to. `saved` are the files that the node that saves reports, by the key of its output.
 
     `holds`: prompts do not end until they are released. `minds_ids`: ids of clients are used, as since 0.3.45.
-    `hears`: a prompt starts when its client listens.
+    `waits_for_client`: a prompt starts when its client listens.
     """
 
     error: str | None = None
     saved: dict[str, list[str]] = field(default_factory=lambda: {"images": ["clip_00001_.mp4"]})
     holds: bool = False
     minds_ids: bool = True
-    hears: bool = True
+    waits_for_client: bool = True
     previews: bool = True
     states: bool = True
     refusal: Json | None = None
@@ -150,7 +150,7 @@ class FakeComfyUI:
 
     async def _perform(self, item: Item) -> None:
         self.running = item
-        if self.behaviour.hears:
+        if self.behaviour.waits_for_client:
             await self.until(lambda: item.extra.get("client_id") in self.sockets or item.interrupted.is_set())
         await self.announce()
         outputs, messages = await self._run(item)

@@ -78,7 +78,7 @@ class LeasedProvider:
                 shown = (percentage, url)
                 yield Progress(None if percentage is None else percentage / 100, frame)
             self._pace.end(provider_id, look)
-            await self._pace.news(POLL_SECONDS)
+            await self._pace.called_again(POLL_SECONDS)
         raise Failure("INTERRUPTED", "The provider was closed.", retryable=True)
 
     async def cancel(self, provider_id: str) -> None:

@@ -37,7 +37,7 @@ class Pace:
         self._looked.set()
         self._looked = asyncio.Event()
 
-    async def news(self, seconds: float) -> None:
+    async def called_again(self, seconds: float) -> None:
         """Wait until a worker has called, at most this long: the server does not notify of its own changes."""
         try:
             async with asyncio.timeout(seconds):

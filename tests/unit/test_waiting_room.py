@@ -1,4 +1,4 @@
-"""Where requests of leased workers wait until takes are there."""
+"""The long poll of leased workers: requests that wait for takes."""
 
 import asyncio
 
@@ -10,8 +10,8 @@ from tests.support.waiting import TIMEOUT_SECONDS
 LONG_SECONDS = 3_600.0
 
 
-async def test_news_and_lost_connections_begin_a_round() -> None:
-    """In which all requests look again; other messages do not."""
+async def test_leased_work_and_lost_connections_begin_a_round_of_searches() -> None:
+    """All requests search again; other messages do not wake them."""
     bus = LocalBus()
     room = WaitingRoom(bus)
     for message in (DeliveriesDue(), Hint("job", 1)):
@@ -23,12 +23,12 @@ async def test_news_and_lost_connections_begin_a_round() -> None:
     await asyncio.wait_for(asyncio.gather(*waiting), TIMEOUT_SECONDS)
     bus.publish(Resync())
     assert room.round == 2
-    # A round that began before the request waits is not missed.
+    # A round that began before the request waited is not missed.
     await asyncio.wait_for(room.changed_since(1, LONG_SECONDS), TIMEOUT_SECONDS)
 
 
-async def test_that_nothing_was_found_counts_for_one_round_and_kind() -> None:
-    """Not when news came while the request looked."""
+async def test_search_that_found_nothing_counts_for_one_round_and_kind() -> None:
+    """It does not count when a new round began during the search."""
     room = WaitingRoom(LocalBus())
     room.note_nothing_for("wan", room.round)
     assert (room.nothing_for("wan"), room.nothing_for("ltx")) == (True, False)
@@ -38,8 +38,8 @@ async def test_that_nothing_was_found_counts_for_one_round_and_kind() -> None:
     assert not room.nothing_for("wan")
 
 
-async def test_a_closed_room_keeps_no_caller_waiting() -> None:
-    """Those that wait are sent home, and later ones do not wait."""
+async def test_closing_the_long_poll_ends_all_waits() -> None:
+    """Waiting requests are answered, and later ones do not wait."""
     room = WaitingRoom(LocalBus())
     waiting = asyncio.create_task(room.changed_since(room.round, LONG_SECONDS))
     await asyncio.sleep(0)
@@ -49,7 +49,7 @@ async def test_a_closed_room_keeps_no_caller_waiting() -> None:
     assert room.closed
 
 
-def test_other_processes_hear_of_leased_work() -> None:
+def test_message_about_leased_work_reaches_other_processes() -> None:
     """It is distinct from due deliveries, although both are empty."""
     sent = [Hint("job", 3), LeasedWork(), DeliveriesDue()]
     (payload,) = encode("me", sent)

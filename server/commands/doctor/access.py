@@ -19,7 +19,7 @@ async def _tokens(settings: Settings) -> Findings:
     if settings.auth_jwks_url:
         yield await _published(settings.auth_jwks_url)
     if not settings.production:
-        found = "the profile is development: requests need no token, and everybody on this machine is an admin"
+        found = "the profile is development: requests need no token, and every caller on this machine is an admin"
         yield Finding("tokens", State.OK, found)
 
 

@@ -87,7 +87,7 @@ async def test_prompt_is_followed_without_any_socket(
     fake: FakeComfyUI, new_provider: NewProvider, order: Order
 ) -> None:
     """By the history, without progress."""
-    fake.behaviour.hears = False
+    fake.behaviour.waits_for_client = False
     fake.faults = {"ws": [Fault()] * 10_000}
     provider = new_provider()
     steps = await all_of(provider.follow(order, await provider.submit(order)))
@@ -129,7 +129,7 @@ async def test_prompt_that_is_deleted_at_comfyui_fails_retryably(
     fake: FakeComfyUI, new_provider: NewProvider, order: Order, tmp_path: Path
 ) -> None:
     """It was removed from the queue there by a user."""
-    fake.behaviour.holds, fake.behaviour.hears = True, False
+    fake.behaviour.holds, fake.behaviour.waits_for_client = True, False
     provider = new_provider()
     await provider.submit(order)
     await fake.until(lambda: fake.running is not None)
@@ -216,7 +216,7 @@ async def test_cancel_interrupts_only_its_own_prompt(
     fake: FakeComfyUI, new_provider: NewProvider, order: Order, tmp_path: Path
 ) -> None:
     """The one that waits behind it is rendered."""
-    fake.behaviour.holds, fake.behaviour.hears = True, False
+    fake.behaviour.holds, fake.behaviour.waits_for_client = True, False
     fake.faults = {"delete": [Fault(500)], "interrupt": [Fault(None)]}
     provider = new_provider()
     first = await provider.submit(order)
@@ -235,7 +235,7 @@ async def test_cancel_of_a_waiting_prompt_leaves_the_running_one_alone(
     fake: FakeComfyUI, new_provider: NewProvider, order: Order, tmp_path: Path
 ) -> None:
     """It is taken out of the queue; nothing is interrupted."""
-    fake.behaviour.holds, fake.behaviour.hears = True, False
+    fake.behaviour.holds, fake.behaviour.waits_for_client = True, False
     provider = new_provider()
     first = await provider.submit(order)
     await fake.until(lambda: fake.running is not None)
@@ -247,7 +247,7 @@ async def test_cancel_of_a_waiting_prompt_leaves_the_running_one_alone(
 
 async def test_prompts_of_others_do_not_disturb(fake: FakeComfyUI, new_provider: NewProvider, tmp_path: Path) -> None:
     """The queue and the history have prompts without a mark, and with marks of an odd shape."""
-    fake.behaviour.hears = False
+    fake.behaviour.waits_for_client = False
     provider = new_provider()
     odd = [{}, {"scenewire": "odd"}, {"scenewire": {"order": 1}}, {"scenewire": {"order": "o", "digest": "d"}}]
     for number, extra in enumerate(odd):

@@ -79,7 +79,7 @@ async def test_clip_that_is_too_large_is_refused(fake: FakeComfyUI, new_provider
 
 async def test_clip_that_was_deleted_is_made_again(fake: FakeComfyUI, new_provider: NewProvider, order: Order) -> None:
     """Another attempt costs no money."""
-    fake.behaviour.hears = False
+    fake.behaviour.waits_for_client = False
     provider = new_provider(BRIEF)
     provider_id = await provider.submit(order)
     await fake.until(lambda: bool(fake.history))

@@ -59,7 +59,7 @@ async def test_worker_that_takes_an_order_over_finds_its_prompt(
 ) -> None:
     """The first worker was killed before it recorded the id."""
     fake.behaviour.minds_ids = minds_ids
-    fake.behaviour.hears = fake.behaviour.holds = phase == "waits"
+    fake.behaviour.waits_for_client = fake.behaviour.holds = phase == "waits"
     fake.behaviour.holds = phase != "finished"
     if phase == "waits":
         await new_provider().submit(replace(order, key="another"))
@@ -105,7 +105,7 @@ async def test_next_take_is_retried_when_the_prompt_of_a_take_out_of_time_is_int
     fake: FakeComfyUI, new_provider: NewProvider, order: Order
 ) -> None:
     """The sampler ends with its next step only, so that the next take still found the prompt running."""
-    fake.behaviour.holds, fake.behaviour.hears = True, False
+    fake.behaviour.holds, fake.behaviour.waits_for_client = True, False
     provider = new_provider()
     first = await provider.submit(order)
     await fake.until(lambda: fake.running is not None)
@@ -122,7 +122,7 @@ async def test_earlier_prompt_that_does_not_fit_is_left_alone(
     fake: FakeComfyUI, new_provider: NewProvider, order: Order, changes: dict[str, object]
 ) -> None:
     """The next take asks for something else."""
-    fake.behaviour.hears = False
+    fake.behaviour.waits_for_client = False
     await new_provider().submit(order)
     again = replace(order, key="take_2", unsettled=(EarlierOrder(order.key, 1, None),), **changes)
     assert await new_provider().submit(again) == prompt_id("take_2")
@@ -133,7 +133,7 @@ async def test_earlier_prompt_without_a_clip_is_not_used(
     fake: FakeComfyUI, new_provider: NewProvider, order: Order, saved: dict[str, list[str]] | None
 ) -> None:
     """The next take submits its own."""
-    fake.behaviour.hears = False
+    fake.behaviour.waits_for_client = False
     fake.behaviour.error = "broken" if saved is None else None
     fake.behaviour.saved = saved or fake.behaviour.saved
     await new_provider().submit(order)
