@@ -177,6 +177,7 @@ async def stored(app: App) -> Rows:
         return await job_rows(connection)
 
 
+@pytest.mark.slow
 async def test_answers_with_kept_jobs_equal_those_from_the_database(app: App) -> None:
     """After each of many random changes, for the owner, a worker and an administrator."""
     chance = jobs.seeded("kept answers")

@@ -99,6 +99,7 @@ async def test_answer_has_one_statement_for_each_level(
     assert len(texts) - len(selects) == (0 if count == 1 else 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["job with progress", "jobs with scenes", "jobs with progress", "job of a scene"])
 async def test_answer_leaves_nothing_to_the_garbage_collector(
     app: App, store: Store, variables: dict[str, Any], name: str
