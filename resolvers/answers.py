@@ -52,8 +52,9 @@ async def job_payload(info: Info, command: Awaitable[str | None], job_id: str = 
     outcome = await attempt(command)
     if isinstance(outcome, list):
         return JobPayload(job=None, errors=outcome)
-    found = await _job(info, outcome or job_id)
-    return JobPayload(job=found, errors=_gone(info, outcome or job_id) if found is None else [])
+    changed_id = outcome or job_id
+    job = await _job(info, changed_id)
+    return JobPayload(job=job, errors=_gone(info, changed_id) if job is None else [])
 
 
 async def scene_payload(info: Info, command: Awaitable[str | None], scene_id: str = "") -> ScenePayload:
@@ -61,8 +62,9 @@ async def scene_payload(info: Info, command: Awaitable[str | None], scene_id: st
     outcome = await attempt(command)
     if isinstance(outcome, list):
         return ScenePayload(scene=None, job=None, errors=outcome)
-    scene, job = await _scene_and_job(info, outcome or scene_id)
-    return ScenePayload(scene=scene, job=job, errors=_gone(info, outcome or scene_id) if scene is None else [])
+    changed_id = outcome or scene_id
+    scene, job = await _scene_and_job(info, changed_id)
+    return ScenePayload(scene=scene, job=job, errors=_gone(info, changed_id) if scene is None else [])
 
 
 def _gone(info: Info, id_: str) -> list[UserError]:

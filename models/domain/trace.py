@@ -80,7 +80,7 @@ def parse(header: str | None, state: str | None = None) -> TraceContext | None:
 
 def continued(header: str | None, state: str | None = None) -> TraceContext:
     """Return a new span that the named one causes, or the first span of a new trace without a valid one."""
-    parent = parse(header, state)
+    parent = None if header is None else parse(header, state)
     return new() if parent is None else parent.child()
 
 

@@ -33,9 +33,7 @@ class KnownRequests:
                 **kept,
                 "identity": identity,
                 "request_id": accepted_id(head.request_id) or new_id(),
-                "trace": trace.new()
-                if head.traceparent is None
-                else trace.continued(head.traceparent, head.tracestate),
+                "trace": trace.continued(head.traceparent, head.tracestate),
             }
 
         return renewed

@@ -13,6 +13,7 @@ from tests.support.client import NO_AUTHORITIES
 from tests.support.raw_http import RawConnection, raw_connection
 from tests.support.sample_app import Sample
 from tests.support.uvicorn_server import Served, serve
+from tests.transports.known_heads import ask
 
 Start = Callable[[Sample], Awaitable[Served]]
 
@@ -66,3 +67,12 @@ def log(caplog: pytest.LogCaptureFixture) -> Generator[pytest.LogCaptureFixture]
     """The records of all loggers from level INFO."""
     with caplog.at_level(logging.INFO):
         yield caplog
+
+
+@pytest.fixture
+async def known(served: Served) -> AsyncGenerator[RawConnection]:
+    """A connection, after which the next request of `post` is recognised."""
+    async with raw_connection(served.host, served.port) as connection:
+        for _ in range(2):
+            assert (await ask(connection, "{ hello }")).status == 200
+        yield connection

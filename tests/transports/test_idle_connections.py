@@ -1,18 +1,18 @@
 """Connections that are idle after requests with a known head: one timer for all of them, which closes in time."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from server.transports.limits import TransportLimits
 from server.transports.protocols.kept_head_protocol import KeptHeadProtocol
-from tests.support.raw_http import RawConnection, raw_connection
+from tests.support.raw_http import RawConnection
 from tests.support.renewals import SameState
 from tests.support.sample_app import Sample
 from tests.support.uvicorn_server import Served
-from tests.transports.test_kept_heads import ask, post
+from tests.transports.known_heads import ask, post
 
 SECONDS = TransportLimits().idle_seconds
 
@@ -41,15 +41,6 @@ class Loop:
 @pytest.fixture
 def sample() -> Sample:
     return Sample(renewal=SameState())
-
-
-@pytest.fixture
-async def known(served: Served) -> AsyncGenerator[RawConnection]:
-    """A connection, after which the next request of `post` is recognised."""
-    async with raw_connection(served.host, served.port) as connection:
-        for _ in range(2):
-            assert (await ask(connection, "{ hello }")).status == 200
-        yield connection
 
 
 @pytest.fixture

@@ -2,10 +2,8 @@
 
 import asyncio
 import gc
-import json
 import logging
 import tracemalloc
-from collections.abc import AsyncGenerator
 
 import pytest
 
@@ -17,6 +15,7 @@ from tests.support.sample_app import SECRET, Sample
 from tests.support.uvicorn_server import Served
 from tests.support.waiting import eventually
 from tests.transports.conftest import Start
+from tests.transports.known_heads import ask, post
 from tests.transports.log_records import warnings_in
 
 SMALL_BYTES = 400_000
@@ -30,28 +29,6 @@ def renewal() -> SameState:
 @pytest.fixture
 def sample(renewal: SameState) -> Sample:
     return Sample(renewal=renewal)
-
-
-@pytest.fixture
-async def known(served: Served) -> AsyncGenerator[RawConnection]:
-    """A connection, after which the next request of `post` is recognised."""
-    async with raw_connection(served.host, served.port) as connection:
-        for _ in range(2):
-            assert (await ask(connection, "{ hello }")).status == 200
-        yield connection
-
-
-def post(query: str, extra: bytes = b"") -> bytes:
-    """A request; all of them have the same head, unless there is `extra` in it."""
-    body = json.dumps({"query": query}).encode().ljust(200)
-    head = b"POST /graphql HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n"
-    return head + extra + b"content-length: %d\r\n\r\n" % len(body) + body
-
-
-async def ask(connection: RawConnection, query: str, extra: bytes = b""):
-    """Send a request and return the response."""
-    await connection.send(post(query, extra))
-    return await connection.response()
 
 
 def heads_of(served: Served) -> KeptHeads:

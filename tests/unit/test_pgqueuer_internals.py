@@ -15,6 +15,9 @@ from coordinator.queue.pgqueuer_memory import CappedInMemoryQueries, FinishedJob
 from coordinator.queue.pgqueuer_overrides import TABLE_CHANGED, ListenerDriver, ResilientQueries
 from tests.support.overridden import names_used_by, overridden
 
+# The parameters of `dequeue`, which both kinds of queries have.
+DEQUEUE = ["batch_size", "entrypoints", "queue_manager_id", "global_concurrency_limit", "heartbeat_timeout"]
+
 
 class TestPgQueuer:
     """coordinator/queue/pgqueuer_overrides.py and pgqueuer_memory.py."""
@@ -26,13 +29,7 @@ class TestPgQueuer:
                 CappedInMemoryQueries,
                 InMemoryQueries,
                 {
-                    "dequeue": [
-                        "batch_size",
-                        "entrypoints",
-                        "queue_manager_id",
-                        "global_concurrency_limit",
-                        "heartbeat_timeout",
-                    ],
+                    "dequeue": DEQUEUE,
                 },
             ),
             (
@@ -44,13 +41,7 @@ class TestPgQueuer:
                 ResilientQueries,
                 Queries,
                 {
-                    "dequeue": [
-                        "batch_size",
-                        "entrypoints",
-                        "queue_manager_id",
-                        "global_concurrency_limit",
-                        "heartbeat_timeout",
-                    ],
+                    "dequeue": DEQUEUE,
                     "eligible_queued_work": ["entrypoints"],
                     "queued_work": ["entrypoints"],
                     "next_deferred_eta": ["entrypoints"],
