@@ -1,10 +1,13 @@
 """Streams: the subscribers of one job."""
 
+from contextlib import closing
+from dataclasses import replace
+
 from bench import contenders, data
 from bench.answers import ask
 from bench.contenders import LIMIT, MERCURIUS, OURS, STRAWBERRY, YOGA
-from bench.context import Context
-from bench.measure import Figure
+from bench.context import Context, Scale
+from bench.measure import Figure, Json
 from bench.queries import EVENTS, ONE_JOB, STREAMS, body
 from bench.results import Result
 from bench.server import Launch, Server
@@ -12,8 +15,10 @@ from bench.streams import Stream, answer_seconds, check_messages, delays, last_a
 
 # Between two changes of the paced part, in which the delays are measured.
 PAUSE_SECONDS = 0.15
-# Changes without a pause, for each paced one: CPU time is counted in hundredths of a second.
-FAST = 5
+# Changes without a pause in a round, for each paced one: CPU time is counted in hundredths of a second.
+FAST = 3
+# Slow servers make fewer.
+FAST_SECONDS = 3.0
 JOINED_SECONDS = 1.5
 LATE_MS = 40.0
 ANSWER_FACTOR = 1.5
@@ -37,52 +42,92 @@ def _one_selection(context: Context, name: str, query: str) -> Result:
     result = Result(f"{context.scale.subscribers:,} subscribers of one job, {name}", "deliveries/s")
     sample = ""
     for launch in _servers(context):
-        with context.running([launch]) as (server,):
-            sample = _fan_out(context, server, query, result, sample)
+        with context.running([launch]) as (server,), closing(_Watched(server, context.scale, query)) as watched:
+            watched.change_in_steps()
+            check_messages(sample or watched.sample, watched.sample, server.name)
+            sample = sample or watched.sample
+            for _ in range(context.scale.rounds):
+                watched.change_fast()
+        result.figures[server.name] = watched.figure
+        result.notes.append(f"{server.name}: {watched.net_us:.1f} µs CPU a delivery without the change itself")
+        if server.name == OURS:
+            result.at_most("p99 from commit to all", watched.figure.p99_ms, LATE_MS, " ms")
+            result.at_most("writer's answer, by that without subscribers", watched.answer_factor, ANSWER_FACTOR)
     result.compare(LIMIT, 0.7)
     result.compare(YOGA, 4.0)
     result.compare(MERCURIUS, 4.0)
     return result
 
 
-def _fan_out(context: Context, server: Server, query: str, result: Result, sample: str) -> str:
-    """Add the figure of one server, and for ours the delays. Compare its messages with `sample`, and return that."""
-    scene, events = [data.scene_id(0)], context.scale.events
-    write(server, scene, 2)
-    alone = write(server, scene, events, PAUSE_SECONDS)
-    cpu = server.cpu_seconds
-    version = 1 + 2 + len(alone) + len(write(server, scene, events))
-    writing = server.cpu_seconds - cpu
-    stream = Stream(server, query, [0] * context.scale.subscribers)
-    try:
-        before = version
-        beside = write(server, scene, events, PAUSE_SECONDS)
-        version += len(beside)
-        paced = stream.wait_for(version)
-        check_messages(sample or paced["sample"], paced["sample"], server.name)
+class _Watched:
+    """A job of one server with its subscribers, and the changes that they receive."""
+
+    def __init__(self, server: Server, scale: Scale, query: str) -> None:
+        self.server = server
+        self.sample = ""
+        """A message to one subscriber."""
+        self._scenes, self._events = [data.scene_id(0)], scale.events
+        write(server, self._scenes, 2)
+        alone = write(server, self._scenes, self._events, PAUSE_SECONDS)
         cpu = server.cpu_seconds
-        written = write(server, scene, FAST * events)
-        fast = stream.wait_for(version + len(written))
-        cpu = server.cpu_seconds - cpu
-    finally:
-        stream.stop()
-    deliveries = int(fast["messages"]) - int(paced["messages"])
-    seconds = last_arrival(fast) - written[0]["sent"]
-    late = delays(paced, beside, before, stream.count)
-    result.figures[server.name] = Figure(
-        rate=deliveries / seconds,
-        cpu_ms=cpu * 1000 / deliveries,
-        share=cpu / seconds,
-        p50_ms=late[len(late) // 2],
-        p99_ms=late[len(late) * 99 // 100],
-    )
-    net = (cpu - writing * len(written) / events) * 1e6 / deliveries
-    result.notes.append(f"{server.name}: {net:.1f} µs CPU a delivery without the change itself")
-    if server.name == OURS:
-        result.at_most("p99 from commit to all", result.figures[OURS].p99_ms, LATE_MS, " ms")
-        factor = answer_seconds(beside) / answer_seconds(alone)
-        result.at_most("writer's answer, by that without subscribers", factor, ANSWER_FACTOR)
-    return sample or paced["sample"]
+        fast = write(server, self._scenes, self._events)
+        self._cpu_of_a_change = (server.cpu_seconds - cpu) / len(fast)
+        self._version = 1 + 2 + len(alone) + len(fast)
+        self._alone_seconds = answer_seconds(alone)
+        self._stream = Stream(server, query, [0] * scale.subscribers)
+        self._messages = 0
+        self._delays: list[float] = []
+        self._fast: list[Figure] = []
+        self._cpu, self._changes, self._deliveries = 0.0, 0, 0
+        self.answer_factor = 0.0
+        """The time of an answer to the writer, by that of one without subscribers."""
+
+    def close(self) -> None:
+        """Close all sockets."""
+        self._stream.stop()
+
+    def change_in_steps(self) -> None:
+        """Make changes with a pause after each, and measure the delays."""
+        before = self._version
+        beside = write(self.server, self._scenes, self._events, PAUSE_SECONDS)
+        arrived = self._arrived(len(beside))
+        self.sample = arrived["sample"]
+        self._delays = delays(arrived, beside, before, self._stream.count)
+        self.answer_factor = answer_seconds(beside) / self._alone_seconds
+
+    def change_fast(self) -> None:
+        """Make changes without a pause, and measure the rate and the CPU time."""
+        cpu, before = self.server.cpu_seconds, self._messages
+        written = write(self.server, self._scenes, FAST * self._events, seconds=FAST_SECONDS)
+        arrived = self._arrived(len(written))
+        cpu, deliveries = self.server.cpu_seconds - cpu, self._messages - before
+        seconds = last_arrival(arrived) - written[0]["sent"]
+        self._fast.append(Figure(deliveries / seconds, cpu * 1000 / deliveries, cpu / seconds))
+        self._cpu += cpu
+        self._changes += len(written)
+        self._deliveries += deliveries
+
+    @property
+    def figure(self) -> Figure:
+        """The medians of the fast changes, the CPU time of all of them, and the delays of the others."""
+        return replace(
+            Figure.median_of(self._fast),
+            cpu_ms=self._cpu * 1000 / self._deliveries,
+            p50_ms=self._delays[len(self._delays) // 2],
+            p99_ms=self._delays[len(self._delays) * 99 // 100],
+        )
+
+    @property
+    def net_us(self) -> float:
+        """The CPU microseconds of a delivery, without those of the change that caused it."""
+        return (self._cpu - self._cpu_of_a_change * self._changes) * 1e6 / self._deliveries
+
+    def _arrived(self, changes: int) -> Json:
+        """Wait until as many changes have arrived at all subscribers."""
+        self._version += changes
+        arrived = self._stream.wait_for(self._version)
+        self._messages = int(arrived["messages"])
+        return arrived
 
 
 def joining(context: Context) -> list[Result]:

@@ -93,10 +93,10 @@ async def change_at_random(client: Client, made: jobs.Made, changes: int) -> Non
 
 
 async def change_until_killed(server: ServerProcess, made: jobs.Made, watchers: dict[str, Follower]) -> None:
-    """Kill the server in the middle of a change, after every follower has received 30 events and a latest value."""
+    """Kill the server in the middle of a change, after every follower has received 30 events."""
 
     async def kill() -> None:
-        await every(watchers, lambda follower: len(follower.events) >= 30 and has_progress(follower))
+        await every(watchers, lambda follower: len(follower.events) >= 30)
         server.kill()
 
     async with client_of(server) as client, asyncio.TaskGroup() as tasks:
@@ -124,11 +124,11 @@ class TestClientExamples:
     ) -> None:
         """Events before, during and after the outage arrive once and in order, beside the progress of scenes; the user
         sees `reconnecting`."""
-        stalled, slow = jobs.scene("Stalls", outcome="stall"), jobs.scene("Slow", steps=60)
+        stalled, slow = jobs.scene("Stalls", outcome="stall"), jobs.scene("Slow", steps=1_000)
         async with client_of(server) as client:
             made = await jobs.make(client, stalled, slow, jobs.scene("Quick"), start=True)
         async with following(server.url, made.id, tmp_path) as watchers:
-            await every(watchers, has_begun)
+            await every(watchers, lambda follower: has_begun(follower) and has_progress(follower))
             await change_until_killed(server, made, watchers)
             await every(watchers, lambda follower: follower.states[-1:] == ["reconnecting"])
             received = max(follower.position for follower in watchers.values())

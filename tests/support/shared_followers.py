@@ -77,11 +77,10 @@ class _Field:
 class Follower:
     """One subscriber: its socket takes `room` messages at once, and is emptied at its own pace."""
 
-    prefix = message_prefix("1")
-
-    def __init__(self, streams: Streams, after: int | None, room: int, *, is_direct: bool = True) -> None:
+    def __init__(self, streams: Streams, after: int | None, room: int, *, is_direct: bool = True, name: str = "1") -> None:
         self.connection = cast("Any", None)
         self.is_direct = is_direct
+        self.prefix = message_prefix(name)
         self.version = after
         self.progress = 0
         self.received: list[dict[str, Any]] = []
@@ -89,6 +88,7 @@ class Follower:
         """The writes to the socket that the group made itself."""
         self.problems: list[str] = []
         self.has_ended = False
+        self.has_left = False
         self._room = room
         self._filled = 0
         self._pumping: asyncio.Task[None] | None = None
@@ -126,7 +126,7 @@ class Follower:
 
     def leave(self) -> None:
         """End the stream, as `complete` from the client does."""
-        self.has_ended = True
+        self.has_ended = self.has_left = True
         self.member.leave()
         if self._pumping is not None:
             self._pumping.cancel()
@@ -143,6 +143,8 @@ class Follower:
             if size == 126:
                 head, size = 4, int.from_bytes(frames[2:4])
             frame, frames = frames[head : head + size], frames[head + size :]
+            if not frame.startswith(self.prefix):
+                self.problems.append(f"received the message of another operation: {frame}")
             self._receive(frame[frame.index(b'"payload":') + 10 : -1])
         return True
 

@@ -27,7 +27,8 @@ def quick_limits(monkeypatch: pytest.MonkeyPatch) -> None:
             await asyncio.sleep(0)
 
     monkeypatch.setattr(Members, "spend_when_available", spend)
-    monkeypatch.setattr("server.transports.shared.members.CHUNK", 3)
+    for module in ("members", "in_step"):
+        monkeypatch.setattr(f"server.transports.shared.{module}.CHUNK", 3)
     monkeypatch.setattr("server.transports.shared.joins.CHUNK", 3)
     monkeypatch.setattr("server.transports.shared.replay.CHUNK", 3)
     monkeypatch.setattr("server.transports.shared.replay.IN_STEP_SECONDS", 0.001)
@@ -37,7 +38,8 @@ def join(world: World, streams: Streams) -> Follower:
     """Add a subscriber of a random kind."""
     rng = world.rng
     after = rng.choice([None, None, 0, world.version, max(0, world.version - rng.randrange(40)), world.version + 3])
-    return Follower(streams, after, rng.choice([1, 2, 5, 1_000]), is_direct=rng.random() < 0.8)
+    room, is_direct = rng.choice([1, 2, 5, 1_000]), rng.random() < 0.8
+    return Follower(streams, after, room, is_direct=is_direct, name=rng.choice(["1", "1", "1", "a-longer-one"]))
 
 
 async def turn(world: World, streams: Streams, followers: list[Follower]) -> None:
@@ -117,6 +119,8 @@ async def test_random_subscribers_get_every_event_once_and_the_last_progress(
     async with asyncio.timeout(SECONDS):
         while not all(each.has_ended for each in followers) or streams.groups:
             await drain(world, followers)
+    staying = [each for each in followers if not each.has_left]
+    assert [each.member.sent for each in staying] == [len(each.received) for each in staying]
 
 
 @pytest.fixture
@@ -148,6 +152,41 @@ async def test_resumed_member_does_not_clear_the_ring_during_a_fan_out(world: Wo
     slow.drain()
     await has([slow], 2)
     assert [each["kind"] for each in slow.received] == ["initial", "event"]
+
+
+async def test_others_get_their_turn_during_a_fan_out(world: World) -> None:
+    """After every few sockets, so that a message to thousands does not keep an answer waiting."""
+    streams = Streams(world)
+    followers = [Follower(streams, None, 1_000) for _ in range(10)]
+    await has(followers, 1)
+    for version in (2, 3):
+        world.change()
+        world.notify()
+        reached: list[int] = []
+        async with asyncio.timeout(SECONDS):
+            while not reached or reached[-1] < 10:
+                reached.append(sum(each.version == version for each in followers))
+                await asyncio.sleep(0)
+        assert sorted(set(reached)) == [0, 3, 6, 9, 10]
+
+
+async def test_members_that_come_and_go_leave_no_blocks_behind(world: World) -> None:
+    """Those that come later take the places that are free."""
+    streams = Streams(world)
+    followers = [Follower(streams, None, 1_000) for _ in range(10)]
+    sizes: list[list[int]] = []
+    for gone in ([], [1, 3, 4, 5], [0]):
+        for number in gone:
+            followers[number].leave()
+            followers[number] = Follower(streams, None, 1_000)
+        await has(followers, world.version)
+        world.change()
+        world.notify()
+        await has(followers, world.version)
+        in_step = followers[-1].member.group.in_step
+        await eventually(lambda: len(in_step) == 10, SECONDS)  # noqa: B023 # awaited at once
+        sizes.append([len(block.writes) for block in in_step.blocks])
+    assert sizes == [[3, 3, 3, 1]] * 3
 
 
 async def test_joins_without_end_do_not_delay_events(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -39,11 +39,14 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     """A websocket with limits on its frames, and for a peer that stops reading, also while the websocket closes."""
 
     # Attributes of uvicorn. Above 30 the dictionary of an object is no longer shared with others, which takes 1.3 KB.
+    # Those that are read for each message to many sockets are among them.
     __slots__ = (
+        "_is_full",
         "app",
         "app_state",
         "asgi_version",
         "client",
+        "close_sent",
         "config",
         "default_headers",
         "logger",
@@ -52,6 +55,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         "root_path",
         "scheme",
         "server",
+        "transport",
     )
     limits: TransportLimits
     turns: ReadTurns
@@ -67,6 +71,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         self.queue = cast("asyncio.Queue[ASGIReceiveEvent]", LightQueue[ASGIReceiveEvent]())
         self.writable = cast("asyncio.Event", LightEvent())
         self.writable.set()
+        self._is_full = False  # the buffer of the transport: what `writable` says, without a call for each of many
         self._frames = FrameLimiter(self.limits)
         self._control = SocketControl(self)
         self._control.limit_unsent()
@@ -138,9 +143,10 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         Without an extension such as compression, a frame depends on its text alone (RFC 6455, 5.2), and the parser
         keeps no state of what was sent, so that a frame can be made once for many websockets.
         """
-        if not self.writable.is_set() or self.close_sent or self.transport.is_closing():
+        transport = self.transport
+        if self._is_full or self.close_sent or transport.is_closing():
             return False
-        self.transport.write(frames)
+        transport.write(frames)
         return True
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -150,11 +156,13 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
 
     def pause_writing(self) -> None:
         super().pause_writing()
+        self._is_full = True
         self._stop_stall_timer()
         self._stall_timer = self.loop.call_later(self.limits.stall_seconds, self.transport.abort)
 
     def resume_writing(self) -> None:
         self._stop_stall_timer()
+        self._is_full = False
         super().resume_writing()
 
     def keepalive_timeout(self) -> None:

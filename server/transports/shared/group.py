@@ -86,12 +86,12 @@ class Group(Members):
 
     def remove(self, member: Member) -> None:
         """Forget a member that has left. The last one stops the group."""
-        self.live.pop(member, None)
+        self.forget_live(member)
         self.others.discard(member)
         for members in (self._joining, self.lagging, *self.stripped.values()):
             with suppress(ValueError):
                 members.remove(member)
-        if not self.live and not self.others:
+        if not self.has_members:
             self.streams.forget(self)
             self._replays.stop()
             self.streams.stop(self._task)
@@ -127,7 +127,7 @@ class Group(Members):
             for members, lagged in ((self._joining, False), (self.lagging, True)):
                 if members:
                     await self._joins.send(source, execution, members, lagged=lagged)
-            return bool(self.live or self.others)
+            return self.has_members
         if self._entering:
             self._let_in(source)
         elif await source.finished():
@@ -235,9 +235,9 @@ class Group(Members):
         """End the stream of every member after the messages that it still has to get."""
         self.is_complete = True
         self.streams.forget(self)
-        for member in (*self.live, *self.others):
+        for member in self.all_members:
             if member.state in (State.LIVE, State.BEHIND):
-                self.live.pop(member, None)
+                self.forget_live(member)
                 self.others.add(member)
                 member.state = State.COMPLETE
                 member.wake()
@@ -257,7 +257,7 @@ class Group(Members):
         self._entering.clear()
         ending = [
             member
-            for member in (*self.live, *self.others)
+            for member in self.all_members
             if member.state is not State.JOINING or member in waiting or result is not None
         ]
         self.end(ending, result)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 from strawberry.types import ExecutionResult
 
 from server.transports.shared.execution import MessageExecution, encoded
+from server.transports.shared.in_step import CHUNK
 from server.transports.shared.member import Member, State
-from server.transports.shared.members import CHUNK
 from server.transports.shared.message import SharedMessage
 from server.transports.shared.pace import MOST, Made
 from server.transports.shared.source import Source

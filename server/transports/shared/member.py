@@ -14,6 +14,7 @@ from server.transports.shared.message import SharedMessage
 
 if TYPE_CHECKING:
     from server.transports.shared.group import Group
+    from server.transports.shared.in_step import Block
 
 
 class Outlet(Protocol):
@@ -99,6 +100,7 @@ class Member:
         "_changed",
         "_drained",
         "began_at",
+        "block",
         "codes",
         "group",
         "has_first",
@@ -107,6 +109,7 @@ class Member:
         "number",
         "outlet",
         "plain",
+        "prefix",
         "pumping",
         "remade_until",
         "sent",
@@ -119,6 +122,9 @@ class Member:
     def __init__(self, group: "Group", outlet: Outlet, version: int) -> None:
         self.group = group
         self.outlet = outlet
+        self.prefix = outlet.prefix
+        self.block: Block | None = None
+        """What it shares with others that are in step; then `number` and `sent` are not its own."""
         self.state = State.JOINING
         self.number = 0
         self.version = version

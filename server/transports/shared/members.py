@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from strawberry.types import ExecutionResult
 
 from server.transports.observation.port import codes_of
 from server.transports.rate_limiter import TooManyRequests
+from server.transports.shared.in_step import CHUNK, InStep
 from server.transports.shared.member import Member, State
 from server.transports.shared.message import SharedMessage
 from server.transports.shared.pace import Made
@@ -16,9 +17,6 @@ from server.transports.shared.source import Source, Value
 
 if TYPE_CHECKING:
     from server.transports.shared.streams import Asked, SharedStreams
-
-CHUNK: Final = 100
-"""The sockets that are written to before other tasks get their turn: about a millisecond."""
 
 
 class Members:
@@ -30,6 +28,9 @@ class Members:
         self.streams = streams
         self.ring = Ring(streams.ring_limit)
         self.live: dict[Member, None] = {}
+        """The live members that may not get the next message, or another one than the others."""
+        self.in_step = InStep()
+        """The other live members."""
         self.others: set[Member] = set()
         self.lagging: list[Member] = []
         """Those that get the state in place of dropped messages."""
@@ -43,6 +44,21 @@ class Members:
         self.is_over = False
         """Whether no message is made any more."""
         self._is_sending = False
+
+    @property
+    def all_members(self) -> tuple[Member, ...]:
+        """Everyone who has not left."""
+        return (*self.live, *self.in_step, *self.others)
+
+    @property
+    def has_members(self) -> bool:
+        """Whether there is anyone."""
+        return bool(self.live or self.others or len(self.in_step))
+
+    def forget_live(self, member: Member) -> None:
+        """Write no further message to a member as it is made."""
+        self.live.pop(member, None)
+        self.in_step.remove(member)
 
     def covers(self, version: int) -> bool:
         """Whether members that have everything up to this version can enter."""
@@ -100,7 +116,10 @@ class Members:
             return False
         member.state = State.LIVE
         self.others.discard(member)
-        self.live[member] = None
+        if member.plain:
+            self.in_step.add(member)
+        else:
+            self.live[member] = None
         self._clear()
         return True
 
@@ -144,20 +163,24 @@ class Members:
         if not made:
             return
         entries = [self._add(value, message) for value, message in made]
-        live: tuple[Member, ...] = () if again else tuple(self.live)
-        if again:
-            for member in self.live:
-                member.number = entries[-1].number
-        has_spent = not live or self.spend(len(live) * len(made))
+        last = entries[-1].number
+        live: tuple[Member, ...] = tuple(self.live)
+        receivers = 0 if again else len(live) + len(self.in_step)
+        has_spent = not receivers or self.spend(receivers * len(made))
         self._is_sending = True
-        for start in range(0, len(live), CHUNK):
-            if start:
-                await asyncio.sleep(0)
-            self._write_to(live[start : start + CHUNK], entries, made, has_spent=has_spent)
+        if again:
+            self.in_step.skip(last)
+            for member in live:
+                member.number = last
+        elif has_spent:
+            await self._write_in_step(last, made)
+            await self._write_to(live, entries, made, has_spent=True)
+        else:
+            await self._write_to((*live, *self.in_step), entries, made, has_spent=False)
         for value, message in made:
             message.compact()
-            if live and value.occurred_at is not None:
-                self.streams.observer.delivered(value.occurred_at, len(live))
+            if receivers and value.occurred_at is not None:
+                self.streams.observer.delivered(value.occurred_at, receivers)
         self._is_sending = False
         self._clear()
 
@@ -181,36 +204,35 @@ class Members:
             member.wake()
         return entry
 
-    def _write_to(
-        self, members: Iterable[Member], entries: Sequence[Entry], made: Sequence[Made], *, has_spent: bool
-    ) -> None:
-        """Write messages to live members, in as few steps for each as possible."""
-        is_live, first, last = State.LIVE, entries[0].number, entries[-1].number
-        prefix, frames, sent = b"", b"", 0
-        for member in members:
-            if member.state is not is_live or member.number >= last:
-                continue
-            if not (member.plain and has_spent and member.number < first):
-                self._write_each(member, entries, made, has_spent=has_spent)
-                continue
-            outlet = member.outlet
-            if outlet.prefix != prefix:
-                prefix = outlet.prefix
-                frames = b"".join([message.frame(prefix) for _, message in made])
-            if outlet.write_frames(frames):
-                member.number = last
-                member.sent += len(made)
-                sent += len(made)
-            else:
-                self._fall_behind(member)
+    async def _write_in_step(self, last: int, made: Sequence[Made]) -> None:
+        """Write messages to the members in step, in as few steps for each as possible."""
+
+        def frames(prefix: bytes) -> bytes:
+            return b"".join([message.frame(prefix) for _, message in made])
+
+        first = made[0].message.frame if len(made) == 1 else frames
+        sent = await self.in_step.write(last, len(made), first, self._fall_behind)
         if sent:
             self.streams.observer.sent(sent)
 
+    async def _write_to(
+        self, members: Sequence[Member], entries: Sequence[Entry], made: Sequence[Made], *, has_spent: bool
+    ) -> None:
+        """Write messages to live members one by one."""
+        for index, member in enumerate(members):
+            if index and not index % CHUNK:
+                await asyncio.sleep(0)
+            self._write_each(member, entries, made, has_spent=has_spent)
+
     def _write_each(self, member: Member, entries: Sequence[Entry], made: Sequence[Made], *, has_spent: bool) -> None:
         """Write messages to a live member one by one, until it falls behind."""
+        self.in_step.remove(member)
         for entry, (_, message) in zip(entries, made, strict=True):
             if member.state is State.LIVE and member.number < entry.number:
                 self._write(member, entry, message, has_spent=has_spent)
+        if member.state is State.LIVE and member.plain and member.block is None:
+            self.live.pop(member, None)
+            self.in_step.add(member)
 
     def _write(self, member: Member, entry: Entry, message: SharedMessage, *, has_spent: bool) -> None:
         """Write a message to a live member. When its socket is full or its cost was not spent, it falls behind."""
@@ -233,7 +255,7 @@ class Members:
     def _fall_behind(self, member: Member) -> None:
         if member.state is State.LIVE:
             member.state = State.BEHIND
-            del self.live[member]
+            self.forget_live(member)
             self.others.add(member)
         member.wake()
 
@@ -255,7 +277,7 @@ class Members:
         """End the streams of members, with a result if given."""
         for member in members:
             if member.state is not State.LEFT and not member.has_last:
-                self.live.pop(member, None)
+                self.forget_live(member)
                 self.others.add(member)
                 member.state = State.COMPLETE
                 member.inbox = None
