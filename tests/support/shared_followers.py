@@ -77,7 +77,9 @@ class _Field:
 class Follower:
     """One subscriber: its socket takes `room` messages at once, and is emptied at its own pace."""
 
-    def __init__(self, streams: Streams, after: int | None, room: int, *, is_direct: bool = True, name: str = "1") -> None:
+    def __init__(
+        self, streams: Streams, after: int | None, room: int, *, is_direct: bool = True, name: str = "1"
+    ) -> None:
         self.connection = cast("Any", None)
         self.is_direct = is_direct
         self.prefix = message_prefix(name)
