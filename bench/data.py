@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from bench import asyncpg_driver
+from models.db.database import Database
+from models.writes import job_counts
 
 ROOT = Path(__file__).parent.parent
 SCENES = 20
@@ -63,14 +65,17 @@ def migrate(url: str, tree: Path = ROOT) -> None:
 
 
 async def fill_postgres(url: str, jobs: int, rows: Rows | None = None) -> None:
-    """Write the same rows into a migrated, empty Postgres database."""
+    """Write the same rows into a migrated, empty Postgres database, and leave it as housekeeping and autovacuum do."""
     connection = await asyncpg_driver.connect(url)
     try:
         for table, written in (rows or tables_of)(jobs).items():
             columns = list(written[0])
             records = [tuple(row.values()) for row in written]
             await connection.copy_records_to_table(table, records=records, columns=columns)
-        await connection.execute("ANALYZE")
+        database = Database(url)
+        await job_counts.merge(database)
+        await database.close()
+        await connection.execute("VACUUM ANALYZE")
     finally:
         await connection.close()
 

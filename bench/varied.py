@@ -3,10 +3,13 @@
 Whatever is rare has the same number of rows in every database, so that a list of it has the same answer.
 """
 
+import json
 from datetime import timedelta
 from typing import Any
 
 from bench.data import EPOCH, Row, job_id, row_id, tables_of
+from models.domain.failures import failure_json
+from server.settings import LONGEST_SECONDS
 
 RARE = 20
 RARE_TITLE, COMMON_TITLE = "storm", "coast"
@@ -14,6 +17,9 @@ OWNER, OTHER_OWNERS = "ann", 50
 # After every other change of the database.
 RECENT = EPOCH + timedelta(days=365)
 DELIVERIES_A_JOB = 2
+# A server that runs on this database has nothing to make: no video to join, and no late report within its deadline.
+UNJOINED = json.dumps(failure_json("NO_CLIP", "No clip is kept by this server.", retryable=False, at=EPOCH))
+SETTINGS: dict[str, object] = {"external_deadline_seconds": LONGEST_SECONDS}
 
 
 def varied(jobs: int) -> dict[str, list[Row]]:
@@ -21,6 +27,9 @@ def varied(jobs: int) -> dict[str, list[Row]]:
     tables = tables_of(jobs)
     for number, job in enumerate(tables["job"]):
         job.update(_differences(number, jobs))
+    external = {job["id"] for job in tables["job"] if job["provider"] == "external"}
+    for scene in tables["scene"]:
+        scene["reported_at"] = EPOCH if scene["job_id"] in external and scene["status"] != "COMPLETED" else None
     return {**tables, **_webhook(jobs), "audit": [_audit(number) for number in range(jobs)]}
 
 
@@ -41,6 +50,7 @@ def _differences(number: int, jobs: int) -> Row:
         "title_folded": title.lower(),
         "updated_at": updated,
         "deleted_at": EPOCH + timedelta(days=2) if number % 10 == 3 else None,
+        "output_failure": UNJOINED if status == "COMPLETED" else None,
     }
 
 

@@ -42,7 +42,7 @@ class Narrow:
     """The narrow reads of one operation. While there are `observers`, they are shown ordinary rows."""
 
     def __init__(self, snapshot: Snapshot, viewer: Viewer, observers: Sequence[Observe]) -> None:
-        self.source = Source(snapshot.kind, snapshot.fetch)
+        self.source = Source(snapshot.kind, snapshot.fetch, snapshot.counts)
         self._snapshot = snapshot
         self._viewer = viewer
         self._observers = observers

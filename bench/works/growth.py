@@ -63,8 +63,8 @@ def jobs_lists(orders: Sequence[str] = tuple(ORDERS)) -> dict[str, Timed]:
         # The number of all matches of a word is counted one by one.
         if name not in ("a common word", "two letters"):
             lists[f"jobs with totalCount, {name}"] = Timed(body(_jobs(given, ORDERS["newest"], COUNTED)))
-    lists["jobs, the last page"] = Timed(body(f"{{ jobs(last: 50) {PAGE} }}"))
-    lists["jobs with deleted ones"] = Timed(body(f"{{ jobs(first: 50, includeDeleted: true) {COUNTED} }}"))
+    lists["jobs, the last page"] = Timed(body(f"{{ jobs(last: 10) {PAGE} }}"))
+    lists["jobs with deleted ones"] = Timed(body(f"{{ jobs(first: 10, includeDeleted: true) {COUNTED} }}"))
     return lists
 
 
@@ -156,7 +156,7 @@ def _fast_answers(load: Load, given: Requests, servers: list[Server], rounds: in
 
 
 def _launch(context: Context, database: str, jobs: int) -> Launch:
-    launch = context.scenewire(lambda: database, auth_secret=SECRET, **NOTHING_CACHED)[0]
+    launch = context.scenewire(lambda: database, auth_secret=SECRET, **varied.SETTINGS, **NOTHING_CACHED)[0]
     return replace(launch, name=f"{jobs:,} jobs")
 
 
@@ -170,4 +170,4 @@ def _token(subject: str, role: str) -> str:
 
 def _jobs(given: str, order: str, page: str) -> str:
     filtered = f", filter: {{{given}}}" if given else ""
-    return f"{{ jobs(first: 50{filtered}, orderBy: {order}) {page} }}"
+    return f"{{ jobs(first: 10{filtered}, orderBy: {order}) {page} }}"

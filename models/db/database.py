@@ -35,6 +35,7 @@ from models.db.moments import FileMoments, Moments, PostgresMoments
 from models.db.pooler import Pooler, settings_of_transaction
 from models.db.postgres_reader import PostgresReader
 from models.db.readers import Reader, Readers
+from models.db.recent import Recent
 from models.db.shared_commits import SharedCommits
 from models.db.shared_reads import SharedReads
 from models.db.sqlite_reader import FileConnection, SqliteReader
@@ -97,6 +98,8 @@ class Database:
         self.readers = Readers(READERS, READERS_KEPT, self._open_reader, self._wait_timeout, self._transit)
         # A statement on a file is executed at once, without a round trip.
         self.shared_reads = None if self.embedded else SharedReads(self.fetch)
+        self.counts = Recent()
+        """How many rows filters leave, by which an index is chosen."""
 
     def connect_arguments(self, purpose: str) -> dict[str, Any]:
         """Return the arguments of `asyncpg.connect` for a session of its own; `purpose` is in pg_stat_activity."""

@@ -39,6 +39,7 @@ class Snapshot:
     def __init__(self, database: Database) -> None:
         self._database = database
         self.kind = database.kind
+        self.counts = database.counts
         self._lock: asyncio.Lock | None = None
         self._turns: asyncio.Semaphore | None = None
         self._reader: Reader | None = None

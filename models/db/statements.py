@@ -123,13 +123,17 @@ def named(name: str, of: sa.types.TypeEngine[Any]) -> sa.BindParameter[Any]:
     return sa.bindparam(name, type_=of)
 
 
-def among(kind: Kind, column: sa.ColumnElement[Any], name: str, *, one: bool = False) -> sa.ColumnElement[bool]:
+def among(
+    kind: Kind, column: sa.ColumnElement[Any], name: str, *, one: bool = False, planned: bool = True
+) -> sa.ColumnElement[bool]:
     """Return the condition that a column is one of the texts in the parameter `name`, for any number of them.
 
-    With `one`, it is a list of one text; SQLite finds that in half the time.
+    With `one`, it is a list of one text; SQLite finds that in half the time. Unless `planned`, see `unplanned`.
     """
     if kind == "postgresql":
-        return column == sa.any_(sa.bindparam(name, type_=sa.ARRAY(sa.Text())))
+        texts = sa.ARRAY(sa.Text())
+        value = sa.bindparam(name, type_=texts)
+        return column == sa.any_(value if planned else sa.cast(unplanned(kind, value), texts))
     if one:
         return column == sa.bindparam(name, type_=_OnlyText())
     each = sa.func.json_each(sa.bindparam(name, type_=_JsonArray())).table_valued("value")
@@ -141,6 +145,17 @@ def without_index(kind: Kind, column: sa.ColumnElement[T]) -> sa.ColumnElement[T
     if kind != "sqlite":
         return column
     return sa.UnaryExpression(column, operator=_PLUS, type_=column.type)
+
+
+def hidden(column: sa.ColumnElement[T]) -> sa.ColumnElement[T]:
+    """Return the value of a column that Postgres looks up in no index."""
+    return sa.func.coalesce(column, sa.null())
+
+
+def unplanned(kind: Kind, value: sa.ColumnElement[T]) -> sa.ColumnElement[T]:
+    """Return a parameter by whose value Postgres does not plan: it then keeps the plan of a statement, where planning
+    takes longer than the rest. For statements of which one plan suits all values."""
+    return value if kind == "sqlite" else sa.select(value).scalar_subquery()
 
 
 class _JsonArray(sa.types.TypeDecorator[Sequence[str]]):

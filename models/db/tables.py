@@ -35,8 +35,8 @@ class Job(SQLModel, table=True):
         # For lists of few jobs, which are sorted.
         sa.Index("ix_job_owner_status", "owner_id", "status", "id"),
         sa.Index("ix_job_status", "status"),
-        sa.Index("ix_job_reported", "status", "id", sqlite_where=_REPORTED),
-        sa.Index("ix_job_reported_owner", "owner_id", "status", "id", sqlite_where=_REPORTED),
+        sa.Index("ix_job_reported", "provider", "deleted_at", "status", "id", sqlite_where=_REPORTED),
+        sa.Index("ix_job_reported_owner", "provider", "deleted_at", "owner_id", "status", "id", sqlite_where=_REPORTED),
         sa.Index("ix_job_unjoined", "status", sqlite_where=_UNJOINED),
         sa.Index("ix_job_purge_after", "purge_after"),
         sa.Index("ix_job_unfolded", "id", sqlite_where=_UNFOLDED),

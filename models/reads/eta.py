@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import sqlalchemy as sa
 
 from models.db.database import Connection
+from models.db.statements import without_index
 from models.db.tables import JOB, SCENE, TAKE
 from models.domain.lifecycle import JobStatus, SceneStatus
 from models.domain.progress import ProgressSnapshot
@@ -116,15 +117,13 @@ async def _running(connection: Connection, providers: dict[str, str]) -> default
     select = (
         sa.select(JOB.c.provider, SCENE.c.job_id, SCENE.c.percentage, TAKE.c.started_at)
         .select_from(SCENE.join(JOB, JOB.c.id == SCENE.c.job_id).join(TAKE, TAKE.c.id == SCENE.c.take_id))
-        .where(
-            SCENE.c.status == SceneStatus.PROCESSING,
-            SCENE.c.deleted_at.is_(None),
-            JOB.c.provider.in_(set(providers.values())),
-        )
+        .where(SCENE.c.deleted_at.is_(None), JOB.c.provider.in_(set(providers.values())))
     )
     # Each half has an index: all scenes that are processed are many where external workers report.
-    leased = select.where(SCENE.c.leased_by.is_not(None))
-    query = leased.union_all(select.where(SCENE.c.leased_by.is_(None), SCENE.c.job_id.in_(providers)))
+    leased = select.where(SCENE.c.leased_by.is_not(None), SCENE.c.status == SceneStatus.PROCESSING)
+    status = without_index(connection.dialect.name, SCENE.c.status)
+    reported = (SCENE.c.leased_by.is_(None), SCENE.c.job_id.in_(providers), status == SceneStatus.PROCESSING)
+    query = leased.union_all(select.where(*reported))
     running: defaultdict[str, list[Running]] = defaultdict(list)
     for provider, job_id, percentage, started_at in await connection.execute(query):
         running[provider].append(Running(job_id, percentage, started_at))

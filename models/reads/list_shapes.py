@@ -1,5 +1,6 @@
 """The compiled SELECTs of lists: one for each shape, as in `shapes`."""
 
+from collections.abc import Callable
 from enum import StrEnum
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple
@@ -7,11 +8,12 @@ from typing import Any, Literal, NamedTuple
 import sqlalchemy as sa
 
 from models.db.rows import JobRow
-from models.db.statements import SHAPES, Kind, Statement, among, named, without_index
+from models.db.statements import SHAPES, Kind, Statement, among, hidden, named, unplanned, without_index
 from models.db.tables import JOB, SCENE
 from models.reads import job_counts, narrowing
 from models.reads.narrowing import FEW, Narrowing
 from models.reads.shapes import (
+    EXTERNAL_PROVIDER,
     JOB_SOURCES,
     SCENE_SOURCES,
     Columns,
@@ -63,6 +65,10 @@ class JobListShape(NamedTuple):
     include_deleted: bool
     patterns: int
     narrowed: Narrowing | None = None
+    rows: int = 0
+    """The limit, where it is not a parameter."""
+    common: bool = False
+    """Whether many jobs have the statuses, which are the only filter by which so few might be left."""
 
 
 class SceneListShape(NamedTuple):
@@ -94,11 +100,16 @@ def jobs(kind: Kind, shape: JobListShape, *, columns: Columns) -> Statement:
     if shape.narrowed is not None:
         # Few rows are sorted.
         ordering = [without_index(kind, each) for each in ordering]
+    if _is_by_owned_status_of_postgres(kind, shape):
+        ordering[0] = hidden(ordering[0])
     if shape.descending != shape.backward:
         ordering = [each.desc() for each in ordering]
     inside = [bound.inside for bound in _job_bounds(shape).values()]
     select = sa.select(*selected(JOB_SOURCES, columns)).where(*_job_conditions(kind, shape), *inside)
-    return Statement(kind, _limited(select.order_by(*ordering), limited=shape.limited))
+    select = select.order_by(*ordering)
+    if shape.rows:
+        return Statement(kind, select.limit(sa.literal_column(str(shape.rows))))
+    return Statement(kind, _limited(select, limited=shape.limited))
 
 
 @lru_cache(SHAPES)
@@ -126,13 +137,11 @@ def kept_count(kind: Kind, shape: JobListShape) -> Statement:
 @lru_cache(SHAPES)
 def few(kind: Kind, shape: JobListShape, filtered_by: Narrowing) -> Statement:
     """The number of jobs that the index of one filter leaves, some of them counted up to FEW and one more."""
-    if filtered_by is Narrowing.STATUS:
-        return kept_count(kind, shape._replace(include_deleted=True))
-    if filtered_by is Narrowing.WORKER:
+    if filtered_by in (Narrowing.STATUS, Narrowing.OWNED_STATUS, Narrowing.WORKER):
         return kept_count(kind, shape._replace(include_deleted=True))
     if filtered_by is Narrowing.TITLE:
         return Statement(kind, narrowing.titles(kind, shape.patterns))
-    found = narrowing.changed_since(shape.scope, owner=shape.owner)
+    found = narrowing.changed_since(kind, shape.scope, owner=shape.owner)
     return Statement(kind, sa.select(sa.func.count()).select_from(found.limit(FEW + 1).subquery()))
 
 
@@ -184,50 +193,72 @@ def _limited(select: sa.Select[*tuple[Any, ...]], *, limited: bool) -> sa.Select
 def _job_conditions(kind: Kind, shape: JobListShape) -> list[Condition]:
     """Return the conditions of a list. SQLite finds the jobs by the index of the narrowing filter, or of the order."""
     by = shape.narrowed
+    # The statistics of Postgres say which statuses are rare, so it is to choose by them.
+    planned = by in (Narrowing.STATUS, Narrowing.OWNED_STATUS) or (by is None and not shape.common)
+
+    def value(name: str, of: sa.types.TypeEngine[Any]) -> sa.ColumnElement[Any]:
+        return named(name, of) if planned else unplanned(kind, named(name, of))
+
     status, updated_at, owner_id = JOB.c.status, JOB.c.updated_at, JOB.c.owner_id
     if by is not Narrowing.STATUS:
         status = without_index(kind, status)
     if by is not Narrowing.SINCE and shape.order is not JobOrderField.UPDATED_AT:
         updated_at = without_index(kind, updated_at)
     conditions: list[Condition] = []
-    if by is Narrowing.TITLE or by is Narrowing.WORKER or by is Narrowing.TOKEN:
+    found = _found(kind, shape)
+    if found is not None:
         owner_id = without_index(kind, owner_id)
-        conditions.append(JOB.c.id.in_(_found(kind, shape, by)))
-    conditions.append(within(shape.scope, owner_id=owner_id))
+        conditions.append(JOB.c.id.in_(found))
+    # By their index, SQLite would find all jobs that workers see, and sort them.
+    is_external = without_index(kind, JOB.c.provider) == EXTERNAL_PROVIDER
+    viewer = value("viewer", JOB.c.owner_id.type)
+    conditions.append(within(shape.scope, viewer, owner_id=owner_id, is_external=is_external))
     if not shape.include_deleted:
-        conditions.append(JOB.c.deleted_at.is_(None))
+        deleted_at = hidden(JOB.c.deleted_at) if _is_by_owned_status_of_postgres(kind, shape) else JOB.c.deleted_at
+        conditions.append(deleted_at.is_(None))
     if shape.statuses is not None:
-        conditions.append(among(kind, status, "statuses", one=shape.statuses == "one"))
+        conditions.append(among(kind, status, "statuses", one=shape.statuses == "one", planned=planned))
     if shape.owner:
-        conditions.append(owner_id == named("owner", JOB.c.owner_id.type))
+        conditions.append(owner_id == value("owner", JOB.c.owner_id.type))
     if shape.since:
-        conditions.append(updated_at >= named("since", JOB.c.updated_at.type))
+        conditions.append(updated_at >= value("since", JOB.c.updated_at.type))
     if shape.patterns:
-        conditions.append(_title_contains(shape.patterns))
+        conditions.append(_title_contains(value, shape.patterns))
     return conditions
 
 
-def _found(
-    kind: Kind, shape: JobListShape, by: Literal[Narrowing.TITLE, Narrowing.WORKER, Narrowing.TOKEN]
-) -> sa.SelectBase:
-    """Select the ids of the jobs that the narrowing leaves."""
-    if by is Narrowing.TITLE:
-        return narrowing.by_title(kind, shape.patterns)
-    if by is Narrowing.WORKER:
-        return narrowing.of_worker(kind, shape.statuses, owner=shape.owner)
-    return jobs_of_token(named("viewer", sa.Text()))
+def _is_by_owned_status_of_postgres(kind: Kind, shape: JobListShape) -> bool:
+    """Whether the index of owners and statuses is to be used, and few rows sorted: Postgres takes the order of another
+    index for about as short, and passes over all jobs of the owner in it."""
+    return kind == "postgresql" and shape.narrowed is Narrowing.OWNED_STATUS
 
 
-def _title_contains(patterns: int) -> Condition:
+def _found(kind: Kind, shape: JobListShape) -> sa.SelectBase | None:
+    """Select the ids of the jobs that the narrowing leaves; None where a condition on the jobs finds them."""
+    match shape.narrowed:
+        case Narrowing.TITLE:
+            return narrowing.by_title(kind, shape.patterns)
+        case Narrowing.WORKER:
+            return narrowing.of_worker(kind, shape.statuses, owner=shape.owner)
+        case Narrowing.OWNED_STATUS if shape.statuses is not None and kind == "sqlite":
+            return narrowing.of_owner(shape.statuses, owner=shape.owner)
+        case Narrowing.TOKEN:
+            return jobs_of_token(named("viewer", sa.Text()))
+        case _:
+            return None
+
+
+def _title_contains(
+    value: Callable[[str, sa.types.TypeEngine[Any]], sa.ColumnElement[Any]], patterns: int
+) -> Condition:
     """Return the condition that a title contains the text, in any case."""
-    folded = [_like(JOB.c.title_folded, f"pattern_{number}") for number in range(patterns)]
+    lowered, *each = (
+        value(name, sa.Text()) for name in ("lowered", *(f"pattern_{number}" for number in range(patterns)))
+    )
+    folded = [JOB.c.title_folded.like(pattern, escape=ESCAPE) for pattern in each]
     # A title that an older process wrote is folded within the hour.
-    simple = _like(sa.func.lower(JOB.c.title), "lowered")
+    simple = sa.func.lower(JOB.c.title).like(lowered, escape=ESCAPE)
     return sa.or_(*folded, JOB.c.title_folded.is_(None) & simple)
-
-
-def _like(column: sa.ColumnElement[Any], name: str) -> Condition:
-    return column.like(named(name, sa.Text()), escape=ESCAPE)
 
 
 def _job_bounds(shape: JobListShape) -> dict[Side, _Bound]:

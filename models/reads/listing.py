@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from models.db.database import Connection
 from models.db.readers import fetch, fetch_rows
+from models.db.recent import Recent
 from models.db.rows import JobRow, SceneRow
 from models.db.statements import Kind, Row, Statement, Values, rows_of, utc
 from models.domain.access import Viewer
@@ -30,12 +31,16 @@ SCENE_KEY: Columns = ("job_id", "position", "id")
 
 NOTHING_BEYOND = Beyond()
 
+# One more than the sizes of usual pages: see `_page_statement`.
+USUAL_LIMITS = frozenset({11, 21, 26, 51, 101})
+
 
 class Source(NamedTuple):
-    """What runs the statements of a narrow read: a snapshot, or a connection."""
+    """What runs the statements of a narrow read: a snapshot, or a connection. `counts` are those of the database."""
 
     kind: Kind
     fetch: Callable[[Statement, Values], Awaitable[list[Row]]]
+    counts: Recent | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +75,7 @@ async def jobs_page(connection: Connection, viewer: Viewer, query: JobQuery, win
     source = Source(connection.dialect.name, partial(fetch, connection))
     columns: Columns = JobRow._fields
     shape, values = await _narrowed(source, _shape(viewer, query, window), _values(viewer, query, window))
-    statement = list_shapes.jobs(source.kind, shape, columns=columns)
+    statement = _page_statement(source, shape, values, columns)
     found = rows_of(JobRow, statement, await source.fetch(statement, values))
     return page(found, window, await _beyond(source, shape, values))
 
@@ -80,7 +85,7 @@ async def narrow_jobs_page(
 ) -> Page[Row]:
     """Return one page of the jobs that match the query: of each job these columns, as the driver returns them."""
     shape, values = await _narrowed(source, _shape(viewer, query, window), _values(viewer, query, window))
-    found = await source.fetch(list_shapes.jobs(source.kind, shape, columns=columns), values)
+    found = await source.fetch(_page_statement(source, shape, values, columns), values)
     return page(found, window, await _beyond(source, shape, values))
 
 
@@ -104,18 +109,43 @@ async def _narrowed(source: Source, shape: JobListShape, values: Values) -> tupl
     filters: list[Narrowing] = []
     if shape.patterns and "part_0" in values:
         filters.append(Narrowing.TITLE)
-    if shape.scope is Scope.WORKER and (shape.owner or source.kind == "sqlite"):
+    if shape.scope is Scope.WORKER and (shape.owner or shape.statuses is not None or source.kind == "sqlite"):
         filters.append(Narrowing.WORKER)
-    if source.kind == "sqlite":
-        if shape.scope is not Scope.WORKER and shape.statuses is not None:
-            filters.append(Narrowing.STATUS)
-        if shape.since and shape.order is not JobOrderField.UPDATED_AT:
-            filters.append(Narrowing.SINCE)
+    if shape.scope is not Scope.WORKER and shape.statuses is not None:
+        of_owner = shape.owner or shape.scope is Scope.OWN
+        filters.append(Narrowing.OWNED_STATUS if of_owner else Narrowing.STATUS)
+    if source.kind == "sqlite" and shape.since and shape.order is not JobOrderField.UPDATED_AT:
+        filters.append(Narrowing.SINCE)
     for each in filters:
-        ((count,),) = await source.fetch(list_shapes.few(source.kind, shape, each), values)
-        if count <= FEW:
+        if await _left(source, shape, values, each) <= FEW:
             return shape._replace(narrowed=each), values
-    return shape, values
+    return shape._replace(common=shape.statuses is not None and not shape.since), values
+
+
+async def _left(source: Source, shape: JobListShape, values: Values, by: Narrowing) -> int:
+    """Return how many jobs a filter leaves, which may be a few seconds old."""
+    of = (values["viewer"], values["owner"], *(values["statuses"] or ()))
+    key = (by, shape.scope, of, values["since"], values.get("lowered"))
+    count = None if source.counts is None else source.counts.get(key)
+    if count is None:
+        ((found,),) = await source.fetch(list_shapes.few(source.kind, shape, by), values)
+        count = int(found)
+        if source.counts is not None:
+            source.counts.put(key, count)
+    return count
+
+
+def _page_statement(source: Source, shape: JobListShape, values: Values, columns: Columns) -> Statement:
+    """Return the statement of a page.
+
+    Postgres keeps its plan when the plan for the given values costs about as much as one for any values, which supposes
+    that a parameter in LIMIT is a tenth of all rows: so a limit that many ask for is no parameter. It is one where the
+    best plan depends on the values: rare statuses and late instants.
+    """
+    is_usual = (shape.statuses is None or shape.common) and not shape.since and shape.narrowed is None
+    if source.kind == "postgresql" and is_usual and values["limit"] in USUAL_LIMITS:
+        shape = shape._replace(rows=values["limit"])
+    return list_shapes.jobs(source.kind, shape, columns=columns)
 
 
 async def _beyond(source: Source, shape: JobListShape, values: Values) -> Beyond:

@@ -11,13 +11,9 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
-from models.db.statements import Kind, among, named
+from models.db.statements import Kind, among, named, unplanned, without_index
 from models.db.tables import JOB
-from models.domain.access import EXTERNAL
-from models.reads.shapes import Condition, Scope, within
-
-# Not a parameter, by whose value Postgres would not know that a partial index has the rows.
-_EXTERNAL: sa.ColumnElement[str] = sa.literal_column(f"'{EXTERNAL}'")
+from models.reads.shapes import EXTERNAL_PROVIDER, Scope, within
 
 # Of the statements within statements.
 JOB_ = JOB.alias("found")
@@ -40,6 +36,8 @@ class Narrowing(StrEnum):
     """A filter that can leave few jobs."""
 
     STATUS = "STATUS"
+    OWNED_STATUS = "OWNED_STATUS"
+    """Statuses of the jobs of one owner."""
     SINCE = "SINCE"
     TITLE = "TITLE"
     WORKER = "WORKER"
@@ -48,9 +46,10 @@ class Narrowing(StrEnum):
     """Not a filter but the jobs that an access token names, which are few."""
 
 
-def changed_since(scope: Scope, *, owner: bool) -> sa.Select[Any]:
+def changed_since(kind: Kind, scope: Scope, *, owner: bool) -> sa.Select[Any]:
     """Select the jobs of a scope that changed since the parameter `since`, of the parameter `owner` if there is one."""
-    conditions = [within(scope), JOB.c.updated_at >= named("since", JOB.c.updated_at.type)]
+    is_external = without_index(kind, JOB.c.provider) == EXTERNAL_PROVIDER
+    conditions = [within(scope, is_external=is_external), JOB.c.updated_at >= named("since", JOB.c.updated_at.type)]
     if owner:
         conditions.append(JOB.c.owner_id == named("owner", JOB.c.owner_id.type))
     return sa.select(sa.true()).select_from(JOB).where(*conditions)
@@ -67,22 +66,32 @@ def by_title(kind: Kind, patterns: int) -> sa.CompoundSelect[str]:
             sa.select(JOB_TITLE.c.job_id).where(JOB_TITLE.c.number.in_(_numbers(number))) for number in range(patterns)
         ]
     else:
-        each = [_containing(number) for number in range(patterns)]
+        each = [_containing(kind, number) for number in range(patterns)]
     return sa.union_all(*each, sa.select(JOB_.c.id).where(JOB_.c.title_folded.is_(None)))
+
+
+def of_owner(statuses: Literal["one", "many"], *, owner: bool) -> sa.Select[str]:
+    """Select the ids of the jobs with the statuses, of the parameter `owner` or else of the viewer, on SQLite.
+
+    By their ids alone, or SQLite would read all jobs of the owner in an index that has the other columns of a list too.
+    """
+    of = named("owner" if owner else "viewer", sa.Text())
+    among_these = among("sqlite", JOB_.c.status, "statuses", one=statuses == "one")
+    return sa.select(JOB_.c.id).where(JOB_.c.owner_id == of, among_these)
 
 
 def of_worker(kind: Kind, statuses: Literal["one", "many"] | None, *, owner: bool) -> sa.CompoundSelect[str]:
     """Select the ids of the jobs that a worker sees, each half by an index; with the statuses if they are given, and of
     the parameter `owner` if there is one."""
-    viewer = named("viewer", sa.Text())
+    viewer, of = (unplanned(kind, named(name, sa.Text())) for name in ("viewer", "owner"))
     own = JOB_.c.owner_id == viewer
-    reported = (JOB_.c.provider == _EXTERNAL) & JOB_.c.deleted_at.is_(None)
+    reported = (JOB_.c.provider == EXTERNAL_PROVIDER) & JOB_.c.deleted_at.is_(None)
     if owner:
-        of_owner = JOB_.c.owner_id == named("owner", sa.Text())
-        own, reported = of_owner & (named("owner", sa.Text()) == viewer), of_owner & reported
+        of_owner = JOB_.c.owner_id == of
+        own, reported = of_owner & (of == viewer), of_owner & reported
     halves = [sa.select(JOB_.c.id).where(half) for half in (own, reported)]
     if statuses is not None:
-        among_these = among(kind, JOB_.c.status, "statuses", one=statuses == "one")
+        among_these = among(kind, JOB_.c.status, "statuses", one=statuses == "one", planned=False)
         halves = [half.where(among_these) for half in halves]
     return sa.union_all(*halves)
 
@@ -94,7 +103,8 @@ def titles(kind: Kind, patterns: int) -> sa.Select[int]:
         found = sa.union_all(*(_numbers(number) for number in range(patterns)))
         return sa.select(sa.func.count()).select_from(found.limit(FEW + 1).subquery())
     some = sa.select(JOB_TITLE.c.folded).limit(SAMPLE).subquery()
-    contain = sa.or_(*(_contains(some.c.folded, number) for number in range(patterns)))
+    each = (named(f"pattern_{number}", sa.Text()) for number in range(patterns))
+    contain = sa.or_(*(some.c.folded.like(pattern, escape="/") for pattern in each))
     return sa.select(sa.func.count() * FEW_OF_SAMPLE_FACTOR).select_from(some).where(contain)
 
 
@@ -103,15 +113,11 @@ def _numbers(number: int) -> sa.Select[int]:
     return sa.select(JOB_SEARCH.c.rowid).where(JOB_SEARCH.c.folded.op("GLOB")(named(f"glob_{number}", sa.Text())))
 
 
-def _containing(number: int) -> sa.Select[str]:
+def _containing(kind: Kind, number: int) -> sa.Select[str]:
     """Select the jobs whose titles contain a pattern, on Postgres."""
-    parts = sa.func.job_title_trigrams(named(f"part_{number}", sa.Text()))
-    may_contain = sa.func.job_title_trigrams(JOB_TITLE.c.folded).op("@>")(parts)
-    return sa.select(JOB_TITLE.c.job_id).where(may_contain, _contains(JOB_TITLE.c.folded, number))
-
-
-def _contains(folded: sa.ColumnElement[str], number: int) -> Condition:
-    return folded.like(named(f"pattern_{number}", sa.Text()), escape="/")
+    part, pattern = (unplanned(kind, named(f"{name}_{number}", sa.Text())) for name in ("part", "pattern"))
+    may_contain = sa.func.job_title_trigrams(JOB_TITLE.c.folded).op("@>")(sa.func.job_title_trigrams(part))
+    return sa.select(JOB_TITLE.c.job_id).where(may_contain, JOB_TITLE.c.folded.like(pattern, escape="/"))
 
 
 def is_indexed(patterns: list[str]) -> bool:

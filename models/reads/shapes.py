@@ -8,7 +8,7 @@ item.
 from collections.abc import Mapping
 from enum import StrEnum
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import sqlalchemy as sa
 
@@ -41,6 +41,10 @@ EVENT_SOURCES = columns_by_name(EVENT, EventRow._fields)
 HEAD_COLUMNS: Columns = ("id", "version", "owner_id", "provider", "deleted_at")
 
 
+# Not a parameter, by which a database would not know that a partial index has the rows.
+EXTERNAL_PROVIDER: Final[sa.ColumnElement[str]] = sa.literal_column(f"'{EXTERNAL}'")
+
+
 class Scope(StrEnum):
     """Which jobs a viewer may see."""
 
@@ -68,10 +72,11 @@ def within(
     viewer_id: sa.ColumnElement[str] | str | None = None,
     *,
     owner_id: sa.ColumnElement[str] = JOB.c.owner_id,
+    is_external: Condition = JOB.c.provider == EXTERNAL,
 ) -> Condition:
     """Return the condition that a job is in the scope: the only place that scopes reads of jobs. See `access.may_see`.
 
-    `viewer_id` is by default the parameter `viewer`, `owner_id` the column.
+    `viewer_id` is by default the parameter `viewer`, `owner_id` the column, and `is_external` a comparison of one.
     """
     if scope is Scope.ALL:
         return sa.true()
@@ -83,7 +88,7 @@ def within(
         of_token = jobs_of_token(value).where(TOKEN_JOB.c.job_id == JOB.c.id, TOKEN_JOB.c.owner_id == owner_id)
         return of_token.correlate(JOB).exists()
     own = owner_id == value
-    return own | ((JOB.c.provider == EXTERNAL) & JOB.c.deleted_at.is_(None)) if scope is Scope.WORKER else own
+    return own | (is_external & JOB.c.deleted_at.is_(None)) if scope is Scope.WORKER else own
 
 
 def jobs_of_token(token_id: sa.ColumnElement[str] | str) -> sa.Select[str]:

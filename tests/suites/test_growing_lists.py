@@ -2,9 +2,10 @@
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Hashable
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ import sqlalchemy as sa
 from bench import data, varied
 from models.db import rows
 from models.db.database import Connection, Database
+from models.db.readers import fetch
+from models.db.recent import Recent
 from models.db.rows import JOB_COLUMNS, JobRow
 from models.domain import access
 from models.domain.access import Viewer
@@ -20,7 +23,7 @@ from models.domain.folding import folded_title
 from models.domain.lifecycle import JobStatus
 from models.domain.paging import Window
 from models.reads import listing
-from models.reads.listing import JobOrderField, JobQuery
+from models.reads.listing import JobOrderField, JobQuery, Source
 from models.writes import job_counts
 from server.database.database_setup import migrate
 from tests.support.database_choice import database_choice
@@ -127,6 +130,33 @@ async def test_list_is_the_same_by_whatever_index(
             listed = expected(jobs, viewer, query)
             assert await pages(connection, viewer, query, rng.choice([3, 20, 100])) == listed, (viewer, query)
             assert await listing.jobs_count(connection, viewer, query) == len(listed), (viewer, query)
+
+
+class Outdated(Recent):
+    """Remembers numbers that are not true any more."""
+
+    def __init__(self, rng: random.Random) -> None:
+        super().__init__()
+        self._rng = rng
+
+    def get(self, key: Hashable) -> int | None:
+        return self._rng.choice([super().get(key), 0, 1_000_000])
+
+
+async def test_list_is_the_same_by_outdated_counts(filled: Database, rng: random.Random) -> None:
+    """They choose an index, and nothing else."""
+    counts = Outdated(rng)
+    async with filled.read() as connection:
+        jobs = await all_jobs(connection)
+        source = Source(connection.dialect.name, partial(fetch, connection), counts)
+        for _ in range(QUERIES):
+            viewer, query = rng.choice(VIEWERS), some_query(rng)
+            size = rng.choice([10, 20, 21, 100])
+            columns = ("id", query.order.value.lower())
+            page = await listing.narrow_jobs_page(source, viewer, query, Window(size), columns)
+            listed = expected(jobs, viewer, query)
+            assert [row[0] for row in page.items] == listed[:size], (viewer, query)
+            assert page.has_next is (len(listed) > size)
 
 
 async def test_counts_and_search_follow_every_change(filled: Database, rng: random.Random) -> None:

@@ -9,12 +9,14 @@ from typing import Any, Literal
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy import event
 from sqlalchemy.dialects import sqlite
 
 from coordinator.renders import silent_takes
 from models.db.database import Database
 from models.db.statements import Row, Statement, Values
-from models.reads import list_shapes, moving, shapes
+from models.domain.access import EXTERNAL
+from models.reads import eta, list_shapes, moving, shapes
 from models.reads.list_shapes import JobListShape, JobOrderField, SceneListShape
 from models.reads.listing import Source
 from models.reads.narrowing import Narrowing
@@ -34,9 +36,12 @@ async def file(tmp_path: Path) -> AsyncGenerator[Database]:
 
 
 async def plan(file: Database, text: str) -> str:
-    """Return the steps of the plan of a statement."""
+    """Return the steps of the plan of a statement.
+
+    SQLite plans by the values of parameters too: that of a provider can show that a partial index has the rows.
+    """
     async with file.read() as connection:
-        found = await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}", ("[]",) * text.count("?"))
+        found = await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}", (EXTERNAL,) * text.count("?"))
         return "; ".join(str(step) for step in found.scalars(3))
 
 
@@ -77,8 +82,23 @@ async def test_page_of_the_reported_jobs_of_an_owner_begins_with_them(
     found = list_shapes.jobs("sqlite", shape._replace(narrowed=Narrowing.WORKER), columns=("id", "title"))
     steps = await plan(file, found.text)
     assert "SEARCH job USING INDEX sqlite_autoindex_job_1 (id=?)" in steps
-    assert "SEARCH found USING INDEX ix_job_reported_owner (owner_id=?" in steps
+    assert "USING COVERING INDEX ix_job_reported_owner (provider=? AND deleted_at=? AND owner_id=?" in steps
     assert "SCAN found" not in steps
+
+
+@pytest.mark.parametrize("statuses", ["one", "many"])
+async def test_page_of_the_jobs_of_a_worker_with_a_rare_status_begins_with_them(
+    file: Database, statuses: Literal["one", "many"]
+) -> None:
+    """Not with all jobs that have this status, most of which it may not see."""
+    shape = JobListShape(
+        Scope.WORKER, JobOrderField.CREATED_AT, True, False, True, False, False, statuses, False, False, False, 0
+    )
+    found = list_shapes.jobs("sqlite", shape._replace(narrowed=Narrowing.WORKER), columns=("id", "title"))
+    steps = await plan(file, found.text)
+    assert "SEARCH job USING INDEX sqlite_autoindex_job_1 (id=?)" in steps
+    assert "USING COVERING INDEX ix_job_reported (provider=? AND deleted_at=? AND status=?)" in steps
+    assert "USING COVERING INDEX ix_job_owner_status (owner_id=? AND status=?)" in steps
 
 
 @pytest.mark.parametrize("statuses", [None, "one", "many"])
@@ -128,6 +148,26 @@ async def test_what_moves_in_jobs_is_found_by_an_index(file: Database, jobs: int
     await moving.moving(Source("sqlite", fetch), ["job"] * jobs)
     (text,) = texts
     steps = await plan(file, text)
+    assert "SEARCH scene USING INDEX ix_scene_job_position (job_id=?)" in steps
+    assert "ix_scene_queue" not in steps
+
+
+async def test_running_takes_of_a_job_are_found_by_an_index(file: Database) -> None:
+    """For its estimate: not among the processing scenes of every job, which external workers make many."""
+    texts: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        texts.append(statement)
+
+    async with file.read() as connection:
+        event.listen(connection.sync_engine, "before_cursor_execute", note)
+        try:
+            await eta.eta_inputs(connection, ["job"])
+        finally:
+            event.remove(connection.sync_engine, "before_cursor_execute", note)
+    (text,) = [text for text in texts if "leased_by" in text]
+    steps = await plan(file, text)
+    assert "SEARCH scene USING INDEX ix_scene_leased (status=?)" in steps
     assert "SEARCH scene USING INDEX ix_scene_job_position (job_id=?)" in steps
     assert "ix_scene_queue" not in steps
 
