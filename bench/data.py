@@ -65,16 +65,25 @@ def migrate(url: str, tree: Path = ROOT) -> None:
 
 
 async def fill_postgres(url: str, jobs: int, rows: Rows | None = None) -> None:
-    """Write the same rows into a migrated, empty Postgres database, and leave it as housekeeping and autovacuum do."""
+    """Write the same rows into a migrated, empty Postgres database."""
     connection = await asyncpg_driver.connect(url)
     try:
         for table, written in (rows or tables_of)(jobs).items():
             columns = list(written[0])
             records = [tuple(row.values()) for row in written]
             await connection.copy_records_to_table(table, records=records, columns=columns)
-        database = Database(url)
-        await job_counts.merge(database)
-        await database.close()
+        await connection.execute("ANALYZE")
+    finally:
+        await connection.close()
+
+
+async def bring_to_rest(url: str) -> None:
+    """Leave a Postgres database that was filled as housekeeping and autovacuum do."""
+    database = Database(url)
+    await job_counts.merge(database)
+    await database.close()
+    connection = await asyncpg_driver.connect(url)
+    try:
         await connection.execute("VACUUM ANALYZE")
     finally:
         await connection.close()

@@ -95,6 +95,7 @@ def grown(context: Context) -> list[Result]:
     def postgres(jobs: int) -> str:
         url = context.postgres()
         asyncio.run(data.fill_postgres(url, jobs, varied.varied))
+        asyncio.run(data.bring_to_rest(url))
         return url
 
     kinds: dict[str, Callable[[int], str]] = {

@@ -68,7 +68,7 @@ class JobListShape(NamedTuple):
     rows: int = 0
     """The limit, where it is not a parameter."""
     common: bool = False
-    """Whether many jobs have the statuses, which are the only filter by which so few might be left."""
+    """Whether so many jobs have the statuses that a page in order passes over few others."""
 
 
 class SceneListShape(NamedTuple):
@@ -252,12 +252,10 @@ def _title_contains(
     value: Callable[[str, sa.types.TypeEngine[Any]], sa.ColumnElement[Any]], patterns: int
 ) -> Condition:
     """Return the condition that a title contains the text, in any case."""
-    lowered, *each = (
-        value(name, sa.Text()) for name in ("lowered", *(f"pattern_{number}" for number in range(patterns)))
-    )
+    each = [value(f"pattern_{number}", sa.Text()) for number in range(patterns)]
     folded = [JOB.c.title_folded.like(pattern, escape=ESCAPE) for pattern in each]
     # A title that an older process wrote is folded within the hour.
-    simple = sa.func.lower(JOB.c.title).like(lowered, escape=ESCAPE)
+    simple = sa.func.lower(JOB.c.title).like(value("lowered", sa.Text()), escape=ESCAPE)
     return sa.or_(*folded, JOB.c.title_folded.is_(None) & simple)
 
 

@@ -1,6 +1,6 @@
 """Filtered, paginated lists: the jobs of a viewer, and the scenes of a job."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -33,6 +33,8 @@ NOTHING_BEYOND = Beyond()
 
 # One more than the sizes of usual pages: see `_page_statement`.
 USUAL_LIMITS = frozenset({11, 21, 26, 51, 101})
+# As many jobs to pass over for each that has a common status take about as long as to plan a statement.
+COMMON_FACTOR = 20
 
 
 class Source(NamedTuple):
@@ -116,10 +118,20 @@ async def _narrowed(source: Source, shape: JobListShape, values: Values) -> tupl
         filters.append(Narrowing.OWNED_STATUS if of_owner else Narrowing.STATUS)
     if source.kind == "sqlite" and shape.since and shape.order is not JobOrderField.UPDATED_AT:
         filters.append(Narrowing.SINCE)
+    left: dict[Narrowing, int] = {}
     for each in filters:
-        if await _left(source, shape, values, each) <= FEW:
+        left[each] = await _left(source, shape, values, each)
+        if left[each] <= FEW:
             return shape._replace(narrowed=each), values
-    return shape._replace(common=shape.statuses is not None and not shape.since), values
+    return shape._replace(common=await _is_common(source, shape, values, left)), values
+
+
+async def _is_common(source: Source, shape: JobListShape, values: Values, left: Mapping[Narrowing, int]) -> bool:
+    """Return whether so many jobs have the statuses that a page in order passes over few others. For Postgres only."""
+    if source.kind != "postgresql" or shape.statuses is None or shape.since or shape.patterns:
+        return False
+    ((by, count),) = left.items()
+    return count * COMMON_FACTOR >= await _left(source, shape._replace(statuses=None), {**values, "statuses": None}, by)
 
 
 async def _left(source: Source, shape: JobListShape, values: Values, by: Narrowing) -> int:

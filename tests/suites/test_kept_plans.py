@@ -50,6 +50,7 @@ def url(postgres: Databases) -> Generator[str]:
     """A database in which some filters leave few jobs, and others many."""
     made = postgres.create()
     asyncio.run(data.fill_postgres(made, JOBS, only_jobs))
+    asyncio.run(data.bring_to_rest(made))
     yield made
     postgres.drop(made)
 

@@ -207,11 +207,11 @@ class Members:
     async def _write_in_step(self, last: int, made: Sequence[Made]) -> None:
         """Write messages to the members in step, in as few steps for each as possible."""
 
-        def frames(prefix: bytes) -> bytes:
+        def together(prefix: bytes) -> bytes:
             return b"".join([message.frame(prefix) for _, message in made])
 
-        first = made[0].message.frame if len(made) == 1 else frames
-        sent = await self.in_step.write(last, len(made), first, self._fall_behind)
+        frames = made[0].message.frame if len(made) == 1 else together
+        sent = await self.in_step.write(last, len(made), frames, self._fall_behind)
         if sent:
             self.streams.observer.sent(sent)
 
