@@ -221,7 +221,10 @@ def _job_conditions(kind: Kind, shape: JobListShape) -> list[Condition]:
     if shape.owner:
         conditions.append(owner_id == value("owner", JOB.c.owner_id.type))
     if shape.since:
-        conditions.append(updated_at >= value("since", JOB.c.updated_at.type))
+        since = named("since", JOB.c.updated_at.type)
+        # In the order of the last change it ends the list, wherever that is.
+        is_end = shape.order is JobOrderField.UPDATED_AT
+        conditions.append(updated_at >= (unplanned(kind, since) if is_end or not planned else since))
     if shape.patterns:
         conditions.append(_title_contains(value, shape.patterns))
     return conditions

@@ -154,8 +154,9 @@ def _page_statement(source: Source, shape: JobListShape, values: Values, columns
     that a parameter in LIMIT is a tenth of all rows: so a limit that many ask for is no parameter. It is one where the
     best plan depends on the values: rare statuses and late instants.
     """
-    is_usual = (shape.statuses is None or shape.common) and not shape.since and shape.narrowed is None
-    if source.kind == "postgresql" and is_usual and values["limit"] in USUAL_LIMITS:
+    is_usual = shape.narrowed is None and (shape.statuses is None or shape.common)
+    is_late = shape.since and shape.order is not JobOrderField.UPDATED_AT
+    if source.kind == "postgresql" and is_usual and not is_late and values["limit"] in USUAL_LIMITS:
         shape = shape._replace(rows=values["limit"])
     return list_shapes.jobs(source.kind, shape, columns=columns)
 

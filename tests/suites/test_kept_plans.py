@@ -32,6 +32,7 @@ LISTS = {
     "a rare word of a user": (USER, JobQuery(search=varied.RARE_TITLE)),
     "a common status": (access.LOCAL, JobQuery(status=[JobStatus.PROCESSING])),
     "a common status of a user": (USER, JobQuery(status=[JobStatus.PROCESSING, JobStatus.FAILED])),
+    "changed lately": (access.LOCAL, JobQuery(updated_since=varied.RECENT, order=JobOrderField.UPDATED_AT)),
     "all of a worker": (WORKER, JobQuery()),
     "a rare status of a worker": (WORKER, JobQuery(status=[JobStatus.FAILED])),
     "two statuses of a worker": (WORKER, JobQuery(status=[JobStatus.FAILED, JobStatus.CANCELED])),
