@@ -16,7 +16,8 @@ Json = dict[str, Any]
 _REPORTED = sa.text("provider = 'external' AND deleted_at IS NULL")
 # The columns that are equal in all of `_REPORTED`. SQLite takes the index with most of the columns that are compared.
 _EQUAL = ("provider", "deleted_at")
-ON_SQLITE: dict[str, tuple[str, ...]] = {"only on SQLite": _EQUAL}
+LEFT_OUT = "columns left out on Postgres"
+_ON_SQLITE = {LEFT_OUT: _EQUAL}
 _LEASED = sa.text("leased_by IS NOT NULL")
 _REPORTED_AT = sa.text("reported_at IS NOT NULL")
 _QUEUED = sa.text("queued_at IS NOT NULL")
@@ -38,8 +39,8 @@ class Job(SQLModel, table=True):
         # For lists of few jobs, which are sorted.
         sa.Index("ix_job_owner_status", "owner_id", "status", "id"),
         sa.Index("ix_job_status", "status"),
-        sa.Index("ix_job_reported", *_EQUAL, "status", "id", sqlite_where=_REPORTED, info=ON_SQLITE),
-        sa.Index("ix_job_reported_owner", *_EQUAL, "owner_id", "status", "id", sqlite_where=_REPORTED, info=ON_SQLITE),
+        sa.Index("ix_job_reported", *_EQUAL, "status", "id", sqlite_where=_REPORTED, info=_ON_SQLITE),
+        sa.Index("ix_job_reported_owner", *_EQUAL, "owner_id", "status", "id", sqlite_where=_REPORTED, info=_ON_SQLITE),
         sa.Index("ix_job_unjoined", "status", sqlite_where=_UNJOINED),
         sa.Index("ix_job_purge_after", "purge_after"),
         sa.Index("ix_job_unfolded", "id", sqlite_where=_UNFOLDED),

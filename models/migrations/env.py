@@ -27,18 +27,20 @@ def is_modelled(name: str | None, kind: str, _parents: object) -> bool:
 
 
 connection: sa.Connection = context.config.attributes["connection"]
-for index in [each for table in SQLModel.metadata.tables.values() for each in table.indexes]:
-    left_out = index.info.get("only on SQLite", ())
-    if left_out and connection.dialect.name != "sqlite":
-        table = index.table
-        assert table is not None  # noqa: S101 # of an index of a table
-        table.indexes.remove(index)
-        columns = [column for column in index.columns if column.name not in left_out]
-        index = sa.Index(index.name, *columns, sqlite_where=index.dialect_options["sqlite"]["where"])
-    # The tables name the conditions of partial indexes for SQLite only: naming them imports the dialect.
-    index.dialect_options["postgresql"]["where"] = index.dialect_options["sqlite"]["where"]
+modelled = SQLModel.metadata
+if connection.dialect.name == "postgresql":
+    modelled = sa.MetaData()
+    for table in SQLModel.metadata.tables.values():
+        copied = table.to_metadata(modelled)
+        copied.indexes.clear()
+        for index in table.indexes:
+            left_out = index.info.get(tables.LEFT_OUT, ())
+            columns = [copied.c[column.name] for column in index.columns if column.name not in left_out]
+            made = sa.Index(index.name, *columns, unique=index.unique)
+            # The tables name the conditions of partial indexes for SQLite only: naming them imports the dialect.
+            made.dialect_options["postgresql"]["where"] = index.dialect_options["sqlite"]["where"]
 
-options: dict[str, Any] = {"target_metadata": SQLModel.metadata, "render_as_batch": True, "include_name": is_modelled}
+options: dict[str, Any] = {"target_metadata": modelled, "render_as_batch": True, "include_name": is_modelled}
 context.configure(connection=connection, **options)
 with context.begin_transaction():
     context.run_migrations()
