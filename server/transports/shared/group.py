@@ -21,9 +21,10 @@ from server.transports.shared.source import Missed, Source, Value
 if TYPE_CHECKING:
     from server.transports.shared.streams import Asked, SharedStreams
 
+MANY: Final = 10
 TURNS_FOR_ANSWERS: Final = 2
-"""The turns of the event loop that a group leaves to others before it makes what a change has caused: by then the
-answer to the change is written, which goes to one client in the time that the group needs for many."""
+"""The turns of the event loop that a group of MANY leaves to others before it makes what a change has caused: by then
+the answer to the change is written, which goes to one client in the time that the group needs for many."""
 
 
 class Group(Members):
@@ -147,8 +148,9 @@ class Group(Members):
             return await self._make_outdated(source, execution)
         else:
             await source.wait()
-            for _ in range(TURNS_FOR_ANSWERS):
-                await asyncio.sleep(0)
+            if len(self.in_step) + len(self.live) + len(self.others) >= MANY:
+                for _ in range(TURNS_FOR_ANSWERS):
+                    await asyncio.sleep(0)
         return True
 
     async def _make_stripped(self, source: Source, execution: MessageExecution) -> None:
