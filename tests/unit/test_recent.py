@@ -26,7 +26,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 def test_number_is_forgotten_after_its_time(clock: Clock) -> None:
-    """A later number counts anew."""
+    """The time of a number that is put again begins again."""
     kept = Recent()
     assert kept.get("key") is None
     kept.put("key", 1)
