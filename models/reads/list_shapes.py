@@ -48,8 +48,8 @@ class JobListShape(NamedTuple):
     """What differs in the text of a list of jobs.
 
     Parameters: `viewer`, `limit`, `after_value`, `after_id`, `before_value`, `before_id`, `statuses`, `owner`, `since`,
-    `lowered` and `pattern_0`, …, and those of `narrowing`. `narrowed` names the filter whose index finds the jobs;
-    without it, all jobs are read in the order of the list.
+    `lowered`, `text_0`, … and their patterns, and those of `narrowing`. `narrowed` names the filter whose index finds
+    the jobs; without it, all jobs are read in the order of the list.
     """
 
     scope: Scope
@@ -100,7 +100,7 @@ def jobs(kind: Kind, shape: JobListShape, *, columns: Columns) -> Statement:
     if shape.narrowed is not None:
         # Few rows are sorted.
         ordering = [without_index(kind, each) for each in ordering]
-    if _is_by_owned_status_of_postgres(kind, shape):
+    if _is_by_status_of_postgres(kind, shape):
         ordering[0] = hidden(ordering[0])
     if shape.descending != shape.backward:
         ordering = [each.desc() for each in ordering]
@@ -214,7 +214,7 @@ def _job_conditions(kind: Kind, shape: JobListShape) -> list[Condition]:
     viewer = value("viewer", JOB.c.owner_id.type)
     conditions.append(within(shape.scope, viewer, owner_id=owner_id, is_external=is_external))
     if not shape.include_deleted:
-        deleted_at = hidden(JOB.c.deleted_at) if _is_by_owned_status_of_postgres(kind, shape) else JOB.c.deleted_at
+        deleted_at = hidden(JOB.c.deleted_at) if _is_by_status_of_postgres(kind, shape) else JOB.c.deleted_at
         conditions.append(deleted_at.is_(None))
     if shape.statuses is not None:
         conditions.append(among(kind, status, "statuses", one=shape.statuses == "one", planned=planned))
@@ -226,14 +226,14 @@ def _job_conditions(kind: Kind, shape: JobListShape) -> list[Condition]:
         is_end = shape.order is JobOrderField.UPDATED_AT
         conditions.append(updated_at >= (unplanned(kind, since) if is_end or not planned else since))
     if shape.patterns:
-        conditions.append(_title_contains(value, shape.patterns))
+        conditions.append(_title_contains(kind, value, shape.patterns))
     return conditions
 
 
-def _is_by_owned_status_of_postgres(kind: Kind, shape: JobListShape) -> bool:
-    """Whether the index of owners and statuses is to be used, and few rows sorted: Postgres takes the order of another
-    index for about as short, and passes over all jobs of the owner in it."""
-    return kind == "postgresql" and shape.narrowed is Narrowing.OWNED_STATUS
+def _is_by_status_of_postgres(kind: Kind, shape: JobListShape) -> bool:
+    """Whether an index of statuses is to be used, and few rows sorted: Postgres takes the order of another index for
+    about as short, and passes over all jobs in it."""
+    return kind == "postgresql" and shape.narrowed in (Narrowing.STATUS, Narrowing.OWNED_STATUS)
 
 
 def _found(kind: Kind, shape: JobListShape) -> sa.SelectBase | None:
@@ -252,13 +252,19 @@ def _found(kind: Kind, shape: JobListShape) -> sa.SelectBase | None:
 
 
 def _title_contains(
-    value: Callable[[str, sa.types.TypeEngine[Any]], sa.ColumnElement[Any]], patterns: int
+    kind: Kind, value: Callable[[str, sa.types.TypeEngine[Any]], sa.ColumnElement[Any]], patterns: int
 ) -> Condition:
     """Return the condition that a title contains the text, in any case."""
-    each = [value(f"pattern_{number}", sa.Text()) for number in range(patterns)]
-    folded = [JOB.c.title_folded.like(pattern, escape=ESCAPE) for pattern in each]
+
+    def contains(title: sa.ColumnElement[Any], name: str) -> Condition:
+        if kind == "postgresql":
+            # It plans by the pattern of LIKE, each time again.
+            return sa.func.strpos(title, value(name, sa.Text())) > sa.literal_column("0")
+        return title.like(value(f"{name}_pattern", sa.Text()), escape=ESCAPE)
+
+    folded = [contains(JOB.c.title_folded, f"text_{number}") for number in range(patterns)]
     # A title that an older process wrote is folded within the hour.
-    simple = sa.func.lower(JOB.c.title).like(value("lowered", sa.Text()), escape=ESCAPE)
+    simple = contains(sa.func.lower(JOB.c.title), "lowered")
     return sa.or_(*folded, JOB.c.title_folded.is_(None) & simple)
 
 

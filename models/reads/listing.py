@@ -284,12 +284,11 @@ def _values(viewer: Viewer, query: JobQuery, window: Window | None = None) -> Va
         "since": query.updated_since,
     }
     if query.search:
-        values["lowered"] = contains(query.search.lower())
         patterns = search_patterns(query.search)
-        for number, pattern in enumerate(patterns):
-            values[f"pattern_{number}"] = contains(pattern)
-            if is_indexed(patterns):
-                values |= {f"part_{number}": pattern, f"glob_{number}": globbed(pattern)}
+        texts = {"lowered": query.search.lower()} | {f"text_{number}": text for number, text in enumerate(patterns)}
+        values |= texts | {f"{name}_pattern": contains(text) for name, text in texts.items()}
+        for number, pattern in enumerate(patterns if is_indexed(patterns) else ()):
+            values |= {f"part_{number}": pattern, f"glob_{number}": globbed(pattern)}
     if window is not None:
         values["limit"] = None if window.limit is None else window.limit + 1
         for side, cursor in (("after", window.after), ("before", window.before)):

@@ -58,7 +58,7 @@ def changed_since(kind: Kind, scope: Scope, *, owner: bool) -> sa.Select[Any]:
 def by_title(kind: Kind, patterns: int) -> sa.CompoundSelect[str]:
     """Select the ids of jobs whose titles may contain one of the patterns, and of those whose title is not folded yet.
 
-    Parameters: `glob_0`, … on SQLite, `pattern_0`, … and `part_0`, … on Postgres.
+    Parameters: `glob_0`, … on SQLite, `text_0_pattern`, … and `part_0`, … on Postgres.
     """
     if kind == "sqlite":
         # Not by a join: SQLite would begin with all titles.
@@ -103,7 +103,7 @@ def titles(kind: Kind, patterns: int) -> sa.Select[int]:
         found = sa.union_all(*(_numbers(number) for number in range(patterns)))
         return sa.select(sa.func.count()).select_from(found.limit(FEW + 1).subquery())
     some = sa.select(JOB_TITLE.c.folded).limit(SAMPLE).subquery()
-    each = (named(f"pattern_{number}", sa.Text()) for number in range(patterns))
+    each = (named(f"text_{number}_pattern", sa.Text()) for number in range(patterns))
     contain = sa.or_(*(some.c.folded.like(pattern, escape="/") for pattern in each))
     return sa.select(sa.func.count() * FEW_OF_SAMPLE_FACTOR).select_from(some).where(contain)
 
@@ -115,7 +115,7 @@ def _numbers(number: int) -> sa.Select[int]:
 
 def _containing(kind: Kind, number: int) -> sa.Select[str]:
     """Select the jobs whose titles contain a pattern, on Postgres."""
-    part, pattern = (unplanned(kind, named(f"{name}_{number}", sa.Text())) for name in ("part", "pattern"))
+    part, pattern = (unplanned(kind, named(name, sa.Text())) for name in (f"part_{number}", f"text_{number}_pattern"))
     may_contain = sa.func.job_title_trigrams(JOB_TITLE.c.folded).op("@>")(sa.func.job_title_trigrams(part))
     return sa.select(JOB_TITLE.c.job_id).where(may_contain, JOB_TITLE.c.folded.like(pattern, escape="/"))
 

@@ -29,6 +29,8 @@ LISTS = {
     "all": (access.LOCAL, JobQuery()),
     "an owner": (access.LOCAL, JobQuery(owner_id="local")),
     "a rare word": (access.LOCAL, JobQuery(search=varied.RARE_TITLE)),
+    "a common word": (access.LOCAL, JobQuery(search=varied.COMMON_TITLE)),
+    "two letters of a worker": (WORKER, JobQuery(search="st")),
     "a rare word of a user": (USER, JobQuery(search=varied.RARE_TITLE)),
     "a common status": (access.LOCAL, JobQuery(status=[JobStatus.PROCESSING])),
     "a common status of a user": (USER, JobQuery(status=[JobStatus.PROCESSING, JobStatus.FAILED])),
