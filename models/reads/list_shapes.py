@@ -13,12 +13,12 @@ from models.db.tables import JOB, SCENE
 from models.reads import job_counts, narrowing
 from models.reads.narrowing import FEW, Narrowing
 from models.reads.shapes import (
-    EXTERNAL_PROVIDER,
     JOB_SOURCES,
     SCENE_SOURCES,
     Columns,
     Condition,
     Scope,
+    external,
     jobs_of_token,
     scenes_with,
     selected,
@@ -209,10 +209,8 @@ def _job_conditions(kind: Kind, shape: JobListShape) -> list[Condition]:
     if found is not None:
         owner_id = without_index(kind, owner_id)
         conditions.append(JOB.c.id.in_(found))
-    # By their index, SQLite would find all jobs that workers see, and sort them.
-    is_external = without_index(kind, JOB.c.provider) == EXTERNAL_PROVIDER
     viewer = value("viewer", JOB.c.owner_id.type)
-    conditions.append(within(shape.scope, viewer, owner_id=owner_id, is_external=is_external))
+    conditions.append(within(shape.scope, viewer, owner_id=owner_id, is_external=external(kind)))
     if not shape.include_deleted:
         deleted_at = hidden(JOB.c.deleted_at) if _is_by_status_of_postgres(kind, shape) else JOB.c.deleted_at
         conditions.append(deleted_at.is_(None))

@@ -11,9 +11,9 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
-from models.db.statements import Kind, among, named, unplanned, without_index
+from models.db.statements import Kind, among, named, unplanned
 from models.db.tables import JOB
-from models.reads.shapes import EXTERNAL_PROVIDER, Scope, within
+from models.reads.shapes import EXTERNAL_PROVIDER, Scope, external, within
 
 # Of the statements within statements.
 JOB_ = JOB.alias("found")
@@ -48,8 +48,10 @@ class Narrowing(StrEnum):
 
 def changed_since(kind: Kind, scope: Scope, *, owner: bool) -> sa.Select[Any]:
     """Select the jobs of a scope that changed since the parameter `since`, of the parameter `owner` if there is one."""
-    is_external = without_index(kind, JOB.c.provider) == EXTERNAL_PROVIDER
-    conditions = [within(scope, is_external=is_external), JOB.c.updated_at >= named("since", JOB.c.updated_at.type)]
+    conditions = [
+        within(scope, is_external=external(kind)),
+        JOB.c.updated_at >= named("since", JOB.c.updated_at.type),
+    ]
     if owner:
         conditions.append(JOB.c.owner_id == named("owner", JOB.c.owner_id.type))
     return sa.select(sa.true()).select_from(JOB).where(*conditions)

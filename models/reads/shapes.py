@@ -67,6 +67,11 @@ def scope_of(viewer: Viewer) -> Scope:
     return Scope.WORKER if viewer.is_worker else Scope.OWN
 
 
+def external(kind: Kind) -> Condition:
+    """Return the comparison of lists, which SQLite looks up in no index: it would find all such jobs, and sort them."""
+    return without_index(kind, JOB.c.provider) == EXTERNAL_PROVIDER
+
+
 def within(
     scope: Scope,
     viewer_id: sa.ColumnElement[str] | str | None = None,

@@ -71,16 +71,21 @@ async def test_page_of_jobs_of_a_token_begins_with_the_jobs_that_it_names(file: 
         assert "SCAN" not in steps
 
 
+async def plan_of_worker(file: Database, statuses: Literal["one", "many"] | None, *, owner: bool) -> str:
+    """Return the steps of the plan of a worker's page, which few jobs are left for."""
+    shape = JobListShape(
+        Scope.WORKER, JobOrderField.CREATED_AT, True, False, True, False, False, statuses, owner, False, False, 0
+    )
+    found = list_shapes.jobs("sqlite", shape._replace(narrowed=Narrowing.WORKER), columns=("id", "title"))
+    return await plan(file, found.text)
+
+
 @pytest.mark.parametrize("statuses", [None, "one", "many"])
 async def test_page_of_the_reported_jobs_of_an_owner_begins_with_them(
     file: Database, statuses: Literal["one", "many"] | None
 ) -> None:
     """A worker that filters by another owner reads no job of this owner that it may not see."""
-    shape = JobListShape(
-        Scope.WORKER, JobOrderField.CREATED_AT, True, False, True, False, False, statuses, True, False, False, 0
-    )
-    found = list_shapes.jobs("sqlite", shape._replace(narrowed=Narrowing.WORKER), columns=("id", "title"))
-    steps = await plan(file, found.text)
+    steps = await plan_of_worker(file, statuses, owner=True)
     assert "SEARCH job USING INDEX sqlite_autoindex_job_1 (id=?)" in steps
     assert "USING COVERING INDEX ix_job_reported_owner (provider=? AND deleted_at=? AND owner_id=?" in steps
     assert "SCAN found" not in steps
@@ -91,11 +96,7 @@ async def test_page_of_the_jobs_of_a_worker_with_a_rare_status_begins_with_them(
     file: Database, statuses: Literal["one", "many"]
 ) -> None:
     """Not with all jobs that have this status, most of which it may not see."""
-    shape = JobListShape(
-        Scope.WORKER, JobOrderField.CREATED_AT, True, False, True, False, False, statuses, False, False, False, 0
-    )
-    found = list_shapes.jobs("sqlite", shape._replace(narrowed=Narrowing.WORKER), columns=("id", "title"))
-    steps = await plan(file, found.text)
+    steps = await plan_of_worker(file, statuses, owner=False)
     assert "SEARCH job USING INDEX sqlite_autoindex_job_1 (id=?)" in steps
     assert "USING COVERING INDEX ix_job_reported (provider=? AND deleted_at=? AND status=?)" in steps
     assert "USING COVERING INDEX ix_job_owner_status (owner_id=? AND status=?)" in steps

@@ -27,10 +27,8 @@ def quick_limits(monkeypatch: pytest.MonkeyPatch) -> None:
             await asyncio.sleep(0)
 
     monkeypatch.setattr(Members, "spend_when_available", spend)
-    for module in ("members", "in_step"):
+    for module in ("members", "in_step", "joins", "replay"):
         monkeypatch.setattr(f"server.transports.shared.{module}.CHUNK", 3)
-    monkeypatch.setattr("server.transports.shared.joins.CHUNK", 3)
-    monkeypatch.setattr("server.transports.shared.replay.CHUNK", 3)
     monkeypatch.setattr("server.transports.shared.replay.IN_STEP_SECONDS", 0.001)
 
 

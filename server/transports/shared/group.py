@@ -92,7 +92,7 @@ class Group(Members):
         for members in (self._joining, self.lagging, *self.stripped.values()):
             with suppress(ValueError):
                 members.remove(member)
-        if not self.has_members:
+        if not self.size:
             self.streams.forget(self)
             self._replays.stop()
             self.streams.stop(self._task)
@@ -128,7 +128,7 @@ class Group(Members):
             for members, lagged in ((self._joining, False), (self.lagging, True)):
                 if members:
                     await self._joins.send(source, execution, members, lagged=lagged)
-            return self.has_members
+            return self.size > 0
         if self._entering:
             self._let_in(source)
         elif await source.finished():
@@ -148,7 +148,7 @@ class Group(Members):
             return await self._make_outdated(source, execution)
         else:
             await source.wait()
-            if len(self.in_step) + len(self.live) + len(self.others) >= MANY:
+            if self.size >= MANY:
                 for _ in range(TURNS_FOR_ANSWERS):
                     await asyncio.sleep(0)
         return True

@@ -51,9 +51,9 @@ class Members:
         return (*self.live, *self.in_step, *self.others)
 
     @property
-    def has_members(self) -> bool:
-        """Whether there is anyone."""
-        return bool(self.live or self.others or len(self.in_step))
+    def size(self) -> int:
+        """The number of all members."""
+        return len(self.live) + len(self.in_step) + len(self.others)
 
     def forget_live(self, member: Member) -> None:
         """Write no further message to a member as it is made."""
