@@ -62,7 +62,9 @@ class SqliteDriver:
         self.connection = connection
         self._driver = driver
         self._busy_timeout_ms = busy_timeout_ms
-        self._set_busy_timeout(0)
+        # What a savepoint may have to restore goes to a file when it is more than 64 KB otherwise: two writes a page.
+        # See `SQLITE_STMTJRNL_SPILL` in https://www.sqlite.org/compile.html.
+        self._set(temp_store="MEMORY", busy_timeout=0)
 
     async def begin(self) -> None:
         """Begin a transaction that may write, unless the connection is in one."""
@@ -93,7 +95,7 @@ class SqliteDriver:
 
     def release(self) -> None:
         """Undo what was set for this driver, before the connection goes back to SQLAlchemy's pool."""
-        self._set_busy_timeout(self._busy_timeout_ms)
+        self._set(temp_store="DEFAULT", busy_timeout=self._busy_timeout_ms)
 
     async def _run(self, steps: Sequence[Step], *, on_loop: bool) -> list[Rows]:
         if on_loop and self._driver.is_idle:
@@ -109,14 +111,15 @@ class SqliteDriver:
         # Within a transaction, which has the lock, nothing waits.
         if self._driver.in_transaction:
             return run_steps(self._driver.file, steps)
-        self._set_busy_timeout(self._busy_timeout_ms)
+        self._set(busy_timeout=self._busy_timeout_ms)
         try:
             return run_steps(self._driver.file, steps)
         finally:
-            self._set_busy_timeout(0)
+            self._set(busy_timeout=0)
 
-    def _set_busy_timeout(self, milliseconds: int) -> None:
-        self._driver.file.execute(f"PRAGMA busy_timeout={milliseconds}")
+    def _set(self, **pragmas: object) -> None:
+        for name, value in pragmas.items():
+            self._driver.file.execute(f"PRAGMA {name}={value}")
 
 
 def run_steps(connection: sqlite3.Connection, steps: Sequence[Step]) -> list[Rows]:
