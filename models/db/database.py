@@ -85,8 +85,7 @@ class Database:
             self._each_transaction = str
             self.maintenance = self.writer
             # A file does not stop responding: see `_wait_timeout`.
-            limit_wait = partial(asyncio.timeout, LONGEST_WAIT_SECONDS)
-            self._shared_commits = SharedCommits(self._borrow_writer, limit_wait, self.answered)
+            self._shared_commits = SharedCommits(self._borrow_writer, LONGEST_WAIT_SECONDS, self.answered)
         else:
             pooler = Pooler(self._arguments(self.url, "start"))
             self.writer = postgres_engine(self.url, pooler)

@@ -1,14 +1,14 @@
 """Write transactions on SQLite: those that wait for each other share a commit.
 
 A durable commit on SQLite waits for the disk, and only one transaction of a file writes at a time. So a transaction
-that is complete goes to the end of the queue for the connection, and the first of a group that gets it back commits for
-all of them: one fsync for the group. Nothing is acknowledged before that commit. Without contention nothing is queued,
-and a transaction commits at once.
+that is complete gives the connection to the next one. The first of a group queues for it again, and commits for all of
+them: one fsync for the group. Nothing is acknowledged before that commit. Without contention nothing is queued, and a
+transaction commits at once.
 """
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -16,6 +16,7 @@ from models.db.cancellation import shield_to_completion
 from models.db.prepared import Call
 from models.db.sqlite_writer import BEGIN, COMMIT, SqliteDriver
 from models.db.transactions import OnDriver, Transaction
+from models.db.turn import Turn
 from models.db.unavailable import translate_errors
 from models.domain.errors import Unavailable
 
@@ -32,12 +33,27 @@ class _Group:
         # Whether BEGIN was sent.
         self.begun = False
         self.completed = 0
+        # Whether a transaction waits for its turn to commit.
+        self.is_led = False
         self.committed = False
         self.error: Exception | None = None
+        self._waiting: list[asyncio.Future[None]] = []
 
     @property
     def ended(self) -> bool:
         return self.committed or self.error is not None
+
+    async def end(self) -> None:
+        """Wait until it has ended."""
+        ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(ended)
+        await ended
+
+    def wake(self) -> None:
+        """Wake those that wait for its end."""
+        for ended in self._waiting:
+            if not ended.done():
+                ended.set_result(None)
 
 
 class SharedTransaction(OnDriver):
@@ -47,6 +63,7 @@ class SharedTransaction(OnDriver):
         super().__init__(group.driver)
         self.group = group
         self.completed = False
+        self.has_turn = True
         self._has_savepoint = False
         self._begun = False
         self._commits = commits
@@ -88,22 +105,21 @@ class SharedTransaction(OnDriver):
 class SharedCommits:
     """The write transactions of one SQLite file in this process. They take turns on one connection, first come first.
 
-    `borrow` takes the connection, which is kept until an error or `close`; `limit_wait` bounds the wait for a turn, and
-    `answered` is called after a transaction that did not fail.
+    `borrow` takes the connection, which is kept until an error or `close`; a transaction waits for its turn for
+    `longest_wait` seconds at most, and `answered` is called after a transaction that did not fail.
     """
 
     def __init__(
         self,
         borrow: Callable[[AsyncExitStack], Awaitable[SqliteDriver]],
-        limit_wait: Callable[[], AbstractAsyncContextManager[object]],
+        longest_wait: float,
         answered: Callable[[], None],
     ) -> None:
         self._borrow = borrow
-        self._limit_wait = limit_wait
+        self._longest_wait = longest_wait
         self._answered = answered
         # Serves waiters in the order of their arrival, which is what bounds a group: see `commit`.
-        self._turn = asyncio.Lock()
-        self._waiting = 0
+        self._turn = Turn()
         self._group: _Group | None = None
         self._driver: SqliteDriver | None = None
         self._borrowed = AsyncExitStack()
@@ -112,7 +128,7 @@ class SharedCommits:
     async def transaction(self) -> AsyncGenerator[Transaction]:
         """A transaction. Raises Unavailable when the file cannot be written in time."""
         with translate_errors():
-            await self._take_turn()
+            await self._turn.take(self._longest_wait)
             transaction: SharedTransaction | None = None
             try:
                 try:
@@ -122,40 +138,27 @@ class SharedCommits:
                     if transaction is not None and not transaction.completed:
                         await shield_to_completion(self._roll_back(transaction))
             finally:
-                self._turn.release()
+                if transaction is None or transaction.has_turn:
+                    self._turn.give()
         self._answered()
 
     async def commit(self, transaction: SharedTransaction, calls: Sequence[Call]) -> None:
         """Complete the transaction, and commit it with its group; at once when no other one is concerned."""
         group = transaction.group
-        alone = not group.completed and not self._waiting
+        alone = not group.completed and not self._turn.waiting
         await transaction.complete(calls, commit=alone)
         group.completed += 1
         if alone:
             await self._end(group, committed=True)
         else:
-            await self._committed(group)
+            await self._committed(transaction)
 
     async def close(self) -> None:
         """Give the connection back, unless a transaction has it."""
-        if not self._turn.locked():
+        if not self._turn.is_taken:
             if self._driver is not None:
                 self._driver.release()
             await self._drop()
-
-    async def _take_turn(self) -> None:
-        if self._turn.locked() or self._waiting:
-            async with self._limit_wait():
-                await self._queue_up()
-        else:
-            await self._turn.acquire()
-
-    async def _queue_up(self) -> None:
-        self._waiting += 1
-        try:
-            await self._turn.acquire()
-        finally:
-            self._waiting -= 1
 
     async def _new_group(self) -> _Group:
         if self._driver is None:
@@ -165,16 +168,23 @@ class SharedCommits:
         self._group = _Group(self._driver)
         return self._group
 
-    async def _committed(self, group: _Group) -> None:
-        """Let the transactions that already wait go first, then commit the group unless one of them did. Raises the
-        error of the group's commit."""
-        self._turn.release()
-        await self._queue_up()
-        if not group.ended:
-            await self._commit_group(group)
-            if group.error is not None:
-                raise group.error
-        elif group.error is not None:
+    async def _committed(self, transaction: SharedTransaction) -> None:
+        """Let the transactions that already wait go first, then commit the group unless one of them did; all others of
+        the group wait for that. Raises the error of the group's commit."""
+        group = transaction.group
+        transaction.has_turn = False
+        self._turn.give()
+        if group.is_led:
+            await group.end()
+        else:
+            group.is_led = True
+            await self._turn.take()
+            transaction.has_turn = True
+            if not group.ended:
+                await self._commit_group(group)
+                if group.error is not None:
+                    raise group.error
+        if group.error is not None:
             raise Unavailable("UNAVAILABLE", "The database does not answer.") from group.error
 
     async def _commit_group(self, group: _Group) -> None:
@@ -202,7 +212,7 @@ class SharedCommits:
             group.error = error
             await self._end(group)
         else:
-            await self._committed(group)
+            await self._committed(transaction)
 
     async def _roll_back_group(self, group: _Group) -> None:
         if group.begun:
@@ -214,14 +224,17 @@ class SharedCommits:
         self._group = None
         group.committed = committed
         connection = group.driver.connection
-        if group.error is not None:
-            # The connection may still be inside a transaction; closing the file ends it in any case.
-            await connection.invalidate()
-        if connection.invalidated:
-            await self._drop()
-        elif connection.in_transaction():
-            # A statement was executed through SQLAlchemy, which must not take its transaction for open.
-            await connection.rollback()
+        try:
+            if group.error is not None:
+                # The connection may still be inside a transaction; closing the file ends it in any case.
+                await connection.invalidate()
+            if connection.invalidated:
+                await self._drop()
+            elif connection.in_transaction():
+                # A statement was executed through SQLAlchemy, which must not take its transaction for open.
+                await connection.rollback()
+        finally:
+            group.wake()
 
     async def _drop(self) -> None:
         """Give the connection back; the next transaction takes another."""
