@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import NamedTuple
 
 from coordinator.commands import asking, deletion, edits, ordering, preconditions, scene_inputs, takes
@@ -159,9 +160,9 @@ class Scenes:
         """Change the target scene, after checks of its job, its version, and (unless `deleted`) that it is live."""
         job_id = await self._job_of(viewer, target)
         missing = (
-            preconditions.no_such_scene(target.scene_id, _PATH)
+            partial(preconditions.no_such_scene, target.scene_id, _PATH)
             if target.job_id is None
-            else no_such_job(["input", "jobId"], target.job_id)
+            else partial(no_such_job, ["input", "jobId"], target.job_id)
         )
         # A deleted scene is read after the lock, not with it: a purge moves deleted scenes under the same lock without
         # raising the version of the job.

@@ -43,6 +43,9 @@ _STORED_FORMAT: sa.ColumnElement[str] = sa.literal_column("'YYYY-MM-DD HH24:MI:S
 
 _PLUS: operators.custom_op[Any] = operators.custom_op("+")
 
+# The characters of a name in JSON that is kept.
+SHORT_NAME = 40
+
 # How many shapes of one statement stay compiled: by the columns that operations select, and by filters.
 SHAPES = 256
 
@@ -202,9 +205,29 @@ def _binder(of: sa.types.TypeEngine[Any], dialect: sa.Dialect) -> Convert | None
     if isinstance(of, sa.Enum) and of.enum_class is not None:
         return {None: None, **{member: member.value for member in of.enum_class}}.__getitem__
     if isinstance(of, sa.JSON):
-        empty = convert({})
-        return lambda value: empty if value == {} else convert(value)
+        return _json_binder(convert)
     return convert
+
+
+def _json_binder(convert: Convert) -> Convert:
+    """Return the conversion of a JSON value. What most rows hold is kept: an empty object, or one short name in a list,
+    such as what an event has changed."""
+    empty = convert({})
+
+    @lru_cache(SHAPES)
+    def list_of(name: str) -> Any:
+        return convert([name])
+
+    def bind(value: Any) -> Any:
+        match value:
+            case {} if not value:
+                return empty
+            case [str(name)] if len(name) <= SHORT_NAME:
+                return list_of(name)
+            case _:
+                return convert(value)
+
+    return bind
 
 
 # A change writes its instant in several columns and rows.

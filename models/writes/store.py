@@ -9,7 +9,7 @@ renders) is done by the commit listener.
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import NamedTuple, Protocol
@@ -145,11 +145,11 @@ class Store:
         act: Act = Act.CHANGE,
         deleted: bool = False,
         scene_id: str | None = None,
-        missing: NotFound | None = None,
+        missing: Callable[[], NotFound] | None = None,
     ) -> AsyncGenerator[Change]:
         """Change a job or its scenes, with `deleted` also a deleted job. `scene_id` is read in the same statement.
 
-        Raises NotFound (or `missing`) when there is no such job or the viewer may not see it, Forbidden when the viewer
+        Raises NotFound (or what `missing` makes) when there is no such job or the viewer may not see it, Forbidden when the viewer
         may see it but not do this `act` to it, Conflict (STALE_VERSION) when `expected_version` is not the job's, and
         InvalidState (ALREADY_DELETED) when the job is deleted; nothing is written then. Raises Unavailable when the
         database does not respond; then it may be unknown whether the change was committed.
@@ -162,7 +162,7 @@ class Store:
             on_postgres = not self.database.embedded
             locked = await lock(transaction, job_id, scene_id, on_postgres=on_postgres)
             if locked is None or not may_see(viewer, locked.job):
-                raise no_such_job(path, job_id) if missing is None else missing
+                raise no_such_job(path, job_id) if missing is None else missing()
             job = locked.job
             if not may_do(viewer, job, act):
                 raise Forbidden("A worker may only report on the scenes of another owner's job.", path)
