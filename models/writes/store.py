@@ -149,10 +149,10 @@ class Store:
     ) -> AsyncGenerator[Change]:
         """Change a job or its scenes, with `deleted` also a deleted job. `scene_id` is read in the same statement.
 
-        Raises NotFound (or what `missing` makes) when there is no such job or the viewer may not see it, Forbidden when the viewer
-        may see it but not do this `act` to it, Conflict (STALE_VERSION) when `expected_version` is not the job's, and
-        InvalidState (ALREADY_DELETED) when the job is deleted; nothing is written then. Raises Unavailable when the
-        database does not respond; then it may be unknown whether the change was committed.
+        Raises NotFound (or what `missing` makes) when there is no such job or the viewer may not see it, Forbidden when
+        the viewer may see it but not do this `act` to it, Conflict (STALE_VERSION) when `expected_version` is not the
+        job's, and InvalidState (ALREADY_DELETED) when the job is deleted; nothing is written then. Raises Unavailable
+        when the database does not respond; then it may be unknown whether the change was committed.
         """
         if not ids.is_id(job_id, "job"):
             raise no_such_job(path, job_id)
