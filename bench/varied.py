@@ -9,7 +9,6 @@ from typing import Any
 
 from bench.data import EPOCH, Row, job_id, row_id, tables_of
 from models.domain.failures import failure_json
-from server.settings import LONGEST_SECONDS
 
 RARE = 20
 RARE_TITLE, COMMON_TITLE = "storm", "coast"
@@ -17,9 +16,8 @@ OWNER, OTHER_OWNERS = "ann", 50
 # After every other change of the database.
 RECENT = EPOCH + timedelta(days=365)
 DELIVERIES_A_JOB = 2
-# A server that runs on this database has nothing to make: no video to join, and no late report within its deadline.
+# A server that runs on this database has no video to join.
 UNJOINED = json.dumps(failure_json("NO_CLIP", "No clip is kept by this server.", retryable=False, at=EPOCH))
-SETTINGS: dict[str, object] = {"external_deadline_seconds": LONGEST_SECONDS}
 
 
 def varied(jobs: int) -> dict[str, list[Row]]:
@@ -29,7 +27,8 @@ def varied(jobs: int) -> dict[str, list[Row]]:
         job.update(_differences(number, jobs))
     external = {job["id"] for job in tables["job"] if job["provider"] == "external"}
     for scene in tables["scene"]:
-        scene["reported_at"] = EPOCH if scene["job_id"] in external and scene["status"] != "COMPLETED" else None
+        if scene["job_id"] not in external:
+            scene["reported_at"] = None
     return {**tables, **_webhook(jobs), "audit": [_audit(number) for number in range(jobs)]}
 
 

@@ -157,7 +157,7 @@ def _fast_answers(load: Load, given: Requests, servers: list[Server], rounds: in
 
 
 def _launch(context: Context, database: str, jobs: int) -> Launch:
-    launch = context.scenewire(lambda: database, auth_secret=SECRET, **varied.SETTINGS, **NOTHING_CACHED)[0]
+    launch = context.scenewire(lambda: database, auth_secret=SECRET, **NOTHING_CACHED)[0]
     return replace(launch, name=f"{jobs:,} jobs")
 
 
