@@ -17,8 +17,12 @@ from bench.queries import BIG_LIST, ONE_JOB, body
 from bench.results import Result
 from bench.server import Launch, Server
 from bench.works.reads import NOTHING_CACHED
+from models.domain.paging import encode
+from models.reads.list_shapes import JobOrderField
 
 SLOWER = 1.2
+# The cursor of a page is at the job with this number.
+MIDDLE = 500
 SECRET = "a secret of the benchmark's own servers only"  # noqa: S105 # of a server on the loopback interface
 PAGE = "{ nodes { id title status version } pageInfo { hasNextPage } }"
 COUNTED = "{ nodes { id } totalCount }"
@@ -63,6 +67,8 @@ def jobs_lists(orders: Sequence[str] = tuple(ORDERS)) -> dict[str, Timed]:
         # The number of all matches of a word is counted one by one.
         if name not in ("a common word", "two letters"):
             lists[f"jobs with totalCount, {name}"] = Timed(body(_jobs(given, ORDERS["newest"], COUNTED)))
+    for order in orders:
+        lists[f"jobs behind a cursor, by {order}"] = Timed(body(_behind(ORDERS[order], PAGE)))
     lists["jobs, the last page"] = Timed(body(f"{{ jobs(last: 10) {PAGE} }}"))
     lists["jobs with deleted ones"] = Timed(body(f"{{ jobs(first: 10, includeDeleted: true) {COUNTED} }}"))
     return lists
@@ -167,6 +173,15 @@ def _token(subject: str, role: str) -> str:
     command = [sys.executable, "-m", "server", "token", "--sub", subject, "--roles", role]
     printed = subprocess.run(command, cwd=data.ROOT, env=environment, check=True, capture_output=True, text=True)
     return printed.stdout.strip()
+
+
+def _behind(order: str, page: str) -> str:
+    """Return the page behind a job that each database has, and about as many others in front of it as behind."""
+    field = JobOrderField[order.split(": ")[1].split(",")[0]]
+    job = varied.varied(MIDDLE)["job"][-1]
+    value = job[field.value.lower()]
+    key = (field.value, value if field is JobOrderField.TITLE else value.isoformat(), job["id"])
+    return f'{{ jobs(first: 10, after: "{encode(key)}", orderBy: {order}) {page} }}'
 
 
 def _jobs(given: str, order: str, page: str) -> str:

@@ -8,25 +8,25 @@ from typing import Any, Literal, NamedTuple
 import sqlalchemy as sa
 
 from models.db.rows import JobRow
-from models.db.statements import SHAPES, Kind, Statement, among, hidden, named, unplanned, without_index
-from models.db.tables import JOB, SCENE
+from models.db.statements import SHAPES, Kind, Statement, among, between, hidden, named, unplanned, without_index
+from models.db.tables import JOB
+from models.domain.lifecycle import JobStatus
 from models.reads import job_counts, narrowing
-from models.reads.narrowing import FEW, Narrowing
+from models.reads.bounds import Bound, Side, bounds, limited
+from models.reads.narrowing import Narrowing
 from models.reads.shapes import (
     JOB_SOURCES,
-    SCENE_SOURCES,
     Columns,
     Condition,
     Scope,
     external,
     jobs_of_token,
-    scenes_with,
     selected,
     within,
 )
 
-Side = Literal["after", "before"]
 ESCAPE = "/"
+_INFINITY: sa.ColumnElement[Any] = sa.literal_column("'infinity'::timestamptz")
 
 
 class JobOrderField(StrEnum):
@@ -66,58 +66,44 @@ class JobListShape(NamedTuple):
     patterns: int
     narrowed: Narrowing | None = None
     rows: int = 0
-    """The limit, where it is not a parameter."""
-    common: bool = False
-    """Whether so many jobs have the statuses that a page in order passes over few others."""
-
-
-class SceneListShape(NamedTuple):
-    """What differs in the text of the lists of scenes of jobs.
-
-    Parameters: `ids` of the jobs, `limit`, `after_position`, `after_id`, `before_position`, `before_id`, `statuses`.
-    """
-
-    one: bool
-    backward: bool
-    limited: bool
-    after: bool
-    before: bool
-    statuses: Literal["one", "many"] | None
-    include_deleted: bool
-
-
-class _Bound(NamedTuple):
-    """The conditions that a row is on the inner side of a cursor, and that it is not."""
-
-    inside: Condition
-    outside: Condition
+    """The limit, or more, where it is not a parameter."""
+    named_statuses: tuple[JobStatus, ...] | None = None
+    """The statuses, where they are no parameter, so that Postgres searches for each of them."""
 
 
 @lru_cache(SHAPES)
 def jobs(kind: Kind, shape: JobListShape, *, columns: Columns) -> Statement:
     """One page of jobs, with one job more than the limit."""
-    ordering: list[sa.ColumnElement[Any]] = [_ORDER_COLUMNS[shape.order], JOB.c.id]
-    if shape.narrowed is not None:
-        # Few rows are sorted.
-        ordering = [without_index(kind, each) for each in ordering]
-    if _is_by_status_of_postgres(kind, shape):
-        ordering[0] = hidden(ordering[0])
-    if shape.descending != shape.backward:
-        ordering = [each.desc() for each in ordering]
-    inside = [bound.inside for bound in _job_bounds(shape).values()]
-    select = sa.select(*selected(JOB_SOURCES, columns)).where(*_job_conditions(kind, shape), *inside)
-    select = select.order_by(*ordering)
+    # In front: Postgres begins an index with the first of two bounds; the instant of the last change can set another.
+    inside = [bound.inside for bound in _job_bounds(kind, shape).values()]
+    select = sa.select(*selected(JOB_SOURCES, columns)).where(*inside, *_job_conditions(kind, shape))
+    select = select.order_by(*_ordering(kind, shape, descending=shape.descending != shape.backward))
     if shape.rows:
         return Statement(kind, select.limit(sa.literal_column(str(shape.rows))))
-    return Statement(kind, _limited(select, limited=shape.limited))
+    return Statement(kind, limited(kind, select, limited=shape.limited))
 
 
 @lru_cache(SHAPES)
 def jobs_beyond(kind: Kind, shape: JobListShape) -> Statement:
-    """Whether jobs are outside the cursors of a page: at or in front of `after`, at or behind `before`."""
+    """Whether jobs are outside the cursors of a page: at or in front of `after`, at or behind `before`.
+
+    The one next to the cursor, if there is one: to find any, Postgres looks at all jobs, from the oldest.
+    """
     matching = _job_conditions(kind, shape)
-    exist = [sa.exists().where(*matching, bound.outside).label(side) for side, bound in _job_bounds(shape).items()]
-    return Statement(kind, sa.select(*exist))
+    found: list[Condition] = []
+    for side, bound in _job_bounds(kind, shape).items():
+        next_first = _ordering(kind, shape, descending=shape.descending != (side == "after"))
+        some = sa.select(sa.true()).select_from(JOB).where(bound.outside, *matching).order_by(*next_first)
+        found.append(some.limit(sa.literal_column("1")).scalar_subquery().is_not(None))
+    return Statement(kind, sa.select(*found))
+
+
+def _ordering(kind: Kind, shape: JobListShape, *, descending: bool) -> list[sa.ColumnElement[Any]]:
+    ordering: list[sa.ColumnElement[Any]] = [_ORDER_COLUMNS[shape.order], JOB.c.id]
+    if shape.narrowed is not None:
+        # Few rows are sorted.
+        ordering = [_aside(kind, ordering[0]), without_index(kind, ordering[1])]
+    return [each.desc() for each in ordering] if descending else ordering
 
 
 @lru_cache(SHAPES)
@@ -136,13 +122,12 @@ def kept_count(kind: Kind, shape: JobListShape) -> Statement:
 
 @lru_cache(SHAPES)
 def few(kind: Kind, shape: JobListShape, filtered_by: Narrowing) -> Statement:
-    """The number of jobs that the index of one filter leaves, some of them counted up to FEW and one more."""
-    if filtered_by in (Narrowing.STATUS, Narrowing.OWNED_STATUS, Narrowing.WORKER):
-        return kept_count(kind, shape._replace(include_deleted=True))
+    """The number of jobs that the index of one filter leaves, or what says whether they are few."""
     if filtered_by is Narrowing.TITLE:
         return Statement(kind, narrowing.titles(kind, shape.patterns))
-    found = narrowing.changed_since(kind, shape.scope, owner=shape.owner)
-    return Statement(kind, sa.select(sa.func.count()).select_from(found.limit(FEW + 1).subquery()))
+    if filtered_by is Narrowing.SINCE:
+        return Statement(kind, narrowing.last_changes(kind, shape.scope, owner=shape.owner))
+    return kept_count(kind, shape._replace(include_deleted=True))
 
 
 @lru_cache(SHAPES)
@@ -153,85 +138,69 @@ def matching(kind: Kind, shape: JobListShape, *, one: bool) -> Statement:
     return Statement(kind, select.order_by(JOB.c.updated_at, JOB.c.id))
 
 
-@lru_cache(SHAPES)
-def scenes(kind: Kind, shape: SceneListShape, *, columns: Columns) -> Statement:
-    """One page of the scenes of each job, with one scene more than the limit; without a limit, in no order."""
-    order = [SCENE.c.position, SCENE.c.id]
-    if shape.backward:
-        order = [each.desc() for each in order]
-    inside = [bound.inside for bound in _scene_bounds(shape).values()]
-    conditions = [*_scene_conditions(kind, shape), *inside]
-    select, joined = sa.select(*selected(SCENE_SOURCES, columns)), scenes_with(columns)
-    if not shape.limited:
-        return Statement(kind, select.select_from(joined).where(*conditions))
-    if shape.one:
-        return Statement(kind, _limited(select.select_from(joined).where(*conditions).order_by(*order), limited=True))
-    rank = sa.func.row_number().over(partition_by=SCENE.c.job_id, order_by=order).label("rank")
-    ranked = sa.select(SCENE.c.id, rank).where(*conditions).subquery()
-    select = select.select_from(joined.join(ranked, ranked.c.id == SCENE.c.id))
-    return Statement(kind, select.where(ranked.c.rank <= named("limit", sa.Integer())).order_by(*order))
-
-
-@lru_cache(SHAPES)
-def scenes_outside(kind: Kind, shape: SceneListShape, side: Side) -> Statement:
-    """The jobs that have scenes outside one of the cursors."""
-    outside = _scene_bounds(shape)[side].outside
-    return Statement(kind, sa.select(SCENE.c.job_id).where(*_scene_conditions(kind, shape), outside).distinct())
-
-
-@lru_cache(SHAPES)
-def scenes_count(kind: Kind, shape: SceneListShape) -> Statement:
-    """The number of scenes of each job on all pages."""
-    select = sa.select(SCENE.c.job_id, sa.func.count()).where(*_scene_conditions(kind, shape))
-    return Statement(kind, select.group_by(SCENE.c.job_id))
-
-
-def _limited(select: sa.Select[*tuple[Any, ...]], *, limited: bool) -> sa.Select[*tuple[Any, ...]]:
-    return select.limit(named("limit", sa.Integer())) if limited else select
-
-
 def _job_conditions(kind: Kind, shape: JobListShape) -> list[Condition]:
-    """Return the conditions of a list. SQLite finds the jobs by the index of the narrowing filter, or of the order."""
-    by = shape.narrowed
-    # The statistics of Postgres say which statuses are rare, so it is to choose by them.
-    planned = by in (Narrowing.STATUS, Narrowing.OWNED_STATUS) or (by is None and not shape.common)
+    """Return the conditions of a list: the jobs are found by the index of the narrowing filter, or of the order."""
 
     def value(name: str, of: sa.types.TypeEngine[Any]) -> sa.ColumnElement[Any]:
-        return named(name, of) if planned else unplanned(kind, named(name, of))
+        return unplanned(kind, named(name, of))
 
-    status, updated_at, owner_id = JOB.c.status, JOB.c.updated_at, JOB.c.owner_id
+    by, found = shape.narrowed, _found(kind, shape)
+    status, updated_at, owner_id, deleted_at = JOB.c.status, JOB.c.updated_at, JOB.c.owner_id, JOB.c.deleted_at
     if by is not Narrowing.STATUS:
         status = without_index(kind, status)
     if by is not Narrowing.SINCE and shape.order is not JobOrderField.UPDATED_AT:
         updated_at = without_index(kind, updated_at)
     conditions: list[Condition] = []
-    found = _found(kind, shape)
     if found is not None:
-        owner_id = without_index(kind, owner_id)
         conditions.append(JOB.c.id.in_(found))
+        owner_id = _aside(kind, owner_id)
+    if kind == "postgresql":
+        conditions += _hints(shape, found)
+        if by is not None:
+            deleted_at = hidden(deleted_at)
+        if by is not None and by is not Narrowing.STATUS:
+            status = hidden(status)
+        if found is not None:
+            updated_at = hidden(updated_at)
+        elif by is not None and shape.scope is Scope.WORKER:
+            owner_id = hidden(owner_id)
     viewer = value("viewer", JOB.c.owner_id.type)
     conditions.append(within(shape.scope, viewer, owner_id=owner_id, is_external=external(kind)))
     if not shape.include_deleted:
-        deleted_at = hidden(JOB.c.deleted_at) if _is_by_status_of_postgres(kind, shape) else JOB.c.deleted_at
         conditions.append(deleted_at.is_(None))
-    if shape.statuses is not None:
-        conditions.append(among(kind, status, "statuses", one=shape.statuses == "one", planned=planned))
+    if by is Narrowing.STATUS and shape.named_statuses is not None:
+        conditions.append(narrowing.has_named(status, shape.named_statuses))
+    elif shape.statuses is not None:
+        conditions.append(among(kind, status, "statuses", one=shape.statuses == "one", planned=False))
     if shape.owner:
         conditions.append(owner_id == value("owner", JOB.c.owner_id.type))
     if shape.since:
-        since = named("since", JOB.c.updated_at.type)
-        # In the order of the last change it ends the list, wherever that is.
-        is_end = shape.order is JobOrderField.UPDATED_AT
-        conditions.append(updated_at >= (unplanned(kind, since) if is_end or not planned else since))
+        conditions.append(updated_at >= value("since", JOB.c.updated_at.type))
     if shape.patterns:
         conditions.append(_title_contains(kind, value, shape.patterns))
     return conditions
 
 
-def _is_by_status_of_postgres(kind: Kind, shape: JobListShape) -> bool:
-    """Whether an index of statuses is to be used, and few rows sorted: Postgres takes the order of another index for
-    about as short, and passes over all jobs in it."""
-    return kind == "postgresql" and shape.narrowed in (Narrowing.STATUS, Narrowing.OWNED_STATUS)
+def _hints(shape: JobListShape, found: sa.SelectBase | None) -> list[Condition]:
+    """Return conditions that follow from the others of a list, and make Postgres use the index that is meant.
+
+    It takes another index, or sorts, where that seems about as short. So what the index begins with seems rare.
+    """
+    hints: list[Condition] = []
+    of_owner = narrowing.owner_of(shape.scope, owner=shape.owner)
+    if of_owner is not None and found is None:
+        owner = named(of_owner, JOB.c.owner_id.type)
+        hints.append(between(JOB.c.owner_id, owner, owner))
+    # In the order of the last change, the given instant ends the list.
+    is_end = shape.since and shape.order is JobOrderField.UPDATED_AT and shape.narrowed is None
+    if (is_end and of_owner is not None) or shape.narrowed is Narrowing.SINCE:
+        hints.append(between(JOB.c.updated_at, named("since", JOB.c.updated_at.type), _INFINITY))
+    return hints
+
+
+def _aside(kind: Kind, column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+    """Return a column that is looked up in no index."""
+    return without_index(kind, column) if kind == "sqlite" else hidden(column)
 
 
 def _found(kind: Kind, shape: JobListShape) -> sa.SelectBase | None:
@@ -240,9 +209,10 @@ def _found(kind: Kind, shape: JobListShape) -> sa.SelectBase | None:
         case Narrowing.TITLE:
             return narrowing.by_title(kind, shape.patterns)
         case Narrowing.WORKER:
-            return narrowing.of_worker(kind, shape.statuses, owner=shape.owner)
-        case Narrowing.OWNED_STATUS if shape.statuses is not None and kind == "sqlite":
-            return narrowing.of_owner(shape.statuses, owner=shape.owner)
+            return narrowing.of_worker(kind, shape.statuses, shape.named_statuses, owner=shape.owner)
+        case Narrowing.OWNED_STATUS if shape.statuses is not None:
+            of = narrowing.owner_of(shape.scope, owner=shape.owner)
+            return None if of is None else narrowing.of_owner(kind, shape.statuses, of, shape.named_statuses)
         case Narrowing.TOKEN:
             return jobs_of_token(named("viewer", sa.Text()))
         case _:
@@ -266,49 +236,7 @@ def _title_contains(
     return sa.or_(*folded, JOB.c.title_folded.is_(None) & simple)
 
 
-def _job_bounds(shape: JobListShape) -> dict[Side, _Bound]:
+def _job_bounds(kind: Kind, shape: JobListShape) -> dict[Side, Bound]:
     column = _ORDER_COLUMNS[shape.order]
-    key, kinds = sa.tuple_(column, JOB.c.id), (column.type, JOB.c.id.type)
-    return _bounds(shape.after, shape.before, key, ("value", "id"), kinds, descending=shape.descending)
-
-
-def _scene_bounds(shape: SceneListShape) -> dict[Side, _Bound]:
-    key, kinds = sa.tuple_(SCENE.c.position, SCENE.c.id), (sa.Integer(), SCENE.c.id.type)
-    return _bounds(shape.after, shape.before, key, ("position", "id"), kinds, descending=False)
-
-
-def _bounds(
-    after: bool,
-    before: bool,
-    key: sa.Tuple,
-    names: tuple[str, str],
-    kinds: tuple[sa.types.TypeEngine[Any], sa.types.TypeEngine[Any]],
-    *,
-    descending: bool,
-) -> dict[Side, _Bound]:
-    """Return the bounds that the given cursors set to the key of a row, in the order of the list."""
-    bounds: dict[Side, _Bound] = {}
-    if after:
-        start = _cursor("after", names, kinds)
-        bounds["after"] = _Bound(key < start, key >= start) if descending else _Bound(key > start, key <= start)
-    if before:
-        end = _cursor("before", names, kinds)
-        bounds["before"] = _Bound(key > end, key <= end) if descending else _Bound(key < end, key >= end)
-    return bounds
-
-
-def _cursor(
-    side: Side, names: tuple[str, str], kinds: tuple[sa.types.TypeEngine[Any], sa.types.TypeEngine[Any]]
-) -> sa.Tuple:
-    return sa.tuple_(*(named(f"{side}_{name}", kind) for name, kind in zip(names, kinds, strict=True)))
-
-
-def _scene_conditions(kind: Kind, shape: SceneListShape) -> list[Condition]:
-    conditions = [among(kind, SCENE.c.job_id, "ids", one=shape.one)]
-    if not shape.include_deleted:
-        conditions.append(SCENE.c.deleted_at.is_(None))
-    if shape.statuses is not None:
-        # By the index of all statuses, the scenes of every job would be read.
-        status = without_index(kind, SCENE.c.status)
-        conditions.append(among(kind, status, "statuses", one=shape.statuses == "one"))
-    return conditions
+    kinds = (column.type, JOB.c.id.type)
+    return bounds(kind, shape, sa.tuple_(column, JOB.c.id), ("value", "id"), kinds, descending=shape.descending)

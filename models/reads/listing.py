@@ -1,25 +1,27 @@
 """Filtered, paginated lists: the jobs of a viewer, and the scenes of a job."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from operator import itemgetter
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from models.db.database import Connection
 from models.db.readers import fetch, fetch_rows
 from models.db.recent import Recent
 from models.db.rows import JobRow, SceneRow
-from models.db.statements import Kind, Row, Statement, Values, rows_of, utc
+from models.db.statements import Row, Statement, Values, rows_of, utc
 from models.domain.access import Viewer
 from models.domain.folding import search_patterns
 from models.domain.lifecycle import JobStatus, SceneStatus
 from models.domain.paging import Beyond, Page, Window, page
-from models.reads import list_shapes, shapes
+from models.reads import list_plans, list_shapes, scene_shapes, shapes
 from models.reads.cursors import SCENE_ORDER, job_position, scene_position
-from models.reads.list_shapes import JobListShape, JobOrderField, SceneListShape
-from models.reads.narrowing import FEW, Narrowing, globbed, is_indexed
+from models.reads.list_plans import Source
+from models.reads.list_shapes import JobListShape, JobOrderField
+from models.reads.narrowing import Narrowing, globbed, is_indexed
+from models.reads.scene_shapes import SceneListShape
 from models.reads.shapes import Columns, Scope
 
 __all__ = ["JobOrderField"]
@@ -30,19 +32,6 @@ S = TypeVar("S", bound=Sequence[Any])
 SCENE_KEY: Columns = ("job_id", "position", "id")
 
 NOTHING_BEYOND = Beyond()
-
-# One more than the sizes of usual pages: see `_page_statement`.
-USUAL_LIMITS = frozenset({11, 21, 26, 51, 101})
-# As many jobs to pass over for each that has a common status take about as long as to plan a statement.
-COMMON_FACTOR = 20
-
-
-class Source(NamedTuple):
-    """What runs the statements of a narrow read: a snapshot, or a connection. `counts` are those of the database."""
-
-    kind: Kind
-    fetch: Callable[[Statement, Values], Awaitable[list[Row]]]
-    counts: Recent | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +63,9 @@ class SceneQuery:
 
 async def jobs_page(connection: Connection, viewer: Viewer, query: JobQuery, window: Window) -> Page[JobRow]:
     """Return one page of the jobs that match the query."""
-    source = Source(connection.dialect.name, partial(fetch, connection))
-    columns: Columns = JobRow._fields
-    shape, values = await _narrowed(source, _shape(viewer, query, window), _values(viewer, query, window))
-    statement = _page_statement(source, shape, values, columns)
+    source, values = _source(connection), _values(viewer, query, window)
+    shape = await list_plans.planned(source, _shape(viewer, query, window), values)
+    statement = list_shapes.jobs(source.kind, shape, columns=JobRow._fields)
     found = rows_of(JobRow, statement, await source.fetch(statement, values))
     return page(found, window, await _beyond(source, shape, values))
 
@@ -86,17 +74,20 @@ async def narrow_jobs_page(
     source: Source, viewer: Viewer, query: JobQuery, window: Window, columns: Columns
 ) -> Page[Row]:
     """Return one page of the jobs that match the query: of each job these columns, as the driver returns them."""
-    shape, values = await _narrowed(source, _shape(viewer, query, window), _values(viewer, query, window))
-    found = await source.fetch(_page_statement(source, shape, values, columns), values)
+    values = _values(viewer, query, window)
+    shape = await list_plans.planned(source, _shape(viewer, query, window), values)
+    found = await source.fetch(list_shapes.jobs(source.kind, shape, columns=columns), values)
     return page(found, window, await _beyond(source, shape, values))
 
 
 async def jobs_count(connection: Connection, viewer: Viewer, query: JobQuery) -> int:
     """Return the number of jobs that match the query."""
-    source = Source(connection.dialect.name, partial(fetch, connection))
-    shape, values = _shape(viewer, query), _values(viewer, query)
+    source, shape, values = _source(connection), _shape(viewer, query), _values(viewer, query)
     if query.search or query.updated_since or shape.scope in (Scope.TOKEN, Scope.NONE):
-        shape, values = await _narrowed(source, shape, values)
+        shape = await list_plans.planned(source, shape, values)
+        if shape.narrowed is None and shape.since and not shape.patterns:
+            # Nothing is sorted, however many there are.
+            shape = shape._replace(narrowed=Narrowing.SINCE)
         statement = list_shapes.jobs_count(source.kind, shape)
     else:
         statement = list_shapes.kept_count(source.kind, shape)
@@ -104,61 +95,10 @@ async def jobs_count(connection: Connection, viewer: Viewer, query: JobQuery) ->
     return int(count)
 
 
-async def _narrowed(source: Source, shape: JobListShape, values: Values) -> tuple[JobListShape, Values]:
-    """Return the shape with the first of its filters that leaves few jobs."""
-    if shape.scope is Scope.TOKEN:
-        return shape._replace(narrowed=Narrowing.TOKEN), values
-    filters: list[Narrowing] = []
-    if shape.patterns and "part_0" in values:
-        filters.append(Narrowing.TITLE)
-    if shape.scope is Scope.WORKER and (shape.owner or shape.statuses is not None or source.kind == "sqlite"):
-        filters.append(Narrowing.WORKER)
-    if shape.scope is not Scope.WORKER and shape.statuses is not None:
-        of_owner = shape.owner or shape.scope is Scope.OWN
-        filters.append(Narrowing.OWNED_STATUS if of_owner else Narrowing.STATUS)
-    if source.kind == "sqlite" and shape.since and shape.order is not JobOrderField.UPDATED_AT:
-        filters.append(Narrowing.SINCE)
-    left: dict[Narrowing, int] = {}
-    for each in filters:
-        left[each] = await _left(source, shape, values, each)
-        if left[each] <= FEW:
-            return shape._replace(narrowed=each), values
-    return shape._replace(common=await _is_common(source, shape, values, left)), values
-
-
-async def _is_common(source: Source, shape: JobListShape, values: Values, left: Mapping[Narrowing, int]) -> bool:
-    """Return whether so many jobs have the statuses that a page in order passes over few others. For Postgres only."""
-    if source.kind != "postgresql" or shape.statuses is None or shape.since or shape.patterns:
-        return False
-    ((by, count),) = left.items()
-    return count * COMMON_FACTOR >= await _left(source, shape._replace(statuses=None), {**values, "statuses": None}, by)
-
-
-async def _left(source: Source, shape: JobListShape, values: Values, by: Narrowing) -> int:
-    """Return how many jobs a filter leaves, which may be a few seconds old."""
-    of = (values["viewer"], values["owner"], *(values["statuses"] or ()))
-    key = (by, shape.scope, of, values["since"], values.get("lowered"))
-    count = None if source.counts is None else source.counts.get(key)
-    if count is None:
-        ((found,),) = await source.fetch(list_shapes.few(source.kind, shape, by), values)
-        count = int(found)
-        if source.counts is not None:
-            source.counts.put(key, count)
-    return count
-
-
-def _page_statement(source: Source, shape: JobListShape, values: Values, columns: Columns) -> Statement:
-    """Return the statement of a page.
-
-    Postgres keeps its plan when the plan for the given values costs about as much as one for any values, which supposes
-    that a parameter in LIMIT is a tenth of all rows: so a limit that many ask for is no parameter. It is one where the
-    best plan depends on the values: rare statuses and late instants.
-    """
-    is_usual = shape.narrowed is None and (shape.statuses is None or shape.common)
-    is_late = shape.since and shape.order is not JobOrderField.UPDATED_AT
-    if source.kind == "postgresql" and is_usual and not is_late and values["limit"] in USUAL_LIMITS:
-        shape = shape._replace(rows=values["limit"])
-    return list_shapes.jobs(source.kind, shape, columns=columns)
+def _source(connection: Connection) -> Source:
+    """Return what reads by a connection. It remembers counts as long as the connection is kept."""
+    counts: Recent = connection.info.setdefault("counts", Recent())
+    return Source(connection.dialect.name, partial(fetch, connection), counts)
 
 
 async def _beyond(source: Source, shape: JobListShape, values: Values) -> Beyond:
@@ -199,7 +139,7 @@ async def scenes_of_jobs(
     connection: Connection, job_ids: Sequence[str], query: SceneQuery
 ) -> dict[str, Page[SceneRow]]:
     """Return one page of scenes of each of these jobs; the caller must have checked that the jobs are visible."""
-    source = Source(connection.dialect.name, partial(fetch, connection))
+    source = _source(connection)
 
     async def read(statement: Statement, values: Values) -> list[SceneRow]:
         return await fetch_rows(connection, SceneRow, statement, values)
@@ -225,7 +165,7 @@ async def _scenes(
     shape, values = _scene_shape(job_ids, query), _scene_values(job_ids, query)
     found: dict[str, list[S]] = {job_id: [] for job_id in job_ids}
     job_id, group, add = columns.index("job_id"), "", list[S]().append
-    for scene in await read(list_shapes.scenes(source.kind, shape, columns=columns), values):
+    for scene in await read(scene_shapes.scenes(source.kind, shape, columns=columns), values):
         # Most scenes follow one of their job, and a comparison costs less than a look-up.
         if scene[job_id] != group:
             group = scene[job_id]
@@ -241,7 +181,7 @@ async def _scenes(
     beyond: dict[str, set[str]] = {}
     for side in ("after", "before"):
         if getattr(query.window, side) is not None:
-            outside = await source.fetch(list_shapes.scenes_outside(source.kind, shape, side), values)
+            outside = await source.fetch(scene_shapes.scenes_outside(source.kind, shape, side), values)
             beyond[side] = {str(job_id) for (job_id,) in outside}
     if not beyond:
         return {each: page(scenes, query.window, NOTHING_BEYOND) for each, scenes in found.items()}
@@ -253,15 +193,19 @@ async def _scenes(
 
 async def scenes_count(connection: Connection, job_ids: Sequence[str], query: SceneQuery) -> dict[str, int]:
     """Return the number of scenes of each of these jobs that match the query, on all pages."""
-    statement = list_shapes.scenes_count(connection.dialect.name, _scene_shape(job_ids, query))
+    statement = scene_shapes.scenes_count(connection.dialect.name, _scene_shape(job_ids, query))
     found = await fetch(connection, statement, _scene_values(job_ids, query))
     counted = {str(job_id): int(count) for job_id, count in found}
     return {job_id: counted.get(job_id, 0) for job_id in job_ids}
 
 
 def _shape(viewer: Viewer, query: JobQuery, window: Window | None = None) -> JobListShape:
+    scope, owner = shapes.scope_of(viewer), query.owner_id is not None
+    if scope is Scope.OWN and owner:
+        # Those of another owner are not visible.
+        scope, owner = (Scope.OWN, False) if query.owner_id == viewer.reads_as else (Scope.NONE, True)
     return JobListShape(
-        scope=shapes.scope_of(viewer),
+        scope=scope,
         order=query.order,
         descending=query.descending,
         backward=window is not None and window.backward,
@@ -269,7 +213,7 @@ def _shape(viewer: Viewer, query: JobQuery, window: Window | None = None) -> Job
         after=window is not None and window.after is not None,
         before=window is not None and window.before is not None,
         statuses=None if query.status is None else "one" if len(query.status) == 1 else "many",
-        owner=query.owner_id is not None,
+        owner=owner,
         since=query.updated_since is not None,
         include_deleted=query.include_deleted,
         patterns=len(search_patterns(query.search)) if query.search else 0,

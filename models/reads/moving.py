@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from models.db.statements import SHAPES, Kind, Statement, among, without_index
 from models.db.tables import SCENE
 from models.domain.lifecycle import SceneStatus
-from models.reads.listing import Source
+from models.reads.list_plans import Source
 from models.reads.shapes import Columns
 
 SHOWN: Columns = ("percentage", "high_water", "frame")

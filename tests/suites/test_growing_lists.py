@@ -22,8 +22,9 @@ from models.domain.access import Viewer
 from models.domain.folding import folded_title
 from models.domain.lifecycle import JobStatus
 from models.domain.paging import Window
-from models.reads import listing
-from models.reads.listing import JobOrderField, JobQuery, Source
+from models.reads import list_plans, listing
+from models.reads.list_plans import Source
+from models.reads.listing import JobOrderField, JobQuery
 from models.writes import job_counts
 from server.database.database_setup import migrate
 from tests.support.database_choice import database_choice
@@ -122,7 +123,7 @@ async def test_list_is_the_same_by_whatever_index(
     filled: Database, few: int, rng: random.Random, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All pages and the number of jobs, of random lists of each viewer, with any bound of what are few."""
-    monkeypatch.setattr(listing, "FEW", few)
+    monkeypatch.setattr(list_plans, "FEW", few)
     async with filled.read() as connection:
         jobs = await all_jobs(connection)
         for _ in range(QUERIES):

@@ -14,12 +14,14 @@ from sqlalchemy.dialects import sqlite
 
 from coordinator.renders import silent_takes
 from models.db.database import Database
+from models.db.recent import Recent
 from models.db.statements import Row, Statement, Values
 from models.domain.access import EXTERNAL
-from models.reads import eta, list_shapes, moving, shapes
-from models.reads.list_shapes import JobListShape, JobOrderField, SceneListShape
-from models.reads.listing import Source
+from models.reads import eta, list_shapes, moving, scene_shapes, shapes
+from models.reads.list_plans import Source
+from models.reads.list_shapes import JobListShape, JobOrderField
 from models.reads.narrowing import Narrowing
+from models.reads.scene_shapes import SceneListShape
 from models.reads.shapes import Scope
 from tests.support.migrated_file import create_migrated
 
@@ -110,7 +112,7 @@ async def test_scenes_of_jobs_are_found_by_an_index(
 ) -> None:
     """No other job's scenes are read, whatever their status."""
     shape = SceneListShape(one, False, limited, False, False, statuses, False)
-    steps = await plan(file, list_shapes.scenes("sqlite", shape, columns=("job_id", "position", "id")).text)
+    steps = await plan(file, scene_shapes.scenes("sqlite", shape, columns=("job_id", "position", "id")).text)
     assert "USING INDEX ix_scene_job_position (job_id=?)" in steps
     assert "SCAN scene" not in steps
 
@@ -146,7 +148,7 @@ async def test_what_moves_in_jobs_is_found_by_an_index(file: Database, jobs: int
         texts.append(statement.text)
         return []
 
-    await moving.moving(Source("sqlite", fetch), ["job"] * jobs)
+    await moving.moving(Source("sqlite", fetch, Recent()), ["job"] * jobs)
     (text,) = texts
     steps = await plan(file, text)
     assert "SEARCH scene USING INDEX ix_scene_job_position (job_id=?)" in steps

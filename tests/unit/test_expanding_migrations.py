@@ -11,7 +11,8 @@ from tests.support.previous_release import revision
 
 # What the last release no longer uses, by revision, each with the reason why its processes can do without it.
 CONTRACTIONS: dict[str, str] = {
-    "0019": "Indexes with the same names and with the columns of the former are made again; no statement names one."
+    "0019": "Indexes with the same names and with the columns of the former are made again; no statement names one.",
+    "0020": "What Postgres supposes of the owners of jobs when it plans; a slower plan has the same rows.",
 }
 
 # What makes room without touching what is there; everything else needs a reason above.
