@@ -19,6 +19,7 @@ from bench.measure import Figure, LoadFailed, Requests
 from bench.results import Result
 from bench.server import Launch, Server, Target
 from bench.streams import Stream, check_messages, delays, write
+from server.settings import LONGEST_SECONDS
 from tests.support.migrated_file import create_migrated
 from tests.support.server_app import running
 
@@ -79,7 +80,7 @@ async def test_programs_beside_the_server_give_its_answers(filled: Path, tmp_pat
         contenders.limit("reads", copied(filled, "1.db")),
         contenders.peer(STRAWBERRY, copied(filled, "2.db")),
     ]
-    async with running(tmp_path, limit_cost=1_000_000) as app:
+    async with running(tmp_path, limit_cost=1_000_000, external_deadline_seconds=LONGEST_SECONDS) as app:
         ours = InProcess(OURS, int(app.url.rpartition(":")[2]))
         for launch in launches:
             with started(launch, tmp_path) as server:
@@ -91,7 +92,7 @@ async def test_frames_written_by_hand_say_what_the_server_says(filled: Path, tmp
     """The limit of fan-out sends the messages that the server sends, for the same changes."""
     with started(contenders.limit("frames", copied(filled, "1.db")), tmp_path) as limit:
         expected, late = await asyncio.to_thread(messages, limit, query, 1)
-        async with running(tmp_path) as app:
+        async with running(tmp_path, external_deadline_seconds=LONGEST_SECONDS) as app:
             ours = InProcess(OURS, int(app.url.rpartition(":")[2]))
             sent, _ = await asyncio.to_thread(messages, ours, query, 1)
     check_messages(sent, expected, LIMIT)
@@ -105,7 +106,7 @@ async def test_statements_by_hand_leave_the_rows_of_the_server(filled: Path, tmp
     with started(contenders.limit("writes", str(filled)), tmp_path) as server:
         job = (await asyncio.to_thread(ask, server, created))["createJob"]["job"]
         scene = (await asyncio.to_thread(ask, server, changed))["updateScene"]["scene"]
-    async with running(tmp_path) as app:
+    async with running(tmp_path, external_deadline_seconds=LONGEST_SECONDS) as app:
         selection = "id version status scenes { nodes { title currentTake { number } } } events { version type }"
         read = (await app.execute(f"query($id: ID!) {{ job(id: $id) {{ {selection} }} }}", id=job["id"]))["job"]
         document = "query($id: ID!) { scene(id: $id) { title version job { version events(after: 1) { type } } } }"
