@@ -35,6 +35,21 @@ _PRIMARY = 0xFF
 T = TypeVar("T")
 
 
+class File(sqlite3.Connection):
+    """A connection whose transaction ends with it.
+
+    SQLite keeps a closed connection, and the lock of its transaction, as long as one of its statements has rows left
+    (https://www.sqlite.org/c3ref/close.html). A cancelled task leaves such a statement to the garbage collector, and
+    until that runs, nothing could be written.
+    """
+
+    def close(self) -> None:
+        """Roll back, and close."""
+        with suppress(sqlite3.Error):
+            self.rollback()
+        super().close()
+
+
 class FileConnection(aiosqlite.Connection):
     """An aiosqlite connection whose file may also be read on the thread of the event loop, while its own is idle."""
 
@@ -66,7 +81,12 @@ class FileConnection(aiosqlite.Connection):
 
 def connect_file(*args: Any, **options: Any) -> FileConnection:
     """Return a connection to be awaited; the arguments are those of `sqlite3.connect`."""
-    return FileConnection(partial(sqlite3.connect, *args, **options | {"check_same_thread": False}))
+    return FileConnection(opening(*args, **options))
+
+
+def opening(*args: Any, **options: Any) -> Callable[[], sqlite3.Connection]:
+    """Return what opens a file, which more than one thread may use; the arguments are those of `sqlite3.connect`."""
+    return partial(sqlite3.connect, *args, **options | {"check_same_thread": False, "factory": File})
 
 
 class SqliteReader:

@@ -6,14 +6,13 @@ file while another process has it, for the disk at a commit, and what takes long
 
 import sqlite3
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from models.db.drivers import Rows, Step
 from models.db.prepared import Call
-from models.db.sqlite_reader import FileConnection
+from models.db.sqlite_reader import FileConnection, opening
 
 COMMIT = "COMMIT"
 BEGIN = "BEGIN IMMEDIATE"
@@ -52,7 +51,7 @@ class WriterConnection(FileConnection):
 
 def connect_writer(*args: Any, **options: Any) -> WriterConnection:
     """Return a connection to be awaited; the arguments are those of `sqlite3.connect`."""
-    return WriterConnection(partial(sqlite3.connect, *args, **options | {"check_same_thread": False}))
+    return WriterConnection(opening(*args, **options))
 
 
 class SqliteDriver:

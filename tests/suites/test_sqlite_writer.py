@@ -1,9 +1,11 @@
 """The writer of an SQLite file: short statements run on the loop, and nothing that waits does."""
 
 import asyncio
+import gc
+import random
 import sqlite3
 import threading
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any, cast
@@ -11,8 +13,11 @@ from typing import Any, cast
 import pytest
 import sqlalchemy as sa
 
-from models.db import sqlite_writer
+from models.db import sqlite_reader, sqlite_writer
+from models.db.cancellation import shield_to_completion
+from models.db.database import Database
 from models.db.prepared import Call, Prepared, inserts
+from models.db.sqlite_reader import FileConnection
 from models.db.sqlite_writer import BEGIN, COMMIT, SqliteDriver, WriterConnection
 from models.domain.access import LOCAL
 from tests.support.database_choice import database_choice
@@ -22,6 +27,7 @@ from tests.support.waiting import TIMEOUT_SECONDS, eventually
 pytestmark = pytest.mark.usefixtures("database")
 
 NUMBER = sa.Table("number", sa.MetaData(), sa.Column("id", sa.Integer, primary_key=True))
+CANCELLED = 40
 COUNT = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000000) SELECT count(*) FROM n"
 
 
@@ -139,3 +145,72 @@ async def check_change_behind_a_holder(env: Domain) -> None:
 def only_sqlite() -> None:
     if database_choice.distributed:
         pytest.skip("about a file")
+
+
+@pytest.mark.parametrize("connect", [sqlite_reader.connect_file, sqlite_writer.connect_writer])
+async def test_closed_connection_leaves_no_lock(tmp_path: Path, connect: Callable[..., FileConnection]) -> None:
+    """Although a statement has rows left: a cancelled task leaves such a statement to the garbage collector."""
+    path = str(tmp_path / "file.db")
+    closed = connect(path, isolation_level=None)
+    await closed
+    closed.file.execute("PRAGMA journal_mode=WAL")
+    closed.file.execute(BEGIN)
+    closed.file.execute("CREATE TABLE number (id INTEGER PRIMARY KEY)")
+    left = closed.file.execute(COUNT.replace("count(*)", "i"))
+    assert left.fetchone() == (1,)
+    await closed.close()
+    assert_writable(path)
+    del left
+
+
+async def test_cancelled_transactions_leave_no_lock(tmp_path: Path) -> None:
+    """Whenever they are cancelled, and before the garbage collector runs."""
+    seed = random.randrange(2**32)  # no secret
+    print(f"seed {seed}")  # noqa: T201 # pytest shows it for a failed test
+    rng = random.Random(seed)  # no secret
+    path = tmp_path / "file.db"
+    with closing(sqlite3.connect(path)) as file:
+        file.execute("PRAGMA journal_mode=WAL")
+        file.execute("CREATE TABLE number (id INTEGER)")
+        file.executemany("INSERT INTO number VALUES (?)", [(number,) for number in range(1_000)])
+        file.commit()
+    database = Database(f"sqlite+aiosqlite:///{path}")
+    gc.disable()
+    try:
+        for _ in range(CANCELLED):
+            task = asyncio.create_task(insert(database))
+            for _ in range(rng.randrange(60)):
+                await asyncio.sleep(0)
+            await asyncio.sleep(rng.random() * 0.002)
+            task.cancel()
+            await asyncio.wait([task])
+            del task
+            await eventually(lambda: is_writable(path))
+    finally:
+        gc.enable()
+        await database.close()
+
+
+async def insert(database: Database) -> None:
+    """Insert a row, read all, and insert another, in a transaction."""
+    async with database.transaction() as transaction:
+        connection = await transaction.begun()
+        await connection.execute(sa.insert(NUMBER).values(id=1))
+        (await connection.execute(sa.select(NUMBER))).all()
+        await connection.execute(sa.insert(NUMBER).values(id=2))
+        await shield_to_completion(transaction.commit())
+
+
+def assert_writable(path: str) -> None:
+    """Another connection begins to write at once."""
+    with closing(sqlite3.connect(path, timeout=0.0, isolation_level=None)) as other:
+        other.execute(BEGIN)
+
+
+def is_writable(path: Path) -> bool:
+    """Return whether another connection can write now."""
+    try:
+        assert_writable(str(path))
+    except sqlite3.OperationalError:
+        return False
+    return True
