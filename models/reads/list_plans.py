@@ -1,7 +1,8 @@
 """How the jobs of a list are found: by the index of a filter that leaves few of them, or in the order of the list.
 
 The program chooses, on both databases: SQLite has no statistics, and a statement that Postgres plans by the values of
-its parameters is planned each time, which takes longer than to read a page (docs/decisions/0037-plans-that-postgres-keeps.md).
+its parameters is planned each time, which takes longer than to read a page
+(docs/decisions/0037-plans-that-postgres-keeps.md).
 """
 
 from collections.abc import Awaitable, Callable, Iterator
