@@ -63,7 +63,8 @@ def _filters(kind: Kind, shape: JobListShape, values: Values) -> Iterator[Narrow
         if shape.owner or shape.statuses is not None or kind == "sqlite":
             yield Narrowing.WORKER
     elif shape.statuses is not None:
-        yield Narrowing.OWNED_STATUS if shape.owner or shape.scope is Scope.OWN else Narrowing.STATUS
+        of_one = owner_of(shape.scope, owner=shape.owner) is not None
+        yield Narrowing.OWNED_STATUS if of_one else Narrowing.STATUS
     # In the order of the last change it ends the list, wherever that is.
     if shape.since and shape.order is not JobOrderField.UPDATED_AT:
         yield Narrowing.SINCE
@@ -102,7 +103,7 @@ async def _remembered(
 ) -> int:
     """Return the number that `list_shapes.few` selects, which may be a few seconds old."""
     of = (values["viewer"], values["owner"], *(values["statuses"] or ()))
-    key = (by, shape.scope, of, values.get("lowered"))
+    key = (by, shape.scope, of, values["lowered"] if by is Narrowing.TITLE else None)
     kept = source.counts.get(key)
     if kept is None:
         found = await source.fetch(list_shapes.few(source.kind, shape, by), {**values, **(more or {})})

@@ -54,8 +54,8 @@ def owner_of(scope: Scope, *, owner: bool) -> str | None:
 
 
 def last_changes(kind: Kind, scope: Scope, *, owner: bool) -> sa.Select[Any]:
-    """Select the instant after which no more than the parameter `few` jobs changed: of the owner, if there is one, else
-    of all jobs, whoever may see them. No row, if there are no more jobs."""
+    """Select the instant after which at most `few` jobs (a parameter) changed: of the owner, if there is one, otherwise
+    of all owners, whatever the viewer may read. No row if there are at most `few` jobs."""
     changed = sa.select(JOB.c.updated_at)
     of = owner_of(scope, owner=owner)
     if of is not None:
@@ -94,8 +94,8 @@ def of_owner(
 ) -> sa.Select[str] | sa.CompoundSelect[str]:
     """Select the ids of the jobs with the statuses, whose owner is the parameter `of`.
 
-    By their ids alone, or SQLite would read all jobs of the owner in an index that has the other columns of a list too,
-    as Postgres does where it has to look up several statuses.
+    By their ids alone, or both databases would read all jobs of the owner in an index that has the other columns of a
+    list too.
     """
     owner_id, value = JOB_.c.owner_id, named(of, sa.Text())
     if kind == "postgresql":

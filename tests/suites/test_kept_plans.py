@@ -1,4 +1,4 @@
-"""Postgres keeps the plans of lists, and reads few rows by them, whoever has how many jobs.
+"""Postgres keeps the plans of lists, and reads few rows by them for any distribution of jobs over owners.
 
 To plan a list again takes longer than to read the page. So no plan may depend on the values of parameters, and each
 must be good for owners with a few jobs and for one with half of all.
