@@ -25,9 +25,10 @@ from tests.support.violations import Kind, Violation
 
 app = typer.Typer(pretty_exceptions_enable=False)
 
-# A bug shows as a late message or a gap. Any other violation would mean that something else is broken.
+# A bug shows in one of these ways. Any other violation would mean that something else is broken.
 SYMPTOMS = {
-    Mutant.PUBLISH_BEFORE_COMMIT: {Kind.LATE},
+    Mutant.PUBLISH_BEFORE_COMMIT: {Kind.BACKWARDS},
+    Mutant.HINT_BEFORE_COMMIT: {Kind.LATE},
     Mutant.JOIN_AFTER_READ: {Kind.GAP, Kind.LATE},
 }
 

@@ -1,6 +1,5 @@
 """Bugs that a run must detect, put into the server of this run only."""
 
-import asyncio
 from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import aclosing, contextmanager
 from enum import StrEnum
@@ -8,25 +7,30 @@ from typing import assert_never
 from unittest.mock import patch
 
 from models.db.database import Connection, Database
+from models.db.prepared import Call
 from models.db.transactions import Transaction
+from models.reads import queries
+from models.writes.audit import AuditContext
 from models.writes.change import Change, Work
 from models.writes.outbox import Subscription
 from models.writes.store import CommitListener, Committed, Store
 from subscriptions.job_events import JobEvents, Message
 
-# How long before the commit the hint is sent.
-EARLY_SECONDS = 0.02
+# How often the job is read between an early hint and the commit. Streams read it a few times to send what is new, in
+# the same process: they have done so by then, also on a busy machine, where each of these reads takes longer too.
+READS_BEFORE_COMMIT = 25
 
 
 class Mutant(StrEnum):
     """The names of the bugs."""
 
     PUBLISH_BEFORE_COMMIT = "publish-before-commit"
+    HINT_BEFORE_COMMIT = "hint-before-commit"
     JOIN_AFTER_READ = "join-after-read"
 
 
 class WithoutHints:
-    """A commit listener that passes on everything but the version, whose hint was sent before the commit."""
+    """A commit listener that passes on everything but the version and its events, which it had before the commit."""
 
     def __init__(self, listener: CommitListener) -> None:
         self._listener = listener
@@ -42,23 +46,48 @@ class WithoutHints:
 
     def after_commit(self, committed: Committed) -> None:
         """Pass on without the version."""
-        self._listener.after_commit(committed._replace(version=None))
+        self._listener.after_commit(committed._replace(version=None, events=(), job=None))
 
 
-class EarlyHintStore(Store):
-    """Sends the hint before the commit: a reader that follows it finds nothing, and gets no second hint."""
+class EarlyStore(Store):
+    """Sends what processes learn of a change before it commits, and not again after it."""
 
     def __init__(self, database: Database, listener: CommitListener) -> None:
         super().__init__(database, WithoutHints(listener))
         self._early = listener
 
+    def audited(self, audit_context: AuditContext) -> Store:
+        """Return the store for one operation, with the bug as well: it is what every mutation writes with."""
+        store = super().audited(audit_context)
+        store.__class__ = type(self)
+        return store
+
     async def _finish(
         self, transaction: Transaction, change: Change, subscriptions: Sequence[Subscription] | None
     ) -> None:
-        if change.events:
-            self._early.after_commit(Committed(change.job.id, change.job.version, (), (), ()))
-            await asyncio.sleep(EARLY_SECONDS)
-        await super()._finish(transaction, change, subscriptions)
+        commit = transaction.commit
+
+        async def commit_late(calls: Sequence[Call] = ()) -> None:
+            if change.events:
+                self._early.after_commit(self._hint(change))
+                for _ in range(READS_BEFORE_COMMIT):
+                    async with self.read() as connection:
+                        await queries.job_heads(connection, [change.job.id])
+            await commit(calls)
+
+        with patch.object(transaction, "commit", commit_late):
+            await super()._finish(transaction, change, subscriptions)
+
+    def _hint(self, change: Change) -> Committed:
+        """Return what other processes learn. A reader that follows it before the commit finds nothing."""
+        return Committed(change.job.id, change.job.version, (), (), ())
+
+
+class EarlyEventsStore(EarlyStore):
+    """Sends the events too, as to the streams of this process, which send them without reading the log."""
+
+    def _hint(self, change: Change) -> Committed:
+        return super()._hint(change)._replace(events=change.events, job=change.job)
 
 
 class LateJoin(JobEvents):
@@ -84,7 +113,10 @@ def patched(mutant: Mutant) -> Generator[None]:
     """Put the bug into the product, in this process."""
     match mutant:
         case Mutant.PUBLISH_BEFORE_COMMIT:
-            with patch("server.container.Store", EarlyHintStore):
+            with patch("server.container.Store", EarlyEventsStore):
+                yield
+        case Mutant.HINT_BEFORE_COMMIT:
+            with patch("server.container.Store", EarlyStore):
                 yield
         case Mutant.JOIN_AFTER_READ:
             alone = patch("server.app.shared_subscriptions", return_value=None)
