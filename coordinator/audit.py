@@ -3,9 +3,9 @@
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 from datetime import timedelta
+from types import TracebackType
+from typing import Self
 
 import sqlalchemy as sa
 
@@ -26,11 +26,40 @@ MAX_PENDING_ENTRIES = 10_000
 ENTRIES_PER_WRITE = 500
 
 
-class Outcome:
-    """The result of an audited mutation: OK unless its answer is a refusal."""
+class AuditedMutation:
+    """The block of one mutation. Set its `result` when the mutation is refused without an exception.
 
-    def __init__(self) -> None:
+    Not a generator, which every mutation would make and register at the event loop.
+    """
+
+    __slots__ = ("_action", "_context", "_log", "_object_id", "_viewer", "result")
+
+    def __init__(
+        self, audit_log: "AuditLog", viewer: Viewer, audit_context: AuditContext, action: str, object_id: str | None
+    ) -> None:
+        self._log = audit_log
+        self._viewer = viewer
+        self._context = audit_context
+        self._action = action
+        self._object_id = object_id
         self.result = OK
+
+    async def __aenter__(self) -> Self:
+        self._context.begin(self._action, self._object_id)
+        try:
+            grants.check(self._viewer, self._action)
+        except Exception as error:
+            self._log.append(self._viewer, self._context, code_of(error))
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            self._log.append(self._viewer, self._context, self.result)
+        elif isinstance(error, Exception):
+            self._log.append(self._viewer, self._context, code_of(error))
 
 
 class AuditLog:
@@ -41,24 +70,14 @@ class AuditLog:
         self._pending: deque[Entry] = deque(maxlen=MAX_PENDING_ENTRIES)
         self._woken = asyncio.Event()
 
-    @asynccontextmanager
-    async def mutation(
+    def mutation(
         self, viewer: Viewer, audit_context: AuditContext, action: str, object_id: str | None
-    ) -> AsyncGenerator[Outcome]:
+    ) -> AuditedMutation:
         """Audit the mutation in this block: successful, refused or failed. A change in it writes an OK by itself.
 
-        Set the yielded `result` when the mutation is refused without an exception. Raises Forbidden when the viewer has
-        an access token without the grant for it.
+        The block raises Forbidden when the viewer has an access token without the grant for it.
         """
-        audit_context.begin(action, object_id)
-        outcome = Outcome()
-        try:
-            grants.check(viewer, action)
-            yield outcome
-        except Exception as error:
-            self._append(viewer, audit_context, code_of(error))
-            raise
-        self._append(viewer, audit_context, outcome.result)
+        return AuditedMutation(self, viewer, audit_context, action, object_id)
 
     async def run(self) -> None:
         """Write pending entries as soon as the database accepts them."""
@@ -92,7 +111,8 @@ class AuditLog:
             self._woken.set()
             raise
 
-    def _append(self, viewer: Viewer, audit_context: AuditContext, result: str) -> None:
+    def append(self, viewer: Viewer, audit_context: AuditContext, result: str) -> None:
+        """Note the result of a mutation, to be written soon, unless its change has written it."""
         if result != OK:
             audit_context.refusals.append(result)
         if not (audit_context.written and result == OK):

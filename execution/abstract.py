@@ -7,7 +7,7 @@ from graphql import GraphQLAbstractType, default_type_resolver  # pyright: ignor
 
 from execution.deviation import NULL, TYPE, deviate
 from execution.sites import Slots
-from execution.values import Completion, Pure, all_of
+from execution.values import LATER, Completion, Pure, all_of
 
 
 class Dispatch:
@@ -27,6 +27,13 @@ class Dispatch:
         if value is None:
             return None if self._nullable else deviate(NULL)
         return self._possible[self._name(value, slots)].many([value], slots)[0]
+
+    def at_once(self, value: Any, slots: Slots) -> Any:
+        """Complete one value; LATER if its completion awaits."""
+        if value is None:
+            return self.one(value, slots)
+        completion = self._possible[self._name(value, slots)]
+        return completion.many([value], slots)[0] if isinstance(completion, Pure) else LATER
 
     async def many_awaiting(self, values: Sequence[Any], slots: Slots) -> list[Any]:
         """Complete values, those of one type together."""

@@ -139,7 +139,7 @@ class Compiler:
         dispatch = Dispatch(kind, possible, self.slot(site.raw_info), nullable=nullable)
         if all(isinstance(each, Pure) for each in possible.values()):
             return self._calling(lambda: dispatch.one)
-        return Awaiting(dispatch.many_awaiting)
+        return Awaiting(dispatch.many_awaiting, dispatch.at_once)
 
     def _calling(self, one: Callable[[], Callable[[Any, Slots], Any]]) -> Pure:
         """Return the completion whose generated code calls a function for each value."""

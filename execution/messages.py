@@ -37,3 +37,13 @@ class CompiledMessages:
             return None
         self._paths.compiled += 1
         return data
+
+    def complete_at_once(self, value: Any) -> Data | None:
+        """Return the same without waiting; None when `complete` has to make it."""
+        try:
+            data = self._plan.complete_at_once(value, self._context, self.variables, self._extensions)
+        except Exception:
+            return None
+        if data is not None:
+            self._paths.compiled += 1
+        return data

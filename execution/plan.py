@@ -18,7 +18,7 @@ from execution.selections import Conditions, Selections, fragments_of
 from execution.serial import Step, step
 from execution.sites import Memory, Operation, Run, Slots
 from execution.sources import ORDINARY
-from execution.values import Pure
+from execution.values import LATER, Pure
 
 BYTES_OF_PLAN = 4_000
 BYTES_OF_FIELD = 3_000
@@ -112,6 +112,14 @@ class Plan:
         """Return the data of a subscription's message, whose root field has this value."""
         slots = self._slots(Run(self._operation, context, variables, value, extensions))
         return {each.key: await each.complete(value, slots) for each in self._steps}
+
+    def complete_at_once(
+        self, value: Any, context: Any, variables: VariableValues, extensions: Mapping[str, Any] | None = None
+    ) -> Data | None:
+        """Return the same without waiting; None if something has to be waited for."""
+        slots = self._slots(Run(self._operation, context, variables, value, extensions))
+        data = {each.key: each.complete_at_once(value, slots) for each in self._steps}
+        return None if LATER in data.values() else data
 
     def _slots(self, run: Run) -> Slots:
         return [run, *[prepare(run) for prepare in self._prepares]]

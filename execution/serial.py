@@ -10,7 +10,7 @@ from execution.compiler import Compiler
 from execution.direct import direct_call
 from execution.module import literal
 from execution.sites import Site, Slots
-from execution.values import Completion, Pure
+from execution.values import LATER, Completion, Pure
 
 
 class Step:
@@ -44,6 +44,17 @@ class Step:
         if isinstance(self._completion, Pure):
             return self._completion.many([value], slots)[0]
         return (await self._completion.many([value], slots))[0]
+
+    def complete_at_once(self, value: Any, slots: Slots) -> Any:
+        """Return the completed value of the field; LATER if its completion awaits."""
+        completion = self._completion
+        if completion is None:
+            return self._name
+        if isinstance(value, Exception):
+            raise value
+        if isinstance(completion, Pure):
+            return completion.many([value], slots)[0]
+        return LATER if completion.at_once is None else completion.at_once(value, slots)
 
 
 def step(compiler: Compiler, root: GraphQLObjectType, key: str, nodes: list[FieldNode]) -> Step:

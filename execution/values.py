@@ -38,11 +38,16 @@ class Pure:
         return self._many()
 
 
+LATER: Final = object()
+"""Stands for a value whose completion awaits."""
+
+
 @dataclass(frozen=True, slots=True)
 class Awaiting:
-    """A completion that awaits."""
+    """A completion that awaits. `at_once` completes the values that need no wait, and returns LATER for the others."""
 
     many: ManyAsync
+    at_once: Callable[[Any, Slots], Any] | None = None
 
 
 Completion = Pure | Awaiting

@@ -1,5 +1,6 @@
 """The feed: a subscriber's bounded buffer of the updates of one job."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from coordinator.live.reader import JobUpdate
@@ -39,6 +40,7 @@ class Feed:
         self._gone = False
         self._woken = Signal()
         self._interrupted = False
+        self._handler: Callable[[], bool] | None = None
         self.latest: ProgressSnapshot | JobRow | None = None
         self.updates = 0
         """The number of updates so far."""
@@ -60,7 +62,8 @@ class Feed:
         if misses or len(self._events) > self._limit:
             self._dropped = self._events[-1].version
             self._events.clear()
-        self._woken.set()
+        if self._handler is None or not self._handler():
+            self._woken.set()
 
     def forget(self, version: int) -> None:
         """Drop everything that the state of the job at `version`, which the subscriber now has, includes."""
@@ -88,6 +91,14 @@ class Feed:
             await self._woken.wait()
         return self.take()
 
+    def hand_over(self, handler: Callable[[], bool]) -> None:
+        """Call `handler` after each update; if it returns True, nothing that waits is woken."""
+        self._handler = handler
+
+    def wake(self) -> None:
+        """End the current `wait`, if anything is pending."""
+        self._woken.set()
+
     def interrupt(self) -> None:
         """End the current or the next `wait`."""
         self._interrupted = True
@@ -109,6 +120,10 @@ class Feed:
         if self._events:
             return self._events.pop(0)
         return self._running.pop(next(iter(self._running)))
+
+    def next_event(self) -> EventRow | None:
+        """Return the next message, which stays pending, if it is an event."""
+        return self._events[0] if self._events and not (self._gone or self._dropped) else None
 
     def _forget_unless_running(self, scene_id: str, update: JobUpdate) -> None:
         if all(scene.id != scene_id for scene in update.running):

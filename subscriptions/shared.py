@@ -33,6 +33,10 @@ class SharedValue:
 class WithoutPositions:
     """What a source of latest values has instead of a log."""
 
+    @property
+    def ready(self) -> None:
+        """Return None: each of its values is read."""
+
     async def again(self, received: object) -> Never:
         """Not called: a latest value has no version."""
         raise NotImplementedError

@@ -44,6 +44,30 @@ class SharedJobEvents(JobMessages):
         """End the current or the next `wait`."""
         self._feed.interrupt()
 
+    @property
+    def ready(self) -> "SharedJobEvents | None":
+        """Its events; None when the stream may end after each of them."""
+        return None if self._until_settled else self
+
+    def hand_over(self, handler: Callable[[], bool]) -> None:
+        """Call `handler` when an update becomes pending; if it returns True, `wait` does not end for that."""
+        self._feed.hand_over(handler)
+
+    def wake(self) -> None:
+        """End the current `wait`, if an update is pending."""
+        self._feed.wake()
+
+    def peek(self) -> SharedValue | None:
+        """Return the next update, which stays pending, if it is an event that was not sent."""
+        event = self._feed.next_event()
+        return (
+            None if event is None or event.version <= self._position else shared_message(cast("JobEvent", event), event)
+        )
+
+    def drop(self) -> None:
+        """Take the event that `peek` has returned last."""
+        self._position = cast("EventRow", self._feed.take()).version
+
     async def finished(self) -> bool:
         """Whether the stream ends because the job has settled."""
         return await self._finished()

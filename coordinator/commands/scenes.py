@@ -1,9 +1,8 @@
 """The commands on one scene. `batches` has the commands on several scenes."""
 
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from functools import partial
-from typing import NamedTuple
 
 from coordinator.commands import asking, deletion, edits, ordering, preconditions, scene_inputs, takes
 from coordinator.commands.catalogue import Catalogue, Models
@@ -23,13 +22,6 @@ from models.writes.change import Change
 from models.writes.store import Store
 
 _PATH = ["input", "sceneId"]
-
-
-class Target(NamedTuple):
-    """A scene, and the change in which it is to be changed."""
-
-    change: Change
-    scene: SceneRow
 
 
 class Scenes:
@@ -70,7 +62,8 @@ class Scenes:
         """Edit a scene or report on its render; see `edits.apply` for the refusals."""
         edits.check(edit, ["input"])
         models = await self._catalogue.read() if asking.changes_order(edit) else self._catalogue.latest
-        async with self._change(viewer, target, act=edits.act_of(edit)) as (change, scene):
+        async with await self._change(viewer, target, act=edits.act_of(edit)) as change:
+            scene = await _scene(change, target)
             await edits.apply(change, scene, edit, ["input"], self._policy.adoption, models)
 
     async def regenerate(
@@ -95,7 +88,9 @@ class Scenes:
 
         async def act(idempotency: Idempotency) -> Answer:
             models = await self._catalogue.read()
-            async with self._change(viewer, target, idempotency) as (change, scene):
+            async with await self._change(viewer, target) as change:
+                await idempotency.remember(change, {})
+                scene = await _scene(change, target)
                 await takes.regenerate(change, scene, self._policy, _PATH, edit, models)
             return {}
 
@@ -121,22 +116,26 @@ class Scenes:
 
     async def cancel(self, viewer: Viewer, target: SceneTarget) -> None:
         """Cancel an open scene; see `takes.cancel`."""
-        async with self._change(viewer, target) as (change, scene):
+        async with await self._change(viewer, target) as change:
+            scene = await _scene(change, target)
             await takes.cancel(change, scene, _PATH)
 
     async def delete(self, viewer: Viewer, target: SceneTarget) -> None:
         """Delete a scene, recoverable until `purge_after`; see `deletion.delete_scene`."""
-        async with self._change(viewer, target) as (change, scene):
+        async with await self._change(viewer, target) as change:
+            scene = await _scene(change, target)
             await deletion.delete_scene(change, scene, self._policy.recovery_window, _PATH)
 
     async def restore(self, viewer: Viewer, target: SceneTarget) -> None:
         """Restore a deleted scene at its former place; see `deletion.restore_scene`."""
-        async with self._change(viewer, target, deleted=True) as (change, scene):
+        async with await self._change(viewer, target, deleted=True) as change:
+            scene = await _scene(change, target, deleted=True)
             await deletion.restore_scene(change, scene, _PATH)
 
     async def move(self, viewer: Viewer, target: SceneTarget, position: int) -> None:
         """Move a live scene to another position; see `ordering.move`."""
-        async with self._change(viewer, target) as (change, scene):
+        async with await self._change(viewer, target) as change:
+            scene = await _scene(change, target)
             await ordering.move(change, scene, position)
 
     async def reorder(
@@ -147,17 +146,10 @@ class Scenes:
         async with self._store.change(job_id, viewer, expected_version=expected_version) as change:
             await ordering.reorder(change, scene_ids)
 
-    @asynccontextmanager
     async def _change(
-        self,
-        viewer: Viewer,
-        target: SceneTarget,
-        idempotency: Idempotency | None = None,
-        *,
-        act: Act = Act.CHANGE,
-        deleted: bool = False,
-    ) -> AsyncGenerator[Target]:
-        """Change the target scene, after checks of its job, its version, and (unless `deleted`) that it is live."""
+        self, viewer: Viewer, target: SceneTarget, *, act: Act = Act.CHANGE, deleted: bool = False
+    ) -> AbstractAsyncContextManager[Change]:
+        """Return the change of the target's job, in which `_scene` finds the target."""
         job_id = await self._job_of(viewer, target)
         missing = (
             partial(preconditions.no_such_scene, target.scene_id, _PATH)
@@ -167,20 +159,7 @@ class Scenes:
         # A deleted scene is read after the lock, not with it: a purge moves deleted scenes under the same lock without
         # raising the version of the job.
         scene_id = None if deleted else target.scene_id
-        async with self._store.change(
-            job_id, viewer, path=_PATH, act=act, scene_id=scene_id, missing=missing
-        ) as change:
-            if idempotency is not None:
-                await idempotency.remember(change, {})
-            try:
-                scene = await change.scene(target.scene_id)
-            except NotFound:
-                # It was in this job, so it has been purged.
-                raise preconditions.no_such_scene(target.scene_id, _PATH) from None
-            if not deleted:
-                preconditions.check_live(scene, _PATH)
-            preconditions.check_version(scene, target.expected_version)
-            yield Target(change, scene)
+        return self._store.change(job_id, viewer, path=_PATH, act=act, scene_id=scene_id, missing=missing)
 
     async def _job_of(self, viewer: Viewer, target: SceneTarget) -> str:
         """Return the job of the target, which the viewer may turn out not to see."""
@@ -212,3 +191,16 @@ class Scenes:
         change.composition_changed()
         resume(change)
         await schedule_takes(change, [(scene_id, number)])
+
+
+async def _scene(change: Change, target: SceneTarget, *, deleted: bool = False) -> SceneRow:
+    """Return the target scene, after checks of its version, and (unless `deleted`) that it is live."""
+    try:
+        scene = await change.scene(target.scene_id)
+    except NotFound:
+        # It was in this job, so it has been purged.
+        raise preconditions.no_such_scene(target.scene_id, _PATH) from None
+    if not deleted:
+        preconditions.check_live(scene, _PATH)
+    preconditions.check_version(scene, target.expected_version)
+    return scene

@@ -7,8 +7,9 @@ transaction commits at once.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from types import TracebackType
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -102,6 +103,30 @@ class SharedTransaction(OnDriver):
         return (_SAVEPOINT,)
 
 
+class _Block:
+    """The block of one transaction. Not a generator, which every change would make and register at the event loop."""
+
+    __slots__ = ("_commits", "_transaction")
+
+    def __init__(self, commits: "SharedCommits") -> None:
+        self._commits = commits
+        self._transaction: SharedTransaction | None = None
+
+    async def __aenter__(self) -> Transaction:
+        self._transaction = await self._commits.begin()
+        return self._transaction
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._transaction is not None:
+            await self._commits.leave(self._transaction)
+        if error is None:
+            self._commits.answered()
+        else:
+            translate_errors().__exit__(kind, error, trace)
+
+
 class SharedCommits:
     """The write transactions of one SQLite file in this process. They take turns on one connection, first come first.
 
@@ -124,22 +149,32 @@ class SharedCommits:
         self._driver: SqliteDriver | None = None
         self._borrowed = AsyncExitStack()
 
-    @asynccontextmanager
-    async def transaction(self) -> AsyncGenerator[Transaction]:
+    def transaction(self) -> AbstractAsyncContextManager[Transaction]:
         """A transaction. Raises Unavailable when the file cannot be written in time."""
+        return _Block(self)
+
+    async def begin(self) -> SharedTransaction:
+        """Return a transaction that has its turn; `leave` must follow. Raises Unavailable."""
         with translate_errors():
             await self._turn.take(self._longest_wait)
-            transaction: SharedTransaction | None = None
             try:
-                try:
-                    transaction = SharedTransaction(self, self._group or await self._new_group())
-                    yield transaction
-                finally:
-                    if transaction is not None and not transaction.completed:
-                        await shield_to_completion(self._roll_back(transaction))
-            finally:
-                if transaction is None or transaction.has_turn:
-                    self._turn.give()
+                return SharedTransaction(self, self._group or await self._new_group())
+            except BaseException:
+                self._turn.give()
+                raise
+
+    async def leave(self, transaction: SharedTransaction) -> None:
+        """Roll the transaction back unless it was committed, and let the next one have its turn. Raises Unavailable."""
+        try:
+            if not transaction.completed:
+                with translate_errors():
+                    await shield_to_completion(self._roll_back(transaction))
+        finally:
+            if transaction.has_turn:
+                self._turn.give()
+
+    def answered(self) -> None:
+        """Note that the file could be read or written."""
         self._answered()
 
     async def commit(self, transaction: SharedTransaction, calls: Sequence[Call]) -> None:

@@ -10,7 +10,7 @@ renders) is done by the commit listener.
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime
 from typing import NamedTuple, Protocol
 from weakref import WeakValueDictionary
@@ -31,6 +31,7 @@ from models.domain.folding import folded_title
 from models.writes import audit, composition, lines, outbox, turns
 from models.writes.audit import AuditContext, CommittedRows
 from models.writes.change import Assembly, Change, Tick, Ticket, Work
+from models.writes.change_block import Begun, ChangeBlock
 from models.writes.jobs_of_scenes import JobsOfScenes
 from models.writes.locking import lock
 from models.writes.outbox import Subscription
@@ -134,8 +135,7 @@ class Store:
             yield await transaction.begun()
             await shield_to_completion(transaction.commit())
 
-    @asynccontextmanager
-    async def change(
+    def change(
         self,
         job_id: str,
         viewer: Viewer,
@@ -146,7 +146,7 @@ class Store:
         deleted: bool = False,
         scene_id: str | None = None,
         missing: Callable[[], NotFound] | None = None,
-    ) -> AsyncGenerator[Change]:
+    ) -> AbstractAsyncContextManager[Change]:
         """Change a job or its scenes, with `deleted` also a deleted job. `scene_id` is read in the same statement.
 
         Raises NotFound (or what `missing` makes) when there is no such job or the viewer may not see it, Forbidden when
@@ -158,9 +158,9 @@ class Store:
             raise no_such_job(path, job_id)
         # Waiting for the row lock in the database would occupy a connection of the pool: wait in this process before.
         turn = None if self.database.embedded else self._job_turns.setdefault(job_id, asyncio.Semaphore(1))
-        async with self.database.transaction(turn=turn) as transaction:
-            on_postgres = not self.database.embedded
-            locked = await lock(transaction, job_id, scene_id, on_postgres=on_postgres)
+
+        async def begin(transaction: Transaction) -> Begun:
+            locked = await lock(transaction, job_id, scene_id, on_postgres=not self.database.embedded)
             if locked is None or not may_see(viewer, locked.job):
                 raise no_such_job(path, job_id) if missing is None else missing()
             job = locked.job
@@ -174,19 +174,21 @@ class Store:
             change = Change(transaction, job, before, viewer, locked.now)
             if locked.scene is not None:
                 change.known_scene(locked.scene)
-            yield change
-            await shield_to_completion(self._finish(transaction, change, locked.subscriptions))
+            return change, locked.subscriptions
 
-    @asynccontextmanager
-    async def create(self, job: JobRow, viewer: Viewer) -> AsyncGenerator[Change]:
+        return ChangeBlock(self.database.transaction(turn=turn), begin, self._finish)
+
+    def create(self, job: JobRow, viewer: Viewer) -> AbstractAsyncContextManager[Change]:
         """Insert a job at version 0 and change it in the same transaction, as `change` does."""
-        async with self.database.transaction() as transaction:
+
+        async def begin(transaction: Transaction) -> Begun:
             instant = clock.now() if self.database.embedded else await _instant(transaction)
-            job = job._replace(created_at=instant, updated_at=instant)
-            change = Change(transaction, job, job, viewer, instant)
-            change.pending.insert(JOB, job._asdict() | {"title_folded": folded_title(job.title)})
-            yield change
-            await shield_to_completion(self._finish(transaction, change, None))
+            created = job._replace(created_at=instant, updated_at=instant)
+            change = Change(transaction, created, created, viewer, instant)
+            change.pending.insert(JOB, created._asdict() | {"title_folded": folded_title(created.title)})
+            return change, None
+
+        return ChangeBlock(self.database.transaction(), begin, self._finish)
 
     async def _finish(
         self, transaction: Transaction, change: Change, subscriptions: Sequence[Subscription] | None

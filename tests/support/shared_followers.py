@@ -6,14 +6,32 @@ import random
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
+import pytest
 from strawberry.types import ExecutionResult
 
 from server.transports.observation.port import NoObserver, Stream
 from server.transports.rate_limiter import NoRateLimits, TooManyRequests
 from server.transports.shared.member import Member, State
+from server.transports.shared.members import Members
 from server.transports.shared.message import SharedMessage, message_prefix
 from server.transports.shared.streams import Asked, SharedStreams
 from tests.support.shared_world import RING, Execution, World
+from tests.support.waiting import TIMEOUT_SECONDS, eventually
+
+SECONDS = TIMEOUT_SECONDS
+
+
+def quicken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let those beyond the rate limit try again at once, and write to three sockets in a turn."""
+
+    async def spend(self: Members) -> None:
+        while not self.spend(1):  # noqa: ASYNC110 # the limit opens by chance
+            await asyncio.sleep(0)
+
+    monkeypatch.setattr(Members, "spend_when_available", spend)
+    for module in ("publishing", "in_step", "joins", "replay"):
+        monkeypatch.setattr(f"server.transports.shared.{module}.CHUNK", 3)
+    monkeypatch.setattr("server.transports.shared.replay.IN_STEP_SECONDS", 0.001)
 
 
 class Operation:
@@ -193,3 +211,8 @@ class Follower:
                 pass
             case _:
                 self.problems.append(f"{value} after version {self.version}")
+
+
+async def has(followers: list[Follower], version: int) -> None:
+    """Wait until all have this version."""
+    await eventually(lambda: all(each.version == version for each in followers), SECONDS)

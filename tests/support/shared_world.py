@@ -1,6 +1,7 @@
 """A job in memory that random subscribers of a shared group follow, and its source of messages."""
 
 import asyncio
+import json
 import random
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Sequence
@@ -10,6 +11,7 @@ from typing import Any, cast
 from graphql import GraphQLError
 from strawberry.types import ExecutionResult
 
+from server.transports.shared.message import SharedMessage
 from subscriptions.shared import END, SharedValue
 
 RING = 8
@@ -19,9 +21,14 @@ FEED = 6
 class World:
     """The job: its log of events, and the progress of its one render, which never falls."""
 
-    def __init__(self, rng: random.Random, *, events_show_progress: bool) -> None:
+    def __init__(self, rng: random.Random, *, events_show_progress: bool, makes_at_once: bool = False) -> None:
+        """`makes_at_once`: whether events are made without waiting, unless `has_to_wait`."""
         self.rng = rng
         self.events_show_progress = events_show_progress
+        self.makes_at_once = makes_at_once
+        self.has_to_wait = False
+        self.taken = 0
+        """The values that tasks of groups have asked for."""
         self.version = 1
         self.read = 1
         """The version up to which the reader has notified the sources."""
@@ -66,14 +73,37 @@ class Source:
         self._known = 0
         self._woken = asyncio.Event()
         self._interrupted = False
+        self._handler: Callable[[], bool] = lambda: False
+
+    @property
+    def ready(self) -> "Source | None":
+        return self if self._world.makes_at_once else None
+
+    def hand_over(self, handler: Callable[[], bool]) -> None:
+        self._handler = handler
+
+    def wake(self) -> None:
+        self._woken.set()
+
+    def peek(self) -> SharedValue | None:
+        if self._world.is_gone or not self._events or len(self._events) > FEED or self._events[0] <= self._position:
+            return None
+        return self._event(self._events[0])
+
+    def drop(self) -> None:
+        self._position = self._events.popleft()
 
     def on_events(self, events: Sequence[int]) -> None:
         self._events.extend(version for version in events if version > self._known)
-        self._woken.set()
+        self._notice()
 
     def ticked(self, progress: int) -> None:
         self._ticked = progress
-        self._woken.set()
+        self._notice()
+
+    def _notice(self) -> None:
+        if not self._handler():
+            self._woken.set()
 
     @asynccontextmanager
     async def joined(self) -> AsyncGenerator[int]:
@@ -107,6 +137,7 @@ class Source:
         yield
 
     async def take(self) -> SharedValue | None:
+        self._world.taken += 1
         if self._world.is_gone:
             return END
         if len(self._events) > FEED:
@@ -131,7 +162,10 @@ class Source:
 
     async def again(self, received: object) -> SharedValue:
         await self._pause()
-        return SharedValue(self._value("event", received), version=cast("int", received), received=received)
+        return self._event(cast("int", received))
+
+    def _event(self, version: int) -> SharedValue:
+        return SharedValue(self._value("event", version), version=version, received=version)
 
     async def states(self, *, lagged: bool) -> AsyncGenerator[SharedValue]:
         yield await self.state(lagged=lagged) or END
@@ -213,6 +247,10 @@ class Execution:
         if self._world.fails:
             raise RuntimeError("the execution failed")
         return ExecutionResult(data=cast("dict[str, Any]", value), errors=None)
+
+    def message_at_once(self, value: object) -> SharedMessage | None:
+        waits = self._world.fails or self._world.has_to_wait
+        return None if waits else SharedMessage(json.dumps({"data": value}).encode())
 
     def failure(self, error: Exception) -> ExecutionResult:
         return ExecutionResult(data=None, errors=[GraphQLError(str(error), original_error=error)])

@@ -77,6 +77,11 @@ class MessageExecution:
             self._schema.process_errors(result.errors, self._operation())
         return ExecutionResult(data=result.data, errors=result.errors)
 
+    def message_at_once(self, value: object) -> SharedMessage | None:
+        """Return the message for one value, made without waiting; None when `execute` has to make its result."""
+        data = None if self._compiled is None else self._compiled.complete_at_once(value)
+        return None if data is None else SharedMessage(encode({"data": data}))
+
     def failure(self, error: Exception) -> ExecutionResult:
         """Return the result of a stream that cannot begin or continue, with masked errors."""
         return _failed(self._schema, error, self._operation())

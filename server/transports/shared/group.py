@@ -3,31 +3,33 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from contextlib import suppress
+from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, Final
 
 from strawberry.types import ExecutionResult
 
 from models.domain import trace
 from server.transports.light import LightEvent
+from server.transports.shared.at_once import AtOnce
 from server.transports.shared.execution import MessageExecution, encoded, failure
 from server.transports.shared.joins import Joins
 from server.transports.shared.member import Member, State
-from server.transports.shared.members import Members
+from server.transports.shared.members import MANY
 from server.transports.shared.message import SharedMessage
 from server.transports.shared.pace import Batch, Rests
+from server.transports.shared.publishing import Publishing
 from server.transports.shared.replay import Replays
 from server.transports.shared.source import Missed, Source, Value
 
 if TYPE_CHECKING:
     from server.transports.shared.streams import Asked, SharedStreams
 
-MANY: Final = 10
 TURNS_FOR_ANSWERS: Final = 2
 """The turns of the event loop that a group of MANY leaves to others before it makes what a change has caused: by then
 the answer to the change is written, which goes to one client in the time that the group needs for many."""
 
 
-class Group(Members):
+class Group(Publishing):
     """Makes each value of a stream once, and sends it to all members."""
 
     def __init__(self, streams: "SharedStreams", asked: "Asked", *, is_alone: bool = False) -> None:
@@ -44,6 +46,7 @@ class Group(Members):
         self._execution: MessageExecution | None = None
         self._has_served_members = False
         self._rests = Rests()
+        self._at_once: AtOnce | None = None
         self._task = asyncio.create_task(self._run(), name="shared stream")
 
     @property
@@ -102,7 +105,7 @@ class Group(Members):
         try:
             await self._serve()
         except Exception as error:
-            self._fail(error)
+            self.fail(error)
         finally:
             self.is_over = True
             self.streams.forget(self)
@@ -114,6 +117,8 @@ class Group(Members):
         self.source = self._execution.source(asked.sharing, asked.field, asked.operation.selected)
         async with self.source.joined() as version:
             self.ring.begin(version)
+            if self.source.ready is not None:
+                self._at_once = AtOnce(self, self.source.ready, self._execution, copy_context())
             self.ready.set()
             while await self._turn(self.source, self._execution):
                 pass
@@ -147,11 +152,23 @@ class Group(Members):
         elif self.outdated:
             return await self._make_outdated(source, execution)
         else:
-            await source.wait()
+            await self._wait(source)
             if self.size >= MANY:
                 for _ in range(TURNS_FOR_ANSWERS):
                     await asyncio.sleep(0)
         return True
+
+    async def _wait(self, source: Source) -> None:
+        """Wait until the task has something to do. Meanwhile, values may be made at once."""
+        at_once = self._at_once
+        if at_once is None:
+            await source.wait()
+            return
+        at_once.is_waiting = True
+        try:
+            await source.wait()
+        finally:
+            at_once.is_waiting = False
 
     async def _make_stripped(self, source: Source, execution: MessageExecution) -> None:
         """Make a message again for members that are behind, which may have needed it or a later one."""
@@ -270,7 +287,7 @@ class Group(Members):
             return failure(self.streams.schema, self.asked.params, error)
         return self._execution.failure(error)
 
-    def _fail(self, error: Exception) -> None:
+    def fail(self, error: Exception) -> None:
         """End all streams with the error; unexpected ones are masked and logged."""
         self._replays.stop()
         self._end_all(self.failure(error))

@@ -5,7 +5,7 @@ socket's own, a block touches one function a member. What is the same for all of
 """
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import compress
 from operator import not_
 from typing import TYPE_CHECKING, Final
@@ -93,6 +93,18 @@ class InStep:
         if block is not None:
             block.remove(member)
             self._drop_empty(block)
+
+    def write_at_once(
+        self, number: int, messages: int, frames: Callable[[bytes], bytes]
+    ) -> tuple[int, Sequence["Member"]]:
+        """As `write`, for at most CHUNK members. Return the number of messages that were sent, and the members whose
+        sockets did not take them."""
+        sent, failed = 0, list["Member"]()
+        for block in tuple(self.blocks):
+            failed += block.write(number, messages, frames)
+            sent += len(block.writes) * messages
+            self._drop_empty(block)
+        return sent, failed
 
     def skip(self, number: int) -> None:
         """Count the messages up to a number as sent: those who are here need none of them."""

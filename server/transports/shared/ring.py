@@ -71,6 +71,13 @@ class Ring:
             self._bytes = _stripped(self._entries, self._bytes)
         return outdated
 
+    def skip(self, messages: int, version: int | None) -> None:
+        """Count new messages that no subscriber can need any more, when there are none before them. `version`: that of
+        the last one, if it has any."""
+        self._dropped = self.number = self.number + messages
+        if version is not None:
+            self.dropped_version = version
+
     def clear(self) -> None:
         """Drop everything: no subscriber is behind."""
         self._clear_keyed()

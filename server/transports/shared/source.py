@@ -52,6 +52,31 @@ class Value(Protocol):
         ...
 
 
+class ReadyValues(Protocol):
+    """The values of a source that are made without waiting."""
+
+    @property
+    def pending(self) -> bool:
+        """Whether anything is pending, such a value or another one."""
+        ...
+
+    def hand_over(self, handler: Callable[[], bool]) -> None:
+        """Call `handler` when anything becomes pending; if it returns True, `Source.wait` does not end for that."""
+        ...
+
+    def wake(self) -> None:
+        """End the current `Source.wait`, if anything is pending."""
+        ...
+
+    def peek(self) -> Value | None:
+        """Return the next value, which stays pending; None when nothing is pending, or what has to be waited for."""
+        ...
+
+    def drop(self) -> None:
+        """Take the value that `peek` has returned last."""
+        ...
+
+
 class Missed(Protocol):
     """The values that subscribers missed."""
 
@@ -81,6 +106,11 @@ class Source(Protocol):
 
     def interrupt(self) -> None:
         """End the current or the next `wait`."""
+        ...
+
+    @property
+    def ready(self) -> ReadyValues | None:
+        """Its values that are made without waiting; None if each may have to be waited for."""
         ...
 
     async def finished(self) -> bool:
