@@ -1,5 +1,6 @@
 """Bugs that a run must detect, put into the server of this run only."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import aclosing, contextmanager
 from enum import StrEnum
@@ -16,9 +17,9 @@ from models.writes.outbox import Subscription
 from models.writes.store import CommitListener, Committed, Store
 from subscriptions.job_events import JobEvents, Message
 
-# How often the job is read between an early hint and the commit. Streams read it a few times to send what is new, in
-# the same process: they have done so by then, also on a busy machine, where each of these reads takes longer too.
-READS_BEFORE_COMMIT = 25
+# How many turns of the event loop an early hint is ahead of the commit. Streams take a few to read and send what is
+# new, and have done so by then, also on a busy machine, where each turn takes longer.
+TURNS_BEFORE_COMMIT = 25
 
 
 class Mutant(StrEnum):
@@ -70,7 +71,9 @@ class EarlyStore(Store):
         async def commit_late(calls: Sequence[Call] = ()) -> None:
             if change.events:
                 self._early.after_commit(self._hint(change))
-                for _ in range(READS_BEFORE_COMMIT):
+                for _ in range(TURNS_BEFORE_COMMIT):
+                    await asyncio.sleep(0)
+                    # Where reads wait, as those of the streams do.
                     async with self.read() as connection:
                         await queries.job_heads(connection, [change.job.id])
             await commit(calls)
