@@ -10,9 +10,9 @@ import time
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from functools import partial
-from typing import NamedTuple
 
 from coordinator import audit, clock, tasks, workdirs
+from coordinator.all_commands import Commands
 from coordinator.assets import purge as asset_purge
 from coordinator.assets.commands import AssetPolicy, Assets
 from coordinator.assets.completion import Completions
@@ -21,14 +21,9 @@ from coordinator.assets.uploads import Uploads
 from coordinator.audit import AuditLog
 from coordinator.bus.port import TokenRevoked
 from coordinator.commands import idempotency, tokens
-from coordinator.commands.batches import Batches
-from coordinator.commands.jobs import Jobs
 from coordinator.commands.policy import JobPolicy
-from coordinator.commands.scenes import Scenes
 from coordinator.commands.tokens import Tokens
 from coordinator.dispatcher import Dispatcher
-from coordinator.leases.claims import Claims
-from coordinator.leases.leases import Leases
 from coordinator.leases.leasing import Leasing
 from coordinator.renders import reconciler, silent_takes
 from coordinator.renders.assembly import Assemblies
@@ -49,6 +44,7 @@ from models.domain.access import EXTERNAL, LEASED
 from models.domain.errors import Unavailable
 from models.writes import job_counts, titles
 from models.writes.audit import AuditContext
+from models.writes.store import Store
 from providers.joining import joiner
 
 log = logging.getLogger(__name__)
@@ -68,19 +64,6 @@ STOP_SECONDS = 3.0
 FRAMES_KEPT = timedelta(minutes=10)
 AUDIT_KEPT = timedelta(days=90)
 DEFAULT_ASSET_POLICY = AssetPolicy()
-
-
-class Commands(NamedTuple):
-    """What users can do."""
-
-    jobs: Jobs
-    scenes: Scenes
-    batches: Batches
-    webhooks: Webhooks
-    assets: Assets
-    claims: Claims
-    leases: Leases
-    tokens: Tokens
 
 
 class Coordinator:
@@ -124,12 +107,12 @@ class Coordinator:
             dispatcher.queue.enqueue,
             deps.telemetry,
         )
-        self._default_provider = default_provider
+        self.default_provider = default_provider
         self._retention = log_retention
         self._audit_kept = audit_kept
         self._silent_takes = SilentTakes(deps.store, external_deadline)
         deps = deps._replace(deliveries=Deliveries(deps.store, self.uploads))
-        self._leasing = Leasing(
+        self.leasing = Leasing(
             deps.store,
             deps.bus,
             self.uploads,
@@ -158,17 +141,19 @@ class Coordinator:
 
     def commands(self, audit_context: AuditContext | None = None) -> Commands:
         """Return the commands for one operation, which write its audit entries with their changes if it has any."""
-        store = self.store if audit_context is None else self.store.audited(audit_context)
-        return Commands(
-            Jobs(store, self.providers, self._default_provider, self.policy, self.catalogue),
-            Scenes(store, self.policy, self.catalogue),
-            Batches(store, self.policy, self.catalogue),
-            Webhooks(store, self._deps.bus, self.delivery_deps),
-            Assets(store, self.uploads, self._completions, self._asset_policy),
-            self._leasing.claims(store),
-            self._leasing.leases(store),
-            Tokens(store, lambda token_id: self._deps.bus.publish(TokenRevoked(token_id))),
-        )
+        return Commands(self, self.store if audit_context is None else self.store.audited(audit_context))
+
+    def webhooks(self, store: Store) -> Webhooks:
+        """Return the commands on webhooks of one operation."""
+        return Webhooks(store, self._deps.bus, self.delivery_deps)
+
+    def assets(self, store: Store) -> Assets:
+        """Return the commands on assets of one operation."""
+        return Assets(store, self.uploads, self._completions, self._asset_policy)
+
+    def tokens(self, store: Store) -> Tokens:
+        """Return the commands on access tokens of one operation."""
+        return Tokens(store, lambda token_id: self._deps.bus.publish(TokenRevoked(token_id)))
 
     async def start(self, *, renders: bool = True) -> None:
         """Start the background work; without `renders`, other processes render and deliver webhooks."""
@@ -185,7 +170,7 @@ class Coordinator:
             "housekeeping": self._housekeeping,
             "purge": self._purge,
             "silent takes": self._fail_silent_takes,
-            "leases": self._leasing.run,
+            "leases": self.leasing.run,
             "audit": self.audit.run,
         }
         for name, run in work.items():
@@ -193,7 +178,7 @@ class Coordinator:
 
     def hand_over(self) -> asyncio.Task[None]:
         """Start handing renders and deliveries over to other processes, or to the next start; return the task."""
-        self._leasing.close()
+        self.leasing.close()
         if self._handing_over is None:
             self._handing_over = asyncio.create_task(self._hand_over(), name="hand over")
         return self._handing_over
@@ -257,7 +242,7 @@ class Coordinator:
             await tokens.prune(self.store)
             await titles.fold_missing(self.store.database)
             await self._silent_takes.note_unnoted()
-            await self._leasing.prune()
+            await self.leasing.prune()
             await self.media.sweep_frames(now() - FRAMES_KEPT)
             await self._queue.prune()
             await asyncio.sleep(HOUSEKEEPING_SECONDS)

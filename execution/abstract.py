@@ -6,7 +6,7 @@ from typing import Any
 from graphql import GraphQLAbstractType, default_type_resolver  # pyright: ignore[reportUnknownVariableType] # an open generic
 
 from execution.deviation import NULL, TYPE, deviate
-from execution.sites import Slots
+from execution.sites import Site, Slots
 from execution.values import LATER, Completion, Pure, all_of
 
 
@@ -14,10 +14,18 @@ class Dispatch:
     """Completes values of an abstract type. `possible` are the completions by the name of the object type."""
 
     def __init__(
-        self, kind: GraphQLAbstractType, possible: Mapping[str, Completion], info_slot: int, *, nullable: bool
+        self,
+        kind: GraphQLAbstractType,
+        possible: Mapping[str, Completion],
+        site: Site,
+        info_slot: int,
+        *,
+        nullable: bool,
     ) -> None:
+        """`info_slot`: where the Info is kept; None until it is made."""
         self._kind = kind
         self._possible: Mapping[str, Any] = possible
+        self._site = site
         self._info_slot = info_slot
         self._nullable = nullable
         self._resolve_type: Any = kind.resolve_type or default_type_resolver
@@ -59,5 +67,8 @@ class Dispatch:
     def _name(self, value: Any, slots: Slots) -> str:
         if isinstance(value, Exception):
             raise value
-        name = self._resolve_type(value, slots[self._info_slot], self._kind)
+        info = slots[self._info_slot]
+        if info is None:
+            info = slots[self._info_slot] = self._site.raw_info(slots[0])
+        name = self._resolve_type(value, info, self._kind)
         return name if isinstance(name, str) and name in self._possible else deviate(TYPE)

@@ -136,7 +136,7 @@ class Compiler:
             each.name: ObjectCompiler(self, each, site, ORDINARY, nullable=False).completion()
             for each in self.operation.core.get_possible_types(kind)
         }
-        dispatch = Dispatch(kind, possible, self.slot(site.raw_info), nullable=nullable)
+        dispatch = Dispatch(kind, possible, site, self.slot(lambda _: None), nullable=nullable)
         if all(isinstance(each, Pure) for each in possible.values()):
             return self._calling(lambda: dispatch.one)
         return Awaiting(dispatch.many_awaiting, dispatch.at_once)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 import strawberry
 from graphql import (
@@ -23,6 +23,8 @@ from strawberry.types.info import Info
 from strawberry.types.unset import UnsetType
 
 from execution.conversions import Argument, arguments_of, converted
+
+T = TypeVar("T")
 
 Slots = list[Any]
 """The values of one execution: the `Run`, and what the sites need, each at its own index."""
@@ -104,9 +106,21 @@ class SiteInfo(Info[Any, Any]):
         self._field = site.definition
 
     @property
+    def field_name(self) -> str:
+        """The name of the field."""
+        return self._site.name
+
+    @property
     def context(self) -> Any:
         """The context of the operation."""
         return self._run.context
+
+    def once(self, make: Callable[["SiteInfo"], T]) -> T:
+        """Return what `make` returns of this Info: made once for all executions, so of the selection alone."""
+        made = self._site.made_once
+        if make not in made:
+            made[make] = make(self)
+        return made[make]
 
     @cached_property
     def _raw_info(self) -> Any:  # pyright: ignore[reportIncompatibleVariableOverride] # a field of the base, made lazily here
@@ -129,6 +143,8 @@ class Site:
         self.definition: StrawberryField = self.field.extensions[DEFINITION]
         self.resolver: Any = self.definition.base_resolver  # pyright: ignore[reportUnknownMemberType] # as above
         self._operation = operation
+        self.made_once: dict[Any, Any] = {}
+        """What resolvers have found of the selection at this place, by the function that found it."""
 
     @property
     def takes_arguments(self) -> bool:

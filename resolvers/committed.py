@@ -15,6 +15,7 @@ from graphql import (
     SelectionSetNode,
 )
 
+from execution.sites import SiteInfo
 from schema.context import Info
 
 _OF_BOTH = frozenset(
@@ -46,6 +47,10 @@ _COLUMNS = {
 
 def shows_columns_only(info: Info) -> bool:
     """Whether the operation selects nothing of the scene and the job in this payload but columns of their rows."""
+    return info.once(_selects_columns_only) if isinstance(info, SiteInfo) else _selects_columns_only(info)
+
+
+def _selects_columns_only(info: Info | SiteInfo) -> bool:
     # Not `info.selected_fields`, which also converts every argument.
     raw = cast("GraphQLResolveInfo[Any]", info._raw_info)  # pyright: ignore[reportPrivateUsage, reportUnknownMemberType] # there is no other access
     return all(

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple, Protocol
 
 from strawberry.types.info import Info as StrawberryInfo
 
-from coordinator.coordinator import Commands, Coordinator
+from coordinator.all_commands import Commands
+from coordinator.coordinator import Coordinator
 from coordinator.live.hub import Hub
 from models.db.snapshot import Snapshot
 from models.domain.access import Viewer

@@ -1,15 +1,13 @@
 """The values of a stream that several subscribers share."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Never
+from typing import NamedTuple, Never
 
 from schema.context import Context
 
 
-@dataclass(frozen=True, slots=True)
-class SharedValue:
+class SharedValue(NamedTuple):
     """One value of a stream, which is executed once for all its subscribers."""
 
     value: object

@@ -24,9 +24,6 @@ else:
 Row = tuple[Any, ...]
 Rows = list[Row]
 
-# SQL without parameters; or a statement, its sets of arguments, and whether it returns rows.
-Step = str | tuple[str, Sequence[Row], bool]
-
 _PLACEHOLDER = re.compile(r"\$(\d+)")
 
 

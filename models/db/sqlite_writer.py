@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from models.db.drivers import Rows, Step
+from models.db.drivers import Rows
 from models.db.prepared import Call
 from models.db.sqlite_reader import FileConnection, opening
 
@@ -72,14 +72,17 @@ class SqliteDriver:
 
     async def run(self, calls: Sequence[Call], *, before: Sequence[str] = (), after: Sequence[str] = ()) -> list[Rows]:
         """Execute everything in order; return the rows of each call."""
-        steps: list[Step] = list(before)
-        compiled = [statement.on("sqlite") for statement, _ in calls]
         rows = 0
-        for each, (statement, parameters) in zip(compiled, calls, strict=True):
-            steps.append((each.text, [each.arguments(values) for values in parameters], statement.returns_rows))
-            rows += len(parameters)
-        found = await self._run([*steps, *after], on_loop=COMMIT not in after and rows <= ROWS_ON_LOOP)
-        return [each.converted(rows) if rows else rows for each, rows in zip(compiled, found, strict=True)]
+        for call in calls:
+            rows += len(call.parameters)
+        if rows <= ROWS_ON_LOOP and COMMIT not in after and self._driver.is_idle:
+            try:
+                return execute_all(self._driver.file, calls, before, after)
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & _PRIMARY != sqlite3.SQLITE_BUSY or self._driver.in_transaction:
+                    raise
+                # Another process has the lock of the file, for which the first statement waits on the thread.
+        return await self._driver.on_thread(lambda: self._run_waiting(calls, before, after))
 
     async def run_together(
         self, calls: Sequence[Call], *, before: Sequence[str] = (), after: Sequence[str] = ()
@@ -96,23 +99,13 @@ class SqliteDriver:
         """Undo what was set for this driver, before the connection goes back to SQLAlchemy's pool."""
         self._set(temp_store="DEFAULT", busy_timeout=self._busy_timeout_ms)
 
-    async def _run(self, steps: Sequence[Step], *, on_loop: bool) -> list[Rows]:
-        if on_loop and self._driver.is_idle:
-            try:
-                return run_steps(self._driver.file, steps)
-            except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode & _PRIMARY != sqlite3.SQLITE_BUSY or self._driver.in_transaction:
-                    raise
-                # Another process has the lock of the file, for which the first step waits on the thread.
-        return await self._driver.on_thread(lambda: self._run_waiting(steps))
-
-    def _run_waiting(self, steps: Sequence[Step]) -> list[Rows]:
+    def _run_waiting(self, calls: Sequence[Call], before: Sequence[str], after: Sequence[str]) -> list[Rows]:
         # Within a transaction, which has the lock, nothing waits.
         if self._driver.in_transaction:
-            return run_steps(self._driver.file, steps)
+            return execute_all(self._driver.file, calls, before, after)
         self._set(busy_timeout=self._busy_timeout_ms)
         try:
-            return run_steps(self._driver.file, steps)
+            return execute_all(self._driver.file, calls, before, after)
         finally:
             self._set(busy_timeout=0)
 
@@ -121,18 +114,23 @@ class SqliteDriver:
             self._driver.file.execute(f"PRAGMA {name}={value}")
 
 
-def run_steps(connection: sqlite3.Connection, steps: Sequence[Step]) -> list[Rows]:
-    """Execute the steps; return the rows of each statement with arguments."""
+def execute_all(
+    connection: sqlite3.Connection, calls: Sequence[Call], before: Sequence[str], after: Sequence[str]
+) -> list[Rows]:
+    """Execute SQL without parameters, the calls, and more SQL, in order; return the rows of each call."""
+    execute = connection.execute
+    for text in before:
+        execute(text)
     found: list[Rows] = []
-    for step in steps:
-        if isinstance(step, str):
-            connection.execute(step)
-            continue
-        text, arguments, returns_rows = step
-        if len(arguments) == 1:
-            cursor = connection.execute(text, arguments[0])
-            found.append(cursor.fetchall() if returns_rows else [])
-        else:
-            connection.executemany(text, arguments)
+    for call, parameters in calls:
+        statement = call.on("sqlite")
+        if len(parameters) != 1:
+            connection.executemany(statement.text, map(statement.arguments, parameters))
             found.append([])
+            continue
+        cursor = execute(statement.text, statement.arguments(parameters[0]))
+        rows = cursor.fetchall() if call.returns_rows else []
+        found.append(statement.converted(rows) if rows else rows)
+    for text in after:
+        execute(text)
     return found

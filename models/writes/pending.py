@@ -10,7 +10,10 @@ from models.db.prepared import Call, inserts, updates
 from models.db.tables import AUDIT, EVENT, JOB, SCENE, SCENE_INPUT, TAKE, WEBHOOK_DELIVERY
 
 # Rows are inserted after those that their foreign keys refer to.
-_ORDER = (JOB, SCENE, TAKE, TAKE_LEASE, SCENE_INPUT, EVENT, AUDIT, WEBHOOK_DELIVERY)
+_PLACE = {
+    table: place
+    for place, table in enumerate((JOB, SCENE, TAKE, TAKE_LEASE, SCENE_INPUT, EVENT, AUDIT, WEBHOOK_DELIVERY))
+}
 
 Values = dict[str, Any]
 
@@ -49,9 +52,8 @@ class Pending:
     def take(self) -> list[Call]:
         """Return the statements, which depend on each other by foreign keys only; they count as written then."""
         found: list[Call] = []
-        for table in _ORDER:
-            if table in self._inserts:
-                found += inserts(table, self._inserts[table].values())
+        for table in sorted(self._inserts, key=_PLACE.__getitem__):
+            found += inserts(table, self._inserts[table].values())
         for table, rows in self._updates.items():
             found += updates(table, rows)
         self._inserts, self._updates = {}, {}

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from starlette.requests import HTTPConnection
@@ -65,9 +65,11 @@ class Sessions:
             lifetimes = [each.expires_at - now for each in self._open() if each.expires_at and each.expires_at > now]
             self._next_check_at = time.monotonic() + min([CHECK_SECONDS, *lifetimes])
             await self._until_next_check()
-            self._close_expired()
+            # Looked at once for everything: there may be thousands.
+            identities = self._open()
+            self._close_expired(identities)
             try:
-                await self._close_revoked()
+                await self._close_revoked(identities)
             except Unavailable as error:
                 raise_if_cancelled(error)
                 log.warning("Cannot read revocations", extra={"action": "sessions.unavailable"})
@@ -80,13 +82,17 @@ class Sessions:
             self._woken.clear()
             await until_set(self._woken, left)
 
-    def _close_expired(self) -> None:
+    def _close_expired(self, identities: Sequence[Identity]) -> None:
         now = time.time()
-        self._close("The token has expired.", lambda identity: (identity.expires_at or math.inf) <= now)
 
-    async def _close_revoked(self) -> None:
+        def is_over(identity: Identity) -> bool:
+            return (identity.expires_at or math.inf) <= now
+
+        if any(map(is_over, identities)):
+            self._close("The token has expired.", is_over)
+
+    async def _close_revoked(self, identities: Sequence[Identity]) -> None:
         """Close the connections of revoked tokens. One SQL statement for all connections, and one for access tokens."""
-        identities = self._open()
         subjects = {identity.viewer.id for identity in identities}
         access_tokens = {each for each in map(_access_token, identities) if each is not None}
         if not subjects:
@@ -94,7 +100,8 @@ class Sessions:
         async with self._store.read() as connection:
             revoked = await revocations.of_subjects(connection, subjects)
             over = await tokens.revoked(connection, list(access_tokens)) if access_tokens else set[str]()
-        self._close(_REVOKED, lambda identity: is_revoked(identity, revoked) or _access_token(identity) in over)
+        if revoked or over:
+            self._close(_REVOKED, lambda identity: is_revoked(identity, revoked) or _access_token(identity) in over)
 
     def _open(self) -> list[Identity]:
         identities = [_identity(member.connection) for member in self._connections]

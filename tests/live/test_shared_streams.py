@@ -259,7 +259,8 @@ async def test_messages_are_executed_once_for_all_subscribers(tmp_path: Path, mo
 @pytest.mark.parametrize("app", [mode for mode in MODES if mode != "alone"], indirect=True)
 async def test_answer_to_change_is_sent_before_its_event(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
     """One client waits for the answer, and many for the event: here one."""
-    monkeypatch.setattr("server.transports.shared.group.MANY", 1)
+    for module in ("group", "members"):
+        monkeypatch.setattr(f"server.transports.shared.{module}.MANY", 1)
     made = await jobs.make(app, provider="external")
     change = "mutation($id: ID!, $title: String!) { updateJob(input: {jobId: $id, title: $title}) { errors { code } } }"
     async with multiplexed(app) as socket:

@@ -11,7 +11,8 @@ import sqlalchemy as sa
 
 from models.db import sqlite_writer
 from models.db.database import Database
-from models.db.drivers import Rows, Step
+from models.db.drivers import Rows
+from models.db.prepared import Call
 from models.db.sqlite_writer import COMMIT
 from models.domain.access import LOCAL
 from models.domain.errors import NotFound, Unavailable
@@ -33,19 +34,21 @@ class Commits:
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.log: list[str] = []
         self.failure: Exception | None = None
-        run = sqlite_writer.run_steps
+        execute_all = sqlite_writer.execute_all
 
-        def observed(connection: sqlite3.Connection, steps: Sequence[Step]) -> list[Rows]:
-            if COMMIT not in steps:
-                return run(connection, steps)
+        def observed(
+            connection: sqlite3.Connection, calls: Sequence[Call], before: Sequence[str], after: Sequence[str]
+        ) -> list[Rows]:
+            if COMMIT not in after:
+                return execute_all(connection, calls, before, after)
             failure, self.failure = self.failure, None
             if failure is not None:
                 raise failure
-            found = run(connection, steps)
+            found = execute_all(connection, calls, before, after)
             self.log.append("commit")
             return found
 
-        patch.setattr(sqlite_writer, "run_steps", observed)
+        patch.setattr(sqlite_writer, "execute_all", observed)
 
 
 @pytest_asyncio.fixture

@@ -45,17 +45,17 @@ async def connection(tmp_path: Path) -> AsyncGenerator[WriterConnection]:
 
 @pytest.fixture
 def threads(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
-    """Whether the loop's thread ran the steps, for each list of them."""
+    """Whether the loop's thread executed the statements, for each list of them."""
     found: list[bool] = []
-    run = sqlite_writer.run_steps
+    execute_all = sqlite_writer.execute_all
 
-    def observed(file: sqlite3.Connection, steps: Any) -> Any:
+    def observed(file: sqlite3.Connection, *statements: Any) -> Any:
         on_loop = threading.current_thread() is threading.main_thread()
         assert not on_loop or file.execute("PRAGMA busy_timeout").fetchall() == [(0,)]
         found.append(on_loop)
-        return run(file, steps)
+        return execute_all(file, *statements)
 
-    monkeypatch.setattr(sqlite_writer, "run_steps", observed)
+    monkeypatch.setattr(sqlite_writer, "execute_all", observed)
     return found
 
 

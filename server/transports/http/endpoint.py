@@ -4,9 +4,9 @@ https://graphql.github.io/graphql-over-http/draft/. Every error response has a J
 """
 
 import time
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
+from types import TracebackType
 from typing import Final
 
 from graphql import GraphQLError, OperationType
@@ -141,7 +141,7 @@ class HTTPEndpoint:
             return await self._operate_body(
                 request, await read_body(request, self._executor.limits.body_bytes), media_type
             )
-        with _invalid_as_400():
+        with _INVALID_AS_400:
             params = read_url_params(request.query_params)
         return await self._operate(request, params, media_type)
 
@@ -149,7 +149,7 @@ class HTTPEndpoint:
         known = self._executor.queries.get(body)
         if known is not None:
             return await self._operate(request, known.sent, media_type, known=known)
-        with _invalid_as_400():
+        with _INVALID_AS_400:
             params = read_params(decode(body))
         return await self._operate(request, params, media_type, body=body)
 
@@ -206,14 +206,22 @@ class HTTPEndpoint:
         return GraphQLHTTPError(405, TransportCode.METHOD_NOT_ALLOWED, message, {"allow": allow})
 
 
-@contextmanager
-def _invalid_as_400() -> Generator[None]:
-    try:
-        yield
-    except InvalidJSON as error:
-        raise GraphQLHTTPError(400, TransportCode.BAD_REQUEST, f"The request {error}") from None
-    except InvalidParams as error:
-        raise GraphQLHTTPError(400, TransportCode.BAD_REQUEST, str(error)) from None
+class _InvalidAs400:
+    """A block that answers 400 to a request that is no valid one. Not a generator: every request enters it."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, InvalidJSON):
+            raise GraphQLHTTPError(400, TransportCode.BAD_REQUEST, f"The request {error}") from None
+        if isinstance(error, InvalidParams):
+            raise GraphQLHTTPError(400, TransportCode.BAD_REQUEST, str(error)) from None
+
+
+_INVALID_AS_400: Final = _InvalidAs400()
 
 
 def _error_response(error: Exception, request: Request, media_type: str | None) -> Response:
