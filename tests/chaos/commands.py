@@ -109,6 +109,14 @@ def choose_command(random_source: random.Random, job: JobView, key: str, provide
     return make()
 
 
+def deliver(scene: Json, key: str, clips: str) -> Command:
+    """Report a scene as completed, with a clip to be adopted."""
+    fields: Json = {"sceneId": scene["id"], "title": key, "status": "COMPLETED"}
+    return Command(
+        "updateScene", fields | {"outputUrl": f"{clips}/{key}.mp4", "adoptOutput": True}, EDITED, key, scene["id"]
+    )
+
+
 def _retitle(random_source: random.Random, job: JobView, key: str) -> Command:
     fields: Json = {"jobId": job.id, "title": key}
     if random_source.random() < 0.3:

@@ -52,6 +52,8 @@ MUST_HAPPEN = (
     external_takes.SILENT,
 )
 EXTRA_SECONDS = 120.0
+# Between two jobs that are left alone until a clip is adopted.
+ALONE_SECONDS = 20
 
 
 @dataclass(frozen=True)
@@ -177,13 +179,20 @@ class Run:
         return [name for name in MUST_HAPPEN if not self._shared.amounts[name]]
 
     async def _until_all_happened(self) -> None:
-        """Go on while something has not happened yet, within a limit; `_check_coverage` reports what is missing."""
-        for _ in range(round(EXTRA_SECONDS)):
+        """Go on while something has not happened yet, within a limit; `_check_coverage` reports what is missing.
+
+        On a slow machine, takes of other jobs are canceled before their clips are adopted: some jobs are left alone.
+        """
+        writer = self._writer("alone")
+        for second in range(round(EXTRA_SECONDS)):
             dump = await asyncio.to_thread(self._dump)
             self._shared.amounts |= external_takes.count(dump)
             if not self._missing():
-                return
+                break
+            if external_takes.ADOPTED in self._missing() and second % ALONE_SECONDS == 0:
+                await writer.deliver(await writer.create("external", hot=False))
             await asyncio.sleep(1.0)
+        await writer.close()
 
     async def _settle(self, writer: Writer) -> None:
         """Give the renders some time, and cancel what is left."""

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.chaos.api import AnswerLost, Api, NotSent
-from tests.chaos.commands import MAX_SCENES, Command, JobView, choose_command, create_job
+from tests.chaos.commands import MAX_SCENES, Command, JobView, choose_command, create_job, deliver
 from tests.chaos.history import Change, History
 from tests.chaos.shared_state import SharedState, Topic
 from tests.support.violations import Kind, Violation
@@ -73,6 +73,13 @@ class Writer:
             if view is not None:
                 fields = {"jobId": topic.job_id, "idempotencyKey": self._new_key()}
                 await self._change(Command("cancelJob", fields, "JOB_CANCELED", certain=False), view)
+
+    async def deliver(self, topic: Topic) -> None:
+        """Report a clip to be adopted for each scene of a job."""
+        while (view := await self._read(topic)) is None:
+            pass
+        for scene in view.scenes:
+            await self._change(deliver(scene, self._new_key(), self._shared.clips), view)
 
     async def version(self, topic: Topic) -> int:
         """Return the version of a job by a query."""
