@@ -28,8 +28,8 @@ app = typer.Typer(pretty_exceptions_enable=False)
 # A bug shows in one of these ways. Any other violation would mean that something else is broken.
 SYMPTOMS = {
     # An event comes with the job as it was before; one that is not sent at once is sent with the next, as a lost hint.
-    # A stream that is resumed before the commit, or after it was lost, is ahead of the log.
-    Mutant.PUBLISH_BEFORE_COMMIT: {Kind.BACKWARDS, Kind.LATE, Kind.UNEXPECTED_SNAPSHOT},
+    # A stream that begins before the commit misses it; one that is resumed then is ahead of the log.
+    Mutant.PUBLISH_BEFORE_COMMIT: {Kind.BACKWARDS, Kind.LATE, Kind.GAP, Kind.UNEXPECTED_SNAPSHOT},
     Mutant.HINT_BEFORE_COMMIT: {Kind.LATE},
     Mutant.JOIN_AFTER_READ: {Kind.GAP, Kind.LATE},
 }
