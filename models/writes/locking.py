@@ -1,7 +1,9 @@
-"""The first statement of a change: it raises the version of the job, which locks its row, and reads what is needed.
+"""The first statements of a change: they lock the job, and read what is needed.
 
-On Postgres, a statement that waits for the lock goes on with the rows as of its own start. A scene that is read by the
-same statement is therefore compared with the version of the job: when the two differ, it is read again.
+On SQLite, a write transaction locks the whole file when it begins. On Postgres, the statement that reads the job raises
+its version, which locks its row. A statement that waits for the lock goes on with the rows as of its own start. A scene
+that is read by the same statement is therefore compared with the version of the job: when the two differ, it is read
+again.
 """
 
 from datetime import datetime
@@ -23,7 +25,7 @@ _BUMP = sa.update(JOB).where(JOB.c.id == _JOB_ID).values(version=JOB.c.version +
 _INSTANT = sa.func.clock_timestamp(type_=JOB.c.created_at.type)
 
 SCENE_OF_JOB = Prepared(SCENE_SELECT.where(SCENE.c.id == _SCENE_ID, SCENE.c.job_id == _JOB_ID))
-_BUMP_JOB = Prepared(_BUMP.returning(*JOB_COLUMNS))
+_JOB_BY_ID = Prepared(sa.select(*JOB_COLUMNS).where(JOB.c.id == _JOB_ID))
 _BUMP_JOB_AT = Prepared(_BUMP.returning(_INSTANT.label("now"), *JOB_COLUMNS))
 
 
@@ -44,9 +46,11 @@ _BUMP_AND_READ_SCENE = _bump_and_read_scene()
 
 
 class Locked(NamedTuple):
-    """The job with its version raised, the instant, and the scene unless it has to be read by itself."""
+    """The job, the instant, and the scene unless it has to be read by itself."""
 
     job: JobRow
+    stored: JobRow
+    """The job as it is stored in the transaction now, on Postgres with its version raised."""
     now: datetime
     scene: SceneRow | None = None
     # None where they are not read in the same call.
@@ -54,20 +58,21 @@ class Locked(NamedTuple):
 
 
 async def lock(transaction: Transaction, job_id: str, scene_id: str | None, *, on_postgres: bool) -> Locked | None:
-    """Lock the job and raise its version; None when there is no such job. Read the scene, if one is given."""
+    """Lock the job; None when there is no such job. Read the scene, if one is given."""
     values = {"job_id": job_id, "scene_id": scene_id}
     if not on_postgres:
-        calls = [Call(_BUMP_JOB, [values]), outbox.subscriptions_of(job_id)]
+        calls = [Call(_JOB_BY_ID, [values]), outbox.subscriptions_of(job_id)]
         if scene_id is not None:
             calls.append(Call(SCENE_OF_JOB, [values]))
-        bumped, subscriptions, *scenes = await transaction.run(calls)
-        if not bumped:
+        jobs, subscriptions, *scenes = await transaction.run(calls)
+        if not jobs:
             return None
+        job = JobRow._make(jobs[0])
         scene = SceneRow._make(scenes[0][0]) if scenes and scenes[0] else None
-        return Locked(JobRow._make(bumped[0]), clock.now(), scene, outbox.as_subscriptions(subscriptions))
+        return Locked(job, job, clock.now(), scene, outbox.as_subscriptions(subscriptions))
     if scene_id is None:
         (found,) = await transaction.run([Call(_BUMP_JOB_AT, [values])])
-        return Locked(JobRow._make(found[0][1:]), found[0][0]) if found else None
+        return _raised(JobRow._make(found[0][1:]), found[0][0]) if found else None
     (found,) = await transaction.run([Call(_BUMP_AND_READ_SCENE, [values])])
     return _locked(found[0]) if found else None
 
@@ -77,4 +82,8 @@ def _locked(row: Row) -> Locked:
     width = len(JobRow._fields)
     job, scene = JobRow._make(rest[:width]), rest[width:]
     current = job.version == version_seen + 1 and scene[0] is not None
-    return Locked(job, now, SceneRow._make(scene) if current else None)
+    return _raised(job, now, SceneRow._make(scene) if current else None)
+
+
+def _raised(stored: JobRow, now: datetime, scene: SceneRow | None = None) -> Locked:
+    return Locked(stored._replace(version=stored.version - 1), stored, now, scene)

@@ -1,10 +1,10 @@
 """The store: reads, and the only write path of jobs and scenes.
 
-`async with store.change(job_id, viewer) as change:` is that path. Its first statement raises `job.version`, which takes
-the row lock on Postgres and the write lock on SQLite, so the changes of one job are serialized. Leaving the block
-writes the counters, the derived status and the events, and commits. An exception rolls everything back, and so does a
-block that recorded no event and has nothing else to keep. What must follow a commit (hints, dispatch, aborting fenced
-renders) is done by the commit listener.
+`async with store.change(job_id, viewer) as change:` is that path. On Postgres, its first statement raises the version
+of the job, which takes the row lock; on SQLite, it begins with the write lock. So the changes of one job are serialized.
+Leaving the block writes the counters, the derived status and the events, and commits. An exception rolls everything
+back, and so does a block that recorded no event and has nothing else to keep. What must follow a commit (hints,
+dispatch, aborting fenced renders) is done by the commit listener.
 """
 
 import asyncio
@@ -166,12 +166,11 @@ class Store:
             job = locked.job
             if not may_do(viewer, job, act):
                 raise Forbidden("A worker may only report on the scenes of another owner's job.", path)
-            before = job._replace(version=job.version - 1)
-            if expected_version is not None and expected_version != before.version:
-                raise stale(before.version)
+            if expected_version is not None and expected_version != job.version:
+                raise stale(job.version)
             if job.deleted_at is not None and not deleted:
                 raise InvalidState(ErrorCode.ALREADY_DELETED, "The job is deleted.", path)
-            change = Change(transaction, job, before, viewer, locked.now)
+            change = Change(transaction, locked.stored, job, viewer, locked.now)
             if locked.scene is not None:
                 change.known_scene(locked.scene)
             return change, locked.subscriptions

@@ -55,6 +55,37 @@ async def test_wait_is_limited() -> None:
     assert not turn.is_taken
 
 
+async def test_each_waits_as_long_as_its_own_limit() -> None:
+    """In whatever order the limits end, and although others were given their turn meanwhile."""
+    turn = Turn()
+    await turn.take()
+    loop = asyncio.get_running_loop()
+    refused: dict[float, float] = {}
+
+    async def wait(seconds: float) -> None:
+        began = loop.time()
+        with pytest.raises(TimeoutError):
+            await turn.take(seconds)
+        refused[seconds] = loop.time() - began
+
+    given = asyncio.create_task(turn.take(0.01))
+    await settle()
+    limits = [0.05, LONG_SECONDS, 0.02, 0.08]
+    waiting = [asyncio.create_task(wait(seconds)) for seconds in limits]
+    without = asyncio.create_task(turn.take())
+    await settle()
+    turn.give()
+    await given
+    await asyncio.wait([waiting[0], waiting[2], waiting[3]])
+    assert list(refused) == [0.02, 0.05, 0.08]
+    assert all(took >= seconds for seconds, took in refused.items())
+    assert turn.waiting == 2
+    waiting[1].cancel()
+    await settle()
+    turn.give()
+    await asyncio.wait_for(without, LONG_SECONDS)
+
+
 async def test_turn_that_a_cancelled_task_was_handed_goes_to_the_next() -> None:
     turn = Turn()
     await turn.take()
