@@ -1,6 +1,6 @@
 """A change of a job: collected in the block of `store.change`, and committed at its end."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
@@ -114,9 +114,12 @@ class Change(Collected):
         """Note that a row was written by a statement whose result is not known here."""
         self._scenes.pop(scene_id, None)
 
-    def committed_scenes(self) -> dict[str, SceneRow]:
+    def committed_scenes(self) -> Mapping[str, SceneRow]:
         """Return the known scenes with the columns of the job as it is written at the end."""
-        job = self.job
+        job, before = self.job, self.before
+        # By identity: in JSON, true differs from 1.
+        if job.settings is before.settings and (job.status, job.deleted_at) == (before.status, before.deleted_at):
+            return self._scenes
         return {
             scene_id: scene._replace(job_status=job.status, job_settings=job.settings, job_deleted_at=job.deleted_at)
             for scene_id, scene in self._scenes.items()

@@ -35,6 +35,8 @@ class Sessions:
         # By the monotonic clock: the system clock may be set back.
         self._next_check_at = math.inf
         self._woken = asyncio.Event()
+        # Whether a token was ever accepted: without any, thousands of connections need not be looked at.
+        self._has_tokens = False
         self._tasks = Tasks("sessions")
 
     async def start(self) -> None:
@@ -49,6 +51,7 @@ class Sessions:
         """Check earlier than planned when the token of a new connection expires before the next check."""
         if identity.expires_at is None:
             return
+        self._has_tokens = True
         check_at = time.monotonic() + identity.expires_at - time.time()
         if check_at < self._next_check_at:
             self._next_check_at = check_at
@@ -104,6 +107,8 @@ class Sessions:
             self._close(_REVOKED, lambda identity: is_revoked(identity, revoked) or _access_token(identity) in over)
 
     def _open(self) -> list[Identity]:
+        if not self._has_tokens:
+            return []
         identities = [_identity(member.connection) for member in self._connections]
         return [identity for identity in identities if identity is not None]
 
