@@ -6,7 +6,6 @@ them: one fsync for the group. Nothing is acknowledged before that commit. Witho
 transaction commits at once.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from types import TracebackType
@@ -14,11 +13,12 @@ from types import TracebackType
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from models.db.cancellation import shield_to_completion
+from models.db.commit_group import CommitGroup
 from models.db.prepared import Call
-from models.db.sqlite_writer import BEGIN, COMMIT, SqliteDriver
+from models.db.sqlite_writer import BEGIN, COMMIT, ROWS_ON_LOOP, SqliteDriver, rows_of
 from models.db.transactions import OnDriver, Transaction
 from models.db.turn import Turn
-from models.db.unavailable import translate_errors
+from models.db.unavailable import translate_errors, unavailable_file
 from models.domain.errors import Unavailable
 
 _SAVEPOINT = "SAVEPOINT change"
@@ -26,41 +26,12 @@ _RELEASE = "RELEASE change"
 _ROLL_BACK_TO = "ROLLBACK TO change"
 
 
-class _Group:
-    """Transactions that share one transaction of the database, and so its commit."""
-
-    def __init__(self, driver: SqliteDriver) -> None:
-        self.driver = driver
-        # Whether BEGIN was sent.
-        self.begun = False
-        self.completed = 0
-        # Whether a transaction waits for its turn to commit.
-        self.is_led = False
-        self.committed = False
-        self.error: Exception | None = None
-        self._waiting: list[asyncio.Future[None]] = []
-
-    @property
-    def ended(self) -> bool:
-        return self.committed or self.error is not None
-
-    async def end(self) -> None:
-        """Wait until it has ended."""
-        ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(ended)
-        await ended
-
-    def wake(self) -> None:
-        """Wake those that wait for its end."""
-        for ended in self._waiting:
-            if not ended.done():
-                ended.set_result(None)
-
-
 class SharedTransaction(OnDriver):
     """One transaction of a group: a savepoint, except the first one, whose failure concerns no other."""
 
-    def __init__(self, commits: "SharedCommits", group: _Group) -> None:
+    endures_cancellation = True
+
+    def __init__(self, commits: "SharedCommits", group: CommitGroup) -> None:
         super().__init__(group.driver)
         self.group = group
         self.completed = False
@@ -68,6 +39,16 @@ class SharedTransaction(OnDriver):
         self._has_savepoint = False
         self._begun = False
         self._commits = commits
+
+    @property
+    def is_committed(self) -> bool:
+        """Whether the changes are durable."""
+        return self.completed and self.group.committed
+
+    @property
+    def stays_on_loop(self) -> bool:
+        """Whether its next statements need no wait, unless they are many."""
+        return self._begun and self.group.driver.is_idle
 
     async def begun(self) -> AsyncConnection:
         """Return its connection, after the transaction is begun."""
@@ -145,7 +126,7 @@ class SharedCommits:
         self._answered = answered
         # Serves waiters in the order of their arrival, which is what bounds a group: see `commit`.
         self._turn = Turn()
-        self._group: _Group | None = None
+        self._group: CommitGroup | None = None
         self._driver: SqliteDriver | None = None
         self._borrowed = AsyncExitStack()
 
@@ -179,14 +160,13 @@ class SharedCommits:
 
     async def commit(self, transaction: SharedTransaction, calls: Sequence[Call]) -> None:
         """Complete the transaction, and commit it with its group; at once when no other one is concerned."""
-        group = transaction.group
-        alone = not group.completed and not self._turn.waiting
-        await transaction.complete(calls, commit=alone)
-        group.completed += 1
-        if alone:
-            await self._end(group, committed=True)
+        if not transaction.group.completed and not self._turn.waiting:
+            await shield_to_completion(self._commit_alone(transaction, calls))
+        elif transaction.stays_on_loop and rows_of(calls) <= ROWS_ON_LOOP:
+            await self._commit_with_others(transaction, calls)
         else:
-            await self._committed(transaction)
+            # Cancelled, its savepoint might be released by the thread while it is rolled back here.
+            await shield_to_completion(self._commit_with_others(transaction, calls))
 
     async def close(self) -> None:
         """Give the connection back, unless a transaction has it."""
@@ -195,17 +175,28 @@ class SharedCommits:
                 self._driver.release()
             await self._drop()
 
-    async def _new_group(self) -> _Group:
+    async def _new_group(self) -> CommitGroup:
         if self._driver is None:
             async with AsyncExitStack() as stack:
                 self._driver = await self._borrow(stack)
                 self._borrowed = stack.pop_all()
-        self._group = _Group(self._driver)
+        self._group = CommitGroup(self._driver)
         return self._group
+
+    async def _commit_alone(self, transaction: SharedTransaction, calls: Sequence[Call]) -> None:
+        group = transaction.group
+        await transaction.complete(calls, commit=True)
+        group.completed += 1
+        await self._end(group, committed=True)
+
+    async def _commit_with_others(self, transaction: SharedTransaction, calls: Sequence[Call]) -> None:
+        await transaction.complete(calls, commit=False)
+        transaction.group.completed += 1
+        await self._committed(transaction)
 
     async def _committed(self, transaction: SharedTransaction) -> None:
         """Let the transactions that already wait go first, then commit the group unless one of them did; all others of
-        the group wait for that. Raises the error of the group's commit."""
+        the group wait for that. Raises the error of the group's commit. A cancellation is raised after it."""
         group = transaction.group
         transaction.has_turn = False
         self._turn.give()
@@ -213,16 +204,22 @@ class SharedCommits:
             await group.end()
         else:
             group.is_led = True
-            await self._turn.take()
-            transaction.has_turn = True
-            if not group.ended:
-                await self._commit_group(group)
-                if group.error is not None:
-                    raise group.error
+            await shield_to_completion(self._lead(transaction))
         if group.error is not None:
-            raise Unavailable("UNAVAILABLE", "The database does not answer.") from group.error
+            # As the transaction that commits the group: the disk may be full.
+            unavailable = unavailable_file(group.error)
+            raise unavailable or Unavailable("UNAVAILABLE", "The database does not answer.") from group.error
 
-    async def _commit_group(self, group: _Group) -> None:
+    async def _lead(self, transaction: SharedTransaction) -> None:
+        group = transaction.group
+        await self._turn.take()
+        transaction.has_turn = True
+        if not group.ended:
+            await self._commit_group(group)
+            if group.error is not None:
+                raise group.error
+
+    async def _commit_group(self, group: CommitGroup) -> None:
         try:
             await group.driver.run((), after=[COMMIT])
         except Exception as error:
@@ -249,12 +246,12 @@ class SharedCommits:
         else:
             await self._committed(transaction)
 
-    async def _roll_back_group(self, group: _Group) -> None:
+    async def _roll_back_group(self, group: CommitGroup) -> None:
         if group.begun:
             await group.driver.roll_back()
         await self._end(group)
 
-    async def _end(self, group: _Group, *, committed: bool = False) -> None:
+    async def _end(self, group: CommitGroup, *, committed: bool = False) -> None:
         """End the group, whose transaction is over or must end with its connection."""
         self._group = None
         group.committed = committed

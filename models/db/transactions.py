@@ -38,11 +38,19 @@ class Transaction(Protocol):
         """Undo what the attempt wrote, and end it."""
         ...
 
+    @property
+    def is_committed(self) -> bool:
+        """Whether the changes are durable."""
+        ...
+
+    endures_cancellation: bool
+    """Whether a cancellation of `commit` is raised only when it is known whether the changes are durable, and other
+    statements hardly ever wait. Otherwise callers use `shield_to_completion`."""
+
     async def commit(self, calls: Sequence[Call] = ()) -> None:
         """Execute the last statements, as `run_together` does, and make all changes durable.
 
-        Must not be cancelled: callers use `shield_to_completion`. Raises Unavailable when it is unknown whether the
-        changes are durable.
+        Raises Unavailable when it is unknown whether they are.
         """
         ...
 
@@ -83,9 +91,12 @@ class OnDriver:
 class OwnTransaction(OnDriver):
     """A transaction of Postgres, with a commit of its own."""
 
+    endures_cancellation = False
+
     def __init__(self, driver: PostgresDriver) -> None:
         super().__init__(driver)
         self._own = driver
+        self.is_committed = False
 
     async def begun(self) -> AsyncConnection:
         """Return its connection, after the transaction is begun."""
@@ -97,3 +108,4 @@ class OwnTransaction(OnDriver):
         if calls:
             await self.run_together(calls)
         await self._own.commit()
+        self.is_committed = True

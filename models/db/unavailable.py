@@ -94,7 +94,7 @@ def _translated_errors() -> Generator[None]:
         raise unavailable from error
     # Code on the driver's own connection, such as a reader or the queue, raises the driver's own errors.
     except sqlite3.Error as error:
-        unavailable = _unavailable(error, disconnected=False)
+        unavailable = unavailable_file(error)
         if unavailable is None:
             raise
         raise unavailable from error
@@ -105,6 +105,11 @@ def _translated_errors() -> Generator[None]:
         raise unavailable from error
     except (OSError, PoolTimeoutError) as error:
         raise Unavailable("UNAVAILABLE", "The database does not answer.") from error
+
+
+def unavailable_file(error: Exception) -> Unavailable | None:
+    """Return what an error of an SQLite file is for clients, if it is a temporary one."""
+    return _unavailable(error, disconnected=False)
 
 
 def _unavailable(error: BaseException | None, *, disconnected: bool) -> Unavailable | None:

@@ -4,7 +4,6 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 
-from models.db.cancellation import shield_to_completion
 from models.db.transactions import Transaction
 from models.writes.change import Change
 from models.writes.outbox import Subscription
@@ -45,7 +44,7 @@ class ChangeBlock:
     ) -> bool | None:
         if error is None:
             try:
-                await shield_to_completion(self._finish(self._transaction, *self._begun))
+                await self._finish(self._transaction, *self._begun)
             except BaseException as failure:
                 await self._in_transaction.__aexit__(type(failure), failure, failure.__traceback__)
                 raise

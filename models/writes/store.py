@@ -1,7 +1,7 @@
 """The store: reads, and the only write path of jobs and scenes.
 
 `async with store.change(job_id, viewer) as change:` is that path. On Postgres, its first statement raises the version
-of the job, which takes the row lock; on SQLite, it begins with the write lock. So the changes of one job are serialized.
+of the job, which takes the row lock; on SQLite, it begins with the write lock. So the changes of a job are serialized.
 Leaving the block writes the counters, the derived status and the events, and commits. An exception rolls everything
 back, and so does a block that recorded no event and has nothing else to keep. What must follow a commit (hints,
 dispatch, aborting fenced renders) is done by the commit listener.
@@ -175,7 +175,7 @@ class Store:
                 change.known_scene(locked.scene)
             return change, locked.subscriptions
 
-        return ChangeBlock(self.database.transaction(turn=turn), begin, self._finish)
+        return ChangeBlock(self.database.transaction(turn=turn), begin, self._end)
 
     def create(self, job: JobRow, viewer: Viewer) -> AbstractAsyncContextManager[Change]:
         """Insert a job at version 0 and change it in the same transaction, as `change` does."""
@@ -187,7 +187,17 @@ class Store:
             change.pending.insert(JOB, created._asdict() | {"title_folded": folded_title(created.title)})
             return change, None
 
-        return ChangeBlock(self.database.transaction(), begin, self._finish)
+        return ChangeBlock(self.database.transaction(), begin, self._end)
+
+    async def _end(
+        self, transaction: Transaction, change: Change, subscriptions: Sequence[Subscription] | None
+    ) -> None:
+        finishing = self._finish(transaction, change, subscriptions)
+        if transaction.endures_cancellation and not self._listener.joins_transactions:
+            # Without a task of its own, which takes a twentieth of a short change.
+            await finishing
+        else:
+            await shield_to_completion(finishing)
 
     async def _finish(
         self, transaction: Transaction, change: Change, subscriptions: Sequence[Subscription] | None
@@ -218,12 +228,21 @@ class Store:
             await transaction.run_together(last)
             await lines.update(transaction, change.job)
             last = []
-        await transaction.commit(last)
+        try:
+            await transaction.commit(last)
+        except asyncio.CancelledError:
+            if transaction.is_committed:
+                self._follow_up(change, deliveries=put)
+            raise
+        self._follow_up(change, deliveries=put)
+
+    def _follow_up(self, change: Change, *, deliveries: bool) -> None:
+        """Do what must follow the commit, also when the caller was cancelled during it."""
         if self._audit is not None:
             self._audit.written = True
             self._audit.rows = CommittedRows(change.job, change.committed_scenes())
         self.jobs_of_scenes.add(change.job.id, [scene_id for scene_id, _ in change.new_scenes])
-        self._report(change, deliveries=put)
+        self._report(change, deliveries=deliveries)
 
     async def _put_deliveries(
         self, transaction: Transaction, change: Change, subscriptions: Sequence[Subscription] | None

@@ -2,53 +2,26 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 import sqlalchemy as sa
 
-from models.db import sqlite_writer
 from models.db.database import Database
-from models.db.drivers import Rows
-from models.db.prepared import Call
-from models.db.sqlite_writer import COMMIT
 from models.domain.access import LOCAL
 from models.domain.errors import NotFound, Unavailable
 from models.domain.events import EventType
 from models.writes.change import Change
-from models.writes.titles import fold_missing
 from tests.support.database_choice import database_choice
 from tests.support.domain import Domain, domain
 from tests.support.jobs import seeded
+from tests.support.shared_commits import Commits, Queue, versions
 
 pytestmark = pytest.mark.usefixtures("database")
 
 REFUSED = NotFound("There is no such thing.", [], None)
-
-
-class Commits:
-    """Records the commits of write transactions; `failure`, when set, is raised in place of the next one."""
-
-    def __init__(self, patch: pytest.MonkeyPatch) -> None:
-        self.log: list[str] = []
-        self.failure: Exception | None = None
-        execute_all = sqlite_writer.execute_all
-
-        def observed(
-            connection: sqlite3.Connection, calls: Sequence[Call], before: Sequence[str], after: Sequence[str]
-        ) -> list[Rows]:
-            if COMMIT not in after:
-                return execute_all(connection, calls, before, after)
-            failure, self.failure = self.failure, None
-            if failure is not None:
-                raise failure
-            found = execute_all(connection, calls, before, after)
-            self.log.append("commit")
-            return found
-
-        patch.setattr(sqlite_writer, "execute_all", observed)
 
 
 @pytest_asyncio.fixture
@@ -64,52 +37,8 @@ def commits(monkeypatch: pytest.MonkeyPatch) -> Commits:
     return Commits(monkeypatch)
 
 
-class Queue:
-    """Changes that wait for the connection in a known order, behind one that holds it."""
-
-    def __init__(self, env: Domain, commits: Commits) -> None:
-        self.env = env
-        self.commits = commits
-        commits.log.clear()
-        self._tasks: list[asyncio.Task[None]] = []
-        self._may_go_on = asyncio.Event()
-
-    async def add(self, job_id: str, within: Callable[[Change], object] | None = None) -> asyncio.Task[None]:
-        """Start a change of the job that waits for its turn; `within` is called in it, and may raise."""
-        entered = asyncio.Event()
-        task = asyncio.create_task(self._change(job_id, entered, within, first=not self._tasks))
-        if self._tasks:
-            # The others have queued up when the first one holds the connection and they have run once.
-            await asyncio.sleep(0)
-        else:
-            await entered.wait()
-        self._tasks.append(task)
-        return task
-
-    async def results(self) -> list[BaseException | None]:
-        """Let all changes go on; return the error of each."""
-        self._may_go_on.set()
-        return await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    async def _change(
-        self, job_id: str, entered: asyncio.Event, within: Callable[[Change], object] | None, *, first: bool
-    ) -> None:
-        async with self.env.store.change(job_id, LOCAL) as change:
-            entered.set()
-            if first:
-                await self._may_go_on.wait()
-            change.record(EventType.JOB_UPDATED, changed=["title"])
-            if within is not None:
-                within(change)
-        self.commits.log.append("acknowledged")
-
-
 def refuse(_change: Change) -> None:
     raise REFUSED
-
-
-async def versions(env: Domain, job_ids: list[str]) -> list[int]:
-    return [(await env.job_state(job_id)).job.version for job_id in job_ids]
 
 
 async def test_changes_that_wait_share_one_commit(env: Domain, commits: Commits) -> None:
@@ -169,16 +98,18 @@ async def test_refusal_is_not_returned_before_the_changes_it_has_read_are_commit
         assert queue.commits.log.index("commit") < queue.commits.log.index("refused")
 
 
-async def test_failed_commit_acknowledges_no_change_of_the_group(env: Domain, commits: Commits) -> None:
-    """The disk is full: all changes fail, none is written, and the next change succeeds."""
+@pytest.mark.parametrize("text", ["database or disk is full", "disk I/O error"])
+async def test_failed_commit_acknowledges_no_change_of_the_group(env: Domain, commits: Commits, text: str) -> None:
+    """All changes fail for the same reason, none is written or reported, and the next change succeeds."""
     job_ids = [await env.a_job() for _ in range(3)]
+    env.committed.clear()
     queue = Queue(env, commits)
     for job_id in job_ids:
         await queue.add(job_id)
-    queue.commits.failure = sqlite3.OperationalError("database or disk is full")
+    queue.commits.failure = sqlite3.OperationalError(text)
     errors = await queue.results()
-    assert [type(error) for error in errors] == [Unavailable] * 3
-    assert queue.commits.log == []
+    assert [isinstance(error, Unavailable) and error.code for error in errors] == ["STORAGE"] * 3
+    assert (queue.commits.log, env.committed) == ([], [])
     assert await versions(env, job_ids) == [1, 1, 1]
     await env.jobs.update(LOCAL, job_ids[0], {"title": "Later"}, None)
     assert await versions(env, job_ids) == [2, 1, 1]
@@ -209,63 +140,13 @@ async def test_group_that_the_database_rolled_back_is_not_acknowledged(env: Doma
     assert (await versions(env, job_ids))[0] == 2
 
 
-async def test_change_cancelled_while_it_waits_for_the_commit_is_committed(env: Domain, commits: Commits) -> None:
-    """The change is already part of the group; its caller is cancelled after the commit."""
-    job_ids = [await env.a_job() for _ in range(3)]
-    queue = Queue(env, commits)
-    first = await queue.add(job_ids[0])
-    await queue.add(job_ids[1], lambda _change: first.cancel())
-    await queue.add(job_ids[2])
-    errors = await queue.results()
-    assert [type(error) for error in errors] == [asyncio.CancelledError, type(None), type(None)]
-    assert await versions(env, job_ids) == [2, 2, 2]
-
-
-async def test_write_cancelled_while_it_waits_for_the_commit_leaves_the_others_of_its_group(
-    env: Domain, commits: Commits
-) -> None:
-    """It holds no turn then, and must not end that of another one."""
-    job_ids = [await env.a_job() for _ in range(3)]
-    queue = Queue(env, commits)
-
-    async def write() -> None:
-        async with env.store.write() as connection:
-            await connection.execute(sa.text("SELECT 1"))
-
-    await queue.add(job_ids[0])
-    writing = asyncio.create_task(write())
-    await asyncio.sleep(0)
-    await queue.add(job_ids[1], lambda _change: writing.cancel())
-    await queue.add(job_ids[2])
-    assert await queue.results() == [None] * 3
-    with pytest.raises(asyncio.CancelledError):
-        await writing
-    assert queue.commits.log.count("commit") == 1
-    assert await versions(env, job_ids) == [2, 2, 2]
-
-
-async def test_folding_of_titles_cancelled_while_it_waits_for_the_commit_leaves_the_others_of_its_group(
-    env: Domain, commits: Commits
-) -> None:
-    """As any other write: it holds no turn then."""
-    job_ids = [await env.a_job() for _ in range(3)]
-    queue = Queue(env, commits)
-    await queue.add(job_ids[0])
-    folding = asyncio.create_task(fold_missing(env.store.database))
-    await asyncio.sleep(0)
-    await queue.add(job_ids[1], lambda _change: folding.cancel())
-    await queue.add(job_ids[2])
-    assert await queue.results() == [None] * 3
-    with pytest.raises(asyncio.CancelledError):
-        await folding
-    assert queue.commits.log.count("commit") == 1
-    assert await versions(env, job_ids) == [2, 2, 2]
-
-
 async def test_random_changes_are_written_if_and_only_if_they_are_acknowledged(env: Domain) -> None:
-    """Some changes are refused, some are cancelled at any instant; a cancelled one may be written."""
+    """Some changes are refused, some are cancelled at any instant; a cancelled one may be written, and then is
+    reported."""
     randomness = seeded("shared commits")
     job_ids = [await env.a_job() for _ in range(3)]
+    reported: dict[str, list[int]] = {job_id: [] for job_id in job_ids}
+    env.commits.after = lambda committed: reported[committed.job_id].append(committed.version or 0)
     acknowledged, ambiguous = dict.fromkeys(job_ids, 0), dict.fromkeys(job_ids, 0)
 
     async def change(job_id: str, refused: bool) -> None:
@@ -290,6 +171,7 @@ async def test_random_changes_are_written_if_and_only_if_they_are_acknowledged(e
         written = (await env.job_state(job_id)).job.version - 1
         assert acknowledged[job_id] <= written <= acknowledged[job_id] + ambiguous[job_id]
         assert [event.version for event in (await env.job_state(job_id)).log] == list(range(1, written + 2))
+        assert sorted(reported[job_id]) == list(range(2, written + 2))
 
 
 @pytest.mark.parametrize(("synchronous", "level"), [("full", 2), ("normal", 1)])
