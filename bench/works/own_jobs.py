@@ -1,6 +1,8 @@
 """Streams: many subscribers, each of a job of its own."""
 
 import asyncio
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from bench import asyncpg_driver, contenders, data
@@ -18,6 +20,7 @@ JOINED_SECONDS_OF_A_THOUSAND = 1.5
 WRITERS = {1: "1 writer", 16: "16 writers"}
 WRITING_SECONDS = 600.0
 WARM_UP = 50
+FIRST_VERSION = 2
 INSTANTS, BETWEEN_SECONDS = 10, 0.1
 IN_USE = (
     "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() "
@@ -29,41 +32,60 @@ def own_jobs(context: Context) -> list[Result]:
     """Measure one change of each job, each with one subscriber, by one writer and by several at once."""
     results: list[Result] = []
     for count in context.scale.own_jobs:
-        of_writers = [
-            Result(f"{count:,} subscribers of a job each, {name}", "deliveries/s") for name in WRITERS.values()
-        ]
+        of_writers = {
+            writers: Result(f"{count:,} subscribers of a job each, {name}", "deliveries/s")
+            for writers, name in WRITERS.items()
+        }
 
         def database(jobs: int = count) -> str:
             return context.sqlite(jobs)
 
-        for launch in [*context.scenewire(database), contenders.limit("frames", database())]:
-            with context.running([launch]) as (server,):
-                _each_job(server, count, of_writers)
-        one, several = of_writers
+        with context.running([*context.scenewire(database), contenders.limit("frames", database())]) as servers:
+            _each_job(servers, count, context.scale.rounds, of_writers)
+        one, several = of_writers.values()
         one.show(LIMIT)
         several.compare(LIMIT, 0.6)
-        results += of_writers
+        results += [one, several]
     held = _in_use(context, context.scale.own_jobs[0])
     results[0].at_most("database connections held (Postgres)", held, 0.0)
     return results
 
 
-def _each_job(server: Server, count: int, results: list[Result]) -> None:
+def _each_job(servers: Sequence[Server], count: int, rounds: int, results: Mapping[int, Result]) -> None:
+    """Measure rounds of all servers in turn, after a first one in which what a connection keeps is made."""
+    one = results[next(iter(results))]
+    streams: list[tuple[Server, Stream]] = []
+    try:
+        for server in servers:
+            streams.append((server, _joined(server, count, one)))
+            _changes(*streams[-1], count, max(results), FIRST_VERSION)
+        figures: defaultdict[tuple[int, str], list[Figure]] = defaultdict(list)
+        version = FIRST_VERSION
+        for _ in range(rounds):
+            for writers in results:
+                version += 1
+                for server, stream in streams:
+                    figures[writers, server.name].append(_changes(server, stream, count, writers, version))
+    finally:
+        for _, stream in streams:
+            stream.stop()
+    for (writers, name), measured in figures.items():
+        results[writers].figures[name] = Figure.median_of(measured)
+
+
+def _joined(server: Server, count: int, result: Result) -> Stream:
+    """Open the sockets, and note what they cost."""
     # What the first subscribers load and allocate is not the price of a connection.
     Stream(server, EVENTS, range(min(WARM_UP, count))).stop()
     before = server.resident_bytes
     stream = Stream(server, EVENTS, range(count))
     kilobytes = (server.resident_bytes - before) / 1024 / count
-    try:
-        for version, (writers, result) in enumerate(zip(WRITERS, results, strict=True), start=2):
-            result.figures[server.name] = _changes(server, stream, count, writers, version)
-    finally:
-        stream.stop()
-    results[0].notes.append(f"{server.name}: {kilobytes:.1f} KB a connection, {stream.joined_seconds:.2f} s to join")
+    result.notes.append(f"{server.name}: {kilobytes:.1f} KB a connection, {stream.joined_seconds:.2f} s to join")
     if server.name == OURS:
-        results[0].at_most("memory of a connection", kilobytes, CONNECTION_KB, " KB")
+        result.at_most("memory of a connection", kilobytes, CONNECTION_KB, " KB")
         of_a_thousand = stream.joined_seconds * 1000 / count
-        results[0].at_most("a thousand joined", of_a_thousand, JOINED_SECONDS_OF_A_THOUSAND, " s")
+        result.at_most("a thousand joined", of_a_thousand, JOINED_SECONDS_OF_A_THOUSAND, " s")
+    return stream
 
 
 def _changes(server: Server, stream: Stream, count: int, writers: int, version: int) -> Figure:

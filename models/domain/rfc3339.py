@@ -6,6 +6,7 @@ with seconds, and lacks leap seconds.
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 EXAMPLE = "2026-01-31T12:00:00Z"
 
@@ -37,6 +38,8 @@ def parse(text: str) -> datetime:
         raise ValueError("must be an instant of the years 1 to 9999") from error
 
 
+# What a change makes shows its instant several times.
+@lru_cache(64)
 def text(instant: datetime) -> str:
     """Return the instant in UTC, such as 2026-01-31T12:00:00Z."""
     return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -26,6 +26,18 @@ _INSTANT = sa.func.clock_timestamp(type_=JOB.c.created_at.type)
 
 SCENE_OF_JOB = Prepared(SCENE_SELECT.where(SCENE.c.id == _SCENE_ID, SCENE.c.job_id == _JOB_ID))
 _JOB_BY_ID = Prepared(sa.select(*JOB_COLUMNS).where(JOB.c.id == _JOB_ID))
+_WIDTH = len(JobRow._fields)
+
+
+def _job_and_scene() -> Prepared:
+    joined = JOB.outerjoin(SCENE, (SCENE.c.id == _SCENE_ID) & (SCENE.c.job_id == JOB.c.id))
+    job = [column.label(f"of_job_{column.key}") for column in JOB_COLUMNS]
+    scene = select_columns(SceneRow._fields, scene_sources())
+    sources = joined.outerjoin(TAKE, TAKE.c.id == SCENE.c.take_id)
+    return Prepared(sa.select(*job, *scene).select_from(sources).where(JOB.c.id == _JOB_ID))
+
+
+_JOB_AND_SCENE = _job_and_scene()
 _BUMP_JOB_AT = Prepared(_BUMP.returning(_INSTANT.label("now"), *JOB_COLUMNS))
 
 
@@ -61,15 +73,13 @@ async def lock(transaction: Transaction, job_id: str, scene_id: str | None, *, o
     """Lock the job; None when there is no such job. Read the scene, if one is given."""
     values = {"job_id": job_id, "scene_id": scene_id}
     if not on_postgres:
-        calls = [Call(_JOB_BY_ID, [values]), outbox.subscriptions_of(job_id)]
-        if scene_id is not None:
-            calls.append(Call(SCENE_OF_JOB, [values]))
-        jobs, subscriptions, *scenes = await transaction.run(calls)
-        if not jobs:
+        statement = _JOB_BY_ID if scene_id is None else _JOB_AND_SCENE
+        found, subscriptions = await transaction.run([Call(statement, [values]), outbox.subscriptions_of(job_id)])
+        if not found:
             return None
-        job = JobRow._make(jobs[0])
-        scene = SceneRow._make(scenes[0][0]) if scenes and scenes[0] else None
-        return Locked(job, job, clock.now(), scene, outbox.as_subscriptions(subscriptions))
+        job, scene = JobRow._make(found[0][:_WIDTH]), found[0][_WIDTH:]
+        known = SceneRow._make(scene) if scene and scene[0] is not None else None
+        return Locked(job, job, clock.now(), known, outbox.as_subscriptions(subscriptions))
     if scene_id is None:
         (found,) = await transaction.run([Call(_BUMP_JOB_AT, [values])])
         return _raised(JobRow._make(found[0][1:]), found[0][0]) if found else None
@@ -79,8 +89,7 @@ async def lock(transaction: Transaction, job_id: str, scene_id: str | None, *, o
 
 def _locked(row: Row) -> Locked:
     version_seen, now, *rest = row
-    width = len(JobRow._fields)
-    job, scene = JobRow._make(rest[:width]), rest[width:]
+    job, scene = JobRow._make(rest[:_WIDTH]), rest[_WIDTH:]
     current = job.version == version_seen + 1 and scene[0] is not None
     return _raised(job, now, SceneRow._make(scene) if current else None)
 

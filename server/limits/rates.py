@@ -51,7 +51,11 @@ class Rates:
 
     def spend(self, connection: HTTPConnection, cost: int) -> None:
         """Count the cost of an operation. Raises TooManyRequests."""
-        wait = self._cost.add(self.caller(connection), cost)
+        self.spend_for(self.caller(connection), cost)
+
+    def spend_for(self, caller: str, cost: int) -> None:
+        """Count the cost of what the caller of a connection is sent. Raises TooManyRequests."""
+        wait = self._cost.add(caller, cost)
         if wait is not None:
             self._refuse("cost", wait, "Too much work was requested")
 

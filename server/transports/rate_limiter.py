@@ -40,6 +40,10 @@ class RateLimiter(Protocol):
         """Spend the cost of an operation whose document is within the limits."""
         ...
 
+    def spend_for(self, caller: str, cost: int) -> None:
+        """Spend the cost of messages, for the `caller` of a connection."""
+        ...
+
     def read_slot(self, connection: HTTPConnection, cost: int) -> AbstractAsyncContextManager[None]:
         """Wait for a slot, then hold it for a read of this cost inside the block."""
         ...
@@ -58,6 +62,8 @@ class NoRateLimits:
     def request(self, connection: HTTPConnection) -> None: ...
 
     def spend(self, connection: HTTPConnection, cost: int) -> None: ...
+
+    def spend_for(self, caller: str, cost: int) -> None: ...
 
     def read_slot(self, connection: HTTPConnection, cost: int) -> AbstractAsyncContextManager[None]:
         return nullcontext()

@@ -51,7 +51,7 @@ class Limiter(NoRateLimits):
         self.refuses = refuses
         self.spent = 0
 
-    def spend(self, connection: Any, cost: int) -> None:
+    def spend_for(self, caller: str, cost: int) -> None:
         if self._rng.random() < self.refuses:
             raise TooManyRequests("later", 0.0)
         self.spent += cost
@@ -83,7 +83,7 @@ class Streams(SharedStreams):
     def ask(self, after: int | None) -> Asked:  # pyright: ignore[reportIncompatibleMethodOverride] # of the world
         nothing = cast("Any", None)
         operation = cast("Any", _Field())
-        return Asked("key", after, operation, nothing, nothing, 1, nothing, b'{"cost":1}', Stream(None, 1))
+        return Asked("key", after, operation, nothing, nothing, "caller", 1, nothing, b'{"cost":1}', Stream(None, 1))
 
 
 class _Field:

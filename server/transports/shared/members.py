@@ -136,7 +136,7 @@ class Members:
     def spend(self, messages: int) -> bool:
         """Spend the cost of messages; return whether the rate limit permits it. All members are the same caller."""
         try:
-            self.streams.rate_limiter.spend(self.asked.connection, self.asked.cost * messages)
+            self.streams.rate_limiter.spend_for(self.asked.caller, self.asked.cost * messages)
         except TooManyRequests:
             return False
         return True
@@ -145,7 +145,7 @@ class Members:
         """Wait until the rate limit permits one message, and spend its cost."""
         while True:
             try:
-                return self.streams.rate_limiter.spend(self.asked.connection, self.asked.cost)
+                return self.streams.rate_limiter.spend_for(self.asked.caller, self.asked.cost)
             except TooManyRequests as limited:
                 await asyncio.sleep(max(1.0, limited.retry_after_seconds))
 

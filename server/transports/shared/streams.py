@@ -82,6 +82,8 @@ class Asked(NamedTuple):
     operation: SharedOperation
     params: Params
     connection: HTTPConnection
+    caller: str
+    """The key by which the rate limits count its subscribers."""
     cost: int
     parsed: ParsedDocument
     extensions: bytes | None
@@ -138,18 +140,19 @@ class SharedStreams:
             (after is None and not operation.needs_position) or (type(after) is int and 0 <= after <= MOST_VERSION)
         ):
             return None
+        caller = self.rate_limiter.caller(connection)
         key = (
             params.query,
             params.operation_name,
             _canonical({name: variables[name] for name in operation.variables if name in variables}),
             _canonical(params.extensions),
             self._shared.scope(connection),
-            self.rate_limiter.caller(connection),
+            caller,
             admitted.cost,
         )
         first = None if extensions is None else parsed.derived((self, admitted.cost), lambda: encode(extensions))
         stream = Stream(admitted.name, admitted.cost)
-        return Asked(key, after, operation, params, connection, admitted.cost or 1, parsed, first, stream)
+        return Asked(key, after, operation, params, connection, caller, admitted.cost or 1, parsed, first, stream)
 
     def join(self, asked: Asked, outlet: Outlet) -> Member:
         """Add a subscriber to its group."""
