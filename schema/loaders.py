@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Generator, Hashable, Iterable, Sequence
 from contextlib import contextmanager
 from functools import cached_property
-from typing import Any, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
 from strawberry.dataloader import AbstractCache, DataLoader
 
@@ -196,6 +196,13 @@ class Loaders:
         """Events of jobs after a version."""
         return self._grouped(lambda connection, ids, span: queries.events_of_jobs(connection, ids, *span))
 
+    def forget(self) -> None:
+        """Release what was read, and the loaders themselves: a stream waits much longer than it makes messages."""
+        made = self.__dict__
+        for name in _LOADERS.intersection(made):
+            del made[name]
+        self.narrow.forget()
+
     @contextmanager
     def observed_by(self, observer: Observer) -> Generator[None]:
         """Inside the block, pass all rows that are read to `observer` before they are returned.
@@ -241,3 +248,6 @@ class Loaders:
             return [found[key] for key in keys]
 
         return self._loader(load)
+
+
+_LOADERS: Final = frozenset(name for name, value in vars(Loaders).items() if isinstance(value, cached_property))

@@ -49,6 +49,10 @@ class Narrow:
         self._number = snapshot.number
         self._read: dict[tuple[str, Columns], dict[str, Row | None]] = {}
 
+    def forget(self) -> None:
+        """Release what was read."""
+        self._read = {}
+
     async def by_id(
         self, what: ById, ids: Sequence[str], columns: Columns, *, is_only_read: bool = False
     ) -> list[Row | None]:
