@@ -17,6 +17,7 @@ class CommitGroup:
         self.is_led = False
         self.committed = False
         self.error: Exception | None = None
+        self._is_over = False
         self._waiting: list[asyncio.Future[None]] = []
 
     @property
@@ -27,7 +28,7 @@ class CommitGroup:
     async def end(self) -> None:
         """Wait until it has ended; a cancellation is raised then."""
         cancellation: asyncio.CancelledError | None = None
-        while not self.ended:
+        while not self._is_over:
             ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._waiting.append(ended)
             try:
@@ -39,6 +40,7 @@ class CommitGroup:
 
     def wake(self) -> None:
         """Wake those that wait for its end."""
+        self._is_over = True
         for ended in self._waiting:
             if not ended.done():
                 ended.set_result(None)
