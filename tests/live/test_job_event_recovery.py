@@ -11,6 +11,7 @@ from strawberry.dataloader import DataLoader
 
 from models.db.rows import JobRow
 from schema.feed import JobSnapshot
+from schema.loaders import Loaders
 from subscriptions.job_events import JobEvents
 from tests.support import jobs
 from tests.support.client import Json, Stream
@@ -58,15 +59,16 @@ class TestLaggingClient:
                 app, made.id
             )
 
-    async def test_overflow_while_a_lagged_snapshot_is_read_causes_another_snapshot(self, app: App) -> None:
+    async def test_overflow_while_a_lagged_snapshot_is_read_causes_another_snapshot(
+        self, app: App, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """The second snapshot covers the events that were dropped after the first was read."""
         made = await jobs.make(app, provider="external")
         context = context_of(app, buffered_events=2)
-        loader = context.loaders.job
 
         async def read_then_overflow(job_ids: list[str]) -> list[JobRow | None]:
             """Read the job, and return after more events than the buffer holds."""
-            rows = [await loader.load(job_id) for job_id in job_ids]
+            rows: list[JobRow | None] = [await row_of(app, job_id) for job_id in job_ids]
             await flood(app, made.id, 5)
             return rows
 
@@ -77,9 +79,10 @@ class TestLaggingClient:
             await jobs.retitle(app, made.id, "Live")
             await live
             await flood(app, made.id, 5)
-            context.loaders.job = DataLoader(read_then_overflow, cache=False)
-            second = await anext(messages)
-            context.loaders.job = loader
+            overflowing = DataLoader(read_then_overflow, cache=False)
+            with monkeypatch.context() as patch:
+                patch.setattr(Loaders, "job", overflowing)
+                second = await anext(messages)
             third = await anext(messages)
         assert isinstance(second, JobSnapshot)
         assert isinstance(third, JobSnapshot)
