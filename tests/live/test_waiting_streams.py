@@ -32,7 +32,7 @@ def loaders() -> list[object]:
 
 async def test_stream_that_has_sent_the_state_keeps_no_loaders(app: App) -> None:
     """The next message reads what it needs."""
-    before = loaders()  # referred to until the end, so that their ids are not those of others
+    before = loaders()
     made = await jobs.make(app, provider="external")
     async with multiplexed(app) as socket:
         await socket.subscribe("state", FEED, jobId=made.id)
