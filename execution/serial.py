@@ -10,7 +10,7 @@ from execution.compiler import Compiler
 from execution.direct import direct_call
 from execution.module import literal
 from execution.sites import Site, Slots
-from execution.values import LATER, Completion, Pure
+from execution.values import LATER, Awaiting, Completion, Pure
 
 
 class Step:
@@ -37,13 +37,9 @@ class Step:
 
     async def complete(self, value: Any, slots: Slots) -> Any:
         """Return the completed value of the field."""
-        if self._completion is None:
-            return self._name
-        if isinstance(value, Exception):
-            raise value
-        if isinstance(self._completion, Pure):
-            return self._completion.many([value], slots)[0]
-        return (await self._completion.many([value], slots))[0]
+        if isinstance(self._completion, Awaiting) and not isinstance(value, Exception):
+            return (await self._completion.many([value], slots))[0]
+        return self.complete_at_once(value, slots)
 
     def complete_at_once(self, value: Any, slots: Slots) -> Any:
         """Return the completed value of the field; LATER if its completion awaits."""

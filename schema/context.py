@@ -116,15 +116,10 @@ class Context:
 
     def making_message(self) -> AbstractAsyncContextManager[None]:
         """Return the block in which a stream reads and yields a value, which resolvers then complete to a message."""
-        return _Message(self)
+        return self.snapshot.answering(self.store.database.message_turns, self._forget)
 
-    def begin_message(self) -> None:
-        """Make the reads that follow read for one message; `end_message` must follow."""
-        self.snapshot.begin_answer(self.store.database.message_turns)
-
-    async def end_message(self) -> None:
-        """Give back the connection and release what was read."""
-        await self.snapshot.close()
+    def _forget(self) -> None:
+        """Release what was read for a message."""
         if self._loaders is not None:
             self._loaders.forget()
 
@@ -173,18 +168,3 @@ class Context:
 
 
 Info = StrawberryInfo[Context, None]
-
-
-class _Message:
-    """The block of one message. A generator would cost more than a short statement."""
-
-    __slots__ = ("_context",)
-
-    def __init__(self, context: Context) -> None:
-        self._context = context
-
-    async def __aenter__(self) -> None:
-        self._context.begin_message()
-
-    async def __aexit__(self, *_error: object) -> None:
-        await self._context.end_message()

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from models.db.cancellation import shield_to_completion
 from models.db.commit_group import CommitGroup
 from models.db.prepared import Call
-from models.db.sqlite_writer import BEGIN, COMMIT, ROWS_ON_LOOP, SqliteDriver, rows_of
+from models.db.sqlite_writer import BEGIN, COMMIT, SqliteDriver
 from models.db.transactions import OnDriver, Transaction
 from models.db.turn import Turn
 from models.db.unavailable import translate_errors, unavailable_file
@@ -45,10 +45,9 @@ class SharedTransaction(OnDriver):
         """Whether the changes are durable."""
         return self.completed and self.group.committed
 
-    @property
-    def stays_on_loop(self) -> bool:
-        """Whether its next statements need no wait, unless they are many."""
-        return self._begun and self.group.driver.is_idle
+    def stays_on_loop(self, calls: Sequence[Call]) -> bool:
+        """Whether these statements, as its next ones, need no wait."""
+        return self._begun and self.group.driver.stays_on_loop(calls)
 
     async def begun(self) -> AsyncConnection:
         """Return its connection, after the transaction is begun."""
@@ -91,7 +90,6 @@ class _Block:
 
     def __init__(self, commits: "SharedCommits") -> None:
         self._commits = commits
-        self._transaction: SharedTransaction | None = None
 
     async def __aenter__(self) -> Transaction:
         self._transaction = await self._commits.begin()
@@ -100,8 +98,7 @@ class _Block:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._transaction is not None:
-            await self._commits.leave(self._transaction)
+        await self._commits.leave(self._transaction)
         if error is None:
             self._commits.answered()
         else:
@@ -123,7 +120,7 @@ class SharedCommits:
     ) -> None:
         self._borrow = borrow
         self._longest_wait = longest_wait
-        self._answered = answered
+        self.answered = answered
         # Serves waiters in the order of their arrival, which is what bounds a group: see `commit`.
         self._turn = Turn()
         self._group: CommitGroup | None = None
@@ -154,15 +151,11 @@ class SharedCommits:
             if transaction.has_turn:
                 self._turn.give()
 
-    def answered(self) -> None:
-        """Note that the file could be read or written."""
-        self._answered()
-
     async def commit(self, transaction: SharedTransaction, calls: Sequence[Call]) -> None:
         """Complete the transaction, and commit it with its group; at once when no other one is concerned."""
         if not transaction.group.completed and not self._turn.waiting:
             await shield_to_completion(self._commit_alone(transaction, calls))
-        elif transaction.stays_on_loop and rows_of(calls) <= ROWS_ON_LOOP:
+        elif transaction.stays_on_loop(calls):
             await self._commit_with_others(transaction, calls)
         else:
             # Cancelled, its savepoint might be released by the thread while it is rolled back here.

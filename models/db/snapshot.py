@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Generator, Hashable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Hashable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, TypeVar
 
@@ -51,9 +51,10 @@ class Snapshot:
         # Whether the next answer of a stream follows at once and shares the snapshot; see `series`.
         self.more_follow = False
 
-    def answering(self, turns: asyncio.Semaphore | None = None) -> "_Answering":
-        """A block that makes one answer, or several in a `series`. Its first read waits for one of the `turns`."""
-        return _Answering(self, turns)
+    def answering(self, turns: asyncio.Semaphore | None = None, made: Callable[[], None] | None = None) -> "_Answering":
+        """A block that makes one answer, or several in a `series`. Its first read waits for one of the `turns`; `made`
+        is called after it."""
+        return _Answering(self, turns, made)
 
     def begin_answer(self, turns: asyncio.Semaphore | None) -> None:
         """Make the reads that follow read for one answer; `close` must follow."""
@@ -257,14 +258,17 @@ class Snapshot:
 class _Answering:
     """The block of `Snapshot.answering`. A generator would cost more than a short statement."""
 
-    __slots__ = ("_snapshot", "_turns")
+    __slots__ = ("_made", "_snapshot", "_turns")
 
-    def __init__(self, snapshot: Snapshot, turns: asyncio.Semaphore | None) -> None:
+    def __init__(self, snapshot: Snapshot, turns: asyncio.Semaphore | None, made: Callable[[], None] | None) -> None:
         self._snapshot = snapshot
         self._turns = turns
+        self._made = made
 
     async def __aenter__(self) -> None:
         self._snapshot.begin_answer(self._turns)
 
     async def __aexit__(self, *_error: object) -> None:
         await self._snapshot.close()
+        if self._made is not None:
+            self._made()

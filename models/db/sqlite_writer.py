@@ -65,11 +65,10 @@ class SqliteDriver:
         # See `SQLITE_STMTJRNL_SPILL` in https://www.sqlite.org/compile.html.
         self._set(temp_store="MEMORY", busy_timeout=0)
 
-    @property
-    def is_idle(self) -> bool:
-        """Whether the thread does not use the file, so that statements are executed without a wait, unless they are
-        many, or the first of a transaction."""
-        return self._driver.is_idle
+    def stays_on_loop(self, calls: Sequence[Call]) -> bool:
+        """Whether `run` executes them without a wait, unless they begin or end a transaction: they have few rows, and
+        the thread does not use the file."""
+        return self._driver.is_idle and sum(len(call.parameters) for call in calls) <= ROWS_ON_LOOP
 
     async def begin(self) -> None:
         """Begin a transaction that may write, unless the connection is in one."""
@@ -78,7 +77,7 @@ class SqliteDriver:
 
     async def run(self, calls: Sequence[Call], *, before: Sequence[str] = (), after: Sequence[str] = ()) -> list[Rows]:
         """Execute everything in order; return the rows of each call."""
-        if self.is_idle and COMMIT not in after and rows_of(calls) <= ROWS_ON_LOOP:
+        if COMMIT not in after and self.stays_on_loop(calls):
             try:
                 return execute_all(self._driver.file, calls, before, after)
             except sqlite3.OperationalError as error:
@@ -115,14 +114,6 @@ class SqliteDriver:
     def _set(self, **pragmas: object) -> None:
         for name, value in pragmas.items():
             self._driver.file.execute(f"PRAGMA {name}={value}")
-
-
-def rows_of(calls: Sequence[Call]) -> int:
-    """Return the number of rows that these calls write, or of the reads among them."""
-    rows = 0
-    for call in calls:
-        rows += len(call.parameters)
-    return rows
 
 
 def execute_all(

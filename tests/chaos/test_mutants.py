@@ -23,7 +23,7 @@ EARLY = (Mutant.PUBLISH_BEFORE_COMMIT, Mutant.HINT_BEFORE_COMMIT)
 async def test_hint_is_sent_before_the_commit_only_with_the_bug(
     tmp_path: Path, mutant: Mutant | None, audited: bool
 ) -> None:
-    """Once for each change, whoever makes it, and with its events only where the bug is to send them."""
+    """One hint for each change of a mutation or of a render; it has the events only if the mutant sends them."""
     async with domain(tmp_path) as env:
         job_id = await env.a_job()
         hints: list[tuple[int, bool, bool]] = []

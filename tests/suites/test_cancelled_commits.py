@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from pathlib import Path
 
 import pytest
@@ -116,42 +116,31 @@ async def test_change_cancelled_while_it_waits_for_the_commit_is_committed(
     assert log.index("commit") < log.index(f"job {which}") < log.index("cancelled")
 
 
+async def write(env: Domain) -> None:
+    """Write nothing."""
+    async with env.store.write() as connection:
+        await connection.execute(sa.text("SELECT 1"))
+
+
+async def fold(env: Domain) -> None:
+    """Fold titles, of which none is left."""
+    await fold_missing(env.store.database)
+
+
+@pytest.mark.parametrize("writes", [pytest.param(write, id="write"), pytest.param(fold, id="folding of titles")])
 async def test_write_cancelled_while_it_waits_for_the_commit_leaves_the_others_of_its_group(
-    env: Domain, commits: Commits
+    env: Domain, commits: Commits, writes: Callable[[Domain], Coroutine[None, None, None]]
 ) -> None:
     """It holds no turn then, and must not end that of another one."""
     job_ids = [await env.a_job() for _ in range(3)]
     queue = Queue(env, commits)
-
-    async def write() -> None:
-        async with env.store.write() as connection:
-            await connection.execute(sa.text("SELECT 1"))
-
     await queue.add(job_ids[0])
-    writing = asyncio.create_task(write())
+    writing = asyncio.create_task(writes(env))
     await asyncio.sleep(0)
     await queue.add(job_ids[1], lambda _change: writing.cancel())
     await queue.add(job_ids[2])
     assert await queue.results() == [None] * 3
     with pytest.raises(asyncio.CancelledError):
         await writing
-    assert queue.commits.log.count("commit") == 1
-    assert await versions(env, job_ids) == [2, 2, 2]
-
-
-async def test_folding_of_titles_cancelled_while_it_waits_for_the_commit_leaves_the_others_of_its_group(
-    env: Domain, commits: Commits
-) -> None:
-    """As any other write: it holds no turn then."""
-    job_ids = [await env.a_job() for _ in range(3)]
-    queue = Queue(env, commits)
-    await queue.add(job_ids[0])
-    folding = asyncio.create_task(fold_missing(env.store.database))
-    await asyncio.sleep(0)
-    await queue.add(job_ids[1], lambda _change: folding.cancel())
-    await queue.add(job_ids[2])
-    assert await queue.results() == [None] * 3
-    with pytest.raises(asyncio.CancelledError):
-        await folding
     assert queue.commits.log.count("commit") == 1
     assert await versions(env, job_ids) == [2, 2, 2]

@@ -126,7 +126,7 @@ async def test_full_socket_gets_the_events_later(world: World) -> None:
         assert each.member.sent == 5
 
 
-async def test_nobody_is_sent_more_than_the_rate_limit_permits(world: World) -> None:
+async def test_no_member_is_sent_more_than_the_rate_limit_permits(world: World) -> None:
     """Beyond it, those that got a message fall behind until its cost can be spent."""
     streams = Streams(world)
     (follower,) = await in_step(world, streams, 1_000)

@@ -5,7 +5,7 @@ socket's own, a block touches one function a member. What is the same for all of
 """
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from itertools import compress
 from operator import not_
 from typing import TYPE_CHECKING, Final
@@ -95,16 +95,10 @@ class InStep:
             self._drop_empty(block)
 
     def write_at_once(
-        self, number: int, messages: int, frames: Callable[[bytes], bytes]
-    ) -> tuple[int, Sequence["Member"]]:
-        """As `write`, for at most CHUNK members. Return the number of messages that were sent, and the members whose
-        sockets did not take them."""
-        sent, failed = 0, list["Member"]()
-        for block in tuple(self.blocks):
-            failed += block.write(number, messages, frames)
-            sent += len(block.writes) * messages
-            self._drop_empty(block)
-        return sent, failed
+        self, number: int, messages: int, frames: Callable[[bytes], bytes], failed: Callable[["Member"], None]
+    ) -> int:
+        """As `write`, for at most CHUNK members."""
+        return sum([self._write(block, number, messages, frames, failed) for block in tuple(self.blocks)])
 
     def skip(self, number: int) -> None:
         """Count the messages up to a number as sent: those who are here need none of them."""
@@ -127,10 +121,21 @@ class InStep:
                 in_turn = 0
                 await asyncio.sleep(0)
             in_turn += len(block.writes)
-            for member in block.write(number, messages, frames):
-                failed(member)
-            sent += len(block.writes) * messages
-            self._drop_empty(block)
+            sent += self._write(block, number, messages, frames, failed)
+        return sent
+
+    def _write(
+        self,
+        block: Block,
+        number: int,
+        messages: int,
+        frames: Callable[[bytes], bytes],
+        failed: Callable[["Member"], None],
+    ) -> int:
+        for member in block.write(number, messages, frames):
+            failed(member)
+        sent = len(block.writes) * messages
+        self._drop_empty(block)
         return sent
 
     def _drop_empty(self, block: Block) -> None:

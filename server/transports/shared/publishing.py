@@ -46,7 +46,8 @@ class Publishing(Members):
             self._publish_unpaid(made)
             return
         last = self.ring.number + len(made)
-        sent, failed = self.in_step.write_at_once(last, len(made), _frames(made))
+        failed: list[Member] = []
+        sent = self.in_step.write_at_once(last, len(made), _frames(made), failed.append)
         if failed:
             for value, message in made:
                 self._add(value, message)
@@ -87,7 +88,6 @@ class Publishing(Members):
 
     async def _write_in_step(self, last: int, made: Sequence[Made]) -> None:
         """Write messages to the members in step, in as few steps for each as possible."""
-
         sent = await self.in_step.write(last, len(made), _frames(made), self._fall_behind)
         if sent:
             self.streams.observer.sent(sent)
