@@ -40,6 +40,7 @@ class ObjectCompiler:
         self._needs: dict[str, None] = {}
         self._columns: list[Column] = []
         self._items: list[str] = []
+        self._converted: dict[str, str] = {}
         self._is_only_read = False
 
     def completion(self) -> Completion:
@@ -65,7 +66,7 @@ class ObjectCompiler:
 
     def _many(self, display: str) -> Many:
         if self._source.rows is not None and not self._nullable:
-            return unpacking(self._module, self._light(), display)
+            return unpacking(self._module, self._light(), display, self._converted)
         return self._module.function(
             ["objects", "slots"],
             [
@@ -194,7 +195,9 @@ class ObjectCompiler:
             inline = rows.raw.inline.get(bare.name)
             if inline is not None:
                 shown = inline(value, self._module.constant(answer))
-                return f"(None if {value} is None else {shown})" if can_be_null else f"({shown})"
+                shown = f"(None if {value} is None else {shown})" if can_be_null else f"({shown})"
+                self._converted[shown] = value
+                return shown
             null = "None" if can_be_null else f"deviate({NULL!r})"
             return f"({null} if (t := {value}) is None else {self._module.constant(answer)}(t))"
         if not is_leaf_type(bare) and item_type(bare) is None:

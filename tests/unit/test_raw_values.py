@@ -3,10 +3,13 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sqlalchemy.dialects import sqlite
 
 from execution.module import Module
 from execution.raw import is_exact
+from execution.unpacking import unpacking
 from models.db.rows import JobRow, SceneRow
 from models.db.statements import instant
 from models.db.tables import JOB
@@ -29,6 +32,18 @@ def test_stored_text_of_instant_is_answered_as_the_instant(microseconds: int) ->
     source = source_of_answer("stored", module.constant(answer_of_text))
     assert module.function(["stored"], [f"return {source}"])(stored) == rfc3339.text(value)
     assert instant(stored) == value
+
+
+@given(st.lists(st.tuples(*[st.sampled_from([None, "2026-01-31 12:00:00.000000", "2026-01-31 12:00:00.500000"])] * 2)))
+def test_instants_that_rows_share_are_answered_for_each(rows: list[tuple[str | None, str | None]]) -> None:
+    """Whatever the row before has, null included, in each of its columns."""
+    module = Module()
+    answer = module.constant(answer_of_text)
+    converted = {f"(None if {item} is None else {answer}({item}))": item for item in ("o[0]", "o[1]")}
+    first, second = converted
+    many = unpacking(module, [], f"[{first}, {second}]", converted)
+    expected = [[None if each is None else answer_of_text(each) for each in row] for row in rows]
+    assert many(rows, ()) == expected
 
 
 @pytest.mark.parametrize(
