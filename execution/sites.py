@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar, cast
 
 import strawberry
 from graphql import (
@@ -13,6 +13,8 @@ from graphql import (
     GraphQLObjectType,
     GraphQLSchema,
     OperationDefinitionNode,
+    Undefined,
+    print_ast,
 )
 from graphql.execution.values import VariableValues, get_argument_values
 from graphql.language import VariableNode, Visitor, visit
@@ -180,7 +182,29 @@ class Site:
 
     def raw_arguments(self, run: Run) -> dict[str, Any]:
         """Return the arguments as graphql-core passes them to Strawberry."""
-        return get_argument_values(self.field, self.nodes[0], run.variables) if self.field.args else {}
+        if not self.field.args:
+            return {}
+        values = run.variables.coerced
+        if self._from_variables is not None and all(map(values.__contains__, self._from_variables.values())):
+            return {name: values[variable] for name, variable in self._from_variables.items()}
+        return get_argument_values(self.field, self.nodes[0], run.variables)
+
+    @cached_property
+    def _from_variables(self) -> Mapping[str, str] | None:
+        """The variables that are the arguments, if each has exactly the type of its argument, so that its value needs
+        no further look; None if an argument is anything else, or one that is not given has a default."""
+        found: dict[str, str] = {}
+        types = {each.variable.name.value: each.type for each in self._operation.node.variable_definitions or ()}
+        given = {each.name.value: each.value for each in self.nodes[0].arguments or ()}
+        for name, argument in self.field.args.items():
+            value = given.get(name)
+            if value is None and argument.default_value is Undefined and argument.default is None:
+                continue
+            kind = cast("Any", argument.type)  # pyright: ignore[reportUnknownMemberType] # generic types of graphql-core are open
+            if not isinstance(value, VariableNode) or print_ast(types[value.name.value]) != str(kind):
+                return None
+            found[argument.out_name or name] = value.name.value
+        return found
 
     def info(self, run: Run) -> SiteInfo:
         """Return the Info of the resolver."""

@@ -1,6 +1,7 @@
 """Audits every mutation, successful or refused."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any, cast
 
 from strawberry.extensions import FieldExtension
@@ -63,8 +64,14 @@ def _result_of(payload: Any) -> str:
 def _object_of(arguments: Mapping[str, Any]) -> str | None:
     """Return the id that the request names, if any."""
     given = arguments.get("input")
-    for name in _OBJECT_ARGUMENTS:
-        value = getattr(given, name, arguments.get(name))
-        if isinstance(value, str):
-            return value
+    fields = arguments if given is None else cast("Mapping[str, Any]", vars(given))
+    for name in _naming(frozenset(fields)):
+        if isinstance(fields[name], str):
+            return fields[name]
     return None
+
+
+@cache
+def _naming(fields: frozenset[str]) -> Sequence[str]:
+    """Return those of the fields of an input, or of the arguments of a mutation, that name its object."""
+    return [name for name in _OBJECT_ARGUMENTS if name in fields]

@@ -1,5 +1,8 @@
 """The inputs of operations on scenes, and their conversion to the coordinator's inputs; what those on jobs share."""
 
+from functools import partial
+from itertools import compress
+from operator import is_not
 from typing import Any, TypeVar, cast
 
 import strawberry
@@ -27,6 +30,9 @@ _INPUTS = "Input files of the scene, at most 16; they replace the previous ones.
 _DURATION = "Length of the clip, 0.5 to 60 seconds."
 
 
+_is_given = partial(is_not, strawberry.UNSET)
+
+
 def given(value: T | None) -> T | None:
     """Return the value of an argument, or None when it was omitted."""
     return None if value is strawberry.UNSET else value
@@ -35,7 +41,8 @@ def given(value: T | None) -> T | None:
 def edit_of(source: object, *names: str) -> dict[str, Any]:
     """Return the named fields that were given, null included."""
     fields = vars(source)
-    return {name: fields[name] for name in names if fields[name] is not strawberry.UNSET}
+    values = list(map(fields.__getitem__, names))
+    return dict(compress(zip(names, values, strict=True), map(_is_given, values)))
 
 
 def given_settings(settings: RenderSettingsInput | None) -> dict[str, Any] | None:

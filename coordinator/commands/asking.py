@@ -34,8 +34,10 @@ def changes_order(edit: SceneEdit) -> bool:
 
 def check_shape(problems: Problems, edit: Mapping[str, Any], path: Sequence[str]) -> None:
     """Add what is not well-formed in the settings and inputs of an edit or a new scene."""
-    settings.check(problems, edit.get("settings"), [*path, "settings"])
-    settings.check_inputs(problems, edit.get("inputs"), [*path, "inputs"])
+    if "settings" in edit:
+        settings.check(problems, edit["settings"], [*path, "settings"])
+    if "inputs" in edit:
+        settings.check_inputs(problems, edit["inputs"], [*path, "inputs"])
 
 
 def changed_columns(scene: SceneRow, edit: SceneEdit) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """updateScene: edits of a scene, and reports of external workers on its render."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -36,6 +36,7 @@ _REPORTS = {
     "take_number",
     "adopt_output",
 }
+_CONTENT = frozenset(asking.CONTENT)
 # How a clip that was uploaded was made is no field of the scene.
 _UNSEEN = {"made"}
 _EVENTS = {
@@ -111,17 +112,19 @@ async def apply(
     Raises StaleTake for a report on another take, InvalidState (INVALID_TRANSITION) when the scene cannot change to the
     status, and DomainErrors for a reported field that does not fit the new status, and for what the model cannot do.
     """
+    if edit.keys() <= _CONTENT:
+        if columns := await _content_columns(change, scene, edit, path, models):
+            await change.write_scene(scene, EventType.SCENE_UPDATED, _names_of(columns), **columns)
+        return
     status = edit.get("status") or scene.status
     await reports.check_take(change, scene, status, edit, path)
     if not lifecycle.may_become(scene.status, status):
         raise refused_transition(scene, status, [*path, "status"])
     asset = await asset_outputs.take_columns(change, scene, status, edit, path)
     _check_report(scene, status, edit, path, policy)
-    columns = asking.changed_columns(scene, edit)
-    await asking.check_edit(change, models, scene, columns, path)
-    await asking.write_inputs(change, scene, columns)
+    columns = await _content_columns(change, scene, edit, path, models)
     take = _take_columns(scene, edit) | asset
-    changed = [_NAMES.get(name, name) for name in (*columns, *take) if name not in _UNSEEN]
+    changed = _names_of((*columns, *take))
     adopts = adoption.is_wanted(scene, status, edit, policy)
     if adopts:
         # The scene is completed when the clip is here.
@@ -143,6 +146,21 @@ async def apply(
     elif changed:
         scene = await change.write_scene(scene, EventType.SCENE_UPDATED, changed, take=take, **columns)
     await _note_report(change, scene, edit)
+
+
+async def _content_columns(
+    change: Change, scene: SceneRow, edit: SceneEdit, path: list[str], models: Models
+) -> dict[str, Any]:
+    """Return the columns of the owner's fields that change, and write what the inputs of the scene name."""
+    columns = asking.changed_columns(scene, edit)
+    await asking.check_edit(change, models, scene, columns, path)
+    await asking.write_inputs(change, scene, columns)
+    return columns
+
+
+def _names_of(columns: Iterable[str]) -> list[str]:
+    """Return the names that an event has for changed columns."""
+    return [_NAMES.get(name, name) for name in columns if name not in _UNSEEN]
 
 
 async def _note_report(change: Change, scene: SceneRow, edit: SceneEdit) -> None:

@@ -1,6 +1,6 @@
 """The statements of write transactions: compiled once for each kind of database, and run by `models.db.drivers`."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -70,8 +70,11 @@ def _parameter(table: sa.Table, name: str) -> sa.BindParameter[Any]:
     return sa.bindparam(_PREFIX + name, type_=table.c[name].type)
 
 
-def inserts(table: sa.Table, rows: Iterable[Mapping[str, Any]]) -> list[Call]:
+def inserts(table: sa.Table, rows: Collection[Mapping[str, Any]]) -> list[Call]:
     """Return the INSERTs of these rows: one statement for all that have the same columns."""
+    if len(rows) == 1:
+        (row,) = rows
+        return [Call(_insert(table, tuple(row)), (row,))]
     forms: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
     for row in rows:
         forms.setdefault(tuple(row), []).append(row)
@@ -80,6 +83,9 @@ def inserts(table: sa.Table, rows: Iterable[Mapping[str, Any]]) -> list[Call]:
 
 def updates(table: sa.Table, rows: Mapping[str, Mapping[str, Any]]) -> list[Call]:
     """Return the UPDATEs that set these columns of the rows with these ids."""
+    if len(rows) == 1:
+        ((row_id, values),) = rows.items()
+        return [Call(_update(table, tuple(values)), ({**values, KEY: row_id},))]
     forms: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     for row_id, values in rows.items():
         forms.setdefault(tuple(values), []).append({**values, KEY: row_id})

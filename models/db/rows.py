@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from operator import attrgetter
 from typing import Any, NamedTuple, TypeVar
 
 import sqlalchemy as sa
@@ -18,6 +19,8 @@ Column = sa.ColumnElement[Any]
 
 COUNTERS = {status: status.value.lower() for status in SceneStatus}
 """The columns of a job that count its live scenes, by their status."""
+
+_counters = attrgetter(*COUNTERS.values())
 
 
 class JobRow(NamedTuple):
@@ -56,7 +59,7 @@ class JobRow(NamedTuple):
     @property
     def counts(self) -> dict[SceneStatus, int]:
         """The number of live scenes by status."""
-        return {status: getattr(self, name) for status, name in COUNTERS.items()}
+        return dict(zip(COUNTERS, _counters(self), strict=True))
 
     @property
     def left_draft(self) -> bool:

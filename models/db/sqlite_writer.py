@@ -68,7 +68,7 @@ class SqliteDriver:
     def stays_on_loop(self, calls: Sequence[Call]) -> bool:
         """Whether `run` executes them without a wait, unless they begin or end a transaction: they have few rows, and
         the thread does not use the file."""
-        return self._driver.is_idle and sum(len(call.parameters) for call in calls) <= ROWS_ON_LOOP
+        return self._driver.is_idle and sum([len(parameters) for _, parameters in calls]) <= ROWS_ON_LOOP
 
     async def begin(self) -> None:
         """Begin a transaction that may write, unless the connection is in one."""

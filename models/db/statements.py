@@ -5,8 +5,9 @@ Building and compiling a statement at each call costs more than the database nee
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from functools import cache, lru_cache
-from operator import itemgetter
+from functools import cache, lru_cache, partial
+from itertools import compress
+from operator import is_not, itemgetter
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import orjson
@@ -43,6 +44,8 @@ _STORED_FORMAT: sa.ColumnElement[str] = sa.literal_column("'YYYY-MM-DD HH24:MI:S
 
 _PLUS: operators.custom_op[Any] = operators.custom_op("+")
 
+_is_set = partial(is_not, None)
+
 # The characters of a name in JSON that is kept.
 SHORT_NAME = 40
 
@@ -56,13 +59,14 @@ class Statement:
     The names in `arguments` are those without `prefix`.
     """
 
-    __slots__ = ("_bound", "_conversions", "_converts", "_converts_arguments", "_take", "text")
+    __slots__ = ("_bound", "_conversions", "_convertible", "_converts", "_converts_arguments", "_take", "text")
 
     def __init__(self, kind: Kind, statement: Returning, prefix: str = "") -> None:
         """Compile for a kind of database. Values in the conditions that have no name become constants."""
         dialect = _dialect(kind)
         self._converts = [_converter(column.type, dialect) for column in statement.exported_columns]
         self._conversions = [(index, convert) for index, convert in enumerate(self._converts) if convert is not None]
+        self._convertible = [convert is not None for convert in self._converts]
         if kind == "postgresql" and isinstance(statement, sa.Select):
             statement = _with_instants_as_text(statement)
         compiled = statement.compile(dialect=dialect)
@@ -102,10 +106,10 @@ class Statement:
 
     def _converted(self, row: Row) -> tuple[Any, ...]:
         values = list(row)
-        for index, convert in self._conversions:
-            value = values[index]
-            if value is not None:
-                values[index] = convert(value)
+        # Most columns that are converted are null in most rows: the loop has no turn for them.
+        found = list(compress(row, self._convertible))
+        for (index, convert), value in compress(zip(self._conversions, found, strict=True), map(_is_set, found)):
+            values[index] = convert(value)
         return tuple(values)
 
 

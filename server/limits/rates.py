@@ -43,11 +43,13 @@ class Rates:
         """How often each limit was exceeded."""
         self._read_slots: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
-    def request(self, connection: HTTPConnection) -> None:
-        """Count one GraphQL operation or REST call. Raises TooManyRequests."""
-        wait = self._requests.add(self.caller(connection), 1)
+    def request(self, connection: HTTPConnection) -> str:
+        """Count one GraphQL operation or REST call; return its caller. Raises TooManyRequests."""
+        caller = self.caller(connection)
+        wait = self._requests.add(caller, 1)
         if wait is not None:
             self._refuse("requests", wait, "Too many requests")
+        return caller
 
     def spend(self, connection: HTTPConnection, cost: int) -> None:
         """Count the cost of an operation. Raises TooManyRequests."""

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing, nullcontext
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,7 +17,7 @@ from execution.outcomes import Outcomes
 from server.transports.closing import CloseConnection
 from server.transports.documents.compiled import CompiledOperations, Prepared
 from server.transports.documents.document_limiter import Admitted, DocumentLimiter
-from server.transports.documents.documents import find_operation, parsed_document
+from server.transports.documents.documents import parsed_document
 from server.transports.documents.params import Params
 from server.transports.documents.persisted import PersistedDocuments
 from server.transports.errors import TransportCode
@@ -79,19 +79,19 @@ class Executor:
             raise
 
     def _admit(self, params: Params, connection: HTTPConnection, known: KeptQuery | None) -> tuple[Params, Admitted]:
-        self.rate_limiter.request(connection)
+        caller = self.rate_limiter.request(connection)
         params = self.documents.resolve(params, connection)
         if known is not None and params.query == known.params.query:
             params, admitted = known.params, known.admitted
             if self.document_limiter is not None:
-                self.rate_limiter.spend(connection, admitted.cost or 1)
+                self.rate_limiter.spend_for(caller, admitted.cost or 1)
         elif self.document_limiter is None:
             parsed = parsed_document(params.query, self.limits.document_tokens)
-            operation = find_operation(parsed.document, params.operation_name)
+            operation = parsed.operation(params.operation_name)
             admitted = Admitted(operation.operation, parsed=parsed, operation=operation)
         else:
             admitted = self.document_limiter.admit(params)
-            self.rate_limiter.spend(connection, admitted.cost or 1)
+            self.rate_limiter.spend_for(caller, admitted.cost or 1)
         if params.document_id is not None:
             self.documents.register(params)
         return params, admitted
@@ -135,14 +135,18 @@ class Executor:
         self, params: Params, connection: HTTPConnection, admitted: Admitted, prepared: Prepared | None
     ) -> tuple[ExecutionResult, tuple[str, ...]]:
         """Return the result, and the codes of what failed in it."""
-        is_query = admitted.kind is OperationType.QUERY
         cost = admitted.cost or 1
-        async with self.rate_limiter.read_slot(connection, cost) if is_query else nullcontext():
-            context = await self.context(connection)
-            async with context.answering(cost):
-                result = await self._result(params, connection, context, admitted, prepared)
-        codes = codes_of(result.errors) if result.errors else ()
-        return result, codes if is_query else tuple(dict.fromkeys((*codes, *context.refusals)))
+        if admitted.kind is OperationType.QUERY:
+            async with self.rate_limiter.read_slot(connection, cost):
+                context = await self.context(connection)
+                async with context.answering(cost):
+                    result = await self._result(params, connection, context, admitted, prepared)
+            return result, codes_of(result.errors) if result.errors else ()
+        context = await self.context(connection)
+        async with context.answering(cost):
+            result = await self._result(params, connection, context, admitted, prepared)
+        codes = (*codes_of(result.errors), *context.refusals) if result.errors else context.refusals
+        return result, tuple(dict.fromkeys(codes)) if codes else ()
 
     async def _result(
         self,

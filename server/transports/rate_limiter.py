@@ -32,8 +32,8 @@ class RateLimiter(Protocol):
         """Return the key by which the connection is counted: that of its user or of its address."""
         ...
 
-    def request(self, connection: HTTPConnection) -> None:
-        """Count one operation, well-formed or not."""
+    def request(self, connection: HTTPConnection) -> str:
+        """Count one operation, well-formed or not; return its `caller`."""
         ...
 
     def spend(self, connection: HTTPConnection, cost: int) -> None:
@@ -59,7 +59,8 @@ class NoRateLimits:
     def caller(self, connection: HTTPConnection) -> str:
         return ""
 
-    def request(self, connection: HTTPConnection) -> None: ...
+    def request(self, connection: HTTPConnection) -> str:
+        return ""
 
     def spend(self, connection: HTTPConnection, cost: int) -> None: ...
 

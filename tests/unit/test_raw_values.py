@@ -43,7 +43,7 @@ def test_instants_that_rows_share_are_answered_for_each(rows: list[tuple[str | N
     first, second = converted
     many = unpacking(module, [], f"[{first}, {second}]", converted)
     expected = [[None if each is None else answer_of_text(each) for each in row] for row in rows]
-    assert many(rows, ()) == expected
+    assert many(rows, []) == expected
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from execution.plan import Plan
 from execution.plans import Plans
 from execution.selections import condition_variables
 from execution.sites import Memory
-from server.transports.documents.documents import ParsedDocument, find_operation
+from server.transports.documents.documents import ParsedDocument
 from server.transports.documents.params import Params
 
 Validate = Callable[[ParsedDocument], list[GraphQLError]]
@@ -91,14 +91,14 @@ class CompiledOperations:
         """Return whether the document or its variables are invalid, so that nothing is executed."""
         if self._validate(parsed):
             return True
-        definitions = find_operation(parsed.document, params.operation_name).variable_definitions or ()
+        definitions = parsed.operation(params.operation_name).variable_definitions or ()
         return isinstance(get_variable_values(self._core, definitions, params.variables or {}), list)
 
     def prepared(self, params: Params, parsed: ParsedDocument) -> Prepared | None:
         """Return the plan of an operation."""
         if self._validate(parsed):
             return None
-        operation = find_operation(parsed.document, params.operation_name)
+        operation = parsed.operation(params.operation_name)
         definitions = operation.variable_definitions or ()
         variables = self._variables(params, parsed, definitions) if definitions else _NONE
         if isinstance(variables, list):

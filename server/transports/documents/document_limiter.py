@@ -5,7 +5,7 @@ Strawberry's own limiters expand fragments, which takes exponential time for nes
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Final
+from typing import Final, NamedTuple
 
 from graphql import (
     DocumentNode,
@@ -17,10 +17,10 @@ from graphql import (
 )
 
 from server.transports.documents.cost import CostAnalyzer
-from server.transports.documents.documents import ParsedDocument, find_operation, parsed_document
+from server.transports.documents.documents import ParsedDocument, parsed_document
 from server.transports.documents.page_sizes import page_sizes, page_variables
 from server.transports.documents.params import Params
-from server.transports.documents.variable_lists import longest_list
+from server.transports.documents.variable_lists import kinds_of, longest_list
 from server.transports.errors import TransportCode
 from server.transports.limits import DocumentLimits
 
@@ -39,8 +39,7 @@ class MeasuredDocument:
     cost: int
 
 
-@dataclass(frozen=True, slots=True)
-class Admitted:
+class Admitted(NamedTuple):
     """An operation that may be validated and executed."""
 
     kind: OperationType
@@ -71,20 +70,21 @@ class DocumentLimiter:
         """
         self._check("characters", len(params.query))
         parsed = self._parse(params.query)
-        operation = find_operation(parsed.document, params.operation_name)
-        self._check("items", longest_list(self._schema, operation, params.variables or {}))
+        operation, name = parsed.operation(params.operation_name), params.operation_name
+        if params.variables:
+            kinds = parsed.derived((self, name, "kinds"), lambda: kinds_of(self._schema, operation))
+            self._check("items", longest_list(kinds, params.variables))
         names = parsed.derived("page variables", lambda: page_variables(parsed.document))
         sizes = tuple(sorted(page_sizes(names, operation, params.variables).items())) if names else ()
         try:
             measured, fits = parsed.derived(
-                (self, operation.name and operation.name.value, sizes),
-                lambda: self._measure_and_compare(parsed.document, operation, sizes),
+                (self, name, sizes), lambda: self._measure_and_compare(parsed.document, operation, sizes)
             )
         except RecursionError:
             raise self.limit_exceeded("depth") from None
         if not fits:
-            for name in _MEASURES:
-                self._check(name, getattr(measured, name))
+            for each in _MEASURES:
+                self._check(each, getattr(measured, each))
         return Admitted(operation.operation, measured.cost, parsed, operation)
 
     def limit_exceeded(self, limit: str, found: int | None = None) -> GraphQLError:

@@ -34,7 +34,7 @@ T = TypeVar("T")
 class ParsedDocument:
     """A syntax tree, with what was derived from it."""
 
-    __slots__ = ("_derived", "bytes", "document", "text")
+    __slots__ = ("_derived", "_operations", "bytes", "document", "text")
 
     def __init__(self, text: str, document: DocumentNode) -> None:
         self.text = text
@@ -45,6 +45,14 @@ class ParsedDocument:
             BYTES_OF_DOCUMENT + BYTES_OF_TOKEN * tokens + BYTES_OF_ERROR * errors + BYTES_OF_CHARACTER * len(text)
         )
         self._derived: dict[Hashable, Any] = {}
+        self._operations: dict[str | None, OperationDefinitionNode] = {}
+
+    def operation(self, name: str | None) -> OperationDefinitionNode:
+        """Return the named operation, or the only one. Raises GraphQLError with UNKNOWN_OPERATION."""
+        found = self._operations.get(name)
+        if found is None:
+            found = self._operations[name] = find_operation(self.document, name)
+        return found
 
     def derived(self, key: Hashable, derive: Callable[[], T]) -> T:
         """Return a value that depends on the document and the key alone; kept as long as the document."""

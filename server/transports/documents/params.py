@@ -5,7 +5,7 @@ https://graphql.github.io/graphql-over-http/draft/#sec-Request-Parameters
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeGuard
+from typing import NamedTuple, TypeGuard
 
 from server.transports.payloads import decode
 
@@ -28,8 +28,9 @@ class DocumentId:
     """The hash of the document that the identifier states, in hexadecimal digits; None for a custom identifier."""
 
 
-@dataclass(frozen=True, slots=True)
-class Params:
+class Params(NamedTuple):
+    """What a client asks for."""
+
     query: str
     """The document; empty when only an identifier was sent, until `PersistedDocuments.resolve` replaces it."""
     variables: dict[str, object] | None = None

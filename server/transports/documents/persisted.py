@@ -8,7 +8,6 @@ import hashlib
 import re
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Final
 
 from graphql import GraphQLError
@@ -112,7 +111,7 @@ class PersistedDocuments:
         if not params.query:
             if known is None:
                 raise self._unknown(restricted=restricted)
-            return replace(params, query=known)
+            return params._replace(query=known)
         if known is None:
             self._check_new(params.query, params.document_id, restricted=restricted)
         elif known != params.query:

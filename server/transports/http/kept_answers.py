@@ -29,6 +29,8 @@ class KeptAnswers:
     def __init__(self, executor: Executor, context: GetContextAtOnce) -> None:
         self._executor = executor
         self._context = context
+        self.may_answer = executor.queries.keeps
+        """Whether the query in a body is kept, and so may its answer."""
 
     def answer(self, connection: HTTPConnection, body: bytes) -> bytes | None:
         """Return the response to the query in a body, if its answer is kept; it is counted as any other.

@@ -160,7 +160,9 @@ class KeptHeadProtocol(HttpProtocol):
         self.cycle = cast("RequestResponseCycle", cycle)
         scope = kept.scope(state)
         request = Request(scope, cycle.receive)
-        answer = None if kept.at_once is None else self._answer_at_once(kept, kept.at_once, request, body)
+        at_once, answer = kept.at_once, None
+        if at_once is not None and at_once.may_answer(body):
+            answer = self._answer_at_once(kept, at_once.answer, request, body)
         if isinstance(answer, JSONAnswer) and answer.status == 200:
             kept.renewal.answered(scope, 200)
             self._write(cycle, kept, state, answer.body)

@@ -62,6 +62,14 @@ AnswerAtOnce = Callable[[Request, bytes], ASGIApp | None]
 counted. Raises nothing but unexpected errors."""
 
 
+class AtOnce(NamedTuple):
+    """The answers to requests for which nothing has to be executed."""
+
+    may_answer: Callable[[bytes], bool]
+    """Whether the answer to a request with this body may be kept."""
+    answer: AnswerAtOnce
+
+
 class LastHead(NamedTuple):
     """A head as it was last sent, and the length of the body behind it."""
 
@@ -81,7 +89,7 @@ class KeptHead:
     renew: Renew
     renewal: Renewal
     answer: Answer
-    at_once: AnswerAtOnce | None
+    at_once: AtOnce | None
     """None where no answer is kept."""
     response: ResponseHead
     last: LastHead | None = None

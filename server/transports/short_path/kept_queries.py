@@ -5,7 +5,7 @@ Who may execute it, and how often, is decided for each request.
 """
 
 from collections import OrderedDict
-from collections.abc import Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -55,6 +55,9 @@ class KeptQueries:
         self._sent = Repetitions()
         self._uses: dict[ParsedDocument | Plan, int] = {}
         self.bytes = 0
+        # The method of the dictionary itself: every request asks it.
+        self.keeps: Callable[[bytes], bool] = self._kept.__contains__
+        """Whether the query in a body is kept."""
 
     def __len__(self) -> int:
         """Return the number of queries."""
