@@ -1,13 +1,15 @@
 """The completion of interfaces and unions: each value by its own object type."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from graphql import GraphQLAbstractType, default_type_resolver  # pyright: ignore[reportUnknownVariableType] # an open generic
 
 from execution.deviation import NULL, TYPE, deviate
 from execution.sites import Site, Slots
 from execution.values import LATER, Completion, Pure, all_of
+
+NO_NAMES: Final[Mapping[type, str]] = {}
 
 
 class Dispatch:
@@ -21,13 +23,16 @@ class Dispatch:
         info_slot: int,
         *,
         nullable: bool,
+        names: Mapping[type, str] = NO_NAMES,
     ) -> None:
-        """`info_slot`: where the Info is kept; None until it is made."""
+        """`info_slot`: where the Info is kept; None until it is made. `names` are those of the object types by the
+        class of their values, as far as that decides."""
         self._kind = kind
         self._possible: Mapping[str, Any] = possible
         self._site = site
         self._info_slot = info_slot
         self._nullable = nullable
+        self._names = names
         self._resolve_type: Any = kind.resolve_type or default_type_resolver
 
     def one(self, value: Any, slots: Slots) -> Any:
@@ -65,6 +70,9 @@ class Dispatch:
         return completion.many(values, slots) if isinstance(completion, Pure) else await completion.many(values, slots)
 
     def _name(self, value: Any, slots: Slots) -> str:
+        known = self._names.get(type(value))  # pyright: ignore[reportUnknownArgumentType] # of any value
+        if known is not None:
+            return known
         if isinstance(value, Exception):
             raise value
         info = slots[self._info_slot]

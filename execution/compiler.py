@@ -24,6 +24,7 @@ from execution.leaves import leaf
 from execution.module import Module
 from execution.objects import ObjectCompiler
 from execution.raw import RawValues
+from execution.relations import ROW_CLASS
 from execution.selections import Fields, Selections
 from execution.sites import DEFINITION, Operation, Prepare, Site, Slots
 from execution.sources import ORDINARY, NeedsWholeRow, Source
@@ -132,11 +133,13 @@ class Compiler:
         return Pure(lambda: lambda value: leaf(self.module, kind, value, nullable=nullable), many)
 
     def _abstract(self, kind: GraphQLAbstractType, site: Site, *, nullable: bool) -> Completion:
+        kinds = self.operation.core.get_possible_types(kind)
         possible = {
-            each.name: ObjectCompiler(self, each, site, ORDINARY, nullable=False).completion()
-            for each in self.operation.core.get_possible_types(kind)
+            each.name: ObjectCompiler(self, each, site, ORDINARY, nullable=False).completion() for each in kinds
         }
-        dispatch = Dispatch(kind, possible, site, self.slot(lambda _: None), nullable=nullable)
+        origins = [(each.name, getattr(each.extensions.get(DEFINITION), "origin", None)) for each in kinds]
+        names = {getattr(origin, ROW_CLASS): name for name, origin in origins if hasattr(origin, ROW_CLASS)}
+        dispatch = Dispatch(kind, possible, site, self.slot(lambda _: None), nullable=nullable, names=names)
         if all(isinstance(each, Pure) for each in possible.values()):
             return self._calling(lambda: dispatch.one)
         return Awaiting(dispatch.many_awaiting, dispatch.at_once)

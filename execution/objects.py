@@ -16,7 +16,7 @@ from execution.kinds import item_type, nullable
 from execution.leaves import is_specified
 from execution.made_objects import MadeRows
 from execution.module import literal
-from execution.relations import FROM_ROW, NEEDS, RELATION, FromRow, Relation, Selected
+from execution.relations import FROM_ROW, NEEDS, RELATION, ROW_CLASS, FromRow, Relation, Selected
 from execution.row_values import converted, light_object, made_value
 from execution.selections import Fields
 from execution.sites import DEFINITION, Prepare, Site, Slots
@@ -122,12 +122,13 @@ class ObjectCompiler:
             return [] if self._nullable else [f"if o is None: deviate({NULL!r})"]
         if self._site is None:
             return []
+        origin = getattr(self._kind.extensions.get(DEFINITION), "origin", None)
         if self._kind.is_type_of is not None:
             is_type_of = self._module.constant(self._kind.is_type_of)
-            return [f"if not {is_type_of}(o, None): deviate({TYPE!r})"]
-        definition = self._kind.extensions.get(DEFINITION)
-        origin = self._module.constant(getattr(definition, "origin", None))
-        return [f"if type(o) is not {origin}: {self._module.constant(check_object)}(o)"]
+            row_class = getattr(origin, ROW_CLASS, None)
+            known = "" if row_class is None else f"type(o) is not {self._module.constant(row_class)} and "
+            return [f"if {known}not {is_type_of}(o, None): deviate({TYPE!r})"]
+        return [f"if type(o) is not {self._module.constant(origin)}: {self._module.constant(check_object)}(o)"]
 
     def _light(self) -> list[str]:
         """Return the line that makes the object with the attributes that resolvers need of a narrow row."""

@@ -174,6 +174,8 @@ class Scene(Node):
         description="When the deleted scene can no longer be restored; null unless it is deleted."
     )
 
+    row_class: ClassVar = SceneRow
+
     @classmethod
     def is_type_of(cls, value: object, _info: object) -> bool:
         """Return whether a row stands in for this type."""
@@ -394,6 +396,8 @@ class Job(Node):
         description="When the deleted job can no longer be restored; null unless it is deleted."
     )
 
+    row_class: ClassVar = JobRow
+
     @classmethod
     def is_type_of(cls, value: object, _info: object) -> bool:
         """Return whether a row stands in for this type."""
@@ -546,6 +550,8 @@ class JobEvent:
         description="The principal that caused the event; null for the server itself."
     )
     changed: list[str] = strawberry.field(description="Names of the fields that changed.")
+
+    row_class: ClassVar = EventRow
 
     @classmethod
     def is_type_of(cls, value: object, _info: object) -> bool:

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from models.db.cancellation import shield_to_completion
 from models.db.commit_group import CommitGroup
 from models.db.prepared import Call
-from models.db.sqlite_writer import BEGIN, COMMIT, SqliteDriver
+from models.db.sqlite_writer import BEGIN, SqliteDriver
 from models.db.transactions import OnDriver, Transaction
 from models.db.turn import Turn
 from models.db.unavailable import translate_errors, unavailable_file
@@ -59,12 +59,20 @@ class SharedTransaction(OnDriver):
         """Execute the last statements, and commit together with the transactions that wait for the connection now."""
         await self._commits.commit(self, calls)
 
-    async def complete(self, calls: Sequence[Call], *, commit: bool) -> None:
-        """Execute the last statements, and with `commit` end the transaction of the group."""
+    async def complete(self, calls: Sequence[Call]) -> None:
+        """Execute the last statements, which another transaction of the group will commit."""
         opening = self._opening()
-        after = [COMMIT] if commit else [_RELEASE] if self._has_savepoint else []
-        await self._driver.run_together(calls, before=opening, after=after)
+        await self._driver.run_together(calls, before=opening, after=[_RELEASE] if self._has_savepoint else [])
         self.completed = True
+
+    async def complete_alone(self, calls: Sequence[Call]) -> None:
+        """Execute the last statements, and commit. A cancellation is raised after that; `completed` says whether it is
+        committed."""
+        ending = self.group.driver.committing(calls, self._opening())
+        try:
+            await ending
+        finally:
+            self.completed = ending.done() and ending.exception() is None
 
     async def roll_back(self) -> None:
         """Undo what was written since the savepoint, if it was set."""
@@ -154,7 +162,7 @@ class SharedCommits:
     async def commit(self, transaction: SharedTransaction, calls: Sequence[Call]) -> None:
         """Complete the transaction, and commit it with its group; at once when no other one is concerned."""
         if not transaction.group.completed and not self._turn.waiting:
-            await shield_to_completion(self._commit_alone(transaction, calls))
+            await self._commit_alone(transaction, calls)
         elif transaction.stays_on_loop(calls):
             await self._commit_with_others(transaction, calls)
         else:
@@ -177,13 +185,16 @@ class SharedCommits:
         return self._group
 
     async def _commit_alone(self, transaction: SharedTransaction, calls: Sequence[Call]) -> None:
-        group = transaction.group
-        await transaction.complete(calls, commit=True)
-        group.completed += 1
-        await self._end(group, committed=True)
+        # Without a task of its own, which takes as long as handing the commit to the thread.
+        try:
+            await transaction.complete_alone(calls)
+        finally:
+            if transaction.completed:
+                transaction.group.completed += 1
+                await self._end(transaction.group, committed=True)
 
     async def _commit_with_others(self, transaction: SharedTransaction, calls: Sequence[Call]) -> None:
-        await transaction.complete(calls, commit=False)
+        await transaction.complete(calls)
         transaction.group.completed += 1
         await self._committed(transaction)
 
@@ -213,11 +224,13 @@ class SharedCommits:
                 raise group.error
 
     async def _commit_group(self, group: CommitGroup) -> None:
+        ending = group.driver.committing()
         try:
-            await group.driver.run((), after=[COMMIT])
+            await ending
         except Exception as error:
             group.error = error
-        await self._end(group, committed=group.error is None)
+        finally:
+            await self._end(group, committed=ending.done() and ending.exception() is None)
 
     async def _roll_back(self, transaction: SharedTransaction) -> None:
         """Undo one transaction and keep the completed ones of its group.
@@ -250,16 +263,20 @@ class SharedCommits:
         group.committed = committed
         connection = group.driver.connection
         try:
-            if group.error is not None:
-                # The connection may still be inside a transaction; closing the file ends it in any case.
-                await connection.invalidate()
-            if connection.invalidated:
-                await self._drop()
-            elif connection.in_transaction():
-                # A statement was executed through SQLAlchemy, which must not take its transaction for open.
-                await connection.rollback()
+            if group.error is not None or connection.invalidated or connection.in_transaction():
+                await shield_to_completion(self._clear(connection, broken=group.error is not None))
         finally:
             group.wake()
+
+    async def _clear(self, connection: AsyncConnection, *, broken: bool) -> None:
+        if broken:
+            # The connection may still be inside a transaction; closing the file ends it in any case.
+            await connection.invalidate()
+        if connection.invalidated:
+            await self._drop()
+        elif connection.in_transaction():
+            # A statement was executed through SQLAlchemy, which must not take its transaction for open.
+            await connection.rollback()
 
     async def _drop(self) -> None:
         """Give the connection back; the next transaction takes another."""

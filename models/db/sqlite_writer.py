@@ -4,9 +4,11 @@ Handing statements to another thread costs more than most of them. What may wait
 file while another process has it, for the disk at a commit, and what takes long because it has many rows.
 """
 
+import asyncio
 import sqlite3
 from collections.abc import Callable, Sequence
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -21,11 +23,21 @@ ROWS_ON_LOOP = 100
 # The primary result code in an extended one (https://www.sqlite.org/rescode.html).
 _PRIMARY = 0xFF
 
+T = TypeVar("T")
+
+
+class _Enduring(asyncio.Future[T]):
+    """A future that cannot be cancelled: a task that waits for it is cancelled when it is done."""
+
+    def cancel(self, msg: Any = None) -> bool:
+        """Return False, on which a task notes its cancellation."""
+        return False
+
 
 class WriterConnection(FileConnection):
     """A connection that knows whether its thread uses the file: then the loop must not.
 
-    A caller that was cancelled does not wait for the thread.
+    A caller that was cancelled does not wait for the thread, except in `to_the_end`.
     """
 
     def __init__(self, connector: Callable[[], sqlite3.Connection]) -> None:
@@ -39,14 +51,30 @@ class WriterConnection(FileConnection):
         return self._made == self._ended
 
     async def _execute(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        def run() -> Any:
+        return await super()._execute(self._counted(partial(fn, *args, **kwargs)))  # pyright: ignore[reportUnknownMemberType] # it is untyped
+
+    def to_the_end(self, function: Callable[[], T]) -> asyncio.Future[T]:
+        """Run a function on the connection's thread. A task that waits for it is cancelled only when it has ended.
+
+        Raises ValueError when the connection is closed.
+        """
+        if not self._running or not self._connection:
+            raise ValueError("Connection closed")
+        ended = _Enduring[T](loop=asyncio.get_running_loop())
+        self._tx.put_nowait((ended, self._counted(function)))  # pyright: ignore[reportUnknownMemberType] # it is untyped
+        return ended
+
+    def _counted(self, function: Callable[[], T]) -> Callable[[], T]:
+        """Count a call that is made now, and return the function that counts its end."""
+
+        def run() -> T:
             try:
-                return fn(*args, **kwargs)
+                return function()
             finally:
                 self._ended += 1
 
         self._made += 1
-        return await super()._execute(run)  # pyright: ignore[reportUnknownMemberType] # it is untyped
+        return run
 
 
 def connect_writer(*args: Any, **options: Any) -> WriterConnection:
@@ -77,7 +105,7 @@ class SqliteDriver:
 
     async def run(self, calls: Sequence[Call], *, before: Sequence[str] = (), after: Sequence[str] = ()) -> list[Rows]:
         """Execute everything in order; return the rows of each call."""
-        if COMMIT not in after and self.stays_on_loop(calls):
+        if self.stays_on_loop(calls):
             try:
                 return execute_all(self._driver.file, calls, before, after)
             except sqlite3.OperationalError as error:
@@ -85,6 +113,11 @@ class SqliteDriver:
                     raise
                 # Another process has the lock of the file, for which the first statement waits on the thread.
         return await self._driver.on_thread(lambda: self._run_waiting(calls, before, after))
+
+    def committing(self, calls: Sequence[Call] = (), before: Sequence[str] = ()) -> asyncio.Future[list[Rows]]:
+        """Begin to execute everything in order and to commit. A task that waits for the end, which is that of the
+        commit, is cancelled only then."""
+        return self._driver.to_the_end(lambda: self._run_waiting(calls, before, [COMMIT]))
 
     async def run_together(
         self, calls: Sequence[Call], *, before: Sequence[str] = (), after: Sequence[str] = ()

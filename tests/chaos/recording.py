@@ -70,11 +70,19 @@ class Recorded(NamedTuple):
 class RecordingOnSqlite(SharedTransaction):
     """Records before the commit, or before the savepoint of a group is released."""
 
-    async def complete(self, calls: Sequence[Call], *, commit: bool) -> None:
-        """Execute the last statements, record, and end the transaction."""
+    async def complete(self, calls: Sequence[Call]) -> None:
+        """Execute the last statements, record, and leave the commit to another transaction."""
+        await self._record(calls)
+        await super().complete(())
+
+    async def complete_alone(self, calls: Sequence[Call]) -> None:
+        """Execute the last statements, record, and commit."""
+        await self._record(calls)
+        await super().complete_alone(())
+
+    async def _record(self, calls: Sequence[Call]) -> None:
         await self.run_together(calls)
         await self._driver.run((), before=ON_SQLITE)
-        await super().complete((), commit=commit)
 
 
 class RecordingOnPostgres(OwnTransaction):

@@ -89,6 +89,25 @@ async def test_change_cancelled_while_the_thread_writes_is_committed(
     assert sorted(committed.job_id for committed in env.committed) == sorted(job_ids)
 
 
+@pytest.mark.parametrize("cancelled", [True, False])
+async def test_change_whose_own_commit_fails_is_not_reported(env: Domain, commits: Commits, *, cancelled: bool) -> None:
+    """Nothing of it was written, and the next change is committed."""
+    job_id = await env.a_job()
+    env.committed.clear()
+    commits.failure = sqlite3.OperationalError("disk I/O error")
+    commits.holds_thread = True
+    changing = asyncio.create_task(env.jobs.update(LOCAL, job_id, {"title": "Lost"}, None))
+    await asyncio.to_thread(commits.is_held.wait, TIMEOUT_SECONDS)
+    if cancelled:
+        changing.cancel()
+    commits.may_go_on.set()
+    with pytest.raises(asyncio.CancelledError if cancelled else Unavailable):
+        await changing
+    assert (await versions(env, [job_id]), env.committed) == ([1], [])
+    await env.jobs.update(LOCAL, job_id, {"title": "Kept"}, None)
+    assert await versions(env, [job_id]) == [2]
+
+
 @pytest.mark.parametrize("times", [1, 2])
 @pytest.mark.parametrize("which", [pytest.param(0, id="which commits the group"), pytest.param(1, id="of others")])
 async def test_change_cancelled_while_it_waits_for_the_commit_is_committed(

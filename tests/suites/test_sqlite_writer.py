@@ -18,7 +18,7 @@ from models.db.cancellation import shield_to_completion
 from models.db.database import Database
 from models.db.prepared import Call, Prepared, inserts
 from models.db.sqlite_reader import FileConnection
-from models.db.sqlite_writer import BEGIN, COMMIT, SqliteDriver, WriterConnection
+from models.db.sqlite_writer import BEGIN, SqliteDriver, WriterConnection
 from models.domain.access import LOCAL
 from tests.support.database_choice import database_choice
 from tests.support.domain import Domain, domain
@@ -73,7 +73,7 @@ async def test_only_commits_and_many_rows_leave_the_loop(connection: WriterConne
     await driver.run(rows(sqlite_writer.ROWS_ON_LOOP), before=[BEGIN])
     await driver.run((), before=["DELETE FROM number"])
     await driver.run(rows(sqlite_writer.ROWS_ON_LOOP + 1))
-    await driver.run((), after=[COMMIT])
+    await driver.committing()
     assert threads == [True, True, False, False]
     ((count,),) = connection.file.execute("SELECT count(*) FROM number").fetchall()
     assert count == sqlite_writer.ROWS_ON_LOOP + 1

@@ -16,6 +16,9 @@ def test_connection_has_what_is_overridden_and_used() -> None:
     assert isinstance(connection._thread, Thread)  # pyright: ignore[reportPrivateUsage]
     assert list(inspect.signature(Connection._execute).parameters) == ["self", "fn", "args", "kwargs"]  # pyright: ignore
     assert "_execute" in vars(WriterConnection)
+    assert connection._running  # pyright: ignore[reportPrivateUsage]
+    assert connection._connection is None  # pyright: ignore[reportPrivateUsage]
+    assert "self._tx.put_nowait((future, function))" in inspect.getsource(Connection._execute)  # pyright: ignore
     assert isinstance(Connection._conn, property)  # pyright: ignore[reportPrivateUsage]
 
 
