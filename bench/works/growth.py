@@ -21,6 +21,9 @@ from models.domain.paging import encode
 from models.reads.list_shapes import JobOrderField
 
 SLOWER = 1.2
+# The largest of hundreds of ratios is that with the largest error. So a list above the bar is measured again, in so
+# many times as many rounds, which alone count.
+AGAIN = 3
 # The cursor of a page is at the job with this number.
 MIDDLE = 500
 SECRET = "a secret of the benchmark's own servers only"  # noqa: S105 # of a server on the loopback interface
@@ -133,6 +136,8 @@ def _compared(
         for name, (request, path) in lists.items():
             given = Requests([request], 1, seconds=60.0, limit=context.scale.list_requests, headers=headers, path=path)
             first, second = _fast_answers(load, given, servers, context.scale.list_rounds)
+            if second / first > SLOWER:
+                first, second = _fast_answers(load, given, servers, AGAIN * context.scale.list_rounds)
             slower[name] = second / first
             times = f"{first:.2f} ms, {second:.2f} ms"
             print(f"  {slower[name]:.2f}  {work}: {name}: {times}", flush=True)
