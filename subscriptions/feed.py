@@ -54,10 +54,12 @@ class Feed:
         if update.snapshot is not None:
             for scene in update.running:
                 self._running[scene.id] = Running(scene, update.snapshot)
-        for event in update.events:
-            if event.scene_id is not None:
-                self._forget_unless_running(event.scene_id, update)
-        self._events.extend(event for event in update.events if event.version > self._known)
+        if self._running:
+            for event in update.events:
+                if event.scene_id is not None:
+                    self._forget_unless_running(event.scene_id, update)
+        known = self._known
+        self._events += [event for event in update.events if event.version > known]
         misses = update.has_gap and update.events[0].version > self._known + 1
         if misses or len(self._events) > self._limit:
             self._dropped = self._events[-1].version

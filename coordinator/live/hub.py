@@ -22,6 +22,8 @@ from models.writes.store import Store
 
 # A bus may lose hints, so the versions of all watched jobs are compared with the read positions at this interval.
 RESYNC_SECONDS = 4.0
+# Messages that no stream shows. A tuple, because a union in `isinstance` is made again for each message.
+_NOT_LIVE = (DeliveriesDue, LeasedWork, TokenRevoked)
 
 
 class Hub:
@@ -80,7 +82,7 @@ class Hub:
                     del self._readers[job_id]
 
     def _on_message(self, message: Message) -> None:
-        if isinstance(message, DeliveriesDue | LeasedWork | TokenRevoked):
+        if isinstance(message, _NOT_LIVE):
             return
         if isinstance(message, Resync):
             self._resync_requested.set()

@@ -94,11 +94,14 @@ class InStep:
             block.remove(member)
             self._drop_empty(block)
 
-    def write_at_once(
-        self, number: int, messages: int, frames: Callable[[bytes], bytes], failed: Callable[["Member"], None]
-    ) -> int:
-        """As `write`, for at most CHUNK members."""
-        return sum([self._write(block, number, messages, frames, failed) for block in tuple(self.blocks)])
+    def write_at_once(self, number: int, messages: int, frames: Callable[[bytes], bytes]) -> tuple[int, list["Member"]]:
+        """As `write`, to the only block there is. Return the number of messages that were sent, and the members whose
+        sockets did not take them."""
+        (block,) = self.blocks
+        failed = block.write(number, messages, frames)
+        if failed:
+            self._drop_empty(block)
+        return len(block.writes) * messages, failed
 
     def skip(self, number: int) -> None:
         """Count the messages up to a number as sent: those who are here need none of them."""

@@ -42,12 +42,10 @@ class Publishing(Members):
 
     def publish_at_once(self, made: Sequence[Made]) -> None:
         """Send values to all members when `is_steady`, as `publish` does."""
-        if not self.spend(len(self.in_step) * len(made)):
+        if not self.spend(len(self.in_step.blocks[0].writes) * len(made)):
             self._publish_unpaid(made)
             return
-        last = self.ring.number + len(made)
-        failed: list[Member] = []
-        sent = self.in_step.write_at_once(last, len(made), _frames(made), failed.append)
+        sent, failed = self.in_step.write_at_once(self.ring.number + len(made), len(made), _frames(made))
         if failed:
             for value, message in made:
                 self._add(value, message)
