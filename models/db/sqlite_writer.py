@@ -56,12 +56,13 @@ class WriterConnection(FileConnection):
     def to_the_end(self, function: Callable[[], T]) -> asyncio.Future[T]:
         """Run a function on the connection's thread. A task that waits for it is cancelled only when it has ended.
 
-        Raises ValueError when the connection is closed.
+        The future raises what the function raises, and ValueError when the connection is closed.
         """
-        if not self._running or not self._connection:
-            raise ValueError("Connection closed")
         ended = _Enduring[T](loop=asyncio.get_running_loop())
-        self._tx.put_nowait((ended, self._counted(function)))  # pyright: ignore[reportUnknownMemberType] # it is untyped
+        if self._running and self._connection:
+            self._tx.put_nowait((ended, self._counted(function)))  # pyright: ignore[reportUnknownMemberType] # it is untyped
+        else:
+            ended.set_exception(ValueError("Connection closed"))
         return ended
 
     def _counted(self, function: Callable[[], T]) -> Callable[[], T]:

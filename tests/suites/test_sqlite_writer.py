@@ -121,6 +121,15 @@ async def test_file_is_left_to_the_thread_that_still_uses_it(connection: WriterC
     assert connection.is_idle
 
 
+async def test_commit_on_a_closed_connection_fails(connection: WriterConnection) -> None:
+    """The error reaches those that wait for the commit."""
+    driver = driver_on(connection)
+    await connection.close()
+    ending = driver.committing()
+    with pytest.raises(ValueError, match="closed"):
+        await ending
+
+
 async def test_changes_wait_for_another_process(tmp_path: Path) -> None:
     """As when an operator's command writes: the loop runs, and the change is made after it."""
     async with domain(tmp_path) as env:
