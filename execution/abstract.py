@@ -1,15 +1,13 @@
 """The completion of interfaces and unions: each value by its own object type."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 from graphql import GraphQLAbstractType, default_type_resolver  # pyright: ignore[reportUnknownVariableType] # an open generic
 
 from execution.deviation import NULL, TYPE, deviate
 from execution.sites import Site, Slots
 from execution.values import LATER, Completion, Pure, all_of
-
-NO_NAMES: Final[Mapping[type, str]] = {}
 
 
 class Dispatch:
@@ -23,7 +21,7 @@ class Dispatch:
         info_slot: int,
         *,
         nullable: bool,
-        names: Mapping[type, str] = NO_NAMES,
+        names: Mapping[type, str],
     ) -> None:
         """`info_slot`: where the Info is kept; None until it is made. `names` are those of the object types by the
         class of their values, as far as that decides."""

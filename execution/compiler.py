@@ -26,7 +26,7 @@ from execution.objects import ObjectCompiler
 from execution.raw import RawValues
 from execution.relations import ROW_CLASS
 from execution.selections import Fields, Selections
-from execution.sites import DEFINITION, Operation, Prepare, Site, Slots
+from execution.sites import DEFINITION, Operation, Prepare, Site, Slots, origin_of
 from execution.sources import ORDINARY, NeedsWholeRow, Source
 from execution.values import Awaiting, Completion, Many, Pure, awaiting_lists, one_list
 from execution.versions import FragmentOf
@@ -108,8 +108,7 @@ class Compiler:
 
         Objects without a relation are made faster than they are found.
         """
-        origin = getattr(kind.extensions.get(DEFINITION), "origin", None)
-        of: FragmentOf | None = getattr(origin, "fragment_of", None)
+        of: FragmentOf | None = getattr(origin_of(kind), "fragment_of", None)
         rows = source.rows
         if self._fragments is None or of is None or rows is None or not isinstance(completion, Awaiting):
             return completion
@@ -137,8 +136,8 @@ class Compiler:
         possible = {
             each.name: ObjectCompiler(self, each, site, ORDINARY, nullable=False).completion() for each in kinds
         }
-        origins = [(each.name, getattr(each.extensions.get(DEFINITION), "origin", None)) for each in kinds]
-        names = {getattr(origin, ROW_CLASS): name for name, origin in origins if hasattr(origin, ROW_CLASS)}
+        row_classes = {each.name: getattr(origin_of(each), ROW_CLASS, None) for each in kinds}
+        names = {row_class: name for name, row_class in row_classes.items() if row_class is not None}
         dispatch = Dispatch(kind, possible, site, self.slot(lambda _: None), nullable=nullable, names=names)
         if all(isinstance(each, Pure) for each in possible.values()):
             return self._calling(lambda: dispatch.one)

@@ -19,7 +19,7 @@ from execution.module import literal
 from execution.relations import FROM_ROW, NEEDS, RELATION, ROW_CLASS, FromRow, Relation, Selected
 from execution.row_values import converted, light_object, made_value
 from execution.selections import Fields
-from execution.sites import DEFINITION, Prepare, Site, Slots
+from execution.sites import DEFINITION, Prepare, Site, Slots, origin_of
 from execution.sources import NarrowRows, NeedsWholeRow, Source, rows_at
 from execution.unpacking import unpacking
 from execution.values import Awaiting, Column, Completion, Many, Pure, all_of, columns, present
@@ -122,7 +122,7 @@ class ObjectCompiler:
             return [] if self._nullable else [f"if o is None: deviate({NULL!r})"]
         if self._site is None:
             return []
-        origin = getattr(self._kind.extensions.get(DEFINITION), "origin", None)
+        origin = origin_of(self._kind)
         if self._kind.is_type_of is not None:
             is_type_of = self._module.constant(self._kind.is_type_of)
             row_class = getattr(origin, ROW_CLASS, None)

@@ -15,11 +15,11 @@ NEEDS: Final = "needs"
 
 Without it the resolver is given the whole row. With it, the resolver may be given an object that has only these."""
 
-
 ROW_CLASS: Final = "row_class"
 """The attribute of an object type with the class whose values are of this type, whatever they contain.
 
 Without it, Strawberry finds the type of each value in an interface or a union by `is_type_of`."""
+
 
 FROM_ROW: Final = "from row"
 """The metadata key of a `FromRow`, for a field that has a `Relation` as well."""

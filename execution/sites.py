@@ -34,6 +34,11 @@ Slots = list[Any]
 DEFINITION: Final = "strawberry-definition"
 
 
+def origin_of(kind: GraphQLObjectType) -> Any:
+    """Return the class that Strawberry made an object type of; None if it made it of none."""
+    return getattr(kind.extensions.get(DEFINITION), "origin", None)
+
+
 class RawInfo(NamedTuple):
     """The attributes of graphql-core's GraphQLResolveInfo, as far as they are known to a compiled operation."""
 

@@ -55,10 +55,10 @@ def _one_selection(context: Context, name: str, query: str) -> Result:
             for watched in all_watched:
                 watched.change_fast()
     for watched in all_watched:
-        name_of_server = watched.server.name
-        result.figures[name_of_server] = watched.figure
-        result.notes.append(f"{name_of_server}: {watched.net_us:.1f} µs CPU a delivery without the change itself")
-        if name_of_server == OURS:
+        server = watched.server
+        result.figures[server.name] = watched.figure
+        result.notes.append(f"{server.name}: {watched.net_us:.1f} µs CPU a delivery without the change itself")
+        if server.name == OURS:
             result.at_most("p99 from commit to all", watched.figure.p99_ms, LATE_MS, " ms")
             result.at_most("writer's answer, by that without subscribers", watched.answer_factor, ANSWER_FACTOR)
     result.compare(LIMIT, 0.7)

@@ -72,6 +72,7 @@ def _parameter(table: sa.Table, name: str) -> sa.BindParameter[Any]:
 
 def inserts(table: sa.Table, rows: Collection[Mapping[str, Any]]) -> list[Call]:
     """Return the INSERTs of these rows: one statement for all that have the same columns."""
+    # Most changes have one row of a table, whose columns need not be compared with those of others.
     if len(rows) == 1:
         (row,) = rows
         return [Call(_insert(table, tuple(row)), (row,))]

@@ -36,7 +36,7 @@ from server.transports.responses.http_errors import GraphQLHTTPError, JSONAnswer
 from server.transports.responses.made_answers import made_answer
 from server.transports.results import is_internal, is_request_error, requested_close, response_map
 from server.transports.short_path.head_recorder import head_recorder
-from server.transports.short_path.kept_heads import AtOnce, Renewal
+from server.transports.short_path.kept_heads import AnswersAtOnce, Renewal
 from server.transports.short_path.kept_queries import KeptQuery
 
 Explorer = Callable[[Request], Response]
@@ -122,7 +122,7 @@ class HTTPEndpoint:
         media_type = accept.preferred(accepted)
         if media_type is not None:
             kept = self._kept_answers
-            at_once = kept and AtOnce(kept.may_answer, partial(self._answer_at_once, kept, media_type))
+            at_once = kept and AnswersAtOnce(kept.may_answer, partial(self._answer_at_once, kept, media_type))
             recorder.record(scope, response.body, partial(self._answer, media_type), at_once, self._renewal)
 
     async def _handle(self, request: Request, media_type: str | None) -> ASGIApp:

@@ -98,10 +98,7 @@ class InStep:
         """As `write`, to the only block there is. Return the number of messages that were sent, and the members whose
         sockets did not take them."""
         (block,) = self.blocks
-        failed = block.write(number, messages, frames)
-        if failed:
-            self._drop_empty(block)
-        return len(block.writes) * messages, failed
+        return self._write(block, number, messages, frames)
 
     def skip(self, number: int) -> None:
         """Count the messages up to a number as sent: those who are here need none of them."""
@@ -124,22 +121,19 @@ class InStep:
                 in_turn = 0
                 await asyncio.sleep(0)
             in_turn += len(block.writes)
-            sent += self._write(block, number, messages, frames, failed)
+            written, refused = self._write(block, number, messages, frames)
+            sent += written
+            for member in refused:
+                failed(member)
         return sent
 
     def _write(
-        self,
-        block: Block,
-        number: int,
-        messages: int,
-        frames: Callable[[bytes], bytes],
-        failed: Callable[["Member"], None],
-    ) -> int:
-        for member in block.write(number, messages, frames):
-            failed(member)
+        self, block: Block, number: int, messages: int, frames: Callable[[bytes], bytes]
+    ) -> tuple[int, list["Member"]]:
+        failed = block.write(number, messages, frames)
         sent = len(block.writes) * messages
         self._drop_empty(block)
-        return sent
+        return sent, failed
 
     def _drop_empty(self, block: Block) -> None:
         if not block.writes:

@@ -9,7 +9,7 @@ from starlette.types import Scope
 from server.transports.errors import REQUEST_ID_STATE
 from server.transports.responses.one_write import ONE_WRITE_EXTENSION, OneWrite
 from server.transports.short_path.head_shapes import without_varying
-from server.transports.short_path.kept_heads import Answer, AtOnce, KeptHead, KeptHeads, Renewal
+from server.transports.short_path.kept_heads import Answer, AnswersAtOnce, KeptHead, KeptHeads, Renewal
 from server.transports.short_path.response_heads import ResponseHead
 
 RECORDER_EXTENSION: Final = "scenewire.head_recorder"
@@ -28,7 +28,9 @@ class HeadRecorder:
     """The scope before the middleware."""
     server_lines: Callable[[], bytes]
 
-    def record(self, scope: Scope, content: bytes, answer: Answer, at_once: AtOnce | None, renewal: Renewal) -> None:
+    def record(
+        self, scope: Scope, content: bytes, answer: Answer, at_once: AnswersAtOnce | None, renewal: Renewal
+    ) -> None:
         """Keep the head with the response that is sent next.
 
         `scope` is that of the endpoint, `content` the body of the response, and `answer` executes other requests with

@@ -62,7 +62,7 @@ AnswerAtOnce = Callable[[Request, bytes], ASGIApp | None]
 counted. Raises nothing but unexpected errors."""
 
 
-class AtOnce(NamedTuple):
+class AnswersAtOnce(NamedTuple):
     """The answers to requests for which nothing has to be executed."""
 
     may_answer: Callable[[bytes], bool]
@@ -89,7 +89,7 @@ class KeptHead:
     renew: Renew
     renewal: Renewal
     answer: Answer
-    at_once: AtOnce | None
+    at_once: AnswersAtOnce | None
     """None where no answer is kept."""
     response: ResponseHead
     last: LastHead | None = None
