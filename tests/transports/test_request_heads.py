@@ -63,8 +63,7 @@ TOO_LARGE = {
     "second_request": (WHOLE + JSON_POST + b"x: " + b"y" * MEGABYTE, 431),
     "websocket_handshake": (HANDSHAKE + b"x: " + b"y" * MEGABYTE, 431),
     "many_headers_of_a_handshake": (HANDSHAKE + fields(FIELDS) + b"\r\n", 431),
-    "long_header_of_a_handshake": (HANDSHAKE + b"x: " + b"y" * 9_000 + b"\r\n\r\n", 431),
-    "long_address_of_a_handshake": (HANDSHAKE.replace(b"/graphql", b"/graphql?" + b"a" * 9_000) + b"\r\n", 414),
+    "long_address_of_a_handshake": (HANDSHAKE.replace(b"/graphql", b"/graphql?" + b"a" * LIMIT) + b"\r\n", 414),
 }
 
 

@@ -71,3 +71,35 @@ async def test_websocket_handshake_is_accepted(connection: RawConnection) -> Non
     """Also if Connection is in two lines and Content-Length is 0."""
     await connection.send(HANDSHAKE + b"connection: keep-alive\r\ncontent-length: 0\r\n\r\n")
     assert (await connection.response()).status == 101
+
+
+async def test_handshake_may_be_as_long_as_any_head(connection: RawConnection) -> None:
+    """As behind proxies that add cookies and tokens; its headers need not be ASCII (RFC 9110, section 5.5)."""
+    long = HANDSHAKE.replace(b"/graphql", b"/graphql?x=" + b"a" * 20_000)
+    await connection.send(long + b"cookie: a=\xe4" + b"b" * 20_000 + b"\r\n\r\n")
+    assert (await connection.response()).status == 101
+
+
+@pytest.mark.parametrize("target", [b"/graphql?\xc3\xa4", b"/\xff"], ids=["query", "path"])
+async def test_handshake_with_an_address_that_is_not_ascii_is_malformed(
+    connection: RawConnection, target: bytes
+) -> None:
+    """Like other requests with one."""
+    await connection.send(HANDSHAKE.replace(b"/graphql", target) + b"\r\n")
+    response = await connection.response()
+    assert (response.status, response.json["error"]["code"]) == (400, "BAD_REQUEST")
+
+
+@pytest.mark.parametrize(
+    ("header", "value", "status"),
+    [("version", b"12", 400), ("key", b"dGhlIHNhbXBsZQ==", 400), ("key", b"%", 400), ("version", b"13\r\nx: y", 101)],
+    ids=["version", "short_key", "key_of_another_alphabet", "valid"],
+)
+async def test_handshake_is_checked_by_the_websocket_library(
+    connection: RawConnection, header: str, value: bytes, status: int
+) -> None:
+    """It gets the lines as they were parsed."""
+    name = b"sec-websocket-" + header.encode() + b": "
+    before, _, rest = HANDSHAKE.partition(name)
+    await connection.send(before + name + value + rest[rest.index(b"\r\n") :] + b"\r\n")
+    assert (await connection.response()).status == status

@@ -10,7 +10,9 @@ from graphql import Executor, build_schema, parse
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
-from websockets.protocol import State
+from websockets.frames import Frame, Opcode
+from websockets.protocol import Protocol, State
+from websockets.server import ServerProtocol
 
 from schema.enums import JobStatus
 from schema.strawberry_internals import DiscreetExecution, Execution, enum_definition
@@ -19,6 +21,7 @@ from server.processes.serve import Server
 from server.transports.protocols.http_protocol import HttpProtocol
 from server.transports.protocols.kept_head_protocol import KeptHeadProtocol
 from server.transports.protocols.websocket_protocol import WebSocketProtocol
+from server.transports.protocols.whole_messages import is_between_messages
 from tests.support.overridden import names_used_by, overridden, parameters_of
 
 
@@ -46,7 +49,6 @@ class TestUvicorn:
                     "on_body": ["body"],
                     "on_message_complete": [],
                     "on_response_complete": [],
-                    "handle_websocket_upgrade": [],
                     "pause_writing": [],
                     "resume_writing": [],
                     "_should_upgrade": [],
@@ -147,6 +149,18 @@ class TestUvicorn:
         )
         assert "timeout_keep_alive_task" in names_used_by(HttpToolsProtocol._unset_keepalive_if_required)  # pyright: ignore[reportPrivateUsage] # it ends the timer of the short way too
 
+    def test_short_way_does_all_that_uvicorn_does_before_a_websocket(self) -> None:
+        """`open_websocket` does it by itself, except that the handshake is not parsed again."""
+        assert names_used_by(HttpToolsProtocol.handle_websocket_upgrade) == (
+            *("logger", "level", "TRACE_LOG_LEVEL", "client", "log", "connections", "discard"),
+            *("scope", "encode", "url", "append", "ws_protocol_class", "config", "server_state", "app_state"),
+            *("connection_made", "transport", "data_received", "join", "set_protocol"),
+        )
+        assert names_used_by(WebSocketsSansIOProtocol.data_received) == (
+            *("conn", "receive_data", "parser_exc", "handle_parser_exception", "handle_events"),
+        )
+        assert parameters_of(WebSocketsSansIOProtocol.handle_connect) == ["event"]
+
     async def test_uvicorn_protocols_have_the_attributes_used(self) -> None:
         """Attributes of the connection, with the initial values that the subclasses rely on."""
         config = uvicorn.Config(no_app, lifespan="off", log_config=None)
@@ -157,7 +171,6 @@ class TestUvicorn:
         used = {"response_started", "response_complete", "disconnected", "message_event", "keep_alive"}
         assert used <= set(names_used_by(RequestResponseCycle.__init__))
         assert (websocket.close_timer, websocket.close_sent, websocket.read_paused) == (None, False, False)
-        assert websocket.handshake_initiated is False
         assert (websocket.frames, websocket.curr_msg_data_type, websocket.conn.close_sent) == ([], "bytes", None)
         assert websocket.close_timeout > 0
         assert (websocket.pending_ping_payload, websocket.ping_timer, websocket.pong_timer) == (None, None, None)
@@ -165,6 +178,36 @@ class TestUvicorn:
         assert (websocket.conn.state, parameters_of(websocket.conn.fail)) == (State.CONNECTING, ["code", "reason"])
         assert (type(websocket.queue), websocket.writable.is_set()) == (asyncio.Queue, True)
         assert "parser" in names_used_by(type(websocket.conn).receive_data)
+
+    async def test_parser_of_websockets_waits_in_one_step_between_messages(self) -> None:
+        """Not within a frame, nor between the fragments of a message, nor when the connection closes."""
+        connection = ServerProtocol(state=State.OPEN)
+        connection.parser = Protocol.parse(connection)  # as `WebSocketProtocol.begin` does
+        next(connection.parser)
+
+        def between(data: bytes) -> bool:
+            connection.receive_data(data)
+            return is_between_messages(connection)
+
+        frame = Frame(Opcode.TEXT, b"{}").serialize(mask=True)
+        assert is_between_messages(connection)
+        assert [between(bytes([each])) for each in frame] == [False] * (len(frame) - 1) + [True]
+        assert not between(Frame(Opcode.TEXT, b"{", fin=False).serialize(mask=True))
+        assert between(Frame(Opcode.CONT, b"}").serialize(mask=True))
+        assert not between(Frame(Opcode.CLOSE, b"").serialize(mask=True))
+        assert {"reader", "at_eof", "read_exact", "recv_frame"} <= set(names_used_by(Protocol.parse))
+        # What a whole text message needs, and what uvicorn does with it.
+        assert names_used_by(Protocol.recv_frame)[:8] == (
+            *("opcode", "TEXT", "BINARY", "current_size", "ProtocolError", "fin", "len", "data"),
+        )
+        assert names_used_by(WebSocketsSansIOProtocol.handle_text) == (
+            *("curr_msg_data_type", "data", "frames", "fin", "send_receive_event_to_app"),
+        )
+        assert names_used_by(WebSocketsSansIOProtocol.send_receive_event_to_app) == (
+            *("len", "frames", "join", "close_sent", "curr_msg_data_type", "queue", "put_nowait", "decode"),
+            *("UnicodeDecodeError", "logger", "exception", "conn", "send_close", "handle_parser_exception"),
+            *("read_paused", "transport", "pause_reading"),
+        )
 
 
 class TestStrawberry:

@@ -2,8 +2,9 @@
 peer has stopped reading.
 
 Reasons to override what is not public API: the parent reads heads of any size, starts every request that a client sends
-without waiting for responses, drops the body of a request that offers another protocol, and closes a connection gently,
-which never ends when the peer does not read; and a request head or body has no deadline.
+without waiting for responses, drops the body of a request that offers another protocol, parses the handshake of a
+websocket twice, and closes a connection gently, which never ends when the peer does not read; and a request head or
+body has no deadline.
 
 Tried with uvicorn 0.54.0; pyproject.toml excludes 0.55. tests/unit/test_framework_internals.py fails when the signature
 of an overridden method or the existence of an attribute used here changes.
@@ -27,10 +28,10 @@ from server.transports.protocols.request_head import (
     RejectedRequest,
     RequestSize,
     body_framing,
-    check_handshake,
     check_head,
     is_handshake,
 )
+from server.transports.protocols.upgrade import handshake_request, open_websocket
 from server.transports.protocols.websocket_protocol import LINGER_SECONDS
 from server.transports.responses.one_write import ONE_WRITE_EXTENSION, OneWrite
 
@@ -93,7 +94,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._unread += data
         self._read()
         # uvicorn's keep-alive timer ends with the first byte of the next request; its head may never be completed.
-        if not self._deadline.runs and self._is_idle() and not self._is_done():
+        if not self._is_done() and not self._deadline.runs and self._is_idle():
             self._deadline.expect_head()
 
     def _read(self) -> None:
@@ -147,11 +148,15 @@ class HttpProtocol(HttpToolsProtocol):
         """Handle the end of a head that offers another protocol, where the parser stops and would drop the body."""
         if self._is_handshake:
             try:
-                check_handshake(self.url, self.headers)
+                handshake = handshake_request(self.url, self.headers)
             except RejectedRequest as rejected:
                 self._reject(rejected)
             else:
-                self.handle_websocket_upgrade()
+                self._upgraded = True
+                self._deadline.stop()
+                # What refers back to this object would leave it to the garbage collector, with all that it has.
+                del self.parser, self._deadline
+                open_websocket(self, handshake)
             return
         self.parser = httptools.HttpRequestParser(self)
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does
@@ -225,11 +230,6 @@ class HttpProtocol(HttpToolsProtocol):
             self._read()
         elif not next_starts:
             self._finish(self._rejection.response())
-
-    def handle_websocket_upgrade(self) -> None:
-        self._deadline.stop()
-        self._upgraded = True
-        super().handle_websocket_upgrade()
 
     def pause_writing(self) -> None:
         super().pause_writing()

@@ -29,6 +29,7 @@ from server.transports.short_path.kept_heads import MOST_CHARACTERS, AnswerAtOnc
 from server.transports.short_path.response_heads import lines_of
 
 _END_OF_HEAD = b"\r\n\r\n"
+_METHOD = b"POST "
 _FORBIDDEN = frozenset({b"expect", b"transfer-encoding", b"upgrade"})
 # A larger body is written by itself, in place of a copy of it behind the head.
 _COPIED_BYTES = 16_384
@@ -102,6 +103,8 @@ class KeptHeadProtocol(HttpProtocol):
 
     def _is_recognised(self, data: bytes) -> bool:
         """Answer a request, if it is whole and its head is kept; return whether it is."""
+        if not data.startswith(_METHOD):
+            return False
         end = data.find(_END_OF_HEAD, 0, MOST_CHARACTERS) + len(_END_OF_HEAD)
         if end < len(_END_OF_HEAD):
             return False

@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 
-from websockets.http11 import MAX_LINE_LENGTH
-
 from server.transports.errors import TransportCode, bodies_of_both_apis
 from server.transports.limits import TransportLimits
 from server.transports.payloads import encode
@@ -145,15 +143,6 @@ def is_handshake(method: bytes, version: str, headers: Headers) -> bool:
         name == b"transfer-encoding" or (name == b"content-length" and value.strip(b"0")) for name, value in headers
     )
     return method == b"GET" and version == "1.1" and not has_body and _tokens(headers, b"upgrade") == [b"websocket"]
-
-
-def check_handshake(target: bytes, headers: Headers) -> None:
-    """Check that the websocket library can read the lines of the handshake. Raises RejectedRequest."""
-    if len(target) + len("GET  HTTP/1.1") >= MAX_LINE_LENGTH:
-        message = f"The address of a websocket is longer than {MAX_LINE_LENGTH} bytes"
-        raise RejectedRequest(HTTPStatus.REQUEST_URI_TOO_LONG, TransportCode.URI_TOO_LONG, message)
-    if any(len(name) + len(value) + FIELD_OVERHEAD_BYTES >= MAX_LINE_LENGTH for name, value in headers):
-        raise _headers_too_large(f"a header of more than {MAX_LINE_LENGTH} bytes in the handshake of a websocket")
 
 
 def body_framing(headers: Headers, *, keep_alive: bool) -> bytes:

@@ -19,6 +19,7 @@ from uvicorn._types import ASGIReceiveEvent
 from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame
+from websockets.http11 import Request
 from websockets.protocol import Protocol, State
 
 from server.transports.closing import CloseConnection, try_again_later
@@ -26,6 +27,7 @@ from server.transports.connections.stream_control import STREAM_EXTENSION, Strea
 from server.transports.light import LightEvent, LightQueue
 from server.transports.limits import TransportLimits
 from server.transports.protocols.read_turns import ReadTurns
+from server.transports.protocols.whole_messages import is_between_messages, whole_text
 from server.transports.websocket.frame_limiter import FrameLimiter
 
 LINGER_SECONDS: Final = 2
@@ -83,26 +85,20 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         self.scope["extensions"] = extensions
         await super().run_asgi()
 
+    def begin(self, handshake: Request) -> None:
+        """Answer the handshake. What is received after it are frames."""
+        self.conn.parser = Protocol.parse(self.conn)  # in place of one that begins with a handshake
+        next(self.conn.parser)
+        self.handle_connect(handshake)
+
     def data_received(self, data: bytes) -> None:
         self._control.on_input()
-        if not self.handshake_initiated:
-            super().data_received(data)
-            self._forget_head(data)
-        elif self._input:
+        if self._input:
             self._input += data
             self.transport.pause_reading()
         elif not self._failed:
             self._input += data
             self.turns.add(self._read_piece)
-
-    def _forget_head(self, data: bytes) -> None:
-        """Replace the parser: it would keep the head of the handshake as long as the websocket.
-
-        When nothing follows the head, it has not begun a frame.
-        """
-        if self.handshake_initiated and not self.close_sent and data.endswith(b"\r\n\r\n"):
-            self.conn.parser = Protocol.parse(self.conn)
-            next(self.conn.parser)
 
     async def receive(self) -> ASGIReceiveEvent:
         message = await super().receive()
@@ -214,12 +210,13 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             self.transport.resume_reading()
 
     def _read_piece(self) -> bool:
-        """Parse a piece of the input; return whether there is more."""
-        piece = bytes(self._input[:PIECE_BYTES])
-        del self._input[:PIECE_BYTES]
+        """Parse a message or a piece of the input; return whether there is more."""
         try:
-            if piece:
-                super().data_received(piece)
+            if not self._read_whole_text():
+                piece = bytes(self._input[:PIECE_BYTES])
+                del self._input[:PIECE_BYTES]
+                if piece:
+                    super().data_received(piece)
         except CloseConnection as closing:
             self._fail(closing)
         except BaseException:
@@ -228,6 +225,21 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         if not self._input and not self.read_paused and not self.transport.is_closing():
             self.transport.resume_reading()
         return bool(self._input)
+
+    def _read_whole_text(self) -> bool:
+        """Read a text message if the input begins with a whole one, with the effects that the parent has."""
+        if not is_between_messages(self.conn):
+            return False
+        message = whole_text(self._input, self.limits.message_bytes)
+        if message is None:
+            return False
+        del self._input[: message.end]
+        self._frames.count_first()
+        self.queue.put_nowait({"type": "websocket.receive", "text": message.text})
+        if not self.read_paused:
+            self.read_paused = True
+            self.transport.pause_reading()
+        return True
 
     def _fail(self, closing: CloseConnection) -> None:
         """Discard further input, and close unless that has begun; abort if the handshake is not complete."""
