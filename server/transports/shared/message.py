@@ -11,14 +11,13 @@ _TEXT_FRAME: Final = 0x81
 class SharedMessage:
     """The JSON of one result, and what the transports make of it."""
 
-    __slots__ = ("_event", "_first", "_frame", "_heads", "_prefix", "_text", "body")
+    __slots__ = ("_event", "_first", "_frame", "_heads", "_prefix", "body")
 
     def __init__(self, body: bytes) -> None:
         self.body = body
         self._heads: dict[int, bytes] = {}
         self._prefix: bytes | None = None
         self._frame = b""
-        self._text: str | None = None
         self._event: bytes | None = None
         self._first: SharedMessage | None = None
 
@@ -33,11 +32,9 @@ class SharedMessage:
             self._prefix = prefix
         return self._frame
 
-    def message(self, prefix: str) -> str:
-        """Return the text of the `next` message that begins with this prefix."""
-        if self._text is None:
-            self._text = self.body.decode()
-        return f"{prefix}{self._text}}}"
+    def message(self, prefix: bytes) -> bytes:
+        """Return the `next` message that begins with this prefix."""
+        return b"%b%b}" % (prefix, self.body)
 
     def event(self) -> bytes:
         """Return the server-sent event."""
@@ -47,7 +44,7 @@ class SharedMessage:
 
     def compact(self) -> None:
         """Forget what can be made from the JSON again: most subscribers have been sent it."""
-        self._prefix = self._text = self._event = self._first = None
+        self._prefix = self._event = self._first = None
         self._frame = b""
         self._heads.clear()
 

@@ -8,6 +8,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import orjson
 import strawberry
 from graphql import (
     DocumentNode,
@@ -280,6 +281,9 @@ def _uses(document: DocumentNode, name: str) -> int:
     return uses.count - definitions
 
 
-def _canonical(value: object) -> str:
+def _canonical(value: object) -> bytes:
     """Return JSON that is equal for equal values only: 1, 1.0 and true differ."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    except TypeError:  # an integer over 64 bits
+        return json.dumps(value, sort_keys=True).encode()

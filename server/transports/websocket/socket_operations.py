@@ -79,24 +79,27 @@ class SocketOutlet:
         self._pump(self._operation)
 
 
+def write_frames(socket: WebSocket) -> Callable[[bytes], bool] | None:
+    """Return what writes whole frames to an accepted socket, below ASGI; see `StreamControl.frame_writer`."""
+    control = stream_control(socket.scope)
+    return None if control is None else control.frame_writer()
+
+
 def join_shared(
     executor: Executor,
     socket: WebSocket,
     operation: Operation,
     params: Params,
     admitted: Admitted,
+    write: Callable[[bytes], bool],
     pump: Callable[[Operation], None],
 ) -> bool:
-    """Join a shared stream that writes to the socket directly; return False when that is not possible.
+    """Join a shared stream that writes frames by `write`; return False when the operation shares none.
 
     `pump` is called when messages could not be written at once, to send them.
     """
-    control, shared = stream_control(socket.scope), executor.shared
-    write = None if control is None else control.frame_writer()
-    if write is None or shared is None:
-        return False
-    asked = executor.ask(params, socket, admitted)
-    if asked is None:
+    shared, asked = executor.shared, executor.ask(params, socket, admitted)
+    if shared is None or asked is None:
         return False
     operation.member = shared.join(asked, SocketOutlet(socket, operation, write, pump))
     return True

@@ -6,27 +6,25 @@ Pings, compression and peers that stop reading are handled below the messages, i
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from contextlib import aclosing
+from collections.abc import Awaitable, Callable
+from contextvars import Context, copy_context
 from functools import partial
 from typing import assert_never
 
 from graphql import GraphQLError, OperationType
 from starlette.requests import HTTPConnection
-from starlette.websockets import WebSocket, WebSocketDisconnect
-from strawberry.types import ExecutionResult
+from starlette.websockets import WebSocket
 
 from models.domain import trace
-from server.transports.closing import CloseCode, CloseConnection, fit_reason, try_again_later
+from server.transports.closing import CloseCode, CloseConnection, try_again_later
 from server.transports.connections.slots import ConnectionSlots, Slot
 from server.transports.connections.stream_control import stream_control
+from server.transports.documents.document_limiter import Admitted
+from server.transports.documents.params import Params
 from server.transports.errors import TransportCode, coded, format_error, internal_error
 from server.transports.execution import Executor
-from server.transports.payloads import encode
 from server.transports.rate_limiter import TooManyRequests
-from server.transports.results import is_request_error, requested_close, response_map
 from server.transports.shared.member import Member, State
-from server.transports.shared.message import SharedMessage, message_prefix
 from server.transports.websocket.bucket import Bucket
 from server.transports.websocket.frame_limiter import TOO_MANY_MESSAGES
 from server.transports.websocket.messages import (
@@ -39,6 +37,7 @@ from server.transports.websocket.messages import (
     accepted_message,
 )
 from server.transports.websocket.on_init import OnInit, call_on_init
+from server.transports.websocket.outgoing import Outgoing
 from server.transports.websocket.pending_connections import PendingConnections
 from server.transports.websocket.socket_operations import Operation, join_shared
 
@@ -63,9 +62,8 @@ class Connection:
         self._messages = Bucket(executor.limits.messages_burst, executor.limits.messages_per_second)
         self._deadline: asyncio.TimerHandle | None = None  # of the initialisation, until it has begun
         self._acknowledged = False
-        self._open = True
-        self._writing = asyncio.Lock()
-        self._active: dict[str, Operation] = {}  # operations for which messages are still sent
+        self._outgoing = Outgoing(socket)
+        self._active = self._outgoing.active
         self._running: set[Operation] = set()  # those, and operations that are still cleaning up
         self._tasks: asyncio.TaskGroup | None = None
 
@@ -90,7 +88,7 @@ class Connection:
             try:
                 await self._read(tasks)
             finally:
-                self._open = False
+                self._outgoing.is_open = False
                 self._active.clear()
                 self._end_init()
                 members = [each.member for each in self._running if each.member is not None]
@@ -101,17 +99,13 @@ class Connection:
 
     async def close(self, code: CloseCode, reason: str) -> None:
         """Send a close frame, after which nothing is written; `serve` receives the disconnect and cleans up."""
-        if not self._open:
+        if not self._outgoing.is_open:
             return
-        self._open = False
+        self._outgoing.is_open = False
         for operation in self._running:
             if operation.member is not None:
                 operation.member.leave()
-        async with self._writing:
-            try:
-                await self._socket.close(code, fit_reason(reason))
-            except (WebSocketDisconnect, RuntimeError):
-                return  # the peer has disconnected before
+        await self._outgoing.close(code, reason)
 
     def abort(self) -> None:
         if (control := stream_control(self._socket.scope)) is not None:
@@ -127,7 +121,7 @@ class Connection:
             event = await self._socket.receive()
             if event["type"] == "websocket.disconnect":
                 return
-            if not self._open:
+            if not self._outgoing.is_open:
                 continue
             try:
                 await self._handle(event.get("text"), tasks)
@@ -147,7 +141,7 @@ class Connection:
                 self._pending.initialise(self)
                 await self._acknowledge(payload)
             case Ping(payload):
-                await self._send({"type": "pong", "payload": payload} if payload else {"type": "pong"})
+                await self._outgoing.send({"type": "pong", "payload": payload} if payload else {"type": "pong"})
             case Pong():
                 pass
             case Subscribe(operation_id, _):
@@ -174,20 +168,48 @@ class Connection:
         self._pending.remove(self)
         self._acknowledged = True
         ack: dict[str, object] = {"type": "connection_ack"}
-        await self._send(ack if ack_payload is None else {**ack, "payload": ack_payload})
+        await self._outgoing.send(ack if ack_payload is None else {**ack, "payload": ack_payload})
 
     async def _start(self, message: Subscribe, tasks: asyncio.TaskGroup) -> None:
         if len(self._running) >= (limit := self._executor.limits.operations_per_socket):
             error = coded(TransportCode.TOO_MANY_OPERATIONS, f"At most {limit} concurrent operations per websocket")
-            await self._send({"id": message.id, "type": "error", "payload": [format_error(error)]})
+            await self._outgoing.send({"id": message.id, "type": "error", "payload": [format_error(error)]})
             return
         operation = Operation(message.id)
         self._active[message.id] = operation
         self._running.add(operation)
-        self._run_task(tasks, operation, lambda: self._send_results(operation, message))
+        context = copy_context()  # of this operation alone
+        work = context.run(self._begin, operation, message)
+        if work is not None:
+            self._run_task(tasks, operation, work, context)
 
-    def _run_task(self, tasks: asyncio.TaskGroup, operation: Operation, work: Callable[[], Awaitable[None]]) -> None:
-        task = operation.task = tasks.create_task(self._run(operation, work))
+    def _begin(self, operation: Operation, message: Subscribe) -> Callable[[], Awaitable[None]] | None:
+        """Join a shared stream, which needs no task; otherwise return what the task of the operation has to do."""
+        if (context := trace.current()) is not None:
+            trace.enter(context.child())
+        started_at = time.perf_counter()
+        try:
+            params, admitted = self._executor.admit(message.params, self._socket)
+            operation.cancellable = admitted.kind is not OperationType.MUTATION
+            write = self._outgoing.write_frames
+            if (
+                write is not None
+                and admitted.kind is OperationType.SUBSCRIPTION
+                and join_shared(self._executor, self._socket, operation, params, admitted, write, self._pump)
+            ):
+                return None
+        except Exception as error:
+            return partial(_raise, error)
+        return lambda: self._send_results(operation, params, admitted, started_at)
+
+    def _run_task(
+        self,
+        tasks: asyncio.TaskGroup,
+        operation: Operation,
+        work: Callable[[], Awaitable[None]],
+        context: Context | None = None,
+    ) -> None:
+        task = operation.task = tasks.create_task(self._run(operation, work), context=context)
 
         def on_done(_: asyncio.Task[None]) -> None:
             if operation.task is task:
@@ -204,32 +226,25 @@ class Connection:
 
     async def _run(self, operation: Operation, work: Callable[[], Awaitable[None]]) -> None:
         """Run the operation; an error ends this operation and no other."""
-        if (context := trace.current()) is not None:
-            trace.enter(context.child())  # of this task alone
         try:
             await work()
         except CloseConnection as closing:
             await self.close(closing.code, closing.reason)
         except GraphQLError as error:
-            await self._send_last(operation, "error", [format_error(error)])
+            await self._outgoing.send_last(operation, "error", [format_error(error)])
         except Exception as error:
-            await self._send_last(operation, "error", [format_error(internal_error(error, self._socket))])
+            await self._outgoing.send_last(operation, "error", [format_error(internal_error(error, self._socket))])
 
-    async def _send_results(self, operation: Operation, message: Subscribe) -> None:
-        started_at = time.perf_counter()
-        params, admitted = self._executor.admit(message.params, self._socket)
+    async def _send_results(self, operation: Operation, params: Params, admitted: Admitted, started_at: float) -> None:
         if admitted.kind is OperationType.SUBSCRIPTION:
-            if join_shared(self._executor, self._socket, operation, params, admitted, self._pump):
-                return
             results = await self._executor.subscribe(params, self._socket, admitted)
-            if not await self._send_all(operation, results):
+            if not await self._outgoing.send_all(operation, results):
                 return
         else:
-            operation.cancellable = admitted.kind is not OperationType.MUTATION
             result = await self._executor.execute(params, self._socket, admitted, started_at)
-            if not await self._send_result(operation, result):
+            if not await self._outgoing.send_result(operation, result):
                 return
-        await self._send_last(operation, "complete")
+        await self._outgoing.send_last(operation, "complete")
 
     def _pump(self, operation: Operation) -> None:
         """Send the messages of a shared stream that could not be written at once."""
@@ -239,58 +254,12 @@ class Connection:
 
     async def _send_shared(self, operation: Operation, member: Member) -> None:
         try:
-            if await self._send_all(operation, member.messages()) and member.state is State.COMPLETE:
-                await self._send_last(operation, "complete")
+            if await self._outgoing.send_all(operation, member.messages()) and member.state is State.COMPLETE:
+                await self._outgoing.send_last(operation, "complete")
         finally:
             if member.state is not State.LIVE:
                 member.leave()
 
-    async def _send_all(self, operation: Operation, results: AsyncGenerator[ExecutionResult | SharedMessage]) -> bool:
-        """Send results; return False when one of them ended the operation."""
-        async with aclosing(results):
-            async for result in results:
-                if not await self._send_result(operation, result):
-                    return False
-        return True
 
-    async def _send_result(self, operation: Operation, result: ExecutionResult | SharedMessage) -> bool:
-        """Send a result; return False when it ended the operation."""
-        if isinstance(result, SharedMessage):
-            await self._send_text(result.message(message_prefix(operation.id).decode()), operation)
-            return True
-        if closing := requested_close(result):
-            raise closing
-        if is_request_error(result):
-            await self._send_last(operation, "error", [format_error(error) for error in result.errors or ()])
-            return False
-        await self._send({"id": operation.id, "type": "next", "payload": response_map(result)}, operation)
-        return True
-
-    async def _send_last(self, operation: Operation, kind: str, payload: object = None) -> None:
-        message: dict[str, object] = {"id": operation.id, "type": kind}
-        if payload is not None:
-            message["payload"] = payload
-        await self._send(message, operation, last=True)
-
-    async def _send(self, message: Mapping[str, object], about: Operation | None = None, *, last: bool = False) -> None:
-        """Send one message at a time, so that a slow peer buffers one message per websocket, not one per operation.
-
-        Nothing is sent for an operation that the client completes while this waits for the lock. The last message frees
-        the id: the client may reuse it as soon as it has read the message.
-        """
-        await self._send_text(encode(message).decode(), about, last=last)
-
-    async def _send_text(self, text: str, about: Operation | None, *, last: bool = False) -> None:
-        async with self._writing:
-            if about is not None and self._active.get(about.id) is not about:
-                return
-            if last and about is not None:
-                del self._active[about.id]
-            if self._open:
-                await self._write(text)
-
-    async def _write(self, text: str) -> None:
-        try:
-            await self._socket.send({"type": "websocket.send", "text": text})
-        except WebSocketDisconnect:
-            self._open = False  # `_read` receives the disconnect too
+async def _raise(error: Exception) -> None:
+    raise error
