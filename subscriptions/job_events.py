@@ -7,7 +7,7 @@ from models.db.rows import JobRow
 from schema.context import Info
 from subscriptions.feed import Inaccessible, Lagged
 from subscriptions.job_messages import JobMessages, Message
-from subscriptions.selection import reads_relations
+from subscriptions.selection import selected_messages
 
 
 class JobEvents(JobMessages):
@@ -19,7 +19,7 @@ class JobEvents(JobMessages):
             job.id,
             -1 if after is None else after,
             until_settled=until_settled,
-            reads_relations=reads_relations(info.selected_fields),
+            selected=selected_messages(info.selected_fields),
         )
 
     async def messages(self) -> AsyncGenerator[Message]:

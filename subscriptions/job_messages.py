@@ -23,6 +23,7 @@ from schema.types import JobEvent, as_job, as_scene
 from subscriptions.feed import Feed, Lagged, Running
 from subscriptions.progress_guard import ProgressGuard
 from subscriptions.reads import read_when_available
+from subscriptions.selection import SelectedMessages
 
 EVENTS_A_PAGE = 200
 
@@ -33,7 +34,7 @@ class JobMessages:
     """Makes the messages of one stream. `_position` is the version up to which everything was sent."""
 
     def __init__(
-        self, context: Context, job_id: str, position: int, *, until_settled: bool = False, reads_relations: bool
+        self, context: Context, job_id: str, position: int, *, until_settled: bool = False, selected: SelectedMessages
     ) -> None:
         self._context = context
         self._job_id = job_id
@@ -41,7 +42,7 @@ class JobMessages:
         self._until_settled = until_settled
         self._feed = Feed(context.buffered_events)
         self._guard = ProgressGuard()
-        self._reads_relations = reads_relations
+        self._selected = selected
 
     def _caught_up(self) -> bool:
         """Return whether the feed continues after the sent events without a gap."""
@@ -90,7 +91,7 @@ class JobMessages:
                 return None
             case Running():
                 running = self._guard.clamp(received)
-                if running is not None and (self._reads_relations or self._is_stale(received, running)):
+                if running is not None and (self._selected.relations_of_scenes or self._is_stale(received, running)):
                     running = await read_when_available(self._context, lambda: self._reread(received))
                 return None if running is None else self._scene_progress(running)
             case Lagged():

@@ -1,27 +1,41 @@
 """The fields that the document of a subscription selects of its messages."""
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from strawberry.types.nodes import SelectedField, Selection
 
-OTHER_MESSAGES = frozenset({"JobEvent", "JobSnapshot"})
+MESSAGES = frozenset({"JobEvent", "JobSnapshot", "SceneProgress"})
 # Relations are read for each message, so they may be newer than the scene, which the hub reads for all subscribers.
 RELATIONS_OF_SCENE = frozenset({"job", "currentTake", "takes"})
 
 
-def reads_relations(feed: Sequence[Selection]) -> bool:
-    """Return whether `SceneProgress.scene` is selected with a relation, by the selected fields of the subscription."""
-    return any(
-        field.name == "scene" and any(each.name in RELATIONS_OF_SCENE for each in _fields(field.selections))
-        for messages in feed
-        for field in _fields(messages.selections)
+class SelectedMessages(NamedTuple):
+    """What the messages of a job's event stream read besides their own rows."""
+
+    relations_of_scenes: bool
+    """Whether `SceneProgress.scene` is selected with a relation."""
+    job_of_snapshots: bool
+    """Whether `JobSnapshot.job` is selected."""
+
+
+def selected_messages(feed: Sequence[Selection]) -> SelectedMessages:
+    """Return what the selected fields of the subscription read."""
+    return SelectedMessages(
+        any(
+            field.name == "scene"
+            and any(each.name in RELATIONS_OF_SCENE for each in _fields(field.selections, "SceneProgress"))
+            for messages in feed
+            for field in _fields(messages.selections, "SceneProgress")
+        ),
+        any(field.name == "job" for messages in feed for field in _fields(messages.selections, "JobSnapshot")),
     )
 
 
-def _fields(selections: Sequence[Selection]) -> Iterator[SelectedField]:
-    """Yield the selected fields, with those of fragments that may apply to SceneProgress."""
+def _fields(selections: Sequence[Selection], message: str) -> Iterator[SelectedField]:
+    """Yield the selected fields, with those of fragments that may apply to this type of messages."""
     for selection in selections:
         if isinstance(selection, SelectedField):
             yield selection
-        elif selection.type_condition not in OTHER_MESSAGES:
-            yield from _fields(selection.selections)
+        elif selection.type_condition == message or selection.type_condition not in MESSAGES:
+            yield from _fields(selection.selections, message)

@@ -5,7 +5,8 @@ from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanage
 from typing import cast
 
 from models.db.rows import EventRow
-from models.domain.errors import NotFound
+from models.domain.errors import NotFound, no_such_job
+from models.reads import queries
 from schema.context import Context
 from schema.enums import SnapshotReason
 from schema.feed import JobSnapshot, SceneProgress
@@ -13,14 +14,15 @@ from schema.types import JobEvent, as_job
 from subscriptions.feed import Inaccessible, Lagged, Running
 from subscriptions.job_messages import JobMessages, Message
 from subscriptions.reads import read_when_available
+from subscriptions.selection import SelectedMessages
 from subscriptions.shared import END, SharedValue
 
 
 class SharedJobEvents(JobMessages):
     """The live updates of one job, and its state for members that join. Its position is the version made last."""
 
-    def __init__(self, context: Context, job_id: str, *, until_settled: bool, reads_relations: bool) -> None:
-        super().__init__(context, job_id, -1, until_settled=until_settled, reads_relations=reads_relations)
+    def __init__(self, context: Context, job_id: str, *, until_settled: bool, selected: SelectedMessages) -> None:
+        super().__init__(context, job_id, -1, until_settled=until_settled, selected=selected)
         self._updates_read = 0
 
     @asynccontextmanager
@@ -108,18 +110,28 @@ class SharedJobEvents(JobMessages):
 
         Raises NotFound when there is no such job, or the viewer may not see it.
         """
+        reason = SnapshotReason.LAGGED if lagged else SnapshotReason.INITIAL
         try:
+            if not self._selected.job_of_snapshots:
+                version = await read_when_available(self._context, self._read_version)
+                return shared_message(JobSnapshot(reason=reason, version=version, job=None))
             job = await read_when_available(self._context, self._read_job)
         except NotFound:
             if lagged:
                 return None
             raise
-        reason = SnapshotReason.LAGGED if lagged else SnapshotReason.INITIAL
         return shared_message(JobSnapshot(reason=reason, version=job.version, job=as_job(job)))
+
+    async def _read_version(self) -> int:
+        """Return the version of the job, read alone: the message shows nothing else."""
+        version = await queries.version_alone(self._context.snapshot, self._context.viewer, self._job_id)
+        if version is None:
+            raise no_such_job(["jobId"], self._job_id)
+        return version
 
     def missed(self, context: Context, after: int, is_covered: Callable[[int], bool]) -> "MissedJobEvents":
         """Return the events after a version, until a version of which `is_covered` is true was sent."""
-        return MissedJobEvents(context, self._job_id, after, is_covered, reads_relations=self._reads_relations)
+        return MissedJobEvents(context, self._job_id, after, is_covered, selected=self._selected)
 
     def continue_after(self, missed: object) -> None:
         """Make no value that is older than what was shown while the log was read."""
@@ -130,9 +142,15 @@ class MissedJobEvents(JobMessages):
     """The events that subscribers missed, read from the log."""
 
     def __init__(
-        self, context: Context, job_id: str, after: int, is_covered: Callable[[int], bool], *, reads_relations: bool
+        self,
+        context: Context,
+        job_id: str,
+        after: int,
+        is_covered: Callable[[int], bool],
+        *,
+        selected: SelectedMessages,
     ) -> None:
-        super().__init__(context, job_id, after, reads_relations=reads_relations)
+        super().__init__(context, job_id, after, selected=selected)
         self._is_covered = is_covered
         self.guard = self._guard
 

@@ -12,7 +12,7 @@ from models.reads import queries
 from schema.context import Context
 from schema.job_inputs import job_query
 from subscriptions.latest import SCENE_INTERVAL_SECONDS
-from subscriptions.selection import reads_relations
+from subscriptions.selection import SelectedMessages, selected_messages
 from subscriptions.shared_job_events import SharedJobEvents
 from subscriptions.shared_jobs import SharedJobs
 from subscriptions.shared_latest import SharedLatest
@@ -32,11 +32,9 @@ class Sharing:
     """The argument with the version after which a subscriber continues; each subscriber has its own."""
 
 
-def job_events(context: Context, arguments: Mapping[str, Any], reads: bool) -> SharedJobEvents:
-    """Return the source of jobEvents; `reads`: whether its messages read relations of their scenes."""
-    return SharedJobEvents(
-        context, arguments["job_id"], until_settled=arguments["until_settled"], reads_relations=reads
-    )
+def job_events(context: Context, arguments: Mapping[str, Any], selected: SelectedMessages) -> SharedJobEvents:
+    """Return the source of jobEvents."""
+    return SharedJobEvents(context, arguments["job_id"], until_settled=arguments["until_settled"], selected=selected)
 
 
 def check_interval(min_interval_ms: int) -> float:
@@ -92,7 +90,7 @@ def jobs_updated(context: Context, arguments: Mapping[str, Any], _selected: obje
 
 
 SHARED: Mapping[str, Sharing] = {
-    "jobEvents": Sharing(job_events, reads_relations, position="after"),
+    "jobEvents": Sharing(job_events, selected_messages, position="after"),
     "jobProgress": Sharing(job_progress),
     "sceneUpdated": Sharing(scene_updated),
     "jobsUpdated": Sharing(jobs_updated),

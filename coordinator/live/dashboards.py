@@ -163,8 +163,7 @@ class Dashboards:
     async def _learn_audiences(self, job_ids: Iterable[str]) -> None:
         unknown = [job_id for job_id in job_ids if job_id not in self._audiences]
         if unknown:
-            async with self._store.read() as connection:
-                job_heads = await queries.job_heads(connection, unknown)
+            job_heads = await queries.job_heads(self._store.database, unknown)
             for job_id, job_head in job_heads.items():
                 self._audiences[job_id] = _of_job(job_head.owner_id, job_head.provider)
         while len(self._audiences) > JOBS_REMEMBERED:

@@ -104,8 +104,7 @@ class Hub:
             await self._resync_some(all_watched[start : start + JOBS_A_READ])
 
     async def _resync_some(self, watched: list[str]) -> None:
-        async with self._store.read() as connection:
-            job_heads = await queries.job_heads(connection, watched)
+        job_heads = await queries.job_heads(self._store.database, watched)
         for job_id in watched:
             reader, job_head = self._readers.get(job_id), job_heads.get(job_id)
             if reader is None:

@@ -65,8 +65,7 @@ class Positions:
     async def _begin(self, readers: Sequence[Reader]) -> None:
         watched = [reader for reader in readers if reader.watchers]
         if watched:
-            async with self._store.read() as connection:
-                job_heads = await queries.job_heads(connection, [reader.job_id for reader in watched])
+            job_heads = await queries.job_heads(self._store.database, [reader.job_id for reader in watched])
             for reader in watched:
                 job_head = job_heads.get(reader.job_id)
                 reader.begin(0 if job_head is None else job_head.version)

@@ -11,7 +11,8 @@ from models.db import rows
 from models.db.database import Connection, Database
 from models.db.readers import fetch, fetch_rows
 from models.db.rows import SCENE_SELECT, EventRow, JobRow, SceneRow, TakeRow
-from models.db.statements import RowT, Statement
+from models.db.snapshot import Snapshot
+from models.db.statements import RowT, Statement, rows_of
 from models.db.tables import ALLOWANCE, JOB, SCENE
 from models.domain.access import LEASED, Viewer
 from models.domain.ids import Prefix, is_id
@@ -57,6 +58,15 @@ async def scenes_by_id(connection: Connection, viewer: Viewer, ids: Sequence[str
 async def takes_by_id(connection: Connection, viewer: Viewer, ids: Sequence[str]) -> dict[str, TakeRow]:
     """Return those of these takes that are visible."""
     return {take.id: take for take in await _by_id(connection, TakeRow, shapes.takes, viewer, ids, "take")}
+
+
+async def version_alone(snapshot: Snapshot, viewer: Viewer, job_id: str) -> int | None:
+    """Return the version of a visible job, which is the only read of its answer; None for any other id."""
+    if not is_id(job_id, "job"):
+        return None
+    statement = shapes.jobs(snapshot.kind, shapes.scope_of(viewer), one=True, columns=("version",))
+    found = await snapshot.fetch_alone(statement, {"ids": [job_id], "viewer": viewer.reads_as})
+    return found[0][0] if found else None
 
 
 async def job_of_scene(connection: Connection, viewer: Viewer, scene_id: str) -> str | None:
@@ -192,10 +202,11 @@ class JobHead(NamedTuple):
     deleted_at: datetime | None
 
 
-async def job_heads(connection: Connection, job_ids: Sequence[str]) -> dict[str, JobHead]:
-    """Return the head of each of these jobs; absent once purged."""
-    statement = shapes.heads(connection.dialect.name, one=len(job_ids) == 1)
-    return {head.id: head for head in await fetch_rows(connection, JobHead, statement, {"ids": job_ids})}
+async def job_heads(database: Database, job_ids: Sequence[str]) -> dict[str, JobHead]:
+    """Return the head of each of these jobs, by one statement without a transaction; absent once purged."""
+    statement = shapes.heads(database.kind, one=len(job_ids) == 1)
+    found = await database.fetch(statement, {"ids": job_ids})
+    return {head.id: head for head in rows_of(JobHead, statement, found)}
 
 
 async def jobs_changed_since(connection: Connection, since: datetime) -> list[str]:

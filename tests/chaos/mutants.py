@@ -74,8 +74,7 @@ class EarlyStore(Store):
                 for _ in range(TURNS_BEFORE_COMMIT):
                     await asyncio.sleep(0)
                     # Where reads wait, as those of the streams do.
-                    async with self.read() as connection:
-                        await queries.job_heads(connection, [change.job.id])
+                    await queries.job_heads(self.database, [change.job.id])
             await commit(calls)
 
         with patch.object(transaction, "commit", commit_late):

@@ -12,7 +12,7 @@ from coordinator.live import reader
 from coordinator.live.reader import Reader
 from coordinator.storage import retention
 from coordinator.storage.retention import Retention
-from models.db.database import Connection
+from models.db.database import Connection, Database
 from models.db.rows import EventRow, SceneRow
 from models.domain.access import LOCAL
 from models.domain.errors import Unavailable
@@ -40,10 +40,10 @@ async def test_job_events_committed_while_a_subscription_joins_are_sent(
     reading, may_read = asyncio.Event(), asyncio.Event()
     job_heads = queries.job_heads
 
-    async def slow_job_heads(connection: Connection, job_ids: Sequence[str]) -> dict[str, JobHead]:
+    async def slow_job_heads(database: Database, job_ids: Sequence[str]) -> dict[str, JobHead]:
         reading.set()
         await may_read.wait()
-        return await job_heads(connection, job_ids)
+        return await job_heads(database, job_ids)
 
     monkeypatch.setattr(queries, "job_heads", slow_job_heads)
     async with app.subscribe(FEED, jobId=made.id) as stream:

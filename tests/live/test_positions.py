@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from coordinator.live import positions
-from models.db.database import Connection
+from models.db.database import Database
 from models.domain.access import LOCAL
 from models.domain.errors import Unavailable
 from models.reads import queries
@@ -28,12 +28,12 @@ class Heads:
         self._failures = list(failures)
         self._read = queries.job_heads
 
-    async def __call__(self, connection: Connection, job_ids: Sequence[str]) -> dict[str, JobHead]:
+    async def __call__(self, database: Database, job_ids: Sequence[str]) -> dict[str, JobHead]:
         """Read the positions, or fail."""
         self.asked.append(list(job_ids))
         if self._failures:
             raise self._failures.pop(0)
-        return await self._read(connection, job_ids)
+        return await self._read(database, job_ids)
 
 
 async def watch(app: App, job_id: str, watcher: EventWatcher, joined: asyncio.Event, may_leave: asyncio.Event) -> None:
