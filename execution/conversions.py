@@ -19,7 +19,7 @@ from strawberry.types.field import StrawberryField
 Convert = Callable[[Any], Any]
 """Converts a value that is not null."""
 
-# How many types of arguments stay prepared.
+# How many fields and types of arguments stay prepared.
 TYPES: Final = 512
 
 
@@ -35,6 +35,7 @@ class Argument(NamedTuple):
         return value if value is None or self.convert is None else self.convert(value)
 
 
+@lru_cache(TYPES)
 def arguments_of(schema: strawberry.Schema, field: StrawberryField) -> tuple[Argument, ...]:
     """Return the arguments of a field."""
     name_of = schema.config.name_converter.from_argument
