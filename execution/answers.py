@@ -10,6 +10,7 @@ from graphql.execution.values import VariableValues
 
 from execution.comparable import comparable_values
 from execution.dependence import Dependence
+from execution.exact import exact
 from execution.outcomes import Data, Encoded
 from execution.sites import Run
 
@@ -83,7 +84,7 @@ class Answers:
     def put(self, key: Key, moment: Hashable, data: Data) -> Data | Encoded:
         """Keep the answer of a moment, read after it; return it encoded. One that orjson cannot encode is returned."""
         try:
-            answer = Encoded(orjson.dumps(data))
+            answer = Encoded(exact(orjson.dumps(data)))
         except TypeError:
             return data
         size = _size(answer)

@@ -10,6 +10,7 @@ import orjson
 
 from execution.comparable import comparable_values
 from execution.dependence import Dependence
+from execution.exact import exact
 from execution.sites import Run, Slots
 from execution.values import Awaiting, ManyAsync
 from execution.versions import FragmentOf
@@ -70,7 +71,7 @@ class Fragments:
     def put(self, key: Key, state: Hashable, value: object) -> object:
         """Keep an object; return it rendered. One that orjson cannot encode is returned as it is."""
         try:
-            encoded = orjson.dumps(value)
+            encoded = exact(orjson.dumps(value))
         except TypeError:
             return value
         former = self._entries.pop(key, None)

@@ -9,6 +9,7 @@ from strawberry.types import ExecutionContext, ExecutionResult
 from strawberry.types.graphql import OperationType
 
 from execution.conversions import arguments_of, converted
+from execution.exact import exact
 from execution.messages import CompiledMessages
 from execution.sites import DEFINITION
 from server.transports.documents.params import Params
@@ -80,7 +81,7 @@ class MessageExecution:
     def message_at_once(self, value: object) -> SharedMessage | None:
         """Return the message for one value, made without waiting; None when `execute` has to make its result."""
         data = None if self._compiled is None else self._compiled.complete_at_once(value)
-        return None if data is None else SharedMessage(encode({"data": data}))
+        return None if data is None else SharedMessage(exact(encode({"data": data})))
 
     def failure(self, error: Exception) -> ExecutionResult:
         """Return the result of a stream that cannot begin or continue, with masked errors."""
@@ -124,4 +125,4 @@ def encoded(result: ExecutionResult) -> SharedMessage | ExecutionResult:
     """Return the message of a result; the result itself if it ends the stream or the connection."""
     if result.errors and (requested_close(result) is not None or is_request_error(result)):
         return result
-    return SharedMessage(encode(response_map(result)))
+    return SharedMessage(exact(encode(response_map(result))))

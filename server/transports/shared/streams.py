@@ -26,6 +26,7 @@ from graphql import (
 from starlette.requests import HTTPConnection
 from strawberry.types import ExecutionResult
 
+from execution.exact import exact
 from server.transports.documents.compiled import CompiledOperations
 from server.transports.documents.document_limiter import Admitted
 from server.transports.documents.documents import ParsedDocument, find_operation
@@ -151,7 +152,7 @@ class SharedStreams:
             caller,
             admitted.cost,
         )
-        first = None if extensions is None else parsed.derived((self, admitted.cost), lambda: encode(extensions))
+        first = None if extensions is None else parsed.derived((self, admitted.cost), lambda: exact(encode(extensions)))
         stream = Stream(admitted.name, admitted.cost)
         return Asked(key, after, operation, params, connection, caller, admitted.cost or 1, parsed, first, stream)
 
@@ -284,6 +285,6 @@ def _uses(document: DocumentNode, name: str) -> int:
 def _canonical(value: object) -> bytes:
     """Return JSON that is equal for equal values only: 1, 1.0 and true differ."""
     try:
-        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+        return exact(orjson.dumps(value, option=orjson.OPT_SORT_KEYS))
     except TypeError:  # an integer over 64 bits
         return json.dumps(value, sort_keys=True).encode()
