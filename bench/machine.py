@@ -72,6 +72,18 @@ def cpu_seconds(pid: int) -> float:
     return total / _TICKS
 
 
+def running_seconds(pid: int) -> float:
+    """Return the CPU time of the threads that a process and its descendants have now, to the nanosecond.
+
+    `cpu_seconds` counts in steps of 10 ms, a multiple of what a process uses that waits.
+    """
+    total = 0
+    for each in family(pid):
+        for thread in Path(f"/proc/{each}/task").glob("*/schedstat"):
+            total += int(thread.read_text().split()[0])
+    return total / 1e9
+
+
 def resident_bytes(pid: int) -> int:
     """Return the resident memory of a process and its descendants."""
     total = 0

@@ -1,5 +1,6 @@
 """The server as an ASGI application: all its routes and middleware."""
 
+import asyncio
 import logging
 import os
 from collections.abc import AsyncGenerator, Callable, Mapping
@@ -18,7 +19,7 @@ from starlette.websockets import WebSocket, WebSocketState
 from models.lazy_import import lazily
 from providers.port import Provider
 from schema.context import Context
-from server import garbage_collection
+from server import garbage_collection, huge_pages
 from server.auth.authenticator import AuthMiddleware
 from server.container import Container
 from server.explorer import ASSETS_PATH, explorer_response, mount_explorer, wants_page
@@ -129,9 +130,11 @@ def _fastapi(container: Container) -> FastAPI:
     async def lifespan(_app: FastAPI) -> AsyncGenerator[None]:
         await container.start()
         garbage_collection.tune()
+        moving = asyncio.get_running_loop().call_later(huge_pages.AFTER_SECONDS, huge_pages.use_in_background)
         try:
             yield
         finally:
+            moving.cancel()
             await container.stop()
 
     return FastAPI(

@@ -3,6 +3,7 @@
 import time
 from statistics import median
 
+from bench import machine
 from bench.contenders import MERCURIUS, OURS, STRAWBERRY, YOGA
 from bench.context import Context
 from bench.measure import Figure
@@ -36,9 +37,10 @@ def start(context: Context) -> list[Result]:
                 time.sleep(SETTLED_SECONDS)
                 memory.append(server.resident_bytes / 2**20)
                 if not number:
-                    before, at = server.cpu_seconds, time.monotonic()
+                    before, at = machine.running_seconds(server.pid), time.monotonic()
                     time.sleep(context.scale.idle_seconds)
-                    idle.append((server.cpu_seconds - before) * 1000 / (time.monotonic() - at))
+                    used_idle = machine.running_seconds(server.pid) - before
+                    idle.append(used_idle * 1000 / (time.monotonic() - at))
         used = median(cpu)
         result.figures[launch.name] = Figure(1 / median(seconds), used * 1000, used / median(seconds))
         result.notes.append(f"{launch.name}: {median(memory):.0f} MB, idle {median(idle):.1f} ms CPU a second")

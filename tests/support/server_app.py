@@ -12,7 +12,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
 from coordinator import coordinator
 from providers.port import Provider
-from server import garbage_collection
+from server import garbage_collection, huge_pages
 from server.app import Container, create_app
 from server.settings import PREFIX, Settings
 from tests.support.client import Client
@@ -25,6 +25,7 @@ from tests.support.uvicorn_server import serve
 coordinator.PURGE_SECONDS = 86_400.0
 # What is imported is exempt already (tests/conftest.py), and a server of a test does not live long.
 garbage_collection.tune = lambda: None
+huge_pages.use_in_background = lambda: None
 
 
 class GivenSettings(Settings):
