@@ -10,6 +10,10 @@ MESSAGES = frozenset({"JobEvent", "JobSnapshot", "SceneProgress"})
 RELATIONS_OF_SCENE = frozenset({"job", "currentTake", "takes"})
 
 
+# The fields of JobProgress that are not made of its row.
+READS_OF_PROGRESS = frozenset({"etaSeconds"})
+
+
 class SelectedMessages(NamedTuple):
     """What the messages of a job's event stream read besides their own rows."""
 
@@ -29,6 +33,15 @@ def selected_messages(feed: Sequence[Selection]) -> SelectedMessages:
             for field in _fields(messages.selections, "SceneProgress")
         ),
         any(field.name == "job" for messages in feed for field in _fields(messages.selections, "JobSnapshot")),
+    )
+
+
+def reads_more_than_progress(progress: Sequence[Selection]) -> bool:
+    """Return whether a field of JobProgress is selected that reads by itself, by those of the subscription."""
+    return any(
+        field.name in READS_OF_PROGRESS
+        for messages in progress
+        for field in _fields(messages.selections, "JobProgress")
     )
 
 

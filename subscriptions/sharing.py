@@ -12,7 +12,7 @@ from models.reads import queries
 from schema.context import Context
 from schema.job_inputs import job_query
 from subscriptions.latest import SCENE_INTERVAL_SECONDS
-from subscriptions.selection import SelectedMessages, selected_messages
+from subscriptions.selection import SelectedMessages, reads_more_than_progress, selected_messages
 from subscriptions.shared_job_events import SharedJobEvents
 from subscriptions.shared_jobs import SharedJobs
 from subscriptions.shared_latest import SharedLatest
@@ -45,8 +45,8 @@ def check_interval(min_interval_ms: int) -> float:
     return min_interval_ms / 1000
 
 
-def job_progress(context: Context, arguments: Mapping[str, Any], _selected: object) -> SharedLatest:
-    """Return the source of jobProgress. Raises Invalid."""
+def job_progress(context: Context, arguments: Mapping[str, Any], reads_more: bool) -> SharedLatest:
+    """Return the source of jobProgress; `reads_more`: than the row of the job. Raises Invalid."""
     job_id: str = arguments["job_id"]
     interval_seconds = check_interval(arguments["min_interval_ms"])
 
@@ -54,7 +54,10 @@ def job_progress(context: Context, arguments: Mapping[str, Any], _selected: obje
         return job_id
 
     async def read(_job_id: str) -> tuple[object, object] | None:
-        snapshot = await context.loaders.snapshot.load(job_id)
+        if reads_more:
+            snapshot = await context.loaders.snapshot.load(job_id)
+        else:
+            snapshot = await queries.progress_alone(context.snapshot, context.viewer, job_id)
         return None if snapshot is None else (snapshot, snapshot)
 
     return SharedLatest(context, find_job, read, lambda: no_such_job(["jobId"], job_id), interval_seconds)
@@ -91,7 +94,7 @@ def jobs_updated(context: Context, arguments: Mapping[str, Any], _selected: obje
 
 SHARED: Mapping[str, Sharing] = {
     "jobEvents": Sharing(job_events, selected_messages, position="after"),
-    "jobProgress": Sharing(job_progress),
+    "jobProgress": Sharing(job_progress, reads_more_than_progress),
     "sceneUpdated": Sharing(scene_updated),
     "jobsUpdated": Sharing(jobs_updated),
 }

@@ -12,7 +12,7 @@ from models.db.database import Connection, Database
 from models.db.readers import fetch, fetch_rows
 from models.db.rows import SCENE_SELECT, EventRow, JobRow, SceneRow, TakeRow
 from models.db.snapshot import Snapshot
-from models.db.statements import RowT, Statement, rows_of
+from models.db.statements import Row, RowT, Statement, rows_of
 from models.db.tables import ALLOWANCE, JOB, SCENE
 from models.domain.access import LEASED, Viewer
 from models.domain.ids import Prefix, is_id
@@ -62,11 +62,16 @@ async def takes_by_id(connection: Connection, viewer: Viewer, ids: Sequence[str]
 
 async def version_alone(snapshot: Snapshot, viewer: Viewer, job_id: str) -> int | None:
     """Return the version of a visible job, which is the only read of its answer; None for any other id."""
-    if not is_id(job_id, "job"):
-        return None
     statement = shapes.jobs(snapshot.kind, shapes.scope_of(viewer), one=True, columns=("version",))
-    found = await snapshot.fetch_alone(statement, {"ids": [job_id], "viewer": viewer.reads_as})
+    found = await _of_job_alone(snapshot, viewer, job_id, statement)
     return found[0][0] if found else None
+
+
+async def progress_alone(snapshot: Snapshot, viewer: Viewer, job_id: str) -> ProgressSnapshot | None:
+    """Return the progress of a visible job, which is the only read of its answer; None for any other id."""
+    statement = shapes.progress(snapshot.kind, shapes.scope_of(viewer), one=True)
+    found = rows_of(ProgressSnapshot, statement, await _of_job_alone(snapshot, viewer, job_id, statement))
+    return found[0] if found else None
 
 
 async def job_of_scene(connection: Connection, viewer: Viewer, scene_id: str) -> str | None:
@@ -225,3 +230,9 @@ async def _by_id(
         return []
     statement = shape(connection.dialect.name, shapes.scope_of(viewer), one=len(well_formed) == 1)
     return await fetch_rows(connection, row, statement, {"ids": well_formed, "viewer": viewer.reads_as})
+
+
+async def _of_job_alone(snapshot: Snapshot, viewer: Viewer, job_id: str, statement: Statement) -> list[Row]:
+    if not is_id(job_id, "job"):
+        return []
+    return await snapshot.fetch_alone(statement, {"ids": [job_id], "viewer": viewer.reads_as})
