@@ -5,6 +5,7 @@ import platform
 import shutil
 import socket
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -80,7 +81,8 @@ def running_seconds(pid: int) -> float:
     total = 0
     for each in family(pid):
         for thread in Path(f"/proc/{each}/task").glob("*/schedstat"):
-            total += int(thread.read_text().split()[0])
+            with suppress(OSError):  # it has ended
+                total += int(thread.read_text().split()[0])
     return total / 1e9
 
 
