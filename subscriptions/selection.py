@@ -8,8 +8,6 @@ from strawberry.types.nodes import SelectedField, Selection
 MESSAGES = frozenset({"JobEvent", "JobSnapshot", "SceneProgress"})
 # Relations are read for each message, so they may be newer than the scene, which the hub reads for all subscribers.
 RELATIONS_OF_SCENE = frozenset({"job", "currentTake", "takes"})
-
-
 # The fields of JobProgress that are not made of its row.
 READS_OF_PROGRESS = frozenset({"etaSeconds"})
 
@@ -29,20 +27,21 @@ def selected_messages(feed: Sequence[Selection]) -> SelectedMessages:
         any(
             field.name == "scene"
             and any(each.name in RELATIONS_OF_SCENE for each in _fields(field.selections, "SceneProgress"))
-            for messages in feed
-            for field in _fields(messages.selections, "SceneProgress")
+            for field in _fields_of(feed, "SceneProgress")
         ),
-        any(field.name == "job" for messages in feed for field in _fields(messages.selections, "JobSnapshot")),
+        any(field.name == "job" for field in _fields_of(feed, "JobSnapshot")),
     )
 
 
 def reads_more_than_progress(progress: Sequence[Selection]) -> bool:
     """Return whether a field of JobProgress is selected that reads by itself, by those of the subscription."""
-    return any(
-        field.name in READS_OF_PROGRESS
-        for messages in progress
-        for field in _fields(messages.selections, "JobProgress")
-    )
+    return any(field.name in READS_OF_PROGRESS for field in _fields_of(progress, "JobProgress"))
+
+
+def _fields_of(roots: Sequence[Selection], message: str) -> Iterator[SelectedField]:
+    """Yield the fields that are selected of this type of messages, by the root fields of the subscription."""
+    for root in roots:
+        yield from _fields(root.selections, message)
 
 
 def _fields(selections: Sequence[Selection], message: str) -> Iterator[SelectedField]:
@@ -50,5 +49,5 @@ def _fields(selections: Sequence[Selection], message: str) -> Iterator[SelectedF
     for selection in selections:
         if isinstance(selection, SelectedField):
             yield selection
-        elif selection.type_condition == message or selection.type_condition not in MESSAGES:
+        elif selection.type_condition not in MESSAGES - {message}:
             yield from _fields(selection.selections, message)
