@@ -30,6 +30,7 @@ G = TypeVar("G", bound=Hashable)
 V = TypeVar("V")
 
 Fetch = Callable[[Connection, Sequence[K]], Awaitable[dict[K, V]]]
+FetchVisible = Callable[[Connection, Viewer, Sequence[str]], Awaitable[dict[str, V]]]
 FetchOf = Callable[[Connection, Sequence[str], G], Awaitable[dict[str, V]]]
 Observer = Callable[[Iterable[object]], None]
 
@@ -85,8 +86,8 @@ class Loaders:
         self._snapshot = snapshot
         self._viewer = viewer
         self._observers: list[Observer] = []
-        # Without a reference back to this object: a cycle would have to be found by the garbage collector, which costs
-        # more than the rest of a short answer.
+        # Neither this nor the loaders refer back to this object: a cycle would have to be found by the garbage
+        # collector, which costs more than the rest of a short answer.
         self.narrow = Narrow(snapshot, viewer, self._observers)
 
     # Made at their first use: most operations use none or one of them.
@@ -94,42 +95,42 @@ class Loaders:
     @cached_property
     def job(self) -> DataLoader[str, JobRow | None]:
         """Jobs by id."""
-        return self._by_id(lambda connection, ids: queries.jobs_by_id(connection, self._viewer, ids))
+        return self._visible(queries.jobs_by_id)
 
     @cached_property
     def scene(self) -> DataLoader[str, SceneRow | None]:
         """Scenes by id."""
-        return self._by_id(lambda connection, ids: queries.scenes_by_id(connection, self._viewer, ids))
+        return self._visible(queries.scenes_by_id)
 
     @cached_property
     def take(self) -> DataLoader[str, TakeRow | None]:
         """Takes by id."""
-        return self._by_id(lambda connection, ids: queries.takes_by_id(connection, self._viewer, ids))
+        return self._visible(queries.takes_by_id)
 
     @cached_property
     def asset(self) -> DataLoader[str, AssetRow | None]:
         """Assets by id."""
-        return self._by_id(lambda connection, ids: assets.assets_by_id(connection, self._viewer, ids))
+        return self._visible(assets.assets_by_id)
 
     @cached_property
     def webhook(self) -> DataLoader[str, WebhookRow | None]:
         """Webhooks by id."""
-        return self._by_id(lambda connection, ids: webhook_queries.webhooks_by_id(connection, self._viewer, ids))
+        return self._visible(webhook_queries.webhooks_by_id)
 
     @cached_property
     def delivery(self) -> DataLoader[str, DeliveryRow | None]:
         """Deliveries by id."""
-        return self._by_id(lambda connection, ids: webhook_queries.deliveries_by_id(connection, self._viewer, ids))
+        return self._visible(webhook_queries.deliveries_by_id)
 
     @cached_property
     def worker(self) -> DataLoader[str, WorkerRow | None]:
         """Leased workers by id."""
-        return self._by_id(lambda connection, ids: leases.workers_by_id(connection, self._viewer, ids))
+        return self._visible(leases.workers_by_id)
 
     @cached_property
     def token(self) -> DataLoader[str, TokenRow | None]:
         """Access tokens by id."""
-        return self._by_id(lambda connection, ids: tokens.tokens_by_id(connection, self._viewer, ids))
+        return self._visible(tokens.tokens_by_id)
 
     @cached_property
     def jobs_of_token(self) -> DataLoader[str, list[str] | None]:
@@ -159,7 +160,7 @@ class Loaders:
     @cached_property
     def snapshot(self) -> DataLoader[str, ProgressSnapshot | None]:
         """The progress of jobs."""
-        return self._by_id(lambda connection, ids: queries.progress_snapshots(connection, self._viewer, ids))
+        return self._visible(queries.progress_snapshots)
 
     @cached_property
     def queue_position(self) -> DataLoader[str, int | None]:
@@ -215,36 +216,42 @@ class Loaders:
         finally:
             self._observers.remove(observer)
 
-    def _observe(self, rows: Iterable[object]) -> None:
-        for observer in self._observers:
-            observer(rows)
-
     def _loader(self, load: Callable[[list[K]], Awaitable[Sequence[V | BaseException]]]) -> DataLoader[K, V]:
         return _Loader(load, cache_map=_Memory(self._snapshot))
 
+    def _visible(self, fetch: FetchVisible[V]) -> DataLoader[str, V | None]:
+        """Return a loader of what the viewer may see."""
+        viewer = self._viewer
+        return self._by_id(lambda connection, ids: fetch(connection, viewer, ids))
+
     def _by_id(self, fetch: Fetch[str, V]) -> DataLoader[str, V | None]:
+        snapshot, observers = self._snapshot, self._observers
+
         async def load(ids: list[str]) -> list[V | None]:
-            async with self._snapshot.read() as connection:
+            async with snapshot.read() as connection:
                 found = await fetch(connection, ids)
-            self._observe(found.values())
+            for observer in observers:
+                observer(found.values())
             return [found.get(each) for each in ids]
 
         return self._loader(load)
 
     def _grouped(self, fetch: FetchOf[G, V]) -> DataLoader[tuple[str, G], V]:
         """Return a loader with keys (parent id, arguments); parents with equal arguments share a statement."""
+        snapshot, observers = self._snapshot, self._observers
 
         async def load(keys: list[tuple[str, G]]) -> list[V]:
             parents: defaultdict[G, list[str]] = defaultdict(list)
             for parent, arguments in keys:
                 parents[arguments].append(parent)
             found: dict[tuple[str, G], V] = {}
-            async with self._snapshot.read() as connection:
+            async with snapshot.read() as connection:
                 for arguments, ids in parents.items():
                     for parent, value in (await fetch(connection, ids, arguments)).items():
                         found[parent, arguments] = value
                         if isinstance(value, Page):
-                            self._observe(cast("Page[object]", value).items)
+                            for observer in observers:
+                                observer(cast("Page[object]", value).items)
             return [found[key] for key in keys]
 
         return self._loader(load)

@@ -93,8 +93,8 @@ class Feed:
             await self._woken.wait()
         return self.take()
 
-    def hand_over(self, handler: Callable[[], bool]) -> None:
-        """Call `handler` after each update; if it returns True, nothing that waits is woken."""
+    def hand_over(self, handler: Callable[[], bool] | None) -> None:
+        """Call `handler`, if there is one, after each update; if it returns True, nothing that waits is woken."""
         self._handler = handler
 
     def wake(self) -> None:

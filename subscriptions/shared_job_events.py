@@ -51,8 +51,9 @@ class SharedJobEvents(JobMessages):
         """Its events; None when the stream may end after each of them."""
         return None if self._until_settled else self
 
-    def hand_over(self, handler: Callable[[], bool]) -> None:
-        """Call `handler` when an update becomes pending; if it returns True, `wait` does not end for that."""
+    def hand_over(self, handler: Callable[[], bool] | None) -> None:
+        """Call `handler`, if there is one, when an update becomes pending; if it returns True, `wait` does not end for
+        that."""
         self._feed.hand_over(handler)
 
     def wake(self) -> None:

@@ -2,8 +2,6 @@
 
 import sqlite3
 import sys
-from collections.abc import Generator
-from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -60,13 +58,10 @@ class _Translating:
     ) -> None:
         if not isinstance(error, Exception):
             return
-        try:
-            with _translated_errors():
-                raise error
-        except Exception as translated:
-            raise_if_cancelled(translated)
-            if translated is not error:
-                raise
+        unavailable = _translation(error)
+        raise_if_cancelled(unavailable or error)
+        if unavailable is not None:
+            raise unavailable from error
 
 
 _TRANSLATING = _Translating()
@@ -81,30 +76,26 @@ def translate_errors() -> _Translating:
     return _TRANSLATING
 
 
-@contextmanager
-def _translated_errors() -> Generator[None]:
-    try:
-        yield
-    except IntegrityError:
-        raise
-    except DBAPIError as error:
-        unavailable = _unavailable(error.orig, disconnected=error.connection_invalidated)
-        if unavailable is None:
-            raise
-        raise unavailable from error
-    # Code on the driver's own connection, such as a reader or the queue, raises the driver's own errors.
-    except sqlite3.Error as error:
-        unavailable = unavailable_file(error)
-        if unavailable is None:
-            raise
-        raise unavailable from error
-    except _errors_of_asyncpg() as error:
-        unavailable = _unavailable(error, disconnected=not isinstance(error, asyncpg.PostgresError))
-        if unavailable is None:
-            raise
-        raise unavailable from error
-    except (OSError, PoolTimeoutError) as error:
-        raise Unavailable("UNAVAILABLE", "The database does not answer.") from error
+def _translation(error: Exception) -> Unavailable | None:
+    """Return what an error is for clients, if it is a temporary one of the database.
+
+    It is not raised to be caught again: its traceback would have the frames whose variables it is, and keep them until
+    the garbage collector finds the cycle.
+    """
+    match error:
+        case IntegrityError():
+            return None
+        case DBAPIError():
+            return _unavailable(error.orig, disconnected=error.connection_invalidated)
+        # Code on the driver's own connection, such as a reader or the queue, raises the driver's own errors.
+        case sqlite3.Error():
+            return unavailable_file(error)
+        case _ if isinstance(error, _errors_of_asyncpg()):
+            return _unavailable(error, disconnected=not isinstance(error, asyncpg.PostgresError))
+        case OSError() | PoolTimeoutError():
+            return Unavailable("UNAVAILABLE", "The database does not answer.")
+        case _:
+            return None
 
 
 def unavailable_file(error: Exception) -> Unavailable | None:

@@ -79,8 +79,8 @@ class Source:
     def ready(self) -> "Source | None":
         return self if self._world.makes_at_once else None
 
-    def hand_over(self, handler: Callable[[], bool]) -> None:
-        self._handler = handler
+    def hand_over(self, handler: Callable[[], bool] | None) -> None:
+        self._handler = handler or (lambda: False)
 
     def wake(self) -> None:
         self._woken.set()

@@ -79,7 +79,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._deadline.expect_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._deadline.stop()
+        self._deadline.end()
         self._stop_stall_timer()
         for handle in (self._linger_timer, self._continuation):
             if handle is not None:

@@ -77,6 +77,11 @@ class RequestDeadline:
             self._timer.cancel()
             self._timer = None
 
+    def end(self) -> None:
+        """Stop, and refer to the connection no longer."""
+        self.stop()
+        self._on_timeout = self._abort = _nothing
+
     def _start(self, seconds: float) -> None:
         self._timer = asyncio.get_running_loop().call_later(seconds, self._expire)
 
@@ -92,3 +97,7 @@ class RequestDeadline:
         if self._arrived_at is None:
             return False
         return self._flow.read_paused or time.monotonic() < self._arrived_at + self._limits.upload_stall_seconds
+
+
+def _nothing() -> None:
+    pass

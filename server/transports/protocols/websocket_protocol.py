@@ -149,6 +149,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         self._input.clear()  # input that was not parsed yet is lost with the connection
         self._stop_stall_timer()
         super().connection_lost(exc)
+        self._control.forget_protocol()
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -268,22 +269,29 @@ class SocketControl(StreamControl):
 
     def __init__(self, protocol: WebSocketProtocol) -> None:
         super().__init__(protocol.transport)
-        self._protocol = protocol
+        self._protocol: WebSocketProtocol | None = protocol
         self._last_input_at = time.monotonic()
+
+    def forget_protocol(self) -> None:
+        """Refer no longer to what refers to this, after the connection is lost."""
+        self._protocol = None
 
     def on_input(self) -> None:
         """Note that the peer is alive."""
         self._last_input_at = time.monotonic()
 
     def probe(self) -> None:
-        self._protocol.probe()
+        if self._protocol is not None:
+            self._protocol.probe()
 
     def last_response_at(self) -> float:
         return self._last_input_at
 
     def frame_writer(self) -> Callable[[bytes], bool] | None:
         protocol = self._protocol
-        return protocol.write_frames if protocol.writes_frames and not protocol.conn.extensions else None
+        if protocol is None or not protocol.writes_frames or protocol.conn.extensions:
+            return None
+        return protocol.write_frames
 
 
 def _is_utf8(data: bytes) -> bool:

@@ -4,6 +4,7 @@ uvicorn writes the head when a response starts, which is a system call of its ow
 the answer. Responses that stream need that; one whose body is there already does not.
 """
 
+import weakref
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
@@ -31,18 +32,24 @@ class OneWrite:
     """
 
     def __init__(self, cycle: RequestResponseCycle) -> None:
-        self._cycle = cycle
+        # The cycle has the scope of the request, and the scope this object: freed at once, without a strong reference.
+        self._cycle = weakref.ref(cycle)
         self._transport = cycle.transport
         self._head = b""
         self.on_head: Callable[[bytes], object] | None = None
         """Called with the head of the response when it is written."""
 
     def __enter__(self) -> None:
-        self._cycle.transport = self  # pyright: ignore[reportAttributeAccessIssue] # it has what a cycle calls
+        self._set_transport(self)  # it has what a cycle calls
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._cycle.transport = self._transport
+        self._set_transport(self._transport)
         self._flush()
+
+    def _set_transport(self, transport: Any) -> None:
+        cycle = self._cycle()
+        if cycle is not None:
+            cycle.transport = transport
 
     def write(self, data: bytes) -> None:
         """Keep the head; write it with the body."""

@@ -33,6 +33,10 @@ class AtOnce:
         """Whether the task of the group waits for values, so that it makes none itself."""
         values.hand_over(self._on_pending)
 
+    def stop(self) -> None:
+        """Make no more values."""
+        self._values.hand_over(None)
+
     def _on_pending(self) -> bool:
         """Make what is pending in the next turn of the loop, after the answer to the change; return whether it will."""
         if not (self.is_waiting and self._is_possible):

@@ -40,7 +40,7 @@ class Group(Publishing):
         """Set when the source misses no value any more."""
         self._joining: list[Member] = []
         self._entering: list[tuple[Missed, list[Member]]] = []
-        self._replays = Replays(self)
+        self._replays = Replays()
         self._joins = Joins(self)
         self._context: Any = None
         self._execution: MessageExecution | None = None
@@ -61,7 +61,7 @@ class Group(Publishing):
             self._joining.append(member)
             self.interrupt()
         else:
-            self._replays.add(member)
+            self._replays.add(self, member)
 
     def enter(self, missed: Missed, members: Iterable[Member]) -> None:
         """Continue with members that have everything up to their version, which the ring covers."""
@@ -97,18 +97,23 @@ class Group(Publishing):
                 members.remove(member)
         if not self.size:
             self.streams.forget(self)
-            self._replays.stop()
-            self.streams.stop(self._task)
+            for task in self.tasks:
+                self.streams.stop(task)
 
     async def _run(self) -> None:
         trace.enter(None)  # the trace of its first subscriber is not that of the others
         try:
             await self._serve()
+        except asyncio.CancelledError:  # cancellation: by the last member that left, so the task ends as it should
+            # Raised, the task would keep the error with its traceback, and so the group, which has the task.
+            if self.size:
+                raise
         except Exception as error:
             self.fail(error)
         finally:
             self.is_over = True
             self.streams.forget(self)
+            self._release()
 
     async def _serve(self) -> None:
         asked = self.asked
@@ -289,5 +294,13 @@ class Group(Publishing):
 
     def fail(self, error: Exception) -> None:
         """End all streams with the error; unexpected ones are masked and logged."""
-        self._replays.stop()
+        for task in self._replays.tasks:
+            self.streams.stop(task)
         self._end_all(self.failure(error))
+
+    def _release(self) -> None:
+        """Drop what refers to the group, so that it is freed at once with its last member."""
+        if self._at_once is not None:
+            self._at_once.stop()
+        self._at_once = None
+        del self._joins

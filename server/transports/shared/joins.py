@@ -37,16 +37,23 @@ class Joins:
         if self._is_large:
             self._separate(members)
             return
-        try:
-            result = await self._make(source, execution, members, lagged=lagged)
-        except Exception as error:
-            result = execution.failure(error)
+        result = await self._made_or_failure(source, execution, members, lagged=lagged)
         if isinstance(result, ExecutionResult):
             self._group.end(members, result)
         elif result is None:
             self._group.end(members)
         elif not self._is_large:
             await self._hand(members, result, is_complete=True)
+
+    async def _made_or_failure(
+        self, source: Source, execution: MessageExecution, members: list[Member], *, lagged: bool
+    ) -> list[Made] | ExecutionResult | None:
+        """Return what `_make` does, or the result of its error."""
+        # Kept in no variable here: the error in the result has its traceback, which has this frame.
+        try:
+            return await self._make(source, execution, members, lagged=lagged)
+        except Exception as error:
+            return execution.failure(error)
 
     async def _make(
         self, source: Source, execution: MessageExecution, members: list[Member], *, lagged: bool

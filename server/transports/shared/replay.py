@@ -29,36 +29,30 @@ IN_STEP_SECONDS: Final = 0.1
 
 
 class Replays:
-    """The replays of one group."""
+    """The replays of one group. It does not refer to the group, which is therefore freed as soon as it is over."""
 
-    def __init__(self, group: "Group") -> None:
-        self._group = group
+    def __init__(self) -> None:
         self._waiting: list[Member] = []
         self.tasks: set[asyncio.Task[None]] = set()
         self._shared = 0
 
-    def add(self, member: Member) -> None:
+    def add(self, group: "Group", member: Member) -> None:
         """Send a member the values after its version."""
         self._waiting.append(member)
         if self._shared < PARALLEL:
             self._shared += 1
-            self._start(self._replay_waiting())
-
-    def stop(self) -> None:
-        """Stop all replays."""
-        for task in tuple(self.tasks):
-            self._group.streams.stop(task)
+            self._start(self._replay_waiting(group))
 
     def _start(self, replay: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(replay, name="replay")
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
 
-    async def _replay_waiting(self) -> None:
+    async def _replay_waiting(self, group: "Group") -> None:
         try:
-            await self._group.ready.wait()
+            await group.ready.wait()
             while members := self._next():
-                await self._replay(members)
+                await self._replay(group, members)
         finally:
             self._shared -= 1
 
@@ -69,29 +63,28 @@ class Replays:
         self._waiting = [member for member in waiting if member.version > last]
         return [member for member in waiting if member.version <= last]
 
-    async def _replay(self, members: list[Member]) -> None:
+    async def _replay(self, group: "Group", members: list[Member]) -> None:
         """Replay for these members; an error ends their streams and no others."""
-        group = self._group
         replay = _Replay(self, group, members)
         try:
             await replay.run()
         except Exception as error:
             group.end(replay.members, group.failure(error))
 
-    async def alone(self, member: Member, missed: Missed) -> None:
+    async def alone(self, group: "Group", member: Member, missed: Missed) -> None:
         """Continue for one member once it has taken what it was sent."""
         await member.drained()
         if member.state is not State.JOINING:
             return
-        if self._group.covers(member.version):
-            self._group.enter(missed, [member])
+        if group.covers(member.version):
+            group.enter(missed, [member])
         else:
-            self._group.continue_after(missed)
-            await self._replay([member])
+            group.continue_after(missed)
+            await self._replay(group, [member])
 
-    def separate(self, member: Member, missed: Missed) -> None:
+    def separate(self, group: "Group", member: Member, missed: Missed) -> None:
         """Replay for a member that is too slow for the others."""
-        self._start(self.alone(member, missed))
+        self._start(self.alone(group, member, missed))
 
 
 class _Replay:
@@ -143,7 +136,7 @@ class _Replay:
         later = [member for member in self.members if member.version > position]
         self.members = [member for member in self.members if member.version <= position]
         for member in later:
-            self._replays.add(member)
+            self._replays.add(self._group, member)
 
     async def _send(self, made: Sequence[tuple[Value, SharedMessage]], missed: Missed) -> None:
         """Send values to the members, and leave those behind that are too slow."""
@@ -164,7 +157,7 @@ class _Replay:
         self.members = [member for member in members if member.is_drained and member.state is State.JOINING]
         for member in slow:
             if not member.is_drained:
-                self._replays.separate(member, missed)
+                self._replays.separate(group, member, missed)
 
 
 async def _wait_for(members: Sequence[Member], seconds: float | None) -> None:

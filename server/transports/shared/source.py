@@ -60,8 +60,9 @@ class ReadyValues(Protocol):
         """Whether anything is pending, such a value or another one."""
         ...
 
-    def hand_over(self, handler: Callable[[], bool]) -> None:
-        """Call `handler` when anything becomes pending; if it returns True, `Source.wait` does not end for that."""
+    def hand_over(self, handler: Callable[[], bool] | None) -> None:
+        """Call `handler`, if there is one, when anything becomes pending; if it returns True, `Source.wait` does not
+        end for that."""
         ...
 
     def wake(self) -> None:

@@ -215,14 +215,18 @@ class Connection:
             if operation.task is task:
                 operation.task = None
                 if operation.has_ended:
-                    self._running.discard(operation)
+                    self._forget(operation)
 
         task.add_done_callback(on_done)
 
     def _stop(self, operation: Operation) -> None:
         operation.stop()
         if operation.task is None:
-            self._running.discard(operation)
+            self._forget(operation)
+
+    def _forget(self, operation: Operation) -> None:
+        self._running.discard(operation)
+        operation.member = None  # which refers to the operation
 
     async def _run(self, operation: Operation, work: Callable[[], Awaitable[None]]) -> None:
         """Run the operation; an error ends this operation and no other."""
