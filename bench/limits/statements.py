@@ -1,6 +1,7 @@
 """The statements of updateScene and of createJob by hand, on SQLite and on Postgres."""
 
 import asyncio
+import random
 import sqlite3
 import time
 from datetime import UTC, datetime
@@ -20,6 +21,10 @@ CHANGE = "UPDATE scene SET title = {title}, version = {version}, updated_at = {n
 EVENT = (
     "INSERT INTO event (job_id, version, type, scene_id, actor_id, changed, occurred_at) "
     "VALUES ({job}, {version}, {kind}, {scene}, 'local', {changed}, {now})"
+)
+AUDIT = (
+    "INSERT INTO audit (id, at, actor_id, action, object_id, result, request_id) "
+    "VALUES ({entry}, {now}, 'local', {action}, {object}, 'OK', {request})"
 )
 WEBHOOKS = "SELECT id, events FROM webhook WHERE ((owner_id = 'local' AND job_id IS NULL) OR job_id = {job}) AND active"
 JOB_OF_SCENE = "SELECT job_id FROM scene WHERE id = {scene}"
@@ -68,7 +73,7 @@ class Statement:
         return [given[name] for name in self._names]
 
 
-ALL = (BUMP, SCENE, CHANGE, EVENT, WEBHOOKS, JOB_OF_SCENE, NEW_JOB, NEW_SCENE, NEW_TAKE)
+ALL = (BUMP, SCENE, CHANGE, EVENT, AUDIT, WEBHOOKS, JOB_OF_SCENE, NEW_JOB, NEW_SCENE, NEW_TAKE)
 
 
 class SqliteWrites:
@@ -91,6 +96,7 @@ class SqliteWrites:
         shared["version"] = bumped[0]
         self._run(CHANGE, **shared)
         self._run(EVENT, kind="SCENE_UPDATED", changed='["title"]', **shared)
+        self._run(AUDIT, **audited("updateScene", scene), **shared)
         self._run(WEBHOOKS, **shared)
         self._connection.execute("COMMIT")
         return updated(scene, job[0], title, bumped[0], now)
@@ -105,6 +111,7 @@ class SqliteWrites:
             statement = self._all[text]
             self._connection.executemany(statement.text, [statement.values(**scene) for scene in scenes])
         self._run(EVENT, **job, version=1, kind="JOB_CREATED", scene=None, changed='["title", "scenes"]')
+        self._run(AUDIT, **audited("createJob", job["job"]), **job)
         self._run(WEBHOOKS, **job)
         self._connection.execute("COMMIT")
         return created(job["job"])
@@ -134,6 +141,7 @@ class PostgresWrites:
                 await self._run(connection, SCENE, **shared)
                 await self._run(connection, CHANGE, **shared)
                 await self._run(connection, EVENT, kind="SCENE_UPDATED", changed='["title"]', **shared)
+                await self._run(connection, AUDIT, **audited("updateScene", scene), **shared)
                 await self._run(connection, WEBHOOKS, **shared)
         return updated(scene, job, title, shared["version"], now)
 
@@ -147,6 +155,7 @@ class PostgresWrites:
                 await connection.executemany(statement.text, [statement.values(**scene) for scene in scenes])
             event: Json = {**job, "version": 1, "kind": "JOB_CREATED", "scene": None}
             await self._run(connection, EVENT, **event, changed='["title", "scenes"]')
+            await self._run(connection, AUDIT, **audited("createJob", job["job"]), **job)
             await self._run(connection, WEBHOOKS, **job)
         return created(job["job"])
 
@@ -184,6 +193,12 @@ def new_rows(given: Json, now: Any) -> tuple[Json, list[Json]]:
     ]
     title = given["title"]
     return {"job": job_id, "title": title, "folded": title.lower(), "pending": len(scenes), "now": now}, scenes
+
+
+def audited(action: str, object_id: str) -> Json:
+    """Return the parameters of the entry that the server writes with each change, beside those of the change."""
+    request = f"{random.getrandbits(64):016x}"
+    return {"entry": str(TypeID(prefix="audit")), "action": action, "object": object_id, "request": request}
 
 
 def updated(scene: str, job: str, title: str, version: int, now: datetime) -> Json:
