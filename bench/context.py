@@ -18,15 +18,13 @@ from tests.support.postgres import Databases, Postgres
 class Scale:
     """How much is measured: seconds and rounds of a load, and the sizes of the works."""
 
-    seconds: float = 2.0
-    rounds: int = 3
+    seconds: float = 1.4
+    rounds: int = 5
     jobs: int = 1000
     subscribers: int = 1000
     own_jobs: tuple[int, ...] = (1000,)
-    events: int = 30
+    events: int = 20
     replayed: int = 50
-    changes: int = 300
-    creations: int = 60
     grown_jobs: int = 10_000
     list_requests: int = 20
     list_rounds: int = 5
@@ -36,17 +34,15 @@ class Scale:
 
 SHORT = Scale()
 WHOLE = Scale(
-    seconds=4.0,
-    rounds=5,
+    seconds=3.0,
+    rounds=7,
     own_jobs=(1000, 5000),
-    events=100,
-    changes=1000,
-    creations=200,
+    events=50,
     list_rounds=10,
     started_jobs=(25, 50, 100),
     idle_seconds=20.0,
 )
-SMOKE = Scale(0.2, 1, 60, 5, (5,), 3, 5, 8, 3, 80, 3, 1, (1, 2), 0.5)
+SMOKE = Scale(0.2, 1, 60, 5, (5,), 3, 5, 80, 3, 1, (1, 2), 0.5)
 
 
 @dataclass

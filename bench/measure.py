@@ -36,6 +36,10 @@ class Figure:
         return Figure(*(median(values) for values in zip(*(_values(each) for each in rounds), strict=True)))
 
 
+Rounds = dict[str, list[Figure]]
+"""What each server did in each of some interleaved rounds, by its name."""
+
+
 def _values(figure: Figure) -> tuple[float, ...]:
     return figure.rate, figure.cpu_ms, figure.share, figure.p50_ms, figure.p99_ms, figure.answered
 
@@ -143,8 +147,8 @@ class Load:
         return answer
 
 
-def interleaved(servers: Sequence[Server], load: Requests, rounds: int) -> dict[str, Figure]:
-    """Load each server in turn, after one short warm-up each. Return the median of the rounds, by the server's name.
+def interleaved(servers: Sequence[Server], load: Requests, rounds: int) -> Rounds:
+    """Load each server in turn, after one short warm-up each. Return the rounds.
 
     Each load of a server goes on with the bodies after those of the one before: a change that is sent again changes
     nothing.
@@ -158,4 +162,4 @@ def interleaved(servers: Sequence[Server], load: Requests, rounds: int) -> dict[
             sent[server] += int(figure.answered)
             if number:
                 figures[server.name].append(figure)
-    return {name: Figure.median_of(each) for name, each in figures.items()}
+    return figures

@@ -1,9 +1,11 @@
 """What a work measured, and whether it meets its bars."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from statistics import median
 
 from bench.contenders import OURS
-from bench.measure import Figure
+from bench.measure import Figure, Rounds
 
 # Below this share of its core a server waited: for the load, for the disk, or for other programs of the machine.
 BUSY_SHARE = 0.85
@@ -40,22 +42,55 @@ class Result:
     work: str
     unit: str
     figures: dict[str, Figure] = field(default_factory=dict[str, Figure])
+    """The medians of the rounds."""
+    rounds: Rounds = field(default_factory=dict[str, list[Figure]])
     verdicts: list[Verdict] = field(default_factory=list[Verdict])
     notes: list[str] = field(default_factory=list[str])
+
+    @classmethod
+    def of(cls, work: str, unit: str, rounds: Rounds) -> "Result":
+        """Return the result of interleaved rounds."""
+        result = cls(work, unit)
+        for name, measured in rounds.items():
+            result.add(name, measured)
+        return result
+
+    def add(self, name: str, rounds: list[Figure]) -> None:
+        """Add what one server did."""
+        self.rounds[name] = rounds
+        self.figures[name] = Figure.median_of(rounds)
+
+    def ratio(self, value: Callable[[Figure], float], name: str, other: str) -> float:
+        """Return a value of one server by that of another one: the median of the ratios of each round.
+
+        Two servers that are measured shortly after each other meet the same neighbours on the machine, of which the
+        ratio of two medians would compare those of different minutes.
+        """
+        pairs = list(zip(self.rounds.get(name, ()), self.rounds.get(other, ()), strict=False))
+        if not pairs:
+            pairs = [(self.figures[name], self.figures[other])]
+        return median(value(mine) / value(its) for mine, its in pairs)
 
     def compare(self, other: str, bar: float, *, factor_of: str = OURS) -> None:
         """Add the bar of the ratio of our rate to another server's, if that server was measured."""
         if other not in self.figures or factor_of not in self.figures:
             return
-        mine, its = self.figures[factor_of], self.figures[other]
-        of_cpu = its.cpu_ms / mine.cpu_ms if mine.cpu_ms else None
-        self.verdicts.append(Verdict(f"÷ {other}", mine.rate / its.rate, bar, at_least=True, of_cpu=of_cpu))
+        rate, of_cpu = self._ratios(factor_of, other)
+        self.verdicts.append(Verdict(f"÷ {other}", rate, bar, at_least=True, of_cpu=of_cpu))
 
     def show(self, other: str) -> None:
         """Note the ratio of our rate to another server's, to which no bar applies."""
         if other in self.figures and OURS in self.figures:
-            mine, its = self.figures[OURS], self.figures[other]
-            self.notes.append(f"÷ {other} {short(mine.rate / its.rate)}, by CPU {short(its.cpu_ms / mine.cpu_ms)}")
+            rate, of_cpu = self._ratios(OURS, other)
+            by_cpu = "" if of_cpu is None else f", by CPU {short(of_cpu)}"
+            self.notes.append(f"÷ {other} {short(rate)}{by_cpu}")
+
+    def _ratios(self, name: str, other: str) -> tuple[float, float | None]:
+        """Return the ratio of the rates, and that of the CPU times, if they are measured."""
+        measured = [*self.rounds.get(name, ()), *self.rounds.get(other, ()), self.figures[name], self.figures[other]]
+        has_cpu = all(each.cpu_ms for each in measured)
+        of_cpu = self.ratio(lambda each: 1 / each.cpu_ms, name, other) if has_cpu else None
+        return self.ratio(lambda each: each.rate, name, other), of_cpu
 
     def at_most(self, text: str, value: float, bar: float, unit: str = "") -> None:
         """Add an upper bar."""

@@ -1,7 +1,7 @@
 """Reading: a big list, and one job with its progress."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -9,7 +9,7 @@ from bench import asyncpg_driver, contenders, data
 from bench.answers import ask, check_equal
 from bench.contenders import LIMIT, MERCURIUS, OURS, POSTGRAPHILE, STRAWBERRY, UNCACHED, YOGA
 from bench.context import Context, check_answers
-from bench.measure import Figure, Load, Requests, figure_of, interleaved
+from bench.measure import Figure, Load, Requests, Rounds, figure_of, interleaved
 from bench.queries import BIG_LIST, JOB_FIELDS, ONE_JOB, ONE_JOB_FIELDS, PROGRESS_FIELDS, SCENE_FIELDS, body
 from bench.results import Result
 from bench.server import Launch, Server
@@ -38,11 +38,11 @@ def sqlite_reads(context: Context) -> list[Result]:
         check_answers(servers, [*LISTS, *singles[:3]])
         lists = interleaved([each for each in servers if each.name != OURS], Requests(LISTS, seconds=seconds), rounds)
         jobs = interleaved(servers, Requests(singles, seconds=seconds), rounds)
-    big = Result("big list: 50 jobs x 20 scenes x 12 fields, nothing cached, SQLite", "answers/s", _uncached(lists))
+    big = Result.of("big list: 50 jobs x 20 scenes x 12 fields, nothing cached, SQLite", "answers/s", _uncached(lists))
     big.compare(LIMIT, 0.9)
     big.compare(MERCURIUS, 1.0)
     big.compare(STRAWBERRY, 15.0)
-    one = Result("one job with progress, SQLite", "answers/s", _cached(jobs))
+    one = Result.of("one job with progress, SQLite", "answers/s", _cached(jobs))
     one.compare(LIMIT, 0.7)
     one.compare(MERCURIUS, 0.8)
     return [big, one, _without_bars("one job with progress, nothing cached, SQLite", jobs)]
@@ -54,18 +54,18 @@ def _ours(context: Context, database: Callable[[], str]) -> list[Launch]:
     return [*context.scenewire(database), replace(uncached, name=UNCACHED)]
 
 
-def _cached(figures: Mapping[str, Figure]) -> dict[str, Figure]:
+def _cached(figures: Rounds) -> Rounds:
     return {name: figure for name, figure in figures.items() if name != UNCACHED}
 
 
-def _uncached(figures: Mapping[str, Figure]) -> dict[str, Figure]:
+def _uncached(figures: Rounds) -> Rounds:
     """Return the figures with those of our server without caches as ours."""
     return {**_cached(figures), OURS: figures[UNCACHED]}
 
 
-def _without_bars(work: str, figures: Mapping[str, Figure]) -> Result:
+def _without_bars(work: str, figures: Rounds) -> Result:
     """Return what our server does without caches, which is shown beside the default that the bars are for."""
-    result = Result(work, "answers/s", _uncached(figures))
+    result = Result.of(work, "answers/s", _uncached(figures))
     for other in (LIMIT, MERCURIUS, POSTGRAPHILE):
         result.show(other)
     return result
@@ -73,20 +73,19 @@ def _without_bars(work: str, figures: Mapping[str, Figure]) -> Result:
 
 def warm_list(context: Context) -> list[Result]:
     """Measure the big list with all caches on, while scenes of the listed jobs change."""
-    result = Result("big list warm, 20 writes a second, SQLite", "answers/s")
     launches = [*context.scenewire(context.sqlite), contenders.limit("reads", context.sqlite())]
     with context.running(launches) as servers:
         check_answers(servers, LISTS)
         scenewire, limit = servers[:-1], servers[-1]
         load = Requests(LISTS, seconds=context.scale.seconds)
-        rounds: dict[str, list[Figure]] = {server.name: [] for server in servers}
+        rounds: Rounds = {server.name: [] for server in servers}
         for number in range(context.scale.rounds + 1):
             measured = {server.name: _with_writes(server, load, context.scale.jobs) for server in scenewire}
             measured[limit.name] = load.run(limit)
             # The first round warms up.
             for name, figure in measured.items() if number else ():
                 rounds[name].append(figure)
-    result.figures = {name: Figure.median_of(each) for name, each in rounds.items()}
+    result = Result.of("big list warm, 20 writes a second, SQLite", "answers/s", rounds)
     result.compare(LIMIT, 8.0)
     result.notes.append("the hand-written program caches nothing and runs without writes")
     return [result]
@@ -109,7 +108,7 @@ def postgres_reads(context: Context) -> list[Result]:
         with context.running([contenders.peer(POSTGRAPHILE, url)]) as (peer,):
             its_singles = [_postgraphile_job(number) for number in range(context.scale.jobs)]
             _check_postgraphile(servers[0], peer, singles[0], its_singles[0])
-            measured: list[dict[str, Figure]] = []
+            measured: list[Rounds] = []
             for bodies, its in ((LISTS, [_postgraphile_list()]), (singles, its_singles)):
                 loads = {server.name: Requests(bodies, seconds=seconds) for server in servers}
                 loads[peer.name] = Requests(its, seconds=seconds)
@@ -117,11 +116,11 @@ def postgres_reads(context: Context) -> list[Result]:
     return _on_postgres(*measured)
 
 
-def _on_postgres(lists: Mapping[str, Figure], jobs: Mapping[str, Figure]) -> list[Result]:
+def _on_postgres(lists: Rounds, jobs: Rounds) -> list[Result]:
     """Return the results of both queries: by default, which the bars are for, and with nothing cached."""
     results: list[Result] = []
     for work, figures in (("big list", lists), ("one job with progress", jobs)):
-        result = Result(f"{work}, Postgres", "answers/s", _cached(figures))
+        result = Result.of(f"{work}, Postgres", "answers/s", _cached(figures))
         result.compare(LIMIT, 0.8)
         result.compare(POSTGRAPHILE, 1.5)
         results += [result, _without_bars(f"{work}, nothing cached, Postgres", figures)]
@@ -141,15 +140,15 @@ def _with_writes(server: Server, load: Requests, jobs: int) -> Figure:
     return figure_of(result, server.cpu_seconds - cpu, server.name)
 
 
-def _interleaved_loads(servers: list[Server], loads: dict[str, Requests], rounds: int) -> dict[str, Figure]:
-    figures: dict[str, list[Figure]] = {server.name: [] for server in servers}
+def _interleaved_loads(servers: list[Server], loads: dict[str, Requests], rounds: int) -> Rounds:
+    figures: Rounds = {server.name: [] for server in servers}
     for number in range(rounds + 1):
         for server in servers:
             figure = loads[server.name].run(server)
             # The first round warms up.
             if number:
                 figures[server.name].append(figure)
-    return {name: Figure.median_of(each) for name, each in figures.items()}
+    return figures
 
 
 async def _add_percentage(url: str) -> None:

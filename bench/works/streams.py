@@ -1,7 +1,7 @@
 """Streams: the subscribers of one job."""
 
 from contextlib import ExitStack, closing
-from dataclasses import replace
+from statistics import median
 
 from bench import contenders, data
 from bench.answers import ask
@@ -16,9 +16,9 @@ from bench.streams import Stream, answer_seconds, check_messages, delays, last_a
 # Between two changes of the paced part, in which the delays are measured.
 PAUSE_SECONDS = 0.15
 # Changes without a pause in a round, for each paced one: rounds of less than a second differ by a third.
-FAST = 10
+FAST = 15
 # Slow servers make fewer.
-FAST_SECONDS = 3.0
+FAST_SECONDS = 2.0
 # Changes of the paced part where only the answers of the servers are compared.
 FEW = 3
 JOINED_SECONDS = 1.5
@@ -51,16 +51,19 @@ def _one_selection(context: Context, name: str, query: str) -> Result:
             watched.change_in_steps()
             all_watched.append(watched)
             check_messages(all_watched[0].sample, watched.sample, server.name)
-        for _ in range(context.scale.rounds):
+        for number in range(context.scale.rounds):
             for watched in all_watched:
+                if number and watched.server.name == OURS:
+                    watched.change_in_steps()
                 watched.change_fast()
     for watched in all_watched:
         server = watched.server
-        result.figures[server.name] = watched.figure
+        result.add(server.name, watched.rounds)
         result.notes.append(f"{server.name}: {watched.net_us:.1f} µs CPU a delivery without the change itself")
         if server.name == OURS:
-            result.at_most("p99 from commit to all", watched.figure.p99_ms, LATE_MS, " ms")
-            result.at_most("writer's answer, by that without subscribers", watched.answer_factor, ANSWER_FACTOR)
+            result.at_most("p99 from commit to all", median(watched.late_ms), LATE_MS, " ms")
+            answers = median(watched.answer_factors)
+            result.at_most("writer's answer, by that without subscribers", answers, ANSWER_FACTOR)
     result.compare(LIMIT, 0.7)
     result.compare(YOGA, 4.0)
     result.compare(MERCURIUS, 4.0)
@@ -85,11 +88,12 @@ class _Watched:
         self._alone_seconds = answer_seconds(alone)
         self._stream = Stream(server, query, [0] * scale.subscribers)
         self._messages = 0
-        self._delays: list[float] = []
-        self._fast: list[Figure] = []
         self._cpu, self._changes, self._deliveries = 0.0, 0, 0
-        self.answer_factor = 0.0
-        """The time of an answer to the writer, by that of one without subscribers."""
+        self.rounds: list[Figure] = []
+        self.late_ms: list[float] = []
+        """The 99th percentile of the delays of each paced round."""
+        self.answer_factors: list[float] = []
+        """The times of an answer to the writer, by that of one without subscribers, of each paced round."""
 
     def close(self) -> None:
         """Close all sockets."""
@@ -101,8 +105,9 @@ class _Watched:
         beside = write(self.server, self._scenes, self._paced, PAUSE_SECONDS)
         arrived = self._arrived(len(beside))
         self.sample = arrived["sample"]
-        self._delays = delays(arrived, beside, before, self._stream.count)
-        self.answer_factor = answer_seconds(beside) / self._alone_seconds
+        late = delays(arrived, beside, before, self._stream.count)
+        self.late_ms.append(late[len(late) * 99 // 100])
+        self.answer_factors.append(answer_seconds(beside) / self._alone_seconds)
 
     def change_fast(self) -> None:
         """Make changes without a pause, and measure the rate and the CPU time."""
@@ -111,20 +116,10 @@ class _Watched:
         arrived = self._arrived(len(written))
         cpu, deliveries = self.server.cpu_seconds - cpu, self._messages - before
         seconds = last_arrival(arrived) - written[0]["sent"]
-        self._fast.append(Figure(deliveries / seconds, cpu * 1000 / deliveries, cpu / seconds))
+        self.rounds.append(Figure(deliveries / seconds, cpu * 1000 / deliveries, cpu / seconds))
         self._cpu += cpu
         self._changes += len(written)
         self._deliveries += deliveries
-
-    @property
-    def figure(self) -> Figure:
-        """The medians of the fast changes, the CPU time of all of them, and the delays of the others."""
-        return replace(
-            Figure.median_of(self._fast),
-            cpu_ms=self._cpu * 1000 / self._deliveries,
-            p50_ms=self._delays[len(self._delays) // 2],
-            p99_ms=self._delays[len(self._delays) * 99 // 100],
-        )
 
     @property
     def net_us(self) -> float:
@@ -152,7 +147,7 @@ def joining(context: Context) -> list[Result]:
                 stream.stop()
                 seconds = stream.joined_seconds
                 rounds.append(Figure(stream.count / seconds, cpu * 1000 / stream.count, cpu / seconds))
-        result.figures[server.name] = Figure.median_of(rounds)
+        result.add(server.name, rounds)
     result.at_most("all joined", context.scale.subscribers / result.figures[OURS].rate, JOINED_SECONDS, " s")
     return [result]
 
@@ -165,7 +160,7 @@ def coming_back(context: Context) -> list[Result]:
         with context.running([launch]) as (server,):
             write(server, [data.scene_id(0)], events)
             rounds = [_replay(server, events, clients) for _ in range(context.scale.rounds)]
-        result.figures[server.name] = Figure.median_of(rounds)
+        result.add(server.name, rounds)
     result.at_most("all live again", events * clients / result.figures[OURS].rate, LIVE_AGAIN_SECONDS, " s")
     return [result]
 

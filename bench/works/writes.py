@@ -34,12 +34,12 @@ def update_scene(context: Context) -> list[Result]:
         with context.running(_launches(context, database)) as servers:
             for writers in WRITERS:
                 name = "1 writer" if writers == 1 else f"{writers} writers"
-                result = Result(f"updateScene, {name}, {kind}", "changes/s")
                 changes = _changes(context.scale.jobs, writers)
                 load = Requests(changes, connections=writers, seconds=context.scale.seconds)
-                result.figures = interleaved(servers, load, context.scale.rounds)
+                rounds = interleaved(servers, load, context.scale.rounds)
+                result = Result.of(f"updateScene, {name}, {kind}", "changes/s", rounds)
                 result.compare(LIMIT, 0.45)
-                late = result.figures[OURS].p99_ms / result.figures[LIMIT].p99_ms
+                late = result.ratio(lambda each: each.p99_ms, OURS, LIMIT)
                 result.verdicts.append(Verdict(f"p99, by that of {LIMIT}", late, LATE_FACTOR, at_least=False))
                 results.append(result)
     return results
@@ -50,10 +50,10 @@ def create_job(context: Context) -> list[Result]:
     results: list[Result] = []
     created = [body(CREATE_JOB, input=new_job(f"A day at the coast, {number}", data.SCENES)) for number in range(50)]
     for kind, database in databases(context).items():
-        result = Result(f"createJob of {data.SCENES} scenes, {kind}", "jobs/s")
         with context.running(_launches(context, database)) as servers:
             load = Requests(created, connections=1, seconds=context.scale.seconds)
-            result.figures = interleaved(servers, load, context.scale.rounds)
+            rounds = interleaved(servers, load, context.scale.rounds)
+        result = Result.of(f"createJob of {data.SCENES} scenes, {kind}", "jobs/s", rounds)
         result.compare(LIMIT, 0.5)
         results.append(result)
     return results
