@@ -29,7 +29,7 @@ class Scale:
     list_requests: int = 20
     list_rounds: int = 5
     started_jobs: tuple[int, ...] = (25, 100)
-    idle_seconds: float = 5.0
+    idle_seconds: float = 3.0
 
 
 SHORT = Scale()
@@ -40,7 +40,7 @@ WHOLE = Scale(
     events=50,
     list_rounds=10,
     started_jobs=(25, 50, 100),
-    idle_seconds=20.0,
+    idle_seconds=10.0,
 )
 SMOKE = Scale(0.2, 1, 60, 5, (5,), 3, 5, 80, 3, 1, (1, 2), 0.5)
 
