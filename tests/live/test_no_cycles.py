@@ -22,6 +22,8 @@ from tests.support.raw_http import raw_connection
 from tests.support.server_app import App
 from tests.support.waiting import eventually
 
+pytestmark = [pytest.mark.both_databases, pytest.mark.usefixtures("database")]
+
 OURS: Final = ("coordinator", "execution", "models", "resolvers", "schema", "server", "subscriptions", "uvicorn")
 TIMES: Final = 3
 EVENTS: Final = """subscription($job: ID!, $after: Int) {
@@ -138,8 +140,8 @@ def kept_garbage() -> Generator[None]:
 def server_state() -> ServerState:
     """Return what uvicorn keeps of the server: its open connections, and the tasks of requests and websockets."""
     # isinstance() would ask what a weak proxy stands for, which may be gone: ask the type itself.
-    of_connections = [each for each in gc.get_objects() if issubclass(type(each), HttpProtocol)]
-    return cast("HttpProtocol", of_connections[-1]).server_state
+    of_any = [cast("HttpProtocol", each) for each in gc.get_objects() if issubclass(type(each), HttpProtocol)]
+    return next(each.server_state for each in of_any if each in each.server_state.connections)
 
 
 @pytest.mark.parametrize("name", VISITS)
