@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import median
 from typing import Any
@@ -26,7 +26,6 @@ class Figure:
     rate: float
     cpu_ms: float
     share: float
-    p50_ms: float = 0.0
     p99_ms: float = 0.0
     answered: float = 0.0
 
@@ -41,7 +40,7 @@ Rounds = dict[str, list[Figure]]
 
 
 def _values(figure: Figure) -> tuple[float, ...]:
-    return figure.rate, figure.cpu_ms, figure.share, figure.p50_ms, figure.p99_ms, figure.answered
+    return figure.rate, figure.cpu_ms, figure.share, figure.p99_ms, figure.answered
 
 
 @dataclass(frozen=True)
@@ -97,7 +96,6 @@ def figure_of(result: Json, cpu_seconds: float, name: str) -> Figure:
         rate=answered / seconds,
         cpu_ms=cpu_seconds * 1000 / answered,
         share=cpu_seconds / seconds,
-        p50_ms=times[len(times) // 2],
         p99_ms=times[len(times) * 99 // 100],
         answered=answered,
     )
@@ -147,18 +145,18 @@ class Load:
         return answer
 
 
-def interleaved(servers: Sequence[Server], load: Requests, rounds: int) -> Rounds:
+def interleaved(loads: Mapping[Server, Requests], rounds: int) -> Rounds:
     """Load each server in turn, after one short warm-up each. Return the rounds.
 
     Each load of a server goes on with the bodies after those of the one before: a change that is sent again changes
     nothing.
     """
-    seconds = [min(1.0, load.seconds), *[load.seconds] * rounds]
-    sent = dict.fromkeys(servers, 0)
-    figures: dict[str, list[Figure]] = {server.name: [] for server in servers}
-    for number, each in enumerate(seconds):
-        for server in servers:
-            figure = replace(load, seconds=each, first=sent[server] % len(load.bodies)).run(server)
+    sent = dict.fromkeys(loads, 0)
+    figures: Rounds = {server.name: [] for server in loads}
+    for number in range(rounds + 1):
+        for server, load in loads.items():
+            seconds = load.seconds if number else min(1.0, load.seconds)
+            figure = replace(load, seconds=seconds, first=sent[server] % len(load.bodies)).run(server)
             sent[server] += int(figure.answered)
             if number:
                 figures[server.name].append(figure)

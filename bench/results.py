@@ -66,31 +66,27 @@ class Result:
         Two servers that are measured shortly after each other meet the same neighbours on the machine, of which the
         ratio of two medians would compare those of different minutes.
         """
-        pairs = list(zip(self.rounds.get(name, ()), self.rounds.get(other, ()), strict=False))
-        if not pairs:
-            pairs = [(self.figures[name], self.figures[other])]
+        pairs = zip(self.rounds[name], self.rounds[other], strict=True)
         return median(value(mine) / value(its) for mine, its in pairs)
 
-    def compare(self, other: str, bar: float, *, factor_of: str = OURS) -> None:
+    def compare(self, other: str, bar: float) -> None:
         """Add the bar of the ratio of our rate to another server's, if that server was measured."""
-        if other not in self.figures or factor_of not in self.figures:
-            return
-        rate, of_cpu = self._ratios(factor_of, other)
-        self.verdicts.append(Verdict(f"÷ {other}", rate, bar, at_least=True, of_cpu=of_cpu))
+        if other in self.rounds and OURS in self.rounds:
+            rate, of_cpu = self._ratios(other)
+            self.verdicts.append(Verdict(f"÷ {other}", rate, bar, at_least=True, of_cpu=of_cpu))
 
     def show(self, other: str) -> None:
         """Note the ratio of our rate to another server's, to which no bar applies."""
-        if other in self.figures and OURS in self.figures:
-            rate, of_cpu = self._ratios(OURS, other)
+        if other in self.rounds and OURS in self.rounds:
+            rate, of_cpu = self._ratios(other)
             by_cpu = "" if of_cpu is None else f", by CPU {short(of_cpu)}"
             self.notes.append(f"÷ {other} {short(rate)}{by_cpu}")
 
-    def _ratios(self, name: str, other: str) -> tuple[float, float | None]:
-        """Return the ratio of the rates, and that of the CPU times, if they are measured."""
-        measured = [*self.rounds.get(name, ()), *self.rounds.get(other, ()), self.figures[name], self.figures[other]]
-        has_cpu = all(each.cpu_ms for each in measured)
-        of_cpu = self.ratio(lambda each: 1 / each.cpu_ms, name, other) if has_cpu else None
-        return self.ratio(lambda each: each.rate, name, other), of_cpu
+    def _ratios(self, other: str) -> tuple[float, float | None]:
+        """Return the ratio of our rate to another server's, and that of the CPU times, if they are measured."""
+        has_cpu = all(each.cpu_ms for each in (*self.rounds[OURS], *self.rounds[other]))
+        of_cpu = self.ratio(lambda each: each.cpu_ms, other, OURS) if has_cpu else None
+        return self.ratio(lambda each: each.rate, OURS, other), of_cpu
 
     def at_most(self, text: str, value: float, bar: float, unit: str = "") -> None:
         """Add an upper bar."""

@@ -79,9 +79,7 @@ class Server:
         port = str(self.port)
         command = [part.replace("{port}", port) for part in self.launch.command]
         environment = {name: value.replace("{port}", port) for name, value in self.launch.environment.items()}
-        # Where no bytecode is written, each start would compile what has changed since: no start would be a warm one.
-        left_out = ("SCENEWIRE_", "PYTHONDONTWRITEBYTECODE")
-        clean = {name: value for name, value in os.environ.items() if not name.startswith(left_out)}
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("SCENEWIRE_")}
         clean.pop("PYTHONDONTWRITEBYTECODE", None)
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(

@@ -148,7 +148,7 @@ def test_different_answers_are_refused() -> None:
 
 def test_table_and_chart_show_ratios_and_missed_bars(tmp_path: Path) -> None:
     """The table has the ratio and whether the bar is met, and replaces the former one; the chart is well-formed."""
-    result = Result("a work", "answers/s", {OURS: Figure(50.0, 20.0, 1.0), LIMIT: Figure(100.0, 10.0, 0.5)})
+    result = Result.of("a work", "answers/s", {OURS: [Figure(50.0, 20.0, 1.0)], LIMIT: [Figure(100.0, 10.0, 0.5)]})
     result.compare(LIMIT, 0.4)
     result.compare(LIMIT, 0.9)
     page = tmp_path / "page.md"

@@ -13,13 +13,11 @@ import asyncio
 import math
 import weakref
 from collections.abc import Awaitable, Callable, Hashable
-from functools import partial
 from typing import Any, cast
 
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
-from uvicorn.server import ServerState
 
 from server.transports.errors import REQUEST_ID_STATE
 from server.transports.protocols.http_protocol import HttpProtocol
@@ -139,8 +137,9 @@ class KeptHeadProtocol(HttpProtocol):
         if self._is_repeatable(found) and self.heads.is_worth_keeping(key):
             # Without what refers to the recorder: the extensions, and this object.
             received = {name: value for name, value in self.scope.items() if name != "extensions"}
-            server_lines = partial(_server_lines, self.server_state)
-            self._extensions[RECORDER_EXTENSION] = HeadRecorder(self.heads, key, head, received, server_lines)
+            state = self.server_state
+            recorder = HeadRecorder(self.heads, key, head, received, lambda: lines_of(state.default_headers))
+            self._extensions[RECORDER_EXTENSION] = recorder
 
     def _expects_request(self) -> bool:
         """Return whether the next byte is the first one of a request, and no other is being answered."""
@@ -272,10 +271,6 @@ class KeptHeadProtocol(HttpProtocol):
         if headers is not self._server_headers:
             self._server_headers, self._server_lines = headers, lines_of(headers)
         return self._server_lines
-
-
-def _server_lines(state: ServerState) -> bytes:
-    return lines_of(state.default_headers)
 
 
 def _raising(error: BaseException) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
